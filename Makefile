@@ -1,0 +1,65 @@
+# The one command list: hooks, people and CI run the same targets. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := common auth tickets orders payments expiration infra/local
+SOURCES := $(PACKAGES:%=%/src)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+# --- what is installed ---------------------------------------------------------------------------------------
+
+$(VENV)/.installed: requirements.lock pyproject.toml $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the Python packages (a minute or two, once)…"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Build .venv from the lock file
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-package ticketing-common --custom-compile-command "make lock" common/pyproject.toml --extra testing \
+	  $(filter-out common/pyproject.toml,$(PACKAGES:%=%/pyproject.toml)) --group dev -o requirements.lock
+
+# --- the product -----------------------------------------------------------------------------------------------
+
+.PHONY: up
+up: $(VENV)/.installed ## Run the whole product; ARGS="--detach" hands flags on
+	@$(BIN)/ticketing up $(ARGS)
+
+.PHONY: down
+down: $(VENV)/.installed ## Stop what `make up` started
+	@$(BIN)/ticketing down $(ARGS)
+
+# --- quality ---------------------------------------------------------------------------------------------------
+
+.PHONY: format
+format: $(VENV)/.installed ## Format and mend what can be mended
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+.PHONY: lint
+lint: $(VENV)/.installed ## Format check, lint, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: $(VENV)/.installed ## mypy strict on every src
+	$(BIN)/mypy $(SOURCES)
+
+.PHONY: unit
+unit: $(VENV)/.installed ## The fast tests: no process, no network
+	$(BIN)/pytest -q -m "unit"
+
+.PHONY: check
+check: lint types unit ## What every commit keeps green

@@ -1,0 +1,1 @@
+"""What the five ticketing services share: events, storage, delivery, security and web."""

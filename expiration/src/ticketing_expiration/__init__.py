@@ -1,0 +1,1 @@
+"""Deadlines: releases the holds that nobody paid for."""

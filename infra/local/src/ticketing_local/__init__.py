@@ -1,0 +1,1 @@
+"""The whole marketplace on one machine: the `ticketing` command."""

@@ -1,0 +1,1 @@
+"""Holds: the only judge of who has a ticket."""

@@ -1,0 +1,1 @@
+"""Stripe: authorise, capture when orders say so, otherwise void."""

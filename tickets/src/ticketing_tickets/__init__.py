@@ -1,0 +1,1 @@
+"""Listings: what is on sale, what is held, what is sold."""
