@@ -1,0 +1,110 @@
+/** Search, price, dates and sort. A plain GET form that works without scripts; with them it follows the typing. */
+import { type FormEvent, useEffect, useRef } from "react";
+import { type BrowseState, browsePath, isFiltered, readBrowseState, SORTS } from "@/lib/browseQuery";
+import styles from "./BrowseFilters.module.css";
+import { ButtonLink } from "./Button";
+import { SelectField, TextField } from "./Field";
+
+/** Long enough that a word typed at normal speed is one search. */
+const TYPING_PAUSE_MS = 250;
+
+interface Props {
+  state: BrowseState;
+  errors: Record<string, string>;
+  onChange: (state: BrowseState) => void;
+}
+
+export function BrowseFilters({ state, errors, onChange }: Props) {
+  const form = useRef<HTMLFormElement>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const path = browsePath({ ...state, pages: 1 });
+  /** The address this form last asked for: an answer to it must not overwrite what was typed since. */
+  const asked = useRef(path);
+
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    if (path === asked.current || !form.current) return;
+    // "Back", a link or "clear": the address changed without us, so the inputs follow it.
+    asked.current = path;
+    for (const [name, value] of Object.entries(state)) {
+      const input = form.current.elements.namedItem(name);
+      if (input instanceof HTMLInputElement || input instanceof HTMLSelectElement) input.value = String(value);
+    }
+  }, [path, state]);
+
+  function ask(event?: FormEvent) {
+    event?.preventDefault();
+    clearTimeout(timer.current);
+    if (!form.current) return;
+    const inputs = Object.fromEntries([...new FormData(form.current)].map(([name, value]) => [name, String(value)]));
+    const wanted = readBrowseState(inputs);
+    if (browsePath(wanted) === asked.current) return;
+    asked.current = browsePath(wanted);
+    onChange(wanted);
+  }
+
+  function askSoon() {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(ask, TYPING_PAUSE_MS);
+  }
+
+  return (
+    <search>
+      <form ref={form} action="/" className={styles.form} onSubmit={ask} onChange={askSoon}>
+        <div className={styles.grid}>
+          <div className={styles.search}>
+            <TextField
+              label="Search"
+              name="q"
+              type="search"
+              defaultValue={state.q}
+              placeholder="Artist, event or venue"
+            />
+          </div>
+          <TextField
+            label="From price"
+            name="minPrice"
+            inputMode="decimal"
+            defaultValue={state.minPrice}
+            placeholder="0"
+            error={errors.minPrice}
+          />
+          <TextField
+            label="To price"
+            name="maxPrice"
+            inputMode="decimal"
+            defaultValue={state.maxPrice}
+            placeholder="Any"
+            error={errors.maxPrice}
+          />
+          <div className={styles.sort}>
+            <SelectField label="Sort by" name="sort" defaultValue={state.sort}>
+              {SORTS.map(({ value, label }) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </SelectField>
+          </div>
+          <details className={styles.more} open={Boolean(state.from || state.to) || undefined}>
+            <summary>Dates</summary>
+            <div className={styles.dates}>
+              <TextField label="Not before" name="from" type="date" defaultValue={state.from} error={errors.from} />
+              <TextField label="Not after" name="to" type="date" defaultValue={state.to} error={errors.to} />
+            </div>
+          </details>
+        </div>
+        {isFiltered(state) && (
+          <div className={styles.actions}>
+            <ButtonLink href="/" look="secondary">
+              Clear filters
+            </ButtonLink>
+          </div>
+        )}
+        <noscript>
+          <button type="submit">Search</button>
+        </noscript>
+      </form>
+    </search>
+  );
+}

@@ -1,0 +1,36 @@
+/** How long a hold still lasts; spoken at five minutes, one minute and the end rather than every second. */
+import { formatRemaining } from "@/lib/format";
+import styles from "./Countdown.module.css";
+
+interface Props {
+  /** Milliseconds; zero or less means the time is up. */
+  remainingMs: number;
+  totalMs: number;
+}
+
+const LATE_MS = 60_000;
+
+export function Countdown({ remainingMs, totalMs }: Props) {
+  const left = Math.max(0, remainingMs);
+  return (
+    <div className={styles.countdown}>
+      <div className={styles.line}>
+        <span>{left > 0 ? "Held for you for" : "The hold has run out"}</span>
+        <span className={`${styles.time} ${left <= LATE_MS ? styles.late : ""}`} role="timer" aria-live="off">
+          {formatRemaining(left)}
+        </span>
+      </div>
+      <progress className={styles.bar} max={totalMs} value={Math.min(left, totalMs)} aria-label="Time left" />
+      <p className="visuallyHidden" role="status">
+        {spoken(left)}
+      </p>
+    </div>
+  );
+}
+
+function spoken(left: number): string {
+  if (left === 0) return "The hold has run out.";
+  if (left <= LATE_MS) return "Less than one minute left to pay.";
+  if (left <= 5 * LATE_MS) return "Less than five minutes left to pay.";
+  return "";
+}

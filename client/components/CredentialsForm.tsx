@@ -1,0 +1,80 @@
+/** E-mail and password, for signing in and for signing up. */
+import Head from "next/head";
+import Link from "next/link";
+import { useRouter } from "next/router";
+import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { api } from "@/lib/api/browser";
+import { safeReturnPath } from "@/lib/returnTo";
+import styles from "@/styles/page.module.css";
+import { Button } from "./Button";
+import { TextField } from "./Field";
+import { FormError } from "./FormError";
+
+const TEXTS = {
+  signin: {
+    title: "Sign in",
+    autoComplete: "current-password",
+    hint: undefined,
+    question: "New here?",
+    other: "Create an account",
+    otherPath: "/signup",
+  },
+  signup: {
+    title: "Create an account",
+    autoComplete: "new-password",
+    hint: "8 characters or more.",
+    question: "Already have an account?",
+    other: "Sign in",
+    otherPath: "/signin",
+  },
+} as const;
+
+export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; returnTo: string }) {
+  const router = useRouter();
+  const text = TEXTS[kind];
+  const { busy, error, submit } = useFormSubmission(
+    async (data) => {
+      const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
+      await (kind === "signin" ? api.signIn(credentials) : api.signUp(credentials));
+      await router.replace(safeReturnPath(returnTo));
+    },
+    { signInOn401: false },
+  );
+  const query = returnTo === "/" ? "" : `?returnTo=${encodeURIComponent(returnTo)}`;
+
+  return (
+    <div className={styles.narrow}>
+      <Head>
+        <title>{`${text.title} · Ticketing`}</title>
+      </Head>
+      <form className={styles.card} onSubmit={submit} noValidate>
+        <h1>{text.title}</h1>
+        {returnTo !== "/" && <p className={styles.lead}>Then you go on where you were.</p>}
+        <FormError error={error} fields={["email", "password"]} />
+        <TextField
+          label="E-mail"
+          name="email"
+          type="email"
+          autoComplete="email"
+          required
+          error={error?.fieldErrors.email}
+        />
+        <TextField
+          label="Password"
+          name="password"
+          type="password"
+          autoComplete={text.autoComplete}
+          required
+          hint={text.hint}
+          error={error?.fieldErrors.password}
+        />
+        <Button type="submit" wide busy={busy}>
+          {text.title}
+        </Button>
+        <p>
+          {text.question} <Link href={text.otherPath + query}>{text.other}</Link>
+        </p>
+      </form>
+    </div>
+  );
+}

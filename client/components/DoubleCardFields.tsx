@@ -1,0 +1,89 @@
+/** Plain card fields for the local Stripe double, with its test cards one press away. */
+import { type Ref, useImperativeHandle, useState } from "react";
+import { groupExpiry, groupNumber, isCard, readCard } from "@/lib/payments/cardData";
+import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
+import { doubleCardEntry, TEST_CARDS } from "@/lib/payments/stripeDouble";
+import styles from "./DoubleCardFields.module.css";
+import { TextField } from "./Field";
+
+interface Props {
+  scriptUrl: string;
+  publishableKey: string;
+  ref: Ref<CardEntry>;
+}
+
+export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
+  const [number, setNumber] = useState("");
+  const [expiry, setExpiry] = useState("");
+  const [cvc, setCvc] = useState("");
+  const [asked, setAsked] = useState(false);
+  const card = readCard(number, expiry, cvc, new Date());
+  const problems = asked && !isCard(card) ? card : {};
+
+  useImperativeHandle(
+    ref,
+    () =>
+      doubleCardEntry(scriptUrl, publishableKey, () => {
+        setAsked(true);
+        if (!isCard(card)) throw new CardInputError("Please check the card's details.");
+        return card;
+      }),
+    [scriptUrl, publishableKey, card],
+  );
+
+  function fill(testNumber: string) {
+    setNumber(groupNumber(testNumber));
+    setExpiry("12 / 34");
+    setCvc("123");
+  }
+
+  return (
+    <div className={styles.fields}>
+      <div className={styles.test}>
+        <p>Test mode: no real card is charged. Use one of these.</p>
+        <ul>
+          {TEST_CARDS.map((test) => (
+            <li key={test.number}>
+              <button type="button" className={styles.fill} onClick={() => fill(test.number)}>
+                {test.label} <span className={styles.number}>{groupNumber(test.number)}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </div>
+      <TextField
+        label="Card number"
+        name="number"
+        inputMode="numeric"
+        autoComplete="off"
+        placeholder="4242 4242 4242 4242"
+        value={number}
+        onChange={(event) => setNumber(groupNumber(event.target.value))}
+        error={problems.number}
+      />
+      <div className={styles.pair}>
+        <TextField
+          label="Expires"
+          name="expiry"
+          inputMode="numeric"
+          autoComplete="off"
+          placeholder="MM / YY"
+          value={expiry}
+          onChange={(event) => setExpiry(groupExpiry(event.target.value))}
+          error={problems.expiry}
+        />
+        <TextField
+          label="CVC"
+          name="cvc"
+          inputMode="numeric"
+          autoComplete="off"
+          placeholder="123"
+          maxLength={3}
+          value={cvc}
+          onChange={(event) => setCvc(event.target.value)}
+          error={problems.cvc}
+        />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,83 @@
+/** The frame of every page: skip link, navigation, account. */
+import Head from "next/head";
+import Link from "next/link";
+import { useRouter } from "next/router";
+import type { ReactNode } from "react";
+import type { User } from "@/lib/api/types";
+import { signInPath } from "@/lib/returnTo";
+import { ButtonLink } from "./Button";
+import styles from "./Layout.module.css";
+import { SignOutButton } from "./SignOutButton";
+
+/** `user` is undefined on pages that do not know who is signed in (404, 500). */
+export function Layout({ user, children }: { user: User | null | undefined; children: ReactNode }) {
+  const router = useRouter();
+  const onAuthPage = router.pathname === "/signin" || router.pathname === "/signup";
+  const signIn = onAuthPage ? "/signin" : signInPath(router.asPath);
+  return (
+    <>
+      <Head>
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+      </Head>
+      <a href="#main" className={styles.skip}>
+        Skip to content
+      </a>
+      <header className={styles.header}>
+        <div className={styles.bar}>
+          <Link href="/" className={styles.brand}>
+            <Stub />
+            Ticketing
+          </Link>
+          <nav className={styles.nav} aria-label="Main">
+            <NavLink href="/">Browse</NavLink>
+            <NavLink href="/sell">Sell</NavLink>
+            {user && <NavLink href="/orders">My orders</NavLink>}
+            {user && <NavLink href="/listings">My listings</NavLink>}
+          </nav>
+          <div className={styles.account}>
+            {user && (
+              <>
+                <span className={styles.email} title={user.email}>
+                  {user.email}
+                </span>
+                <SignOutButton />
+              </>
+            )}
+            {user === null && (
+              <>
+                <Link href={signIn}>Sign in</Link>
+                <ButtonLink href={signIn.replace("/signin", "/signup")}>Sign up</ButtonLink>
+              </>
+            )}
+          </div>
+        </div>
+      </header>
+      <main id="main" className={styles.main} tabIndex={-1}>
+        {children}
+      </main>
+      <footer className={styles.footer}>
+        <p>Tickets from people, to people. A hold lasts 15 minutes; you are charged only when the ticket is yours.</p>
+      </footer>
+    </>
+  );
+}
+
+function NavLink({ href, children }: { href: string; children: ReactNode }) {
+  const { pathname } = useRouter();
+  return (
+    <Link href={href} aria-current={pathname === href ? "page" : undefined}>
+      {children}
+    </Link>
+  );
+}
+
+function Stub() {
+  return (
+    <svg width="26" height="18" viewBox="0 0 26 18" aria-hidden="true">
+      <path
+        fill="currentColor"
+        d="M2 0h22a2 2 0 0 1 2 2v4a3 3 0 0 0 0 6v4a2 2 0 0 1-2 2H2a2 2 0 0 1-2-2v-4a3 3 0 0 0 0-6V2a2 2 0 0 1 2-2Zm15 3v2h2V3Zm0 5v2h2V8Zm0 5v2h2v-2Z"
+      />
+    </svg>
+  );
+}

@@ -1,0 +1,18 @@
+/** A message set apart from the text; problems are announced at once, the rest when the reader is idle. */
+import type { ReactNode } from "react";
+import styles from "./Notice.module.css";
+
+interface NoticeProps {
+  tone: "info" | "good" | "warn" | "bad";
+  title?: string;
+  children?: ReactNode;
+}
+
+export function Notice({ tone, title, children }: NoticeProps) {
+  return (
+    <div className={`${styles.notice} ${styles[tone]}`} role={tone === "bad" ? "alert" : "status"}>
+      {title && <p className={styles.title}>{title}</p>}
+      {typeof children === "string" ? <p>{children}</p> : children}
+    </div>
+  );
+}

@@ -1,0 +1,52 @@
+/** How an order ended, and what to do next. */
+import type { CancelReason, Order } from "@/lib/api/types";
+import styles from "@/styles/page.module.css";
+import { ButtonLink } from "./Button";
+import { Notice } from "./Notice";
+
+const CANCELLED: Record<CancelReason, { title: string; text: string }> = {
+  buyer: { title: "You cancelled this order", text: "The ticket is free again. You were not charged." },
+  expired: {
+    title: "The hold ran out",
+    text: "The ticket is free again and you were not charged. Perhaps it is still there.",
+  },
+  ticket_gone: { title: "The ticket is no longer for sale", text: "The seller withdrew it. You were not charged." },
+  payment_failed: {
+    title: "The payment failed in the end",
+    text: "Your bank did not hand over the money, so the ticket is free again. You were not charged.",
+  },
+};
+
+export function OrderOutcome({ order }: { order: Order }) {
+  if (order.status === "complete") {
+    return (
+      <div className={styles.stack}>
+        <Notice tone="good" title="The ticket is yours">
+          Paid and done. You find it under “My orders” at any time.
+        </Notice>
+        <div className={styles.row}>
+          <ButtonLink href="/orders">My orders</ButtonLink>
+          <ButtonLink href="/" look="secondary">
+            Find another
+          </ButtonLink>
+        </div>
+      </div>
+    );
+  }
+  const { title, text } = CANCELLED[order.reason ?? "buyer"];
+  return (
+    <div className={styles.stack}>
+      <Notice tone="warn" title={title}>
+        {text}
+      </Notice>
+      <div className={styles.row}>
+        {order.reason !== "ticket_gone" && (
+          <ButtonLink href={`/tickets/${order.ticket.id}`}>Look at the ticket again</ButtonLink>
+        )}
+        <ButtonLink href="/" look="secondary">
+          Find another
+        </ButtonLink>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+/** The card form and the button that pays an order, whichever Stripe stands behind it. */
+import dynamic from "next/dynamic";
+import { type FormEvent, useRef } from "react";
+import { usePayment } from "@/hooks/usePayment";
+import type { Order } from "@/lib/api/types";
+import { formatPrice } from "@/lib/format";
+import type { CardEntry } from "@/lib/payments/cardEntry";
+import type { RuntimeConfig } from "@/lib/server/runtimeConfig";
+import styles from "@/styles/page.module.css";
+import { Button } from "./Button";
+import { DoubleCardFields } from "./DoubleCardFields";
+import { Notice } from "./Notice";
+
+/** Stripe's code is fetched only where it is used; it cannot run on the server. */
+const StripeCardFields = dynamic(() => import("./StripeCardFields"), {
+  ssr: false,
+  loading: () => <p>Loading card form…</p>,
+});
+
+interface Props {
+  order: Order;
+  stripe: RuntimeConfig["stripe"];
+  /** The hold is over by our clock: no new payment starts. */
+  timeIsUp: boolean;
+  onAnswer: () => void;
+}
+
+export function PaymentForm({ order, stripe, timeIsUp, onAnswer }: Props) {
+  const card = useRef<CardEntry>(null);
+  const { phase, problem, pay } = usePayment(order.id, card, onAnswer);
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    void pay();
+  }
+
+  if (!stripe) {
+    return (
+      <Notice tone="warn" title="Paying is not set up here.">
+        STRIPE_PUBLISHABLE_KEY is not configured.
+      </Notice>
+    );
+  }
+  if (phase === "paid") {
+    return (
+      <Notice tone="info" title="Payment received.">
+        Confirming your ticket…
+      </Notice>
+    );
+  }
+  return (
+    <form className={styles.stack} onSubmit={submit} noValidate>
+      {stripe.scriptUrl ? (
+        <DoubleCardFields ref={card} scriptUrl={stripe.scriptUrl} publishableKey={stripe.publishableKey} />
+      ) : (
+        <StripeCardFields cardRef={card} publishableKey={stripe.publishableKey} ticket={order.ticket} />
+      )}
+      {problem && (
+        <Notice tone={problem.tone} title={problem.title}>
+          {problem.text}
+        </Notice>
+      )}
+      <Button type="submit" wide busy={phase === "working" || timeIsUp}>
+        {phase === "working" ? "Paying…" : `Pay ${formatPrice(order.ticket.price, order.ticket.currency)}`}
+      </Button>
+    </form>
+  );
+}

@@ -1,0 +1,29 @@
+/** Ends the session and goes back to browsing. */
+import { useRouter } from "next/router";
+import { useState } from "react";
+import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import { Button } from "./Button";
+
+export function SignOutButton() {
+  const router = useRouter();
+  const [state, setState] = useState<"idle" | "busy" | "failed">("idle");
+
+  async function signOut() {
+    setState("busy");
+    try {
+      await api.signOut();
+      await router.push("/");
+      setState("idle");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setState("failed");
+    }
+  }
+
+  return (
+    <Button look="secondary" busy={state === "busy"} onClick={signOut}>
+      {state === "failed" ? "Sign out: try again" : "Sign out"}
+    </Button>
+  );
+}

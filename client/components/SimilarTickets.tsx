@@ -1,0 +1,39 @@
+/** Other tickets for the reader who came too late: the same event if there are any, else the newest. */
+import { useEffect, useState } from "react";
+import { api } from "@/lib/api/browser";
+import type { Ticket } from "@/lib/api/types";
+import styles from "@/styles/page.module.css";
+import { TicketCard } from "./TicketCard";
+
+const SHOWN = 3;
+
+export function SimilarTickets({ ticket }: { ticket: Ticket }) {
+  const [others, setOthers] = useState<Ticket[]>([]);
+
+  useEffect(() => {
+    const request = new AbortController();
+    const find = async (q: string) => {
+      const { items } = await api.listTickets({ q, limit: String(SHOWN + 1) }, request.signal);
+      return items.filter((item) => item.id !== ticket.id).slice(0, SHOWN);
+    };
+    (async () => {
+      const sameEvent = await find(ticket.title);
+      setOthers(sameEvent.length > 0 ? sameEvent : await find(""));
+    })().catch(() => {
+      // An extra: without it the page is still complete.
+    });
+    return () => request.abort();
+  }, [ticket.id, ticket.title]);
+
+  if (others.length === 0) return null;
+  return (
+    <section className={styles.stack} aria-label="Similar tickets">
+      <h2>Perhaps one of these</h2>
+      <ul className={styles.stack}>
+        {others.map((other) => (
+          <TicketCard key={other.id} ticket={other} />
+        ))}
+      </ul>
+    </section>
+  );
+}

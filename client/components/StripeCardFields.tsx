@@ -1,0 +1,62 @@
+/** Stripe's own Payment Element; the card number stays between the browser and Stripe. */
+import { Elements, PaymentElement, useElements, useStripe } from "@stripe/react-stripe-js";
+import { loadStripe } from "@stripe/stripe-js/pure";
+import { type Ref, useImperativeHandle, useMemo } from "react";
+import type { Order } from "@/lib/api/types";
+import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
+
+interface Props {
+  publishableKey: string;
+  ticket: Order["ticket"];
+  cardRef: Ref<CardEntry>;
+}
+
+const NOT_READY = "The card form is still loading. Please try again in a moment.";
+const FALLBACK = "This card was not accepted. Please check it and try again.";
+
+export default function StripeCardFields({ publishableKey, ticket, cardRef }: Props) {
+  const stripe = useMemo(() => loadStripe(publishableKey), [publishableKey]);
+  return (
+    <Elements
+      stripe={stripe}
+      options={{
+        mode: "payment",
+        // Stripe counts in the smallest unit; the price has at most two decimals, so rounding only removes float dust.
+        amount: Math.round(ticket.price * 100),
+        currency: ticket.currency.toLowerCase(),
+        captureMethod: "manual",
+        paymentMethodCreation: "manual",
+        allowedPaymentMethodTypes: ["card"],
+      }}
+    >
+      <ElementFields cardRef={cardRef} />
+    </Elements>
+  );
+}
+
+function ElementFields({ cardRef }: { cardRef: Ref<CardEntry> }) {
+  const stripe = useStripe();
+  const elements = useElements();
+
+  useImperativeHandle(
+    cardRef,
+    () => ({
+      async createPaymentMethod() {
+        if (!stripe || !elements) throw new CardInputError(NOT_READY);
+        const submitted = await elements.submit();
+        if (submitted.error) throw new CardInputError(submitted.error.message ?? FALLBACK);
+        const { paymentMethod, error } = await stripe.createPaymentMethod({ elements });
+        if (error) throw new CardInputError(error.message ?? FALLBACK);
+        return paymentMethod.id;
+      },
+      async authenticate(clientSecret) {
+        if (!stripe) throw new CardInputError(NOT_READY);
+        const { error } = await stripe.handleNextAction({ clientSecret });
+        if (error) throw new CardInputError(error.message ?? FALLBACK);
+      },
+    }),
+    [stripe, elements],
+  );
+
+  return <PaymentElement />;
+}

@@ -1,0 +1,80 @@
+/** Tickets as stubs in a grid, and their outlines while they load. */
+import Link from "next/link";
+import { useHydrated } from "@/hooks/useHydrated";
+import type { Ticket } from "@/lib/api/types";
+import { formatPrice, stubDate } from "@/lib/format";
+import { TicketBadge } from "./StatusBadge";
+import styles from "./TicketCard.module.css";
+
+export function TicketCard({ ticket }: { ticket: Ticket }) {
+  return (
+    <li className={styles.card}>
+      <StubDate startsAt={ticket.startsAt} />
+      <div className={styles.body}>
+        <h2 className={styles.title}>
+          <Link href={`/tickets/${ticket.id}`}>{ticket.title}</Link>
+        </h2>
+        <p className={styles.venue}>{ticket.venue ?? "Venue not given"}</p>
+        <div className={styles.foot}>
+          <span className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</span>
+          <TicketBadge status={ticket.status} />
+        </div>
+      </div>
+    </li>
+  );
+}
+
+function StubDate({ startsAt }: { startsAt: string | null }) {
+  const hydrated = useHydrated();
+  if (!startsAt) {
+    return (
+      <div className={styles.stub}>
+        <span className={styles.weekday}>Any day</span>
+      </div>
+    );
+  }
+  const { month, day, weekday } = stubDate(startsAt, hydrated ? undefined : "UTC");
+  return (
+    <time className={styles.stub} dateTime={startsAt}>
+      <span className={styles.month}>{month}</span>
+      <span className={styles.day}>{day}</span>
+      <span className={styles.weekday}>{weekday}</span>
+    </time>
+  );
+}
+
+export function TicketGrid({ tickets, busy = false }: { tickets: Ticket[]; busy?: boolean }) {
+  return (
+    <ul className={styles.grid} aria-busy={busy}>
+      {tickets.map((ticket) => (
+        <TicketCard key={ticket.id} ticket={ticket} />
+      ))}
+    </ul>
+  );
+}
+
+const OUTLINES = ["a", "b", "c", "d", "e", "f"];
+
+export function TicketGridSkeleton() {
+  return (
+    <div>
+      <p className="visuallyHidden" role="status">
+        Loading tickets
+      </p>
+      <ul className={styles.grid} aria-hidden="true">
+        {OUTLINES.map((key) => (
+          <li key={key} className={`${styles.card} ${styles.skeleton}`}>
+            <div className={styles.stub} />
+            <div className={styles.body}>
+              <div className={styles.boneTitle} />
+              <div className={styles.boneText} />
+              <div className={styles.foot}>
+                <div className={styles.bonePrice} />
+              </div>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,99 @@
+/** The listing's form, for a new ticket and for a change. */
+import { useState } from "react";
+import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { useHydrated } from "@/hooks/useHydrated";
+import type { Ticket, TicketInput } from "@/lib/api/types";
+import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
+import styles from "@/styles/page.module.css";
+import { Button } from "./Button";
+import { TextAreaField, TextField } from "./Field";
+import { FormError } from "./FormError";
+
+const FIELDS = ["title", "price", "venue", "startsAt", "description"];
+
+interface Props {
+  ticket?: Ticket;
+  submitLabel: string;
+  onSubmit: (input: TicketInput) => Promise<void>;
+}
+
+export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
+  const hydrated = useHydrated();
+  const [priceError, setPriceError] = useState<string>();
+  const { busy, error, submit } = useFormSubmission(async (data) => {
+    const price = readPrice(String(data.get("price")));
+    setPriceError(
+      price === null ? "Write the price as a number with at most two decimals, for instance 25 or 25.50." : undefined,
+    );
+    if (price === null) return;
+    const text = (name: string) => String(data.get(name)).trim() || null;
+    await onSubmit({
+      title: text("title") ?? "",
+      price,
+      venue: text("venue"),
+      startsAt: isoFromLocalInput(String(data.get("startsAt"))),
+      description: text("description"),
+    });
+  });
+  const errors = error?.fieldErrors ?? {};
+
+  return (
+    <form className={styles.card} onSubmit={submit} noValidate>
+      <FormError error={error} fields={FIELDS} />
+      <TextField
+        label="Title"
+        name="title"
+        required
+        maxLength={200}
+        defaultValue={ticket?.title}
+        error={errors.title}
+      />
+      <div className={styles.pair}>
+        <TextField
+          label="Price in US dollars"
+          name="price"
+          required
+          inputMode="decimal"
+          placeholder="25.00"
+          defaultValue={ticket?.price.toFixed(2)}
+          error={priceError ?? errors.price}
+        />
+        <TextField
+          // The input speaks local time, which only the browser knows: remount it once there.
+          key={String(hydrated)}
+          label="Starts at"
+          name="startsAt"
+          type="datetime-local"
+          optional
+          defaultValue={hydrated && ticket?.startsAt ? localInputFromIso(ticket.startsAt) : ""}
+          error={errors.startsAt}
+        />
+      </div>
+      <TextField
+        label="Venue"
+        name="venue"
+        optional
+        maxLength={200}
+        defaultValue={ticket?.venue ?? ""}
+        error={errors.venue}
+      />
+      <TextAreaField
+        label="Description"
+        name="description"
+        optional
+        maxLength={2000}
+        hint="Seat, entrance, what the buyer should know."
+        defaultValue={ticket?.description ?? ""}
+        error={errors.description}
+      />
+      <Button type="submit" wide busy={busy}>
+        {submitLabel}
+      </Button>
+    </form>
+  );
+}
+
+function readPrice(text: string): number | null {
+  const normal = text.trim().replace(",", ".");
+  return /^\d+(\.\d{1,2})?$/.test(normal) ? Number(normal) : null;
+}

@@ -1,0 +1,93 @@
+/** One payment from the press of the button to a definite answer. */
+import { type RefObject, useRef, useState } from "react";
+import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import type { Payment } from "@/lib/api/types";
+import { Attempt } from "@/lib/attempt";
+import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
+
+export interface PaymentProblem {
+  tone: "warn" | "bad";
+  title: string;
+  text: string;
+}
+
+interface PaymentState {
+  /** `paid`: the card is authorised and orders decides; the order's own state tells the rest. */
+  phase: "idle" | "working" | "paid";
+  problem: PaymentProblem | null;
+  pay: () => Promise<void>;
+}
+
+export function usePayment(orderId: string, card: RefObject<CardEntry | null>, onAnswer: () => void): PaymentState {
+  const attempt = useRef(new Attempt());
+  /** The method of a call whose answer was lost: the next press repeats that call instead of starting a second payment. */
+  const unanswered = useRef<string>(undefined);
+  const working = useRef(false);
+  const [phase, setPhase] = useState<PaymentState["phase"]>("idle");
+  const [problem, setProblem] = useState<PaymentProblem | null>(null);
+
+  async function payOnce(entry: CardEntry): Promise<Payment> {
+    const paymentMethodId = unanswered.current ?? (await entry.createPaymentMethod());
+    unanswered.current = paymentMethodId;
+    try {
+      const input = { orderId, paymentMethodId };
+      const payment = await attempt.current.run(input, (key) => api.pay(input, key));
+      unanswered.current = undefined;
+      if (payment.status !== "requires_action" || !payment.clientSecret) return payment;
+      await entry.authenticate(payment.clientSecret);
+      return await api.refreshPayment(payment.id);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.outcomeUnknown)) unanswered.current = undefined;
+      throw error;
+    }
+  }
+
+  async function pay() {
+    if (working.current || !card.current) return;
+    working.current = true;
+    setPhase("working");
+    setProblem(null);
+    try {
+      const payment = await payOnce(card.current);
+      const failed = payment.status === "failed" || payment.status === "voided" || payment.status === "requires_action";
+      setPhase(failed ? "idle" : "paid");
+      if (failed) setProblem(declined("The payment did not go through."));
+    } catch (error) {
+      setPhase("idle");
+      setProblem(explain(error));
+    } finally {
+      working.current = false;
+      onAnswer();
+    }
+  }
+
+  return { phase, problem, pay };
+}
+
+function declined(text: string): PaymentProblem {
+  return { tone: "bad", title: "Your card was declined", text: `${text} You were not charged. Try another card.` };
+}
+
+function explain(error: unknown): PaymentProblem {
+  if (error instanceof CardInputError) return { tone: "bad", title: "Not paid", text: error.message };
+  if (!(error instanceof ApiError)) throw error;
+  if (error.status === 402) return declined("Your bank refused the payment.");
+  if (error.outcomeUnknown) {
+    const text =
+      "We do not know yet whether the payment arrived. You can press “Pay” again: it will not charge you twice.";
+    return { tone: "warn", title: "No answer", text };
+  }
+  if (error.status === 503) {
+    const wait = error.retryAfter ? `in ${error.retryAfter} seconds` : "in a moment";
+    return { tone: "warn", title: "Payments are busy", text: `You were not charged. Please try again ${wait}.` };
+  }
+  if (error.status === 401) {
+    return {
+      tone: "bad",
+      title: "Your session has ended",
+      text: "Reload this page and sign in again; your hold stays.",
+    };
+  }
+  return { tone: "bad", title: "Not paid", text: error.message };
+}

@@ -1,0 +1,15 @@
+/** The server's time, ticking once a second while something is being waited for. */
+import { useEffect, useState } from "react";
+import { serverClock } from "@/lib/clock";
+
+/** `initial` (ms) is what the server rendered with, so that hydration finds the same text. */
+export function useServerNow(initial: number, ticking: boolean): number {
+  const [now, setNow] = useState(initial);
+  useEffect(() => {
+    setNow(serverClock.now());
+    if (!ticking) return;
+    const timer = setInterval(() => setNow(serverClock.now()), 1000);
+    return () => clearInterval(timer);
+  }, [ticking]);
+  return now;
+}

@@ -1,0 +1,8 @@
+/** The API as the browser calls it: same origin, cookies by themselves, every answer a chance to read the server's clock. */
+import { serverClock } from "@/lib/clock";
+import { createApi } from "./client";
+
+export const api = createApi(
+  (path, init) => fetch(path, { ...init, credentials: "same-origin" }),
+  (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
+);

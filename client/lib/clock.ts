@@ -1,0 +1,27 @@
+/** An estimate of the server's clock, so that a countdown ends when the server says so and not when this computer thinks. */
+
+/** The Date header has whole seconds: on average the true time is half a second later. */
+const TRUNCATION_MS = 500;
+
+export class ServerClock {
+  private offsetMs = 0;
+  private roundTripMs = Number.POSITIVE_INFINITY;
+
+  /** Takes an answer's Date header and the local times (ms) between which it was made; the quickest answer is trusted most. */
+  observe(dateHeader: string | null, sentAt: number, receivedAt: number): void {
+    const serverTime = dateHeader ? Date.parse(dateHeader) : Number.NaN;
+    const roundTripMs = receivedAt - sentAt;
+    if (Number.isNaN(serverTime) || roundTripMs > this.roundTripMs) return;
+    this.roundTripMs = roundTripMs;
+    const offsetMs = serverTime + TRUNCATION_MS - (sentAt + receivedAt) / 2;
+    // Within the header's own error this computer's clock is right and a correction would only make the display jump.
+    this.offsetMs = Math.abs(offsetMs) <= TRUNCATION_MS + roundTripMs / 2 ? 0 : offsetMs;
+  }
+
+  /** The server's time now, in milliseconds since the epoch. */
+  now(): number {
+    return Date.now() + this.offsetMs;
+  }
+}
+
+export const serverClock = new ServerClock();

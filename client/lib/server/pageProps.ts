@@ -1,0 +1,99 @@
+/** What every page's getServerSideProps shares: who is signed in, the API with the reader's cookie, errors made presentable. */
+import type { GetServerSideProps, GetServerSidePropsContext, GetServerSidePropsResult } from "next";
+import { type Api, createApi } from "@/lib/api/client";
+import { ApiError, localError } from "@/lib/api/errors";
+import type { User } from "@/lib/api/types";
+import { signInPath } from "@/lib/returnTo";
+import { type RuntimeConfig, runtimeConfig } from "./runtimeConfig";
+import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
+
+/** An API failure as a page shows it. */
+export interface Failure {
+  status: number;
+  message: string;
+}
+
+export interface SharedProps {
+  user: User | null;
+  config: RuntimeConfig;
+}
+
+export interface PageContext {
+  api: Api;
+  user: User | null;
+  context: GetServerSidePropsContext;
+}
+
+type Loaded<Props> = { props: Props; status?: number } | { redirect: string } | { notFound: true };
+
+/** A page whose data the server loads. An ApiError thrown by `load` becomes a 404, a sign-in, or the page's `failure` prop. */
+export function page<Props extends object>(
+  load: (page: PageContext) => Promise<Loaded<Props>>,
+  { signedIn = false }: { signedIn?: boolean } = {},
+): GetServerSideProps<(Props | { failure: Failure }) & SharedProps> {
+  return async (context) => {
+    context.res.setHeader("Cache-Control", "private, no-store");
+    const api = serverApi(context);
+    const config = runtimeConfig();
+    let user: User | null = null;
+    try {
+      user = await currentUser(api, context);
+      if (signedIn && !user) return redirect(signInPath(context.resolvedUrl));
+      const loaded = await load({ api, user, context });
+      if ("redirect" in loaded) return redirect(loaded.redirect);
+      if ("notFound" in loaded) return { notFound: true };
+      if (loaded.status) context.res.statusCode = loaded.status;
+      return { props: { ...loaded.props, user, config } };
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404) return { notFound: true };
+      if (error.status === 401) return redirect(signInPath(context.resolvedUrl));
+      context.res.statusCode = error.status || 502;
+      return { props: { failure: { status: error.status, message: error.message }, user, config } };
+    }
+
+    async function currentUser(client: Api, { req, res }: GetServerSidePropsContext): Promise<User | null> {
+      // Anonymous readers cost auth nothing.
+      if (!req.headers.cookie) return null;
+      try {
+        const answer = await client.currentUser();
+        const renewed = answer.headers.getSetCookie();
+        if (renewed.length > 0) res.setHeader("Set-Cookie", renewed);
+        return answer.body;
+      } catch (error) {
+        // Browsing goes on while auth is down; only a page that needs the user fails.
+        if (signedIn) throw error;
+        return null;
+      }
+    }
+  };
+}
+
+function redirect(destination: string): GetServerSidePropsResult<never> {
+  return { redirect: { destination, permanent: false } };
+}
+
+/** A page that waits longer than this for a service is shown without it. */
+const UPSTREAM_TIMEOUT_MS = 10_000;
+
+function serverApi({ req }: GetServerSidePropsContext): Api {
+  return createApi(async (path, init) => {
+    const headers = new Headers(init.headers);
+    if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
+    const forwardedFor = [req.headers["x-forwarded-for"] ?? req.socket.remoteAddress ?? ""].flat().join(", ");
+    if (forwardedFor) headers.set("X-Forwarded-For", forwardedFor);
+    const signal = AbortSignal.timeout(UPSTREAM_TIMEOUT_MS);
+    try {
+      return await fetch(addressOf(path), { ...init, headers, signal });
+    } catch (error) {
+      console.error(`${path.split("?")[0]}: ${error instanceof Error ? error.message : error}`);
+      throw error instanceof UpstreamNotConfiguredError ? localError(503, error.message) : localError(502);
+    }
+  });
+}
+
+function addressOf(path: string): string {
+  const upstream = upstreamFor(path);
+  if (!upstream) throw new Error(`no service owns ${path}`);
+  return upstream.href.replace(/\/$/, "") + path;
+}

@@ -1,0 +1,22 @@
+/** Puts every page into the frame and makes the shared props available to it. */
+import type { AppProps } from "next/app";
+import Head from "next/head";
+import { Layout } from "@/components/Layout";
+import { useFocusOnNavigation } from "@/hooks/useFocusOnNavigation";
+import type { SharedProps } from "@/lib/server/pageProps";
+import "@/styles/global.css";
+
+export default function App({ Component, pageProps }: AppProps<Partial<SharedProps>>) {
+  useFocusOnNavigation();
+  return (
+    <>
+      <Head>
+        <title>Ticketing</title>
+        <meta name="description" content="Buy and sell event tickets, from people to people." key="description" />
+      </Head>
+      <Layout user={pageProps.user}>
+        <Component {...pageProps} />
+      </Layout>
+    </>
+  );
+}

@@ -1,0 +1,121 @@
+/** Browse: what is for sale, searched and sorted; the address is the page's whole state. */
+import type { InferGetServerSidePropsType } from "next";
+import Head from "next/head";
+import { useRouter } from "next/router";
+import { BrowseFilters } from "@/components/BrowseFilters";
+import { ButtonLink } from "@/components/Button";
+import { EmptyState } from "@/components/EmptyState";
+import { FailureState } from "@/components/FailureState";
+import { LoadMore } from "@/components/LoadMore";
+import { TicketGrid, TicketGridSkeleton } from "@/components/TicketCard";
+import { useNavigating } from "@/hooks/useNavigating";
+import { usePagedList } from "@/hooks/usePagedList";
+import { api } from "@/lib/api/browser";
+import type { Api, Page } from "@/lib/api/client";
+import { ApiError } from "@/lib/api/errors";
+import type { Ticket } from "@/lib/api/types";
+import {
+  type BrowseState,
+  browsePath,
+  isFiltered,
+  MAX_PAGES_ON_LOAD,
+  readBrowseState,
+  ticketQuery,
+} from "@/lib/browseQuery";
+import { page } from "@/lib/server/pageProps";
+import styles from "@/styles/page.module.css";
+
+interface Props {
+  state: BrowseState;
+  tickets: Page<Ticket>;
+  /** What the API said about a filter's value, by its name. */
+  filterErrors: Record<string, string>;
+}
+
+export const getServerSideProps = page<Props>(async ({ api: services, context }) => {
+  const state = readBrowseState(context.query);
+  try {
+    return { props: { state, tickets: await loadPages(services, state), filterErrors: {} } };
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 422)) throw error;
+    return { props: { state, tickets: { items: [], next: null }, filterErrors: error.fieldErrors }, status: 422 };
+  }
+});
+
+async function loadPages(services: Api, state: BrowseState): Promise<Page<Ticket>> {
+  let loaded = await services.listTickets(ticketQuery(state));
+  for (let count = 1; count < Math.min(state.pages, MAX_PAGES_ON_LOAD) && loaded.next; count++) {
+    const { items, next } = await services.listTickets({ ...ticketQuery(state), cursor: loaded.next });
+    loaded = { items: [...loaded.items, ...items], next };
+  }
+  return loaded;
+}
+
+export default function BrowsePage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+  return (
+    <div className={styles.stack}>
+      <Head>
+        <title>Tickets for sale · Ticketing</title>
+      </Head>
+      <div>
+        <h1>Find your next night out</h1>
+        <p className={styles.lead}>Tickets from people who cannot go, held for you while you pay.</p>
+      </div>
+      {"failure" in props ? <FailureState failure={props.failure} /> : <Browse {...props} />}
+    </div>
+  );
+}
+
+function Browse({ state, tickets, filterErrors }: Props) {
+  const router = useRouter();
+  const navigating = useNavigating();
+  const list = usePagedList(tickets, (cursor, signal) => api.listTickets({ ...ticketQuery(state), cursor }, signal));
+
+  async function more() {
+    const shown = readBrowseState(router.query).pages;
+    if (await list.loadMore()) {
+      router.replace(browsePath({ ...state, pages: shown + 1 }), undefined, { shallow: true, scroll: false });
+    }
+  }
+
+  return (
+    <>
+      <BrowseFilters
+        state={state}
+        errors={filterErrors}
+        onChange={(wanted) => router.replace(browsePath(wanted), undefined, { scroll: false })}
+      />
+      <p className={styles.count} role="status">
+        {navigating ? "Searching…" : countText(list.items.length, list.hasMore)}
+      </p>
+      {navigating && list.items.length === 0 ? (
+        <TicketGridSkeleton />
+      ) : list.items.length > 0 ? (
+        <TicketGrid tickets={list.items} busy={navigating} />
+      ) : (
+        <NothingFound filtered={isFiltered(state)} />
+      )}
+      <LoadMore hasMore={list.hasMore} loading={list.loading} error={list.error} onMore={more} />
+    </>
+  );
+}
+
+function countText(count: number, hasMore: boolean): string {
+  if (count === 0) return "No tickets";
+  return `${count}${hasMore ? "+" : ""} ${count === 1 ? "ticket" : "tickets"}`;
+}
+
+function NothingFound({ filtered }: { filtered: boolean }) {
+  return filtered ? (
+    <EmptyState title="Nothing matches" text="Try fewer words or a wider price range. New tickets appear all the time.">
+      <ButtonLink href="/">Show everything</ButtonLink>
+    </EmptyState>
+  ) : (
+    <EmptyState
+      title="Nothing for sale yet"
+      text="Be the first: list a ticket you cannot use and someone will be glad of it."
+    >
+      <ButtonLink href="/sell">Sell a ticket</ButtonLink>
+    </EmptyState>
+  );
+}

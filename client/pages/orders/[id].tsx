@@ -1,0 +1,117 @@
+/** One order: pay it while the hold lasts, or see how it ended. */
+import type { InferGetServerSidePropsType } from "next";
+import Head from "next/head";
+import Link from "next/link";
+import { ConfirmDialog } from "@/components/ConfirmDialog";
+import { Countdown } from "@/components/Countdown";
+import { FailureState } from "@/components/FailureState";
+import { LocalTime } from "@/components/LocalTime";
+import { Notice } from "@/components/Notice";
+import { OrderOutcome } from "@/components/OrderOutcome";
+import { PaymentForm } from "@/components/PaymentForm";
+import { OrderBadge } from "@/components/StatusBadge";
+import { useOrder } from "@/hooks/useOrder";
+import { useServerNow } from "@/hooks/useServerNow";
+import { api } from "@/lib/api/browser";
+import type { Order } from "@/lib/api/types";
+import { formatPrice } from "@/lib/format";
+import { first } from "@/lib/returnTo";
+import { page } from "@/lib/server/pageProps";
+import type { RuntimeConfig } from "@/lib/server/runtimeConfig";
+import styles from "@/styles/page.module.css";
+
+interface Props {
+  order: Order;
+  /** When this page was rendered, milliseconds since the epoch. */
+  renderedAt: number;
+}
+
+export const getServerSideProps = page<Props>(
+  async ({ api: services, context }) => {
+    const order = await services.getOrder(first(context.params?.id) ?? "");
+    return { props: { order, renderedAt: Date.now() } };
+  },
+  { signedIn: true },
+);
+
+export default function OrderPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+  return "failure" in props ? (
+    <FailureState failure={props.failure} />
+  ) : (
+    <OrderDetails key={props.order.id} {...props} />
+  );
+}
+
+function OrderDetails({ order: initial, renderedAt, config }: Props & { config: RuntimeConfig }) {
+  const { order, online, refresh } = useOrder(initial);
+  const open = order.status === "created";
+  const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
+
+  async function cancel() {
+    await api.cancelOrder(order.id);
+    refresh();
+  }
+
+  return (
+    <div className={styles.stack}>
+      <Head>
+        <title>{`Order: ${order.ticket.title} · Ticketing`}</title>
+      </Head>
+      <div>
+        <Link href="/orders" className={styles.back}>
+          ← My orders
+        </Link>
+      </div>
+      {!online && (
+        <Notice tone="warn">You are offline. This page goes on by itself when the connection is back.</Notice>
+      )}
+      <div className={styles.columns}>
+        <section className={styles.stack} aria-label="Order">
+          <div className={styles.row}>
+            <OrderBadge order={order} />
+          </div>
+          <h1>{order.ticket.title}</h1>
+          {open ? (
+            <div className={styles.card}>
+              <Countdown
+                remainingMs={remainingMs}
+                totalMs={Date.parse(order.expiresAt) - Date.parse(order.createdAt)}
+              />
+            </div>
+          ) : (
+            <OrderOutcome order={order} />
+          )}
+          <dl className={`${styles.facts} ${styles.card}`}>
+            <dt>Price</dt>
+            <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
+            <dt>Ordered</dt>
+            <dd>
+              <LocalTime iso={order.createdAt} />
+            </dd>
+            <dt>Ticket</dt>
+            <dd>
+              <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
+            </dd>
+            <dt>Order number</dt>
+            <dd>{order.id}</dd>
+          </dl>
+        </section>
+        {open && (
+          <section className={styles.card} aria-label="Payment">
+            <h2>Pay by card</h2>
+            <PaymentForm order={order} stripe={config.stripe} timeIsUp={remainingMs <= 0} onAnswer={refresh} />
+            <ConfirmDialog
+              label="Cancel this order"
+              title="Give the ticket back?"
+              confirmLabel="Give it back"
+              keepLabel="Keep it"
+              onConfirm={cancel}
+            >
+              <p>Someone else can buy it then. You have not been charged.</p>
+            </ConfirmDialog>
+          </section>
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,55 @@
+/** My orders: what the signed-in user holds, bought, cancelled or let expire. */
+import type { InferGetServerSidePropsType } from "next";
+import Head from "next/head";
+import { ButtonLink } from "@/components/Button";
+import { EmptyState } from "@/components/EmptyState";
+import { FailureState } from "@/components/FailureState";
+import { LoadMore } from "@/components/LoadMore";
+import { OrderList } from "@/components/OrderList";
+import { usePagedList } from "@/hooks/usePagedList";
+import { api } from "@/lib/api/browser";
+import type { Page } from "@/lib/api/client";
+import type { Order } from "@/lib/api/types";
+import { page } from "@/lib/server/pageProps";
+import styles from "@/styles/page.module.css";
+
+interface Props {
+  orders: Page<Order>;
+}
+
+export const getServerSideProps = page<Props>(
+  async ({ api: services }) => ({ props: { orders: await services.listOrders({}) } }),
+  { signedIn: true },
+);
+
+export default function OrdersPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+  return (
+    <div className={styles.stack}>
+      <Head>
+        <title>My orders · Ticketing</title>
+      </Head>
+      <h1>My orders</h1>
+      {"failure" in props ? <FailureState failure={props.failure} /> : <Orders orders={props.orders} />}
+    </div>
+  );
+}
+
+function Orders({ orders }: Props) {
+  const list = usePagedList(orders, (cursor, signal) => api.listOrders({ cursor }, signal));
+  if (list.items.length === 0) {
+    return (
+      <EmptyState
+        title="No orders yet"
+        text="When you hold a ticket it appears here, with the time you have left to pay."
+      >
+        <ButtonLink href="/">See what is for sale</ButtonLink>
+      </EmptyState>
+    );
+  }
+  return (
+    <>
+      <OrderList orders={list.items} />
+      <LoadMore {...list} onMore={list.loadMore} />
+    </>
+  );
+}

@@ -1,0 +1,17 @@
+/** Sign up, then back to where one was. */
+import { CredentialsForm } from "@/components/CredentialsForm";
+import { safeReturnPath } from "@/lib/returnTo";
+import { page } from "@/lib/server/pageProps";
+
+interface Props {
+  returnTo: string;
+}
+
+export const getServerSideProps = page<Props>(async ({ user, context }) => {
+  const returnTo = safeReturnPath(context.query.returnTo);
+  return user ? { redirect: returnTo } : { props: { returnTo } };
+});
+
+export default function SignUpPage({ returnTo }: Props) {
+  return <CredentialsForm kind="signup" returnTo={returnTo} />;
+}

@@ -1,0 +1,71 @@
+/** One ticket, and the button that holds it. */
+import type { InferGetServerSidePropsType } from "next";
+import Head from "next/head";
+import Link from "next/link";
+import { useRouter } from "next/router";
+import { FailureState } from "@/components/FailureState";
+import { HoldPanel } from "@/components/HoldPanel";
+import { LocalTime } from "@/components/LocalTime";
+import { Notice } from "@/components/Notice";
+import { TicketBadge } from "@/components/StatusBadge";
+import type { Ticket, User } from "@/lib/api/types";
+import { first } from "@/lib/returnTo";
+import { page } from "@/lib/server/pageProps";
+import styles from "@/styles/page.module.css";
+
+interface Props {
+  ticket: Ticket;
+}
+
+export const getServerSideProps = page<Props>(async ({ api: services, context }) => ({
+  props: { ticket: await services.getTicket(first(context.params?.id) ?? "") },
+}));
+
+export default function TicketPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+  return "failure" in props ? (
+    <FailureState failure={props.failure} />
+  ) : (
+    <TicketDetails key={props.ticket.id} ticket={props.ticket} user={props.user} />
+  );
+}
+
+function TicketDetails({ ticket, user }: Props & { user: User | null }) {
+  const justListed = useRouter().query.listed === "1";
+  return (
+    <div className={styles.stack}>
+      <Head>
+        <title>{`${ticket.title} · Ticketing`}</title>
+      </Head>
+      <div>
+        <Link href="/" className={styles.back}>
+          ← All tickets
+        </Link>
+      </div>
+      {justListed && (
+        <Notice tone="good" title="Your ticket is listed.">
+          Buyers can see it now.
+        </Notice>
+      )}
+      <div className={styles.columns}>
+        <article className={styles.stack}>
+          <div className={styles.row}>
+            <TicketBadge status={ticket.status} />
+          </div>
+          <h1>{ticket.title}</h1>
+          <dl className={`${styles.facts} ${styles.card}`}>
+            <dt>When</dt>
+            <dd>{ticket.startsAt ? <LocalTime iso={ticket.startsAt} /> : "Not given"}</dd>
+            <dt>Where</dt>
+            <dd>{ticket.venue ?? "Not given"}</dd>
+            <dt>Listed</dt>
+            <dd>
+              <LocalTime iso={ticket.createdAt} />
+            </dd>
+          </dl>
+          {ticket.description && <p className={styles.prose}>{ticket.description}</p>}
+        </article>
+        <HoldPanel ticket={ticket} user={user} />
+      </div>
+    </div>
+  );
+}
