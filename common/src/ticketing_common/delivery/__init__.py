@@ -1,0 +1,9 @@
+"""Getting events from one service's database into another's, whatever breaks on the way."""
+
+from .backbone import Backbone
+from .consumer import Consumer
+from .dead_letters import DeadLetter, DeadLetters
+from .relay import Relay
+from .subscription import Handler, Subscription
+
+__all__ = ["Backbone", "Consumer", "DeadLetter", "DeadLetters", "Handler", "Relay", "Subscription"]

@@ -1,0 +1,168 @@
+"""What a service stands on: its database, the bus, its relay and its consumers; begun and ended in the right order."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import nats.errors
+import nats.js.errors
+
+from ticketing_common.events.subjects import DEAD_LETTERS
+from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
+from ticketing_common.settings import EventServiceSettings, ServiceSettings
+from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, connect
+from ticketing_common.telemetry import get_logger
+
+from .consumer import Consumer
+from .dead_letters import DeadLetters
+from .relay import Relay
+from .subscription import Subscription
+
+__all__ = ["Backbone"]
+
+log = get_logger(__name__)
+
+SETUP_RETRY_SECONDS: Final = 0.5
+SWEEP_LEASE_SECONDS: Final = 10.0
+
+
+class _HasIndexes(Protocol):
+    async def ensure_indexes(self) -> None: ...
+
+
+class Backbone:
+    """Made inside the running event loop, joined up by `create_app`, then started.
+
+    `start()` returns at once: indexes, streams and consumers are made in the background, tried again until they are
+    there, and `missing()` says what is not. So a service can start before what it depends on.
+    """
+
+    def __init__(self, settings: ServiceSettings, *, publishes: str | None = None) -> None:
+        self.settings = settings
+        self._publishes = publishes
+        self._client = connect(settings.mongo_url.get_secret_value(), application=settings.service_name)
+        self.database: Database = self._client[settings.database_name]
+        self._stores: list[_HasIndexes] = []
+        self._bus: NatsConnection | None = None
+        self._relay: Relay | None = None
+        self._consumers: list[Consumer] = []
+        self._setup: asyncio.Task[None] | None = None
+        self._missing: set[str] = {"database", "start-up"}
+        if isinstance(settings, EventServiceSettings):
+            self._bus = NatsConnection(settings, name=settings.service_name)
+            self._relay = Relay(
+                self._bus,
+                service=settings.service_name,
+                lease=Lease(self.database, "relay", seconds=SWEEP_LEASE_SECONDS),
+            )
+            self._missing.add("nats")
+
+    def collection(self, name: str) -> Collection:
+        """A collection of the service's own database."""
+        return self.database[name]
+
+    def outbox(self, name: str) -> Outbox:
+        """A collection whose documents carry events; the relay takes them from there."""
+        if self._relay is None:
+            return Outbox(self.database[name])
+        outbox = Outbox(self.database[name], self._relay.announce)
+        self._relay.watch(outbox)
+        return outbox
+
+    def add_stores(self, *stores: _HasIndexes) -> None:
+        """Repositories and projections whose indexes must exist before the service is ready."""
+        self._stores.extend(stores)
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
+        """Consume these from `start()` on."""
+        bus = self.bus
+        dead_letters = DeadLetters(Publisher(bus))
+        self._consumers.extend(
+            Consumer(
+                bus, subscription, dead_letters, service=self.settings.service_name, replicas=self._nats.nats_replicas
+            )
+            for subscription in subscriptions
+        )
+
+    @property
+    def bus(self) -> NatsConnection:
+        """The event bus; a RuntimeError for a service whose settings name none."""
+        if self._bus is None:
+            raise RuntimeError(f"{self.settings.service_name} has no event bus in its settings")
+        return self._bus
+
+    @property
+    def _nats(self) -> EventServiceSettings:
+        if not isinstance(self.settings, EventServiceSettings):
+            raise RuntimeError(f"{self.settings.service_name} has no event bus in its settings")
+        return self.settings
+
+    def missing(self) -> list[str]:
+        """What keeps the service from being ready; from memory, no I/O."""
+        missing = set(self._missing)
+        if self._bus is not None and not self._bus.healthy:
+            missing.add("nats")
+        missing.update(f"consumer {consumer.durable}" for consumer in self._consumers if not consumer.bound)
+        return sorted(missing)
+
+    def start(self) -> None:
+        """Make everything ready, in the background."""
+        self._setup = asyncio.create_task(self._make_ready())
+
+    async def wait_until_ready(self, seconds: float = 30.0) -> None:
+        """Return when nothing is missing; raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while self.missing():  # noqa: ASYNC110 (many parts change it, and only start-up waits)
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """End in the order that loses nothing: hear no more, tell what is committed, leave the bus and the database."""
+        if self._setup is not None:
+            self._setup.cancel()
+            await asyncio.gather(self._setup, return_exceptions=True)
+        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        if self._relay is not None:
+            await self._relay.stop()
+        if self._bus is not None:
+            await self._bus.close()
+        self._client.close()
+
+    async def _make_ready(self) -> None:
+        await asyncio.gather(self._make_indexes(), self._join_bus())
+        self._missing.discard("start-up")
+        log.info("ready")
+
+    async def _make_indexes(self) -> None:
+        while True:
+            try:
+                for store in self._stores:
+                    await store.ensure_indexes()
+                await self.database.command("ping")
+            except DatabaseUnavailableError as error:
+                log.warning("database is away, trying again", error=repr(error))
+                await asyncio.sleep(SETUP_RETRY_SECONDS)
+                continue
+            self._missing.discard("database")
+            return
+
+    async def _join_bus(self) -> None:
+        if self._bus is None or self._relay is None:
+            return
+        await self._bus.connect()
+        names = [DEAD_LETTERS] if self._publishes is None else [self._publishes, DEAD_LETTERS]
+        while True:
+            try:
+                for name in names:
+                    await ensure_stream(self._bus.js, stream_config(name, replicas=self._nats.nats_replicas))
+            except ConfigurationDriftError as error:
+                log.error("a stream is not as declared; mend it by hand", error=str(error))
+                await asyncio.sleep(10 * SETUP_RETRY_SECONDS)
+            except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
+                log.warning("streams not ready, trying again", error=repr(error))
+                await asyncio.sleep(SETUP_RETRY_SECONDS)
+            else:
+                break
+        self._missing.discard("nats")
+        self._relay.start()
+        for consumer in self._consumers:
+            consumer.start()

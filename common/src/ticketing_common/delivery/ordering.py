@@ -1,0 +1,71 @@
+"""Work of one key in order, of different keys side by side, and never more than so much at once."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+__all__ = ["KeyedWorkers"]
+
+T = TypeVar("T")
+
+
+class KeyedWorkers(Generic[T]):
+    """Runs `work(item)` for every item: items of the same key one after the other, at most `concurrency` at a time."""
+
+    def __init__(self, work: Callable[[T], Awaitable[None]], *, concurrency: int, capacity: int) -> None:
+        self._work = work
+        self._slots = asyncio.Semaphore(concurrency)
+        self._capacity = capacity
+        self._waiting: dict[str, deque[T]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._items = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many more items may be taken in."""
+        return self._capacity - self._items
+
+    async def wait_for_room(self, at_least: int) -> None:
+        """Return once `at_least` more items may be taken in."""
+        while self.room < at_least:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def submit(self, key: str, item: T) -> None:
+        """Queue an item behind the others of its key."""
+        self._items += 1
+        queue = self._waiting.get(key)
+        if queue is not None:
+            queue.append(item)
+            return
+        self._waiting[key] = deque([item])
+        task = asyncio.create_task(self._run(key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, key: str) -> None:
+        queue = self._waiting[key]
+        try:
+            while queue:
+                async with self._slots:
+                    await self._work(queue.popleft())
+                self._items -= 1
+                self._changed.set()
+        finally:
+            # Also on cancellation: nothing may keep waiting behind a worker that is gone.
+            del self._waiting[key]
+
+    async def finish(self, seconds: float) -> list[T]:
+        """Wait for the work in hand, cancel what takes longer, and return the items that were never begun."""
+        unstarted: list[T] = []
+        for queue in self._waiting.values():
+            unstarted.extend(queue)
+            queue.clear()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        return unstarted

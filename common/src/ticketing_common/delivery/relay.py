@@ -1,0 +1,184 @@
+"""Carries committed events from the outbox to the broker: nudged by every commit, and swept for what a crash left."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from ticketing_common.messaging import Message, NatsConnection, Publisher, RefusedError, Sent
+from ticketing_common.storage import Commit, DatabaseUnavailableError, Lease, Outbox, OutboxEntry
+from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import OUTBOX_OLDEST, OUTBOX_PARKED, OUTBOX_PENDING, RELAY_PUBLISHED
+
+__all__ = ["Relay"]
+
+log = get_logger(__name__)
+
+WINDOW: Final = 256
+WINDOWS_IN_FLIGHT: Final = 4
+MAX_NUDGES: Final = 20_000
+SWEEP_SECONDS: Final = 1.0
+SWEEP_AGE_SECONDS: Final = 2.0
+SWEEP_DOCUMENTS: Final = 500
+STATS_SECONDS: Final = 5.0
+
+
+class Relay:
+    """At-least-once, by construction: an entry leaves the outbox only after the broker acknowledged it.
+
+    Several replicas may relay at once; the broker drops what it has seen (Nats-Msg-Id) and readers apply only what is
+    newer. The sweep is leased, since one sweeper is enough.
+    """
+
+    def __init__(self, connection: NatsConnection, *, service: str, lease: Lease) -> None:
+        self._connection = connection
+        self._publisher = Publisher(connection)
+        self._service = service
+        self._lease = lease
+        self._outboxes: list[Outbox] = []
+        self._nudges: deque[Commit] = deque()
+        self._nudged = asyncio.Event()
+        self._in_flight = asyncio.Semaphore(WINDOWS_IN_FLIGHT)
+        self._sending = asyncio.Lock()
+        self._settling: set[asyncio.Task[bool]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        # Until the first sweep is through: what an earlier life left behind goes out before what is new.
+        self._behind = True
+        self._failures = 0
+        self._stopping = False
+
+    def watch(self, outbox: Outbox) -> None:
+        """Sweep this outbox too."""
+        self._outboxes.append(outbox)
+
+    def announce(self, commit: Commit) -> None:
+        """Publish these entries soon. Never waits and never fails: what is not taken here, the sweep finds."""
+        if self._behind or not self._connection.connected or len(self._nudges) >= MAX_NUDGES:
+            # Behind: older events of the same aggregate may still wait, and the sweep sends them in their order.
+            self._behind = True
+            self._failures += 1
+            return
+        self._nudges.append(commit)
+        self._nudged.set()
+
+    def start(self) -> None:
+        """Begin to relay; call once the connection has been made."""
+        self._loops = [asyncio.create_task(self._follow_nudges()), asyncio.create_task(self._sweep_regularly())]
+
+    async def stop(self, seconds: float = 3.0) -> None:
+        """Publish what was announced, then end; what does not make it is found by the next sweep."""
+        self._stopping = True
+        self._nudged.set()
+        if self._loops:
+            follow, sweep = self._loops
+            sweep.cancel()
+            await asyncio.wait([follow], timeout=seconds)
+            follow.cancel()
+            await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=seconds)
+
+    async def _follow_nudges(self) -> None:
+        while not (self._stopping and not self._nudges):
+            if not self._nudges:
+                self._nudged.clear()
+                await self._nudged.wait()
+                continue
+            window: list[Commit] = []
+            entries = 0
+            while self._nudges and entries < WINDOW:
+                window.append(self._nudges.popleft())
+                entries += len(window[-1].entries)
+            await self._in_flight.acquire()
+            settling = await self._send(window, path="nudge")
+            settling.add_done_callback(lambda _: self._in_flight.release())
+
+    async def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
+        """Put all entries on the wire in order; the task waits for the answers and clears the outbox."""
+        pairs = [(commit, entry) for commit in commits for entry in commit.entries]
+        async with self._sending:
+            sent = await self._publisher.send([_message(entry) for _, entry in pairs])
+        task = asyncio.create_task(self._settle(pairs, sent, path))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
+
+    async def _settle(self, pairs: Sequence[tuple[Commit, OutboxEntry]], sent: Sequence[Sent], path: str) -> bool:
+        """Wait for the broker's answers and remove what it has; True when all of it is out."""
+        published: dict[Outbox, dict[str, list[str]]] = {}
+        complete = True
+        try:
+            for (commit, entry), outcome in zip(pairs, await self._publisher.outcomes(sent), strict=True):
+                if outcome is None:
+                    published.setdefault(commit.outbox, {}).setdefault(commit.document_id, []).append(entry.id)
+                elif isinstance(outcome, RefusedError):
+                    log.error("event parked", subject=entry.subject, event_id=entry.id, error=str(outcome))
+                    await commit.outbox.park(commit.document_id, entry, str(outcome))
+                else:
+                    complete = False
+            for outbox, ids in published.items():
+                await outbox.remove(ids)
+                RELAY_PUBLISHED.labels(self._service, path).inc(sum(map(len, ids.values())))
+        except DatabaseUnavailableError as error:
+            log.warning("outbox not cleared, its events will be sent again", error=repr(error))
+            complete = False
+        if not complete:
+            self._behind = True
+            self._failures += 1
+        return complete
+
+    async def _sweep_regularly(self) -> None:
+        stats_due = 0.0
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            try:
+                if self._connection.connected:
+                    await self._sweep()
+                if loop.time() >= stats_due:
+                    await self._measure()
+                    stats_due = loop.time() + STATS_SECONDS
+            except DatabaseUnavailableError as error:
+                log.warning("sweep put off, the database is away", error=repr(error))
+            except Exception:
+                # The sweep is the last line: whatever went wrong, it must go round again.
+                log.exception("sweep failed")
+            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, not a secret)
+
+    async def _sweep(self) -> None:
+        """Publish what was left behind by a crash or an outage, oldest first, until nothing is left."""
+        failures = self._failures
+        if await self._lease.acquire():
+            # After an outage take everything; otherwise only what no nudge can still be carrying.
+            age = 0.0 if self._behind else SWEEP_AGE_SECONDS
+            for outbox in self._outboxes:
+                if not await self._sweep_outbox(outbox, age):
+                    return
+        # Without the lease another replica sweeps for all of us, and our own nudges need not wait for it.
+        if failures == self._failures:
+            self._behind = False
+
+    async def _sweep_outbox(self, outbox: Outbox, age_seconds: float) -> bool:
+        """Publish all that waits there; False when the broker or the lease was lost on the way."""
+        while not self._stopping:
+            commits = await outbox.pending(older_than_seconds=age_seconds, limit=SWEEP_DOCUMENTS)
+            if commits and not await (await self._send(commits, path="sweep")):
+                return False
+            if len(commits) < SWEEP_DOCUMENTS:
+                return True
+            if not await self._lease.acquire():
+                return False
+        return False
+
+    async def _measure(self) -> None:
+        for outbox in self._outboxes:
+            stats = await outbox.stats()
+            labels = (self._service, outbox.collection.name)
+            OUTBOX_PENDING.labels(*labels).set(stats.pending)
+            OUTBOX_OLDEST.labels(*labels).set(stats.oldest_seconds)
+            OUTBOX_PARKED.labels(*labels).set(stats.parked)
+
+
+def _message(entry: OutboxEntry) -> Message:
+    headers = {"traceparent": entry.traceparent} if entry.traceparent else {}
+    return Message(entry.subject, entry.body, entry.id, headers)

@@ -1,0 +1,37 @@
+"""What a service listens to: a stream, and a table of which handler takes which event."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ticketing_common.events import Event
+
+__all__ = ["Handler", "Subscription"]
+
+Handler: TypeAlias = Callable[[Any], Awaitable[None]]
+"""Takes one event; returning means it is handled and may be acknowledged. It must bear being called twice."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A durable consumer on one stream, shared by all replicas of the service.
+
+    `concurrency` events of different aggregates are handled side by side; those of one aggregate in their order.
+    After `max_attempts` deliveries an event that still fails goes to the dead letters. `ack_wait_seconds` is how soon
+    another replica gets the event when this one dies with it.
+    """
+
+    stream: str
+    handlers: Mapping[type[Event], Handler]
+    concurrency: int = 16
+    max_attempts: int = 10
+    ack_wait_seconds: float = 30.0
+
+    def durable(self, service: str) -> str:
+        """`tickets-orders`: the tickets service's place in the ORDERS stream."""
+        return f"{service}-{self.stream.lower()}"
+
+    @property
+    def filter_subjects(self) -> list[str]:
+        """Only what a handler exists for is delivered."""
+        return sorted(f"{event.NAME}.*" for event in self.handlers)

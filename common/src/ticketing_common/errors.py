@@ -1,0 +1,139 @@
+"""Every error that crosses a room's door, by kind; the HTTP status of a kind is decided here and nowhere else.
+
+    TicketingError
+    ├── InvalidInputError        422  the request itself is wrong
+    ├── UnauthenticatedError     401  nobody known is asking
+    ├── PaymentDeclinedError     402  the bank said no
+    ├── ForbiddenError           403  somebody known, but not allowed
+    ├── NotFoundError            404  no such thing, or not to be known of
+    ├── ConflictError            409  right request, wrong moment
+    │   └── ConcurrentUpdateError     the same document was changed by somebody faster, again and again
+    ├── TooLargeError            413  more bytes than we read
+    ├── TooManyRequestsError     429  slower, please (Retry-After)
+    └── UnavailableError         503  something we need is away (Retry-After)
+
+Delivery asks one more question of an error: is it worth trying again? `PermanentError` says no, whatever its kind.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "ConcurrentUpdateError",
+    "ConflictError",
+    "FieldError",
+    "ForbiddenError",
+    "InvalidInputError",
+    "NotFoundError",
+    "PaymentDeclinedError",
+    "PermanentError",
+    "TicketingError",
+    "TooLargeError",
+    "TooManyRequestsError",
+    "UnauthenticatedError",
+    "UnavailableError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with the input: what, and in which field (its name in the request) when there is one."""
+
+    message: str
+    field: str | None = None
+
+
+class TicketingError(Exception):
+    """The root: carries what a caller may be told.
+
+    `detail` is one sentence for the person; leaves build it from their facts.
+    """
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = ()) -> None:
+        self.detail = detail
+        self.errors = errors
+        super().__init__(detail or self.title)
+
+
+class InvalidInputError(TicketingError):
+    """The request can never be right as it is."""
+
+    status = 422
+    title = "The request is not valid"
+
+
+class UnauthenticatedError(TicketingError):
+    """No valid session or token came with the request."""
+
+    status = 401
+    title = "Please sign in"
+
+
+class PaymentDeclinedError(TicketingError):
+    """The card was refused; another card may be tried."""
+
+    status = 402
+    title = "The payment was declined"
+
+
+class ForbiddenError(TicketingError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class NotFoundError(TicketingError):
+    """There is no such thing."""
+
+    status = 404
+    title = "Not found"
+
+
+class ConflictError(TicketingError):
+    """The state of the thing forbids what was asked."""
+
+    status = 409
+    title = "Not possible right now"
+
+
+class ConcurrentUpdateError(ConflictError):
+    """A compare-and-swap lost its race more often than we retry."""
+
+    title = "Somebody else changed this at the same time"
+
+
+class TooLargeError(TicketingError):
+    """The request body is longer than we accept."""
+
+    status = 413
+    title = "The request is too large"
+
+
+class _RetryLaterError(TicketingError):
+    """Carries the seconds after which asking again makes sense (RFC 9110 §10.2.3, Retry-After)."""
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyRequestsError(_RetryLaterError):
+    """The caller asks more often than allowed (RFC 6585 §4)."""
+
+    status = 429
+    title = "Too many requests"
+
+
+class UnavailableError(_RetryLaterError):
+    """Something this request needs is away; nothing was changed, or what was begun is safe to ask again."""
+
+    status = 503
+    title = "Temporarily unavailable"
+
+
+class PermanentError(Exception):
+    """An event that can never be handled, however often it comes: straight to the dead letters."""

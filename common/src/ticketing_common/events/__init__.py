@@ -1,0 +1,55 @@
+"""The event catalogue: what the services tell each other, and the envelope it travels in."""
+
+from .catalogue import CATALOGUE, parse_event
+from .envelope import Event, EventData
+from .expiration import ExpirationCompleted, ExpirationData
+from .order import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderData,
+    OrderEvent,
+    OrderReason,
+    OrderStatus,
+    OrderTicket,
+)
+from .payment import (
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentData,
+    PaymentEvent,
+    PaymentFailed,
+    PaymentStatus,
+    PaymentVoided,
+)
+from .ticket import TicketCreated, TicketData, TicketDeleted, TicketEvent, TicketStatus, TicketUpdated
+
+__all__ = [
+    "CATALOGUE",
+    "Event",
+    "EventData",
+    "ExpirationCompleted",
+    "ExpirationData",
+    "OrderCancelled",
+    "OrderCompleted",
+    "OrderCreated",
+    "OrderData",
+    "OrderEvent",
+    "OrderReason",
+    "OrderStatus",
+    "OrderTicket",
+    "PaymentAuthorized",
+    "PaymentCaptured",
+    "PaymentData",
+    "PaymentEvent",
+    "PaymentFailed",
+    "PaymentStatus",
+    "PaymentVoided",
+    "TicketCreated",
+    "TicketData",
+    "TicketDeleted",
+    "TicketEvent",
+    "TicketStatus",
+    "TicketUpdated",
+    "parse_event",
+]

@@ -1,0 +1,51 @@
+"""Every event there is, and how to read one from the wire."""
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from ticketing_common.errors import PermanentError
+
+from .envelope import Event
+from .expiration import ExpirationCompleted
+from .order import OrderCancelled, OrderCompleted, OrderCreated
+from .payment import PaymentAuthorized, PaymentCaptured, PaymentFailed, PaymentVoided
+from .ticket import TicketCreated, TicketDeleted, TicketUpdated
+
+__all__ = ["CATALOGUE", "parse_event"]
+
+CATALOGUE: Final[dict[str, type[Event]]] = {
+    event.NAME: event
+    for event in (
+        TicketCreated,
+        TicketUpdated,
+        TicketDeleted,
+        OrderCreated,
+        OrderCompleted,
+        OrderCancelled,
+        PaymentAuthorized,
+        PaymentCaptured,
+        PaymentVoided,
+        PaymentFailed,
+        ExpirationCompleted,
+    )
+}
+
+
+def parse_event(subject: str, body: bytes) -> Event:
+    """Read the event that came on a NATS subject.
+
+    Raises `PermanentError` when the subject is not in the catalogue, the body is not that event, or its type speaks of
+    another major version: such a message cannot become right by trying again.
+    """
+    name = subject.rpartition(".")[0]
+    event_class = CATALOGUE.get(name)
+    if event_class is None:
+        raise PermanentError(f"no event is called {name!r}")
+    try:
+        event = event_class.model_validate_json(body)
+    except ValidationError as error:
+        raise PermanentError(f"not a valid {name}: {error}") from error
+    if event.type != event_class.event_type():
+        raise PermanentError(f"{event.type!r} came on the subject of {event_class.event_type()!r}")
+    return event

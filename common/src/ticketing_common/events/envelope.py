@@ -1,0 +1,71 @@
+"""CloudEvents 1.0 envelope in structured JSON mode; what travels and what the outbox keeps are the same bytes."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Self
+from uuid import uuid4
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ticketing_common.entity import utc_now
+
+__all__ = ["Event", "EventData"]
+
+TYPE_PREFIX = "dev.ticketing."
+
+
+class EventData(BaseModel):
+    """The full public state of an aggregate at one version; readers ignore fields that they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    version: int = Field(ge=1, description="grows by one with every change of the aggregate")
+
+
+class Event(BaseModel):
+    """A fact about one aggregate.
+
+    Attributes follow the CloudEvents 1.0 specification; `traceparent` is its Distributed Tracing extension
+    (W3C Trace Context). `NAME` is what the fact is called here, `order.created`, and the head of its NATS subject.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    NAME: ClassVar[str]
+    SCHEMA_VERSION: ClassVar[int] = 1
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(default_factory=lambda: uuid4().hex)
+    source: str
+    type: str
+    subject: str = Field(description="the aggregate's id")
+    time: AwareDatetime = Field(default_factory=utc_now)
+    datacontenttype: Literal["application/json"] = "application/json"
+    traceparent: str | None = None
+    data: EventData
+
+    @classmethod
+    def event_type(cls) -> str:
+        """The CloudEvents type with the major version of the schema: `dev.ticketing.order.created.v1`."""
+        return f"{TYPE_PREFIX}{cls.NAME}.v{cls.SCHEMA_VERSION}"
+
+    @classmethod
+    def of(cls, data: EventData, *, time: datetime | None = None) -> Self:
+        """Tell of `data` now; `source` is the stream's noun, as each noun has one owner."""
+        noun = cls.NAME.partition(".")[0]
+        fields: dict[str, Any] = {
+            "source": f"/{noun}s",
+            "type": cls.event_type(),
+            "subject": data.id,
+            "data": data,
+        }
+        return cls(**fields) if time is None else cls(**fields, time=time)
+
+    @property
+    def nats_subject(self) -> str:
+        """`<noun>.<past participle>.<aggregate id>`."""
+        return f"{self.NAME}.{self.subject}"
+
+    def to_json(self) -> bytes:
+        """The structured-mode JSON body; absent attributes are left out, as the specification asks."""
+        return self.model_dump_json(exclude=None if self.traceparent else {"traceparent"}).encode()

@@ -1,0 +1,22 @@
+"""What the expiration service tells: a deadline has passed."""
+
+from pydantic import AwareDatetime
+
+from .envelope import Event, EventData
+
+__all__ = ["ExpirationCompleted", "ExpirationData"]
+
+
+class ExpirationData(EventData):
+    """The deadline of one order; the order's id is the aggregate's id."""
+
+    order_id: str
+    expires_at: AwareDatetime
+
+
+class ExpirationCompleted(Event):
+    """The deadline of an order has passed; orders decides what that means."""
+
+    NAME = "expiration.completed"
+
+    data: ExpirationData

@@ -1,0 +1,82 @@
+"""What the orders service tells: who holds a ticket, until when, and how it ended."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from .envelope import Event, EventData
+
+__all__ = [
+    "OrderCancelled",
+    "OrderCompleted",
+    "OrderCreated",
+    "OrderData",
+    "OrderEvent",
+    "OrderReason",
+    "OrderStatus",
+    "OrderTicket",
+]
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; `created` and `complete` hold the ticket."""
+
+    CREATED = "created"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+
+
+class OrderReason(StrEnum):
+    """Why an order was cancelled."""
+
+    BUYER = "buyer"
+    EXPIRED = "expired"
+    TICKET_GONE = "ticket_gone"
+    PAYMENT_FAILED = "payment_failed"
+
+
+class OrderTicket(BaseModel):
+    """The ticket as the buyer saw it when the order was placed; a later price change does not touch it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    title: str
+    price_cents: int = Field(gt=0)
+    currency: str
+
+
+class OrderData(EventData):
+    """An order."""
+
+    status: OrderStatus
+    reason: OrderReason | None
+    user_id: str = Field(description="the buyer")
+    expires_at: AwareDatetime
+    created_at: AwareDatetime
+    payment_id: str | None = Field(description="the payment that completed it")
+    ticket: OrderTicket
+
+
+class OrderEvent(Event):
+    """Any fact about an order."""
+
+    data: OrderData
+
+
+class OrderCreated(OrderEvent):
+    """A buyer holds a ticket until `expires_at`."""
+
+    NAME = "order.created"
+
+
+class OrderCompleted(OrderEvent):
+    """The hold was paid in time: the authorised money may be captured."""
+
+    NAME = "order.completed"
+
+
+class OrderCancelled(OrderEvent):
+    """The hold is over: the ticket is free, and any money goes back."""
+
+    NAME = "order.cancelled"

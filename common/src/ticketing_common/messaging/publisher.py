@@ -1,0 +1,95 @@
+"""Publishing with acknowledgement, many at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import nats.errors
+from nats.js.api import Header, PubAck
+from nats.js.errors import APIError, NoStreamResponseError
+from nats.js.errors import Error as JetStreamError
+
+from .connection import NatsConnection
+
+__all__ = ["Message", "NotPublishedError", "Publisher", "RefusedError", "Sent"]
+
+ACK_SECONDS: Final = 10.0
+"""Longer than a cluster needs to choose a new leader (4.3 s measured)."""
+
+
+class NotPublishedError(Exception):
+    """No acknowledgement came: the message may or may not be stored. Send it again; its id makes that harmless."""
+
+
+class RefusedError(Exception):
+    """The broker will never take this message (too large, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes onto the bus. `id` is the broker's key for discarding duplicates (Nats-Msg-Id)."""
+
+    subject: str
+    body: bytes
+    id: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Sent: TypeAlias = "asyncio.Future[PubAck] | NotPublishedError | RefusedError"
+Outcome: TypeAlias = NotPublishedError | RefusedError | None
+
+
+class Publisher:
+    """Sends in order, then waits for all acknowledgements together."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
+
+    async def send(self, messages: Sequence[Message]) -> list[Sent]:
+        """Put the messages on the wire in their order, without waiting for the broker's answers.
+
+        While NATS is away nothing is sent: the client would buffer the bytes and send them at some later time, and the
+        outbox keeps them better.
+        """
+        if not self._connection.connected:
+            return [NotPublishedError("NATS is away") for _ in messages]
+        js, limit = self._connection.js, self._connection.client.max_payload
+        sent: list[Sent] = []
+        for message in messages:
+            if len(message.body) > limit:
+                sent.append(RefusedError(f"{len(message.body)} bytes are more than the broker's {limit}"))
+                continue
+            headers = {**message.headers, Header.MSG_ID.value: message.id}
+            try:
+                sent.append(await js.publish_async(message.subject, message.body, ACK_SECONDS, headers=headers))
+            except (nats.errors.Error, JetStreamError, OSError) as error:
+                sent.append(NotPublishedError(repr(error)))
+        return sent
+
+    async def outcomes(self, sent: Sequence[Sent]) -> list[Outcome]:
+        """For each message None once the broker has it, now or from an earlier time; otherwise the reason."""
+        futures = [outcome for outcome in sent if isinstance(outcome, asyncio.Future)]
+        if futures:
+            await asyncio.wait(futures, timeout=ACK_SECONDS)
+        return [_outcome(one) if isinstance(one, asyncio.Future) else one for one in sent]
+
+    async def publish(self, message: Message) -> None:
+        """Send one message and wait for its acknowledgement; raises `NotPublishedError` or `RefusedError`."""
+        (outcome,) = await self.outcomes(await self.send([message]))
+        if outcome is not None:
+            raise outcome
+
+
+def _outcome(future: "asyncio.Future[PubAck]") -> Outcome:
+    if not future.done():
+        future.cancel()
+        return NotPublishedError("no acknowledgement in time")
+    if future.cancelled():
+        return NotPublishedError("given up")
+    error = future.exception()
+    if error is None:
+        return None
+    if isinstance(error, APIError) and not isinstance(error, NoStreamResponseError) and error.code == 400:
+        return RefusedError(str(error))
+    return NotPublishedError(repr(error))

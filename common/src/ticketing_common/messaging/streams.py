@@ -1,0 +1,132 @@
+"""Streams and consumers, declared by their owner: created when missing, updated on drift, refused when it cannot be."""
+
+from dataclasses import fields
+from typing import Any, Final
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    ConsumerInfo,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import BadRequestError, NotFoundError, ServerError
+
+from ticketing_common.events.subjects import DEAD_LETTERS, STREAM_SUBJECTS
+from ticketing_common.telemetry import get_logger
+
+__all__ = ["ConfigurationDriftError", "consumer_config", "ensure_consumer", "ensure_stream", "stream_config"]
+
+log = get_logger(__name__)
+
+DAY_SECONDS: Final = 24 * 3600
+DUPLICATE_WINDOW_SECONDS: Final = 15 * 60.0
+"""How long the broker remembers message ids. Longer than usual outages; beyond it, apply-if-newer helps."""
+
+
+class ConfigurationDriftError(Exception):
+    """What is on the broker differs from what the code declares, in a way that the broker does not let us change."""
+
+
+def stream_config(name: str, *, replicas: int) -> StreamConfig:
+    """The declared shape of a stream; every limit is spelled out, none is left to the broker's defaults."""
+    return StreamConfig(
+        name=name,
+        subjects=[STREAM_SUBJECTS[name]],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        num_replicas=replicas,
+        max_age=(90 if name == DEAD_LETTERS else 7) * DAY_SECONDS,
+        max_bytes=-1,
+        max_msgs=-1,
+        max_msg_size=512 * 1024,
+        max_consumers=-1,
+        duplicate_window=DUPLICATE_WINDOW_SECONDS,
+        allow_direct=True,
+        deny_delete=False,
+        deny_purge=False,
+    )
+
+
+def consumer_config(
+    durable: str,
+    *,
+    filter_subjects: list[str],
+    ack_wait_seconds: float,
+    max_ack_pending: int,
+    max_deliver: int,
+    replicas: int,
+) -> ConsumerConfig:
+    """The declared shape of a durable pull consumer, shared by all replicas of a service."""
+    return ConsumerConfig(
+        durable_name=durable,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        filter_subjects=filter_subjects,
+        ack_wait=ack_wait_seconds,
+        max_ack_pending=max_ack_pending,
+        max_deliver=max_deliver,
+        max_waiting=512,
+        num_replicas=replicas,
+    )
+
+
+def _drift(declared: Any, actual: Any) -> dict[str, tuple[object, object]]:
+    """Fields that are declared (not None) and differ: name → (declared, actual)."""
+    differing = {}
+    for name in (field.name for field in fields(declared)):
+        wanted, found = getattr(declared, name), getattr(actual, name)
+        if name == "filter_subjects" and wanted and not found and actual.filter_subject:
+            found = [actual.filter_subject]
+        if wanted is not None and wanted != found and not (not wanted and not found):
+            differing[name] = (wanted, found)
+    return differing
+
+
+async def ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
+    """Make the stream be as declared. Raises `ConfigurationDriftError` when the broker refuses the change."""
+    name = str(config.name)
+    try:
+        info = await js.stream_info(name)
+    except NotFoundError:
+        await js.add_stream(config)
+        log.info("stream created", stream=name)
+        return
+    drift = _drift(config, info.config)
+    if not drift:
+        return
+    try:
+        await js.update_stream(config)
+    except (BadRequestError, ServerError) as error:
+        raise ConfigurationDriftError(f"stream {name} differs and cannot be changed: {drift} ({error})") from error
+    log.warning("stream configuration had drifted and was updated", stream=name, drift=repr(drift))
+
+
+async def ensure_consumer(js: JetStreamContext, stream: str, config: ConsumerConfig) -> ConsumerInfo:
+    """Make the durable be as declared; replicas may do this at the same time.
+
+    Raises `ConfigurationDriftError` when the broker refuses, `NotFoundError` while the stream does not exist.
+    """
+    durable = str(config.durable_name)
+    try:
+        info: ConsumerInfo = await js.consumer_info(stream, durable)
+    except NotFoundError:
+        await js.stream_info(stream)  # says which of the two is missing
+        created: ConsumerInfo = await js.add_consumer(stream, config)
+        log.info("consumer created", stream=stream, consumer=durable)
+        return created
+    drift = _drift(config, info.config)
+    if drift:
+        try:
+            info = await js.add_consumer(stream, config)  # the same call creates and updates
+        except (BadRequestError, ServerError) as error:
+            raise ConfigurationDriftError(
+                f"consumer {durable} differs and cannot be changed: {drift} ({error})"
+            ) from error
+        log.warning("consumer configuration had drifted and was updated", consumer=durable, drift=repr(drift))
+    return info

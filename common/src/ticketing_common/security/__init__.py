@@ -1,0 +1,16 @@
+"""Who is asking: tokens, the middleware that reads them, and what routes ask of them."""
+
+from .csrf import OriginCheckMiddleware
+from .dependencies import CurrentUser, OptionalUser
+from .middleware import AuthenticationMiddleware
+from .tokens import TokenSigner, TokenVerifier, User
+
+__all__ = [
+    "AuthenticationMiddleware",
+    "CurrentUser",
+    "OptionalUser",
+    "OriginCheckMiddleware",
+    "TokenSigner",
+    "TokenVerifier",
+    "User",
+]

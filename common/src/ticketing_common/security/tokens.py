@@ -1,0 +1,122 @@
+"""Ed25519 JSON Web Tokens (RFC 7519, RFC 8037): auth signs them, everybody verifies them."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from ticketing_common.errors import UnauthenticatedError
+
+__all__ = ["TokenSigner", "TokenVerifier", "User"]
+
+ALGORITHM: Final = "EdDSA"
+LEEWAY_SECONDS: Final = 5
+REMEMBERED_TOKENS: Final = 10_000
+REQUIRED_CLAIMS: Final = ["sub", "email", "iss", "aud", "iat", "exp", "auth_time", "jti"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is asking, as the token says. Times are UTC; `signed_in_at` is when the password was given."""
+
+    id: str
+    email: str
+    token_id: str
+    signed_in_at: datetime
+    expires_at: datetime
+
+
+class TokenSigner:
+    """Makes tokens; only auth has one."""
+
+    def __init__(self, private_key_pem: str, *, issuer: str, audience: str, lifetime_seconds: int) -> None:
+        key = load_pem_private_key(private_key_pem.encode(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError("JWT_KEY must be an Ed25519 private key in PEM")
+        self._key = key
+        self._issuer = issuer
+        self._audience = audience
+        self.lifetime_seconds = lifetime_seconds
+
+    def sign(self, *, user_id: str, email: str, signed_in_at: datetime) -> str:
+        """A token for this user, valid from now for `lifetime_seconds`."""
+        now = int(time.time())
+        return jwt.encode(
+            {
+                "sub": user_id,
+                "email": email,
+                "iss": self._issuer,
+                "aud": self._audience,
+                "iat": now,
+                "exp": now + self.lifetime_seconds,
+                "auth_time": int(signed_in_at.timestamp()),
+                "jti": token_hex(16),
+            },
+            self._key,
+            algorithm=ALGORITHM,
+        )
+
+
+class TokenVerifier:
+    """Reads tokens; several public keys may be valid while keys rotate.
+
+    The algorithm is fixed here and never taken from the token (RFC 8725 §3.1), so `alg: none` and key confusion have
+    nothing to work with. A token that was verified is remembered until it expires: a signature check costs 100 µs.
+    """
+
+    def __init__(self, public_keys_pem: Sequence[str], *, issuer: str, audience: str) -> None:
+        keys = [load_pem_public_key(pem.encode()) for pem in public_keys_pem]
+        self._keys = [key for key in keys if isinstance(key, Ed25519PublicKey)]
+        if not self._keys or len(self._keys) != len(keys):
+            raise ValueError("JWT_PUBLIC_KEYS must hold Ed25519 public keys in PEM, at least one")
+        self._issuer = issuer
+        self._audience = audience
+        self._verified: OrderedDict[str, User] = OrderedDict()
+
+    def verify(self, token: str) -> User:
+        """The user a token speaks for; raises `UnauthenticatedError` for anything that is not a valid token of ours."""
+        remembered = self._verified.get(token)
+        if remembered is not None:
+            if remembered.expires_at.timestamp() + LEEWAY_SECONDS > time.time():
+                return remembered
+            del self._verified[token]
+            raise UnauthenticatedError("The session has expired.")
+        user = self._check(token)
+        self._verified[token] = user
+        if len(self._verified) > REMEMBERED_TOKENS:
+            self._verified.popitem(last=False)
+        return user
+
+    def _check(self, token: str) -> User:
+        for key in self._keys:
+            try:
+                claims = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[ALGORITHM],
+                    issuer=self._issuer,
+                    audience=self._audience,
+                    leeway=LEEWAY_SECONDS,
+                    options={"require": REQUIRED_CLAIMS},
+                )
+                return User(
+                    id=str(claims["sub"]),
+                    email=str(claims["email"]),
+                    token_id=str(claims["jti"]),
+                    signed_in_at=datetime.fromtimestamp(int(claims["auth_time"]), tz=UTC),
+                    expires_at=datetime.fromtimestamp(int(claims["exp"]), tz=UTC),
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.ExpiredSignatureError as error:
+                raise UnauthenticatedError("The session has expired.") from error
+            except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError) as error:
+                raise UnauthenticatedError("The token is not valid.") from error
+        raise UnauthenticatedError("The token is not valid.")

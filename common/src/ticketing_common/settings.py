@@ -1,0 +1,56 @@
+"""What every service reads from its environment, and nothing else; built in `create_app`, never on import."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["EventServiceSettings", "NatsSettings", "ServiceSettings"]
+
+
+class NatsSettings(BaseSettings):
+    """Where the event bus is and how durable its streams are."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    nats_url: SecretStr = Field(description="nats://[user:password@]host:port, several separated by commas")
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = Field(default=1, description="copies of each stream: 1 or 3")
+    nats_lost_after_seconds: float = Field(default=15.0, gt=0, description="readiness fails when NATS is away longer")
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that all five services have.
+
+    No secret has a default: a service without its configuration must not start.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    service_name: str
+    environment: Literal["local", "development", "production"] = "production"
+
+    mongo_url: SecretStr
+    mongo_database: str = Field(default="", description="the service's own database; its name when empty")
+
+    jwt_public_keys: list[str] = Field(description="PEM; several while keys rotate, any of them may verify")
+    jwt_issuer: str = "https://ticketing.dev"
+    jwt_audience: str = "ticketing"
+
+    cookie_name: str = "session"
+    cookie_secure: bool = True
+    allowed_origins: list[str] = Field(default=["https://ticketing.dev"], description="may send the cookie and write")
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_body_bytes: int = Field(default=64 * 1024, gt=0)
+    overtake_wait_seconds: float = Field(
+        default=2.0, ge=0, description="how long a request waits for the event that it overtook"
+    )
+
+    @property
+    def database_name(self) -> str:
+        """The name of the service's own database."""
+        return self.mongo_database or self.service_name
+
+
+class EventServiceSettings(ServiceSettings, NatsSettings):
+    """Settings of the services that tell and hear events: all but auth."""

@@ -1,0 +1,90 @@
+"""The only file that imports the driver.
+
+Motor had its end of life on 2026-05-14; its successor, PyMongo's own async client, has nearly the same calls. Whoever
+changes over does it here: the names below, and `await` before `aggregate()` and `close()`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "Collection",
+    "Database",
+    "DatabaseClient",
+    "DatabaseUnavailableError",
+    "Document",
+    "DuplicateKeyError",
+    "Index",
+    "ReturnDocument",
+    "UpdateOne",
+    "connect",
+    "ensure_indexes",
+    "without_majority",
+]
+
+Document: TypeAlias = dict[str, Any]
+DatabaseClient: TypeAlias = AsyncIOMotorClient[Document]
+Database: TypeAlias = AsyncIOMotorDatabase[Document]
+Collection: TypeAlias = AsyncIOMotorCollection[Document]
+Index: TypeAlias = IndexModel
+
+DatabaseUnavailableError = (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+)
+"""What the driver raises when the database is away or too slow; a tuple, for `except` and `isinstance`."""
+
+
+def connect(url: str, *, application: str, pool_size: int = 50) -> DatabaseClient:
+    """A client for the running event loop; nothing is sent until the first operation.
+
+    Writes are acknowledged by a majority and journalled: what was answered with 201 survives the loss of a node.
+    The driver retries a write once by itself, safely. Waits are short, since a caller waits too: 3 s to find a server,
+    2 s for a free connection, 10 s for an answer.
+    """
+    return AsyncIOMotorClient(
+        url,
+        appname=application,
+        tz_aware=True,
+        w="majority",
+        journal=True,
+        readConcernLevel="local",
+        retryReads=True,
+        retryWrites=True,
+        maxPoolSize=pool_size,
+        serverSelectionTimeoutMS=3_000,
+        connectTimeoutMS=3_000,
+        socketTimeoutMS=10_000,
+        waitQueueTimeoutMS=2_000,
+    )
+
+
+def without_majority(collection: Collection) -> Collection:
+    """The same collection for writes whose loss costs nothing but doing them again."""
+    return collection.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))
+
+
+async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> None:
+    """Create the indexes that are missing; safe to call from every replica at every start."""
+    if indexes:
+        await collection.create_indexes(list(indexes))

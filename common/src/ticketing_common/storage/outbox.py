@@ -1,0 +1,150 @@
+"""Events that wait inside their aggregate's document until the broker has them.
+
+An entry is written by the very update that changes the aggregate, so there is no moment in which the one exists without
+the other. It holds the finished body: what cannot be serialised fails in the request, before anything is stored.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from ticketing_common.entity import utc_now
+from ticketing_common.events import Event
+from ticketing_common.telemetry import current_traceparent
+
+from .mongo import ASCENDING, Collection, Document, Index, UpdateOne, without_majority
+
+__all__ = ["Commit", "Outbox", "OutboxEntry", "OutboxStats"]
+
+FIELD: Final = "outbox"
+MAX_ENTRIES: Final = 1_000
+"""More unpublished events than this in one document, and its next change is refused (a document holds 16 MB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One event on its way out; `body` is its CloudEvents JSON, `at` when it was committed (UTC)."""
+
+    id: str
+    subject: str
+    body: bytes
+    at: datetime
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """Freeze an event, with the trace of the request that caused it."""
+        traceparent = event.traceparent or current_traceparent()
+        if traceparent != event.traceparent:
+            event = event.model_copy(update={"traceparent": traceparent})
+        return cls(event.id, event.nats_subject, event.to_json(), utc_now(), traceparent)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """Read an entry back."""
+        return cls(
+            document["id"],
+            document["subject"],
+            document["body"].encode(),
+            document["at"],
+            document.get("traceparent"),
+        )
+
+    def to_document(self) -> Document:
+        """The body is kept as text, so that a person who looks into the database can read it."""
+        document: Document = {"id": self.id, "subject": self.subject, "body": self.body.decode(), "at": self.at}
+        if self.traceparent:
+            document["traceparent"] = self.traceparent
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Entries that were just stored in one document, in version order."""
+
+    outbox: "Outbox"
+    document_id: str
+    entries: tuple[OutboxEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStats:
+    """How many events wait, how old the oldest is (seconds), and how many were parked."""
+
+    pending: int
+    oldest_seconds: float
+    parked: int
+
+
+class Outbox:
+    """The waiting events of one collection.
+
+    `announce` is told of every commit, in memory: the relay's nudge. Losing an announcement loses nothing, the sweep
+    finds the entry.
+    """
+
+    INDEXES: Final = (
+        # Sparse: only documents with something waiting are in it, so the sweep reads next to nothing.
+        Index([(f"{FIELD}.at", ASCENDING)], name="outbox_at", sparse=True),
+        Index([("outbox_parked.at", ASCENDING)], name="outbox_parked_at", sparse=True),
+    )
+
+    def __init__(self, collection: Collection, announce: Callable[[Commit], None] | None = None) -> None:
+        self.collection = collection
+        self._announce = announce
+        self._relaxed = without_majority(collection)
+
+    def committed(self, document_id: str, entries: Sequence[OutboxEntry]) -> None:
+        """Tell the relay, after the write was acknowledged."""
+        if self._announce and entries:
+            self._announce(Commit(self, document_id, tuple(entries)))
+
+    async def pending(self, *, older_than_seconds: float, limit: int) -> list[Commit]:
+        """Documents with entries that somebody should have published by now, oldest first."""
+        cutoff = utc_now() - timedelta(seconds=older_than_seconds)
+        cursor = (
+            self.collection.find({f"{FIELD}.at": {"$lt": cutoff}}, {FIELD: 1})
+            .sort(f"{FIELD}.at", ASCENDING)
+            .limit(limit)
+        )
+        return [
+            Commit(self, document["_id"], tuple(OutboxEntry.from_document(entry) for entry in document[FIELD]))
+            async for document in cursor
+        ]
+
+    async def remove(self, published: Mapping[str, Iterable[str]]) -> None:
+        """Forget entries (ids by document) that the broker has acknowledged, many documents in one round trip.
+
+        Not majority-acknowledged: a removal that is lost means one duplicate, which nobody notices.
+        """
+        operations = [
+            UpdateOne({"_id": document_id}, {"$pull": {FIELD: {"id": {"$in": list(ids)}}}})
+            for document_id, ids in published.items()
+        ]
+        if operations:
+            await self._relaxed.bulk_write(operations, ordered=False)
+
+    async def park(self, document_id: str, entry: OutboxEntry, error: str) -> None:
+        """Set aside an entry that the broker will never take, so that later ones are not stuck behind it."""
+        await self.collection.update_one(
+            {"_id": document_id},
+            {
+                "$pull": {FIELD: {"id": entry.id}},
+                "$push": {"outbox_parked": {**entry.to_document(), "error": error[:1_000]}},
+            },
+        )
+
+    async def stats(self) -> OutboxStats:
+        """Count what waits; two index scans over what is waiting only."""
+        rows = await self.collection.aggregate(
+            [
+                {"$match": {f"{FIELD}.at": {"$gt": datetime.fromtimestamp(0, tz=utc_now().tzinfo)}}},
+                {"$project": {"count": {"$size": f"${FIELD}"}, "oldest": {"$min": f"${FIELD}.at"}}},
+                {"$group": {"_id": None, "count": {"$sum": "$count"}, "oldest": {"$min": "$oldest"}}},
+            ]
+        ).to_list(1)
+        parked = await self.collection.count_documents({"outbox_parked.at": {"$exists": True}})
+        if not rows:
+            return OutboxStats(0, 0.0, parked)
+        return OutboxStats(rows[0]["count"], max(0.0, (utc_now() - rows[0]["oldest"]).total_seconds()), parked)

@@ -1,0 +1,121 @@
+"""Compare-and-swap over one document per aggregate, with the event inside the same write."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from ticketing_common.entity import Entity, utc_now
+from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
+from ticketing_common.events import Event
+
+from .mongo import Collection, Document, Index, ensure_indexes
+from .outbox import FIELD, MAX_ENTRIES, Outbox, OutboxEntry
+
+__all__ = ["Publisher", "Repository"]
+
+E = TypeVar("E", bound=Entity)
+Publisher = Callable[[E], Event]
+"""A pure function from an aggregate, at its new version, to the event that tells of it."""
+
+UPDATE_ATTEMPTS: Final = 8
+
+
+class Repository(Generic[E]):
+    """Loads and saves one kind of aggregate; subclasses add their queries and indexes.
+
+    Every write is one atomic update of one document: state, `version` and the event entries together.
+    """
+
+    INDEXES: ClassVar[Sequence[Index]] = ()
+
+    def __init__(self, outbox: Outbox, entity: type[E]) -> None:
+        self.outbox = outbox
+        self.collection: Collection = outbox.collection
+        self._entity = entity
+        self._adapter: TypeAdapter[E] = TypeAdapter(entity)
+
+    async def ensure_indexes(self) -> None:
+        """Create what the queries here need; idempotent."""
+        await ensure_indexes(self.collection, [*Outbox.INDEXES, *self.INDEXES])
+
+    async def find(self, entity_id: str) -> E | None:
+        """The aggregate, or None."""
+        document = await self.collection.find_one({"_id": entity_id}, {FIELD: 0, "outbox_parked": 0})
+        return self.to_entity(document) if document else None
+
+    async def get(self, entity_id: str) -> E:
+        """The aggregate; raises `NotFoundError`."""
+        entity = await self.find(entity_id)
+        if entity is None:
+            raise NotFoundError(f"There is no {self._entity.__name__.lower()} {entity_id}.")
+        return entity
+
+    async def add(self, entity: E, *publishers: Publisher[E]) -> None:
+        """Store a new aggregate as version 1, with its events.
+
+        Raises the driver's `DuplicateKeyError` when a unique index says no; subclasses turn that into their own error.
+        """
+        entity.version += 1
+        entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
+        document = self.to_document(entity)
+        document[FIELD] = [entry.to_document() for entry in entries]
+        try:
+            await self.collection.insert_one(document)
+        except BaseException:
+            entity.version -= 1
+            raise
+        self.outbox.committed(entity.id, entries)
+
+    async def save(self, entity: E, *publishers: Publisher[E]) -> None:
+        """Store a changed aggregate with its events, if nobody changed it since it was loaded.
+
+        Raises `ConcurrentUpdateError` when somebody did, and `UnavailableError` when so many of its events still wait
+        for the broker that the document would outgrow its size.
+        """
+        loaded_version, loaded_at = entity.version, entity.updated_at
+        entity.version += 1
+        entity.updated_at = utc_now()
+        entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
+        document = self.to_document(entity)
+        del document["_id"]
+        result = await self.collection.update_one(
+            {"_id": entity.id, "version": loaded_version, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": False}},
+            {"$set": document, "$push": {FIELD: {"$each": [entry.to_document() for entry in entries]}}},
+        )
+        if result.matched_count == 0:
+            entity.version, entity.updated_at = loaded_version, loaded_at
+            if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
+                raise UnavailableError("Too many events of this item wait for the event bus.", retry_after_seconds=5)
+            raise ConcurrentUpdateError
+        self.outbox.committed(entity.id, entries)
+
+    async def update(self, entity_id: str, change: Callable[[E], Publisher[E] | None]) -> E:
+        """Load, change, save; again from the start when the race was lost, a bounded number of times.
+
+        `change` alters the aggregate in place and returns the publisher of the fact, or None when there is nothing to
+        do: then nothing is written. It may run several times, each time on a fresh copy.
+
+        Raises `NotFoundError`, `ConcurrentUpdateError`, and whatever `change` raises.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            entity = await self.get(entity_id)
+            publish = change(entity)
+            if publish is None:
+                return entity
+            try:
+                await self.save(entity, publish)
+            except ConcurrentUpdateError:
+                continue
+            return entity
+        raise ConcurrentUpdateError
+
+    def to_document(self, entity: E) -> Document:
+        """The aggregate as it is stored; enums become plain strings."""
+        document: Document = self._adapter.dump_python(entity)
+        document["_id"] = document.pop("id")
+        return document
+
+    def to_entity(self, document: Document) -> E:
+        """The stored document as an aggregate; fields that it does not know are left out."""
+        return self._adapter.validate_python({**document, "id": document["_id"]})

@@ -1,0 +1,66 @@
+"""Structured logs: one JSON object a line, with the service and the trace, and no personal data."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from .traces import current_trace_id
+
+__all__ = ["configure_logging", "get_logger"]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger; `log.info("order held", order_id=…)`: what happened as text, facts as fields."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    trace_id = current_trace_id()
+    if trace_id:
+        event["trace_id"] = trace_id
+    return event
+
+
+def configure_logging(*, service: str, level: str) -> None:
+    """Send everything, libraries' records included, to standard output as JSON lines."""
+
+    def add_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = service
+        return event
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+        _add_trace,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("pymongo", "nats", "httpx", "httpcore", "stripe", "arq", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for uvicorn in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(uvicorn).handlers.clear()
+        logging.getLogger(uvicorn).propagate = True

@@ -1,0 +1,30 @@
+"""The backbone's metrics, in Prometheus' conventions: base units, bounded labels."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = [
+    "CONSUMED",
+    "CONSUMER_LAG",
+    "DEAD_LETTERS",
+    "HTTP_SECONDS",
+    "OUTBOX_OLDEST",
+    "OUTBOX_PARKED",
+    "OUTBOX_PENDING",
+    "RELAY_PUBLISHED",
+]
+
+HTTP_SECONDS: Final = Histogram(
+    "http_request_duration_seconds",
+    "Time to answer, by route template",
+    ["service", "method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+OUTBOX_PENDING: Final = Gauge("outbox_pending", "Events stored but not yet published", ["service", "collection"])
+OUTBOX_OLDEST: Final = Gauge("outbox_oldest_seconds", "Age of the oldest unpublished event", ["service", "collection"])
+OUTBOX_PARKED: Final = Gauge("outbox_parked", "Events set aside since the bus refuses them", ["service", "collection"])
+RELAY_PUBLISHED: Final = Counter("relay_published", "Events acknowledged by the broker", ["service", "path"])
+CONSUMED: Final = Counter("events_consumed", "Events by what became of them", ["service", "consumer", "outcome"])
+CONSUMER_LAG: Final = Gauge("consumer_lag", "Events in the stream that this consumer has not had", ["consumer"])
+DEAD_LETTERS: Final = Counter("dead_letters", "Events given up and set aside", ["consumer"])

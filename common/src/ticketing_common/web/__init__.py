@@ -1,0 +1,20 @@
+"""The HTTP side of every service: one application factory, one kind of error answer, one set of conventions."""
+
+from .app import create_service_app
+from .pagination import Page, PageRequest, link_next
+from .rate_limit import RateLimit, RateLimiter
+from .schemas import ApiModel, Id, Price, RequestModel, from_cents
+
+__all__ = [
+    "ApiModel",
+    "Id",
+    "Page",
+    "PageRequest",
+    "Price",
+    "RateLimit",
+    "RateLimiter",
+    "RequestModel",
+    "create_service_app",
+    "from_cents",
+    "link_next",
+]

@@ -1,0 +1,83 @@
+"""The one factory that all five services are made with."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
+from ticketing_common.settings import ServiceSettings
+from ticketing_common.telemetry import configure_logging
+
+from .body_limit import BodyLimitMiddleware
+from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
+from .health import router as health_router
+from .request_scope import RequestScopeMiddleware
+
+__all__ = ["Assemble", "create_service_app"]
+
+Assemble = Callable[[FastAPI, Backbone], AbstractAsyncContextManager[None]]
+"""Joins a service's parts when the event loop runs: repositories, use cases (into `app.state`), subscriptions."""
+
+
+def create_service_app(
+    settings: ServiceSettings,
+    *,
+    title: str,
+    assemble: Assemble,
+    routers: Sequence[APIRouter] = (),
+    prefix: str | None = None,
+    publishes: str | None = None,
+) -> FastAPI:
+    """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
+
+    `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
+    without one there are none.
+    """
+    configure_logging(service=settings.service_name, level=settings.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        backbone = Backbone(settings, publishes=publishes)
+        app.state.backbone = backbone
+        async with assemble(app, backbone):
+            backbone.start()
+            try:
+                yield
+            finally:
+                await backbone.stop()
+
+    verifier = TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    app = FastAPI(
+        title=title,
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"{prefix}/openapi.json" if prefix else None,
+        docs_url=f"{prefix}/docs" if prefix else None,
+        redoc_url=None,
+        responses={"4XX": {"model": Problem, "description": "RFC 9457 problem details"}},
+        generate_unique_id_function=_operation_id,
+        # Outermost first: what is raised inside any of them is rendered by the second.
+        middleware=[
+            Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
+            Middleware(ProblemMiddleware),
+            Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
+            Middleware(
+                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
+            ),
+            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name=settings.cookie_name),
+        ],
+    )
+    add_error_handlers(app)
+    app.include_router(health_router)
+    for router in routers:
+        app.include_router(router, prefix=prefix or "")
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """`create_order`: the name of the function, which is what generated clients call the operation."""
+    return route.name

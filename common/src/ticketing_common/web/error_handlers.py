@@ -1,0 +1,136 @@
+"""Every refusal as RFC 9457 problem+json, rendered in one place."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ticketing_common.errors import FieldError, TicketingError, UnavailableError
+from ticketing_common.storage import DatabaseUnavailableError
+from ticketing_common.telemetry import current_trace_id, get_logger
+
+__all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers", "problem_response"]
+
+log = get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class ProblemError(BaseModel):
+    """One thing that is wrong, and the field of the request that it is about."""
+
+    message: str
+    field: str | None = None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details, with `errors` as an extension member."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    errors: list[ProblemError]
+
+
+def problem_response(
+    status: int,
+    title: str,
+    *,
+    detail: str | None = None,
+    errors: tuple[FieldError, ...] = (),
+    headers: Mapping[str, str] | None = None,
+    **members: str,
+) -> Response:
+    """An answer that says what went wrong; `errors` always has at least one entry, so clients may simply list it."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    body["errors"] = [
+        {"message": error.message, "field": error.field} if error.field else {"message": error.message}
+        for error in errors or (FieldError(detail or title),)
+    ]
+    body.update(members)
+    return Response(to_json(body), status, headers, MEDIA_TYPE)
+
+
+def _from_error(error: TicketingError) -> Response:
+    headers = {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    retry_after = getattr(error, "retry_after_seconds", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return problem_response(error.status, error.title, detail=error.detail, errors=error.errors, headers=headers)
+
+
+class ProblemMiddleware:
+    """The outermost layer: turns whatever is raised below into a problem, and lets nothing of the inside out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            if started:
+                raise
+            await self._answer(error, scope)(scope, receive, send)
+
+    def _answer(self, error: Exception, scope: Scope) -> Response:
+        if isinstance(error, TicketingError):
+            return _from_error(error)
+        if isinstance(error, DatabaseUnavailableError):
+            log.warning("database away", path=scope["path"], error=repr(error))
+            return _from_error(UnavailableError("The database does not answer. Nothing was lost; please try again."))
+        request_id = current_trace_id() or token_hex(16)
+        log.exception("unexpected error", path=scope["path"], request_id=request_id, exc_info=error)
+        return problem_response(500, TicketingError.title, requestId=request_id)
+
+
+def _field(location: tuple[int | str, ...]) -> str | None:
+    """`("body", "startsAt")` → `startsAt`; the body as a whole has no field name."""
+    return ".".join(str(part) for part in location[1:]) or None
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class only)
+    errors = tuple(
+        # A JSON syntax error is located by its character position, which is no field.
+        FieldError(one["msg"], None if one["type"] == "json_invalid" else _field(tuple(one["loc"])))
+        for one in error.errors()
+    )
+    return problem_response(422, "The request is not valid", detail="See errors.", errors=errors)
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class only)
+    title = HTTPStatus(error.status_code).phrase
+    detail = str(error.detail) if error.detail and error.detail != title else None
+    return problem_response(error.status_code, title, detail=detail, headers=error.headers)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """For what the framework itself refuses: input that does not validate, unknown paths, wrong methods."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)

@@ -1,0 +1,50 @@
+"""Around every request: its trace, and how long it took by route."""
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ticketing_common.telemetry import trace_scope
+from ticketing_common.telemetry.metrics import HTTP_SECONDS
+
+__all__ = ["RequestScopeMiddleware"]
+
+
+class RequestScopeMiddleware:
+    """Goes on with the caller's trace or begins one, and measures by route template, so labels stay bounded."""
+
+    def __init__(self, app: ASGIApp, *, service: str, prefix: str) -> None:
+        self._app = app
+        self._service = service
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        began = time.perf_counter()
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        traceparent = next(
+            (value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None
+        )
+        try:
+            with trace_scope(traceparent):
+                await self._app(scope, receive, watch)
+        finally:
+            route = self._template(scope)
+            HTTP_SECONDS.labels(self._service, scope["method"], route, status).observe(time.perf_counter() - began)
+
+    def _template(self, scope: Scope) -> str:
+        """`/api/tickets/{id}`; the framework knows a route only relative to its router."""
+        path = getattr(scope.get("route"), "path", None)
+        if path is None:
+            return "unmatched"
+        return f"{self._prefix}{path}" if scope["path"].startswith(self._prefix) else str(path)
