@@ -21,10 +21,6 @@ export function HoldPanel({ ticket, user }: { ticket: Ticket; user: User | null 
   const lost = error?.status === 409;
 
   async function hold() {
-    if (!user) {
-      await router.push(signInPath(router.asPath));
-      return;
-    }
     setBusy(true);
     setError(null);
     try {
@@ -58,14 +54,16 @@ export function HoldPanel({ ticket, user }: { ticket: Ticket; user: User | null 
         {error && !lost && <Notice tone="bad">{error.message}</Notice>}
         {!own && ticket.status !== "sold" && (
           <>
-            <Button wide busy={busy} onClick={hold}>
-              {lost || ticket.status === "held" ? "Try to hold it again" : "Hold this ticket"}
-            </Button>
-            <p className={styles.count}>
-              {user
-                ? "Nobody else can buy it while you pay. You are not charged yet."
-                : "You will be asked to sign in first."}
-            </p>
+            {user ? (
+              <Button wide busy={busy} onClick={hold}>
+                {lost || ticket.status === "held" ? "Try to hold it again" : "Hold this ticket"}
+              </Button>
+            ) : (
+              <ButtonLink wide href={signInPath(`/tickets/${ticket.id}`)}>
+                Sign in to hold this ticket
+              </ButtonLink>
+            )}
+            <p className={styles.count}>Nobody else can buy it while you pay. Holding costs nothing.</p>
           </>
         )}
       </div>

@@ -56,7 +56,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
         {children}
       </main>
       <footer className={styles.footer}>
-        <p>Tickets from people, to people. A hold lasts 15 minutes; you are charged only when the ticket is yours.</p>
+        <p>Tickets from people, to people. A hold gives you time to pay, and only a ticket that is yours is charged.</p>
       </footer>
     </>
   );

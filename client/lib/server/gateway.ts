@@ -1,6 +1,8 @@
 /** Streams /api/* to the services and back, byte for byte: bodies, cookies, statuses and event streams pass untouched. */
-import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp, type ServerResponse } from "node:http";
-import { request as requestHttps } from "node:https";
+
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import * as http from "node:http";
+import * as https from "node:https";
 import type { Problem } from "@/lib/api/types";
 import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
 
@@ -19,6 +21,13 @@ const HOP_BY_HOP = new Set([
 
 /** A service that takes no connection within this time is down; once connected, streams may last for ever. */
 const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * Idle connections are given up well before uvicorn's own five seconds: one that the service closes at the very moment
+ * we reuse it would turn a POST into a 502 of unknown outcome.
+ */
+const POOL = { keepAlive: true, timeout: 2_000 };
+const AGENTS = { "http:": new http.Agent(POOL), "https:": new https.Agent(POOL) };
 
 export function forward(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const path = incoming.url ?? "/";
@@ -40,9 +49,10 @@ export function forward(incoming: IncomingMessage, outgoing: ServerResponse): Pr
 
 function pipeThrough(upstream: URL, path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    const send = upstream.protocol === "https:" ? requestHttps : requestHttp;
-    const proxied = send(
+    const secure = upstream.protocol === "https:";
+    const proxied = (secure ? https : http).request(
       {
+        agent: secure ? AGENTS["https:"] : AGENTS["http:"],
         hostname: upstream.hostname.replace(/^\[|\]$/g, ""),
         port: upstream.port,
         method: incoming.method,
