@@ -1,0 +1,26 @@
+/** Browser tests against a running product: BASE_URL says where `ticketing up --detach` put it. */
+import { defineConfig } from "@playwright/test";
+import { chromium } from "./tests/e2e/chromium";
+
+const baseURL = process.env.BASE_URL;
+if (!baseURL)
+  throw new Error("BASE_URL is not set. Start the product with `ticketing up --detach` and give its address.");
+
+const { executablePath, args, env } = chromium();
+
+export default defineConfig({
+  testDir: "tests/e2e",
+  outputDir: "test-results",
+  workers: 1,
+  fullyParallel: false,
+  forbidOnly: Boolean(process.env.CI),
+  reporter: process.env.CI ? [["line"], ["html", { open: "never" }]] : [["list"]],
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  use: {
+    baseURL,
+    trace: "retain-on-failure",
+    launchOptions: { executablePath, args, env },
+    locale: "en-US",
+  },
+});
