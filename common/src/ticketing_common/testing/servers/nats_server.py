@@ -1,0 +1,39 @@
+"""NATS with JetStream on disk."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from .binaries import find_binary
+from .process import ServerProcess
+
+__all__ = ["NatsServer"]
+
+
+class NatsServer(ServerProcess):
+    """A single node on loopback."""
+
+    name = "nats-server"
+
+    def __init__(self, directory: Path, *, port: int | None = None, sync_interval: str = "10s") -> None:
+        super().__init__(directory, port=port)
+        self._sync_interval = sync_interval
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        """A configuration file, since the time between two fsyncs has no command-line flag."""
+        config = self.directory / "nats.conf"
+        config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\n'
+            f'jetstream {{ store_dir: "{self.directory / "jetstream"}", sync_interval: "{self._sync_interval}" }}\n'
+        )
+        return [str(find_binary("nats-server")), "-c", str(config)]
+
+    def is_ready(self) -> bool:
+        """It greets with INFO."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            return connection.recv(4).startswith(b"INFO")

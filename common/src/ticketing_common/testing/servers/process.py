@@ -1,0 +1,157 @@
+"""One server process: started, waited for, paused, killed, stopped, and never left behind."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from .binaries import ServerStartError, missing_libraries
+
+__all__ = ["ServerProcess", "free_port"]
+
+READY_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 10.0
+PR_SET_PDEATHSIG: Final = 1
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: the kernel ends it when its parent is gone, however that came about (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ServerProcess:
+    """A server with its own folder and log file; subclasses say how it is started and when it is ready."""
+
+    name: str
+
+    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+        self.directory = directory
+        self.port = port or free_port()
+        self.log = directory / f"{self.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> Sequence[str]:
+        """The command line."""
+        raise NotImplementedError
+
+    def environment(self) -> Mapping[str, str]:
+        """What is added to the environment."""
+        return {}
+
+    def is_ready(self) -> bool:
+        """Whether it answers; may raise OSError for no."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start and wait until ready; raises `ServerStartError` with the last lines of its log."""
+        if self._taken():
+            raise ServerStartError(f"Another program listens on port {self.port}, which {self.name} was given.")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = self.command()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment()},
+                start_new_session=True,  # a Ctrl-C in the terminal is for us; we end our children in order
+                preexec_fn=_die_with_parent,
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            if self._process.poll() is not None:
+                raise ServerStartError(self._why(command))
+            with contextlib.suppress(OSError):
+                if self.is_ready():
+                    return
+            if time.monotonic() > deadline:
+                self.stop()
+                raise ServerStartError(
+                    f"{self.name} did not answer in {READY_SECONDS:.0f} s. Its log ends:\n{self.tail()}"
+                )
+            time.sleep(0.02)
+
+    def tail(self, lines: int = 12) -> str:
+        """The last lines of its log."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return "(no log)"
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL to what does not listen."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL: as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Start again with the same folder and port."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze it: the connection stays, answers do not come."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _taken(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _why(self, command: Sequence[str]) -> str:
+        libraries = missing_libraries(Path(command[0]))
+        if libraries:
+            return (
+                f"{self.name} lacks the system libraries {', '.join(libraries)}: install them with your system's "
+                f"package manager, or point to a running server (MONGO_URL, NATS_URL, REDIS_URL)."
+            )
+        tail = self.tail()
+        lowered = tail.lower()
+        if "no space left" in lowered:
+            return f"The disk that holds {self.directory} is full: free some space, or choose another --data-dir."
+        if "address already in use" in lowered:
+            return f"Another program listens on port {self.port}, which {self.name} was given."
+        return f"{self.name} ended while starting. Its log ends:\n{tail}"

@@ -1,0 +1,39 @@
+"""Redis, with an append-only file where timers must outlive a restart."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from .binaries import find_binary
+from .process import ServerProcess
+
+__all__ = ["RedisServer"]
+
+
+class RedisServer(ServerProcess):
+    """A single node on loopback."""
+
+    name = "redis-server"
+
+    def __init__(self, directory: Path, *, port: int | None = None, append_only: bool = True) -> None:
+        super().__init__(directory, port=port)
+        self._append_only = append_only
+
+    @property
+    def url(self) -> str:
+        """Its address, database 0."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        """See the redis.conf manual; `everysec` kept every timer through kill -9 (measured)."""
+        return [
+            str(find_binary("redis-server")),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", ""),
+            *("--appendonly", "yes" if self._append_only else "no", "--appendfsync", "everysec"),
+        ]
+
+    def is_ready(self) -> bool:
+        """PING, PONG."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(5) == b"+PONG"

@@ -1,0 +1,97 @@
+"""The servers that every other test stands on."""
+
+import os
+from pathlib import Path
+
+import httpx
+import nats
+import pytest
+from pymongo import MongoClient
+from redis.asyncio import Redis
+
+from ticketing_common.testing.servers import NatsServer, RedisServer, ServerProcess, ServerStartError, StripeDouble
+
+
+def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
+    with MongoClient(mongo_url) as client:
+        hello = client.admin.command("hello")
+    assert hello["isWritablePrimary"]
+    assert hello["setName"] == "rs0"
+
+
+async def test_what_nats_acknowledged_is_there_after_kill_and_restart(nats_server: NatsServer) -> None:
+    client = await nats.connect(nats_server.url)
+    await client.jetstream().add_stream(name="S", subjects=["s.>"])
+    await client.jetstream().publish("s.a", b"kept")
+    await client.close()
+
+    nats_server.kill()
+    nats_server.start()
+
+    client = await nats.connect(nats_server.url)
+    message = await client.jetstream().get_msg("S", 1)
+    await client.close()
+    assert message.data == b"kept"
+
+
+async def test_redis_keeps_what_it_has_written(redis_server: RedisServer) -> None:
+    async with Redis.from_url(redis_server.url) as client:
+        await client.set("timer", "armed")
+
+    redis_server.restart()
+
+    async with Redis.from_url(redis_server.url) as client:
+        assert await client.get("timer") == b"armed"
+
+
+def test_a_stopped_server_leaves_no_process(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    server.start()
+    pid = server.pid
+    assert pid is not None
+
+    server.stop()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, nats_server: NatsServer) -> None:
+    second = NatsServer(tmp_path / "second", port=nats_server.port)
+
+    with pytest.raises(ServerStartError, match="Another program listens on port"):
+        second.start()
+
+
+def test_the_stripe_double_remembers_after_a_restart(tmp_path: Path) -> None:
+    server = StripeDouble(tmp_path)
+    server.start()
+    try:
+        made = httpx.post(
+            f"{server.url}/v1/payment_intents",
+            data={"amount": 100, "currency": "usd", "capture_method": "manual"},
+            auth=("sk_double", ""),
+        )
+        made.raise_for_status()
+        server.restart()
+        found = httpx.get(f"{server.url}/v1/payment_intents/{made.json()['id']}", auth=("sk_double", ""))
+    finally:
+        server.stop()
+    assert found.json()["amount"] == 100
+
+
+class Broken(ServerProcess):
+    """A server that ends at once."""
+
+    name = "broken"
+
+    def command(self) -> list[str]:
+        return ["/bin/sh", "-c", "echo the reason >&2; exit 3"]
+
+    def is_ready(self) -> bool:
+        return False
+
+
+def test_a_server_that_ends_while_starting_is_reported_with_its_log(tmp_path: Path) -> None:
+    with pytest.raises(ServerStartError, match="the reason"):
+        Broken(tmp_path).start()
