@@ -30,13 +30,15 @@ export function HoldPanel({ ticket, user }: { ticket: Ticket; user: User | null 
       if (!(failure instanceof ApiError)) throw failure;
       if (failure.status === 401) await router.push(signInPath(router.asPath));
       else setError(failure);
+      // Show the ticket as it is now.
+      if (failure.status === 409) await router.replace(router.asPath, undefined, { scroll: false });
     } finally {
       setBusy(false);
     }
   }
 
   return (
-    <aside className={`${styles.stack} ${styles.sticky}`} aria-label="Price and purchase">
+    <aside className={`${styles.stack} ${styles.side}`} aria-label="Price and purchase">
       <div className={styles.card}>
         <p className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</p>
         {own && <OwnTicket ticket={ticket} />}

@@ -2,6 +2,7 @@
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import Link from "next/link";
+import { BackLink } from "@/components/BackLink";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
@@ -57,11 +58,7 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
       <Head>
         <title>{`Order: ${order.ticket.title} · Ticketing`}</title>
       </Head>
-      <div>
-        <Link href="/orders" className={styles.back}>
-          ← My orders
-        </Link>
-      </div>
+      <BackLink href="/orders">My orders</BackLink>
       {!online && (
         <Notice tone="warn">You are offline. This page goes on by itself when the connection is back.</Notice>
       )}
@@ -81,23 +78,9 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
           ) : (
             <OrderOutcome order={order} />
           )}
-          <dl className={`${styles.facts} ${styles.card}`}>
-            <dt>Price</dt>
-            <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
-            <dt>Ordered</dt>
-            <dd>
-              <LocalTime iso={order.createdAt} />
-            </dd>
-            <dt>Ticket</dt>
-            <dd>
-              <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
-            </dd>
-            <dt>Order number</dt>
-            <dd>{order.id}</dd>
-          </dl>
         </section>
         {open && (
-          <section className={styles.card} aria-label="Payment">
+          <section className={`${styles.card} ${styles.side}`} aria-label="Payment">
             <h2>Pay by card</h2>
             <PaymentForm order={order} stripe={config.stripe} timeIsUp={remainingMs <= 0} onAnswer={refresh} />
             <ConfirmDialog
@@ -111,6 +94,20 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
             </ConfirmDialog>
           </section>
         )}
+        <dl className={`${styles.facts} ${styles.card}`}>
+          <dt>Price</dt>
+          <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
+          <dt>Ordered</dt>
+          <dd>
+            <LocalTime iso={order.createdAt} />
+          </dd>
+          <dt>Ticket</dt>
+          <dd>
+            <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
+          </dd>
+          <dt>Order number</dt>
+          <dd>{order.id}</dd>
+        </dl>
       </div>
     </div>
   );

@@ -1,8 +1,8 @@
 /** One ticket, and the button that holds it. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
-import Link from "next/link";
 import { useRouter } from "next/router";
+import { BackLink } from "@/components/BackLink";
 import { FailureState } from "@/components/FailureState";
 import { HoldPanel } from "@/components/HoldPanel";
 import { LocalTime } from "@/components/LocalTime";
@@ -36,22 +36,21 @@ function TicketDetails({ ticket, user }: Props & { user: User | null }) {
       <Head>
         <title>{`${ticket.title} · Ticketing`}</title>
       </Head>
-      <div>
-        <Link href="/" className={styles.back}>
-          ← All tickets
-        </Link>
-      </div>
+      <BackLink href="/">All tickets</BackLink>
       {justListed && (
         <Notice tone="good" title="Your ticket is listed.">
           Buyers can see it now.
         </Notice>
       )}
       <div className={styles.columns}>
-        <article className={styles.stack}>
+        <header className={styles.stack}>
           <div className={styles.row}>
             <TicketBadge status={ticket.status} />
           </div>
           <h1>{ticket.title}</h1>
+        </header>
+        <HoldPanel ticket={ticket} user={user} />
+        <section className={styles.stack} aria-label="Details">
           <dl className={`${styles.facts} ${styles.card}`}>
             <dt>When</dt>
             <dd>{ticket.startsAt ? <LocalTime iso={ticket.startsAt} /> : "Not given"}</dd>
@@ -63,8 +62,7 @@ function TicketDetails({ ticket, user }: Props & { user: User | null }) {
             </dd>
           </dl>
           {ticket.description && <p className={styles.prose}>{ticket.description}</p>}
-        </article>
-        <HoldPanel ticket={ticket} user={user} />
+        </section>
       </div>
     </div>
   );

@@ -1,0 +1,118 @@
+/** The small rules: clock, attempts, addresses, cards, times. */
+import { describe, expect, it, vi } from "vitest";
+import { localError, unreachable } from "@/lib/api/errors";
+import { Attempt } from "@/lib/attempt";
+import { browsePath, readBrowseState, ticketQuery } from "@/lib/browseQuery";
+import { ServerClock } from "@/lib/clock";
+import { formatPrice, formatRemaining } from "@/lib/format";
+import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
+import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
+import { safeReturnPath } from "@/lib/returnTo";
+
+describe("the server's clock", () => {
+  const local = Date.parse("2026-01-01T12:00:00Z");
+
+  it("corrects a computer that is five minutes wrong", () => {
+    vi.useFakeTimers({ now: local });
+    const clock = new ServerClock();
+    clock.observe("Thu, 01 Jan 2026 12:05:00 GMT", local - 20, local);
+    expect(Math.abs(clock.now() - Date.parse("2026-01-01T12:05:00.5Z"))).toBeLessThan(50);
+    // A slow answer says less about the time than the quick one before.
+    clock.observe("Thu, 01 Jan 2026 12:09:00 GMT", local - 4000, local);
+    expect(clock.now()).toBeLessThan(Date.parse("2026-01-01T12:06:00Z"));
+    vi.useRealTimers();
+  });
+
+  it("leaves a right computer alone, and ignores a missing header", () => {
+    vi.useFakeTimers({ now: local });
+    const clock = new ServerClock();
+    clock.observe(null, local, local);
+    clock.observe("Thu, 01 Jan 2026 12:00:00 GMT", local - 10, local);
+    expect(clock.now()).toBe(local);
+    vi.useRealTimers();
+  });
+});
+
+describe("an attempt", () => {
+  it("keeps its key while the outcome is unknown, and takes a new one after an answer or for another input", async () => {
+    const attempt = new Attempt();
+    const keys: string[] = [];
+    const run = (input: string, fail?: Error) =>
+      attempt
+        .run(input, async (key) => {
+          keys.push(key);
+          if (fail) throw fail;
+        })
+        .catch(() => {});
+    await run("a", unreachable());
+    await run("a", localError(409));
+    await run("a", unreachable());
+    await run("b");
+    const [first, second, third, fourth] = keys;
+    expect(second).toBe(first);
+    expect(third).not.toBe(second);
+    expect(fourth).not.toBe(third);
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+  });
+});
+
+describe("the return address", () => {
+  it.each([
+    ["/orders/1?x=2", "/orders/1?x=2"],
+    ["//evil.example", "/"],
+    ["/\\evil.example", "/"],
+    ["https://evil.example/", "/"],
+    ["/\t/evil.example", "/"],
+    [undefined, "/"],
+    [["/sell", "/x"], "/sell"],
+  ])("%j leads to %s", (value, path) => expect(safeReturnPath(value as string)).toBe(path));
+});
+
+describe("the browse address", () => {
+  it("survives a round trip and leaves defaults out", () => {
+    expect(browsePath(readBrowseState({}))).toBe("/");
+    const path = "/?q=rock+night&minPrice=5&from=2026-05-01&sort=-price&pages=3";
+    expect(browsePath(readBrowseState(Object.fromEntries(new URLSearchParams(path.slice(2)))))).toBe(path);
+  });
+
+  it("ignores nonsense and asks whole UTC days", () => {
+    const state = readBrowseState({ sort: "evil", pages: "-4", to: "2026-05-02" });
+    expect(state).toMatchObject({ sort: "newest", pages: 1 });
+    expect(ticketQuery(state).to).toBe("2026-05-02T23:59:59Z");
+  });
+});
+
+describe("card data", () => {
+  const now = new Date("2026-06-15T00:00:00Z");
+
+  it("is grouped while it is typed", () => {
+    expect(groupNumber("4242-42424")).toBe("4242 4242 4");
+    expect(groupExpiry("1230")).toBe("12 / 30");
+  });
+
+  it("is read when it is complete", () => {
+    expect(readCard("4242 4242 4242 4242", "6 / 26", "123", now)).toEqual({
+      number: "4242424242424242",
+      exp_month: "6",
+      exp_year: "2026",
+      cvc: "123",
+    });
+  });
+
+  it("names what is wrong", () => {
+    expect(Object.keys(readCard("4242", "13 / 30", "12", now))).toEqual(["number", "expiry", "cvc"]);
+    expect(readCard("4242424242424242", "05 / 26", "123", now)).toHaveProperty("expiry", "This card has expired.");
+  });
+});
+
+describe("money and time", () => {
+  it("are written as people read them", () => {
+    expect(formatPrice(1234.5, "usd")).toBe("$1,234.50");
+    expect([formatRemaining(900_000), formatRemaining(59_001), formatRemaining(-5)]).toEqual(["15:00", "1:00", "0:00"]);
+  });
+
+  it("local inputs come back as they went", () => {
+    expect(localInputFromIso(isoFromLocalInput("2026-07-01T19:30") ?? "")).toBe("2026-07-01T19:30");
+    expect(isoFromLocalInput("")).toBeNull();
+  });
+});
