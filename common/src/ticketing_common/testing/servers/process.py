@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -44,6 +45,7 @@ class ServerProcess:
         self.directory = directory
         self.port = port or free_port()
         self.log = directory / f"{self.name}.log"
+        self._command: Sequence[str] = ()
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> Sequence[str]:
@@ -65,33 +67,51 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start and wait until ready; raises `ServerStartError` with the last lines of its log."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start without waiting; raises `ServerStartError` when that is not even possible."""
         if self._taken():
             raise ServerStartError(f"Another program listens on port {self.port}, which {self.name} was given.")
-        self.directory.mkdir(parents=True, exist_ok=True)
-        command = self.command()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment()},
-                start_new_session=True,  # a Ctrl-C in the terminal is for us; we end our children in order
-                preexec_fn=_die_with_parent,
-            )
-        deadline = time.monotonic() + READY_SECONDS
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self._command = self.command()
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.directory,
+                    env={**os.environ, **self.environment()},
+                    start_new_session=True,  # a Ctrl-C in the terminal is for us; we end our children in order
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509 (a single prctl call, safe between fork and exec)
+                )
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise ServerStartError(self._disk_full()) from error
+            raise ServerStartError(f"{self.name} cannot be started: {error}.") from error
+
+    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Return once it answers; raises `ServerStartError` when it ends, or does not answer in time."""
+        deadline = time.monotonic() + seconds
         while True:
-            if self._process.poll() is not None:
-                raise ServerStartError(self._why(command))
+            if self._process is None or self._process.poll() is not None:
+                raise ServerStartError(self._why())
             with contextlib.suppress(OSError):
                 if self.is_ready():
                     return
             if time.monotonic() > deadline:
                 self.stop()
-                raise ServerStartError(
-                    f"{self.name} did not answer in {READY_SECONDS:.0f} s. Its log ends:\n{self.tail()}"
-                )
+                raise ServerStartError(f"{self.name} did not answer in {seconds:.0f} s. Its log ends:\n{self.tail()}")
             time.sleep(0.02)
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, when it ended by itself; None while it runs or after it was stopped."""
+        return None if self._process is None else self._process.poll()
 
     def tail(self, lines: int = 12) -> str:
         """The last lines of its log."""
@@ -100,14 +120,24 @@ class ServerProcess:
         except OSError:
             return "(no log)"
 
+    @property
+    def url(self) -> str:
+        """Its address, in the form that its clients want."""
+        raise NotImplementedError
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)  # a paused process hears nothing else
+            self._process.terminate()
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL to what does not listen."""
         process = self._process
         if process is None:
             return
+        self.terminate()
         if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -141,8 +171,11 @@ class ServerProcess:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def _why(self, command: Sequence[str]) -> str:
-        libraries = missing_libraries(Path(command[0]))
+    def _disk_full(self) -> str:
+        return f"The disk that holds {self.directory} is full: free some space, or choose another --data-dir."
+
+    def _why(self) -> str:
+        libraries = missing_libraries(Path(self._command[0]))
         if libraries:
             return (
                 f"{self.name} lacks the system libraries {', '.join(libraries)}: install them with your system's "
@@ -151,7 +184,7 @@ class ServerProcess:
         tail = self.tail()
         lowered = tail.lower()
         if "no space left" in lowered:
-            return f"The disk that holds {self.directory} is full: free some space, or choose another --data-dir."
+            return self._disk_full()
         if "address already in use" in lowered:
             return f"Another program listens on port {self.port}, which {self.name} was given."
         return f"{self.name} ended while starting. Its log ends:\n{tail}"

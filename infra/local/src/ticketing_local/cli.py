@@ -1,0 +1,210 @@
+"""The `ticketing` command."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import httpx
+import typer
+
+from ticketing_common.testing.servers import ServerStartError
+
+from .console import console, fail
+from .data_dir import AlreadyRunningError, DataDir, StackState, repository_root
+from .demo import StoryError, play
+from .logs import show_logs
+from .report import print_addresses, print_status
+from .seed import DemoAccounts
+from .seed import seed as make_demo_data
+from .stack import Stack, StackOptions
+from .supervisor import supervise
+
+__all__ = ["main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole marketplace on one machine.")
+
+SHORT_WINDOW_SECONDS: Final = 15
+DEMO_WINDOW_SECONDS: Final = 4
+STOP_SECONDS: Final = 40
+
+
+def _default_data_dir() -> Path:
+    return repository_root() / ".local"
+
+
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where the stack keeps its data [.local]")]
+
+
+def _data(path: Path | None) -> DataDir:
+    return DataDir(path or _default_data_dir())
+
+
+@app.command()
+def up(
+    data_dir: DataDirOption = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Go on in the background")] = False,
+    port: Annotated[int | None, typer.Option(help="The client's port [3000, or a free one]", min=1, max=65535)] = None,
+    client: Annotated[bool, typer.Option(help="Without: only the APIs, no Node.js needed")] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all data first")] = False,
+) -> None:
+    """Start everything; Ctrl-C stops it again."""
+    data = _data(data_dir)
+    if sys.platform == "win32":
+        fail("Windows is not supported; run it inside WSL 2.")
+    if data.is_running():
+        state = data.read_state()
+        where = f" at {state.addresses['client']}" if state and "client" in state.addresses else ""
+        fail(f"It is already running{where}. `ticketing status` tells more, `ticketing down` stops it.")
+    if fresh:
+        data.wipe()
+    if detach:
+        raise typer.Exit(_detach(data, port=port, client=client))
+    try:
+        with data.locked():
+            status = supervise(StackOptions(data.path, port=port, client=client))
+    except AlreadyRunningError:
+        fail("It is already running: somebody was faster.")
+    except OSError as error:
+        fail(f"{data.path} cannot be used: {error.strerror}. Choose another --data-dir.")
+    raise typer.Exit(status)
+
+
+def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
+    """Start a supervisor of its own session, and watch until it is ready or has failed."""
+    try:
+        data.create()
+        log = (data.logs / "supervisor.log").open("w")
+    except OSError as error:
+        fail(f"{data.path} cannot be used: {error.strerror}. Choose another --data-dir.")
+    arguments = ["--data-dir", str(data.path), "--client" if client else "--no-client"]
+    if port is not None:
+        arguments += ["--port", str(port)]
+    with log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "ticketing_local", "up", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    with console.status("starting") as shown:
+        while True:
+            state = data.read_state()
+            if state is not None and state.supervisor_pid == supervisor.pid:
+                shown.update(state.message)
+                if state.phase == "ready":
+                    print_addresses(state, DemoAccounts())
+                    return 0
+            if supervisor.poll() is not None:
+                console.print((data.logs / "supervisor.log").read_text().rstrip(), markup=False)
+                return supervisor.returncode or 1
+            time.sleep(0.1)
+
+
+@app.command()
+def down(data_dir: DataDirOption = None) -> None:
+    """Stop what runs; its data stays."""
+    data = _data(data_dir)
+    state = data.read_state()
+    if not data.is_running() or state is None:
+        console.print("Nothing is running here.")
+        return
+    os.kill(state.supervisor_pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    with console.status("stopping"):
+        while data.is_running():
+            if time.monotonic() > deadline:
+                fail(f"The supervisor (process {state.supervisor_pid}) does not stop; its log is in {data.logs}.")
+            time.sleep(0.05)
+    console.print("Everything has stopped.")
+
+
+@app.command()
+def status(data_dir: DataDirOption = None) -> None:
+    """Show each process; exit 0 when all of them run, 1 when something died, 3 when nothing runs."""
+    data = _data(data_dir)
+    raise typer.Exit(print_status(data.read_state(), running=data.is_running()))
+
+
+@app.command()
+def logs(
+    service: Annotated[str | None, typer.Argument(help="auth, tickets, …, mongod; all when left out")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0)] = 40,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Show the last lines that a process wrote."""
+    data = _data(data_dir)
+    raise typer.Exit(show_logs(data.logs, service, follow=follow, lines=lines))
+
+
+def _running_state(data: DataDir) -> StackState:
+    state = data.read_state()
+    if state is None or state.phase != "ready" or not data.is_running():
+        fail("Nothing is running here. Start it with `make up`.")
+    return state
+
+
+@app.command()
+def seed(data_dir: DataDirOption = None) -> None:
+    """Make the demo accounts and listings, where they are missing."""
+    data = _data(data_dir)
+    state = _running_state(data)
+    data.seeded.unlink(missing_ok=True)
+    try:
+        accounts = make_demo_data(state, data)
+    except httpx.HTTPError as error:
+        fail(f"The demo data could not be made: {error}")
+    console.print(f"There: {accounts.seller} sells, {accounts.buyer} buys, password {accounts.password}")
+
+
+@app.command()
+def demo(
+    data_dir: DataDirOption = None,
+    base_url: Annotated[str | None, typer.Option(help="Play against this address instead")] = None,
+    window: Annotated[int, typer.Option(help="Seconds a hold lasts there, with --base-url", min=1)] = 900,
+) -> None:
+    """Play the story from outside: sold once, refused twice, free again. Exit 1 if any step differs.
+
+    A running stack whose holds last longer than 15 s is left alone: the demo then starts one of its own, without a
+    client, with holds of a few seconds, and removes it afterwards.
+    """
+    data = _data(data_dir)
+    state = data.read_state()
+    try:
+        if base_url is not None:
+            steps = play({"client": base_url.rstrip("/")}, window)
+        elif state and data.is_running() and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
+            console.print("Playing on the running stack.")
+            steps = play(state.addresses, state.reservation_window_seconds)
+        else:
+            steps = _demo_on_own_stack()
+    except StoryError:
+        raise typer.Exit(1) from None
+    except ServerStartError as error:
+        fail(str(error))
+    console.print(f"\n[bold green]All {steps} steps went as they must.[/]")
+
+
+def _demo_on_own_stack() -> int:
+    with tempfile.TemporaryDirectory(prefix="ticketing-demo-") as folder:
+        options = StackOptions(Path(folder), client=False, reservation_window_seconds=DEMO_WINDOW_SECONDS)
+        stack = Stack(options)
+        with stack.data.locked():
+            signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+            with console.status("Starting a stack of its own, with holds of a few seconds"):
+                stack.start(lambda _name, _what: None)
+            try:
+                return play(stack.state.addresses, stack.state.reservation_window_seconds)
+            finally:
+                stack.stop()
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,105 @@
+"""Everything a stack keeps: keys, data, logs, and what is running."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["AlreadyRunningError", "DataDir", "StackState", "repository_root"]
+
+
+def repository_root() -> Path:
+    """The checkout this package is installed from (editable)."""
+    return Path(__file__).resolve().parents[4]
+
+
+class AlreadyRunningError(Exception):
+    """A stack runs in this data directory."""
+
+
+@dataclass
+class StackState:
+    """What the supervisor tells others about its stack, in `state.json`."""
+
+    supervisor_pid: int
+    phase: Literal["starting", "ready", "stopping", "failed"]
+    message: str = ""
+    addresses: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    reservation_window_seconds: int = 900
+
+
+class DataDir:
+    """A folder per stack; two stacks with different folders know nothing of each other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    @property
+    def logs(self) -> Path:
+        """One file a process."""
+        return self.path / "logs"
+
+    @property
+    def seeded(self) -> Path:
+        """Exists once the demo data has been made."""
+        return self.path / "seeded"
+
+    def server(self, name: str) -> Path:
+        """Where a server keeps its data."""
+        return self.path / name
+
+    def create(self) -> None:
+        """Make the folder; private, since it holds keys."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        self.logs.mkdir(exist_ok=True)
+
+    def wipe(self) -> None:
+        """Forget everything but this folder's lock."""
+        for entry in self.path.iterdir() if self.path.exists() else ():
+            if entry.name != "lock":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Own the folder while a stack runs; the kernel lets go when the process ends, however that happens.
+
+        Raises `AlreadyRunningError`.
+        """
+        self.create()
+        with (self.path / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AlreadyRunningError(self.path) from error
+            yield
+
+    def is_running(self) -> bool:
+        """Whether a supervisor owns the folder."""
+        if not (self.path / "lock").exists():
+            return False
+        try:
+            with self.locked():
+                return False
+        except AlreadyRunningError:
+            return True
+
+    def write_state(self, state: StackState) -> None:
+        """Replace the state in one step, so that a reader never sees half of it."""
+        temporary = self.path / f"state.{os.getpid()}"
+        temporary.write_text(json.dumps(asdict(state), indent=2))
+        os.replace(temporary, self.path / "state.json")
+
+    def read_state(self) -> StackState | None:
+        """The last state told, also by a supervisor that is gone."""
+        try:
+            return StackState(**json.loads((self.path / "state.json").read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None

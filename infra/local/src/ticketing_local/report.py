@@ -1,0 +1,55 @@
+"""The address table and the state of a stack, for a person."""
+
+import os
+
+from rich.table import Table
+
+from .console import console
+from .data_dir import StackState
+from .seed import DemoAccounts
+from .services import SERVICES
+
+__all__ = ["print_addresses", "print_status"]
+
+
+def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
+    """Where everything is, and how to sign in."""
+    table = Table(title="Ticketing is running", title_style="bold green", show_header=False, box=None, padding=(0, 2))
+    if "client" in state.addresses:
+        table.add_row("[bold]Open this[/]", f"[bold]{state.addresses['client']}[/]")
+    for name in SERVICES:
+        path = {"auth": "/api/users/docs", "expiration": "/healthz"}.get(name, f"/api/{name}/docs")
+        table.add_row(name, f"{state.addresses[name]}{path}")
+    for name in ("mongo", "nats", "redis", "stripe"):
+        table.add_row(f"[dim]{name}[/]", f"[dim]{_without_password(state.addresses[name])}[/]")
+    console.print(table)
+    console.print(f"Demo buyer  {accounts.buyer}  password  {accounts.password}")
+    console.print(f"Demo seller {accounts.seller}  password  {accounts.password}")
+    console.print("[dim]Ctrl-C or `make down` stops it. Cards are charged by a local Stripe double: nobody pays.[/]")
+
+
+def print_status(state: StackState | None, *, running: bool) -> int:
+    """Each process and whether it lives; 0 when the stack is ready and whole."""
+    if state is None or not running:
+        console.print("Nothing is running here.")
+        return 3
+    table = Table("process", "pid", "state", box=None, padding=(0, 2))
+    for name, pid in state.processes.items():
+        condition = state.dead.get(name) or ("running" if _alive(pid) else "gone")
+        table.add_row(name, str(pid), f"[red]{condition}[/]" if condition != "running" else "[green]running[/]")
+    console.print(f"{state.phase}: {state.message}" if state.phase != "ready" else "ready")
+    console.print(table)
+    return 0 if state.phase == "ready" and not state.dead else 1
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _without_password(address: str) -> str:
+    scheme, separator, rest = address.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

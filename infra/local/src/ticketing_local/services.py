@@ -1,0 +1,129 @@
+"""Our own processes: five services, the worker, and the client."""
+
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ticketing_common.testing.servers import ServerProcess, ServerStartError
+
+__all__ = ["SERVICES", "ClientProcess", "ServiceProcess", "WorkerProcess"]
+
+SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration")
+GRACEFUL_SECONDS: Final = 8
+
+
+class _HttpProcess(ServerProcess):
+    """Ready when a path of it answers with 200."""
+
+    ready_path = "/readyz"
+
+    def __init__(self, name: str, directory: Path, log: Path, *, port: int, environment: Mapping[str, str]) -> None:
+        self.name = name
+        super().__init__(directory, port=port)
+        self.log = log
+        self._environment = environment
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> Mapping[str, str]:
+        """Its settings."""
+        return self._environment
+
+    def is_ready(self) -> bool:
+        """Asks it, as Kubernetes would."""
+        try:
+            with urllib.request.urlopen(f"{self.url}{self.ready_path}", timeout=2) as answer:  # noqa: S310 (loopback)
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return False
+
+
+class ServiceProcess(_HttpProcess):
+    """A FastAPI service under uvicorn."""
+
+    def command(self) -> Sequence[str]:
+        """As in the images, but for the address."""
+        return [
+            *(sys.executable, "-m", "uvicorn", f"ticketing_{self.name}.app:create_app", "--factory"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
+            *("--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
+        ]
+
+
+class WorkerProcess(_HttpProcess):
+    """The expiration worker, which answers for its health on a port of its own."""
+
+    def command(self) -> Sequence[str]:
+        """A module, not a script: the same in the image."""
+        return [sys.executable, "-m", "ticketing_expiration.worker"]
+
+
+class ClientProcess(_HttpProcess):
+    """The Next.js client, built once and served by its standalone server."""
+
+    ready_path = "/"  # its first page, which asks the services: ready means usable
+
+    def __init__(self, source: Path, log: Path, *, port: int, environment: Mapping[str, str]) -> None:
+        super().__init__("client", source, log, port=port, environment=environment)
+        self._source = source
+
+    def command(self) -> Sequence[str]:
+        """What `npm start` runs, without npm in between: signals reach the server itself."""
+        return [_node(), str(self._source / ".next" / "standalone" / "server.js")]
+
+    def is_stale(self) -> bool:
+        """Whether there is no build, or a source file is newer than it."""
+        built = self._source / ".next" / "standalone" / "server.js"
+        if not built.is_file():
+            return True
+        newest = max(file.stat().st_mtime for file in self._sources())
+        return newest > (self._source / ".next" / "BUILD_ID").stat().st_mtime
+
+    def build(self) -> None:
+        """`npm ci` when packages are missing, then `npm run build`; raises `ServerStartError` with npm's last lines."""
+        _node()
+        installed = self._source / "node_modules" / ".package-lock.json"
+        lock = self._source / "package-lock.json"
+        if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
+            self._npm("ci", "--no-audit", "--no-fund")
+        self._npm("run", "build")
+
+    def _sources(self) -> list[Path]:
+        skipped = {"node_modules", ".next", "tests", "test-results", "playwright-report"}
+        folders = [entry for entry in self._source.iterdir() if entry.is_dir() and entry.name not in skipped]
+        files = [entry for entry in self._source.iterdir() if entry.is_file() and entry.name != "next-env.d.ts"]
+        return files + [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+
+    def _npm(self, *arguments: str) -> None:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise ServerStartError("npm is missing: install Node.js 20 or newer, or run with --no-client.")
+        with self.log.open("ab") as log:
+            status = subprocess.run(
+                [npm, *arguments],
+                cwd=self._source,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+        if status != 0:
+            raise ServerStartError(f"npm {' '.join(arguments)} failed. Its log ends:\n{self.tail()}")
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    if node is None:
+        raise ServerStartError("Node.js is missing: install version 20 or newer, or run with --no-client.")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    if int(version.lstrip("v").partition(".")[0] or 0) < 20:
+        raise ServerStartError(f"Node.js 20 or newer is needed; this is {version}. Or run with --no-client.")
+    return node

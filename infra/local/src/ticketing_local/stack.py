@@ -1,0 +1,251 @@
+"""The whole product as processes: which, with what settings, in which order."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ticketing_common.testing.servers import (
+    Mongod,
+    NatsServer,
+    RedisServer,
+    ServerProcess,
+    ServerStartError,
+    StripeDouble,
+    free_port,
+)
+
+from .data_dir import DataDir, StackState, repository_root
+from .keys import Keys
+from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess
+from .webhooks import register_webhook
+
+__all__ = ["DEFAULT_PORT", "Stack", "StackOptions"]
+
+DEFAULT_PORT: Final = 3000
+PREFERRED_PORTS: Final = {
+    "auth": 4001,
+    "tickets": 4002,
+    "orders": 4003,
+    "payments": 4004,
+    "expiration": 4005,
+    "worker": 4006,
+    "mongod": 4017,
+    "nats-server": 4022,
+    "redis-server": 4079,
+    "stripe-double": 4020,
+}
+PASSED_THROUGH: Final = ("RATE_LIMIT_", "RESERVATION_WINDOW_SECONDS", "LOG_LEVEL", "OTEL_")
+
+Progress = Callable[[str, str], None]
+"""Told what is happening: name of the part, and what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What the person asked for; `port` None means 3000, or another when that is taken."""
+
+    data_dir: Path
+    port: int | None = None
+    client: bool = True
+    reservation_window_seconds: int | None = None
+
+
+class Stack:
+    """Starts all processes in order, and stops them in the opposite one."""
+
+    def __init__(self, options: StackOptions) -> None:
+        self.data = DataDir(options.data_dir)
+        self._options = options
+        self._running: list[ServerProcess] = []
+        self._ports: set[int] = set()
+        window = options.reservation_window_seconds or int(os.environ.get("RESERVATION_WINDOW_SECONDS", "900"))
+        self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
+
+    def start(self, progress: Progress) -> None:
+        """Start everything; raises `ServerStartError` after stopping what had been started."""
+        try:
+            self._start(progress)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, progress: Progress) -> None:
+        keys = Keys.load_or_make(self.data.path / "keys")
+        client_port = self._client_port() if self._options.client else None
+        servers = self._start_servers(progress)
+        base = self._base_environment(keys, servers, client_port)
+        ports = {name: self._port(name) for name in (*SERVICES, "worker")}
+        services: list[ServerProcess] = [
+            ServiceProcess(
+                name,
+                self.data.path,
+                self.data.logs / f"{name}.log",
+                port=ports[name],
+                environment={**base, **self._own_environment(name, keys, servers)},
+            )
+            for name in SERVICES
+        ]
+        worker_environment = {**base, **self._own_environment("expiration", keys, servers)}
+        worker_environment["WORKER_HEALTH_PORT"] = str(ports["worker"])
+        services.append(
+            WorkerProcess(
+                "worker",
+                self.data.path,
+                self.data.logs / "worker.log",
+                port=ports["worker"],
+                environment=worker_environment,
+            )
+        )
+        for service in services:
+            progress(service.name, "starting")
+            self._launch(service)
+        for service in services:
+            service.wait_until_ready()
+            progress(service.name, "ready")
+        self.state.addresses.update({name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES})
+        if "STRIPE_API_BASE" not in os.environ:
+            register_webhook(servers["stripe"], f"{self.state.addresses['payments']}/api/payments/webhook", keys)
+        if client_port is not None:
+            self._start_client(client_port, keys, servers["stripe"], progress)
+
+    def _start_servers(self, progress: Progress) -> dict[str, str]:
+        """The addresses of MongoDB, NATS, Redis and Stripe: those in the environment, or our own."""
+        own: dict[str, tuple[str, Callable[[], ServerProcess]]] = {
+            "mongo": ("MONGO_URL", lambda: Mongod(self.data.server("mongod"), port=self._port("mongod"))),
+            "nats": ("NATS_URL", lambda: NatsServer(self.data.server("nats"), port=self._port("nats-server"))),
+            "redis": ("REDIS_URL", lambda: RedisServer(self.data.server("redis"), port=self._port("redis-server"))),
+            "stripe": (
+                "STRIPE_API_BASE",
+                lambda: StripeDouble(self.data.server("stripe"), port=self._port("stripe-double")),
+            ),
+        }
+        addresses: dict[str, str] = {}
+        started: list[ServerProcess] = []
+        for name, (variable, make) in own.items():
+            if os.environ.get(variable):
+                addresses[name] = os.environ[variable]
+                progress(name, f"from {variable}")
+                continue
+            server: ServerProcess = make()
+            server.log = self.data.logs / f"{server.name}.log"
+            progress(server.name, "starting")
+            self._launch(server)
+            started.append(server)
+            addresses[name] = server.url
+        for server in started:
+            server.wait_until_ready()
+            progress(server.name, "ready")
+        self.state.addresses.update(addresses)
+        return addresses
+
+    def _start_client(self, port: int, keys: Keys, stripe_url: str, progress: Progress) -> None:
+        addresses = {f"{name.upper()}_URL": self.state.addresses[name] for name in SERVICES}
+        stripe = {
+            "STRIPE_PUBLISHABLE_KEY": os.environ.get("STRIPE_PUBLISHABLE_KEY", keys.stripe_publishable_key),
+            "STRIPE_JS_URL": os.environ.get("STRIPE_JS_URL", f"{stripe_url}/js.stripe.com/v3/"),
+        }
+        environment = {
+            **addresses,
+            **(stripe if "STRIPE_API_BASE" not in os.environ or "STRIPE_PUBLISHABLE_KEY" in os.environ else {}),
+            "PORT": str(port),
+            "HOSTNAME": "127.0.0.1",
+            "NODE_ENV": "production",
+            "NEXT_TELEMETRY_DISABLED": "1",
+        }
+        client = ClientProcess(
+            repository_root() / "client", self.data.logs / "client.log", port=port, environment=environment
+        )
+        if client.is_stale():
+            progress("client", "building (once, about half a minute)")
+            client.build()
+        progress("client", "starting")
+        self._launch(client)
+        client.wait_until_ready()
+        progress("client", "ready")
+        self.state.addresses["client"] = f"http://localhost:{port}"
+
+    def _base_environment(self, keys: Keys, servers: Mapping[str, str], client_port: int | None) -> dict[str, str]:
+        origins = [f"http://{host}:{client_port}" for host in ("localhost", "127.0.0.1") if client_port is not None]
+        return {
+            **{name: value for name, value in os.environ.items() if name.startswith(PASSED_THROUGH)},
+            "ENVIRONMENT": "local",
+            "MONGO_URL": servers["mongo"],
+            "NATS_URL": servers["nats"],
+            "JWT_PUBLIC_KEYS": json.dumps([keys.jwt_public]),
+            "COOKIE_SECURE": "false",
+            "ALLOWED_ORIGINS": json.dumps(origins),
+            "RESERVATION_WINDOW_SECONDS": str(self.state.reservation_window_seconds),
+        }
+
+    def _own_environment(self, service: str, keys: Keys, servers: Mapping[str, str]) -> dict[str, str]:
+        """What only this service is told: its database, and no other's secrets."""
+        own = {"MONGO_DATABASE": service}
+        if service == "auth":
+            own["JWT_KEY"] = keys.jwt_private
+        if service == "expiration":
+            own["REDIS_URL"] = servers["redis"]
+        if service == "payments":
+            own["STRIPE_API_BASE"] = servers["stripe"]
+            own["STRIPE_KEY"] = os.environ.get("STRIPE_KEY", keys.stripe_key)
+            own["STRIPE_WEBHOOK_SECRET"] = os.environ.get("STRIPE_WEBHOOK_SECRET", keys.stripe_webhook_secret)
+            if "STRIPE_API_BASE" not in os.environ:
+                own["STRIPE_PARAMETER_PROFILE"] = "localstripe"
+        return own
+
+    def _client_port(self) -> int:
+        if self._options.port is None:
+            return self._port("client", DEFAULT_PORT)
+        if _taken(self._options.port):
+            raise ServerStartError(
+                f"Port {self._options.port} is taken by another program: choose another --port, or leave it out and a "
+                f"free one is found."
+            )
+        self._ports.add(self._options.port)
+        return self._options.port
+
+    def _port(self, name: str, preferred: int | None = None) -> int:
+        """The usual port, so that addresses stay the same from run to run, or any free one when it is taken."""
+        port = preferred or PREFERRED_PORTS[name]
+        while port in self._ports or _taken(port):
+            port = free_port()
+        self._ports.add(port)
+        return port
+
+    def _launch(self, process: ServerProcess) -> None:
+        self._running.append(process)
+        process.launch()
+        self.state.processes[process.name] = process.pid or 0
+        self.data.write_state(self.state)
+
+    def dead(self) -> list[ServerProcess]:
+        """Processes that ended although nobody told them to."""
+        return [process for process in self._running if process.exit_code is not None]
+
+    def stop(self, progress: Progress = lambda _name, _what: None) -> None:
+        """Stop in the opposite order: the client, then our services together, the databases last."""
+        self.state.phase = "stopping"
+        ours = {"worker", *SERVICES}
+        for belongs in (lambda name: name == "client", ours.__contains__, lambda _name: True):
+            group = [process for process in self._running if belongs(process.name)]
+            for process in group:
+                progress(process.name, "stopping")
+                process.terminate()
+            for process in group:
+                process.stop()
+                self._running.remove(process)
+                self.state.processes.pop(process.name, None)
+
+
+def _taken(port: int) -> bool:
+    """Whether somebody listens there, or may: binding is the honest question."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

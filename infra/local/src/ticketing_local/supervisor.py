@@ -1,0 +1,98 @@
+"""Watches over a running stack: reports what dies, restarts nothing, and ends it all when told to."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Final
+
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ticketing_common.testing.servers import ServerStartError
+
+from .console import console
+from .data_dir import StackState
+from .report import print_addresses
+from .seed import DemoAccounts, seed
+from .stack import Stack, StackOptions
+
+__all__ = ["supervise"]
+
+LOOK_SECONDS: Final = 0.5
+
+
+def supervise(options: StackOptions) -> int:
+    """Run a stack until a signal comes; returns the exit status. The caller holds the data directory's lock."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        # The first signal ends in order; whoever is still starting is interrupted.
+        if stack.state.phase == "starting":
+            raise KeyboardInterrupt
+
+    stack = Stack(options)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    try:
+        accounts = _start(stack)
+    except ServerStartError as error:
+        return _failed(stack, str(error))
+    except OSError as error:
+        return _failed(stack, f"Starting failed: {error}.")
+    except KeyboardInterrupt:
+        console.print("Stopped before it was ready.")
+        return 130
+    print_addresses(stack.state, accounts)
+    reported: set[str] = set()
+    while not stop.wait(LOOK_SECONDS):
+        for process in stack.dead():
+            if process.name not in reported:
+                reported.add(process.name)
+                stack.state.dead[process.name] = f"ended with status {process.exit_code}"
+                stack.data.write_state(stack.state)
+                console.print(
+                    f"[bold red]✗ {process.name} ended with status {process.exit_code}.[/] It is not restarted. "
+                    f"Its log ends:\n{process.tail()}\n(all of it: {process.log})",
+                    markup=True,
+                )
+    console.print("Stopping…")
+    stack.data.write_state(_with_phase(stack.state, "stopping"))
+    stack.stop()
+    console.print("Everything has stopped. The data stays in " + str(stack.data.path))
+    return 0
+
+
+def _start(stack: Stack) -> DemoAccounts:
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:
+        tasks = {"": bar.add_task("starting", total=1)}
+
+        def progress(name: str, what: str) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=1)
+            bar.update(tasks[name], description=f"{name:<14} {what}", completed=0 if what.endswith("ing") else 1)
+            stack.state.message = f"{name}: {what}"
+            stack.data.write_state(stack.state)
+
+        bar.remove_task(tasks.pop(""))
+        stack.start(progress)
+        progress("demo data", "making")
+        try:
+            accounts = seed(stack.state, stack.data)
+        except Exception:
+            stack.stop()
+            raise
+        progress("demo data", "there")
+    stack.data.write_state(_with_phase(stack.state, "ready"))
+    return accounts
+
+
+def _with_phase(state: StackState, phase: str) -> StackState:
+    state.phase = phase  # type: ignore[assignment]  # one of the literals, by the three callers here
+    return state
+
+
+def _failed(stack: Stack, message: str) -> int:
+    stack.state.message = message
+    stack.data.write_state(_with_phase(stack.state, "failed"))
+    console.print(f"[bold red]✗[/] {message}", soft_wrap=True)
+    return 1
