@@ -60,7 +60,7 @@ export function PaymentForm({ order, stripe, timeIsUp, onAnswer }: Props) {
           {problem.text}
         </Notice>
       )}
-      <Button type="submit" wide busy={phase === "working" || timeIsUp}>
+      <Button type="submit" wide busy={phase === "working"} disabled={timeIsUp}>
         {phase === "working" ? "Paying…" : `Pay ${formatPrice(order.ticket.price, order.ticket.currency)}`}
       </Button>
     </form>

@@ -24,16 +24,21 @@ export function useOrder(initial: Order): LiveOrder {
     request.current?.abort();
     const controller = new AbortController();
     request.current = controller;
-    api.getOrder(initial.id, controller.signal).then(
-      (latest) => {
-        // Answers can overtake each other; a version never goes back.
-        setOrder((known) => (latest.version >= known.version ? latest : known));
-        setOnline(true);
-      },
-      (error) => {
-        if (!controller.signal.aborted) setOnline(!(error instanceof ApiError && error.status === 0));
-      },
-    );
+    api
+      .getOrder(initial.id, controller.signal)
+      .then(
+        (latest) => {
+          // Answers can overtake each other; a version never goes back.
+          setOrder((known) => (latest.version >= known.version ? latest : known));
+          setOnline(true);
+        },
+        (error) => {
+          if (!controller.signal.aborted) setOnline(!(error instanceof ApiError && error.status === 0));
+        },
+      )
+      .finally(() => {
+        if (request.current === controller) request.current = undefined;
+      });
   }, [initial.id]);
 
   useEffect(() => {
@@ -46,7 +51,8 @@ export function useOrder(initial: Order): LiveOrder {
     if (order.status === "cancelled") return;
     const interval = order.status === "created" ? OPEN_INTERVAL_MS : COMPLETE_INTERVAL_MS;
     const timer = setInterval(() => {
-      if (document.visibilityState === "visible") refresh();
+      // A slow answer is waited for; asking again would only throw it away.
+      if (document.visibilityState === "visible" && !request.current) refresh();
     }, interval);
     document.addEventListener("visibilitychange", refresh);
     return () => {

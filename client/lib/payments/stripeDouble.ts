@@ -60,10 +60,21 @@ export function doubleCardEntry(scriptUrl: string, publishableKey: string, readC
       return token.card.id;
     },
     async authenticate(clientSecret) {
-      const { paymentIntent, error } = await (await double()).confirmCardPayment(clientSecret);
+      const answer = (await double()).confirmCardPayment(clientSecret);
+      dressDialog(document.body.lastElementChild);
+      const { paymentIntent, error } = await answer;
       if (!paymentIntent || paymentIntent.status === "requires_payment_method") {
         throw new CardInputError(error?.message || "Your bank did not confirm the payment. You were not charged.");
       }
     },
   };
+}
+
+/** The double has just appended its question to the page: white, but with the page's own text colour, and unknown to screen readers. */
+function dressDialog(box: Element | null): void {
+  if (!(box instanceof HTMLDivElement) || box.id) return;
+  box.setAttribute("role", "alertdialog");
+  box.setAttribute("aria-modal", "true");
+  box.setAttribute("aria-label", "3-D Secure test question");
+  Object.assign(box.style, { position: "fixed", color: "#1f1b16", colorScheme: "light", zIndex: "10" });
 }

@@ -42,13 +42,13 @@ export function page<Props extends object>(
       const loaded = await load({ api, user, context });
       if ("redirect" in loaded) return redirect(loaded.redirect);
       if ("notFound" in loaded) return { notFound: true };
-      if (loaded.status) context.res.statusCode = loaded.status;
+      if (loaded.status) setStatus(context, loaded.status);
       return { props: { ...loaded.props, user, config } };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) return { notFound: true };
       if (error.status === 401) return redirect(signInPath(context.resolvedUrl));
-      context.res.statusCode = error.status || 502;
+      setStatus(context, error.status || 502);
       return { props: { failure: { status: error.status, message: error.message }, user, config } };
     }
 
@@ -67,6 +67,11 @@ export function page<Props extends object>(
       }
     }
   };
+}
+
+/** Next's router reloads the whole page when its data request is not a 200, and what was typed would be gone. */
+function setStatus({ req, res }: GetServerSidePropsContext, status: number): void {
+  if (!req.headers["x-nextjs-data"]) res.statusCode = status;
 }
 
 function redirect(destination: string): GetServerSidePropsResult<never> {

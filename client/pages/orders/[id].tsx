@@ -49,8 +49,12 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
 
   async function cancel() {
-    await api.cancelOrder(order.id);
-    refresh();
+    try {
+      await api.cancelOrder(order.id);
+    } finally {
+      // Refused means it was paid or cancelled elsewhere meanwhile: show that.
+      refresh();
+    }
   }
 
   return (
