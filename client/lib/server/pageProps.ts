@@ -71,7 +71,7 @@ export function page<Props extends object>(
 
 /** Next's router reloads the whole page when its data request is not a 200, and what was typed would be gone. */
 function setStatus({ req, res }: GetServerSidePropsContext, status: number): void {
-  if (!req.headers["x-nextjs-data"]) res.statusCode = status;
+  if (!req.url?.startsWith("/_next/data/")) res.statusCode = status;
 }
 
 function redirect(destination: string): GetServerSidePropsResult<never> {
