@@ -18,7 +18,7 @@ export function HoldPanel({ ticket, user }: { ticket: Ticket; user: User | null 
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
   const own = user?.id === ticket.userId;
-  const lost = error?.status === 409;
+  const lost = error?.status === 409 && !error.stillRunning;
 
   async function hold() {
     setBusy(true);

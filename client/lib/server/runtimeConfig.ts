@@ -8,13 +8,13 @@ export interface RuntimeConfig {
   } | null;
 }
 
-const STRIPE_ORIGIN = "https://js.stripe.com";
-
 export function runtimeConfig(): RuntimeConfig {
   const publishableKey = process.env.STRIPE_PUBLISHABLE_KEY;
   if (!publishableKey) return { stripe: null };
   const scriptUrl = process.env.STRIPE_JS_URL;
-  return {
-    stripe: { publishableKey, scriptUrl: scriptUrl && !scriptUrl.startsWith(STRIPE_ORIGIN) ? scriptUrl : null },
-  };
+  return { stripe: { publishableKey, scriptUrl: scriptUrl && !isStripesOwn(scriptUrl) ? scriptUrl : null } };
+}
+
+function isStripesOwn(address: string): boolean {
+  return new URL(address).hostname.endsWith(".stripe.com");
 }

@@ -64,6 +64,14 @@ describe("the API client", () => {
     expect(error.outcomeUnknown).toBe(true);
   });
 
+  it("tells a conflict with oneself from a conflict with somebody else", async () => {
+    const own = await refusal(createApi(problem(409, { title: "Still running" }).transport).holdTicket("1", "k"));
+    const lost = await refusal(
+      createApi(problem(409, { title: "Ticket already held" }).transport).holdTicket("1", "k"),
+    );
+    expect([own.outcomeUnknown, lost.outcomeUnknown]).toEqual([true, false]);
+  });
+
   it("reports no answer, and an answer cut off, as unknown", async () => {
     const dead = await refusal(createApi(() => Promise.reject(new TypeError("fetch failed"))).getOrder("1"));
     const cut = await refusal(createApi(async () => new Response('{"id":')).getOrder("1"));
