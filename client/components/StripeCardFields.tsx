@@ -1,9 +1,10 @@
 /** Stripe's own Payment Element; the card number stays between the browser and Stripe. */
 import { Elements, PaymentElement, useElements, useStripe } from "@stripe/react-stripe-js";
 import { loadStripe } from "@stripe/stripe-js/pure";
-import { type Ref, useImperativeHandle, useMemo } from "react";
+import { type Ref, useImperativeHandle, useMemo, useState } from "react";
 import type { Order } from "@/lib/api/types";
 import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
+import { Notice } from "./Notice";
 
 interface Props {
   publishableKey: string;
@@ -15,7 +16,22 @@ const NOT_READY = "The card form is still loading. Please try again in a moment.
 const FALLBACK = "This card was not accepted. Please check it and try again.";
 
 export default function StripeCardFields({ publishableKey, ticket, cardRef }: Props) {
-  const stripe = useMemo(() => loadStripe(publishableKey), [publishableKey]);
+  const [unreachable, setUnreachable] = useState(false);
+  const stripe = useMemo(
+    () =>
+      loadStripe(publishableKey).catch(() => {
+        setUnreachable(true);
+        return null;
+      }),
+    [publishableKey],
+  );
+  if (unreachable) {
+    return (
+      <Notice tone="bad" title="The card form could not be loaded.">
+        Stripe is not reachable from this browser. Check your connection or content blocker and reload the page.
+      </Notice>
+    );
+  }
   return (
     <Elements
       stripe={stripe}
