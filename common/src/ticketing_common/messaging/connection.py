@@ -33,6 +33,7 @@ class NatsConnection:
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
         self._lost_since: float | None = time.monotonic()
+        self._closing = False
 
     @property
     def connected(self) -> bool:
@@ -99,6 +100,7 @@ class NatsConnection:
 
     async def close(self) -> None:
         """Send what is buffered and leave; consumers must have unsubscribed before (drain waits for them otherwise)."""
+        self._closing = True
         if self._client is None or self._client.is_closed:
             return
         try:
@@ -114,7 +116,7 @@ class NatsConnection:
         log.debug("NATS reports", error=repr(error))
 
     async def _on_disconnected(self) -> None:
-        if self._lost_since is None:
+        if self._lost_since is None and not self._closing:
             self._lost_since = time.monotonic()
             log.warning("NATS connection lost")
 

@@ -1,5 +1,6 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
+from .idempotency_keys import IdempotencyKeys, StoredAnswer
 from .lease import Lease
 from .mongo import (
     ASCENDING,
@@ -28,6 +29,7 @@ __all__ = [
     "DatabaseUnavailableError",
     "Document",
     "DuplicateKeyError",
+    "IdempotencyKeys",
     "Index",
     "Lease",
     "Outbox",
@@ -35,6 +37,7 @@ __all__ = [
     "OutboxStats",
     "Projection",
     "Repository",
+    "StoredAnswer",
     "connect",
     "ensure_indexes",
 ]

@@ -10,11 +10,13 @@ from starlette.middleware import Middleware
 from ticketing_common.delivery import Backbone
 from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
+from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import configure_logging
 
 from .body_limit import BodyLimitMiddleware
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
+from .idempotency import IdempotencyMiddleware
 from .request_scope import RequestScopeMiddleware
 
 __all__ = ["Assemble", "create_service_app"]
@@ -43,6 +45,8 @@ def create_service_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         backbone = Backbone(settings, publishes=publishes)
         app.state.backbone = backbone
+        app.state.idempotency_keys = IdempotencyKeys(backbone.collection("idempotency_keys"))
+        backbone.add_stores(app.state.idempotency_keys)
         async with assemble(app, backbone):
             backbone.start()
             try:
@@ -69,6 +73,7 @@ def create_service_app(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
             ),
             Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name=settings.cookie_name),
+            *([Middleware(IdempotencyMiddleware, path=prefix)] if prefix else []),
         ],
     )
     add_error_handlers(app)

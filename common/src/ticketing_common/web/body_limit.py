@@ -1,5 +1,6 @@
 """No request body is read past the limit, whether it announces its length or not."""
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import TooLargeError
@@ -29,7 +30,8 @@ class BodyLimitMiddleware:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise self._too_large()
+                # While it reads a body FastAPI turns all errors but this kind into a 400.
+                raise HTTPException(TooLargeError.status, str(self._too_large()))
             return message
 
         await self._app(scope, count, send)

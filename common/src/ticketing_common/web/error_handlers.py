@@ -17,7 +17,7 @@ from ticketing_common.errors import FieldError, TicketingError, UnavailableError
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import current_trace_id, get_logger
 
-__all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers", "problem_response"]
+__all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers", "problem_response", "refusal"]
 
 log = get_logger(__name__)
 
@@ -62,7 +62,8 @@ def problem_response(
     return Response(to_json(body), status, headers, MEDIA_TYPE)
 
 
-def _from_error(error: TicketingError) -> Response:
+def refusal(error: TicketingError) -> Response:
+    """The answer that an error of ours stands for."""
     headers = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -99,10 +100,10 @@ class ProblemMiddleware:
 
     def _answer(self, error: Exception, scope: Scope) -> Response:
         if isinstance(error, TicketingError):
-            return _from_error(error)
+            return refusal(error)
         if isinstance(error, DatabaseUnavailableError):
             log.warning("database away", path=scope["path"], error=repr(error))
-            return _from_error(UnavailableError("The database does not answer. Nothing was lost; please try again."))
+            return refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."))
         request_id = current_trace_id() or token_hex(16)
         log.exception("unexpected error", path=scope["path"], request_id=request_id, exc_info=error)
         return problem_response(500, TicketingError.title, requestId=request_id)

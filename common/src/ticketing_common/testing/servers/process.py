@@ -87,7 +87,7 @@ class ServerProcess:
                     cwd=self.directory,
                     env={**os.environ, **self.environment()},
                     start_new_session=True,  # a Ctrl-C in the terminal is for us; we end our children in order
-                    preexec_fn=_die_with_parent,  # noqa: PLW1509 (a single prctl call, safe between fork and exec)
+                    preexec_fn=_die_with_parent,
                 )
         except OSError as error:
             if error.errno == errno.ENOSPC:

@@ -1,0 +1,84 @@
+"""Remembers what was answered to a request with an Idempotency-Key, for as long as somebody may ask again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+from ticketing_common.entity import utc_now
+
+from .mongo import ASCENDING, Collection, DuplicateKeyError, Index, ensure_indexes
+
+__all__ = ["IdempotencyKeys", "StoredAnswer"]
+
+KEEP_SECONDS: Final = 24 * 3600
+RUNNING_SECONDS: Final = 60
+"""A request that has not ended by then died with its process; the next one with its key may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What is known of a key: the fingerprint of its request, and the answer once there is one."""
+
+    fingerprint: str
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    @property
+    def running(self) -> bool:
+        """Whether the first request has not been answered yet."""
+        return self.status is None
+
+
+class IdempotencyKeys:
+    """One document a key; MongoDB removes it after 24 hours."""
+
+    INDEXES: ClassVar[tuple[Index, ...]] = (Index([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),)
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def ensure_indexes(self) -> None:
+        """Create the expiry index; idempotent."""
+        await ensure_indexes(self._collection, self.INDEXES)
+
+    async def claim(self, key: str, fingerprint: str) -> StoredAnswer | None:
+        """Claim a key for a request that begins now: None when it may run, else what is known of the key."""
+        now = utc_now()
+        document: dict[str, Any] = {
+            "_id": key,
+            "fingerprint": fingerprint,
+            "abandoned_at": now + timedelta(seconds=RUNNING_SECONDS),
+            "expires_at": now + timedelta(seconds=KEEP_SECONDS),
+        }
+        try:
+            await self._collection.insert_one(document)
+            return None
+        except DuplicateKeyError:
+            pass
+        # Its first request may have died half-way: one successor takes over, the claim moves on in one write.
+        taken_over = await self._collection.update_one(
+            {"_id": key, "fingerprint": fingerprint, "status": {"$exists": False}, "abandoned_at": {"$lt": now}},
+            {"$set": {"abandoned_at": document["abandoned_at"]}},
+        )
+        if taken_over.matched_count:
+            return None
+        found = await self._collection.find_one({"_id": key})
+        if found is None:  # it ran out or was released between the two
+            return await self.claim(key, fingerprint)
+        return StoredAnswer(
+            found["fingerprint"],
+            found.get("status"),
+            tuple((name, value) for name, value in found.get("headers", [])),
+            found.get("body", b""),
+        )
+
+    async def answer(self, key: str, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Keep the answer for those who ask again."""
+        await self._collection.update_one(
+            {"_id": key}, {"$set": {"status": status, "headers": [list(pair) for pair in headers], "body": body}}
+        )
+
+    async def release(self, key: str) -> None:
+        """Forget a claim whose request was not decided, so that it may be tried again at once."""
+        await self._collection.delete_one({"_id": key, "status": {"$exists": False}})

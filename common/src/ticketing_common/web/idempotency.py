@@ -1,0 +1,141 @@
+"""Idempotency-Key: the same request twice is done once, and answered twice the same.
+
+The header's meaning follows the IETF draft `draft-ietf-httpapi-idempotency-key-header` and Stripe's practice.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ticketing_common.errors import ConflictError, FieldError, InvalidInputError, TicketingError
+from ticketing_common.storage import DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
+from ticketing_common.telemetry import get_logger
+
+from .error_handlers import refusal
+
+__all__ = ["IdempotencyMiddleware", "IdempotencyStateError"]
+
+log = get_logger(__name__)
+
+_KEY: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
+_KEPT_HEADERS: Final = frozenset({"content-type", "location", "retry-after"})
+_NOT_KEPT: Final = frozenset({401, 408, 429})
+"""Answers about the moment, not about the request."""
+
+
+class IdempotencyStateError(ConflictError):
+    """The first request with this key is still being worked on."""
+
+    title = "Still running"
+
+
+class IdempotencyMiddleware:
+    """Wraps the POST that creates (the collection's own path) for callers who are signed in and send the header.
+
+    A key belongs to one caller and one path. Answers of 5xx are not kept: nothing was decided, and asking again is
+    right. When the process dies between the effect and the keeping of the answer, the key frees itself after a minute.
+    """
+
+    def __init__(self, app: ASGIApp, *, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
+            await self._app(scope, receive, send)
+            return
+        value = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
+        user = scope["state"]["user"]
+        if value is None or user is None:
+            await self._app(scope, receive, send)
+            return
+        header = value.decode("latin-1")
+        if not _KEY.match(header):
+            raise InvalidInputError(
+                "An Idempotency-Key is 1 to 255 visible ASCII characters.",
+                errors=(FieldError("not a valid key", "Idempotency-Key"),),
+            )
+        keys: IdempotencyKeys = scope["app"].state.idempotency_keys
+        body = await _read(receive)
+        key = hashlib.sha256(f"{user.id}\n{self._path}\n{header}".encode()).hexdigest()
+        known = await keys.claim(key, hashlib.sha256(body).hexdigest())
+        if known is None:
+            await self._run(scope, body, receive, send, keys, key)
+        else:
+            await self._repeat(known, hashlib.sha256(body).hexdigest(), send)
+
+    async def _run(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, keys: IdempotencyKeys, key: str
+    ) -> None:
+        status = 500
+        headers: list[tuple[str, str]] = []
+        answer = bytearray()
+        body_given = False
+
+        async def replay() -> Message:
+            nonlocal body_given
+            if body_given:
+                return await receive()
+            body_given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def record(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"])
+                headers = [(name, value) for name, value in pairs if name.lower() in _KEPT_HEADERS]
+            elif message["type"] == "http.response.body":
+                answer.extend(message.get("body", b""))
+                if not message.get("more_body", False):
+                    # Before the last byte leaves: whoever has the answer can rely on getting it again.
+                    await self._keep(keys, key, status, headers, bytes(answer))
+            await send(message)
+
+        try:
+            await self._app(scope, replay, record)
+        except TicketingError as error:
+            # A refusal is an answer too: rendered here, so that it is kept.
+            await refusal(error)(scope, replay, record)
+        except BaseException:
+            await keys.release(key)
+            raise
+
+    async def _keep(
+        self, keys: IdempotencyKeys, key: str, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> None:
+        try:
+            if status >= 500 or status in _NOT_KEPT:
+                await keys.release(key)
+            else:
+                await keys.answer(key, status, headers, body)
+        except DatabaseUnavailableError as error:
+            log.warning("idempotent answer not kept", error=repr(error))
+
+    async def _repeat(self, known: StoredAnswer, fingerprint: str, send: Send) -> None:
+        if known.fingerprint != fingerprint:
+            raise InvalidInputError(
+                "This Idempotency-Key was used for another request.",
+                errors=(FieldError("already used with another body", "Idempotency-Key"),),
+            )
+        if known.status is None:
+            raise IdempotencyStateError("The first request with this key is not finished yet.")
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in known.headers]
+        headers += [(b"content-length", str(len(known.body)).encode()), (b"idempotency-replayed", b"true")]
+        await send({"type": "http.response.start", "status": known.status, "headers": headers})
+        await send({"type": "http.response.body", "body": known.body})
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole body; the limit is held further out."""
+    chunks = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return bytes(chunks)
+        chunks.extend(message.get("body", b""))
+        if not message.get("more_body", False):
+            return bytes(chunks)

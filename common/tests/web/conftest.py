@@ -1,0 +1,108 @@
+"""A small service with every convention on it: things that are made, shown, listed, and that fail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.entity import Entity
+from ticketing_common.errors import ConflictError, TooManyRequestsError, UnavailableError
+from ticketing_common.security import CurrentUser
+from ticketing_common.settings import EventServiceSettings
+from ticketing_common.storage import Repository
+from ticketing_common.testing.apps import run_app
+from ticketing_common.web import ApiModel, Id, Page, Price, RequestModel, create_service_app, from_cents, link_next
+from ticketing_common.web.pagination import PageRequestDep
+
+
+@dataclass(kw_only=True)
+class Thing(Entity):
+    title: str
+    price_cents: int
+
+
+class ThingRequest(RequestModel):
+    title: str
+    price: Price
+    starts_at: datetime | None = None
+
+
+class ThingResponse(ApiModel):
+    id: str
+    title: str
+    price: float
+    created_at: datetime
+    starts_at: datetime | None = None
+
+
+router = APIRouter()
+
+
+def _response(thing: Thing) -> ThingResponse:
+    return ThingResponse(
+        id=thing.id, title=thing.title, price=from_cents(thing.price_cents), created_at=thing.created_at
+    )
+
+
+@router.post("", status_code=201)
+async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request) -> ThingResponse:
+    things: Repository[Thing] = request.app.state.things
+    gate: asyncio.Event | None = request.app.state.gate
+    request.app.state.calls += 1
+    request.app.state.entered.put_nowait(None)
+    if gate is not None:
+        await gate.wait()
+    if body.title == "taken":
+        raise ConflictError("It is taken.")
+    if body.title == "busy":
+        raise TooManyRequestsError("Slower.", retry_after_seconds=7)
+    if body.title == "away":
+        raise UnavailableError("Away.", retry_after_seconds=3)
+    if body.title == "bug":
+        raise RuntimeError("a secret of the inside")
+    thing = Thing(title=body.title, price_cents=body.price)
+    await things.add(thing)
+    return _response(thing)
+
+
+@router.get("")
+async def list_things(page: PageRequestDep, request: Request, response: Response) -> list[ThingResponse]:
+    things: Repository[Thing] = request.app.state.things
+    after = {"_id": {"$gt": page.after[0]}} if page.after else {}
+    documents = await things.collection.find(after).sort("_id", 1).limit(page.limit + 1).to_list(None)
+    found = [things.to_entity(document) for document in documents]
+    cut = Page.cut(found, page.limit, [found[page.limit - 1].id] if len(found) > page.limit else [])
+    link_next(request, response, cut)
+    return [_response(thing) for thing in cut.items]
+
+
+@router.get("/{id}")
+async def show_thing(id: Id, request: Request) -> ThingResponse:  # noqa: A002 (the path says {id})
+    return _response(await request.app.state.things.get(id))
+
+
+@pytest.fixture
+def app(service_settings: dict[str, object]) -> FastAPI:
+    @asynccontextmanager
+    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
+        app.state.things = Repository(backbone.outbox("things"), Thing)
+        app.state.gate = None
+        app.state.entered = asyncio.Queue()
+        app.state.calls = 0
+        backbone.add_stores(app.state.things)
+        yield
+
+    settings = EventServiceSettings.model_validate({"service_name": "things", **service_settings})
+    return create_service_app(settings, title="Things", prefix="/api/things", routers=[router], assemble=assemble)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_app(app) as client:
+        yield client
