@@ -1,0 +1,39 @@
+"""Builds and joins the parts of the orders service, and nowhere else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.events.subjects import ORDERS
+from ticketing_common.web import RateLimiter, create_service_app
+
+from .repository import OrderRepository, PaymentProjection, TicketProjection
+from .routes import router
+from .service import OrderService
+from .settings import Settings
+from .subscribers import subscriptions
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The orders service; settings come from the environment unless given."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
+        orders = OrderRepository(backbone.outbox("orders"))
+        tickets = TicketProjection(backbone.collection("tickets"))
+        payments = PaymentProjection(backbone.collection("payments"))
+        backbone.add_stores(orders, tickets, payments)
+        service = OrderService(orders, tickets, payments, settings)
+        app.state.service = service
+        app.state.hold_limiter = RateLimiter(settings.rate_limit_holds, name="holds")
+        backbone.subscribe(subscriptions(service))
+        yield
+
+    return create_service_app(
+        settings, title="Orders", prefix="/api/orders", routers=[router], assemble=assemble, publishes=ORDERS
+    )

@@ -1,0 +1,129 @@
+"""An order: who holds a ticket, until when, at what price, and every way in which that may end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from ticketing_common.entity import Entity, utc_now
+from ticketing_common.events import OrderReason, OrderStatus, TicketData
+
+from .errors import OrderForbiddenError, OrderNotDueError, OrderTransitionError, TicketOwnedError
+
+__all__ = ["ACTIVE_STATUSES", "TRANSITIONS", "Order", "TicketSnapshot"]
+
+ACTIVE_STATUSES: Final = (OrderStatus.CREATED, OrderStatus.COMPLETE)
+"""An order in one of these has the ticket; of each ticket there is at most one such order."""
+
+TRANSITIONS: Final[Mapping[tuple[OrderStatus, OrderStatus], frozenset[OrderReason | None]]] = {
+    (OrderStatus.CREATED, OrderStatus.COMPLETE): frozenset({None}),
+    (OrderStatus.CREATED, OrderStatus.CANCELLED): frozenset(
+        {OrderReason.BUYER, OrderReason.EXPIRED, OrderReason.TICKET_GONE}
+    ),
+    (OrderStatus.COMPLETE, OrderStatus.CANCELLED): frozenset({OrderReason.PAYMENT_FAILED}),
+}
+"""Each step that there is, and the reasons for which it may be taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketSnapshot:
+    """The ticket as the buyer saw it. Later edits do not touch it: what was shown is what is charged."""
+
+    id: str
+    title: str
+    price_cents: int
+    currency: str
+
+
+@dataclass(kw_only=True)
+class Order(Entity):
+    """A hold on one ticket.
+
+    Each method below is a fact that happened. It returns whether the order changed: False when that step was made
+    before or the fact came too late to matter. It raises `OrderTransitionError` when the step is forbidden.
+    `expires_at` is UTC. `payment_id` is the payment that completed the order, and stays when its capture fails.
+    """
+
+    user_id: str
+    ticket: TicketSnapshot
+    expires_at: datetime
+    status: OrderStatus = OrderStatus.CREATED
+    reason: OrderReason | None = None
+    payment_id: str | None = None
+
+    @classmethod
+    def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int) -> Self:
+        """A new order at the ticket's present price; raises `TicketOwnedError` when the buyer is the seller."""
+        if ticket.user_id == user_id:
+            raise TicketOwnedError(ticket.id)
+        now = utc_now()
+        return cls(
+            user_id=user_id,
+            ticket=TicketSnapshot(
+                id=ticket.id, title=ticket.title, price_cents=ticket.price_cents, currency=ticket.currency
+            ),
+            expires_at=now + timedelta(seconds=window_seconds),
+            created_at=now,
+            updated_at=now,
+        )
+
+    def check_owner(self, user_id: str) -> None:
+        """Raise `OrderForbiddenError` unless this user placed the order."""
+        if self.user_id != user_id:
+            raise OrderForbiddenError(self.id)
+
+    def cancel(self) -> bool:
+        """The buyer lets go; raises when the order is paid."""
+        return self._move(OrderStatus.CANCELLED, OrderReason.BUYER)
+
+    def complete(self, payment_id: str) -> bool:
+        """This payment's money is set aside: the order is paid, and the money may be taken.
+
+        Too late when the order is cancelled: payments hears of the cancellation and lets the money go.
+
+        Raises when another payment completed the order. Payments has one active payment per order, by a unique index,
+        so that cannot happen; if it did, the second would not be charged, since `order.completed` names the only
+        payment that may be captured, and the dead letter would call a person.
+        """
+        if self.status is OrderStatus.CANCELLED:
+            return False
+        if self.status is OrderStatus.COMPLETE and self.payment_id != payment_id:
+            raise OrderTransitionError(self.id, self.status, OrderStatus.COMPLETE, None)
+        self.payment_id = payment_id
+        return self._move(OrderStatus.COMPLETE)
+
+    def fail_payment(self, payment_id: str) -> bool:
+        """This payment's money could not be had. It ends the order only if it had completed it.
+
+        A declined attempt on an unpaid order changes nothing: the buyer may try another card until the deadline.
+        """
+        if self.status is OrderStatus.CREATED or self.payment_id != payment_id:
+            return False
+        return self._move(OrderStatus.CANCELLED, OrderReason.PAYMENT_FAILED)
+
+    def expire(self, deadline: datetime, *, now: datetime) -> bool:
+        """The deadline that somebody kept for this order has passed by their clock; ours decides. Times in UTC.
+
+        Too late when the order was paid or cancelled; not ours when the order runs to a later deadline than that.
+        Raises `OrderNotDueError` when it is not yet time here: no hold ends early because a clock is ahead.
+        """
+        if self.status is not OrderStatus.CREATED or deadline < self.expires_at:
+            return False
+        if now < self.expires_at:
+            raise OrderNotDueError(self.id)
+        return self._move(OrderStatus.CANCELLED, OrderReason.EXPIRED)
+
+    def lose_ticket(self) -> bool:
+        """The ticket is gone. A paid order keeps it: whoever deletes a sold ticket was too late."""
+        if self.status is not OrderStatus.CREATED:
+            return False
+        return self._move(OrderStatus.CANCELLED, OrderReason.TICKET_GONE)
+
+    def _move(self, target: OrderStatus, reason: OrderReason | None = None) -> bool:
+        """The one guard: nothing changes `status` but what the table allows."""
+        if self.status is target:
+            return False
+        if reason not in TRANSITIONS.get((self.status, target), frozenset()):
+            raise OrderTransitionError(self.id, self.status, target, reason)
+        self.status, self.reason = target, reason
+        return True

@@ -1,0 +1,71 @@
+"""What can go wrong with an order, in the words of the kinds of `ticketing_common.errors`."""
+
+from ticketing_common.errors import ConflictError, ForbiddenError, NotFoundError, PermanentError, UnavailableError
+from ticketing_common.events import OrderReason, OrderStatus
+
+__all__ = [
+    "OrderForbiddenError",
+    "OrderNotDueError",
+    "OrderNotFoundError",
+    "OrderTransitionError",
+    "TicketNotFoundError",
+    "TicketOwnedError",
+    "TicketReservedError",
+]
+
+
+class OrderNotFoundError(NotFoundError, PermanentError):
+    """There is no such order.
+
+    Permanent for events: an order is stored before anybody can hear of it, so what this database does not know never
+    existed, and waiting would not bring it.
+    """
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"There is no order {order_id}.")
+
+
+class OrderForbiddenError(ForbiddenError):
+    """The order is somebody else's."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not yours.")
+
+
+class OrderTransitionError(ConflictError, PermanentError):
+    """The order may not go from where it stands to there.
+
+    Permanent for events: no later state of an order allows what an earlier one forbids.
+    """
+
+    def __init__(self, order_id: str, current: OrderStatus, target: OrderStatus, reason: OrderReason | None) -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(f"Order {order_id} is {current} and cannot become {target}{because}.")
+
+
+class OrderNotDueError(UnavailableError):
+    """The clock here says that the deadline is still ahead: passing, so that the event comes again later."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not due yet.")
+
+
+class TicketNotFoundError(NotFoundError):
+    """There is no such ticket, or its seller took it back."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such ticket.")
+
+
+class TicketOwnedError(ForbiddenError):
+    """The buyer is the seller."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is your own.")
+
+
+class TicketReservedError(ConflictError):
+    """Another active order holds the ticket, or has bought it."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is already held.")

@@ -1,0 +1,46 @@
+"""From an order to the events that tell of it; pure."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderData, OrderEvent, OrderTicket
+
+from .domain import Order
+
+__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created"]
+
+OrderPublisher: TypeAlias = Callable[[Order], OrderEvent]
+
+
+def order_created(order: Order) -> OrderCreated:
+    """A buyer holds a ticket."""
+    return OrderCreated.of(_data(order))
+
+
+def order_completed(order: Order) -> OrderCompleted:
+    """The hold was paid in time."""
+    return OrderCompleted.of(_data(order))
+
+
+def order_cancelled(order: Order) -> OrderCancelled:
+    """The hold is over."""
+    return OrderCancelled.of(_data(order))
+
+
+def _data(order: Order) -> OrderData:
+    return OrderData(
+        id=order.id,
+        version=order.version,
+        status=order.status,
+        reason=order.reason,
+        user_id=order.user_id,
+        expires_at=order.expires_at,
+        created_at=order.created_at,
+        payment_id=order.payment_id,
+        ticket=OrderTicket(
+            id=order.ticket.id,
+            title=order.ticket.title,
+            price_cents=order.ticket.price_cents,
+            currency=order.ticket.currency,
+        ),
+    )

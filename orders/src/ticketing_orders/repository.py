@@ -1,0 +1,145 @@
+"""Every query of the orders database, and the index that each one uses."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import ClassVar, Final
+from weakref import WeakValueDictionary
+
+from ticketing_common.entity import ID_PATTERN
+from ticketing_common.errors import FieldError, InvalidInputError
+from ticketing_common.events import OrderStatus, PaymentData, TicketData
+from ticketing_common.storage import (
+    ASCENDING,
+    DESCENDING,
+    Collection,
+    Document,
+    DuplicateKeyError,
+    Index,
+    Outbox,
+    Projection,
+    Repository,
+)
+from ticketing_common.storage.repository import Publisher
+
+from .domain import ACTIVE_STATUSES, Order
+from .errors import OrderNotFoundError, TicketReservedError
+
+__all__ = ["OrderRepository", "PaymentProjection", "TicketProjection", "page_keys"]
+
+POLL_SECONDS: Final = 0.25
+WITHOUT_EVENTS: Final = {"outbox": 0, "outbox_parked": 0}
+
+
+class OrderRepository(Repository[Order]):
+    """The orders."""
+
+    INDEXES: ClassVar[Sequence[Index]] = (
+        # The judge of who has a ticket. It also serves the search for the unpaid order of a ticket.
+        Index(
+            [("ticket.id", ASCENDING)],
+            name="one_active_order_per_ticket",
+            unique=True,
+            partialFilterExpression={"status": {"$in": [status.value for status in ACTIVE_STATUSES]}},
+        ),
+        Index([("user_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="user_newest_first"),
+    )
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox, Order)
+
+    async def get(self, entity_id: str) -> Order:
+        """The order; raises `OrderNotFoundError`."""
+        order = await self.find(entity_id)
+        if order is None:
+            raise OrderNotFoundError(entity_id)
+        return order
+
+    async def add(self, entity: Order, *publishers: Publisher[Order]) -> None:
+        """Store a new order with its events.
+
+        This one insert decides who gets the ticket: raises `TicketReservedError` when an active order has it.
+        """
+        try:
+            await super().add(entity, *publishers)
+        except DuplicateKeyError:
+            raise TicketReservedError(entity.ticket.id) from None
+
+    async def find_unpaid(self, ticket_id: str) -> Order | None:
+        """The order that holds this ticket and waits for its payment; the index above allows one at most."""
+        document = await self.collection.find_one(
+            {"ticket.id": ticket_id, "status": OrderStatus.CREATED.value}, WITHOUT_EVENTS
+        )
+        return self.to_entity(document) if document else None
+
+    async def list_of_user(self, user_id: str, *, limit: int, after: Sequence[object] = ()) -> list[Order]:
+        """A user's orders, newest first; `after` holds the `page_keys` of the last one already seen."""
+        query: Document = {"user_id": user_id}
+        if after:
+            created_at, order_id = _read_page_keys(after)
+            query["created_at"] = {"$lte": created_at}
+            query["$or"] = [{"created_at": {"$lt": created_at}}, {"_id": {"$lt": order_id}}]
+        cursor = (
+            self.collection.find(query, WITHOUT_EVENTS)
+            .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+            .limit(limit)
+        )
+        return [self.to_entity(document) async for document in cursor]
+
+
+def page_keys(order: Order) -> tuple[str, str]:
+    """What the cursor holds of the last order on a page."""
+    return order.created_at.isoformat(), order.id
+
+
+def _read_page_keys(after: Sequence[object]) -> tuple[datetime, str]:
+    """A cursor can be made up by anybody: what does not read as ours is refused like any other wrong input."""
+    match after:
+        case [str(created_at), str(order_id)] if re.fullmatch(ID_PATTERN, order_id):
+            with suppress(ValueError):
+                return datetime.fromisoformat(created_at), order_id
+    raise InvalidInputError(
+        "The cursor is not one of this list.", errors=(FieldError("not a cursor of this list", "cursor"),)
+    )
+
+
+class TicketProjection(Projection[TicketData]):
+    """The tickets, as their owner told of them."""
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection, TicketData)
+        # Only tickets that somebody waits for are in here: an entry goes with its last waiter.
+        self._arrivals: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
+
+    async def apply(self, data: TicketData) -> TicketData:
+        """Take over what is newer, and wake the requests that overtook it."""
+        stored = await super().apply(data)
+        arrival = self._arrivals.get(data.id)
+        if arrival is not None:
+            arrival.set()
+        return stored
+
+    async def wait_for(self, ticket_id: str, *, seconds: float) -> TicketData | None:
+        """The ticket, as soon as it is known; None when it is not within `seconds`.
+
+        Woken by the event that this replica consumes; the slow poll is for the one that another replica consumed.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        arrival = self._arrivals.setdefault(ticket_id, asyncio.Event())
+        while True:
+            ticket = await self.find(ticket_id)
+            left = deadline - loop.time()
+            if ticket is not None or left <= 0:
+                return ticket
+            with suppress(TimeoutError):
+                await asyncio.wait_for(arrival.wait(), min(left, POLL_SECONDS))
+
+
+class PaymentProjection(Projection[PaymentData]):
+    """The payments, as their owner told of them; so an authorisation that arrives after its own failure is no news."""
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection, PaymentData)

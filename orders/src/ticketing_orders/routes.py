@@ -1,0 +1,43 @@
+"""The HTTP door of orders."""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from ticketing_common.security import CurrentUser
+from ticketing_common.web import Id, link_next
+from ticketing_common.web.pagination import PageRequestDep
+
+from .dependencies import OrderServiceDep, limit_holds
+from .schemas import OrderRequest, OrderResponse
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["orders"])
+
+
+@router.post("", status_code=201, dependencies=[Depends(limit_holds)])
+async def create_order(body: OrderRequest, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
+    """Hold a ticket until the order is paid, cancelled or expires. 409 when somebody has it."""
+    return OrderResponse.of(await service.place(body.ticket_id, user_id=user.id))
+
+
+@router.get("")
+async def list_orders(
+    page_request: PageRequestDep, user: CurrentUser, service: OrderServiceDep, request: Request, response: Response
+) -> list[OrderResponse]:
+    """One's own orders, newest first."""
+    page = await service.list_own(user_id=user.id, page=page_request)
+    link_next(request, response, page)
+    return [OrderResponse.of(order) for order in page.items]
+
+
+@router.get("/{id}")
+async def show_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
+    """One of one's own orders."""
+    return OrderResponse.of(await service.get(order_id, user_id=user.id))
+
+
+@router.delete("/{id}", status_code=204)
+async def cancel_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> Response:
+    """Let go of the ticket; again is the same. 409 when the order is paid."""
+    await service.cancel(order_id, user_id=user.id)
+    return Response(status_code=204)

@@ -1,0 +1,103 @@
+"""The use cases of orders: place, look up, cancel, and what the events of others do to an order."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from ticketing_common.entity import ID_PATTERN, utc_now
+from ticketing_common.events import PaymentData, PaymentStatus, TicketData, TicketStatus
+from ticketing_common.web import Page, PageRequest
+
+from .domain import Order
+from .errors import TicketNotFoundError
+from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
+from .repository import OrderRepository, PaymentProjection, TicketProjection, page_keys
+from .settings import Settings
+
+__all__ = ["OrderService"]
+
+
+class OrderService:
+    """Decides who has a ticket.
+
+    Every change of an order is one compare-and-swap on its document. Whoever comes second sees the order as the first
+    left it and is judged by that: pay against cancel and pay against expire have one winner each.
+    """
+
+    def __init__(
+        self, orders: OrderRepository, tickets: TicketProjection, payments: PaymentProjection, settings: Settings
+    ) -> None:
+        self._orders = orders
+        self._tickets = tickets
+        self._payments = payments
+        self._settings = settings
+
+    async def place(self, ticket_id: str, *, user_id: str) -> Order:
+        """Hold a ticket for a buyer; nothing is looked up first about who has it, the insert decides.
+
+        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError` and `TicketReservedError`.
+        """
+        if not re.fullmatch(ID_PATTERN, ticket_id):
+            raise TicketNotFoundError
+        ticket = await self._tickets.wait_for(ticket_id, seconds=self._settings.overtake_wait_seconds)
+        # A deletion that is still on its way here is no hole: tickets answers order.created by telling it again.
+        if ticket is None or ticket.status is TicketStatus.DELETED:
+            raise TicketNotFoundError
+        order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
+        await self._orders.add(order, order_created)
+        return order
+
+    async def get(self, order_id: str, *, user_id: str) -> Order:
+        """A user's own order; raises `OrderNotFoundError` and `OrderForbiddenError`."""
+        order = await self._orders.get(order_id)
+        order.check_owner(user_id)
+        return order
+
+    async def list_own(self, *, user_id: str, page: PageRequest) -> Page[Order]:
+        """A user's own orders, newest first; raises `InvalidInputError` for a cursor that is none of this list."""
+        orders = await self._orders.list_of_user(user_id, limit=page.limit + 1, after=page.after)
+        return Page.cut(orders, page.limit, page_keys(orders[: page.limit][-1]) if orders else ())
+
+    async def cancel(self, order_id: str, *, user_id: str) -> Order:
+        """The buyer lets go of the ticket; a cancelled order stays as it is.
+
+        Raises `OrderNotFoundError`, `OrderForbiddenError`, and `OrderTransitionError` when it is paid.
+        """
+
+        def cancel(order: Order) -> bool:
+            order.check_owner(user_id)
+            return order.cancel()
+
+        return await self._change(order_id, cancel, order_cancelled)
+
+    async def follow_ticket(self, data: TicketData) -> None:
+        """Remember a ticket as its owner tells of it, and end its unpaid order once it is gone."""
+        ticket = await self._tickets.apply(data)
+        if ticket.status is not TicketStatus.DELETED:
+            return
+        order = await self._orders.find_unpaid(ticket.id)
+        if order is not None:
+            await self._change(order.id, Order.lose_ticket, order_cancelled)
+
+    async def follow_payment(self, data: PaymentData) -> None:
+        """Complete an order whose money is set aside, and end one whose money could not be taken.
+
+        Raises `OrderNotFoundError`, and `OrderTransitionError` for a second payment of a paid order.
+        """
+        payment = await self._payments.apply(data)
+        if payment.status is PaymentStatus.AUTHORIZED:
+            await self._change(payment.order_id, lambda order: order.complete(payment.id), order_completed)
+        elif payment.status is PaymentStatus.FAILED:
+            await self._change(payment.order_id, lambda order: order.fail_payment(payment.id), order_cancelled)
+
+    async def expire(self, order_id: str, *, deadline: datetime) -> None:
+        """A deadline has passed elsewhere: end the order if it is unpaid and due here too.
+
+        There is no projection of deadlines: the order's own `expires_at` decides, whatever comes in what order.
+
+        Raises `OrderNotFoundError` and `OrderNotDueError`.
+        """
+        await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
+
+    async def _change(self, order_id: str, fact: Callable[[Order], bool], tell: OrderPublisher) -> Order:
+        return await self._orders.update(order_id, lambda order: tell if fact(order) else None)
