@@ -59,7 +59,35 @@ types: $(VENV)/.installed ## mypy strict on every src
 
 .PHONY: unit
 unit: $(VENV)/.installed ## The fast tests: no process, no network
-	$(BIN)/pytest -q -m "unit"
+	$(BIN)/pytest -q -m unit
 
 .PHONY: check
 check: lint types unit ## What every commit keeps green
+
+# --- tests -----------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: check integration flow client-check browser ## Everything, from a fresh clone
+
+.PHONY: integration
+integration: $(VENV)/.installed ## Services and common over real MongoDB, NATS, Redis and the Stripe double
+	$(BIN)/pytest -q -m "not unit and not flow" -n 2 --dist loadfile
+
+.PHONY: flow
+flow: $(VENV)/.installed ## All processes, from outside
+	$(BIN)/pytest -q -m flow
+
+client/node_modules/.package-lock.json: client/package-lock.json
+	cd client && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: client-check
+client-check: client/node_modules/.package-lock.json ## Lint, types and component tests of the client
+	cd client && npm run --silent lint && npm run --silent format:check && npm run --silent typecheck && npm run --silent test
+
+.PHONY: browser
+browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium through the real stack
+	@data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data'; rm -rf '$$data EXIT && \
+	  RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off $(BIN)/ticketing up --detach --data-dir $$data && \
+	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
+	  cd client && BASE_URL=$$address npm run --silent test:e2e

@@ -18,7 +18,7 @@ from .console import console, fail
 from .data_dir import AlreadyRunningError, DataDir, StackState, repository_root
 from .demo import StoryError, play
 from .logs import show_logs
-from .report import print_addresses, print_status
+from .report import print_addresses, print_status, print_status_json
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
@@ -125,10 +125,14 @@ def down(data_dir: DataDirOption = None) -> None:
 
 
 @app.command()
-def status(data_dir: DataDirOption = None) -> None:
+def status(
+    data_dir: DataDirOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: addresses and processes")] = False,
+) -> None:
     """Show each process; exit 0 when all of them run, 1 when something died, 3 when nothing runs."""
     data = _data(data_dir)
-    raise typer.Exit(print_status(data.read_state(), running=data.is_running()))
+    show = print_status_json if as_json else print_status
+    raise typer.Exit(show(data.read_state(), running=data.is_running()))
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """The address table and the state of a stack, for a person."""
 
+import json
 import os
+from dataclasses import asdict
 
 from rich.table import Table
 
@@ -9,7 +11,7 @@ from .data_dir import StackState
 from .seed import DemoAccounts
 from .services import SERVICES
 
-__all__ = ["print_addresses", "print_status"]
+__all__ = ["print_addresses", "print_status", "print_status_json"]
 
 
 def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
@@ -28,18 +30,30 @@ def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     console.print("[dim]Ctrl-C or `make down` stops it. Cards are charged by a local Stripe double: nobody pays.[/]")
 
 
+def print_status_json(state: StackState | None, *, running: bool) -> int:
+    """The same for programs; the exit status means the same."""
+    console.print_json(json.dumps(asdict(state) if state is not None and running else {"phase": "stopped"}))
+    return _exit_status(state, running=running)
+
+
+def _exit_status(state: StackState | None, *, running: bool) -> int:
+    if state is None or not running:
+        return 3
+    return 0 if state.phase == "ready" and not state.dead else 1
+
+
 def print_status(state: StackState | None, *, running: bool) -> int:
     """Each process and whether it lives; 0 when the stack is ready and whole."""
     if state is None or not running:
         console.print("Nothing is running here.")
-        return 3
+        return _exit_status(state, running=running)
     table = Table("process", "pid", "state", box=None, padding=(0, 2))
     for name, pid in state.processes.items():
         condition = state.dead.get(name) or ("running" if _alive(pid) else "gone")
         table.add_row(name, str(pid), f"[red]{condition}[/]" if condition != "running" else "[green]running[/]")
     console.print(f"{state.phase}: {state.message}" if state.phase != "ready" else "ready")
     console.print(table)
-    return 0 if state.phase == "ready" and not state.dead else 1
+    return _exit_status(state, running=running)
 
 
 def _alive(pid: int) -> bool:

@@ -1,0 +1,69 @@
+"""What a stack keeps, and who owns it."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ticketing_local.data_dir import AlreadyRunningError, DataDir, StackState
+from ticketing_local.keys import Keys
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "stack")
+
+    with data.locked():
+        assert data.is_running()
+        with pytest.raises(AlreadyRunningError), data.locked():
+            pass
+
+    assert not data.is_running()
+
+
+def test_ownership_ends_with_the_process_however_it_ends(tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib
+from ticketing_local.data_dir import DataDir
+with DataDir(pathlib.Path({str(tmp_path)!r})).locked():
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert not DataDir(tmp_path).is_running()
+
+
+def test_the_state_is_read_back_as_it_was_told(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    state = StackState(1, "ready", addresses={"client": "http://localhost:3000"}, processes={"auth": 7})
+    data.write_state(state)
+    assert data.read_state() == state
+
+
+def test_a_broken_state_file_is_no_state(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    assert data.read_state() is None
+    (tmp_path / "state.json").write_text('{"half": ')
+    assert data.read_state() is None
+    (tmp_path / "state.json").write_text('{"unknown": 1}')
+    assert data.read_state() is None
+
+
+def test_keys_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+    made, again = Keys.load_or_make(tmp_path / "keys"), Keys.load_or_make(tmp_path / "keys")
+
+    assert made == again
+    for file in (tmp_path / "keys").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    assert Keys.load_or_make(tmp_path / "others") != made
+
+
+def test_wiping_forgets_keys_and_data(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "stack")
+    with data.locked():
+        Keys.load_or_make(data.path / "keys")
+        data.seeded.touch()
+    data.wipe()
+    assert {entry.name for entry in data.path.iterdir()} == {"lock"}

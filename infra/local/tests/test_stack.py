@@ -1,0 +1,168 @@
+"""The whole product as a person runs it: `ticketing up`, `down` and what goes wrong between."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.flow
+
+TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
+ENVIRONMENT = {**os.environ, "RATE_LIMIT_SIGNUP": "off", "RATE_LIMIT_SIGNIN": "off", "RESERVATION_WINDOW_SECONDS": "3"}
+
+
+def ticketing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TICKETING, *arguments], capture_output=True, text=True, check=False, env={**ENVIRONMENT, **environment}
+    )
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class Stack:
+    """A detached stack without a client."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return ticketing("up", "--detach", "--no-client", "--data-dir", str(self.folder), *arguments)
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return ticketing(command, "--data-dir", str(self.folder), *arguments)
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return state
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    started = stack.up()
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield stack
+    finally:
+        stack.run("down")
+
+
+def test_the_story_plays_from_outside(stack: Stack) -> None:
+    played = stack.run("demo")
+    assert played.returncode == 0, played.stdout
+    assert "sold to somebody else" in played.stdout
+    assert "✗" not in played.stdout
+
+
+def test_the_demo_data_is_there_and_is_not_made_twice(stack: Stack) -> None:
+    tickets = stack.state()["addresses"]["tickets"]
+    before = httpx.get(f"{tickets}/api/tickets?limit=100&status=all").json()
+
+    again = stack.run("seed")
+
+    assert again.returncode == 0, again.stdout
+    after = httpx.get(f"{tickets}/api/tickets?limit=100&status=all").json()
+    assert len(after) == len(before) >= 20
+
+
+def test_a_second_up_says_that_it_runs_already(stack: Stack) -> None:
+    second = stack.up()
+    assert second.returncode == 1
+    assert "already running" in second.stdout
+
+
+def test_two_stacks_run_side_by_side_and_know_nothing_of_each_other(stack: Stack, tmp_path: Path) -> None:
+    other = Stack(tmp_path / "other")
+    try:
+        started = other.up()
+        assert started.returncode == 0, started.stdout
+        ours, theirs = stack.state()["addresses"], other.state()["addresses"]
+        assert not set(ours.values()) & set(theirs.values())
+        email = {"email": "only-there@example.com", "password": "a long password"}
+        assert httpx.post(f"{theirs['auth']}/api/users/signup", json=email).status_code == 201
+        assert httpx.post(f"{ours['auth']}/api/users/signup", json=email).status_code == 201
+        processes = other.state()["processes"]
+    finally:
+        stopped = other.run("down")
+    assert stopped.returncode == 0, stopped.stdout
+    assert not [name for name, pid in processes.items() if running(pid)]
+
+
+def test_data_survives_down_and_up(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "kept")
+    try:
+        assert stack.up().returncode == 0
+        account = {"email": "stays@example.com", "password": "a long password"}
+        assert httpx.post(f"{stack.state()['addresses']['auth']}/api/users/signup", json=account).status_code == 201
+        stack.run("down")
+        assert stack.run("status").returncode == 3
+
+        assert stack.up().returncode == 0
+        answer = httpx.post(f"{stack.state()['addresses']['auth']}/api/users/signin", json=account)
+    finally:
+        stack.run("down")
+    assert answer.status_code == 200
+
+
+def test_a_process_that_dies_is_reported_and_not_restarted(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "broken")
+    try:
+        assert stack.up().returncode == 0
+        os.kill(stack.state()["processes"]["tickets"], signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while "tickets" not in (state := stack.state())["dead"]:
+            assert time.monotonic() < deadline, state
+        status = stack.run("status")
+        said = (stack.folder / "logs" / "supervisor.log").read_text()
+        processes = state["processes"]
+    finally:
+        stack.run("down")
+    assert status.returncode == 1
+    assert "ended with status -9" in status.stdout
+    assert "tickets ended with status -9" in said
+    assert not [name for name, pid in processes.items() if running(pid)]
+
+
+def test_a_supervisor_that_is_killed_takes_everything_with_it(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "orphans")
+    try:
+        assert stack.up().returncode == 0
+        state = stack.state()
+        os.kill(state["supervisor_pid"], signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while left := [name for name, pid in state["processes"].items() if running(pid)]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+    finally:
+        stack.run("down")
+
+
+def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = ticketing("up", "--data-dir", str(tmp_path / "taken"), "--port", str(port))
+    assert refused.returncode == 1
+    assert f"Port {port} is taken by another program" in " ".join(refused.stdout.split())
+
+
+def test_a_server_that_cannot_be_reached_is_not_waited_for_in_silence(tmp_path: Path) -> None:
+    refused = ticketing("up", "--no-client", "--data-dir", "/proc/nowhere")
+    assert refused.returncode == 1
+    assert "Choose another --data-dir" in " ".join(refused.stdout.split())
