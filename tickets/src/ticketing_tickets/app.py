@@ -1,0 +1,37 @@
+"""The only place that builds the tickets service and joins its parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.events.subjects import TICKETS
+from ticketing_common.web import create_service_app
+
+from .repository import OrderProjection, TicketRepository
+from .routes import router
+from .service import TicketService
+from .settings import Settings
+from .subscribers import subscriptions
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The tickets service; settings come from the environment when none are given."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
+        tickets = TicketRepository(backbone.outbox("tickets"))
+        orders = OrderProjection(backbone.collection("orders"))
+        backbone.add_stores(tickets, orders)
+        service = TicketService(tickets, orders, currency=settings.currency)
+        app.state.service = service
+        backbone.subscribe(subscriptions(service))
+        yield
+
+    return create_service_app(
+        settings, title="Tickets", prefix="/api/tickets", routers=[router], assemble=assemble, publishes=TICKETS
+    )

@@ -1,0 +1,51 @@
+"""From a ticket to the event that tells of it: pure, always the full public state."""
+
+from ticketing_common.events import (
+    TicketCreated,
+    TicketData,
+    TicketDeleted,
+    TicketEvent,
+    TicketStatus,
+    TicketUpdated,
+)
+
+from .domain import Ticket
+
+__all__ = ["ticket_changed", "ticket_created", "ticket_deleted", "ticket_updated"]
+
+
+def ticket_created(ticket: Ticket) -> TicketCreated:
+    """A seller has listed it."""
+    return TicketCreated.of(_state(ticket))
+
+
+def ticket_updated(ticket: Ticket) -> TicketUpdated:
+    """It was edited, held, freed or sold."""
+    return TicketUpdated.of(_state(ticket))
+
+
+def ticket_deleted(ticket: Ticket) -> TicketDeleted:
+    """It is gone; said again, at a higher version, to an order that came too late."""
+    return TicketDeleted.of(_state(ticket))
+
+
+def ticket_changed(ticket: Ticket) -> TicketEvent:
+    """Whatever its status now calls for, after it has followed its orders."""
+    return ticket_deleted(ticket) if ticket.status is TicketStatus.DELETED else ticket_updated(ticket)
+
+
+def _state(ticket: Ticket) -> TicketData:
+    return TicketData(
+        id=ticket.id,
+        version=ticket.version,
+        title=ticket.title,
+        description=ticket.description,
+        venue=ticket.venue,
+        starts_at=ticket.starts_at,
+        price_cents=ticket.price_cents,
+        currency=ticket.currency,
+        user_id=ticket.user_id,
+        order_id=ticket.order_id,
+        status=ticket.status,
+        created_at=ticket.created_at,
+    )

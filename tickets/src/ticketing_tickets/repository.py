@@ -1,0 +1,164 @@
+"""The tickets, and the orders known for them: the only queries of this service."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from ticketing_common.entity import ID_PATTERN
+from ticketing_common.errors import FieldError, InvalidInputError
+from ticketing_common.events import OrderData, OrderStatus, TicketStatus
+from ticketing_common.storage import ASCENDING, DESCENDING, Collection, Document, Index, Outbox, Projection, Repository
+from ticketing_common.web.pagination import CursorValue, Page, PageRequest
+
+from .domain import LISTED, Ticket, TicketSearch, TicketSort, words_of
+from .errors import TicketNotFoundError
+
+__all__ = ["OrderProjection", "TicketRepository"]
+
+_ORDERINGS: Final[Mapping[TicketSort, tuple[str, int]]] = {
+    TicketSort.NEWEST: ("created_at", DESCENDING),
+    TicketSort.OLDEST: ("created_at", ASCENDING),
+    TicketSort.PRICE: ("price_cents", ASCENDING),
+    TicketSort.PRICE_FALLING: ("price_cents", DESCENDING),
+    TicketSort.STARTS_AT: ("starts_at", ASCENDING),
+    TicketSort.STARTS_AT_FALLING: ("starts_at", DESCENDING),
+}
+_TIMES: Final = frozenset({"created_at", "starts_at"})
+_NULLABLE: Final = frozenset({"starts_at"})
+_UNSHOWN: Final = {"outbox": 0, "outbox_parked": 0, "words": 0}
+_EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_LARGEST_NUMBER: Final = 2**53
+
+
+class TicketRepository(Repository[Ticket]):
+    """Tickets, with their words beside them for the search.
+
+    A search for words is a range scan of `status_words` for one of them: an anchored expression has index bounds, which
+    MongoDB's own text index cannot give for the beginning of a word (it knows whole stems only, and stems by language,
+    which a venue's name has none of). The planner weighs it against the index of the sort, where frequent words are
+    met soon.
+    """
+
+    INDEXES: ClassVar[Sequence[Index]] = (
+        # Each is read in both directions; `_id` is the tie-break of the walk.
+        Index([("status", 1), ("created_at", 1), ("_id", 1)], name="status_created_at"),
+        Index([("status", 1), ("price_cents", 1), ("_id", 1)], name="status_price"),
+        Index([("status", 1), ("starts_at", 1), ("_id", 1)], name="status_starts_at"),
+        Index([("status", 1), ("words", 1)], name="status_words"),
+        Index([("user_id", 1), ("status", 1), ("created_at", 1), ("_id", 1)], name="seller_created_at"),
+    )
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox, Ticket)
+
+    async def get(self, entity_id: str) -> Ticket:
+        """A ticket that is not deleted; raises `TicketNotFoundError`. `find` gives tombstones too."""
+        ticket = await self.find(entity_id)
+        if ticket is None or ticket.status is TicketStatus.DELETED:
+            raise TicketNotFoundError(entity_id)
+        return ticket
+
+    async def list_matching(self, search: TicketSearch, page: PageRequest) -> Page[Ticket]:
+        """A page of what the search asks for, in its order. Raises `InvalidInputError` for a made-up cursor."""
+        field, direction = _ORDERINGS[search.sort]
+        return await self._walk(_selection(search), field, direction, page)
+
+    async def list_of_seller(self, seller_id: str, page: PageRequest) -> Page[Ticket]:
+        """A page of what this seller lists, newest first. Raises `InvalidInputError` for a made-up cursor."""
+        selection: Document = {"user_id": seller_id, "status": _one_of(LISTED)}
+        return await self._walk(selection, "created_at", DESCENDING, page)
+
+    def to_document(self, entity: Ticket) -> Document:
+        """The ticket as stored, with its words."""
+        return super().to_document(entity) | {"words": words_of(f"{entity.title} {entity.venue or ''}")}
+
+    async def _walk(self, selection: Document, field: str, direction: int, page: PageRequest) -> Page[Ticket]:
+        """What comes after the cursor: stretch by stretch, until there is one more than a page holds."""
+        documents: list[Document] = []
+        for stretch in _stretches(field, direction, page.after):
+            wanted = page.limit + 1 - len(documents)
+            if wanted == 0:
+                break
+            found = self.collection.find({"$and": [selection, stretch]}, _UNSHOWN)
+            documents += await found.sort([(field, direction), ("_id", direction)]).limit(wanted).to_list(wanted)
+        tickets = [self.to_entity(document) for document in documents]
+        return Page.cut(tickets, page.limit, _position(tickets[: page.limit], field))
+
+
+class OrderProjection(Projection[OrderData]):
+    """What is known of the orders."""
+
+    INDEXES: ClassVar[Sequence[Index]] = (Index([("ticket.id", 1), ("status", 1)], name="ticket_status"),)
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection, OrderData)
+
+    async def list_active(self, ticket_id: str) -> list[OrderData]:
+        """The orders that hold or have bought this ticket, as far as is known; hardly ever more than one."""
+        active = self.collection.find({"ticket.id": ticket_id, "status": {"$ne": OrderStatus.CANCELLED.value}})
+        return [self.to_data(document) async for document in active]
+
+
+def _one_of(statuses: Sequence[TicketStatus]) -> Document | str:
+    return {"$in": [status.value for status in statuses]} if len(statuses) > 1 else statuses[0].value
+
+
+def _selection(search: TicketSearch) -> Document:
+    selection: Document = {"status": _one_of(search.statuses)}
+    for field, lowest, highest in (
+        ("price_cents", search.min_price_cents, search.max_price_cents),
+        ("starts_at", search.starts_from, search.starts_to),
+    ):
+        bounds = {"$gte": lowest, "$lte": highest}
+        bounds = {operator: value for operator, value in bounds.items() if value is not None}
+        if bounds:
+            selection[field] = bounds
+    if search.words:
+        # Folded words are letters and digits only: nothing in them means anything in an expression.
+        selection["$and"] = [{"words": {"$regex": f"^{word}"}} for word in search.words]
+    return selection
+
+
+def _stretches(field: str, direction: int, after: tuple[CursorValue, ...]) -> list[Document]:
+    """The rest of an ordering as conditions to be read one after the other, each one tight range of its index.
+
+    They are disjoint, and together they are exactly what comes after the cursor. As one `$or` they would need the
+    planner's luck; and no comparison in MongoDB crosses from dates to nulls (`$gt` compares within a type), which is
+    why the tickets without a date, last in both directions, are a stretch of their own.
+    """
+    undated: list[Document] = [{field: None}] if field in _NULLABLE else []
+    beyond = "$gt" if direction == ASCENDING else "$lt"
+    if not after:
+        return [{field: {"$ne": None}}, *undated] if undated else [{}]
+    value, last_id = _from_cursor(field, after)
+    ties: Document = {field: value, "_id": {beyond: last_id}}
+    return [ties] if value is None else [ties, {field: {beyond: value}}, *undated]
+
+
+def _position(tickets: Sequence[Ticket], field: str) -> tuple[CursorValue, ...]:
+    """Where a walk stands after these tickets; times as milliseconds, which is what MongoDB keeps."""
+    if not tickets:
+        return ()
+    value = getattr(tickets[-1], field)
+    return ((value - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else value, tickets[-1].id)
+
+
+def _from_cursor(field: str, after: tuple[CursorValue, ...]) -> tuple[datetime | int | None, str]:
+    """The reverse of `_position`. A cursor is not signed, so nothing about it is taken for granted."""
+    match after:
+        case (None, str() as last_id) if field in _NULLABLE and _is_id(last_id):
+            return None, last_id
+        case (int() as number, str() as last_id) if abs(number) <= _LARGEST_NUMBER and _is_id(last_id):
+            if field not in _TIMES:
+                return number, last_id
+            try:
+                return _EPOCH + number * _MILLISECOND, last_id
+            except OverflowError:
+                pass
+    raise InvalidInputError("The cursor is not one of this list.", errors=(FieldError("not a cursor", "cursor"),))
+
+
+def _is_id(value: str) -> bool:
+    return re.fullmatch(ID_PATTERN, value) is not None

@@ -1,0 +1,63 @@
+"""The HTTP door of tickets."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from ticketing_common.security import CurrentUser
+from ticketing_common.web import Id, link_next
+from ticketing_common.web.pagination import PageRequestDep
+
+from .dependencies import TicketServiceDep
+from .schemas import PagingOnly, TicketRequest, TicketResponse, TicketSearchDep
+
+__all__ = ["router"]
+
+router: Final = APIRouter(tags=["tickets"])
+
+
+@router.post("", status_code=201)
+async def create_ticket(body: TicketRequest, user: CurrentUser, service: TicketServiceDep) -> TicketResponse:
+    """Put a ticket on sale."""
+    return TicketResponse.of(await service.create(user.id, body.details()))
+
+
+@router.get("")
+async def list_tickets(
+    request: Request, response: Response, search: TicketSearchDep, page: PageRequestDep, service: TicketServiceDep
+) -> list[TicketResponse]:
+    """Browse; `Link: …; rel="next"` leads on."""
+    found = await service.search(search, page)
+    link_next(request, response, found)
+    return [TicketResponse.of(ticket) for ticket in found.items]
+
+
+# Before /{id}, which would take it for an id.
+@router.get("/mine", dependencies=[PagingOnly])
+async def list_my_tickets(
+    request: Request, response: Response, user: CurrentUser, page: PageRequestDep, service: TicketServiceDep
+) -> list[TicketResponse]:
+    """What the caller sells and has sold, newest first; `Link: …; rel="next"` leads on."""
+    found = await service.list_of_seller(user.id, page)
+    link_next(request, response, found)
+    return [TicketResponse.of(ticket) for ticket in found.items]
+
+
+@router.get("/{id}")
+async def get_ticket(ticket_id: Id, service: TicketServiceDep) -> TicketResponse:
+    """One ticket."""
+    return TicketResponse.of(await service.get(ticket_id))
+
+
+@router.put("/{id}")
+async def update_ticket(
+    ticket_id: Id, body: TicketRequest, user: CurrentUser, service: TicketServiceDep
+) -> TicketResponse:
+    """Replace what the seller decides; refused while the ticket is held or sold."""
+    return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
+
+
+@router.delete("/{id}", status_code=204)
+async def delete_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> None:
+    """Take it off sale for good; refused while the ticket is held or sold."""
+    await service.delete(ticket_id, user.id)

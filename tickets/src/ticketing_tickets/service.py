@@ -1,0 +1,107 @@
+"""What can be done with tickets: list, find, edit, delete; and follow the orders."""
+
+from collections.abc import Callable
+from typing import Final
+
+from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.events import OrderData, TicketDeleted
+from ticketing_common.web.pagination import Page, PageRequest
+
+from .domain import Ticket, TicketDetails, TicketSearch, holder_among
+from .errors import TicketNotFoundError
+from .publishers import ticket_changed, ticket_created, ticket_deleted, ticket_updated
+from .repository import OrderProjection, TicketRepository
+
+__all__ = ["TicketService"]
+
+FOLLOW_ATTEMPTS: Final = 16
+
+
+class TicketService:
+    """The use cases; they do not know whether a request or an event called them."""
+
+    def __init__(self, tickets: TicketRepository, orders: OrderProjection, *, currency: str) -> None:
+        self._tickets = tickets
+        self._orders = orders
+        self._currency = currency
+
+    async def create(self, seller_id: str, details: TicketDetails) -> Ticket:
+        """Put a ticket on sale."""
+        ticket = Ticket(
+            user_id=seller_id,
+            currency=self._currency,
+            title=details.title,
+            price_cents=details.price_cents,
+            description=details.description,
+            venue=details.venue,
+            starts_at=details.starts_at,
+        )
+        await self._tickets.add(ticket, ticket_created)
+        return ticket
+
+    async def get(self, ticket_id: str) -> Ticket:
+        """One ticket; raises `TicketNotFoundError`, for a deleted one too."""
+        return await self._tickets.get(ticket_id)
+
+    async def search(self, search: TicketSearch, page: PageRequest) -> Page[Ticket]:
+        """A page of what anybody may see. Raises `InvalidInputError` for a made-up cursor."""
+        return await self._tickets.list_matching(search, page)
+
+    async def list_of_seller(self, seller_id: str, page: PageRequest) -> Page[Ticket]:
+        """A page of the seller's own, whatever their status. Raises `InvalidInputError` for a made-up cursor."""
+        return await self._tickets.list_of_seller(seller_id, page)
+
+    async def edit(self, ticket_id: str, seller_id: str, details: TicketDetails) -> Ticket:
+        """Replace what the seller decides.
+
+        Raises `TicketNotFoundError`, `TicketNotOwnedError`, and `TicketReservedError` while it is held or sold.
+        """
+        return await self._tickets.update(
+            ticket_id, lambda ticket: ticket_updated if ticket.edit(seller_id, details) else None
+        )
+
+    async def delete(self, ticket_id: str, seller_id: str) -> None:
+        """Take a ticket off sale for good. Raises as `edit` does.
+
+        Asks only the ticket's own document: an order that is still on its way is answered when it arrives.
+        """
+
+        def change(ticket: Ticket) -> Callable[[Ticket], TicketDeleted]:
+            ticket.delete(seller_id)
+            return ticket_deleted
+
+        await self._tickets.update(ticket_id, change)
+
+    async def follow_order(self, order: OrderData) -> None:
+        """Take in what an event says of an order, and make the ticket agree with all that is known of its orders.
+
+        Right in any order of arrival, on any number of replicas, for these reasons:
+
+        * The ticket is read before the orders. Were it the other way round, another replica could take in a newer event
+          and save the ticket between the two reads; we would then decide from the older orders and yet pass the
+          comparison of versions, since we had read the newer ticket.
+        * The last look at the orders must come after the last write and must find nothing to change. Another replica
+          that takes in an event between our look and our write may have found the ticket, as it was before our write,
+          in agreement and left it alone; so after a write we look once more. It then costs one more read, and a crash
+          before it leaves the event unacknowledged, so that it comes again.
+
+        Raises `TicketNotFoundError` for an active order of a ticket that was never here, and `ConcurrentUpdateError`.
+        """
+        ticket_id = (await self._orders.apply(order)).ticket.id
+        ticket = await self._tickets.find(ticket_id)
+        for _ in range(FOLLOW_ATTEMPTS):
+            holder = holder_among(await self._orders.list_active(ticket_id))
+            if ticket is None:
+                if holder is None:
+                    return
+                # An order names a ticket that this database told of, so it was here: it was lost (an older backup came
+                # back), or we are reading from a primary that is no longer one. The second passes, so the event is not
+                # refused for good: it is tried again for a while, then waits among the dead letters for a person.
+                raise TicketNotFoundError(ticket_id)
+            if not ticket.follow(holder):
+                return
+            try:
+                await self._tickets.save(ticket, ticket_changed)
+            except ConcurrentUpdateError:
+                ticket = await self._tickets.find(ticket_id)
+        raise ConcurrentUpdateError
