@@ -91,3 +91,9 @@ browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium t
 	  RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off $(BIN)/ticketing up --detach --data-dir $$data && \
 	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
 	  cd client && BASE_URL=$$address npm run --silent test:e2e
+
+# --- documents -------------------------------------------------------------------------------------------------
+
+.PHONY: docs
+docs: $(VENV)/.installed ## Write docs/events again from the models
+	$(BIN)/python -m ticketing_common.events.documents docs/events

@@ -1,0 +1,48 @@
+"""Would readers of today understand tomorrow's events, and the other way round?"""
+
+from typing import Any
+
+__all__ = ["incompatibilities"]
+
+
+def incompatibilities(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What in the JSON Schema `after` breaks a reader of `before`, or cannot read what was written by it.
+
+    Adding an optional field breaks nobody. Removing, renaming or retyping one breaks yesterday's readers; a new
+    required one cannot be found in yesterday's events, which still lie in the stream.
+    """
+    return _compare(before, before, after, after, "")
+
+
+def _compare(
+    before_root: dict[str, Any], before: dict[str, Any], after_root: dict[str, Any], after: dict[str, Any], path: str
+) -> list[str]:
+    before, after = _resolve(before_root, before), _resolve(after_root, after)
+    found: list[str] = []
+    old, new = before.get("properties", {}), after.get("properties", {})
+    for name, schema in old.items():
+        where = f"{path}{name}"
+        if name not in new:
+            found.append(f"{where}: gone")
+            continue
+        if _types(before_root, schema) != _types(after_root, new[name]):
+            found.append(f"{where}: retyped")
+            continue
+        found += _compare(before_root, schema, after_root, new[name], f"{where}.")
+    for name in set(after.get("required", ())) - set(before.get("required", ())):
+        if name not in old:
+            found.append(f"{path}{name}: new and required")
+    return found
+
+
+def _resolve(root: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    return root["$defs"][reference.rpartition("/")[2]] if reference else schema
+
+
+def _types(root: dict[str, Any], schema: dict[str, Any]) -> set[tuple[str, ...]]:
+    """The types a value may have; members of an enumeration are part of its type, and may only be added to."""
+    schema = _resolve(root, schema)
+    if "anyOf" in schema:
+        return set().union(*(_types(root, one) for one in schema["anyOf"]))
+    return {(str(schema.get("type")), str(schema.get("format", "")), *sorted(map(str, schema.get("enum", ()))))}
