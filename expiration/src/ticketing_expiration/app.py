@@ -1,0 +1,37 @@
+"""The service that hears of orders: stores their deadlines and sets the timers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.events.subjects import EXPIRATIONS
+from ticketing_common.web.app import create_service_app
+
+from .repository import DeadlineRepository
+from .service import ExpirationService
+from .settings import Settings
+from .subscribers import subscriptions
+from .timers import Timers, connect
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The expiration service; it has no public route, and releasing is the worker's part."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
+        deadlines = DeadlineRepository(backbone.outbox("deadlines"))
+        backbone.add_stores(deadlines)
+        timers = Timers(connect(settings.redis_url.get_secret_value()))
+        app.state.service = ExpirationService(deadlines, timers)
+        backbone.subscribe(subscriptions(app.state.service))
+        try:
+            yield
+        finally:
+            await timers.close()
+
+    return create_service_app(settings, title="Expiration", assemble=assemble, publishes=EXPIRATIONS)

@@ -1,0 +1,1 @@
+"""Empty: without a public route nothing is injected into one."""

@@ -1,0 +1,56 @@
+"""The deadline of an order: waits, then either passes or is called off."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from ticketing_common.entity import Entity
+
+from .errors import DeadlineTransitionError
+
+__all__ = ["TRANSITIONS", "Deadline", "DeadlineStatus"]
+
+
+class DeadlineStatus(StrEnum):
+    """Where a deadline stands."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    """It passed, and everybody was told."""
+    OFF = "off"
+    """The order was paid or cancelled before."""
+
+
+TRANSITIONS: Final[dict[DeadlineStatus, frozenset[DeadlineStatus]]] = {
+    DeadlineStatus.PENDING: frozenset({DeadlineStatus.COMPLETED, DeadlineStatus.OFF}),
+    DeadlineStatus.COMPLETED: frozenset(),
+    DeadlineStatus.OFF: frozenset(),
+}
+
+
+@dataclass(kw_only=True)
+class Deadline(Entity):
+    """Until when one order may be paid; its id is the order's. Whether it has come, the database's clock says."""
+
+    expires_at: datetime
+    status: DeadlineStatus = DeadlineStatus.PENDING
+
+    def complete(self) -> bool:
+        """The deadline has passed. False when that is already known; raises when it was called off."""
+        return self._move_to(DeadlineStatus.COMPLETED)
+
+    def switch_off(self) -> bool:
+        """The order needs no deadline any more. False when there is nothing left to switch off.
+
+        An order that was cancelled because its deadline passed comes here too: what has passed stays passed.
+        """
+        return self.status is not DeadlineStatus.COMPLETED and self._move_to(DeadlineStatus.OFF)
+
+    def _move_to(self, status: DeadlineStatus) -> bool:
+        if self.status is status:
+            return False
+        if status not in TRANSITIONS[self.status]:
+            raise DeadlineTransitionError(self.id, self.status, status)
+        self.status = status
+        return True

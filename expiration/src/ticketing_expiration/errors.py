@@ -1,0 +1,12 @@
+"""What expiration refuses."""
+
+from ticketing_common.errors import ConflictError
+
+__all__ = ["DeadlineTransitionError"]
+
+
+class DeadlineTransitionError(ConflictError):
+    """A change of status that the transition table does not know."""
+
+    def __init__(self, order_id: str, before: str, after: str) -> None:
+        super().__init__(f"The deadline of order {order_id} cannot go from {before} to {after}.")

@@ -1,0 +1,14 @@
+"""From a deadline to the event that tells of it."""
+
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+
+from .domain import Deadline
+
+__all__ = ["expiration_completed"]
+
+
+def expiration_completed(deadline: Deadline) -> ExpirationCompleted:
+    """The deadline has passed; orders decides what that means."""
+    return ExpirationCompleted.of(
+        ExpirationData(id=deadline.id, version=deadline.version, order_id=deadline.id, expires_at=deadline.expires_at)
+    )

@@ -1,0 +1,1 @@
+"""Empty: without a public route there are no requests and responses of our own."""

@@ -1,0 +1,86 @@
+"""Wake-up calls at an order's deadline: arq jobs on Redis. Losing any of them costs a moment, never a release."""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from ticketing_common.telemetry import get_logger
+
+__all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]
+
+log = get_logger(__name__)
+
+QUEUE: Final = "expiration"
+JOB: Final = "wake"
+CONNECT_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 3.0
+"""A Redis that hangs must not hang us."""
+PAUSE_SECONDS: Final = 2.0
+
+
+def to_json(job: dict[str, Any]) -> bytes:
+    """What a job is stored as. Not arq's default, pickle: whoever may write to Redis must not be able to run code."""
+    return json.dumps(job, default=repr).encode()
+
+
+def from_json(body: bytes) -> dict[str, Any]:
+    """The reverse of `to_json`."""
+    job: dict[str, Any] = json.loads(body)
+    return job
+
+
+def connect(url: str) -> ArqRedis:
+    """A client; nothing is sent until the first command."""
+    client: ArqRedis = ArqRedis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        default_queue_name=QUEUE,
+        job_serializer=to_json,
+        job_deserializer=from_json,
+    )
+    return client
+
+
+class Timers:
+    """Sets one timer per order. Never fails: the deadline is in the database, and the worker sets what is missing."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+        self._paused_until = 0.0
+
+    async def arm(self, order_id: str, at: datetime) -> bool:
+        """Wake a worker at that time, unless a timer of this order is already set; False when Redis is away."""
+        if time.monotonic() < self._paused_until:
+            return False
+        try:
+            await self._redis.enqueue_job(JOB, order_id, _job_id=order_id, _defer_until=at)
+        except (RedisError, OSError) as error:
+            self._pause(error)
+            return False
+        return True
+
+    async def without_timer(self, order_ids: Sequence[str]) -> list[str]:
+        """Those for which no timer is set; none at all while Redis is away."""
+        if not order_ids or time.monotonic() < self._paused_until:
+            return []
+        try:
+            scores = await self._redis.zmscore(QUEUE, list(order_ids))
+        except (RedisError, OSError) as error:
+            self._pause(error)
+            return []
+        return [order_id for order_id, score in zip(order_ids, scores, strict=True) if score is None]
+
+    async def close(self) -> None:
+        """Leave Redis."""
+        await self._redis.aclose()
+
+    def _pause(self, error: Exception) -> None:
+        # Events go on being handled while Redis is away; not every one of them should wait for it to time out.
+        self._paused_until = time.monotonic() + PAUSE_SECONDS
+        log.warning("no timers can be set, the sweep stands in for them", error=repr(error))
