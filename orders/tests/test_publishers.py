@@ -1,0 +1,52 @@
+import pytest
+
+from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderReason, OrderStatus, parse_event
+from ticketing_orders.publishers import order_cancelled, order_completed, order_created
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_created_order_is_told_in_full(make_order):
+    order = make_order()
+    order.version = 1
+    event = order_created(order)
+    assert isinstance(event, OrderCreated)
+    assert event.nats_subject == f"order.created.{order.id}"
+    assert event.source == "/orders"
+    assert event.data.model_dump() == {
+        "id": order.id,
+        "version": 1,
+        "status": OrderStatus.CREATED,
+        "reason": None,
+        "user_id": order.user_id,
+        "expires_at": order.expires_at,
+        "created_at": order.created_at,
+        "payment_id": None,
+        "ticket": {"id": order.ticket.id, "title": "Opening night", "price_cents": 2_550, "currency": "usd"},
+    }
+
+
+def test_a_completed_order_names_the_payment_that_may_be_captured(make_order):
+    order = make_order()
+    order.complete("a" * 24)
+    order.version = 2
+    event = order_completed(order)
+    assert isinstance(event, OrderCompleted)
+    assert (event.data.status, event.data.payment_id, event.data.version) == (OrderStatus.COMPLETE, "a" * 24, 2)
+
+
+def test_a_cancelled_order_says_why(make_order):
+    order = make_order()
+    order.cancel()
+    order.version = 2
+    event = order_cancelled(order)
+    assert isinstance(event, OrderCancelled)
+    assert (event.data.status, event.data.reason) == (OrderStatus.CANCELLED, OrderReason.BUYER)
+
+
+@pytest.mark.parametrize("publisher", [order_created, order_completed, order_cancelled])
+def test_what_is_told_can_be_read_from_the_wire(make_order, publisher):
+    order = make_order()
+    order.version = 1
+    event = publisher(order)
+    assert parse_event(event.nats_subject, event.to_json()) == event

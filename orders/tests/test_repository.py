@@ -1,0 +1,153 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from ticketing_common.entity import new_id
+from ticketing_common.errors import ConcurrentUpdateError, InvalidInputError
+from ticketing_common.events import OrderStatus, TicketStatus
+from ticketing_orders.errors import OrderNotFoundError, TicketReservedError
+from ticketing_orders.publishers import order_cancelled, order_completed, order_created
+from ticketing_orders.repository import TicketProjection, page_keys
+
+
+async def test_an_order_reads_back_as_it_was_written(orders, make_order):
+    order = make_order()
+    await orders.add(order, order_created)
+    assert await orders.get(order.id) == order
+    assert order.version == 1
+
+
+async def test_an_unknown_order_is_not_found(orders):
+    with pytest.raises(OrderNotFoundError):
+        await orders.get(new_id())
+
+
+async def test_a_held_ticket_takes_no_second_order(orders, make_order, make_ticket):
+    ticket = make_ticket()
+    await orders.add(make_order(ticket), order_created)
+    second = make_order(ticket)
+    with pytest.raises(TicketReservedError):
+        await orders.add(second, order_created)
+    assert second.version == 0
+    assert await orders.find(second.id) is None
+
+
+async def test_a_sold_ticket_takes_no_second_order(orders, make_order, make_ticket):
+    ticket = make_ticket()
+    first = make_order(ticket)
+    await orders.add(first, order_created)
+    first.complete(new_id())
+    await orders.save(first, order_completed)
+    with pytest.raises(TicketReservedError):
+        await orders.add(make_order(ticket), order_created)
+
+
+async def test_a_cancelled_order_frees_its_ticket(orders, make_order, make_ticket):
+    ticket = make_ticket()
+    for _ in range(3):
+        order = make_order(ticket)
+        await orders.add(order, order_created)
+        order.cancel()
+        await orders.save(order, order_cancelled)
+    await orders.add(make_order(ticket), order_created)
+
+
+async def test_state_version_and_event_are_one_write(orders, make_order):
+    order = make_order()
+    await orders.add(order, order_created)
+    order.cancel()
+    await orders.save(order, order_cancelled)
+    document = await orders.collection.find_one({"_id": order.id})
+    assert (document["status"], document["version"]) == ("cancelled", 2)
+    assert [entry["subject"] for entry in document["outbox"]] == [
+        f"order.created.{order.id}",
+        f"order.cancelled.{order.id}",
+    ]
+
+
+async def test_a_stale_order_is_not_saved(orders, make_order):
+    order = make_order()
+    await orders.add(order, order_created)
+    stale = await orders.get(order.id)
+    order.complete(new_id())
+    await orders.save(order, order_completed)
+    stale.cancel()
+    with pytest.raises(ConcurrentUpdateError):
+        await orders.save(stale, order_cancelled)
+    assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
+
+
+async def test_only_the_unpaid_order_of_a_ticket_is_found(orders, make_order, make_ticket):
+    ticket = make_ticket()
+    assert await orders.find_unpaid(ticket.id) is None
+    order = make_order(ticket)
+    await orders.add(order, order_created)
+    assert await orders.find_unpaid(ticket.id) == order
+    order.complete(new_id())
+    await orders.save(order, order_completed)
+    assert await orders.find_unpaid(ticket.id) is None
+
+
+async def test_a_users_orders_come_newest_first_page_by_page(orders, make_order):
+    user_id = new_id()
+    mine = [make_order(user_id=user_id) for _ in range(7)]
+    for age, order in enumerate(mine):
+        order.created_at -= timedelta(seconds=age // 2)  # pairs of the same instant: the id decides
+        await orders.add(order, order_created)
+    await orders.add(make_order(), order_created)
+    walked, after = [], ()
+    while page := await orders.list_of_user(user_id, limit=2, after=after):
+        walked += page
+        after = page_keys(page[-1])
+    assert walked == sorted(mine, key=lambda order: (order.created_at, order.id), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "after", [("x", "y"), (1, 2), ("2026-01-01T00:00:00+00:00",), (None, "a" * 24), ("", "a" * 24)]
+)
+async def test_a_made_up_cursor_is_refused(orders, after):
+    with pytest.raises(InvalidInputError):
+        await orders.list_of_user(new_id(), limit=2, after=after)
+
+
+@pytest.mark.parametrize(
+    ("query", "order_by", "index"),
+    [
+        ({"ticket.id": "a" * 24, "status": "created"}, None, "one_active_order_per_ticket"),
+        ({"user_id": "a" * 24}, [("created_at", -1), ("_id", -1)], "user_newest_first"),
+    ],
+)
+async def test_every_query_is_served_by_its_index(orders, query, order_by, index):
+    cursor = orders.collection.find(query)
+    plan = str((await (cursor.sort(order_by) if order_by else cursor).explain())["queryPlanner"]["winningPlan"])
+    assert f"'{index}'" in plan
+    assert "'COLLSCAN'" not in plan
+    assert "'SORT'" not in plan
+
+
+async def test_a_waiting_request_is_woken_by_the_event(tickets, make_ticket):
+    ticket = make_ticket()
+    waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
+    await asyncio.sleep(0)  # let it begin
+    await tickets.apply(ticket)
+    assert await asyncio.wait_for(waiting, 5) == ticket
+
+
+async def test_a_waiting_request_finds_what_another_replica_consumed(tickets, make_ticket):
+    ticket = make_ticket()
+    waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
+    await asyncio.sleep(0)  # let it begin
+    await TicketProjection(tickets.collection).apply(ticket)
+    assert await asyncio.wait_for(waiting, 5) == ticket
+
+
+async def test_waiting_ends_when_nothing_comes(tickets):
+    assert await tickets.wait_for(new_id(), seconds=0.05) is None
+    assert not tickets._arrivals
+
+
+async def test_an_older_event_does_not_bring_a_deleted_ticket_back(tickets, make_ticket):
+    ticket = make_ticket(version=3, status=TicketStatus.DELETED)
+    await tickets.apply(ticket)
+    assert await tickets.apply(make_ticket(id=ticket.id, version=2)) == ticket

@@ -1,0 +1,29 @@
+import pytest
+from pydantic import ValidationError
+
+from ticketing_orders.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+REQUIRED = {"mongo_url": "mongodb://localhost", "nats_url": "nats://localhost", "jwt_public_keys": ["pem"]}
+
+
+def test_a_hold_lasts_fifteen_minutes_unless_set():
+    settings = Settings.model_validate(REQUIRED)
+    assert (settings.reservation_window_seconds, settings.rate_limit_holds) == (900, "30/minute")
+    assert settings.database_name == "orders"
+
+
+def test_the_environment_sets_the_window_and_the_limit(monkeypatch):
+    monkeypatch.setenv("RESERVATION_WINDOW_SECONDS", "3")
+    monkeypatch.setenv("RATE_LIMIT_HOLDS", "off")
+    settings = Settings.model_validate(REQUIRED)
+    assert (settings.reservation_window_seconds, settings.rate_limit_holds) == (3, "off")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reservation_window_seconds": 0}, {"reservation_window_seconds": -1}, {"rate_limit_holds": "often"}]
+)
+def test_a_senseless_setting_keeps_the_service_from_starting(wrong):
+    with pytest.raises(ValidationError):
+        Settings.model_validate(REQUIRED | wrong)
