@@ -21,6 +21,8 @@ test("a new buyer signs up, finds a listing, holds it, is declined, pays with an
   await page.getByRole("link", { name: "Sign in to hold this ticket" }).click();
   await expect(page).toHaveURL(/\/signin\?returnTo=/);
   await page.getByRole("link", { name: "Create an account" }).click();
+  // The same fields stand on the page that is being left.
+  await expect(page.getByRole("heading", { name: "Create an account" })).toBeVisible();
   await page.getByLabel("E-mail").fill(buyer.email);
   await page.getByLabel("Password").fill("short");
   await page.getByRole("button", { name: "Create an account" }).click();
