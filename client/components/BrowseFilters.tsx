@@ -57,6 +57,8 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
               label="Search"
               name="q"
               type="search"
+              maxLength={200}
+              error={errors.q}
               defaultValue={state.q}
               placeholder="Artist, event or venue"
             />

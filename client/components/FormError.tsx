@@ -4,9 +4,8 @@ import { Notice } from "./Notice";
 
 /** `fields` are the inputs that show their own errors. */
 export function FormError({ error, fields }: { error: ApiError | null; fields: string[] }) {
-  if (!error) return null;
-  const shown = Object.keys(error.fieldErrors);
-  if (shown.length > 0 && shown.every((field) => fields.includes(field))) return null;
-  const wait = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
-  return <Notice tone="bad">{error.message + wait}</Notice>;
+  const messages = error?.generalErrors(fields) ?? [];
+  if (messages.length === 0) return null;
+  const wait = error?.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
+  return <Notice tone="bad">{messages.join(" ") + wait}</Notice>;
 }

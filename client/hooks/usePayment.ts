@@ -35,7 +35,13 @@ export function usePayment(orderId: string, card: RefObject<CardEntry | null>, o
       const payment = await attempt.current.run(input, (key) => api.pay(input, key));
       unanswered.current = undefined;
       if (payment.status !== "requires_action" || !payment.clientSecret) return payment;
-      await entry.authenticate(payment.clientSecret);
+      try {
+        await entry.authenticate(payment.clientSecret);
+      } catch (error) {
+        // Payments must learn of the refusal too, or another card would be told that this payment still runs.
+        await api.refreshPayment(payment.id).catch(() => {});
+        throw error;
+      }
       return await api.refreshPayment(payment.id);
     } catch (error) {
       if (!(error instanceof ApiError && error.outcomeUnknown)) unanswered.current = undefined;

@@ -24,7 +24,7 @@ export class ApiError extends Error {
     return this.status === 409 && this.problem.title === "Still running";
   }
 
-  /** Messages by input name; the nameless ones are left to `message`. */
+  /** Messages by input name; see also `generalErrors`. */
   get fieldErrors(): Record<string, string> {
     const byField: Record<string, string> = {};
     for (const { field, message } of this.problem.errors ?? []) {
@@ -32,6 +32,13 @@ export class ApiError extends Error {
       if (name && !(name in byField)) byField[name] = message;
     }
     return byField;
+  }
+
+  /** What belongs to none of the given inputs; the refusal's own text when the errors say nothing more. */
+  generalErrors(inputs: string[]): string[] {
+    const shown = Object.entries(this.fieldErrors);
+    const others = shown.filter(([name]) => !inputs.includes(name)).map(([name, message]) => `${name}: ${message}`);
+    return shown.length > 0 ? others : [this.message];
   }
 }
 

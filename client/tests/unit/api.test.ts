@@ -53,6 +53,9 @@ describe("the API client", () => {
     expect(error.status).toBe(422);
     expect(error.message).toBe("Invalid");
     expect(error.fieldErrors).toEqual({ price: "Too low", title: "Too long" });
+    expect(error.generalErrors(["price", "title"])).toEqual([]);
+    expect(error.generalErrors(["price"])).toEqual(["title: Too long"]);
+    expect(new ApiError(409, { type: "", title: "In use", status: 409 }).generalErrors(["price"])).toEqual(["In use"]);
   });
 
   it("never shows a gateway's HTML", async () => {

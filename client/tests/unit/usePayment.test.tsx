@@ -76,9 +76,11 @@ describe("a payment", () => {
   it("stays unpaid when the bank's question is answered with no", async () => {
     pay.mockResolvedValue({ ...payment, status: "requires_action", clientSecret: "secret" });
     entry.authenticate.mockRejectedValue(new CardInputError("Not confirmed."));
+    refresh.mockResolvedValue({ ...payment, status: "failed" });
     const { result, press } = start();
     await press();
     expect(result.current).toMatchObject({ phase: "idle", problem: { text: "Not confirmed." } });
+    expect(refresh).toHaveBeenCalledWith("p");
   });
 
   it("is sent once however often the button is pressed", async () => {
