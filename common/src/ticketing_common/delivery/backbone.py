@@ -2,25 +2,30 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import nats.errors
 import nats.js.errors
 
+from ticketing_common.entity import Entity
 from ticketing_common.events.subjects import DEAD_LETTERS
 from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
-from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, connect
+from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, Repository, connect
+from ticketing_common.storage.repository import Publisher as RepositoryPublisher
 from ticketing_common.telemetry import get_logger
 
 from .consumer import Consumer
 from .dead_letters import DeadLetters
 from .relay import Relay
+from .resync import Resync
 from .subscription import Subscription
 
 __all__ = ["Backbone"]
 
 log = get_logger(__name__)
+
+E = TypeVar("E", bound=Entity)
 
 SETUP_RETRY_SECONDS: Final = 0.5
 SWEEP_LEASE_SECONDS: Final = 10.0
@@ -46,6 +51,7 @@ class Backbone:
         self._bus: NatsConnection | None = None
         self._relay: Relay | None = None
         self._consumers: list[Consumer] = []
+        self._resync: Resync[Any] | None = None
         self._setup: asyncio.Task[None] | None = None
         self._missing: set[str] = {"database", "start-up"}
         if isinstance(settings, EventServiceSettings):
@@ -84,6 +90,10 @@ class Backbone:
             for subscription in subscriptions
         )
 
+    def offer_resync(self, repository: Repository[E], publish: RepositoryPublisher[E]) -> None:
+        """Republish these aggregates when `ticketing resync` asks for it; `publish` tells of one as it is now."""
+        self._resync = Resync(self.bus, repository, publish, service=self.settings.service_name)
+
     @property
     def bus(self) -> NatsConnection:
         """The event bus; a RuntimeError for a service whose settings name none."""
@@ -120,6 +130,8 @@ class Backbone:
         if self._setup is not None:
             self._setup.cancel()
             await asyncio.gather(self._setup, return_exceptions=True)
+        if self._resync is not None:
+            await self._resync.stop()
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
         if self._relay is not None:
             await self._relay.stop()
@@ -166,3 +178,5 @@ class Backbone:
         self._relay.start()
         for consumer in self._consumers:
             consumer.start()
+        if self._resync is not None:
+            await self._resync.start()

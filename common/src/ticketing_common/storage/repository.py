@@ -1,6 +1,6 @@
 """Compare-and-swap over one document per aggregate, with the event inside the same write."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ClassVar, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -9,7 +9,7 @@ from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
 
-from .mongo import Collection, Document, Index, ensure_indexes
+from .mongo import ASCENDING, Collection, Document, Index, ensure_indexes
 from .outbox import FIELD, MAX_ENTRIES, Outbox, OutboxEntry
 
 __all__ = ["Publisher", "Repository"]
@@ -19,6 +19,7 @@ Publisher = Callable[[E], Event]
 """A pure function from an aggregate, at its new version, to the event that tells of it."""
 
 UPDATE_ATTEMPTS: Final = 8
+WALK_BATCH: Final = 500
 
 
 class Repository(Generic[E]):
@@ -109,6 +110,32 @@ class Repository(Generic[E]):
                 continue
             return entity
         raise ConcurrentUpdateError
+
+    async def restate(self, entity: E, publish: Publisher[E]) -> bool:
+        """Tell the present state once more, at the version it has; False when it has changed meanwhile.
+
+        For rebuilding what others know of this aggregate: whoever has it already sees an event of equal version.
+        """
+        entry = OutboxEntry.of(publish(entity))
+        result = await self.collection.update_one(
+            {"_id": entity.id, "version": entity.version}, {"$push": {FIELD: entry.to_document()}}
+        )
+        if result.matched_count == 0:
+            return False
+        self.outbox.committed(entity.id, [entry])
+        return True
+
+    async def walk(self) -> AsyncIterator[E]:
+        """Every aggregate, in the order of ids: also those that are made meanwhile, as their ids grow with time."""
+        after = ""
+        while True:
+            cursor = self.collection.find({"_id": {"$gt": after}}, {FIELD: 0, "outbox_parked": 0})
+            documents = await cursor.sort("_id", ASCENDING).limit(WALK_BATCH).to_list(None)
+            for document in documents:
+                yield self.to_entity(document)
+            if len(documents) < WALK_BATCH:
+                return
+            after = documents[-1]["_id"]
 
     def to_document(self, entity: E) -> Document:
         """The aggregate as it is stored; enums become plain strings."""

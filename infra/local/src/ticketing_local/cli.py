@@ -16,9 +16,12 @@ from ticketing_common.testing.servers import ServerStartError
 
 from .console import console, fail
 from .data_dir import AlreadyRunningError, DataDir, StackState, repository_root
+from .dead_letters import dead_letters_app
 from .demo import StoryError, play
+from .events import events_app
 from .logs import show_logs
 from .report import print_addresses, print_status, print_status_json
+from .resync import resync
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
@@ -27,6 +30,10 @@ from .supervisor import supervise
 __all__ = ["main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole marketplace on one machine.")
+
+app.add_typer(events_app, name="events")
+app.add_typer(dead_letters_app, name="dead-letters")
+app.command()(resync)
 
 SHORT_WINDOW_SECONDS: Final = 15
 DEMO_WINDOW_SECONDS: Final = 4

@@ -1,0 +1,85 @@
+"""Republishes the present state of every aggregate, so that any projection elsewhere can be whole again."""
+
+import asyncio
+import json
+from typing import Final, Generic, TypeVar
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as CoreSubscription
+
+from ticketing_common.entity import Entity
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.storage import Repository
+from ticketing_common.storage.repository import Publisher
+from ticketing_common.telemetry import get_logger
+
+__all__ = ["Resync", "resync_subject"]
+
+log = get_logger(__name__)
+
+E = TypeVar("E", bound=Entity)
+
+REPORT_EVERY: Final = 1_000
+
+
+def resync_subject(service: str) -> str:
+    """The core NATS subject on which the owner of aggregates takes the request."""
+    return f"resync.{service}"
+
+
+class Resync(Generic[E]):
+    """Answers requests on the bus; one replica of the service takes each (queue group), one runs at a time.
+
+    The events go through the outbox like all others, at the version that the aggregate has: traffic goes on meanwhile,
+    and whoever is up to date already ignores them.
+    """
+
+    def __init__(
+        self, connection: NatsConnection, repository: Repository[E], publish: Publisher[E], *, service: str
+    ) -> None:
+        self._connection = connection
+        self._repository = repository
+        self._publish = publish
+        self._service = service
+        self._subscription: CoreSubscription | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen for requests."""
+        self._subscription = await self._connection.client.subscribe(
+            resync_subject(self._service), queue=self._service, cb=self._on_request
+        )
+
+    async def stop(self) -> None:
+        """Listen no more, and leave a run that is under way: it can be asked for again."""
+        if self._subscription is not None and self._connection.connected:
+            await self._subscription.unsubscribe()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _on_request(self, request: Msg) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(request))
+        else:
+            await self._answer(request, done=True, error="a resync is already running")
+
+    async def _run(self, request: Msg) -> None:
+        """Restate everything; reports how far it is after every thousand, and at the end."""
+        count = 0
+        try:
+            async for entity in self._repository.walk():
+                # When it changed meanwhile, the change has told of itself.
+                count += await self._repository.restate(entity, self._publish)
+                if count and count % REPORT_EVERY == 0:
+                    await self._answer(request, done=False, restated=count)
+        except Exception as error:
+            log.exception("resync failed", restated=count)
+            await self._answer(request, done=True, restated=count, error=repr(error))
+            return
+        log.info("resync done", restated=count)
+        await self._answer(request, done=True, restated=count)
+
+    async def _answer(self, request: Msg, **report: object) -> None:
+        if request.reply:
+            await self._connection.client.publish(request.reply, json.dumps(report).encode())

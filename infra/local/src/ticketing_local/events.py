@@ -1,0 +1,109 @@
+"""`ticketing events`: what is said on the bus, for reading."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import nats.js.errors
+import typer
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig, DeliverPolicy
+
+from ticketing_common.entity import utc_now
+from ticketing_common.events.subjects import DEAD_LETTERS, STREAM_SUBJECTS
+
+from .bus import DataDirOption, age_text, on_bus
+from .console import console, fail
+
+__all__ = ["events_app"]
+
+events_app = typer.Typer(no_args_is_help=True, help="Look at the events on the bus.")
+
+_COLOURS: Final = {"ticket": "cyan", "order": "green", "payment": "magenta", "expiration": "yellow"}
+
+
+@events_app.command()
+def tail(
+    subject: Annotated[str, typer.Option(help="For instance order.> or *.created.*")] = ">",
+    since: Annotated[str, typer.Option(help="How far back to begin: 30s, 15m, 2h, 1d, or all")] = "0s",
+    follow: Annotated[bool, typer.Option(help="Go on as they come")] = True,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Print events as they come: age, subject, version, what they say."""
+    start = _since(since)
+
+    async def command(client: Client) -> None:
+        queue: asyncio.Queue[Msg] = asyncio.Queue()
+        pending = 0
+        for stream in STREAM_SUBJECTS:
+            if stream == DEAD_LETTERS:
+                continue
+            info = await _begin(client, stream, start, queue)
+            pending += info
+        while follow or pending:
+            message = await queue.get()
+            pending -= 1
+            if _matches(subject, message.subject):
+                console.print(_line(message), soft_wrap=True)
+
+    on_bus(data_dir, command)
+
+
+async def _begin(client: Client, stream: str, start: datetime | None, queue: "asyncio.Queue[Msg]") -> int:
+    """Deliver a stream into the queue; returns how many of its events lie there already."""
+    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
+    if start is not None:
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=start)
+    try:
+        subscription = await client.jetstream().subscribe(
+            "", stream=stream, cb=queue.put, ordered_consumer=True, config=config
+        )
+        return int((await subscription.consumer_info()).num_pending or 0)
+    except nats.js.errors.NotFoundError:
+        return 0
+
+
+def _since(text: str) -> datetime | None:
+    if text == "all":
+        return None
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    if not text[:-1].isdigit() or text[-1] not in units:
+        fail(f"{text!r} is no time span: write 30s, 15m, 2h, 1d, or all.")
+    return utc_now() - timedelta(**{units[text[-1]]: int(text[:-1])})
+
+
+def _matches(pattern: str, subject: str) -> bool:
+    """NATS wildcards: `*` is one part, `>` is all that follow."""
+    wanted, found = pattern.split("."), subject.split(".")
+    for index, part in enumerate(wanted):
+        if part == ">":
+            return len(found) > index
+        if index >= len(found) or part not in ("*", found[index]):
+            return False
+    return len(wanted) == len(found)
+
+
+def _line(message: Msg) -> str:
+    event = json.loads(message.data)
+    name, _, aggregate_id = message.subject.rpartition(".")
+    age = (datetime.now(UTC) - datetime.fromisoformat(event["time"])).total_seconds()
+    data = event["data"]
+    facts = {
+        key: value
+        for key, value in data.items()
+        if key not in ("id", "version", "created_at", "description") and value is not None
+    }
+    said = " ".join(f"[dim]{key}[/]={_short(value)}" for key, value in facts.items())
+    colour = _COLOURS.get(name.partition(".")[0], "white")
+    return (
+        f"[dim]{age_text(age):>6}[/] [{colour}]{name:<21}[/] {aggregate_id} v{data['version']:<3} {said} "
+        f"[dim]#{message.metadata.sequence.stream}[/]"
+    )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return str(value.get("id", "…"))
+    return str(value).replace("[", "(")

@@ -1,0 +1,57 @@
+"""`ticketing resync`: owners tell everything once more, so that every projection is whole."""
+
+import json
+from typing import Annotated, Final
+
+import nats.errors
+import typer
+from nats.aio.client import Client
+
+from ticketing_common.delivery.resync import resync_subject
+
+from .bus import DataDirOption, on_bus
+from .console import console, fail
+
+__all__ = ["resync"]
+
+REPORT_SECONDS: Final = 30.0
+OWNERS: Final = ("tickets", "orders", "payments", "expiration")
+
+
+def resync(
+    service: Annotated[
+        str | None, typer.Argument(help="tickets, orders, payments or expiration; all when left out")
+    ] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Let owners publish the present state of everything again, so that every projection is whole."""
+    if service is not None and service not in OWNERS:
+        fail(f"{service} owns no events; there are {', '.join(OWNERS)}.")
+
+    async def command(client: Client) -> None:
+        for owner in (service,) if service else OWNERS:
+            await _resync_one(client, owner)
+
+    on_bus(data_dir, command)
+
+
+async def _resync_one(client: Client, owner: str) -> None:
+    inbox = client.new_inbox()
+    answers = await client.subscribe(inbox)
+    await client.publish(resync_subject(owner), b"", reply=inbox)
+    with console.status(f"{owner}: asked") as shown:
+        while True:
+            try:
+                message = await answers.next_msg(timeout=REPORT_SECONDS)
+            except (TimeoutError, nats.errors.Error):
+                fail(f"{owner} does not answer: is it running?")
+            if (message.headers or {}).get("Status") == "503":
+                fail(f"{owner} is not there: nobody takes the request.")
+            report = json.loads(message.data)
+            if report["done"]:
+                break
+            shown.update(f"{owner}: {report['restated']} so far")
+    await answers.unsubscribe()
+    if "error" in report:
+        fail(f"{owner}: {report['error']}")
+    console.print(f"{owner}: {report['restated']} restated")
