@@ -113,7 +113,8 @@ class Bus:
         stream = next(name for name, subject in STREAM_SUBJECTS.items() if event_class.NAME.startswith(subject[:-1]))
         info = await self.js.stream_info(stream)
         found: list[E] = []
-        for sequence in range(info.state.first_seq, info.state.last_seq + 1):
+        # A stream that never held anything calls its first sequence 0, and there is no such message to ask for.
+        for sequence in range(max(1, info.state.first_seq), info.state.last_seq + 1):
             message = await self.js.get_msg(stream, sequence)
             event = parse_event(str(message.subject), message.data or b"")
             if isinstance(event, event_class):
