@@ -77,12 +77,12 @@ class TicketRepository(Repository[Ticket]):
     async def _walk(self, selection: Document, field: str, direction: int, page: PageRequest) -> Page[Ticket]:
         """What comes after the cursor: stretch by stretch, until there is one more than a page holds."""
         documents: list[Document] = []
-        for stretch in _stretches(field, direction, page.after):
+        for stretch, keys in _stretches(field, direction, page.after):
             wanted = page.limit + 1 - len(documents)
             if wanted == 0:
                 break
             found = self.collection.find({"$and": [selection, stretch]}, _UNSHOWN)
-            documents += await found.sort([(field, direction), ("_id", direction)]).limit(wanted).to_list(wanted)
+            documents += await found.sort([(key, direction) for key in keys]).limit(wanted).to_list(wanted)
         tickets = [self.to_entity(document) for document in documents]
         return Page.cut(tickets, page.limit, _position(tickets[: page.limit], field))
 
@@ -121,20 +121,22 @@ def _selection(search: TicketSearch) -> Document:
     return selection
 
 
-def _stretches(field: str, direction: int, after: tuple[CursorValue, ...]) -> list[Document]:
-    """The rest of an ordering as conditions to be read one after the other, each one tight range of its index.
+def _stretches(field: str, direction: int, after: tuple[CursorValue, ...]) -> list[tuple[Document, Sequence[str]]]:
+    """The rest of an ordering as conditions and sort keys, to be read one after the other; each one range of its index.
 
     They are disjoint, and together they are exactly what comes after the cursor. As one `$or` they would need the
     planner's luck; and no comparison in MongoDB crosses from dates to nulls (`$gt` compares within a type), which is
-    why the tickets without a date, last in both directions, are a stretch of their own.
+    why the tickets without a date, last in both directions, are a stretch of their own. Where one value is asked for,
+    only the tie-break is sorted by: given both, the planner does not merge the scans of several statuses (measured).
     """
-    undated: list[Document] = [{field: None}] if field in _NULLABLE else []
-    beyond = "$gt" if direction == ASCENDING else "$lt"
+    both, tie_break = (field, "_id"), ("_id",)
+    undated: list[tuple[Document, Sequence[str]]] = [({field: None}, tie_break)] if field in _NULLABLE else []
     if not after:
-        return [{field: {"$ne": None}}, *undated] if undated else [{}]
+        return [({field: {"$ne": None}}, both), *undated] if undated else [({}, both)]
     value, last_id = _from_cursor(field, after)
-    ties: Document = {field: value, "_id": {beyond: last_id}}
-    return [ties] if value is None else [ties, {field: {beyond: value}}, *undated]
+    beyond = "$gt" if direction == ASCENDING else "$lt"
+    ties: tuple[Document, Sequence[str]] = ({field: value, "_id": {beyond: last_id}}, tie_break)
+    return [ties] if value is None else [ties, ({field: {beyond: value}}, both), *undated]
 
 
 def _position(tickets: Sequence[Ticket], field: str) -> tuple[CursorValue, ...]:

@@ -1,0 +1,326 @@
+"""The use cases over a real MongoDB: above all, that a ticket agrees with its orders however they are heard."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ticketing_common.entity import new_id
+from ticketing_common.events import OrderData, OrderStatus, TicketStatus
+from ticketing_common.storage import Database, Outbox
+from ticketing_tickets.domain import Ticket, TicketDetails
+from ticketing_tickets.errors import TicketNotFoundError, TicketReservedError
+from ticketing_tickets.repository import OrderProjection, TicketRepository
+from ticketing_tickets.service import TicketService
+
+SELLER = "5e11e4"
+
+
+@pytest.fixture
+async def listed(service: TicketService, details: TicketDetails) -> Ticket:
+    """A ticket on sale."""
+    return await service.create(SELLER, details)
+
+
+async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
+    """What was told of a ticket so far, in order: nothing is relayed here, so all of it still waits."""
+    document = await tickets.collection.find_one({"_id": ticket_id}) or {}
+    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
+
+
+async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus, str | None]:
+    ticket = await tickets.find(ticket_id)
+    assert ticket is not None
+    return ticket.status, ticket.order_id
+
+
+async def test_an_order_holds_a_ticket_and_its_payment_sells_it(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    order = order_for(listed.id)
+
+    await service.follow_order(order.created)
+    assert await state(tickets, listed.id) == (TicketStatus.HELD, order.id)
+    await service.follow_order(order.completed)
+    assert await state(tickets, listed.id) == (TicketStatus.SOLD, order.id)
+    assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.updated", "ticket.updated"]
+
+
+async def test_a_duplicate_changes_and_tells_nothing(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    order = order_for(listed.id)
+    for fact in (order.created, order.created, order.completed, order.completed, order.created):
+        await service.follow_order(fact)
+
+    assert await state(tickets, listed.id) == (TicketStatus.SOLD, order.id)
+    assert (await tickets.get(listed.id)).version == 3
+
+
+async def test_a_completion_heard_before_its_creation_sells(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    order = order_for(listed.id)
+    await service.follow_order(order.completed)
+    await service.follow_order(order.created)
+
+    assert await state(tickets, listed.id) == (TicketStatus.SOLD, order.id)
+    assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.updated"]
+
+
+async def test_the_next_order_heard_before_the_end_of_the_last_holds(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    await service.follow_order(first.created)
+    await service.follow_order(second.created)
+    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+
+    await service.follow_order(first.cancelled)
+    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+    assert (await tickets.get(listed.id)).version == 3
+
+
+async def test_a_stale_cancellation_does_not_free_a_strangers_hold(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    for fact in (first.created, first.cancelled, second.created, first.cancelled, first.created):
+        await service.follow_order(fact)
+
+    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+
+
+async def test_a_cancelled_order_frees_the_ticket_even_if_it_had_been_paid(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    order = order_for(listed.id)
+    for fact in (order.completed, order.refused):
+        await service.follow_order(fact)
+
+    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
+
+
+async def test_a_cancellation_of_an_order_never_heard_of_changes_nothing(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    await service.follow_order(order_for(listed.id).cancelled)
+
+    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
+    assert (await tickets.get(listed.id)).version == 1
+
+
+async def test_an_order_for_a_deleted_ticket_is_told_so_once_per_version(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    order, later = order_for(listed.id), order_for(listed.id, minute=1)
+    await service.delete(listed.id, SELLER)
+
+    for fact in (order.created, order.created, order.cancelled, order.created, later.created):
+        await service.follow_order(fact)
+
+    assert await state(tickets, listed.id) == (TicketStatus.DELETED, None)
+    assert await subjects(tickets, listed.id) == ["ticket.created", *["ticket.deleted"] * 3]
+    tombstone = await tickets.find(listed.id)
+    assert tombstone is not None
+    assert tombstone.version == 4
+    assert tombstone.answered_orders == {order.id: 1, later.id: 1}
+    with pytest.raises(TicketNotFoundError):
+        await service.get(listed.id)
+
+
+async def test_an_order_paid_before_the_deletion_was_heard_of_keeps_its_ticket(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    order = order_for(listed.id)
+    await service.delete(listed.id, SELLER)
+    for fact in (order.created, order.completed):
+        await service.follow_order(fact)
+
+    assert (await service.get(listed.id)).order_id == order.id
+    await service.follow_order(order.refused)
+    assert await state(tickets, listed.id) == (TicketStatus.DELETED, None)
+    assert await subjects(tickets, listed.id) == [
+        "ticket.created",
+        "ticket.deleted",
+        "ticket.deleted",
+        "ticket.updated",
+        "ticket.deleted",
+    ]
+
+
+async def test_a_held_ticket_cannot_be_edited_or_deleted(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+) -> None:
+    await service.follow_order(order_for(listed.id).created)
+    held = await tickets.get(listed.id)
+
+    with pytest.raises(TicketReservedError):
+        await service.edit(listed.id, SELLER, TicketDetails(title="Other", price_cents=1))
+    with pytest.raises(TicketReservedError):
+        await service.delete(listed.id, SELLER)
+    assert await tickets.get(listed.id) == held
+
+
+async def test_an_active_order_of_a_ticket_that_was_never_here_is_an_error_and_a_cancelled_one_is_not(
+    service: TicketService, orders: OrderProjection, order_for: Callable[..., Any]
+) -> None:
+    order = order_for(new_id())
+
+    with pytest.raises(TicketNotFoundError):
+        await service.follow_order(order.created)
+    await service.follow_order(order.cancelled)
+    known = await orders.find(order.id)
+    assert known is not None
+    assert known.status is OrderStatus.CANCELLED
+
+
+async def test_two_edits_at_once_both_happen_and_the_later_is_whole(
+    service: TicketService, tickets: TicketRepository, listed: Ticket
+) -> None:
+    edits = [TicketDetails(title=f"Seat {n}", price_cents=n, description=f"by {n}") for n in range(1, 6)]
+    results = await asyncio.gather(*(service.edit(listed.id, SELLER, edit) for edit in edits))
+
+    assert sorted(ticket.version for ticket in results) == [2, 3, 4, 5, 6]
+    last = max(results, key=lambda ticket: ticket.version)
+    assert (await tickets.get(listed.id)) == last
+    assert last.details in edits
+    assert await subjects(tickets, listed.id) == ["ticket.created", *["ticket.updated"] * 5]
+
+
+async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
+    service: TicketService, tickets: TicketRepository, details: TicketDetails, order_for: Callable[..., Any]
+) -> None:
+    async def delete_after(looks: int, ticket_id: str) -> None:
+        for _ in range(looks):
+            await service.get(ticket_id)
+        await service.delete(ticket_id, SELLER)
+
+    outcomes = set()
+    for turn in range(40):
+        listed = await service.create(SELLER, details)
+        order = order_for(listed.id)
+        raced = await asyncio.gather(
+            delete_after(turn % 8, listed.id), service.follow_order(order.created), return_exceptions=True
+        )
+        refused = [result for result in raced if result is not None]
+        status, holder = await state(tickets, listed.id)
+        if refused:
+            assert [type(error) for error in refused] == [TicketReservedError]
+            assert (status, holder) == (TicketStatus.HELD, order.id)
+        else:
+            assert (status, holder) == (TicketStatus.DELETED, None)
+            # The second one is the answer to the order.
+            assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.deleted", "ticket.deleted"]
+        outcomes.add(status)
+
+    assert outcomes == {TicketStatus.HELD, TicketStatus.DELETED}
+
+
+class StallingTickets(TicketRepository):
+    """A replica that stalls between its decision and its write."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox)
+        self.deciding = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def save(self, entity: Ticket, *publishers: Any) -> None:
+        self.deciding.set()
+        await self.go_on.wait()
+        await super().save(entity, *publishers)
+
+
+async def test_a_replica_that_stalls_before_its_write_cannot_undo_what_another_has_seen(
+    service: TicketService,
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    database: Database,
+    listed: Ticket,
+    order_for: Callable[..., Any],
+) -> None:
+    order = order_for(listed.id)
+    stalling = StallingTickets(Outbox(database["tickets"]))
+    stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(order.created))
+    await stalling.deciding.wait()
+    # The other replica finds the ticket still available, as it should be, and so writes nothing: the versions agree.
+    await service.follow_order(order.cancelled)
+    stalling.go_on.set()
+    await stalled
+
+    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
+
+
+async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
+    service: TicketService,
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    database: Database,
+    listed: Ticket,
+    order_for: Callable[..., Any],
+) -> None:
+    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    stalling = StallingTickets(Outbox(database["tickets"]))
+    stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(first.created))
+    await stalling.deciding.wait()
+    for fact in (first.cancelled, second.created):
+        await service.follow_order(fact)
+    stalling.go_on.set()
+    await stalled
+
+    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+
+
+# Each order but the last is over; the last may be at any point. That is all that the index in orders allows.
+ENDINGS = st.sampled_from(["cancelled", "refused"])
+LAST = st.sampled_from(["cancelled", "refused", "created", "completed"])
+FACTS = {
+    "created": ["created"],
+    "completed": ["created", "completed"],
+    "cancelled": ["created", "cancelled"],
+    "refused": ["created", "completed", "refused"],
+}
+
+
+# The database is shared between examples; every example has a ticket of its own.
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), earlier=st.lists(ENDINGS, max_size=3), last=LAST, deleted=st.booleans())
+async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+    data: st.DataObject,
+    earlier: list[str],
+    last: str,
+    deleted: bool,
+) -> None:
+    replicas = [TicketService(tickets, orders, currency="usd") for _ in range(2)]
+    listed = await replicas[0].create(SELLER, details)
+    if deleted:
+        await replicas[0].delete(listed.id, SELLER)
+    stories = [order_for(listed.id, minute=minute) for minute in range(len(earlier) + 1)]
+    facts: list[OrderData] = [
+        getattr(story, fact) for story, ending in zip(stories, [*earlier, last], strict=True) for fact in FACTS[ending]
+    ]
+    again = data.draw(st.lists(st.sampled_from(facts), max_size=4))
+    arrivals = data.draw(st.permutations([*facts, *again]))
+    at_once = data.draw(st.integers(1, 4))
+
+    for begin in range(0, len(arrivals), at_once):
+        batch = arrivals[begin : begin + at_once]
+        await asyncio.gather(*(replicas[n % 2].follow_order(fact) for n, fact in enumerate(batch)))
+
+    holder = stories[-1].id
+    expected = {
+        "completed": (TicketStatus.SOLD, holder),
+        "created": (TicketStatus.DELETED, None) if deleted else (TicketStatus.HELD, holder),
+    }.get(last, (TicketStatus.DELETED if deleted else TicketStatus.AVAILABLE, None))
+    assert await state(tickets, listed.id) == expected
+    if deleted and last == "created":
+        tombstone = await tickets.find(listed.id)
+        assert tombstone is not None
+        assert tombstone.answered_orders[holder] == 1
