@@ -1,0 +1,355 @@
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from ticketing_common.entity import new_id
+from ticketing_common.errors import NotFoundError, PermanentError
+from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus, TicketStatus
+from ticketing_orders.domain import Order
+from ticketing_orders.errors import (
+    OrderNotDueError,
+    OrderNotFoundError,
+    OrderTransitionError,
+    TicketNotFoundError,
+    TicketReservedError,
+)
+from ticketing_orders.publishers import order_created
+
+ROUNDS: Final = 200
+AT_ONCE: Final = 10
+
+
+async def told(orders, order) -> list[str]:
+    """The names of the events of an order, in the order in which they were committed."""
+    document = await orders.collection.find_one({"_id": order.id})
+    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
+
+
+async def place(service, ticket, user_id=None) -> Order:
+    await service.follow_ticket(ticket)
+    return await service.place(ticket.id, user_id=user_id or new_id())
+
+
+# --- placing --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_is_paid_at_the_price_it_was_placed_at(service, orders, make_ticket, make_payment):
+    ticket = make_ticket(price_cents=1_000)
+    order = await place(service, ticket)
+    await service.follow_ticket(ticket.model_copy(update={"version": 2, "price_cents": 9_900, "title": "Dearer"}))
+    await service.follow_payment(make_payment(order))
+    paid = await orders.get(order.id)
+    assert (paid.status, paid.ticket.price_cents, paid.ticket.title) == (OrderStatus.COMPLETE, 1_000, ticket.title)
+
+
+async def test_a_new_order_sees_the_new_price(service, make_ticket):
+    ticket = make_ticket(price_cents=1_000)
+    await service.follow_ticket(ticket)
+    order = await place(service, ticket.model_copy(update={"version": 2, "price_cents": 900}))
+    assert order.ticket.price_cents == 900
+
+
+async def test_an_order_that_overtook_its_ticket_waits_for_it(service, make_ticket):
+    ticket = make_ticket()
+    placing = asyncio.create_task(service.place(ticket.id, user_id=new_id()))
+    await asyncio.sleep(0)  # let it begin
+    await service.follow_ticket(ticket)
+    assert (await placing).ticket.id == ticket.id
+
+
+@pytest.mark.parametrize("ticket_id", ["f" * 24, "abc", "", "F" * 24, "a" * 10_000, "a" * 24 + "\n", "{'$ne': None}"])
+async def test_what_names_no_ticket_is_not_found(service, orders, ticket_id):
+    with pytest.raises(TicketNotFoundError):
+        await service.place(ticket_id, user_id=new_id())
+    assert await orders.collection.count_documents({}) == 0
+
+
+async def test_a_deleted_ticket_is_not_found(service, make_ticket):
+    ticket = make_ticket(status=TicketStatus.DELETED)
+    with pytest.raises(TicketNotFoundError):
+        await place(service, ticket)
+
+
+# --- the ticket goes ------------------------------------------------------------------------------------------------
+
+
+async def test_a_deleted_ticket_ends_its_unpaid_order(service, orders, make_ticket):
+    ticket = make_ticket()
+    order = await place(service, ticket)
+    deleted = ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED})
+    for _ in range(2):  # redelivered: the same again, and nothing more is told
+        await service.follow_ticket(deleted)
+        ended = await orders.get(order.id)
+        assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, OrderReason.TICKET_GONE)
+    assert await told(orders, order) == ["order.created", "order.cancelled"]
+
+
+async def test_a_deletion_told_again_ends_an_order_that_came_too_late(service, orders, make_ticket, make_order):
+    ticket = make_ticket(version=2, status=TicketStatus.DELETED)
+    await service.follow_ticket(ticket)
+    order = make_order(ticket)  # its request had read the ticket just before
+    await orders.add(order, order_created)
+    await service.follow_ticket(ticket.model_copy(update={"version": 3}))
+    assert (await orders.get(order.id)).reason is OrderReason.TICKET_GONE
+
+
+async def test_a_crash_between_projection_and_order_heals_on_redelivery(service, orders, tickets, make_ticket):
+    ticket = make_ticket()
+    order = await place(service, ticket)
+    deleted = ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED})
+    await tickets.apply(deleted)  # and here the process died
+    await service.follow_ticket(deleted)
+    assert (await orders.get(order.id)).reason is OrderReason.TICKET_GONE
+
+
+async def test_an_older_update_after_the_deletion_still_ends_the_order(service, orders, tickets, make_ticket):
+    ticket = make_ticket()
+    order = await place(service, ticket)
+    await tickets.apply(ticket.model_copy(update={"version": 3, "status": TicketStatus.DELETED}))
+    await service.follow_ticket(ticket.model_copy(update={"version": 2}))
+    assert (await orders.get(order.id)).reason is OrderReason.TICKET_GONE
+
+
+async def test_a_paid_order_outlives_its_ticket(service, orders, make_ticket, make_payment):
+    ticket = make_ticket()
+    order = await place(service, ticket)
+    await service.follow_payment(make_payment(order))
+    await service.follow_ticket(ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED}))
+    assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
+
+
+# --- the money comes, or does not -----------------------------------------------------------------------------------
+
+
+async def test_an_authorised_payment_completes_the_order_once(service, orders, make_ticket, make_payment):
+    order = await place(service, make_ticket())
+    payment = make_payment(order)
+    for _ in range(3):
+        await service.follow_payment(payment)
+    paid = await orders.get(order.id)
+    assert (paid.status, paid.payment_id, paid.version) == (OrderStatus.COMPLETE, payment.id, 2)
+    assert await told(orders, order) == ["order.created", "order.completed"]
+
+
+async def test_an_authorisation_for_a_cancelled_order_changes_nothing(service, orders, make_ticket, make_payment):
+    order = await place(service, make_ticket())
+    await service.cancel(order.id, user_id=order.user_id)
+    await service.follow_payment(make_payment(order))
+    ended = await orders.get(order.id)
+    assert (ended.status, ended.payment_id, ended.version) == (OrderStatus.CANCELLED, None, 2)
+
+
+async def test_a_late_authorisation_does_not_complete_a_ticket_sold_on(service, orders, make_ticket, make_payment):
+    ticket = make_ticket()
+    first = await place(service, ticket)
+    await service.cancel(first.id, user_id=first.user_id)
+    second = await service.place(ticket.id, user_id=new_id())
+    await service.follow_payment(make_payment(first))
+    assert (await orders.get(first.id)).status is OrderStatus.CANCELLED
+    assert (await orders.get(second.id)).status is OrderStatus.CREATED
+
+
+async def test_a_declined_attempt_leaves_the_hold_for_another_card(service, orders, make_ticket, make_payment):
+    order = await place(service, make_ticket())
+    await service.follow_payment(make_payment(order, status=PaymentStatus.FAILED))
+    assert (await orders.get(order.id)).status is OrderStatus.CREATED
+    await service.follow_payment(make_payment(order))
+    assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
+
+
+async def test_a_refused_capture_ends_the_order_and_frees_the_ticket(service, orders, make_ticket, make_payment):
+    ticket = make_ticket()
+    order = await place(service, ticket)
+    payment = make_payment(order)
+    await service.follow_payment(payment)
+    refused = payment.model_copy(update={"version": 3, "status": PaymentStatus.FAILED})
+    for _ in range(2):
+        await service.follow_payment(refused)
+    await service.follow_payment(payment)  # the authorisation once more, late
+    ended = await orders.get(order.id)
+    assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, OrderReason.PAYMENT_FAILED)
+    assert await told(orders, order) == ["order.created", "order.completed", "order.cancelled"]
+    await service.place(ticket.id, user_id=new_id())
+
+
+async def test_an_authorisation_that_comes_after_its_own_failure_is_no_news(service, orders, make_ticket, make_payment):
+    order = await place(service, make_ticket())
+    payment = make_payment(order)
+    await service.follow_payment(payment.model_copy(update={"version": 3, "status": PaymentStatus.FAILED}))
+    await service.follow_payment(payment)
+    assert (await orders.get(order.id)).status is OrderStatus.CREATED
+
+
+async def test_another_payments_failure_does_not_end_a_paid_order(service, orders, make_ticket, make_payment):
+    order = await place(service, make_ticket())
+    await service.follow_payment(make_payment(order))
+    await service.follow_payment(make_payment(order, status=PaymentStatus.FAILED))
+    assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
+
+
+async def test_events_about_an_order_that_never_existed_are_given_up(service, make_order, make_payment):
+    stranger = make_order()
+    with pytest.raises(PermanentError):
+        await service.follow_payment(make_payment(stranger))
+    with pytest.raises(PermanentError):
+        await service.expire(stranger.id, deadline=stranger.expires_at)
+    assert issubclass(OrderNotFoundError, NotFoundError)
+
+
+# --- the deadline ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_due_hold_expires_once(service, orders, make_order):
+    order = make_order(due=True)
+    await orders.add(order, order_created)
+    for _ in range(2):
+        await service.expire(order.id, deadline=order.expires_at)
+    ended = await orders.get(order.id)
+    assert (ended.status, ended.reason, ended.version) == (OrderStatus.CANCELLED, OrderReason.EXPIRED, 2)
+    assert await told(orders, order) == ["order.created", "order.cancelled"]
+
+
+async def test_a_hold_that_is_not_due_here_is_asked_about_again(service, orders, make_ticket):
+    order = await place(service, make_ticket())
+    with pytest.raises(OrderNotDueError):
+        await service.expire(order.id, deadline=order.expires_at)
+    assert (await orders.get(order.id)).status is OrderStatus.CREATED
+
+
+async def test_a_paid_order_does_not_expire(service, orders, make_order, make_payment):
+    order = make_order(due=True)
+    await orders.add(order, order_created)
+    await service.follow_payment(make_payment(order))
+    await service.expire(order.id, deadline=order.expires_at)
+    assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
+
+
+async def test_a_cancelled_orders_timer_does_not_touch_the_next_buyer(service, orders, make_order, make_ticket):
+    ticket = make_ticket()
+    await service.follow_ticket(ticket)
+    first = make_order(ticket, due=True)
+    await orders.add(first, order_created)
+    await service.cancel(first.id, user_id=first.user_id)
+    second = await service.place(ticket.id, user_id=new_id())
+    await service.expire(first.id, deadline=first.expires_at)
+    assert (await orders.get(first.id)).reason is OrderReason.BUYER
+    assert (await orders.get(first.id)).version == 2
+    assert (await orders.get(second.id)).status is OrderStatus.CREATED
+
+
+async def test_an_older_deadline_does_not_end_an_order(service, orders, make_order):
+    order = make_order(due=True)
+    await orders.add(order, order_created)
+    await service.expire(order.id, deadline=order.expires_at - timedelta(seconds=1))
+    assert (await orders.get(order.id)).status is OrderStatus.CREATED
+
+
+# --- races ----------------------------------------------------------------------------------------------------------
+
+
+async def race(*sides: Awaitable[object]) -> list[object]:
+    """Run all at once, each set off at its own random moment within a few milliseconds, so that either may win."""
+
+    async def run(side: Awaitable[object]) -> object:
+        await asyncio.sleep(random.uniform(0, 0.004))
+        return await side
+
+    return await asyncio.gather(*map(run, sides), return_exceptions=True)
+
+
+async def many_rounds(once) -> Counter[object]:
+    """How often each outcome came."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def bounded() -> object:
+        async with slots:
+            return await once()
+
+    return Counter(await asyncio.gather(*(bounded() for _ in range(ROUNDS))))
+
+
+async def test_pay_against_cancel_has_one_winner(service, orders, make_order, make_payment):
+    async def once() -> OrderStatus:
+        order = make_order()
+        await orders.add(order, order_created)
+        payment = make_payment(order)
+        paid, cancelled = await race(service.follow_payment(payment), service.cancel(order.id, user_id=order.user_id))
+        assert paid is None
+        after = await orders.get(order.id)
+        assert after.version == 2
+        if after.status is OrderStatus.COMPLETE:
+            assert isinstance(cancelled, OrderTransitionError)
+            assert (after.reason, after.payment_id) == (None, payment.id)
+            assert await told(orders, order) == ["order.created", "order.completed"]
+        else:
+            assert isinstance(cancelled, Order)
+            assert (after.reason, after.payment_id) == (OrderReason.BUYER, None)
+            assert await told(orders, order) == ["order.created", "order.cancelled"]
+        return after.status
+
+    outcomes = await many_rounds(once)
+    assert set(outcomes) == {OrderStatus.COMPLETE, OrderStatus.CANCELLED}, outcomes
+
+
+async def test_pay_against_expire_has_one_winner(service, orders, make_order, make_payment):
+    async def once() -> OrderStatus:
+        order = make_order(due=True)
+        await orders.add(order, order_created)
+        payment = make_payment(order)
+        answers = await race(service.follow_payment(payment), service.expire(order.id, deadline=order.expires_at))
+        assert answers == [None, None]
+        after = await orders.get(order.id)
+        assert after.version == 2
+        if after.status is OrderStatus.COMPLETE:
+            assert (after.reason, after.payment_id) == (None, payment.id)
+            assert await told(orders, order) == ["order.created", "order.completed"]
+        else:
+            assert (after.reason, after.payment_id) == (OrderReason.EXPIRED, None)
+            assert await told(orders, order) == ["order.created", "order.cancelled"]
+        return after.status
+
+    outcomes = await many_rounds(once)
+    assert set(outcomes) == {OrderStatus.COMPLETE, OrderStatus.CANCELLED}, outcomes
+
+
+async def test_pay_cancel_expire_and_deletion_at_once_have_one_winner(
+    service, orders, make_order, make_ticket, make_payment
+):
+    async def once() -> OrderReason | None:
+        ticket = make_ticket()
+        order = make_order(ticket, due=True)
+        await orders.add(order, order_created)
+        await race(
+            service.follow_payment(make_payment(order)),
+            service.cancel(order.id, user_id=order.user_id),
+            service.expire(order.id, deadline=order.expires_at),
+            service.follow_ticket(ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED})),
+        )
+        after = await orders.get(order.id)
+        assert after.version == 2
+        assert (after.status is OrderStatus.COMPLETE) == (after.reason is None)
+        assert len(await told(orders, order)) == 2
+        return after.reason
+
+    outcomes = await many_rounds(once)
+    assert len(outcomes) > 1, outcomes
+
+
+async def test_a_freed_ticket_goes_to_one_of_those_who_wait(service, orders, make_ticket):
+    ticket = make_ticket()
+    held = await place(service, ticket)
+    answers = await race(
+        service.cancel(held.id, user_id=held.user_id),
+        *(service.place(ticket.id, user_id=new_id()) for _ in range(20)),
+    )
+    placed = [answer for answer in answers[1:] if isinstance(answer, Order)]
+    refused = [answer for answer in answers[1:] if isinstance(answer, TicketReservedError)]
+    assert len(placed) <= 1
+    assert len(placed) + len(refused) == 20
+    active = await orders.collection.count_documents({"ticket.id": ticket.id, "status": "created"})
+    assert active == len(placed)

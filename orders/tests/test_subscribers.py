@@ -1,0 +1,153 @@
+import json
+from datetime import timedelta
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import (
+    ExpirationCompleted,
+    ExpirationData,
+    OrderCancelled,
+    OrderCompleted,
+    OrderReason,
+    OrderStatus,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentStatus,
+    PaymentVoided,
+    TicketCreated,
+    TicketDeleted,
+    TicketStatus,
+    TicketUpdated,
+)
+from ticketing_common.storage import Outbox
+from ticketing_common.testing.apps import run_app
+from ticketing_orders.app import create_app
+from ticketing_orders.publishers import order_created
+from ticketing_orders.repository import OrderRepository
+from ticketing_orders.settings import Settings
+from ticketing_orders.subscribers import OrderSubscriber, subscriptions
+
+
+def expired(order, *, version=1) -> ExpirationCompleted:
+    return ExpirationCompleted.of(
+        ExpirationData(id=order.id, version=version, order_id=order.id, expires_at=order.expires_at)
+    )
+
+
+def test_only_what_changes_an_order_is_listened_to():
+    heard = {event for subscription in subscriptions(None) for event in subscription.handlers}
+    assert heard == {
+        TicketCreated,
+        TicketUpdated,
+        TicketDeleted,
+        PaymentAuthorized,
+        PaymentFailed,
+        ExpirationCompleted,
+    }
+    assert not heard & {PaymentCaptured, PaymentVoided}
+    assert [subscription.durable("orders") for subscription in subscriptions(None)] == [
+        "orders-tickets",
+        "orders-payments",
+        "orders-expirations",
+    ]
+
+
+async def test_every_handler_bears_being_called_twice(service, orders, make_order, make_ticket, make_payment):
+    subscriber = OrderSubscriber(service)
+    ticket = make_ticket()
+    for _ in range(2):
+        await subscriber.on_ticket_created(TicketCreated.of(ticket))
+        await subscriber.on_ticket_updated(TicketUpdated.of(ticket.model_copy(update={"version": 2})))
+    paid, failed, late = make_order(ticket), make_order(), make_order(due=True)
+    for order in (paid, failed, late):
+        await orders.add(order, order_created)
+    payment, refused = make_payment(paid), make_payment(failed)
+    await subscriber.on_payment_authorized(PaymentAuthorized.of(refused))
+    for _ in range(2):
+        await subscriber.on_payment_authorized(PaymentAuthorized.of(payment))
+        await subscriber.on_payment_failed(
+            PaymentFailed.of(refused.model_copy(update={"version": 3, "status": PaymentStatus.FAILED}))
+        )
+        await subscriber.on_expiration_completed(expired(late))
+        await subscriber.on_ticket_deleted(
+            TicketDeleted.of(ticket.model_copy(update={"version": 3, "status": TicketStatus.DELETED}))
+        )
+    found = [await orders.get(order.id) for order in (paid, failed, late)]
+    assert [(order.status, order.reason, order.version) for order in found] == [
+        (OrderStatus.COMPLETE, None, 2),
+        (OrderStatus.CANCELLED, OrderReason.PAYMENT_FAILED, 3),
+        (OrderStatus.CANCELLED, OrderReason.EXPIRED, 2),
+    ]
+
+
+async def test_the_saga_is_told_over_the_bus(service_settings, identity, bus, make_ticket, make_order, make_payment):
+    """A held ticket is paid; another's capture fails; a third goes; a fourth expires: each as the bus brings it."""
+    app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 5}))
+    async with run_app(app) as client:
+        orders = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+
+        async def hold():
+            listed = make_ticket()
+            await bus.publish(TicketCreated.of(listed))
+            answer = await client.post("/api/orders", json={"ticketId": listed.id}, headers=identity.headers())
+            assert answer.status_code == 201
+            return listed, await orders.get(answer.json()["id"])
+
+        _, paid = await hold()
+        payment = make_payment(paid)
+        await bus.publish(PaymentAuthorized.of(payment))
+        completed = await bus.expect(OrderCompleted, lambda event: event.data.id == paid.id)
+        assert (completed.data.payment_id, completed.data.version) == (payment.id, 2)
+
+        await bus.publish(PaymentFailed.of(payment.model_copy(update={"version": 3, "status": PaymentStatus.FAILED})))
+        cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == paid.id)
+        assert (cancelled.data.reason, cancelled.data.version) == (OrderReason.PAYMENT_FAILED, 3)
+
+        listed, gone = await hold()
+        await bus.publish(TicketDeleted.of(listed.model_copy(update={"version": 2, "status": TicketStatus.DELETED})))
+        cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == gone.id)
+        assert cancelled.data.reason is OrderReason.TICKET_GONE
+
+        late = make_order(due=True)
+        await orders.add(late)
+        await bus.publish(expired(late))
+        cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == late.id)
+        assert cancelled.data.reason is OrderReason.EXPIRED
+
+
+async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(service_settings, bus, make_order):
+    app = create_app(Settings.model_validate(service_settings))
+    async with run_app(app):
+        order = make_order()
+        order.expires_at = utc_now() + timedelta(milliseconds=500)
+        await OrderRepository(Outbox(app.state.backbone.collection("orders"))).add(order)
+        await bus.publish(expired(order))
+        cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == order.id)
+        assert cancelled.time >= order.expires_at
+
+
+async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_settings, bus, make_order, make_payment):
+    app = create_app(Settings.model_validate(service_settings))
+    letters = await bus.js.subscribe("dead_letters.>")
+    async with run_app(app):
+        event = PaymentAuthorized.of(make_payment(make_order()))
+        await bus.publish(event)
+        letter = json.loads((await letters.next_msg(timeout=5)).data)
+    assert (letter["consumer"], letter["subject"]) == ("orders-payments", event.nats_subject)
+    assert letter["error"].startswith("OrderNotFoundError")
+
+
+async def test_two_replicas_share_the_events_and_the_one_who_waits_still_sees_the_ticket(
+    service_settings, identity, bus, make_ticket
+):
+    settings = Settings.model_validate(service_settings | {"overtake_wait_seconds": 5})
+    async with run_app(create_app(settings)) as one, run_app(create_app(settings)) as other:
+        for _ in range(5):
+            listed = make_ticket()
+            await bus.publish(TicketCreated.of(listed))
+            body = {"ticketId": listed.id}
+            answers = [
+                await one.post("/api/orders", json=body, headers=identity.headers(user_id=new_id())),
+                await other.post("/api/orders", json=body, headers=identity.headers(user_id=new_id())),
+            ]
+            assert [answer.status_code for answer in answers] == [201, 409]
