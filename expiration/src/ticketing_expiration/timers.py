@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from ticketing_common.telemetry import get_logger
@@ -36,14 +37,9 @@ def from_json(body: bytes) -> dict[str, Any]:
 
 def connect(url: str) -> ArqRedis:
     """A client; nothing is sent until the first command."""
-    client: ArqRedis = ArqRedis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
-        default_queue_name=QUEUE,
-        job_serializer=to_json,
-        job_deserializer=from_json,
-    )
+    pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
+    client = ArqRedis(pool, default_queue_name=QUEUE, job_serializer=to_json, job_deserializer=from_json)
+    client.auto_close_connection_pool = True  # the pool is nobody else's
     return client
 
 

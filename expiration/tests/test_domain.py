@@ -1,0 +1,55 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticketing_common.entity import utc_now
+from ticketing_common.errors import ConflictError
+from ticketing_expiration.domain import TRANSITIONS, Deadline, DeadlineStatus
+from ticketing_expiration.errors import DeadlineTransitionError
+
+pytestmark = pytest.mark.unit
+
+
+def deadline(status: DeadlineStatus = DeadlineStatus.PENDING) -> Deadline:
+    return Deadline(expires_at=utc_now(), status=status)
+
+
+def test_a_deadline_begins_pending() -> None:
+    assert deadline().status is DeadlineStatus.PENDING
+
+
+def test_a_deadline_passes_once() -> None:
+    one = deadline()
+    assert one.complete()
+    assert not one.complete()
+    assert one.status is DeadlineStatus.COMPLETED
+
+
+def test_a_deadline_that_is_off_cannot_pass() -> None:
+    one = deadline(DeadlineStatus.OFF)
+    with pytest.raises(DeadlineTransitionError, match="cannot go from off to completed") as refused:
+        one.complete()
+    assert isinstance(refused.value, ConflictError)
+
+
+def test_what_has_passed_is_not_called_off_afterwards() -> None:
+    one = deadline(DeadlineStatus.COMPLETED)
+    assert not one.switch_off()
+    assert one.status is DeadlineStatus.COMPLETED
+
+
+def test_the_table_knows_every_status() -> None:
+    assert set(TRANSITIONS) == set(DeadlineStatus)
+
+
+@given(st.sampled_from(DeadlineStatus), st.lists(st.sampled_from(["complete", "switch_off"]), max_size=6))
+def test_whatever_is_asked_the_status_moves_only_along_the_table(start: DeadlineStatus, calls: list[str]) -> None:
+    one = deadline(start)
+    for call in calls:
+        before = one.status
+        try:
+            changed = getattr(one, call)()
+        except DeadlineTransitionError:
+            changed = False
+        assert changed == (one.status is not before)
+        assert one.status is before or one.status in TRANSITIONS[before]

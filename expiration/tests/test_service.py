@@ -1,0 +1,203 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import pytest
+
+from ticketing_common.entity import new_id
+from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.events import OrderData, OrderReason, OrderStatus
+from ticketing_common.storage import Database
+from ticketing_common.testing.servers import RedisServer
+from ticketing_expiration.domain import DeadlineStatus
+from ticketing_expiration.repository import DeadlineRepository
+from ticketing_expiration.service import ExpirationService
+from ticketing_expiration.timers import QUEUE, Timers, connect
+
+MakeOrder = Callable[..., OrderData]
+
+
+@pytest.fixture
+async def timers(redis_url: str) -> AsyncIterator[Timers]:
+    made = Timers(connect(redis_url))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def service(deadlines: DeadlineRepository, timers: Timers) -> ExpirationService:
+    return ExpirationService(deadlines, timers)
+
+
+async def told(database: Database) -> list[str]:
+    """The order ids of every expiration.completed that waits in an outbox."""
+    documents = await database["deadlines"].find({"outbox": {"$ne": []}}).to_list(None)
+    return sorted(entry["subject"].rpartition(".")[2] for document in documents for entry in document["outbox"])
+
+
+async def test_an_order_that_was_created_has_a_deadline_and_a_timer(
+    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder, redis_url: str
+) -> None:
+    order = make_order()
+
+    await service.follow_order(order)
+
+    deadline = await deadlines.get(order.id)
+    assert deadline.expires_at == order.expires_at
+    assert deadline.status is DeadlineStatus.PENDING
+    async with connect(redis_url) as redis:
+        assert await redis.zscore(QUEUE, order.id) == round(order.expires_at.timestamp() * 1000)
+
+
+async def test_an_order_heard_of_twice_has_one_deadline(
+    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+) -> None:
+    order = make_order()
+
+    await service.follow_order(order)
+    await service.follow_order(order)
+
+    assert (await deadlines.get(order.id)).version == 1
+
+
+@pytest.mark.parametrize("status", [OrderStatus.COMPLETE, OrderStatus.CANCELLED])
+async def test_an_order_that_ended_has_its_deadline_switched_off(
+    service: ExpirationService,
+    deadlines: DeadlineRepository,
+    database: Database,
+    make_order: MakeOrder,
+    status: OrderStatus,
+) -> None:
+    order = make_order(due_in=-1)
+    await service.follow_order(order)
+
+    await service.follow_order(make_order(order.id, status=status, version=2))
+
+    assert (await deadlines.get(order.id)).status is DeadlineStatus.OFF
+    assert await service.release_due() == 0
+    assert await told(database) == []
+
+
+@pytest.mark.parametrize("status", [OrderStatus.COMPLETE, OrderStatus.CANCELLED])
+async def test_an_end_that_overtakes_the_beginning_still_switches_off(
+    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder, status: OrderStatus
+) -> None:
+    order = make_order(due_in=-1)
+
+    await service.follow_order(make_order(order.id, due_in=-1, status=status, version=2))
+    await service.follow_order(order)
+
+    assert (await deadlines.get(order.id)).status is DeadlineStatus.OFF
+    assert await service.release_due() == 0
+
+
+async def test_the_cancellation_that_we_caused_changes_nothing(
+    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+) -> None:
+    order = make_order(due_in=-1)
+    await service.follow_order(order)
+    await service.release_due()
+    before = await deadlines.get(order.id)
+
+    cancelled = make_order(order.id, status=OrderStatus.CANCELLED, reason=OrderReason.EXPIRED, version=2)
+    await service.follow_order(cancelled)
+
+    assert await deadlines.get(order.id) == before
+
+
+async def test_all_that_is_due_is_released_in_one_go_and_nothing_early(
+    service: ExpirationService, deadlines: DeadlineRepository, database: Database, make_order: MakeOrder
+) -> None:
+    due = [make_order(due_in=-3_600 + number) for number in range(450)]  # as after an hour of downtime
+    early = make_order(due_in=60)
+    await asyncio.gather(*(service.follow_order(order) for order in [*due, early]))
+
+    assert await service.release_due() == 450
+
+    assert await told(database) == sorted(order.id for order in due)
+    assert (await deadlines.get(early.id)).status is DeadlineStatus.PENDING
+    assert await service.release_due() == 0
+
+
+async def test_several_workers_at_once_release_nothing_twice(
+    deadlines: DeadlineRepository, timers: Timers, database: Database, make_order: MakeOrder
+) -> None:
+    workers = [ExpirationService(deadlines, timers) for _ in range(3)]
+    orders = [make_order(due_in=-1) for _ in range(300)]
+    await asyncio.gather(*(workers[0].follow_order(order) for order in orders))
+
+    released = await asyncio.gather(*(worker.release_due() for worker in workers))
+
+    assert sum(released) == 300
+    assert await told(database) == sorted(order.id for order in orders)
+
+
+async def test_a_payment_that_races_with_the_deadline_has_one_outcome(
+    service: ExpirationService, deadlines: DeadlineRepository, database: Database, make_order: MakeOrder
+) -> None:
+    orders = [make_order(due_in=-1) for _ in range(100)]
+    await asyncio.gather(*(service.follow_order(order) for order in orders))
+
+    async def pay(order: OrderData) -> None:
+        paid = make_order(order.id, status=OrderStatus.COMPLETE, version=2)
+        while True:
+            try:
+                await service.follow_order(paid)
+            except ConcurrentUpdateError:  # the event is delivered again
+                continue
+            return
+
+    _, *rest = await asyncio.gather(service.release_due(), *map(pay, orders))
+
+    assert len(rest) == 100
+    statuses = {order.id: (await deadlines.get(order.id)).status for order in orders}
+    assert set(statuses.values()) <= {DeadlineStatus.COMPLETED, DeadlineStatus.OFF}
+    assert await told(database) == sorted(id_ for id_, status in statuses.items() if status is DeadlineStatus.COMPLETED)
+
+
+async def test_a_timer_that_comes_early_is_told_how_long_to_wait(
+    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+) -> None:
+    order = make_order(due_in=60)
+    await service.follow_order(order)
+
+    remaining = await service.wake(order.id)
+
+    assert remaining is not None
+    assert timedelta(seconds=50) < remaining <= timedelta(seconds=60)
+    assert (await deadlines.get(order.id)).status is DeadlineStatus.PENDING
+
+
+async def test_a_timer_of_nobody_does_nothing(service: ExpirationService) -> None:
+    assert await service.wake(new_id()) is None
+
+
+async def test_one_timer_releases_what_else_is_due(
+    service: ExpirationService, database: Database, make_order: MakeOrder
+) -> None:
+    orders = [make_order(due_in=-1) for _ in range(5)]
+    for order in orders:
+        await service.follow_order(order)
+
+    await service.wake(orders[3].id)
+
+    assert await told(database) == sorted(order.id for order in orders)
+
+
+async def test_with_redis_away_the_deadline_is_stored_and_the_timer_set_later(
+    service: ExpirationService,
+    deadlines: DeadlineRepository,
+    make_order: MakeOrder,
+    redis_server: RedisServer,
+) -> None:
+    redis_server.kill()
+    order = make_order(due_in=5)
+    await service.follow_order(order)
+    assert (await deadlines.get(order.id)).status is DeadlineStatus.PENDING
+
+    redis_server.start()
+
+    async with asyncio.timeout(5):
+        while await service.arm_upcoming(timedelta(seconds=30)) == 0:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.05)
+    assert await service.arm_upcoming(timedelta(seconds=30)) == 0

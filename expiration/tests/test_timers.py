@@ -1,0 +1,82 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.testing.servers import RedisServer
+from ticketing_expiration import timers as room
+from ticketing_expiration.timers import QUEUE, Timers, connect
+
+
+@pytest.fixture
+async def timers(redis_url: str) -> AsyncIterator[Timers]:
+    made = Timers(connect(redis_url))
+    yield made
+    await made.close()
+
+
+async def test_a_timer_is_set_once_for_its_moment(timers: Timers, redis_url: str) -> None:
+    order_id, at = new_id(), utc_now() + timedelta(minutes=15)
+
+    assert await timers.arm(order_id, at)
+    assert await timers.arm(order_id, at + timedelta(hours=1))
+
+    async with connect(redis_url) as redis:
+        assert await redis.zrange(QUEUE, 0, -1, withscores=True) == [
+            (order_id.encode(), round(at.timestamp() * 1000)),
+        ]
+
+
+async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url: str) -> None:
+    order_id = new_id()
+    await timers.arm(order_id, utc_now())
+
+    async with connect(redis_url) as redis:
+        stored = await redis.get(f"arq:job:{order_id}")
+
+    assert stored is not None
+    assert room.from_json(stored)["a"] == [order_id]
+
+
+async def test_missing_timers_are_found(timers: Timers) -> None:
+    armed, missing = new_id(), new_id()
+    await timers.arm(armed, utc_now())
+
+    assert await timers.without_timer([armed, missing]) == [missing]
+    assert await timers.without_timer([]) == []
+
+
+async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Timers, redis_server: RedisServer) -> None:
+    redis_server.kill()
+
+    assert not await timers.arm(new_id(), utc_now())
+    assert await timers.without_timer([new_id()]) == []
+
+
+async def test_a_redis_that_hangs_holds_up_one_caller_not_all(
+    timers: Timers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_server.pause()
+    try:
+        begun = time.monotonic()
+        outcomes = [await timers.arm(new_id(), utc_now()) for _ in range(20)]
+        took = time.monotonic() - begun
+    finally:
+        redis_server.resume()
+
+    assert not any(outcomes)
+    assert took < 2 * room.ANSWER_SECONDS
+
+
+async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_server: RedisServer) -> None:
+    redis_server.kill()
+    order_id = new_id()
+    assert not await timers.arm(order_id, utc_now())
+    redis_server.start()
+
+    async with asyncio.timeout(room.PAUSE_SECONDS + 3):
+        while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (there is nothing to be told by)
+            await asyncio.sleep(0.05)
