@@ -16,7 +16,7 @@ export class ApiError extends Error {
 
   /** True when the call may have been carried out although we got no definite answer. */
   get outcomeUnknown(): boolean {
-    return this.status === 0 || this.status === 502 || this.status === 504 || this.stillRunning;
+    return this.status === 0 || this.status >= 500 || this.stillRunning;
   }
 
   /** The first call with this idempotency key has not finished: a conflict with ourselves, not with somebody else. */
