@@ -80,13 +80,9 @@ function explain(error: unknown): PaymentProblem {
   if (!(error instanceof ApiError)) throw error;
   if (error.status === 402) return declined("Your bank refused the payment.");
   if (error.outcomeUnknown) {
-    const text =
-      "We do not know yet whether the payment arrived. You can press “Pay” again: it will not charge you twice.";
-    return { tone: "warn", title: "No answer", text };
-  }
-  if (error.status === 503) {
     const wait = error.retryAfter ? `in ${error.retryAfter} seconds` : "in a moment";
-    return { tone: "warn", title: "Payments are busy", text: `You were not charged. Please try again ${wait}.` };
+    const text = `We do not know yet whether the payment arrived. Press “Pay” again ${wait}: it will not charge you twice.`;
+    return { tone: "warn", title: "No answer yet", text };
   }
   if (error.status === 401) {
     return {

@@ -54,11 +54,14 @@ describe("a payment", () => {
     expect(pay.mock.calls[0]?.[1]).not.toBe(pay.mock.calls[1]?.[1]);
   });
 
-  it("repeats the very same call after a lost answer", async () => {
-    pay.mockRejectedValueOnce(unreachable()).mockResolvedValueOnce(payment);
+  it.each([
+    ["a lost answer", unreachable()],
+    ["a Stripe that did not answer in time", localError(503)],
+  ])("repeats the very same call after %s", async (_case, failure) => {
+    pay.mockRejectedValueOnce(failure).mockResolvedValueOnce(payment);
     const { result, press } = start();
     await press();
-    expect(result.current.problem?.title).toBe("No answer");
+    expect(result.current.problem?.title).toBe("No answer yet");
     await press();
     expect(pay.mock.calls[1]).toEqual(pay.mock.calls[0]);
     expect(entry.createPaymentMethod).toHaveBeenCalledTimes(1);
