@@ -1,6 +1,9 @@
 """The servers that every other test stands on."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -9,7 +12,15 @@ import pytest
 from pymongo import MongoClient
 from redis.asyncio import Redis
 
-from ticketing_common.testing.servers import NatsServer, RedisServer, ServerProcess, ServerStartError, StripeDouble
+from ticketing_common.testing.servers import (
+    NatsServer,
+    RedisServer,
+    ServerProcess,
+    ServerStartError,
+    StripeDouble,
+    binaries,
+)
+from ticketing_common.testing.servers.binaries import find_binary
 
 
 def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
@@ -95,3 +106,45 @@ class Broken(ServerProcess):
 def test_a_server_that_ends_while_starting_is_reported_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(ServerStartError, match="the reason"):
         Broken(tmp_path).start()
+
+
+def test_a_program_on_path_goes_before_the_one_inside_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "nats-server"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    assert find_binary("nats-server") != own
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    assert find_binary("nats-server") == own
+
+
+def test_a_program_that_is_nowhere_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(binaries, "_INSIDE_WHEELS", {})
+    with pytest.raises(ServerStartError, match=r"There is no mongod here .* on PATH, or .* with MONGO_URL="):
+        find_binary("mongod")
+
+
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib
+from ticketing_common.testing.servers import NatsServer
+server = NatsServer(pathlib.Path({str(tmp_path)!r}))
+server.start()
+print(server.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid, deadline = int(said.stdout), time.monotonic() + 10
+    while _lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,39 @@ def test_wiping_forgets_keys_and_data(tmp_path: Path) -> None:
         data.seeded.touch()
     data.wipe()
     assert {entry.name for entry in data.path.iterdir()} == {"lock"}
+
+
+def test_wiping_leaves_what_no_stack_has_made(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").touch()
+    (tmp_path / "thesis.txt").touch()
+    DataDir(tmp_path).create()
+
+    DataDir(tmp_path).wipe()
+
+    assert {entry.name for entry in tmp_path.iterdir()} == {"photos", "thesis.txt"}
+    assert (tmp_path / "photos" / "one.jpg").exists()
+
+
+def test_asking_whether_it_runs_never_keeps_a_stack_from_starting(tmp_path: Path) -> None:
+    data, stop = DataDir(tmp_path), threading.Event()
+    data.create()
+
+    def ask() -> None:
+        while not stop.is_set():
+            data.is_running()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(200):
+            with data.locked():
+                pass
+    finally:
+        stop.set()
+        asking.join()
+
+
+def test_asking_whether_it_runs_makes_no_folder(tmp_path: Path) -> None:
+    assert not DataDir(tmp_path / "nothing").is_running()
+    assert not (tmp_path / "nothing").exists()

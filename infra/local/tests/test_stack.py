@@ -162,7 +162,7 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     assert f"Port {port} is taken by another program" in " ".join(refused.stdout.split())
 
 
-def test_a_server_that_cannot_be_reached_is_not_waited_for_in_silence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_one_clear_sentence(tmp_path: Path) -> None:
     refused = ticketing("up", "--no-client", "--data-dir", "/proc/nowhere")
     assert refused.returncode == 1
     assert "Choose another --data-dir" in " ".join(refused.stdout.split())

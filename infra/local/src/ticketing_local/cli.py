@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import httpx
 import typer
+from rich.markup import escape
 
 from ticketing_common.testing.servers import ServerStartError
 
@@ -67,11 +68,11 @@ def up(
         state = data.read_state()
         where = f" at {state.addresses['client']}" if state and "client" in state.addresses else ""
         fail(f"It is already running{where}. `ticketing status` tells more, `ticketing down` stops it.")
-    if fresh:
-        data.wipe()
-    if detach:
-        raise typer.Exit(_detach(data, port=port, client=client))
     try:
+        if fresh:
+            data.wipe()
+        if detach:
+            raise typer.Exit(_detach(data, port=port, client=client))
         with data.locked():
             status = supervise(StackOptions(data.path, port=port, client=client))
     except AlreadyRunningError:
@@ -82,12 +83,9 @@ def up(
 
 
 def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
-    """Start a supervisor of its own session, and watch until it is ready or has failed."""
-    try:
-        data.create()
-        log = (data.logs / "supervisor.log").open("w")
-    except OSError as error:
-        fail(f"{data.path} cannot be used: {error.strerror}. Choose another --data-dir.")
+    """Start a supervisor of its own session, and watch until it is ready or has failed; Ctrl-C ends it too."""
+    data.create()
+    log = (data.logs / "supervisor.log").open("w")
     arguments = ["--data-dir", str(data.path), "--client" if client else "--no-client"]
     if port is not None:
         arguments += ["--port", str(port)]
@@ -99,18 +97,22 @@ def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    with console.status("starting") as shown:
-        while True:
-            state = data.read_state()
-            if state is not None and state.supervisor_pid == supervisor.pid:
-                shown.update(state.message)
-                if state.phase == "ready":
-                    print_addresses(state, DemoAccounts())
-                    return 0
-            if supervisor.poll() is not None:
-                console.print((data.logs / "supervisor.log").read_text().rstrip(), markup=False)
-                return supervisor.returncode or 1
-            time.sleep(0.1)
+    try:
+        with console.status("starting") as shown:
+            while supervisor.poll() is None:
+                state = data.read_state()
+                if state is not None and state.supervisor_pid == supervisor.pid:
+                    shown.update(escape(state.message))
+                    if state.phase == "ready":
+                        print_addresses(state, DemoAccounts())
+                        return 0
+                time.sleep(0.1)
+    except KeyboardInterrupt:
+        supervisor.terminate()
+        supervisor.wait()
+        raise
+    console.print((data.logs / "supervisor.log").read_text().rstrip(), markup=False, soft_wrap=True)
+    return supervisor.returncode or 1
 
 
 @app.command()
@@ -191,13 +193,13 @@ def demo(
         if base_url is not None:
             steps = play({"client": base_url.rstrip("/")}, window)
         elif state and data.is_running() and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
-            console.print("Playing on the running stack.")
+            console.print(f"Playing on the running stack, where a hold lasts {state.reservation_window_seconds} s.")
             steps = play(state.addresses, state.reservation_window_seconds)
         else:
             steps = _demo_on_own_stack()
     except StoryError:
         raise typer.Exit(1) from None
-    except ServerStartError as error:
+    except (ServerStartError, httpx.HTTPError, OSError) as error:
         fail(str(error))
     console.print(f"\n[bold green]All {steps} steps went as they must.[/]")
 
@@ -208,7 +210,8 @@ def _demo_on_own_stack() -> int:
         stack = Stack(options)
         with stack.data.locked():
             signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
-            with console.status("Starting a stack of its own, with holds of a few seconds"):
+            console.print(f"Playing on a stack of its own, where a hold lasts {DEMO_WINDOW_SECONDS} s.")
+            with console.status("starting it"):
                 stack.start(lambda _name, _what: None)
             try:
                 return play(stack.state.addresses, stack.state.reservation_window_seconds)
@@ -218,4 +221,7 @@ def _demo_on_own_stack() -> int:
 
 def main() -> None:
     """The console script."""
+    # What runs on this machine is never asked for through a proxy, by us or by a process that we start.
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost,127.0.0.1")))
     app()

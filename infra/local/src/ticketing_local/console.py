@@ -4,6 +4,7 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 __all__ = ["console", "fail"]
 
@@ -12,5 +13,5 @@ console = Console(highlight=False)
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and what to do, and end with status 1."""
-    console.print(f"[bold red]✗[/] {message}", soft_wrap=True)
+    console.print(f"[bold red]✗[/] {escape(message)}", soft_wrap=True)
     raise typer.Exit(1)

@@ -4,13 +4,18 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import IO, Final, Literal
 
 __all__ = ["AlreadyRunningError", "DataDir", "StackState", "repository_root"]
+
+
+OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "seeded", "state.json")
+PROBE_SECONDS: Final = 0.5
 
 
 def repository_root() -> Path:
@@ -57,15 +62,17 @@ class DataDir:
 
     def create(self) -> None:
         """Make the folder; private, since it holds keys."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(0o700)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
     def wipe(self) -> None:
-        """Forget everything but this folder's lock."""
-        for entry in self.path.iterdir() if self.path.exists() else ():
-            if entry.name != "lock":
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        """Forget everything that a stack has made here, and touch nothing else: the folder may be anybody's."""
+        for name in OURS:
+            entry = self.path / name
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -74,22 +81,22 @@ class DataDir:
         Raises `AlreadyRunningError`.
         """
         self.create()
+        deadline = time.monotonic() + PROBE_SECONDS
         with (self.path / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise AlreadyRunningError(self.path) from error
+            while not _try_lock(lock, fcntl.LOCK_EX):
+                # It may be just somebody's `is_running`, which lets go at once.
+                if time.monotonic() > deadline:
+                    raise AlreadyRunningError(self.path)
+                time.sleep(0.005)
             yield
 
     def is_running(self) -> bool:
         """Whether a supervisor owns the folder."""
-        if not (self.path / "lock").exists():
-            return False
         try:
-            with self.locked():
-                return False
-        except AlreadyRunningError:
-            return True
+            with (self.path / "lock").open() as lock:
+                return not _try_lock(lock, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
 
     def write_state(self, state: StackState) -> None:
         """Replace the state in one step, so that a reader never sees half of it."""
@@ -103,3 +110,11 @@ class DataDir:
             return StackState(**json.loads((self.path / "state.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+
+def _try_lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -7,6 +7,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 import httpx
+from rich.markup import escape
 
 from .api import Api
 from .console import console
@@ -32,14 +33,14 @@ class _Story:
         try:
             outcome = play()
         except StoryError as error:
-            console.print(f"  [red]✗[/] {text}: {error}")
+            console.print(f"  [red]✗[/] {text}: {escape(str(error))}", soft_wrap=True)
             raise
         except (httpx.HTTPError, KeyError, ValueError) as error:
-            console.print(f"  [red]✗[/] {text}: {error!r}")
+            console.print(f"  [red]✗[/] {text}: {escape(repr(error))}", soft_wrap=True)
             raise StoryError(f"{text}: {error!r}") from error
         self.steps += 1
         milliseconds = (time.perf_counter() - began) * 1000
-        console.print(f"  [green]✓[/] {text:<58} [dim]{outcome:<34} {milliseconds:8.0f} ms[/]")
+        console.print(f"  [green]✓[/] {text:<58} [dim]{escape(outcome):<34} {milliseconds:8.0f} ms[/]")
 
     def expect(self, status: int, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         """Call, and insist on the status."""

@@ -39,7 +39,14 @@ def print_status_json(state: StackState | None, *, running: bool) -> int:
 def _exit_status(state: StackState | None, *, running: bool) -> int:
     if state is None or not running:
         return 3
-    return 0 if state.phase == "ready" and not state.dead else 1
+    return 0 if state.phase == "ready" and set(_conditions(state).values()) == {"running"} else 1
+
+
+def _conditions(state: StackState) -> dict[str, str]:
+    """Of each process: running, or how it ended; asks the kernel too, which knows before the supervisor tells."""
+    return {
+        name: state.dead.get(name) or ("running" if _alive(pid) else "gone") for name, pid in state.processes.items()
+    }
 
 
 def print_status(state: StackState | None, *, running: bool) -> int:
@@ -48,9 +55,11 @@ def print_status(state: StackState | None, *, running: bool) -> int:
         console.print("Nothing is running here.")
         return _exit_status(state, running=running)
     table = Table("process", "pid", "state", box=None, padding=(0, 2))
-    for name, pid in state.processes.items():
-        condition = state.dead.get(name) or ("running" if _alive(pid) else "gone")
-        table.add_row(name, str(pid), f"[red]{condition}[/]" if condition != "running" else "[green]running[/]")
+    conditions = _conditions(state)
+    for name, condition in conditions.items():
+        table.add_row(
+            name, str(state.processes[name]), f"[red]{condition}[/]" if condition != "running" else "[green]running[/]"
+        )
     console.print(f"{state.phase}: {state.message}" if state.phase != "ready" else "ready")
     console.print(table)
     return _exit_status(state, running=running)

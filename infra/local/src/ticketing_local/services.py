@@ -1,6 +1,8 @@
 """Our own processes: five services, the worker, and the client."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -99,22 +101,31 @@ class ClientProcess(_HttpProcess):
     def _sources(self) -> list[Path]:
         skipped = {"node_modules", ".next", "tests", "test-results", "playwright-report"}
         folders = [entry for entry in self._source.iterdir() if entry.is_dir() and entry.name not in skipped]
-        files = [entry for entry in self._source.iterdir() if entry.is_file() and entry.name != "next-env.d.ts"]
+        # Written by the compiler itself, or read by people only.
+        made = {"next-env.d.ts", "tsconfig.tsbuildinfo", "README.md"}
+        files = [entry for entry in self._source.iterdir() if entry.is_file() and entry.name not in made]
         return files + [file for folder in folders for file in folder.rglob("*") if file.is_file()]
 
     def _npm(self, *arguments: str) -> None:
         npm = shutil.which("npm")
         if npm is None:
             raise ServerStartError("npm is missing: install Node.js 20 or newer, or run with --no-client.")
-        with self.log.open("ab") as log:
-            status = subprocess.run(
+        with (
+            self.log.open("ab") as log,
+            subprocess.Popen(
                 [npm, *arguments],
                 cwd=self._source,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                status = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)  # npm starts others, which would go on without it
+                raise
         if status != 0:
             raise ServerStartError(f"npm {' '.join(arguments)} failed. Its log ends:\n{self.tail()}")
 

@@ -21,6 +21,7 @@ from ticketing_common.testing.servers import (
 from .data_dir import DataDir, StackState, repository_root
 from .keys import Keys
 from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess
+from .turns import taking_turns
 from .webhooks import register_webhook
 
 __all__ = ["DEFAULT_PORT", "Stack", "StackOptions"]
@@ -68,7 +69,8 @@ class Stack:
     def start(self, progress: Progress) -> None:
         """Start everything; raises `ServerStartError` after stopping what had been started."""
         try:
-            self._start(progress)
+            with taking_turns(lambda: progress("stack", "waiting for another one that is starting")):
+                self._start(progress)
         except BaseException:
             self.stop()
             raise

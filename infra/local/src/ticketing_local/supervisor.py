@@ -5,6 +5,8 @@ import threading
 from types import FrameType
 from typing import Final
 
+import httpx
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ticketing_common.testing.servers import ServerStartError
@@ -37,6 +39,8 @@ def supervise(options: StackOptions) -> int:
         accounts = _start(stack)
     except ServerStartError as error:
         return _failed(stack, str(error))
+    except httpx.HTTPError as error:
+        return _failed(stack, f"A service did not answer as it should: {error}. Its log is in {stack.data.logs}.")
     except OSError as error:
         return _failed(stack, f"Starting failed: {error}.")
     except KeyboardInterrupt:
@@ -52,8 +56,8 @@ def supervise(options: StackOptions) -> int:
                 stack.data.write_state(stack.state)
                 console.print(
                     f"[bold red]✗ {process.name} ended with status {process.exit_code}.[/] It is not restarted. "
-                    f"Its log ends:\n{process.tail()}\n(all of it: {process.log})",
-                    markup=True,
+                    f"Its log ends:\n{escape(process.tail())}\n(all of it: {process.log})",
+                    soft_wrap=True,
                 )
     console.print("Stopping…")
     stack.data.write_state(_with_phase(stack.state, "stopping"))
@@ -78,7 +82,7 @@ def _start(stack: Stack) -> DemoAccounts:
         progress("demo data", "making")
         try:
             accounts = seed(stack.state, stack.data)
-        except Exception:
+        except BaseException:  # a Ctrl-C too
             stack.stop()
             raise
         progress("demo data", "there")
@@ -94,5 +98,5 @@ def _with_phase(state: StackState, phase: str) -> StackState:
 def _failed(stack: Stack, message: str) -> int:
     stack.state.message = message
     stack.data.write_state(_with_phase(stack.state, "failed"))
-    console.print(f"[bold red]✗[/] {message}", soft_wrap=True)
+    console.print(f"[bold red]✗[/] {escape(message)}", soft_wrap=True)
     return 1

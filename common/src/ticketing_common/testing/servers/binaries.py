@@ -29,17 +29,17 @@ class ServerStartError(Exception):
 
 def find_binary(name: str) -> Path:
     """The program's path; raises `ServerStartError` when this platform has none."""
-    beside_python = Path(sysconfig.get_path("scripts")) / name
-    if beside_python.is_file():
-        return beside_python
     on_path = shutil.which(name)
     if on_path:
         return Path(on_path)
+    beside_python = Path(sysconfig.get_path("scripts")) / name  # a wheel's script; not on PATH unless .venv is active
+    if beside_python.is_file():
+        return beside_python
     inside = _inside_wheel(name)
     if inside is not None:
         return _runnable(inside)
     raise ServerStartError(
-        f"There is no {name} for {sys.platform} and Python {sys.version_info.major}.{sys.version_info.minor} here: "
+        f"There is no {name} here for {sys.platform} on {platform.machine()} with Python {platform.python_version()}: "
         f"install it so that it is on PATH, or point to a running one with {_ADDRESS[name]}=…"
     )
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +30,23 @@ def free_port() -> int:
         return port
 
 
-def _die_with_parent() -> None:
-    """Runs in the child: the kernel ends it when its parent is gone, however that came about (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _die_with_parent() -> Callable[[], None] | None:
+    """What runs in the child before it becomes the server: the kernel shall end it when its parent is gone (Linux).
+
+    All that takes a lock is done here, before the fork: another thread may hold that lock at the fork, and in the
+    child nobody would ever release it.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def in_child() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was gone before we had asked
+            os._exit(1)
+
+    return in_child
 
 
 class ServerProcess:
@@ -87,7 +100,7 @@ class ServerProcess:
                     cwd=self.directory,
                     env={**os.environ, **self.environment()},
                     start_new_session=True,  # a Ctrl-C in the terminal is for us; we end our children in order
-                    preexec_fn=_die_with_parent,
+                    preexec_fn=_die_with_parent(),
                 )
         except OSError as error:
             if error.errno == errno.ENOSPC:

@@ -1,0 +1,114 @@
+"""Our own processes, with a small service standing in for the five."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from ticketing_common.testing.servers import ServerStartError, free_port
+from ticketing_local import turns
+from ticketing_local.data_dir import StackState
+from ticketing_local.report import print_status
+from ticketing_local.services import ClientProcess, ServiceProcess
+
+READY = """
+async def answer(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": STATUS, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+def create_app():
+    return answer
+"""
+DYING = "raise RuntimeError('no [red]database[/nowhere] today')"
+
+
+def service(folder: Path, source: str) -> ServiceProcess:
+    package = folder / "ticketing_standin"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "app.py").write_text(source)
+    environment = {"PYTHONPATH": str(folder)}
+    return ServiceProcess("standin", folder, folder / "standin.log", port=free_port(), environment=environment)
+
+
+def test_a_service_is_ready_when_it_says_so_and_leaves_no_process(tmp_path: Path) -> None:
+    process = service(tmp_path, READY.replace("STATUS", "200"))
+    process.start()
+    pid = process.pid
+    assert pid is not None
+    assert process.exit_code is None
+
+    process.stop()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_service_that_listens_but_is_not_ready_is_not_taken_for_ready(tmp_path: Path) -> None:
+    process = service(tmp_path, READY.replace("STATUS", "503"))
+    process.launch()
+    with pytest.raises(ServerStartError, match="did not answer in 3 s"):
+        process.wait_until_ready(3)
+    assert process.pid is None
+
+
+def test_a_service_that_dies_while_starting_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(ServerStartError, match=r"no \[red\]database\[/nowhere\] today"):
+        service(tmp_path, DYING).start()
+
+
+@pytest.mark.unit
+def test_one_stack_starts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    waiting, entered = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with turns.taking_turns(waiting.set):
+            entered.set()
+
+    other = threading.Thread(target=second)
+    with turns.taking_turns(lambda: pytest.fail("nobody else is starting")):
+        other.start()
+        assert waiting.wait(5)
+        assert not entered.is_set()
+    assert entered.wait(5)
+    other.join()
+
+
+@pytest.mark.unit
+def test_only_a_change_of_the_sources_makes_the_build_stale(tmp_path: Path) -> None:
+    client = ClientProcess(tmp_path, tmp_path / "client.log", port=free_port(), environment={})
+    assert client.is_stale()
+    for made in (
+        ".next/standalone/server.js",
+        ".next/BUILD_ID",
+        "pages/index.tsx",
+        "tests/a.ts",
+        "tsconfig.tsbuildinfo",
+    ):
+        (tmp_path / made).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / made).touch()
+    built = (tmp_path / ".next" / "BUILD_ID").stat().st_mtime
+    os.utime(tmp_path / "pages" / "index.tsx", (built - 1, built - 1))
+    for later in ("tests/a.ts", "tsconfig.tsbuildinfo"):
+        os.utime(tmp_path / later, (built + 1, built + 1))
+    assert not client.is_stale()
+
+    os.utime(tmp_path / "pages" / "index.tsx", (built + 1, built + 1))
+    assert client.is_stale()
+
+
+@pytest.mark.unit
+def test_a_stack_that_lost_a_process_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    well = StackState(os.getpid(), "ready", processes={"auth": os.getpid()})
+    assert print_status(well, running=True) == 0
+    well.dead["auth"] = "ended with status -9"
+    assert print_status(well, running=True) == 1
+    assert print_status(None, running=False) == 3
+    assert "ended with status -9" in capsys.readouterr().out
