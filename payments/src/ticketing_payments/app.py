@@ -1,0 +1,48 @@
+"""Builds and joins the parts of the payments service, and nowhere else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.events.subjects import PAYMENTS
+from ticketing_common.storage import Lease
+from ticketing_common.web import create_service_app
+
+from .reconciler import Reconciler
+from .repository import OrderProjection, PaymentRepository, StripeEventInbox
+from .routes import router
+from .service import PaymentService
+from .settings import Settings
+from .stripe_gateway import StripeGateway
+from .subscribers import subscriptions
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The payments service; settings come from the environment unless given."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
+        payments = PaymentRepository(backbone.outbox("payments"))
+        orders = OrderProjection(backbone.collection("orders"))
+        inbox = StripeEventInbox(backbone.collection("stripe_events"))
+        backbone.add_stores(payments, orders, inbox)
+        async with StripeGateway.connect(settings) as stripe:
+            service = PaymentService(payments, orders, inbox, stripe, settings)
+            app.state.service = service
+            backbone.subscribe(subscriptions(service))
+            lease = Lease(backbone.database, "reconciler", seconds=3 * settings.reconcile_seconds)
+            reconciler = Reconciler(service.reconcile, acquire=lease.acquire, seconds=settings.reconcile_seconds)
+            reconciler.start()
+            try:
+                yield
+            finally:
+                await reconciler.stop()
+
+    return create_service_app(
+        settings, title="Payments", prefix="/api/payments", routers=[router], assemble=assemble, publishes=PAYMENTS
+    )

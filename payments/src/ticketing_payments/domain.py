@@ -1,0 +1,284 @@
+"""A payment: what Stripe said last, what that makes of it, and what must be done next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Self
+
+from ticketing_common.entity import Entity, utc_now
+from ticketing_common.events import OrderData, OrderStatus, PaymentStatus
+
+from .errors import OrderForbiddenError, PaymentForbiddenError, PaymentNotPossibleError, PaymentTransitionError
+
+__all__ = [
+    "ACTIVE_STATUSES",
+    "OPEN_STATES",
+    "TRANSITIONS",
+    "Decline",
+    "Intent",
+    "IntentState",
+    "Payment",
+    "Step",
+    "StripeEvent",
+    "check_payable",
+    "next_step",
+]
+
+FIRST_CHECK: Final = timedelta(seconds=5)
+LONGEST_CHECK: Final = timedelta(seconds=60)
+
+ACTIVE_STATUSES: Final = (
+    PaymentStatus.INITIATED,
+    PaymentStatus.REQUIRES_ACTION,
+    PaymentStatus.AUTHORIZED,
+    PaymentStatus.CAPTURED,
+)
+"""Of each order there is at most one payment in one of these."""
+
+TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
+    PaymentStatus.INITIATED: frozenset(
+        {PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED, PaymentStatus.VOIDED, PaymentStatus.FAILED}
+    ),
+    PaymentStatus.REQUIRES_ACTION: frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.VOIDED, PaymentStatus.FAILED}),
+    PaymentStatus.AUTHORIZED: frozenset({PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED}),
+    PaymentStatus.CAPTURED: frozenset({PaymentStatus.VOIDED}),
+    PaymentStatus.VOIDED: frozenset(),
+    PaymentStatus.FAILED: frozenset(),
+}
+"""Each step that there is. Never to `captured` but from `authorized`: orders decides in between."""
+
+
+class IntentState(StrEnum):
+    """Where a PaymentIntent stands at Stripe, in our words."""
+
+    UNCONFIRMED = "unconfirmed"  # it has a card, and nobody has asked the bank
+    NEEDS_BUYER = "needs_buyer"  # 3-D Secure, or a card to be entered in the browser
+    PROCESSING = "processing"
+    DECLINED = "declined"
+    AUTHORIZED = "authorized"
+    CAPTURED = "captured"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES: Final = frozenset(
+    {
+        IntentState.UNCONFIRMED,
+        IntentState.NEEDS_BUYER,
+        IntentState.PROCESSING,
+        IntentState.DECLINED,
+        IntentState.AUTHORIZED,
+    }
+)
+"""From these money can still move, or is set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Why the bank said no: Stripe's sentence for the person, and its code for us."""
+
+    message: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What Stripe says about one PaymentIntent. `decline` beside AUTHORIZED: a capture was refused for good."""
+
+    id: str
+    state: IntentState
+    client_secret: str | None = field(default=None, repr=False)
+    decline: Decline | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEvent:
+    """A webhook that was signed by Stripe; `payment_id` is None when it concerns none of ours."""
+
+    id: str
+    type: str
+    payment_id: str | None
+
+
+class Step(StrEnum):
+    """What may have to be done at Stripe."""
+
+    NOTHING = "nothing"
+    CREATE = "create"
+    ASK = "ask"
+    CONFIRM = "confirm"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    REFUND = "refund"
+
+
+@dataclass(kw_only=True)
+class Payment(Entity):
+    """One attempt to pay an order; money in cents of `currency`.
+
+    `client_secret` lets the buyer's browser, and nobody else, go on with the attempt: it is in no event and no log.
+    `check_at` (UTC) is when the reconciler looks at it, None once nothing is left to find out.
+    """
+
+    order_id: str
+    user_id: str
+    amount_cents: int
+    currency: str
+    attempt: int
+    payment_method_id: str | None
+    check_at: datetime | None
+    status: PaymentStatus = PaymentStatus.INITIATED
+    stripe_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    decline_message: str | None = None
+    decline_code: str | None = None
+    idempotency_key: str = ""
+
+    @classmethod
+    def begin(cls, order: OrderData, *, attempt: int, payment_method_id: str | None) -> Self:
+        """The next attempt, at the price that the order was placed at. Without a method the browser enters a card."""
+        now = utc_now()
+        return cls(
+            order_id=order.id,
+            user_id=order.user_id,
+            amount_cents=order.ticket.price_cents,
+            currency=order.ticket.currency,
+            attempt=attempt,
+            payment_method_id=payment_method_id,
+            check_at=now + FIRST_CHECK,
+            # Stored before Stripe is asked, so that a lost answer can be asked for again: it is never a second charge.
+            idempotency_key=f"order:{order.id}:pay:{attempt}",
+            created_at=now,
+            updated_at=now,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether this attempt can no longer become money."""
+        return not TRANSITIONS[self.status]
+
+    @property
+    def paid(self) -> bool:
+        """Whether the money is set aside or taken."""
+        return self.status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED)
+
+    def check_owner(self, user_id: str) -> None:
+        """Raise `PaymentForbiddenError` unless this user pays."""
+        if self.user_id != user_id:
+            raise PaymentForbiddenError(self.id)
+
+    def next_check(self, now: datetime) -> datetime:
+        """When to look again: after as long as it has lasted already, from 5 s to 60 s."""
+        return now + min(max(now - self.created_at, FIRST_CHECK), LONGEST_CHECK)
+
+    def follow(self, intent: Intent, *, released: bool = False) -> bool:
+        """Take over what Stripe says, wherever it was heard; whether anything changed.
+
+        Answers, webhooks and the reconciler's questions may come twice and in any order: what is not a step forward
+        from where the payment stands is old news, and is left alone. `released` says that we let the money go.
+        """
+        if self.over or self.stripe_id not in (None, intent.id):
+            return False
+        changed = self.stripe_id is None
+        self.stripe_id = intent.id
+        self.client_secret = intent.client_secret or self.client_secret
+        target = self._target(intent, released=released)
+        if target is None or target not in TRANSITIONS[self.status]:
+            return changed
+        if target is PaymentStatus.FAILED and intent.decline is not None:
+            self.decline_message, self.decline_code = intent.decline.message, intent.decline.code
+        self._move(target)
+        if target is not PaymentStatus.AUTHORIZED and intent.state not in OPEN_STATES:
+            self.check_at = None
+        return True
+
+    def refuse(self, decline: Decline) -> bool:
+        """Stripe would not even begin."""
+        if self.over or self.stripe_id is not None:
+            return False
+        self.decline_message, self.decline_code = decline.message, decline.code
+        self.check_at = None
+        return self._move(PaymentStatus.FAILED)
+
+    def abandon(self) -> bool:
+        """Let it go before Stripe was reached. A PaymentIntent that came of it after all is never confirmed."""
+        if self.over or self.stripe_id is not None:
+            return False
+        self.check_at = None
+        return self._move(PaymentStatus.VOIDED)
+
+    def _target(self, intent: Intent, *, released: bool) -> PaymentStatus | None:
+        match intent.state:
+            case IntentState.UNCONFIRMED | IntentState.PROCESSING:
+                return None
+            case IntentState.NEEDS_BUYER:
+                return PaymentStatus.REQUIRES_ACTION
+            case IntentState.DECLINED:
+                # With the card form in the browser, Stripe lets the buyer try another card on the same PaymentIntent.
+                return PaymentStatus.FAILED if self.payment_method_id else PaymentStatus.REQUIRES_ACTION
+            case IntentState.AUTHORIZED:
+                return PaymentStatus.FAILED if intent.decline else PaymentStatus.AUTHORIZED
+            case IntentState.CAPTURED:
+                # Captured by hand, before we heard of the authorisation: orders has to decide all the same.
+                return PaymentStatus.CAPTURED if self.paid else PaymentStatus.AUTHORIZED
+            case IntentState.REFUNDED:
+                return PaymentStatus.VOIDED
+            case IntentState.CANCELLED:
+                # An authorisation that ended without us (after a week, or by hand) cannot be captured any more.
+                lost = self.status is PaymentStatus.AUTHORIZED and not released
+                return PaymentStatus.FAILED if lost else PaymentStatus.VOIDED
+
+    def _move(self, target: PaymentStatus) -> bool:
+        """The one guard: nothing changes `status` but what the table allows."""
+        if self.status is target:
+            return False
+        if target not in TRANSITIONS[self.status]:
+            raise PaymentTransitionError(self.id, self.status, target)
+        self.status = target
+        return True
+
+
+def check_payable(order: OrderData, user_id: str, now: datetime) -> None:
+    """Raise `OrderForbiddenError` or `PaymentNotPossibleError` unless this user may pay this order now (UTC)."""
+    if order.user_id != user_id:
+        raise OrderForbiddenError(order.id)
+    if order.status is OrderStatus.COMPLETE:
+        raise PaymentNotPossibleError(f"Order {order.id} is already paid.")
+    if order.status is OrderStatus.CANCELLED:
+        raise PaymentNotPossibleError(f"Order {order.id} was cancelled. Nothing was charged.")
+    if now >= order.expires_at:
+        raise PaymentNotPossibleError(f"The hold of order {order.id} has expired. Nothing was charged.")
+
+
+def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: datetime) -> Step:
+    """What must be done at Stripe, seeing the payment, the order and what Stripe said last (None: not asked yet).
+
+    Money is asked for only while the hold runs, taken only for the complete order, and whatever is open when the
+    payment or the order is over is let go.
+    """
+    match payment.status:
+        case PaymentStatus.INITIATED | PaymentStatus.REQUIRES_ACTION:
+            if order.status is not OrderStatus.CREATED or now >= order.expires_at:
+                return Step.RELEASE
+            if payment.stripe_id is None:
+                return Step.CREATE
+            if intent is None:
+                return Step.ASK
+            confirmable = intent.state is IntentState.UNCONFIRMED and payment.payment_method_id is not None
+            return Step.CONFIRM if confirmable else Step.NOTHING
+        case PaymentStatus.AUTHORIZED:
+            if order.status is OrderStatus.CANCELLED:
+                return Step.RELEASE
+            if order.status is OrderStatus.COMPLETE:
+                # `payment_id` names the only payment that may be captured.
+                return Step.CAPTURE if order.payment_id in (None, payment.id) else Step.RELEASE
+            return Step.NOTHING
+        case PaymentStatus.CAPTURED:
+            return Step.REFUND if order.status is OrderStatus.CANCELLED else Step.NOTHING
+        case PaymentStatus.VOIDED | PaymentStatus.FAILED:
+            if intent is None:
+                return Step.NOTHING
+            if intent.state is IntentState.CAPTURED:
+                return Step.REFUND
+            return Step.RELEASE if intent.state in OPEN_STATES else Step.NOTHING

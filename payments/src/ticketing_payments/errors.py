@@ -1,0 +1,113 @@
+"""What can go wrong with a payment, in the words of the kinds of `ticketing_common.errors`."""
+
+from ticketing_common.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    PaymentDeclinedError,
+    PermanentError,
+    TicketingError,
+    UnavailableError,
+)
+from ticketing_common.events import PaymentStatus
+
+__all__ = [
+    "CardDeclinedError",
+    "OrderForbiddenError",
+    "OrderNotFoundError",
+    "OrderPaidError",
+    "PaymentActiveError",
+    "PaymentForbiddenError",
+    "PaymentMethodRefusedError",
+    "PaymentNotFoundError",
+    "PaymentNotPossibleError",
+    "PaymentTransitionError",
+    "StripeUnknownError",
+    "WebhookSignatureError",
+]
+
+
+class OrderNotFoundError(NotFoundError):
+    """There is no such order, or its event has not come yet."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such order.")
+
+
+class OrderForbiddenError(ForbiddenError):
+    """The order is somebody else's."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not yours.")
+
+
+class OrderPaidError(ConflictError):
+    """The order has its payment."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is already paid.")
+
+
+class PaymentNotFoundError(NotFoundError):
+    """There is no such payment."""
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"There is no payment {payment_id}.")
+
+
+class PaymentForbiddenError(ForbiddenError):
+    """The payment is somebody else's."""
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"Payment {payment_id} is not yours.")
+
+
+class PaymentNotPossibleError(ConflictError):
+    """The order is not one that can be paid now; nothing is charged."""
+
+
+class PaymentActiveError(ConflictError):
+    """The order has a payment under way: the unique index said so."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"A payment of order {order_id} is under way.")
+
+
+class PaymentTransitionError(ConflictError, PermanentError):
+    """The payment may not go from where it stands to there."""
+
+    def __init__(self, payment_id: str, current: PaymentStatus, target: PaymentStatus) -> None:
+        super().__init__(f"Payment {payment_id} is {current} and cannot become {target}.")
+
+
+class CardDeclinedError(PaymentDeclinedError):
+    """The bank said no; `detail` is its reason in Stripe's words, made for the person who pays."""
+
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        self.code = code
+        super().__init__(detail)
+
+
+class PaymentMethodRefusedError(InvalidInputError):
+    """Stripe will not even begin: an unknown payment method, or an amount that cards do not carry."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, errors=(FieldError(detail, "paymentMethodId"),))
+
+
+class StripeUnknownError(UnavailableError):
+    """No definite answer came from Stripe: what was asked may or may not have happened. It is found out later."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The card processor gave no answer. You are not charged twice when you try again.", retry_after_seconds=2
+        )
+
+
+class WebhookSignatureError(TicketingError):
+    """Not signed by Stripe, or too long ago. The one 400 of the product: Stripe's own convention for webhooks."""
+
+    status = 400
+    title = "The signature is not valid"

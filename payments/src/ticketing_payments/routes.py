@@ -1,0 +1,47 @@
+"""The HTTP door of payments."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Request
+
+from ticketing_common.security import CurrentUser
+from ticketing_common.web import Id
+
+from .dependencies import PaymentServiceDep, limit_body
+from .schemas import PaymentRequest, PaymentResponse, WebhookResponse
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["payments"])
+
+
+@router.post("", status_code=201, dependencies=[Depends(limit_body)])
+async def create_payment(body: PaymentRequest, user: CurrentUser, service: PaymentServiceDep) -> PaymentResponse:
+    """Pay an order. 402 when the card is declined, 503 when Stripe gave no answer: ask again, nothing is paid twice."""
+    payment = await service.pay(body.order_id, user_id=user.id, payment_method_id=body.payment_method_id)
+    return PaymentResponse.of(payment)
+
+
+@router.get("/{id}")
+async def show_payment(payment_id: Id, user: CurrentUser, service: PaymentServiceDep) -> PaymentResponse:
+    """One of one's own payments, as far as it is known here."""
+    return PaymentResponse.of(await service.get(payment_id, user_id=user.id))
+
+
+@router.post("/{id}/refresh", dependencies=[Depends(limit_body)])
+async def refresh_payment(payment_id: Id, user: CurrentUser, service: PaymentServiceDep) -> PaymentResponse:
+    """The same, after asking Stripe: call it when the browser has done its part."""
+    return PaymentResponse.of(await service.refresh(payment_id, user_id=user.id))
+
+
+@router.post("/webhook")
+async def receive_webhook(
+    request: Request,
+    background: BackgroundTasks,
+    service: PaymentServiceDep,
+    stripe_signature: Annotated[str | None, Header()] = None,
+) -> WebhookResponse:
+    """Stripe's own call. Answered once it is stored, and applied afterwards."""
+    event = await service.receive_webhook(await request.body(), stripe_signature)
+    background.add_task(service.apply_webhook, event)
+    return WebhookResponse(received=True)

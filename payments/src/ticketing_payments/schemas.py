@@ -1,0 +1,52 @@
+"""Payments as JSON."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from ticketing_common.events import PaymentStatus
+from ticketing_common.web import ApiModel, RequestModel, from_cents
+
+from .domain import Payment
+
+__all__ = ["PaymentRequest", "PaymentResponse", "WebhookResponse"]
+
+
+class PaymentRequest(RequestModel):
+    """Which order to pay, and with what; the price is the order's own.
+
+    A malformed order id is a 404 like an unknown one, so any string passes here. Without a payment method the browser
+    enters the card with the answer's `clientSecret`.
+    """
+
+    order_id: str
+    payment_method_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$")] | None = None
+
+
+class PaymentResponse(ApiModel):
+    """A payment; `client_secret` only while the buyer's browser has something to do with it."""
+
+    id: str
+    order_id: str
+    status: PaymentStatus
+    amount: float
+    currency: str
+    client_secret: str | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> Self:
+        """A payment as its buyer sees it."""
+        return cls(
+            id=payment.id,
+            order_id=payment.order_id,
+            status=payment.status,
+            amount=from_cents(payment.amount_cents),
+            currency=payment.currency,
+            client_secret=payment.client_secret if payment.status is PaymentStatus.REQUIRES_ACTION else None,
+        )
+
+
+class WebhookResponse(ApiModel):
+    """Stored; Stripe need not send it again."""
+
+    received: bool

@@ -1,0 +1,259 @@
+"""The use cases of payments: whatever sets one off, it ends in `advance`."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+from weakref import WeakValueDictionary
+
+from ticketing_common.entity import ID_PATTERN, utc_now
+from ticketing_common.errors import TicketingError
+from ticketing_common.events import OrderData, OrderStatus, PaymentEvent, PaymentStatus
+from ticketing_common.telemetry import get_logger
+
+from .domain import (
+    OPEN_STATES,
+    Decline,
+    Intent,
+    Payment,
+    Step,
+    StripeEvent,
+    check_payable,
+    next_step,
+)
+from .errors import (
+    CardDeclinedError,
+    OrderNotFoundError,
+    OrderPaidError,
+    PaymentActiveError,
+    PaymentMethodRefusedError,
+    PaymentNotFoundError,
+    PaymentNotPossibleError,
+    StripeUnknownError,
+)
+from .publishers import PUBLISHERS
+from .repository import OrderProjection, PaymentRepository, StripeEventInbox
+from .settings import Settings
+from .stripe_gateway import StripeGateway
+
+__all__ = ["PaymentService"]
+
+log = get_logger(__name__)
+
+JOIN_ATTEMPTS: Final = 4
+MAX_STEPS: Final = 8
+"""The longest way is create, confirm, capture, release, refund; what needs more is going in circles."""
+SWEEP_LIMIT: Final = 100
+SWEEP_CONCURRENCY: Final = 8
+UNAPPLIED_AFTER: Final = timedelta(seconds=5)
+
+
+class PaymentService:
+    """Pays orders, and keeps Stripe, the payments and the orders in step."""
+
+    def __init__(
+        self,
+        payments: PaymentRepository,
+        orders: OrderProjection,
+        inbox: StripeEventInbox,
+        stripe: StripeGateway,
+        settings: Settings,
+    ) -> None:
+        self._payments = payments
+        self._orders = orders
+        self._inbox = inbox
+        self._stripe = stripe
+        self._overtake_wait_seconds = settings.overtake_wait_seconds
+        # Within a replica a payment is worked on by one at a time; between replicas Stripe's own states decide.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def pay(self, order_id: str, *, user_id: str, payment_method_id: str | None) -> Payment:
+        """Pay an order at its own price, or go on with the payment of it that is under way.
+
+        Without a payment method the buyer's browser enters the card, with the payment's `client_secret`. A request with
+        another method replaces an attempt that waits for the buyer, and follows one that turns out to be declined.
+
+        Raises `OrderNotFoundError`, `OrderForbiddenError`, `PaymentNotPossibleError`, `OrderPaidError`,
+        `CardDeclinedError`, `PaymentMethodRefusedError`, and `StripeUnknownError`: then ask again.
+        """
+        for _ in range(JOIN_ATTEMPTS):
+            order = await self._payable_order(order_id, user_id)
+            payment, begun = await self._begin_or_join(order, payment_method_id)
+            payment = await self.advance(payment.id)
+            another_card = not begun and payment_method_id not in (None, payment.payment_method_id)
+            if another_card and payment.status is PaymentStatus.REQUIRES_ACTION:
+                payment = await self.advance(payment.id, give_up=True)
+            if another_card and payment.over:
+                continue
+            return _answered(payment)
+        raise PaymentActiveError(order_id)
+
+    async def get(self, payment_id: str, *, user_id: str) -> Payment:
+        """One of one's own payments, as it is known here; raises `PaymentNotFoundError`, `PaymentForbiddenError`."""
+        payment = await self._payments.get(payment_id)
+        payment.check_owner(user_id)
+        return payment
+
+    async def refresh(self, payment_id: str, *, user_id: str) -> Payment:
+        """The same, after asking Stripe: the buyer has done something in the browser."""
+        await self.get(payment_id, user_id=user_id)
+        return await self.advance(payment_id, ask=True)
+
+    async def follow_order(self, data: OrderData) -> None:
+        """Do what the order's newest state asks of its payment: capture, let go, or give back."""
+        order = await self._orders.apply(data)
+        if order.status is OrderStatus.CREATED:
+            return
+        payment = await self._payments.find_active(order.id)
+        if payment is not None:
+            await self.advance(payment.id)
+
+    async def receive_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
+        """Check and store a webhook; stored once, however often it comes. Raises `WebhookSignatureError`."""
+        event = self._stripe.read_webhook(body, signature)
+        await self._inbox.add(event)
+        return event
+
+    async def apply_webhook(self, event: StripeEvent) -> None:
+        """Ask Stripe about the payment that the webhook is about; what the webhook said does not matter."""
+        if event.payment_id is not None:
+            try:
+                await self.advance(event.payment_id, ask=True)
+            except PaymentNotFoundError:
+                log.info("webhook about an unknown payment", event_id=event.id, event_type=event.type)
+            except TicketingError as error:
+                log.warning("webhook not applied, the reconciler will", event_id=event.id, error=repr(error))
+                return
+        await self._inbox.mark_applied(event.id)
+
+    async def reconcile(self) -> None:
+        """Find out about everything that is due to be looked at."""
+        now = utc_now()
+        for event in await self._inbox.list_unapplied(now - UNAPPLIED_AFTER, limit=SWEEP_LIMIT):
+            await self.apply_webhook(event)
+        due = await self._payments.list_to_check(now, limit=SWEEP_LIMIT)
+        gate = asyncio.Semaphore(SWEEP_CONCURRENCY)
+        await asyncio.gather(*(self._check(payment, gate) for payment in due))
+
+    async def _check(self, payment: Payment, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            await self._payments.check_later(payment.id, payment.next_check(utc_now()))
+            try:
+                await self.advance(payment.id, ask=True)
+            except TicketingError as error:
+                log.warning("payment still unsettled", payment_id=payment.id, error=repr(error))
+
+    async def advance(self, payment_id: str, *, ask: bool = False, give_up: bool = False) -> Payment:
+        """Bring Stripe, the payment and the order into step; the one way in which a payment ever changes.
+
+        Every round looks at what is stored then, does at most one thing at Stripe, and stores what came of it, so it
+        may be called at any time, by anybody, as often as one likes. `ask` begins with a question to Stripe; `give_up`
+        lets go an attempt that waits for the buyer.
+
+        Raises `PaymentNotFoundError`, `StripeUnknownError`, and what Stripe refuses at the beginning.
+        """
+        async with self._turns.setdefault(payment_id, asyncio.Lock()):
+            payment = await self._payments.get(payment_id)
+            intent: Intent | None = None
+            for _ in range(MAX_STEPS):
+                step = await self._choose(payment, intent, ask=ask, give_up=give_up)
+                if step is Step.NOTHING:
+                    break
+                try:
+                    intent = await self._do(step, payment)
+                except StripeUnknownError:
+                    if payment.over:
+                        break  # decided already; its `check_at` brings the reconciler, which tidies up at Stripe
+                    raise
+                except (CardDeclinedError, PaymentMethodRefusedError) as refusal:
+                    await self._change(payment, _refused(Decline(refusal.detail, getattr(refusal, "code", None))))
+                    raise
+                payment = await self._change(payment, _heard(intent, released=step is Step.RELEASE))
+                if step is Step.RELEASE and intent is not None and intent.state in OPEN_STATES:
+                    break  # Stripe does not let go just now; the reconciler tries again
+            if payment.over and payment.check_at and intent is not None and intent.state not in OPEN_STATES:
+                await self._payments.check_later(payment.id, None)
+            return payment
+
+    async def _choose(self, payment: Payment, intent: Intent | None, *, ask: bool, give_up: bool) -> Step:
+        if ask and intent is None and payment.stripe_id is not None:
+            return Step.ASK
+        if give_up and payment.status is PaymentStatus.REQUIRES_ACTION:
+            return Step.RELEASE
+        order = await self._orders.find(payment.order_id)
+        return Step.NOTHING if order is None else next_step(payment, order, intent, utc_now())
+
+    async def _do(self, step: Step, payment: Payment) -> Intent | None:
+        """One call to Stripe; None when there is nothing at Stripe to let go."""
+        if step is Step.CREATE:
+            return await self._stripe.create(payment)
+        if payment.stripe_id is None:
+            return None
+        match step:
+            case Step.CONFIRM:
+                return await self._stripe.confirm(payment.stripe_id)
+            case Step.CAPTURE:
+                return await self._stripe.capture(payment)
+            case Step.RELEASE:
+                return await self._stripe.cancel(payment.stripe_id)
+            case Step.REFUND:
+                return await self._stripe.refund(payment)
+            case _:
+                return await self._stripe.retrieve(payment.stripe_id)
+
+    async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
+        changed = await self._payments.change(payment.id, change, _news)
+        if changed.status is not payment.status:
+            log.info("payment moved", payment_id=payment.id, order_id=payment.order_id, status=changed.status.value)
+        return changed
+
+    async def _payable_order(self, order_id: str, user_id: str) -> OrderData:
+        if not re.match(ID_PATTERN, order_id):
+            raise OrderNotFoundError
+        order = await self._orders.wait_for(order_id, seconds=self._overtake_wait_seconds)
+        if order is None:
+            raise OrderNotFoundError
+        check_payable(order, user_id, utc_now())
+        return order
+
+    async def _begin_or_join(self, order: OrderData, payment_method_id: str | None) -> tuple[Payment, bool]:
+        """A new attempt, or the one that is under way; the unique index decides which, and whether it is new."""
+        for _ in range(JOIN_ATTEMPTS):
+            latest = await self._payments.find_latest(order.id)
+            if latest is not None and latest.paid:
+                raise OrderPaidError(order.id)
+            if latest is not None and not latest.over:
+                return latest, False
+            attempt = 1 if latest is None else latest.attempt + 1
+            payment = Payment.begin(order, attempt=attempt, payment_method_id=payment_method_id)
+            try:
+                await self._payments.add(payment)
+            except PaymentActiveError:
+                continue
+            return payment, True
+        raise PaymentActiveError(order.id)
+
+
+def _heard(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool]:
+    if intent is None:
+        return Payment.abandon
+    return lambda payment: payment.follow(intent, released=released)
+
+
+def _refused(decline: Decline) -> Callable[[Payment], bool]:
+    return lambda payment: payment.refuse(decline)
+
+
+def _news(payment: Payment) -> Sequence[Callable[[Payment], PaymentEvent]]:
+    publisher = PUBLISHERS.get(payment.status)
+    return () if publisher is None else (publisher,)
+
+
+def _answered(payment: Payment) -> Payment:
+    """What the buyer is told of an attempt that came to its end."""
+    if payment.status is PaymentStatus.FAILED:
+        raise CardDeclinedError(payment.decline_message or "Your card was declined.", payment.decline_code)
+    if payment.status is PaymentStatus.VOIDED:
+        raise PaymentNotPossibleError(f"Order {payment.order_id} ended meanwhile. Nothing was charged.")
+    return payment

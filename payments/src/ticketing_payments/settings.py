@@ -1,0 +1,26 @@
+"""What the payments service reads from its environment."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from ticketing_common.settings import EventServiceSettings
+
+__all__ = ["Settings"]
+
+
+class Settings(EventServiceSettings):
+    """Settings of the payments service."""
+
+    service_name: str = "payments"
+    max_body_bytes: int = Field(default=256 * 1024, gt=0, description="Stripe's webhooks are larger than our requests")
+
+    stripe_key: SecretStr = Field(description="the secret key, sk_…")
+    stripe_webhook_secret: SecretStr = Field(description="signs the webhooks, whsec_…")
+    stripe_api_base: str | None = Field(default=None, description="another address than Stripe's own: a double")
+    stripe_parameter_profile: Literal["stripe", "localstripe"] = Field(
+        default="stripe", description="localstripe refuses parameters that it does not know"
+    )
+    stripe_timeout_seconds: float = Field(default=10.0, gt=0, description="for one call; then its outcome is unknown")
+
+    reconcile_seconds: float = Field(default=10.0, gt=0, description="how often Stripe is asked about unsettled ones")
