@@ -1,6 +1,7 @@
 """Orders as the orders service would tell of them, and a settings object that points at this test's servers."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,19 @@ from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 
 MakeOrder = Callable[..., OrderData]
+Until = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait for what nothing tells of."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not await condition():  # noqa: ASYNC110 (it happens in other processes)
+                await asyncio.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture

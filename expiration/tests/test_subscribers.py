@@ -1,0 +1,97 @@
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ticketing_common.events import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderData,
+    OrderEvent,
+    OrderReason,
+    OrderStatus,
+)
+from ticketing_common.testing.apps import Bus, run_app
+from ticketing_common.testing.servers import RedisServer
+from ticketing_expiration.app import create_app
+from ticketing_expiration.domain import DeadlineStatus
+from ticketing_expiration.repository import DeadlineRepository
+from ticketing_expiration.settings import Settings
+from ticketing_expiration.timers import QUEUE, connect
+
+MakeOrder = Callable[..., OrderData]
+Until = Callable[..., Awaitable[None]]
+
+
+async def expect_status(until: Until, deadlines: DeadlineRepository, order_id: str, status: DeadlineStatus) -> None:
+    async def reached() -> bool:
+        deadline = await deadlines.find(order_id)
+        return deadline is not None and deadline.status is status
+
+    await until(reached)
+
+
+async def test_an_order_on_the_bus_gets_a_deadline_and_a_timer(
+    settings: Settings, bus: Bus, deadlines: DeadlineRepository, make_order: MakeOrder, redis_url: str, until: Until
+) -> None:
+    order = make_order()
+    async with run_app(create_app(settings)), connect(redis_url) as redis:
+        await bus.publish(OrderCreated.of(order))
+
+        await expect_status(until, deadlines, order.id, DeadlineStatus.PENDING)
+
+        async def armed() -> bool:
+            return await redis.zscore(QUEUE, order.id) is not None
+
+        await until(armed)
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "reason"),
+    [(OrderCompleted, OrderStatus.COMPLETE, None), (OrderCancelled, OrderStatus.CANCELLED, OrderReason.BUYER)],
+)
+@pytest.mark.parametrize("overtaken", [False, True])
+async def test_an_order_that_ends_on_the_bus_has_its_deadline_off(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    make_order: MakeOrder,
+    event: type[OrderEvent],
+    status: OrderStatus,
+    reason: OrderReason | None,
+    overtaken: bool,
+    until: Until,
+) -> None:
+    created = OrderCreated.of(make_order())
+    ended = event.of(make_order(created.data.id, status=status, reason=reason, version=2))
+    last = OrderCreated.of(make_order())
+    async with run_app(create_app(settings)):
+        for one in [ended, created, last] if overtaken else [created, ended, last]:
+            await bus.publish(one)
+
+        await expect_status(until, deadlines, last.data.id, DeadlineStatus.PENDING)
+        await expect_status(until, deadlines, created.data.id, DeadlineStatus.OFF)
+
+
+async def test_an_event_is_handled_while_redis_is_away(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    make_order: MakeOrder,
+    redis_server: RedisServer,
+    until: Until,
+) -> None:
+    async with run_app(create_app(settings)):
+        redis_server.kill()
+        orders = [make_order() for _ in range(20)]
+        for order in orders:
+            await bus.publish(OrderCreated.of(order))
+
+        for order in orders:
+            await expect_status(until, deadlines, order.id, DeadlineStatus.PENDING)
+
+        async def acknowledged() -> bool:
+            consumer = await bus.js.consumer_info("ORDERS", "expiration-orders")
+            return consumer.num_ack_pending == 0 and consumer.num_pending == 0
+
+        await until(acknowledged)

@@ -1,0 +1,299 @@
+import asyncio
+import logging
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import arq.worker
+import pytest
+
+from ticketing_common.entity import utc_now
+from ticketing_common.events import ExpirationCompleted
+from ticketing_common.testing.apps import Bus, run_app
+from ticketing_common.testing.servers import RedisServer, ServerProcess
+from ticketing_expiration import worker as room
+from ticketing_expiration.domain import Deadline, DeadlineStatus
+from ticketing_expiration.repository import DeadlineRepository
+from ticketing_expiration.settings import Settings
+from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.worker import create_worker
+
+Until = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Redis going away is announced by arq with a stack trace; here it is on purpose."""
+    logging.getLogger("arq").setLevel(logging.CRITICAL)
+
+
+async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
+    deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
+    await deadlines.add(deadline)
+    return deadline
+
+
+async def arm(redis_url: str, *held: Deadline) -> None:
+    timers = Timers(connect(redis_url))
+    for deadline in held:
+        assert await timers.arm(deadline.id, deadline.expires_at)
+    await timers.close()
+
+
+async def queued(redis_url: str) -> int:
+    async with connect(redis_url) as redis:
+        return int(await redis.zcard(QUEUE))
+
+
+async def released(bus: Bus) -> list[str]:
+    return sorted(event.data.order_id for event in await bus.events(ExpirationCompleted))
+
+
+async def status(deadlines: DeadlineRepository, deadline: Deadline) -> DeadlineStatus:
+    return (await deadlines.get(deadline.id)).status
+
+
+def without_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first sweep at the start, and then none for as long as a test takes."""
+    monkeypatch.setattr(room, "SWEEP_SECONDS", 600)
+    monkeypatch.setattr(room, "REARM_SECONDS", 600)
+
+
+async def test_a_timer_releases_a_hold_at_its_moment(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_sweep(monkeypatch)
+    async with run_app(create_worker(settings)):
+        held = await hold(deadlines, due_in=0.5)
+        await arm(redis_url, held)
+
+        event = await bus.expect(ExpirationCompleted)
+
+    assert event.data.order_id == held.id
+    assert event.data.expires_at == held.expires_at
+    assert timedelta(0) <= event.time - held.expires_at < timedelta(seconds=1)
+
+
+async def test_the_sweep_releases_a_hold_without_any_timer(
+    settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    async with run_app(create_worker(settings)) as client:
+        held = await hold(deadlines, due_in=0.3)
+
+        event = await bus.expect(ExpirationCompleted)
+
+        assert event.data.order_id == held.id
+        assert event.time >= held.expires_at
+        assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_timers_work_again_after_redis_was_killed_and_started(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_sweep(monkeypatch)
+    async with run_app(create_worker(settings)):
+        first = await hold(deadlines, due_in=0.1)
+        await arm(redis_server.url, first)
+        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == first.id)
+
+        redis_server.kill()
+        redis_server.start()
+
+        second = await hold(deadlines, due_in=0.1)
+        await arm(redis_server.url, second)
+        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == second.id)
+
+
+async def test_timers_lost_with_redis_are_set_again(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Until,
+) -> None:
+    monkeypatch.setattr(room, "REARM_SECONDS", 0.1)
+    async with run_app(create_worker(settings)):
+        held = await hold(deadlines, due_in=10)
+        await arm(redis_url, held)
+        async with connect(redis_url) as redis:
+            await redis.flushall()
+
+            async def armed() -> bool:
+                return await redis.zscore(QUEUE, held.id) == round(held.expires_at.timestamp() * 1000)
+
+            await until(armed)
+
+
+async def test_everything_that_came_due_while_nobody_worked_is_released_once(
+    settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+) -> None:
+    overdue = [await hold(deadlines, due_in=-3_600 + number) for number in range(300)]
+    early = await hold(deadlines, due_in=60)
+    await arm(redis_url, *overdue[:100], early)
+
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(run_app(create_worker(settings)))
+
+        async def all_told() -> bool:
+            return len(await released(bus)) >= len(overdue)
+
+        await until(all_told, 20)
+
+        async def timers_done() -> bool:
+            return await queued(redis_url) == 1
+
+        await until(timers_done)
+
+    assert await released(bus) == sorted(deadline.id for deadline in overdue)
+    assert await status(deadlines, early) is DeadlineStatus.PENDING
+
+
+async def test_a_clock_that_jumps_ahead_releases_nothing_early(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Until,
+) -> None:
+    held = await hold(deadlines, due_in=60)
+    await arm(redis_url, held)
+    timestamp_ms = arq.worker.timestamp_ms  # type: ignore[attr-defined]
+    monkeypatch.setattr(arq.worker, "timestamp_ms", lambda: timestamp_ms() + 3_600_000)
+
+    async with run_app(create_worker(settings)), connect(redis_url) as redis:
+        # An hour ahead, the timer goes off at once, and is set for when the deadline will be by that same clock.
+        async def put_off() -> bool:
+            score = await redis.zscore(QUEUE, held.id)
+            return score is not None and score > (held.expires_at.timestamp() + 3_500) * 1000
+
+        await until(put_off)
+
+    assert await status(deadlines, held) is DeadlineStatus.PENDING
+    assert await released(bus) == []
+
+
+async def test_a_timer_that_goes_off_while_the_work_fails_is_tried_again(
+    settings: Settings,
+    bus: Bus,
+    deadlines: DeadlineRepository,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_sweep(monkeypatch)
+    remaining = DeadlineRepository.remaining
+    failures = iter([ConnectionError("the database is away")])
+
+    async def fails_once(self: DeadlineRepository, order_id: str) -> timedelta | None:
+        for error in failures:
+            raise error
+        return await remaining(self, order_id)
+
+    monkeypatch.setattr(DeadlineRepository, "remaining", fails_once)
+    async with run_app(create_worker(settings)):
+        held = await hold(deadlines, due_in=0.1)
+        await arm(redis_url, held)
+
+        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == held.id)
+
+
+class WorkerProcess(ServerProcess):
+    """The worker as it runs in production: a process of its own."""
+
+    name = "worker"
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        super().__init__(directory)
+        self._settings = settings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", "ticketing_expiration.worker"]
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "MONGO_URL": self._settings.mongo_url.get_secret_value(),
+            "MONGO_DATABASE": self._settings.mongo_database,
+            "NATS_URL": self._settings.nats_url.get_secret_value(),
+            "REDIS_URL": self._settings.redis_url.get_secret_value(),
+            "JWT_PUBLIC_KEYS": "[]",
+            "WORKER_HEALTH_PORT": str(self.port),
+        }
+
+    def is_ready(self) -> bool:
+        try:
+            return self.get("/readyz") == 200
+        except urllib.error.HTTPError:
+            return False
+
+    def get(self, path: str) -> int:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=2) as answer:
+            return int(answer.status)
+
+
+@pytest.fixture
+def worker_process(tmp_path: Path, settings: Settings) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(tmp_path / "worker", settings)
+    yield process
+    process.stop()
+
+
+async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
+    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, until: Until
+) -> None:
+    held = await hold(deadlines, due_in=-1)
+    await asyncio.to_thread(worker_process.start)
+    await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == held.id)
+    assert await asyncio.to_thread(worker_process.get, "/healthz") == 200
+    assert await asyncio.to_thread(worker_process.get, "/metrics") == 200
+    pid = worker_process.pid
+    assert pid is not None
+
+    os.kill(pid, signal.SIGTERM)
+
+    async def ended() -> bool:
+        return worker_process.exit_code is not None
+
+    await until(ended, 10)
+    assert worker_process.exit_code in (0, -signal.SIGTERM)
+    assert "Traceback" not in worker_process.log.read_text()
+
+
+async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
+    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+) -> None:
+    await asyncio.to_thread(worker_process.start)
+    held = [await hold(deadlines, due_in=-1) for _ in range(100)]
+    await arm(redis_url, *held)
+
+    async def begun() -> bool:
+        return await deadlines.collection.count_documents({"status": "completed"}) > 0
+
+    await until(begun)
+    worker_process.kill()
+    await asyncio.to_thread(worker_process.start)
+
+    async def all_told() -> bool:
+        return await released(bus) == sorted(deadline.id for deadline in held)
+
+    await until(all_told, 15)
