@@ -104,3 +104,11 @@ async def _complete(deadlines: DeadlineRepository, deadline: Deadline) -> bool:
     except ConcurrentUpdateError:
         return False
     return True
+
+
+async def test_a_resync_tells_again_only_of_what_has_passed(deadlines: DeadlineRepository) -> None:
+    passed = await add(deadlines, -1, DeadlineStatus.COMPLETED)
+    await add(deadlines, -1)
+    await add(deadlines, -1, DeadlineStatus.OFF)
+
+    assert [deadline.id async for deadline in deadlines.walk()] == [passed.id]

@@ -9,6 +9,7 @@ from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.web.app import create_service_app
 
+from .publishers import expiration_completed
 from .repository import DeadlineRepository
 from .service import ExpirationService
 from .settings import Settings
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
         deadlines = DeadlineRepository(backbone.outbox("deadlines"))
         backbone.add_stores(deadlines)
+        backbone.offer_resync(deadlines, expiration_completed)
         timers = Timers(connect(settings.redis_url.get_secret_value()))
         app.state.service = ExpirationService(deadlines, timers)
         backbone.subscribe(subscriptions(app.state.service))

@@ -3,7 +3,7 @@
 A worker whose own clock has jumped can therefore be late for a moment, but never early.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -54,6 +54,12 @@ class DeadlineRepository(Repository[Deadline]):
             ]
         ).to_list(1)
         return timedelta(milliseconds=rows[0]["milliseconds"]) if rows else None
+
+    async def walk(self) -> AsyncIterator[Deadline]:
+        """For a resync: only what has passed has been told of."""
+        async for deadline in super().walk():
+            if deadline.status is DeadlineStatus.COMPLETED:
+                yield deadline
 
     async def _list_until(self, moment: Any, limit: int) -> list[Deadline]:
         # The comparison with `$$NOW` uses the index (a test reads the query plan): no clock of ours has to narrow it.
