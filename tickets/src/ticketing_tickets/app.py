@@ -9,6 +9,7 @@ from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.web import create_service_app
 
+from .publishers import ticket_changed
 from .repository import OrderProjection, TicketRepository
 from .routes import router
 from .service import TicketService
@@ -30,6 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service = TicketService(tickets, orders, currency=settings.currency)
         app.state.service = service
         backbone.subscribe(subscriptions(service))
+        backbone.offer_resync(tickets, ticket_changed)
         yield
 
     return create_service_app(
