@@ -2,14 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import TypeAlias
+from secrets import token_hex
+from typing import Any, TypeAlias
 
+import httpx
 import pytest
+import pytest_asyncio
+from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import PaymentData, PaymentStatus, TicketData, TicketStatus
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Identity, service_settings_for
+from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_common.testing.servers import NatsServer
+from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
@@ -106,3 +112,69 @@ def service(
         service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
     )
     return OrderService(orders, tickets, PaymentProjection(database["payments"]), settings)
+
+
+class RunningOrders:
+    """The running service, and how a test talks to it."""
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, identity: Identity, bus: Bus) -> None:
+        self.service = app.state.service
+        self.repository = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        self.client = client
+        self.identity = identity
+        self.bus = bus
+
+    async def call(self, method: str, path: str = "", *, user_id: str | None, **request: Any) -> httpx.Response:
+        """Call as this user; nobody when None."""
+        headers = self.identity.headers(user_id=user_id) if user_id else {}
+        return await self.client.request(
+            method, "/api/orders" + path, headers={**headers, **request.pop("headers", {})}, **request
+        )
+
+    async def hold(self, ticket_id: str, *, user_id: str) -> httpx.Response:
+        return await self.call("POST", user_id=user_id, json={"ticketId": ticket_id})
+
+    async def count(self) -> int:
+        total: int = await self.repository.collection.count_documents({})
+        return total
+
+    @staticmethod
+    def assert_problem(answer: httpx.Response, status: int, field: str | None = None) -> None:
+        """The answer is this refusal, about this field of the request when one is named."""
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["status"] == status
+        assert problem["errors"]
+        if field:
+            assert [error.get("field") for error in problem["errors"]] == [field]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def api(
+    mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningOrders]:
+    """One running service for all the tests here: starting and stopping it takes longer than any of them."""
+    database = f"test_{token_hex(6)}"
+    nats_server = NatsServer(tmp_path_factory.mktemp("nats"))
+    try:
+        nats_server.start()
+        settings = service_settings_for(
+            mongo_url=mongo_url, database=database, nats_url=nats_server.url, identity=identity
+        )
+        app = create_app(Settings.model_validate(settings | {"rate_limit_holds": "10/minute"}))
+        async with Bus.connect(nats_server.url) as bus, run_app(app) as client:
+            yield RunningOrders(app, client, identity, bus)
+    finally:
+        nats_server.stop()
+        mongo = connect(mongo_url, application="orders-tests")
+        await mongo.drop_database(database)
+        mongo.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ticket(api: RunningOrders, make_ticket: MakeTicket) -> TicketData:
+    """A ticket that the service knows of."""
+    listed = make_ticket()
+    await api.service.follow_ticket(listed)
+    return listed

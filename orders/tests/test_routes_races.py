@@ -1,0 +1,33 @@
+import asyncio
+from collections import Counter
+from typing import Final
+
+import pytest
+
+from ticketing_common.entity import new_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BUYERS: Final = 50
+
+
+async def _rush(api, ticket_id: str) -> Counter[int]:
+    """Fifty buyers ask for the same ticket at the same time; how often each status came."""
+    buyers = [new_id() for _ in range(BUYERS)]
+    answers = await asyncio.gather(*(api.hold(ticket_id, user_id=buyer) for buyer in buyers))
+    return Counter(answer.status_code for answer in answers)
+
+
+async def test_of_fifty_buyers_at_once_exactly_one_holds_the_ticket(api, ticket):
+    assert await _rush(api, ticket.id) == {201: 1, 409: BUYERS - 1}
+    assert await api.repository.collection.count_documents({"ticket.id": ticket.id}) == 1
+
+
+async def test_without_the_index_the_ticket_would_be_oversold(api, ticket):
+    """The negative control: it is the index that decides, and nothing else."""
+    await api.repository.collection.drop_index("one_active_order_per_ticket")
+    try:
+        assert (await _rush(api, ticket.id))[201] > 1
+    finally:
+        await api.repository.collection.delete_many({"ticket.id": ticket.id})
+        await api.repository.ensure_indexes()
