@@ -10,6 +10,7 @@ from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.storage import Lease
 from ticketing_common.web import create_service_app
 
+from .publishers import payment_restated
 from .reconciler import Reconciler
 from .repository import OrderProjection, PaymentRepository, StripeEventInbox
 from .routes import router
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             service = PaymentService(payments, orders, inbox, stripe, settings)
             app.state.service = service
             backbone.subscribe(subscriptions(service))
+            backbone.offer_resync(payments, payment_restated)
             lease = Lease(backbone.database, "reconciler", seconds=3 * settings.reconcile_seconds)
             reconciler = Reconciler(service.reconcile, acquire=lease.acquire, seconds=settings.reconcile_seconds)
             reconciler.start()

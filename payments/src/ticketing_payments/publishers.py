@@ -15,7 +15,14 @@ from ticketing_common.events import (
 
 from .domain import Payment
 
-__all__ = ["PUBLISHERS", "payment_authorized", "payment_captured", "payment_failed", "payment_voided"]
+__all__ = [
+    "PUBLISHERS",
+    "payment_authorized",
+    "payment_captured",
+    "payment_failed",
+    "payment_restated",
+    "payment_voided",
+]
 
 PaymentPublisher: TypeAlias = Callable[[Payment], PaymentEvent]
 
@@ -47,6 +54,11 @@ PUBLISHERS: Final[Mapping[PaymentStatus, PaymentPublisher]] = {
     PaymentStatus.FAILED: payment_failed,
 }
 """The event of each status that others need to hear of."""
+
+
+def payment_restated(payment: Payment) -> PaymentEvent:
+    """The last thing that was told of it, once more. A KeyError when nothing was told yet."""
+    return PUBLISHERS[payment.status](payment)
 
 
 def _data(payment: Payment) -> PaymentData:

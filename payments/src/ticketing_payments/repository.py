@@ -1,7 +1,7 @@
 """Every query of the payments database, and the index that each one uses."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -90,6 +90,12 @@ class PaymentRepository(Repository[Payment]):
                 continue
             return payment
         raise ConcurrentUpdateError
+
+    async def walk(self) -> AsyncIterator[Payment]:
+        """Every payment that others have heard of: from the authorisation on, or its end."""
+        async for payment in super().walk():
+            if payment.paid or payment.over:
+                yield payment
 
     async def find_latest(self, order_id: str) -> Payment | None:
         """The latest attempt to pay this order."""

@@ -1,0 +1,230 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import OrderData, OrderStatus, PaymentStatus
+from ticketing_payments.domain import (
+    ACTIVE_STATUSES,
+    OPEN_STATES,
+    TRANSITIONS,
+    Decline,
+    Intent,
+    IntentState,
+    Payment,
+    Step,
+    check_payable,
+    next_step,
+)
+from ticketing_payments.errors import OrderForbiddenError, PaymentNotPossibleError, PaymentTransitionError
+
+pytestmark = pytest.mark.unit
+
+NO = Decline("Your card was declined.", "card_declined")
+
+
+def order_of(payment: Payment | None = None, *, seconds: float = 900, **changes: object) -> OrderData:
+    fields: dict[str, object] = {
+        "id": payment.order_id if payment else new_id(),
+        "version": 1,
+        "status": OrderStatus.CREATED,
+        "reason": None,
+        "user_id": new_id(),
+        "expires_at": utc_now() + timedelta(seconds=seconds),
+        "created_at": utc_now(),
+        "payment_id": None,
+        "ticket": {"id": new_id(), "title": "A night out", "price_cents": 1_999, "currency": "usd"},
+    }
+    return OrderData.model_validate(fields | changes)
+
+
+def payment_in(status: PaymentStatus = PaymentStatus.INITIATED, *, method: str | None = "pm_1") -> Payment:
+    payment = Payment.begin(order_of(), attempt=1, payment_method_id=method)
+    return replace(payment, status=status, stripe_id=None if status is PaymentStatus.INITIATED else "pi_1")
+
+
+def intent_in(state: IntentState, *, decline: Decline | None = None) -> Intent:
+    return Intent("pi_1", state, "pi_1_secret", decline)
+
+
+def test_a_payment_is_of_the_price_that_the_order_was_placed_at():
+    order = order_of()
+    payment = Payment.begin(order, attempt=3, payment_method_id="pm_1")
+    assert (payment.amount_cents, payment.currency, payment.user_id) == (1_999, "usd", order.user_id)
+    assert payment.idempotency_key == f"order:{order.id}:pay:3"
+
+
+def test_nothing_shows_the_client_secret():
+    payment = payment_in()
+    payment.follow(intent_in(IntentState.NEEDS_BUYER))
+    assert payment.client_secret == "pi_1_secret"
+    assert "pi_1_secret" not in repr(payment)
+    assert "pi_1_secret" not in repr(intent_in(IntentState.NEEDS_BUYER))
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "after"),
+    [
+        (PaymentStatus.INITIATED, IntentState.UNCONFIRMED, PaymentStatus.INITIATED),
+        (PaymentStatus.INITIATED, IntentState.PROCESSING, PaymentStatus.INITIATED),
+        (PaymentStatus.INITIATED, IntentState.NEEDS_BUYER, PaymentStatus.REQUIRES_ACTION),
+        (PaymentStatus.INITIATED, IntentState.DECLINED, PaymentStatus.FAILED),
+        (PaymentStatus.INITIATED, IntentState.AUTHORIZED, PaymentStatus.AUTHORIZED),
+        (PaymentStatus.INITIATED, IntentState.CAPTURED, PaymentStatus.AUTHORIZED),
+        (PaymentStatus.INITIATED, IntentState.CANCELLED, PaymentStatus.VOIDED),
+        (PaymentStatus.REQUIRES_ACTION, IntentState.AUTHORIZED, PaymentStatus.AUTHORIZED),
+        (PaymentStatus.REQUIRES_ACTION, IntentState.DECLINED, PaymentStatus.FAILED),
+        (PaymentStatus.REQUIRES_ACTION, IntentState.CANCELLED, PaymentStatus.VOIDED),
+        (PaymentStatus.AUTHORIZED, IntentState.CAPTURED, PaymentStatus.CAPTURED),
+        (PaymentStatus.CAPTURED, IntentState.REFUNDED, PaymentStatus.VOIDED),
+    ],
+)
+def test_a_payment_follows_stripe(before, state, after):
+    payment = payment_in(before)
+    payment.follow(intent_in(state))
+    assert payment.status is after
+
+
+@pytest.mark.parametrize("state", [IntentState.UNCONFIRMED, IntentState.NEEDS_BUYER, IntentState.AUTHORIZED])
+@pytest.mark.parametrize("status", [PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED])
+def test_old_news_changes_nothing(status, state):
+    payment = payment_in(status)
+    assert not payment.follow(intent_in(state))
+    assert payment.status is status
+
+
+def test_another_payment_intent_than_ones_own_changes_nothing():
+    payment = payment_in(PaymentStatus.REQUIRES_ACTION)
+    assert not payment.follow(Intent("pi_other", IntentState.AUTHORIZED))
+    assert payment.status is PaymentStatus.REQUIRES_ACTION
+
+
+def test_with_the_card_form_in_the_browser_a_declined_card_may_be_followed_by_another():
+    payment = payment_in(method=None)
+    payment.follow(intent_in(IntentState.DECLINED, decline=NO))
+    assert payment.status is PaymentStatus.REQUIRES_ACTION
+
+
+def test_a_capture_that_is_refused_for_good_fails_the_payment():
+    payment = payment_in(PaymentStatus.AUTHORIZED)
+    assert payment.follow(intent_in(IntentState.AUTHORIZED, decline=NO))
+    assert (payment.status, payment.decline_message) == (PaymentStatus.FAILED, NO.message)
+    assert payment.check_at is not None, "what is still set aside at Stripe must be let go"
+
+
+@pytest.mark.parametrize(("released", "after"), [(True, PaymentStatus.VOIDED), (False, PaymentStatus.FAILED)])
+def test_an_authorisation_that_ends_without_us_has_failed(released, after):
+    payment = payment_in(PaymentStatus.AUTHORIZED)
+    payment.follow(intent_in(IntentState.CANCELLED), released=released)
+    assert payment.status is after
+    assert payment.check_at is None
+
+
+def test_only_an_attempt_that_never_reached_stripe_is_abandoned_or_refused():
+    for act in (Payment.abandon, lambda payment: payment.refuse(NO)):
+        reached = payment_in()
+        reached.follow(intent_in(IntentState.UNCONFIRMED))
+        assert not act(reached)
+        assert reached.status is PaymentStatus.INITIATED
+        fresh = payment_in()
+        assert act(fresh)
+        assert fresh.over
+        assert not act(fresh)
+
+
+def test_a_forbidden_step_raises_and_a_repeated_one_does_nothing():
+    payment = payment_in(PaymentStatus.VOIDED)
+    assert not payment._move(PaymentStatus.VOIDED)
+    with pytest.raises(PaymentTransitionError):
+        payment._move(PaymentStatus.AUTHORIZED)
+
+
+def test_the_next_look_is_put_off_the_longer_the_payment_lasts():
+    payment = payment_in()
+    waits = [
+        payment.next_check(now) - now for now in (payment.created_at + timedelta(seconds=age) for age in (0, 20, 3_600))
+    ]
+    assert waits == [timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=60)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds", "error"),
+    [
+        ({"user_id": "somebody else"}, 900, OrderForbiddenError),
+        ({"status": OrderStatus.COMPLETE}, 900, PaymentNotPossibleError),
+        ({"status": OrderStatus.CANCELLED}, 900, PaymentNotPossibleError),
+        ({}, 0, PaymentNotPossibleError),
+        ({}, -1, PaymentNotPossibleError),
+    ],
+)
+def test_what_cannot_be_paid_is_refused(changes, seconds, error):
+    order = order_of(seconds=seconds)
+    with pytest.raises(error):
+        check_payable(order.model_copy(update=changes), order.user_id, utc_now())
+
+
+def test_money_is_asked_for_only_while_the_hold_runs():
+    payment = payment_in()
+    assert next_step(payment, order_of(payment), None, utc_now()) is Step.CREATE
+    payment.follow(intent_in(IntentState.UNCONFIRMED))
+    assert next_step(payment, order_of(payment), None, utc_now()) is Step.ASK
+    unconfirmed = intent_in(IntentState.UNCONFIRMED)
+    assert next_step(payment, order_of(payment), unconfirmed, utc_now()) is Step.CONFIRM
+    for over in (order_of(seconds=0), order_of(status=OrderStatus.CANCELLED), order_of(status=OrderStatus.COMPLETE)):
+        assert next_step(payment, over, unconfirmed, utc_now()) is Step.RELEASE
+
+
+def test_only_the_payment_that_the_order_names_is_captured():
+    payment = payment_in(PaymentStatus.AUTHORIZED)
+    complete = order_of(status=OrderStatus.COMPLETE, payment_id=payment.id)
+    assert next_step(payment, complete, None, utc_now()) is Step.CAPTURE
+    other = order_of(status=OrderStatus.COMPLETE, payment_id=new_id())
+    assert next_step(payment, other, None, utc_now()) is Step.RELEASE
+    assert next_step(payment, order_of(seconds=-60), None, utc_now()) is Step.NOTHING, "orders decides, not the clock"
+
+
+intents = st.builds(
+    Intent,
+    st.sampled_from(["pi_1", "pi_2"]),
+    st.sampled_from(IntentState),
+    st.just("secret"),
+    st.sampled_from([None, NO]),
+)
+
+
+@given(news=st.lists(st.tuples(intents, st.booleans()), max_size=12), method=st.sampled_from([None, "pm_1"]))
+def test_whatever_is_heard_in_whatever_order_each_step_is_one_of_the_table(news, method):
+    payment = payment_in(method=method)
+    for intent, released in news:
+        before = payment.status
+        payment.follow(intent, released=released)
+        assert payment.status is before or payment.status in TRANSITIONS[before]
+        once = replace(payment)
+        payment.follow(intent, released=released)
+        if payment.status is PaymentStatus.AUTHORIZED:
+            continue  # captured before it was heard of: the second hearing is a step of its own
+        assert payment.status in {once.status, *TRANSITIONS[once.status]}
+
+
+@given(
+    status=st.sampled_from(PaymentStatus),
+    order_status=st.sampled_from(OrderStatus),
+    intent=st.one_of(st.none(), intents),
+    seconds=st.sampled_from([-1, 0, 900]),
+)
+def test_money_never_moves_towards_us_without_a_live_order(status, order_status, intent, seconds):
+    payment = payment_in(status)
+    order = order_of(payment, seconds=seconds, status=order_status)
+    step = next_step(payment, order, intent, utc_now())
+    if step in (Step.CREATE, Step.CONFIRM):
+        assert order_status is OrderStatus.CREATED
+        assert seconds > 0
+    if step is Step.CAPTURE:
+        assert (status, order_status) == (PaymentStatus.AUTHORIZED, OrderStatus.COMPLETE)
+    if order_status is OrderStatus.CANCELLED and status in ACTIVE_STATUSES:
+        assert step in (Step.RELEASE, Step.REFUND)
+    if status not in ACTIVE_STATUSES and intent is not None and intent.state in OPEN_STATES:
+        assert step is Step.RELEASE

@@ -1,0 +1,197 @@
+import json
+import time
+
+import pytest
+
+from ticketing_payments.domain import IntentState, Payment
+from ticketing_payments.errors import PaymentMethodRefusedError, StripeUnknownError, WebhookSignatureError
+from ticketing_payments.stripe_gateway import API_VERSION, StripeGateway
+
+GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
+
+
+@pytest.fixture(params=["stripe", "localstripe"])
+async def gateway(request, make_settings, proxy, stripe_url):
+    """Both profiles: the one for Stripe through the proxy, the double's on the bare double."""
+    url = proxy.url if request.param == "stripe" else stripe_url
+    settings = make_settings(stripe_api_base=url, stripe_parameter_profile=request.param, stripe_timeout_seconds=5)
+    async with StripeGateway.connect(settings) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def stripe(make_settings, proxy):
+    async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url)) as connected:
+        yield connected
+
+
+def begin(make_order, method: str | None = GOOD, **changes) -> Payment:
+    return Payment.begin(make_order(**changes), attempt=1, payment_method_id=method)
+
+
+async def authorized(gateway, payment) -> None:
+    payment.follow(await gateway.create(payment))
+    payment.follow(await gateway.confirm(payment.stripe_id))
+
+
+async def test_a_card_is_authorised_and_then_captured(gateway, bank, make_order):
+    payment = begin(make_order)
+    created = await gateway.create(payment)
+    assert created.state is IntentState.UNCONFIRMED
+    assert (await gateway.confirm(created.id)).state is IntentState.AUTHORIZED
+    payment.follow(created)
+    assert (await gateway.retrieve(created.id)).state is IntentState.AUTHORIZED
+    assert (await gateway.capture(payment)).state is IntentState.CAPTURED
+    assert (await gateway.capture(payment)).state is IntentState.CAPTURED
+    found = await bank.intent(created.id)
+    assert (found["amount"], found["currency"], found["capture_method"]) == (2_550, "usd", "manual")
+    assert found["metadata"] == {"order_id": payment.order_id, "payment_id": payment.id}
+
+
+async def test_a_declined_card_says_why(gateway, make_order):
+    created = await gateway.create(begin(make_order, BAD))
+    declined = await gateway.confirm(created.id)
+    assert declined.state is IntentState.DECLINED
+    assert (declined.decline.message, declined.decline.code) == ("Your card was declined.", "card_declined")
+    again = await gateway.retrieve(created.id)
+    assert (again.state, again.decline) == (IntentState.DECLINED, declined.decline)
+    assert (await gateway.cancel(created.id)).state is IntentState.CANCELLED
+
+
+async def test_3d_secure_leads_back_from_the_buyer(gateway, bank, make_order):
+    created = await gateway.create(begin(make_order, await bank.card()))
+    waiting = await gateway.confirm(created.id)
+    assert waiting.state is IntentState.NEEDS_BUYER
+    assert waiting.client_secret
+    await bank.authenticate(created.id, success=True)
+    assert (await gateway.retrieve(created.id)).state is IntentState.AUTHORIZED
+
+
+async def test_3d_secure_that_fails_is_a_decline(gateway, bank, make_order):
+    created = await gateway.create(begin(make_order, await bank.card()))
+    await gateway.confirm(created.id)
+    await bank.authenticate(created.id, success=False)
+    assert (await gateway.retrieve(created.id)).state is IntentState.DECLINED
+
+
+async def test_without_a_card_the_browser_enters_one(gateway, make_order):
+    created = await gateway.create(begin(make_order, None))
+    assert created.state is IntentState.NEEDS_BUYER
+    assert created.client_secret
+
+
+async def test_letting_go_twice_is_letting_go(gateway, make_order):
+    payment = begin(make_order)
+    await authorized(gateway, payment)
+    for _ in range(2):
+        assert (await gateway.cancel(payment.stripe_id)).state is IntentState.CANCELLED
+
+
+async def test_money_is_given_back_once(gateway, bank, make_order):
+    payment = begin(make_order)
+    await authorized(gateway, payment)
+    await gateway.capture(payment)
+    assert (await gateway.cancel(payment.stripe_id)).state is IntentState.CAPTURED
+    for _ in range(2):
+        assert (await gateway.refund(payment)).state is IntentState.REFUNDED
+    refunds = await bank.call("GET", f"/v1/refunds?payment_intent={payment.stripe_id}")
+    assert [refund["amount"] for refund in refunds["data"]] == [payment.amount_cents]
+    assert (await gateway.retrieve(payment.stripe_id)).state is IntentState.REFUNDED
+
+
+async def test_an_unknown_payment_method_is_refused_at_the_beginning(gateway, make_order):
+    with pytest.raises(PaymentMethodRefusedError):
+        await gateway.create(begin(make_order, "pm_nobody_knows"))
+
+
+async def test_a_second_confirmation_does_nothing(gateway, make_order):
+    created = await gateway.create(begin(make_order))
+    await gateway.confirm(created.id)
+    assert (await gateway.confirm(created.id)).state is IntentState.AUTHORIZED
+
+
+async def test_the_same_key_gives_the_same_payment_intent(stripe, bank, proxy, make_order):
+    payment = begin(make_order)
+    first, second = await stripe.create(payment), await stripe.create(payment)
+    assert first == second
+    assert len(await bank.intents_of(payment.order_id)) == 1
+    assert {call.key for call in proxy.made("POST /v1/payment_intents$")} == {payment.idempotency_key}
+
+
+@pytest.mark.parametrize("fault", ["lost", "crashed", "away"])
+async def test_no_answer_is_unknown_and_not_a_failure(stripe, proxy, make_order, fault):
+    proxy.fail(fault, "POST /v1/payment_intents$", times=9)
+    with pytest.raises(StripeUnknownError) as caught:
+        await stripe.create(begin(make_order))
+    assert caught.value.retry_after_seconds > 0
+    assert caught.value.__cause__ is None
+
+
+async def test_a_refusal_of_our_key_is_not_the_buyers_fault(make_settings, stripe_url, make_order):
+    settings = make_settings(stripe_api_base=stripe_url, stripe_key="no key at all")
+    async with StripeGateway.connect(settings) as gateway:
+        with pytest.raises(StripeUnknownError):
+            await gateway.create(begin(make_order))
+
+
+async def test_a_capture_that_stripe_refuses_says_so_only_if_nothing_was_captured(stripe, proxy, make_order):
+    payment = begin(make_order)
+    await authorized(stripe, payment)
+    proxy.fail("refused", "/capture$", error={"code": "charge_expired_for_capture", "message": "too late"})
+    refused = await stripe.capture(payment)
+    assert (refused.state, refused.decline.code) == (IntentState.AUTHORIZED, "charge_expired_for_capture")
+
+
+async def test_each_money_moving_call_is_made_with_the_pinned_version_and_an_idempotency_key(stripe, proxy, make_order):
+    payment = begin(make_order)
+    await authorized(stripe, payment)
+    await stripe.capture(payment)
+    await stripe.refund(payment)
+    assert all(call.key for call in proxy.made("^POST "))
+    assert proxy.made("/capture$")[0].key == f"{payment.idempotency_key}:capture"
+    assert proxy.made("/refunds$")[0].key == f"{payment.idempotency_key}:refund"
+    assert {call.version for call in proxy.calls} == {API_VERSION}
+    assert ("allowed_payment_method_types[0]", "card") in proxy.made("POST /v1/payment_intents$")[0].form
+    assert ("use_stripe_sdk", "true") in proxy.made("/confirm$")[0].form
+
+
+async def test_a_signed_webhook_names_its_payment(stripe, sign):
+    body, signature = sign("payment-1", event_id="evt_1")
+    event = stripe.read_webhook(body, signature)
+    assert (event.id, event.type, event.payment_id) == ("evt_1", "payment_intent.succeeded", "payment-1")
+
+
+async def test_a_webhook_about_something_else_concerns_no_payment(stripe, sign, webhook_secret):
+    for subject in ({"object": "charge", "metadata": {"payment_id": "x"}}, {"object": "payment_intent"}):
+        body, _ = sign(None)
+        event = json.loads(body)
+        event["data"]["object"] = subject
+        changed = json.dumps(event)
+        header = sign_text(changed, webhook_secret)
+        assert stripe.read_webhook(changed.encode(), header).payment_id is None
+
+
+def sign_text(body: str, secret: str) -> str:
+    import stripe
+
+    header: str = stripe.WebhookSignature.generate_signature_header(body, secret)
+    return header
+
+
+async def test_an_unsigned_altered_old_or_strange_webhook_is_refused(stripe, sign, webhook_secret):
+    body, signature = sign("payment-1")
+    strange = '{"hello": "world"}'
+    for refused in (
+        (body, None),
+        (body, ""),
+        (body, "nonsense"),
+        (body.replace(b"payment-1", b"payment-2"), signature),
+        sign("payment-1", secret="whsec_of_somebody_else"),
+        sign("payment-1", timestamp=int(time.time()) - 600),
+        (strange.encode(), sign_text(strange, webhook_secret)),
+        (b"[]", sign_text("[]", webhook_secret)),
+        (b"not json", sign_text("not json", webhook_secret)),
+        (b"\xff\xfe", signature),
+    ):
+        with pytest.raises(WebhookSignatureError):
+            stripe.read_webhook(*refused)
