@@ -11,7 +11,8 @@ interface Props {
 const LATE_MS = 60_000;
 
 export function Countdown({ remainingMs, totalMs }: Props) {
-  const left = Math.max(0, remainingMs);
+  // The estimate of the server's clock may be some tenths off: never show more than the whole hold.
+  const left = Math.min(Math.max(0, remainingMs), totalMs);
   return (
     <div className={styles.countdown}>
       <div className={styles.line}>
@@ -20,7 +21,7 @@ export function Countdown({ remainingMs, totalMs }: Props) {
           {formatRemaining(left)}
         </span>
       </div>
-      <progress className={styles.bar} max={totalMs} value={Math.min(left, totalMs)} aria-label="Time left" />
+      <progress className={styles.bar} max={totalMs} value={left} aria-label="Time left" />
       <p className="visuallyHidden" role="status">
         {spoken(left)}
       </p>

@@ -75,6 +75,8 @@ function pipeThrough(upstream: URL, path: string, incoming: IncomingMessage, out
       socket.once("close", () => clearTimeout(timer));
     });
     proxied.once("error", (error: NodeJS.ErrnoException) => {
+      // After the browser went away this is the echo of our own hanging up.
+      if (outgoing.destroyed) return;
       if (outgoing.headersSent) outgoing.destroy();
       else {
         console.error(`${incoming.method} ${path.split("?")[0]}: ${error.code ?? error.message}`);
