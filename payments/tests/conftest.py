@@ -127,10 +127,11 @@ class StripeProxy:
             return _error(fault.status, {"type": "invalid_request_error", **fault.error})
         if fault and kind == "held":
             await fault.released.wait()
+        replayed = {"Idempotent-Replayed": "true"} if key in self._kept else {}
         status, body = await self._once(request, key, form, crash=kind == "crashed")
         if kind == "lost":
             await self._closing.wait()
-        return web.Response(status=status, body=body, content_type="application/json")
+        return web.Response(status=status, body=body, headers=replayed, content_type="application/json")
 
     def _fault(self, call: str) -> Fault | None:
         for fault in self._faults:
@@ -317,21 +318,14 @@ async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., 
 def sign(webhook_secret: str) -> Callable[..., tuple[bytes, str]]:
     """A webhook about a payment, signed as Stripe signs; returns its body and its signature header."""
 
-    def make(
-        payment_id: str | None,
-        *,
-        event_id: str | None = None,
-        secret: str = webhook_secret,
-        timestamp: int | None = None,
-    ) -> tuple[bytes, str]:
-        subject = {"object": "payment_intent", "id": "pi_1", "metadata": {"payment_id": payment_id}}
+    def make(payment_id: str | None, *, secret: str = webhook_secret, **changes: Any) -> tuple[bytes, str]:
         event = {
-            "id": event_id or f"evt_{token_hex(8)}",
-            "type": "payment_intent.succeeded",
-            "data": {"object": subject},
+            "id": changes.get("event_id") or f"evt_{token_hex(8)}",
+            "type": changes.get("event_type", "payment_intent.succeeded"),
+            "data": {"object": {"object": "payment_intent", "id": "pi_1", "metadata": {"payment_id": payment_id}}},
         }
         body = json.dumps(event)
-        header = stripe.WebhookSignature.generate_signature_header(body, secret, timestamp)
+        header = stripe.WebhookSignature.generate_signature_header(body, secret, changes.get("timestamp"))
         return body.encode(), header
 
     return make

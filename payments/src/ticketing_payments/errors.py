@@ -24,6 +24,7 @@ __all__ = [
     "PaymentNotFoundError",
     "PaymentNotPossibleError",
     "PaymentTransitionError",
+    "StripeKeySpentError",
     "StripeUnknownError",
     "WebhookSignatureError",
 ]
@@ -104,6 +105,10 @@ class StripeUnknownError(UnavailableError):
         super().__init__(
             "The card processor gave no answer. You are not charged twice when you try again.", retry_after_seconds=2
         )
+
+
+class StripeKeySpentError(StripeUnknownError):
+    """Stripe broke down over this key and repeats that answer for a day: only a new attempt, with a new key, helps."""
 
 
 class WebhookSignatureError(TicketingError):

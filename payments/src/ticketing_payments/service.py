@@ -30,6 +30,7 @@ from .errors import (
     PaymentMethodRefusedError,
     PaymentNotFoundError,
     PaymentNotPossibleError,
+    StripeKeySpentError,
     StripeUnknownError,
 )
 from .publishers import PUBLISHERS
@@ -148,8 +149,8 @@ class PaymentService:
         """Bring Stripe, the payment and the order into step; the one way in which a payment ever changes.
 
         Every round looks at what is stored then, does at most one thing at Stripe, and stores what came of it, so it
-        may be called at any time, by anybody, as often as one likes. `ask` begins with a question to Stripe; `give_up`
-        lets go an attempt that waits for the buyer.
+        may be called at any time, by anybody, as often as one likes. `ask` puts a question to Stripe when nothing else
+        is to be done; `give_up` lets go an attempt that waits for the buyer.
 
         Raises `PaymentNotFoundError`, `StripeUnknownError`, and what Stripe refuses at the beginning.
         """
@@ -162,6 +163,9 @@ class PaymentService:
                     break
                 try:
                     intent = await self._do(step, payment)
+                except StripeKeySpentError:
+                    await self._change(payment, Payment.abandon)
+                    raise
                 except StripeUnknownError:
                     if payment.over:
                         break  # decided already; its `check_at` brings the reconciler, which tidies up at Stripe
@@ -177,12 +181,13 @@ class PaymentService:
             return payment
 
     async def _choose(self, payment: Payment, intent: Intent | None, *, ask: bool, give_up: bool) -> Step:
-        if ask and intent is None and payment.stripe_id is not None:
-            return Step.ASK
         if give_up and payment.status is PaymentStatus.REQUIRES_ACTION:
             return Step.RELEASE
         order = await self._orders.find(payment.order_id)
-        return Step.NOTHING if order is None else next_step(payment, order, intent, utc_now())
+        step = Step.NOTHING if order is None else next_step(payment, order, intent, utc_now())
+        # What must be done is done without asking first: a hold that has run out is let go, whatever Stripe would say.
+        curious = ask and intent is None and payment.stripe_id is not None
+        return Step.ASK if curious and step is Step.NOTHING else step
 
     async def _do(self, step: Step, payment: Payment) -> Intent | None:
         """One call to Stripe; None when there is nothing at Stripe to let go."""

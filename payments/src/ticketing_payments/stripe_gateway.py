@@ -22,7 +22,13 @@ from stripe.params import (
 from ticketing_common.telemetry import get_logger
 
 from .domain import Decline, Intent, IntentState, Payment, StripeEvent
-from .errors import CardDeclinedError, PaymentMethodRefusedError, StripeUnknownError, WebhookSignatureError
+from .errors import (
+    CardDeclinedError,
+    PaymentMethodRefusedError,
+    StripeKeySpentError,
+    StripeUnknownError,
+    WebhookSignatureError,
+)
 from .settings import Settings
 
 __all__ = ["StripeGateway"]
@@ -111,7 +117,8 @@ class StripeGateway:
     async def create(self, payment: Payment) -> Intent:
         """Make the payment's PaymentIntent, or get it again: the key is the payment's own.
 
-        Raises `PaymentMethodRefusedError` or `CardDeclinedError` when Stripe will not begin.
+        Raises `PaymentMethodRefusedError` or `CardDeclinedError` when Stripe will not begin, and `StripeKeySpentError`
+        when this key leads nowhere (https://docs.stripe.com/error-low-level: the first answer is kept, also a 500).
         """
         params: PaymentIntentCreateParams = {
             "amount": payment.amount_cents,
@@ -132,6 +139,8 @@ class StripeGateway:
             log.info("stripe refuses to begin", payment_id=payment.id, code=error.code, param=error.param)
             raise PaymentMethodRefusedError(error.user_message or "This payment method is not accepted.") from None
         except stripe.StripeError as error:
+            if (error.http_status or 0) >= 500 and (error.headers or {}).get("idempotent-replayed") == "true":
+                raise StripeKeySpentError from None
             _unknown(error, payment.id)
 
     async def retrieve(self, intent_id: str) -> Intent:
