@@ -1,18 +1,28 @@
-"""The service over a real database, without HTTP or bus, and what other services say of their orders."""
+"""The service over real servers, by its use cases and by its routes, and what others say of their orders."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from secrets import token_hex
+from typing import Any
 
+import httpx
 import pytest
+import pytest_asyncio
+from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_common.testing.servers import NatsServer
+from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
+from ticketing_tickets.settings import Settings
 
 STORY_BEGINS = utc_now()
+SELLER = "5e11e4" * 4
 
 
 class OrderStory:
@@ -85,3 +95,69 @@ async def orders(database: Database) -> OrderProjection:
 @pytest.fixture
 def service(tickets: TicketRepository, orders: OrderProjection) -> TicketService:
     return TicketService(tickets, orders, currency="usd")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def app(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
+    """One service for all tests of this module: each has tickets of its own, so they are not in each other's way."""
+    nats = NatsServer(tmp_path_factory.mktemp("nats"))
+    nats.start()
+    database = f"test_{token_hex(6)}"
+    addresses = service_settings_for(mongo_url=mongo_url, database=database, nats_url=nats.url, identity=identity)
+    try:
+        async with Bus.connect(nats.url):  # which declares the streams of the neighbours
+            yield create_app(Settings(**addresses))
+    finally:
+        nats.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_app(app) as client:
+        yield client
+        database = app.state.backbone.database
+        await database.client.drop_database(database.name)
+
+
+@pytest.fixture
+def seller(identity: Identity) -> dict[str, str]:
+    return identity.headers(SELLER)
+
+
+@pytest.fixture
+def stranger(identity: Identity) -> dict[str, str]:
+    return identity.headers(new_id())
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def listed(api: httpx.AsyncClient, seller: dict[str, str]) -> dict[str, Any]:
+    """A ticket on sale."""
+    answer = await api.post("/api/tickets", json={"title": "Seat 7", "price": 19.99}, headers=seller)
+    assert answer.status_code == 201
+    ticket: dict[str, Any] = answer.json()
+    return ticket
+
+
+@pytest.fixture
+def follow(app: FastAPI, order_for: Callable[..., OrderStory]) -> Callable[..., Awaitable[None]]:
+    """Let an order for a ticket be created or completed, as if its event had come."""
+
+    async def hear(ticket_id: str, fact: str = "created") -> None:
+        await app.state.service.follow_order(getattr(order_for(ticket_id), fact))
+
+    return hear
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., None]:
+    """Check that an answer is this refusal, about these fields."""
+
+    def check(answer: httpx.Response, status: int, *fields: str | None) -> None:
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        body = answer.json()
+        assert body["status"] == status
+        if fields:
+            assert [error.get("field") for error in body["errors"]] == list(fields)
+
+    return check

@@ -68,7 +68,7 @@ def test_texts_are_trimmed_and_blank_ones_are_absent() -> None:
         {"startsAt": "2020-01-01T20:00:00Z"},
         {"startsAt": ""},
         {"colour": "red"},
-        {"userId": new_id()},
+        {"userId": "0" * 24},
         {"status": "sold"},
         {"starts_at": "2999-01-01T20:00:00Z"},
     ],

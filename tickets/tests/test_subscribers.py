@@ -9,7 +9,6 @@ import nats
 import pytest
 
 from ticketing_common.delivery.resync import resync_subject
-from ticketing_common.entity import new_id
 from ticketing_common.events import (
     OrderCancelled,
     OrderCompleted,
@@ -26,7 +25,7 @@ from ticketing_tickets.service import TicketService
 from ticketing_tickets.settings import Settings
 from ticketing_tickets.subscribers import subscriptions
 
-SELLER = new_id()
+SELLER = "5e11e4" * 4
 
 
 @pytest.fixture

@@ -1,0 +1,171 @@
+"""Two replicas at once, and every order of arrival: the ticket still agrees with its orders."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ticketing_common.events import OrderData, TicketStatus
+from ticketing_common.storage import Database, Outbox
+from ticketing_tickets.domain import Ticket, TicketDetails
+from ticketing_tickets.errors import TicketReservedError
+from ticketing_tickets.repository import OrderProjection, TicketRepository
+from ticketing_tickets.service import TicketService
+
+SELLER = "5e11e4" * 4
+
+
+@pytest.fixture
+async def listed(service: TicketService, details: TicketDetails) -> Ticket:
+    """A ticket on sale."""
+    return await service.create(SELLER, details)
+
+
+async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
+    """What was told of a ticket so far, in order: nothing is relayed here, so all of it still waits."""
+    document = await tickets.collection.find_one({"_id": ticket_id}) or {}
+    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
+
+
+async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus, str | None]:
+    ticket = await tickets.find(ticket_id)
+    assert ticket is not None
+    return ticket.status, ticket.order_id
+
+
+async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
+    service: TicketService, tickets: TicketRepository, details: TicketDetails, order_for: Callable[..., Any]
+) -> None:
+    async def delete_after(looks: int, ticket_id: str) -> None:
+        for _ in range(looks):
+            await service.get(ticket_id)
+        await service.delete(ticket_id, SELLER)
+
+    outcomes = set()
+    for turn in range(40):
+        listed = await service.create(SELLER, details)
+        order = order_for(listed.id)
+        raced = await asyncio.gather(
+            delete_after(turn % 8, listed.id), service.follow_order(order.created), return_exceptions=True
+        )
+        refused = [result for result in raced if result is not None]
+        status, holder = await state(tickets, listed.id)
+        if refused:
+            assert [type(error) for error in refused] == [TicketReservedError]
+            assert (status, holder) == (TicketStatus.HELD, order.id)
+        else:
+            assert (status, holder) == (TicketStatus.DELETED, None)
+            # The second one is the answer to the order.
+            assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.deleted", "ticket.deleted"]
+        outcomes.add(status)
+
+    assert outcomes == {TicketStatus.HELD, TicketStatus.DELETED}
+
+
+class StallingTickets(TicketRepository):
+    """A replica that stalls between its decision and its write."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox)
+        self.deciding = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def save(self, entity: Ticket, *publishers: Any) -> None:
+        self.deciding.set()
+        await self.go_on.wait()
+        await super().save(entity, *publishers)
+
+
+async def test_a_replica_that_stalls_before_its_write_cannot_undo_what_another_has_seen(
+    service: TicketService,
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    database: Database,
+    listed: Ticket,
+    order_for: Callable[..., Any],
+) -> None:
+    order = order_for(listed.id)
+    stalling = StallingTickets(Outbox(database["tickets"]))
+    stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(order.created))
+    await stalling.deciding.wait()
+    # The other replica finds the ticket still available, as it should be, and so writes nothing: the versions agree.
+    await service.follow_order(order.cancelled)
+    stalling.go_on.set()
+    await stalled
+
+    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
+
+
+async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
+    service: TicketService,
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    database: Database,
+    listed: Ticket,
+    order_for: Callable[..., Any],
+) -> None:
+    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    stalling = StallingTickets(Outbox(database["tickets"]))
+    stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(first.created))
+    await stalling.deciding.wait()
+    for fact in (first.cancelled, second.created):
+        await service.follow_order(fact)
+    stalling.go_on.set()
+    await stalled
+
+    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+
+
+# Each order but the last is over; the last may be at any point. That is all that the index in orders allows.
+ENDINGS = st.sampled_from(["cancelled", "refused"])
+LAST = st.sampled_from(["cancelled", "refused", "created", "completed"])
+FACTS = {
+    "created": ["created"],
+    "completed": ["created", "completed"],
+    "cancelled": ["created", "cancelled"],
+    "refused": ["created", "completed", "refused"],
+}
+
+
+# The database is shared between examples; every example has a ticket of its own.
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), earlier=st.lists(ENDINGS, max_size=3), last=LAST, deleted=st.booleans())
+async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+    data: st.DataObject,
+    earlier: list[str],
+    last: str,
+    deleted: bool,
+) -> None:
+    replicas = [TicketService(tickets, orders, currency="usd") for _ in range(2)]
+    listed = await replicas[0].create(SELLER, details)
+    if deleted:
+        await replicas[0].delete(listed.id, SELLER)
+    stories = [order_for(listed.id, minute=minute) for minute in range(len(earlier) + 1)]
+    facts: list[OrderData] = [
+        getattr(story, fact) for story, ending in zip(stories, [*earlier, last], strict=True) for fact in FACTS[ending]
+    ]
+    again = data.draw(st.lists(st.sampled_from(facts), max_size=4))
+    arrivals = data.draw(st.permutations([*facts, *again]))
+    at_once = data.draw(st.integers(1, 4))
+
+    for begin in range(0, len(arrivals), at_once):
+        batch = arrivals[begin : begin + at_once]
+        await asyncio.gather(*(replicas[n % 2].follow_order(fact) for n, fact in enumerate(batch)))
+
+    holder = stories[-1].id
+    expected = {
+        "completed": (TicketStatus.SOLD, holder),
+        "created": (TicketStatus.DELETED, None) if deleted else (TicketStatus.HELD, holder),
+    }.get(last, (TicketStatus.DELETED if deleted else TicketStatus.AVAILABLE, None))
+    assert await state(tickets, listed.id) == expected
+    if deleted and last == "created":
+        tombstone = await tickets.find(listed.id)
+        assert tombstone is not None
+        assert tombstone.answered_orders[holder] == 1
