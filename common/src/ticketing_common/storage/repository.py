@@ -58,10 +58,10 @@ class Repository(Generic[E]):
         Raises the driver's `DuplicateKeyError` when a unique index says no; subclasses turn that into their own error.
         """
         entity.version += 1
-        entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
-        document = self.to_document(entity)
-        document[FIELD] = [entry.to_document() for entry in entries]
         try:
+            entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
+            document = self.to_document(entity)
+            document[FIELD] = [entry.to_document() for entry in entries]
             await self.collection.insert_one(document)
         except BaseException:
             entity.version -= 1
@@ -77,18 +77,23 @@ class Repository(Generic[E]):
         loaded_version, loaded_at = entity.version, entity.updated_at
         entity.version += 1
         entity.updated_at = utc_now()
-        entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
-        document = self.to_document(entity)
-        del document["_id"]
-        result = await self.collection.update_one(
-            {"_id": entity.id, "version": loaded_version, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": False}},
-            {"$set": document, "$push": {FIELD: {"$each": [entry.to_document() for entry in entries]}}},
-        )
-        if result.matched_count == 0:
+        try:
+            entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
+            document = self.to_document(entity)
+            del document["_id"]
+            result = await self.collection.update_one(
+                {"_id": entity.id, "version": loaded_version, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": False}},
+                {"$set": document, "$push": {FIELD: {"$each": [entry.to_document() for entry in entries]}}},
+            )
+            if result.matched_count == 0:
+                if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
+                    raise UnavailableError(
+                        "Too many events of this item wait for the event bus.", retry_after_seconds=5
+                    )
+                raise ConcurrentUpdateError
+        except BaseException:
             entity.version, entity.updated_at = loaded_version, loaded_at
-            if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
-                raise UnavailableError("Too many events of this item wait for the event bus.", retry_after_seconds=5)
-            raise ConcurrentUpdateError
+            raise
         self.outbox.committed(entity.id, entries)
 
     async def update(self, entity_id: str, change: Callable[[E], Publisher[E] | None]) -> E:

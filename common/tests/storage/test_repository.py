@@ -1,0 +1,253 @@
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import pytest
+
+from ticketing_common.entity import Entity, new_id, utc_now
+from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
+from ticketing_common.events import ExpirationCompleted, ExpirationData, parse_event
+from ticketing_common.storage import ASCENDING, Commit, Database, Document, DuplicateKeyError, Index, Outbox, Repository
+from ticketing_common.storage import repository as room
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(kw_only=True)
+class Parcel(Entity):
+    label: str
+    colour: Colour = Colour.RED
+    stamps: int = 0
+
+
+class ParcelRepository(Repository[Parcel]):
+    INDEXES: ClassVar[Sequence[Index]] = (Index([("label", ASCENDING)], name="label", unique=True),)
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox, Parcel)
+
+
+def told(parcel: Parcel) -> ExpirationCompleted:
+    return ExpirationCompleted.of(
+        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
+    )
+
+
+def stamp(parcel: Parcel) -> room.Publisher[Parcel] | None:
+    parcel.stamps += 1
+    return told
+
+
+@pytest.fixture
+def commits() -> list[Commit]:
+    return []
+
+
+@pytest.fixture
+async def parcels(database: Database, commits: list[Commit]) -> ParcelRepository:
+    repository = ParcelRepository(Outbox(database["parcels"], commits.append))
+    await repository.ensure_indexes()
+    return repository
+
+
+async def document(parcels: ParcelRepository, parcel: Parcel) -> Document:
+    found = await parcels.collection.find_one({"_id": parcel.id})
+    assert found is not None
+    return found
+
+
+async def test_what_was_added_is_found_as_version_one(parcels: ParcelRepository) -> None:
+    parcel = Parcel(label="a", colour=Colour.BLUE)
+
+    await parcels.add(parcel, told)
+
+    assert parcel.version == 1
+    assert await parcels.get(parcel.id) == parcel
+    assert await parcels.find(new_id()) is None
+    with pytest.raises(NotFoundError, match="There is no parcel"):
+        await parcels.get(new_id())
+
+
+async def test_the_event_lies_in_the_same_document_and_tells_of_that_version(
+    parcels: ParcelRepository, commits: list[Commit]
+) -> None:
+    parcel = Parcel(label="a")
+    await parcels.add(parcel, told)
+    await parcels.update(parcel.id, stamp)
+
+    entries = (await document(parcels, parcel))["outbox"]
+
+    events = [parse_event(entry["subject"], entry["body"].encode()) for entry in entries]
+    assert [event.data.version for event in events] == [1, 2]
+    assert [event.id for event in events] == [entry["id"] for entry in entries]
+    assert [entry.id for commit in commits for entry in commit.entries] == [event.id for event in events]
+
+
+async def test_a_refused_insert_leaves_no_trace(parcels: ParcelRepository, commits: list[Commit]) -> None:
+    await parcels.add(Parcel(label="a"), told)
+    second = Parcel(label="a")
+
+    with pytest.raises(DuplicateKeyError):
+        await parcels.add(second, told)
+
+    assert second.version == 0
+    assert await parcels.find(second.id) is None
+    assert len(commits) == 1
+
+
+async def test_a_stale_copy_cannot_be_saved(parcels: ParcelRepository, commits: list[Commit]) -> None:
+    await parcels.add(Parcel(id=(parcel_id := new_id()), label="a"), told)
+    first, second = await parcels.get(parcel_id), await parcels.get(parcel_id)
+    first.stamps = 1
+    await parcels.save(first, told)
+    before = await document(parcels, first)
+
+    second.stamps = 100
+    loaded_at = second.updated_at
+    with pytest.raises(ConcurrentUpdateError):
+        await parcels.save(second, told)
+
+    assert await document(parcels, first) == before
+    assert (second.version, second.updated_at) == (1, loaded_at)
+    assert len(commits) == 2
+
+
+async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(
+    parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await parcels.add(parcel := Parcel(label="a"))
+    await parcels.collection.insert_one({"_id": new_id(), "label": "b", "version": 1})
+    before = (parcel.version, parcel.updated_at)
+
+    parcel.label = "b"
+    with pytest.raises(DuplicateKeyError):
+        await parcels.save(parcel, told)
+
+    assert (parcel.version, parcel.updated_at) == before
+
+
+async def test_what_cannot_be_told_is_not_stored(parcels: ParcelRepository) -> None:
+    def broken(_parcel: Parcel) -> ExpirationCompleted:
+        raise ValueError("no such event")
+
+    await parcels.add(parcel := Parcel(label="a"))
+    parcel.stamps = 1
+    with pytest.raises(ValueError, match="no such event"):
+        await parcels.save(parcel, broken)
+    with pytest.raises(ValueError, match="no such event"):
+        await parcels.add(Parcel(label="b"), broken)
+
+    assert (await parcels.get(parcel.id)).stamps == 0
+    assert await parcels.collection.count_documents({}) == 1
+    assert parcel.version == 1
+
+
+async def test_many_who_change_the_same_thing_lose_no_change(parcels: ParcelRepository) -> None:
+    await parcels.add(parcel := Parcel(label="a"))
+
+    async def until_done() -> None:
+        while True:
+            try:
+                await parcels.update(parcel.id, stamp)
+            except ConcurrentUpdateError:
+                continue
+            return
+
+    await asyncio.gather(*(until_done() for _ in range(20)))
+
+    found = await document(parcels, parcel)
+    assert (found["stamps"], found["version"]) == (20, 21)
+    versions = [parse_event(entry["subject"], entry["body"].encode()).data.version for entry in found["outbox"]]
+    assert versions == list(range(2, 22))
+
+
+async def test_nothing_to_do_writes_nothing(parcels: ParcelRepository, commits: list[Commit]) -> None:
+    await parcels.add(parcel := Parcel(label="a"))
+    before = await document(parcels, parcel)
+
+    def nothing(_parcel: Parcel) -> None:
+        return None
+
+    assert await parcels.update(parcel.id, nothing) == parcel
+    assert await document(parcels, parcel) == before
+    assert commits == []
+
+
+async def test_an_update_gives_up_after_losing_every_race(parcels: ParcelRepository) -> None:
+    await parcels.add(parcel := Parcel(label="a"))
+    seen: list[int] = []
+
+    def loses(copy: Parcel) -> room.Publisher[Parcel]:
+        seen.append(copy.version)
+        copy.version -= 1  # as if somebody had been faster
+        return told
+
+    with pytest.raises(ConcurrentUpdateError):
+        await parcels.update(parcel.id, loses)
+    assert len(seen) == room.UPDATE_ATTEMPTS
+
+
+async def test_enums_are_stored_as_plain_words_and_unknown_fields_survive(parcels: ParcelRepository) -> None:
+    await parcels.add(parcel := Parcel(label="a", colour=Colour.BLUE))
+    await parcels.collection.update_one({"_id": parcel.id}, {"$set": {"later_idea": 1}})
+
+    await parcels.update(parcel.id, stamp)
+
+    found = await document(parcels, parcel)
+    assert found["colour"] == "blue"
+    assert found["later_idea"] == 1
+
+
+async def test_a_thing_with_too_many_untold_events_is_refused(
+    parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MAX_ENTRIES", 3)
+    await parcels.add(parcel := Parcel(label="a"), told)
+    await parcels.update(parcel.id, stamp)
+    await parcels.update(parcel.id, stamp)
+
+    with pytest.raises(UnavailableError) as refused:
+        await parcels.update(parcel.id, stamp)
+
+    assert refused.value.retry_after_seconds > 0
+    assert (await parcels.get(parcel.id)).stamps == 2
+
+
+async def test_a_restatement_tells_of_the_same_version_again(parcels: ParcelRepository, commits: list[Commit]) -> None:
+    await parcels.add(parcel := Parcel(label="a"), told)
+
+    assert await parcels.restate(parcel, told)
+
+    found = await document(parcels, parcel)
+    first, second = (parse_event(entry["subject"], entry["body"].encode()) for entry in found["outbox"])
+    assert found["version"] == 1
+    assert first.data.version == second.data.version == 1
+    assert first.id != second.id
+    assert len(commits) == 2
+
+    stale = await parcels.get(parcel.id)
+    await parcels.update(parcel.id, stamp)
+    assert not await parcels.restate(stale, told)
+
+
+async def test_a_walk_meets_everything_once_in_the_order_of_ids(
+    parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "WALK_BATCH", 3)
+    made = [Parcel(label=str(number)) for number in range(9)]
+    for parcel in made:
+        await parcels.add(parcel)
+
+    assert [parcel.id async for parcel in parcels.walk()] == sorted(parcel.id for parcel in made)
+
+
+async def test_times_come_back_as_they_were_stored(parcels: ParcelRepository) -> None:
+    await parcels.add(parcel := Parcel(label="a", created_at=utc_now()))
+    found = await parcels.get(parcel.id)
+    assert found.created_at == parcel.created_at
+    assert found.created_at.utcoffset() is not None
