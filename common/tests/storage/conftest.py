@@ -1,0 +1,15 @@
+"""A database of the test's own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ticketing_common.storage import Database, connect
+
+
+@pytest.fixture
+async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
+    """Connected as a service would be."""
+    client = connect(mongo_url, application="test")
+    yield client[database_name]
+    client.close()

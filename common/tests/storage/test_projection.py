@@ -1,0 +1,104 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from motor.motor_asyncio import AsyncIOMotorClient
+
+from ticketing_common.entity import new_id
+from ticketing_common.events import ExpirationData
+from ticketing_common.storage import Database, Projection, connect
+
+START = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def state(aggregate_id: str, version: int, order_id: str | None = None) -> ExpirationData:
+    return ExpirationData(
+        id=aggregate_id,
+        version=version,
+        order_id=order_id or f"order-{version}",
+        expires_at=START + timedelta(seconds=version),
+    )
+
+
+def projection(database: Database) -> Projection[ExpirationData]:
+    return Projection(database["projected"], ExpirationData)
+
+
+async def test_the_first_state_is_stored_whatever_its_version(database: Database) -> None:
+    seventh = state(new_id(), 7)
+    assert await projection(database).apply(seventh) == seventh
+    assert await projection(database).find(seventh.id) == seventh
+    assert await projection(database).find(new_id()) is None
+
+
+async def test_an_older_state_changes_nothing_and_the_newer_is_returned(database: Database) -> None:
+    projected, aggregate_id = projection(database), new_id()
+    newer = state(aggregate_id, 5)
+    await projected.apply(newer)
+
+    assert await projected.apply(state(aggregate_id, 4)) == newer
+    assert await projected.find(aggregate_id) == newer
+
+
+async def test_an_equal_version_derives_again_from_what_is_stored(database: Database) -> None:
+    projected, aggregate_id = projection(database), new_id()
+    first = state(aggregate_id, 2, "first")
+    await projected.apply(first)
+
+    assert await projected.apply(state(aggregate_id, 2, "second")) == first
+
+
+async def test_a_newer_state_replaces_all_of_the_older(database: Database) -> None:
+    projected, aggregate_id = projection(database), new_id()
+    await projected.apply(state(aggregate_id, 1))
+    newer = state(aggregate_id, 9)
+
+    assert await projected.apply(newer) == newer
+    assert await database["projected"].count_documents({}) == 1
+
+
+async def test_first_events_that_race_leave_the_newest(database: Database) -> None:
+    projected = projection(database)
+    for _ in range(20):
+        aggregate_id = new_id()
+        results = await asyncio.gather(*(projected.apply(state(aggregate_id, version)) for version in range(1, 9)))
+
+        assert await projected.find(aggregate_id) == state(aggregate_id, 8)
+        assert all(result.version >= version for version, result in enumerate(results, 1))
+
+
+def test_any_interleaving_of_duplicates_and_gaps_ends_in_the_newest(mongo_url: str, database_name: str) -> None:
+    """Each batch is applied at once, the batches one after the other; several consumers would do just that."""
+    with asyncio.Runner() as runner:
+        client: AsyncIOMotorClient[dict[str, object]] = runner.run(_client(mongo_url))
+        projected = projection(client[database_name])
+
+        @settings(max_examples=60, deadline=None)
+        @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), min_size=1, max_size=6), max_size=5))
+        def check(batches: list[list[tuple[int, int]]]) -> None:
+            ids = [new_id() for _ in range(3)]
+
+            async def deliver() -> None:
+                newest: dict[str, int] = {}
+                for batch in batches:
+                    events = [state(ids[aggregate], version) for aggregate, version in batch]
+                    results = await asyncio.gather(*map(projected.apply, events))
+                    before = dict(newest)
+                    for event in events:
+                        newest[event.id] = max(newest.get(event.id, 0), event.version)
+                    for event, result in zip(events, results, strict=True):
+                        # Never behind the event, nor behind what was known before, nor ahead of what is known now.
+                        assert max(event.version, before.get(event.id, 0)) <= result.version <= newest[event.id]
+                        assert result == state(event.id, result.version)
+                    for aggregate_id, version in newest.items():
+                        assert await projected.find(aggregate_id) == state(aggregate_id, version)
+
+            runner.run(deliver())
+
+        check()
+        client.close()
+
+
+async def _client(url: str) -> AsyncIOMotorClient[dict[str, object]]:
+    return connect(url, application="test")
