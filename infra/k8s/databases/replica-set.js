@@ -1,0 +1,137 @@
+// Initiates, heals and resizes the replica set, and keeps its users as the mounted credentials say.
+// It runs beside every member, over and over; each round looks first, so it may be ended and repeated at any point.
+// Only the primary's changes anything; but for the first initiation, for which all members must be there and empty:
+// a member that lost its volume must join the others again and never begin a second set.
+const fs = require("fs");
+
+const INTERVAL_MS = 5000;
+const ANSWER_MS = 3000;
+const UNAUTHORIZED = 13;
+const AUTHENTICATION_FAILED = 18;
+
+const members = Number(process.env.MEMBERS);
+const index = Number(process.env.MEMBER_INDEX);
+const database = process.env.DATABASE;
+const local = process.env.LOCAL_ADDRESS || "localhost:27017";
+const credentials = process.env.CREDENTIALS || "/credentials";
+const state = process.env.STATE || "/tmp";
+
+const addressOf = (number) => process.env.MEMBER_ADDRESS.replace("#", number);
+const addresses = [...Array(members).keys()].map(addressOf);
+const secret = (name) => fs.readFileSync(`${credentials}/${name}`, "utf8").trim();
+const log = (message, facts = {}) => print(JSON.stringify({ time: new Date().toISOString(), message, ...facts }));
+
+function admin(address, user) {
+  const login = user ? `${user}:${encodeURIComponent(secret(`${user}-password`))}@` : "";
+  const options = `directConnection=true&serverSelectionTimeoutMS=${ANSWER_MS}&connectTimeoutMS=${ANSWER_MS}`;
+  return new Mongo(`mongodb://${login}${address}/?authSource=admin&${options}`).getDB("admin");
+}
+
+/** What a member says of itself, or null when it does not answer; needs no login. */
+function hello(address) {
+  let db;
+  try {
+    db = admin(address);
+    return db.hello();
+  } catch {
+    return null;
+  } finally {
+    db?.getMongo().close();
+  }
+}
+
+function initiate() {
+  const others = addresses.filter((_, number) => number !== index).map(hello);
+  if (others.some((answer) => answer === null)) return log("waiting for all members to answer");
+  if (others.some((answer) => answer.setName)) return log("the others are a replica set: waiting to be taken back");
+  const config = { _id: "rs0", members: addresses.map((host, _id) => ({ _id, host })) };
+  const db = admin(local);
+  const answer = db.adminCommand({ replSetInitiate: config });
+  db.getMongo().close();
+  log("initiated", { ok: answer.ok, members: addresses });
+}
+
+const USERS = [
+  { user: "service", roles: [{ role: "readWrite", db: database }] },
+  // Reads its own database only: for the audit.
+  { user: "reader", roles: [{ role: "read", db: database }] },
+  { user: "backup", roles: ["backup", "restore"] },
+];
+
+let applied = "";
+
+/** The first user is made through the localhost exception, which ends with it; the others by the first. */
+function login() {
+  try {
+    const db = admin(local, "admin");
+    db.adminCommand({ ping: 1 });
+    return db;
+  } catch (error) {
+    if (error.code !== AUTHENTICATION_FAILED) throw error;
+  }
+  const db = admin(local);
+  try {
+    db.createUser({ user: "admin", pwd: secret("admin-password"), roles: ["root"] });
+    log("user created", { user: "admin" });
+  } catch (error) {
+    if (error.code === UNAUTHORIZED) throw new Error("the admin password is not the one that the Secret holds");
+    throw error;
+  } finally {
+    db.getMongo().close();
+  }
+  return admin(local, "admin");
+}
+
+function ensureUsers(db) {
+  const wanted = JSON.stringify(USERS.map(({ user }) => secret(`${user}-password`)));
+  if (wanted === applied) return;
+  for (const { user, roles } of USERS) {
+    const pwd = secret(`${user}-password`);
+    if (db.getUser(user)) db.updateUser(user, { pwd, roles });
+    else db.createUser({ user, pwd, roles });
+  }
+  applied = wanted;
+  log("users are as the credentials say");
+}
+
+/** One voting member at a time, as the server asks: the first that is missing, else the last that is too many. */
+function ensureMembers(db) {
+  const config = db.adminCommand({ replSetGetConfig: 1 }).config;
+  const present = config.members.map(({ host }) => host);
+  const missing = addresses.find((address) => !present.includes(address) && hello(address) !== null);
+  const surplus = present.findLast((host) => !addresses.includes(host));
+  if (missing !== undefined) {
+    const _id = 1 + Math.max(...config.members.map((member) => member._id));
+    config.members.push({ _id, host: missing });
+  } else if (surplus === undefined) return;
+  else if (surplus === db.hello().me) return db.adminCommand({ replSetStepDown: 60 });
+  else config.members = config.members.filter(({ host }) => host !== surplus);
+  config.version += 1;
+  db.adminCommand({ replSetReconfig: config });
+  log(missing ? "member added" : "member removed", { host: missing ?? surplus });
+}
+
+function round() {
+  const self = hello(local);
+  if (self === null) return;
+  if (self.isWritablePrimary || self.secondary) fs.writeFileSync(`${state}/healthy`, "");
+  if (!self.setName && index === 0) initiate();
+  if (!self.isWritablePrimary) return;
+  const db = login();
+  try {
+    ensureUsers(db);
+    ensureMembers(db);
+  } finally {
+    db.getMongo().close();
+  }
+}
+
+for (;;) {
+  try {
+    round();
+  } catch (error) {
+    log("round failed, going on", { error: String(error.message ?? error) });
+  }
+  fs.writeFileSync(`${state}/alive`, "");
+  sleep(INTERVAL_MS);
+}
