@@ -40,7 +40,6 @@ class Relay:
         self._nudges: deque[Commit] = deque()
         self._nudged = asyncio.Event()
         self._in_flight = asyncio.Semaphore(WINDOWS_IN_FLIGHT)
-        self._sending = asyncio.Lock()
         self._settling: set[asyncio.Task[bool]] = set()
         self._loops: list[asyncio.Task[None]] = []
         # Until the first sweep is through: what an earlier life left behind goes out before what is new.
@@ -91,14 +90,13 @@ class Relay:
                 window.append(self._nudges.popleft())
                 entries += len(window[-1].entries)
             await self._in_flight.acquire()
-            settling = await self._send(window, path="nudge")
+            settling = self._send(window, path="nudge")
             settling.add_done_callback(lambda _: self._in_flight.release())
 
-    async def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
+    def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
         """Put all entries on the wire in order; the task waits for the answers and clears the outbox."""
         pairs = [(commit, entry) for commit in commits for entry in commit.entries]
-        async with self._sending:
-            sent = await self._publisher.send([_message(entry) for _, entry in pairs])
+        sent = self._publisher.send([_message(entry) for _, entry in pairs])
         task = asyncio.create_task(self._settle(pairs, sent, path))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
@@ -162,7 +160,7 @@ class Relay:
         """Publish all that waits there; False when the broker or the lease was lost on the way."""
         while not self._stopping:
             commits = await outbox.pending(older_than_seconds=age_seconds, limit=SWEEP_DOCUMENTS)
-            if commits and not await (await self._send(commits, path="sweep")):
+            if commits and not await self._send(commits, path="sweep"):
                 return False
             if len(commits) < SWEEP_DOCUMENTS:
                 return True

@@ -17,7 +17,6 @@ log = get_logger(__name__)
 
 CONNECT_RETRY_SECONDS: Final = 0.5
 DRAIN_SECONDS: Final = 5
-MAX_IN_FLIGHT_PUBLISHES: Final = 4_000
 
 
 class NatsConnection:
@@ -94,7 +93,7 @@ class NatsConnection:
                 await asyncio.sleep(CONNECT_RETRY_SECONDS)
                 continue
             self._client = client
-            self._js = client.jetstream(timeout=5, publish_async_max_pending=MAX_IN_FLIGHT_PUBLISHES)
+            self._js = client.jetstream(timeout=5)
             self._lost_since = None
             return
 
@@ -110,7 +109,10 @@ class NatsConnection:
             log.warning("NATS did not drain", error=repr(error))
         finally:
             if not self._client.is_closed:
-                await self._client.close()
+                try:
+                    await self._client.close()
+                except OSError as error:  # what was buffered cannot be sent while the broker is away
+                    log.debug("NATS is away at the end", error=repr(error))
 
     async def _on_error(self, error: Exception) -> None:
         log.debug("NATS reports", error=repr(error))

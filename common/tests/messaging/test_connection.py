@@ -1,0 +1,69 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.settings import NatsSettings
+from ticketing_common.testing.servers import NatsServer, free_port
+
+
+def settings(url: str, lost_after: float = 15.0) -> NatsSettings:
+    return NatsSettings(nats_url=SecretStr(url), nats_lost_after_seconds=lost_after)
+
+
+async def until_connected(connection: NatsConnection, expected: bool) -> None:
+    async with asyncio.timeout(5):
+        while connection.connected is not expected or (expected and connection.lost_seconds):  # noqa: ASYNC110 (a test)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_connection_can_be_asked_for_before_the_broker_is_there(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path, port=free_port())
+    connection = NatsConnection(settings(server.url), name="test")
+    with pytest.raises(ConnectionError, match="not yet connected"):
+        _ = connection.js
+    connecting = asyncio.create_task(connection.connect())
+    try:
+        await asyncio.to_thread(server.start)
+        await asyncio.wait_for(connecting, 10)
+
+        assert connection.connected
+        assert connection.lost_seconds == 0
+        await connection.close()
+        assert not connection.connected
+    finally:
+        connecting.cancel()
+        server.stop()
+
+
+async def test_waiting_for_the_broker_can_be_given_up(tmp_path: Path) -> None:
+    connection = NatsConnection(settings(f"nats://127.0.0.1:{free_port()}"), name="test")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(connection.connect(), 0.2)
+    await connection.close()
+
+
+async def test_a_lost_broker_is_noticed_after_a_while_and_found_again(nats_server: NatsServer) -> None:
+    connection = NatsConnection(settings(nats_server.url, lost_after=0.2), name="test")
+    await connection.connect()
+    nats_server.kill()
+    await until_connected(connection, False)
+
+    async with asyncio.timeout(5):
+        while connection.healthy:  # noqa: ASYNC110 (time passes)
+            await asyncio.sleep(0.02)
+
+    await asyncio.to_thread(nats_server.start)
+    await until_connected(connection, True)
+    assert connection.healthy
+    await connection.close()
+
+
+async def test_several_addresses_may_be_given(nats_server: NatsServer) -> None:
+    nobody = f"nats://127.0.0.1:{free_port()}"
+    connection = NatsConnection(settings(f"{nobody},{nats_server.url}"), name="test")
+    await asyncio.wait_for(connection.connect(), 10)
+    assert connection.connected
+    await connection.close()

@@ -1,0 +1,90 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from ticketing_common.entity import new_id
+from ticketing_common.events.subjects import ORDERS
+from ticketing_common.messaging import Message, NatsConnection, NotPublishedError, Publisher, RefusedError
+from ticketing_common.settings import NatsSettings
+from ticketing_common.testing.apps import Bus
+from ticketing_common.testing.servers import NatsServer
+
+
+@pytest.fixture
+async def connection(nats_url: str, bus: Bus) -> AsyncIterator[NatsConnection]:
+    made = NatsConnection(NatsSettings(nats_url=SecretStr(nats_url)), name="test")
+    await made.connect()
+    yield made
+    await made.close()
+
+
+def message(body: bytes = b"{}", subject: str = "order.created.x") -> Message:
+    return Message(subject, body, new_id())
+
+
+async def test_messages_arrive_in_their_order_with_id_and_headers(connection: NatsConnection, bus: Bus) -> None:
+    publisher = Publisher(connection)
+    messages = [Message("order.created.x", str(n).encode(), f"id-{n}", {"traceparent": "t"}) for n in range(300)]
+
+    outcomes = await publisher.outcomes(publisher.send(messages))
+
+    assert outcomes == [None] * 300
+    stored = [await bus.js.get_msg(ORDERS, sequence) for sequence in (1, 300)]
+    assert [one.data for one in stored] == [b"0", b"299"]
+    assert stored[0].headers == {"Nats-Msg-Id": "id-0", "traceparent": "t"}
+    assert messages[0].headers == {"traceparent": "t"}
+
+
+async def test_the_same_message_twice_is_stored_once_and_acknowledged_twice(
+    connection: NatsConnection, bus: Bus
+) -> None:
+    publisher, twice = Publisher(connection), message()
+    await publisher.publish(twice)
+    await publisher.publish(twice)
+    assert (await bus.js.stream_info(ORDERS)).state.messages == 1
+
+
+async def test_one_that_the_broker_will_never_take_does_not_hold_up_the_others(
+    connection: NatsConnection, bus: Bus
+) -> None:
+    publisher = Publisher(connection)
+    larger_than_the_stream_takes, larger_than_the_server_takes = b"x" * 600_000, b"x" * 2_000_000
+
+    outcomes = await publisher.outcomes(
+        publisher.send(
+            [message(), message(larger_than_the_stream_takes), message(larger_than_the_server_takes), message()]
+        )
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), RefusedError, RefusedError, type(None)]
+
+
+async def test_without_a_stream_a_message_may_be_published_later(connection: NatsConnection, bus: Bus) -> None:
+    await bus.js.delete_stream(ORDERS)
+    with pytest.raises(NotPublishedError):
+        await Publisher(connection).publish(message())
+
+
+async def test_with_the_broker_away_nothing_is_sent_and_nothing_waits(
+    connection: NatsConnection, nats_server: NatsServer, bus: Bus
+) -> None:
+    nats_server.kill()
+    async with asyncio.timeout(5):
+        while connection.connected:  # noqa: ASYNC110 (the client notices by itself)
+            await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(1):
+        with pytest.raises(NotPublishedError):
+            await Publisher(connection).publish(message())
+
+
+async def test_a_message_that_was_under_way_when_the_broker_died_is_not_published(
+    connection: NatsConnection, nats_server: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketing_common.messaging.publisher.ACK_SECONDS", 0.2)
+    nats_server.kill()
+
+    with pytest.raises(NotPublishedError):
+        await Publisher(connection).publish(message())

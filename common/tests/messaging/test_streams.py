@@ -1,0 +1,117 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from nats.js.api import ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from ticketing_common.events.subjects import DEAD_LETTERS, ORDERS, STREAM_SUBJECTS
+from ticketing_common.messaging import (
+    ConfigurationDriftError,
+    consumer_config,
+    ensure_consumer,
+    ensure_stream,
+    stream_config,
+)
+from ticketing_common.messaging.streams import DAY_SECONDS
+from ticketing_common.testing.apps import Bus
+
+
+def orders() -> StreamConfig:
+    return stream_config(ORDERS, replicas=1)
+
+
+def durable() -> ConsumerConfig:
+    return consumer_config(
+        "tickets-orders",
+        filter_subjects=["order.cancelled.*", "order.created.*"],
+        ack_wait_seconds=30,
+        max_ack_pending=100,
+        max_deliver=10,
+        replicas=1,
+    )
+
+
+@pytest.mark.parametrize("name", STREAM_SUBJECTS)
+async def test_a_stream_is_as_declared(bus: Bus, name: str) -> None:
+    info = await bus.js.stream_info(name)
+    assert info.config.subjects == [STREAM_SUBJECTS[name]]
+    assert info.config.storage == StorageType.FILE
+    assert info.config.max_age == (90 if name == DEAD_LETTERS else 7) * DAY_SECONDS
+    assert info.config.duplicate_window == 15 * 60
+
+
+async def test_several_replicas_may_declare_the_same_stream_and_consumer_at_once(bus: Bus) -> None:
+    await bus.js.delete_stream(ORDERS)
+
+    await asyncio.gather(*(ensure_stream(bus.js, orders()) for _ in range(5)))
+    await asyncio.gather(*(ensure_consumer(bus.js, ORDERS, durable()) for _ in range(5)))
+
+    assert [info.name for info in await bus.js.consumers_info(ORDERS)] == ["tickets-orders"]
+
+
+async def test_declaring_again_changes_nothing(bus: Bus) -> None:
+    await bus.js.publish("order.created.x", b"kept")
+    created = (await bus.js.stream_info(ORDERS)).created
+
+    await ensure_stream(bus.js, orders())
+
+    info = await bus.js.stream_info(ORDERS)
+    assert (info.created, info.state.messages) == (created, 1)
+
+
+async def test_drift_that_can_be_mended_is_mended(bus: Bus) -> None:
+    await bus.js.publish("order.created.x", b"kept")
+    await bus.js.update_stream(replace(orders(), max_age=DAY_SECONDS, duplicate_window=60))
+
+    await ensure_stream(bus.js, orders())
+
+    info = await bus.js.stream_info(ORDERS)
+    assert info.config.max_age == 7 * DAY_SECONDS
+    assert info.config.duplicate_window == 15 * 60
+    assert info.state.messages == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [{"storage": StorageType.MEMORY}, {"retention": RetentionPolicy.WORK_QUEUE}],
+    ids=["storage", "retention"],
+)
+async def test_drift_that_cannot_be_mended_is_said_and_nothing_is_lost(bus: Bus, different: dict[str, object]) -> None:
+    await bus.js.delete_stream(ORDERS)
+    await bus.js.add_stream(replace(orders(), **different))  # type: ignore[arg-type]  # one field each
+    await bus.js.publish("order.created.x", b"kept")
+
+    with pytest.raises(ConfigurationDriftError, match=next(iter(different))):
+        await ensure_stream(bus.js, orders())
+
+    assert (await bus.js.stream_info(ORDERS)).state.messages == 1
+
+
+async def test_a_consumer_follows_its_declaration_and_keeps_its_place(bus: Bus) -> None:
+    await ensure_consumer(bus.js, ORDERS, durable())
+    await bus.js.publish("order.created.x", b"read")
+    pull = await bus.js.pull_subscribe_bind("tickets-orders", stream=ORDERS)
+    (message,) = await pull.fetch(1)
+    await message.ack_sync()
+
+    changed = replace(durable(), ack_wait=5, filter_subjects=["order.created.*"])
+    await ensure_consumer(bus.js, ORDERS, changed)
+
+    info = await bus.js.consumer_info(ORDERS, "tickets-orders")
+    assert info.config.ack_wait == 5
+    assert info.num_pending == 0
+    await ensure_consumer(bus.js, ORDERS, changed)  # a single filter reads back as one: no drift
+
+
+async def test_a_consumer_that_cannot_be_changed_is_said(bus: Bus) -> None:
+    await bus.js.add_consumer(ORDERS, replace(durable(), deliver_policy=DeliverPolicy.NEW))
+
+    with pytest.raises(ConfigurationDriftError, match="deliver_policy"):
+        await ensure_consumer(bus.js, ORDERS, durable())
+
+
+async def test_a_consumer_waits_for_its_stream(bus: Bus) -> None:
+    await bus.js.delete_stream(ORDERS)
+    with pytest.raises(NotFoundError):
+        await ensure_consumer(bus.js, ORDERS, durable())
