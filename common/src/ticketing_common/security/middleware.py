@@ -1,7 +1,6 @@
 """Reads the session cookie or the bearer header once, before any route."""
 
-from http.cookies import CookieError, SimpleCookie
-
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import UnauthenticatedError
@@ -39,18 +38,10 @@ class AuthenticationMiddleware:
         await self._app(scope, receive, send)
 
     def _token(self, scope: Scope) -> tuple[str | None, bool]:
-        cookie_header = None
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                scheme, _, credentials = value.decode("latin-1").partition(" ")
-                if scheme.lower() == "bearer":
-                    return credentials.strip(), False
-            elif name == b"cookie" and cookie_header is None:
-                cookie_header = value.decode("latin-1")
-        if cookie_header is None:
-            return None, False
-        try:
-            morsel = SimpleCookie(cookie_header).get(self._cookie_name)
-        except CookieError:
-            return None, False
-        return (morsel.value, True) if morsel is not None and morsel.value else (None, False)
+        request = Request(scope)
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return credentials.strip(), False
+        # Starlette reads as browsers do; http.cookies drops all cookies when one of them, of whomever, is odd.
+        token = request.cookies.get(self._cookie_name)
+        return token, bool(token)

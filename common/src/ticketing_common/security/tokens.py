@@ -24,13 +24,18 @@ REQUIRED_CLAIMS: Final = ["sub", "email", "iss", "aud", "iat", "exp", "auth_time
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who is asking, as the token says. Times are UTC; `signed_in_at` is when the password was given."""
+    """Who is asking, as the token says. Times are UTC; `signed_in_at` is when the password was given.
+
+    `session_id` (claim `sid` of OpenID Connect Front-Channel Logout 1.0 §3) is the same in all tokens that renew one
+    another; None for a token that stands alone.
+    """
 
     id: str
     email: str
     token_id: str
     signed_in_at: datetime
     expires_at: datetime
+    session_id: str | None = None
 
 
 class TokenSigner:
@@ -45,23 +50,22 @@ class TokenSigner:
         self._audience = audience
         self.lifetime_seconds = lifetime_seconds
 
-    def sign(self, *, user_id: str, email: str, signed_in_at: datetime) -> str:
+    def sign(self, *, user_id: str, email: str, signed_in_at: datetime, session_id: str | None = None) -> str:
         """A token for this user, valid from now for `lifetime_seconds`."""
         now = int(time.time())
-        return jwt.encode(
-            {
-                "sub": user_id,
-                "email": email,
-                "iss": self._issuer,
-                "aud": self._audience,
-                "iat": now,
-                "exp": now + self.lifetime_seconds,
-                "auth_time": int(signed_in_at.timestamp()),
-                "jti": token_hex(16),
-            },
-            self._key,
-            algorithm=ALGORITHM,
-        )
+        claims: dict[str, str | int] = {
+            "sub": user_id,
+            "email": email,
+            "iss": self._issuer,
+            "aud": self._audience,
+            "iat": now,
+            "exp": now + self.lifetime_seconds,
+            "auth_time": int(signed_in_at.timestamp()),
+            "jti": token_hex(16),
+        }
+        if session_id is not None:
+            claims["sid"] = session_id
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
 
 class TokenVerifier:
@@ -112,6 +116,7 @@ class TokenVerifier:
                     token_id=str(claims["jti"]),
                     signed_in_at=datetime.fromtimestamp(int(claims["auth_time"]), tz=UTC),
                     expires_at=datetime.fromtimestamp(int(claims["exp"]), tz=UTC),
+                    session_id=str(claims["sid"]) if "sid" in claims else None,
                 )
             except jwt.InvalidSignatureError:
                 continue

@@ -1,0 +1,57 @@
+"""Builds and joins the parts of the auth service, and nowhere else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from fastapi import FastAPI
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.errors import UnauthenticatedError
+from ticketing_common.security import TokenSigner, TokenVerifier
+from ticketing_common.web import create_service_app
+
+from .dependencies import RateLimits
+from .passwords import PasswordHasher
+from .repository import RevokedSessions, UserRepository
+from .routes import router
+from .service import AuthService
+from .settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The auth service; settings come from the environment unless given.
+
+    Raises ValueError when the keys are no Ed25519 keys, or the private one belongs to none of the public ones.
+    """
+    settings = settings or Settings()
+    signer = _signer(settings)
+
+    @asynccontextmanager
+    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
+        users = UserRepository(backbone.outbox("users"))
+        revoked = RevokedSessions(backbone.collection("revoked_sessions"))
+        backbone.add_stores(users, revoked)
+        app.state.settings = settings
+        app.state.rate_limits = RateLimits(settings)
+        with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
+            app.state.service = AuthService(users, revoked, passwords, signer, settings)
+            yield
+
+    return create_service_app(settings, title="Users", prefix="/api/users", routers=[router], assemble=assemble)
+
+
+def _signer(settings: Settings) -> TokenSigner:
+    """Refuses to start with a key whose tokens everybody would refuse."""
+    issued_for = {"issuer": settings.jwt_issuer, "audience": settings.jwt_audience}
+    signer = TokenSigner(
+        settings.jwt_key.get_secret_value(), lifetime_seconds=settings.session_minutes * 60, **issued_for
+    )
+    probe = signer.sign(user_id=new_id(), email="", signed_in_at=utc_now())
+    try:
+        TokenVerifier(settings.jwt_public_keys, **issued_for).verify(probe)
+    except UnauthenticatedError:
+        raise ValueError("JWT_KEY is the private half of none of JWT_PUBLIC_KEYS") from None
+    return signer

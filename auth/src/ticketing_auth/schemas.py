@@ -1,0 +1,125 @@
+"""Accounts and sessions as JSON; passwords come in, and never go out."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Final, Literal, TypeAlias
+
+from email_validator import EmailNotValidError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ticketing_common.web import ApiModel, RequestModel
+
+from .domain import normalized_email
+
+__all__ = [
+    "CurrentUserResponse",
+    "SignInRequest",
+    "SignOutResponse",
+    "SignUpRequest",
+    "TokenForm",
+    "TokenResponse",
+    "UserResponse",
+]
+
+MIN_PASSWORD: Final = 8
+MAX_PASSWORD: Final = 128
+MAX_EMAIL: Final = 254
+"""RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
+
+
+def _email(value: str) -> str:
+    try:
+        return normalized_email(value)
+    except EmailNotValidError as error:
+        raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from None
+
+
+def _email_or_other(value: str) -> str:
+    """What is no e-mail is nobody's name: kept as it is, so that it fails like an unknown one."""
+    with suppress(EmailNotValidError):
+        return normalized_email(value)
+    return value
+
+
+def _password(minimum: int) -> Callable[[SecretStr], SecretStr]:
+    def check(value: SecretStr) -> SecretStr:
+        if not minimum <= len(value.get_secret_value()) <= MAX_PASSWORD:
+            raise PydanticCustomError(
+                "password_length",
+                "Password should have {minimum} to {maximum} characters",
+                {"minimum": minimum, "maximum": MAX_PASSWORD},
+            )
+        return value
+
+    return check
+
+
+def _password_schema(minimum: int) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "format": "password", "writeOnly": True, "minLength": minimum, "maxLength": MAX_PASSWORD}
+    )
+
+
+Email: TypeAlias = Annotated[
+    str, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL})
+]
+NewPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(MIN_PASSWORD)), _password_schema(MIN_PASSWORD)]
+GivenPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(1)), _password_schema(1)]
+"""Whatever may have been a good password when it was chosen: rules for new ones lock nobody out."""
+
+
+class SignUpRequest(RequestModel):
+    """A new account. Spaces around a password belong to it."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    email: Email
+    password: NewPassword
+
+
+class SignInRequest(RequestModel):
+    """Somebody with an account."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    email: Email
+    password: GivenPassword
+
+
+class TokenForm(BaseModel):
+    """The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
+
+    Parameters that are not known are passed over, as §3.2 demands.
+    """
+
+    grant_type: Literal["password"] = "password"
+    username: Annotated[str, Field(max_length=MAX_EMAIL), AfterValidator(_email_or_other)]
+    password: GivenPassword
+
+
+class TokenResponse(ApiModel):
+    """The names are those of RFC 6749 §5.1; `expires_in` is in seconds."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (the kind of a token is no secret)
+    expires_in: int
+
+
+class UserResponse(ApiModel):
+    """An account as its owner sees it."""
+
+    id: str
+    email: str
+
+
+class CurrentUserResponse(ApiModel):
+    """Who is signed in; null when nobody is."""
+
+    current_user: UserResponse | None
+
+
+class SignOutResponse(ApiModel):
+    """There is nothing to say."""
