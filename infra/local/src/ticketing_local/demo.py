@@ -40,7 +40,9 @@ class _Story:
             raise StoryError(f"{text}: {error!r}") from error
         self.steps += 1
         milliseconds = (time.perf_counter() - began) * 1000
-        console.print(f"  [green]✓[/] {text:<58} [dim]{escape(outcome):<34} {milliseconds:8.0f} ms[/]")
+        console.print(
+            f"  [green]✓[/] [dim]{milliseconds:6.0f} ms[/]  {text:<38} [dim]{escape(outcome)}[/]", soft_wrap=True
+        )
 
     def expect(self, status: int, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         """Call, and insist on the status."""
@@ -75,7 +77,7 @@ def _account(story: _Story, who: str) -> str:
 
     def sign_up() -> str:
         nonlocal token
-        token = story.api.account(f"{who}-{token_hex(4)}@example.com", PASSWORD)
+        token = story.api.account(f"{who.replace(' ', '-')}-{token_hex(4)}@example.com", PASSWORD)
         return "201, token"
 
     story.step(f"{who} signs up", sign_up)
