@@ -17,7 +17,8 @@ const credentials = process.env.CREDENTIALS || "/credentials";
 const state = process.env.STATE || "/tmp";
 
 const addressOf = (number) => process.env.MEMBER_ADDRESS.replace("#", number);
-const addresses = [...Array(members).keys()].map(addressOf);
+const addresses = [];
+for (let number = 0; number < members; number++) addresses.push(addressOf(number));
 const secret = (name) => fs.readFileSync(`${credentials}/${name}`, "utf8").trim();
 const log = (message, facts = {}) => print(JSON.stringify({ time: new Date().toISOString(), message, ...facts }));
 
@@ -29,22 +30,24 @@ function admin(address, user) {
 
 /** What a member says of itself, or null when it does not answer; needs no login. */
 function hello(address) {
-  let db;
   try {
-    db = admin(address);
-    return db.hello();
-  } catch {
+    const db = admin(address);
+    const answer = db.adminCommand({ hello: 1 });
+    db.getMongo().close();
+    return answer;
+  } catch (error) {
     return null;
-  } finally {
-    db?.getMongo().close();
   }
 }
 
 function initiate() {
-  const others = addresses.filter((_, number) => number !== index).map(hello);
-  if (others.some((answer) => answer === null)) return log("waiting for all members to answer");
-  if (others.some((answer) => answer.setName)) return log("the others are a replica set: waiting to be taken back");
-  const config = { _id: "rs0", members: addresses.map((host, _id) => ({ _id, host })) };
+  for (const address of addresses) {
+    if (address === addressOf(index)) continue;
+    const answer = hello(address);
+    if (answer === null) return log("waiting for all members to answer", { missing: address });
+    if (answer.setName) return log("the others are a replica set: waiting to be taken back");
+  }
+  const config = { _id: "rs0", members: addresses.map((host, number) => ({ _id: number, host: host })) };
   const db = admin(local);
   const answer = db.adminCommand({ replSetInitiate: config });
   db.getMongo().close();
@@ -94,17 +97,23 @@ function ensureUsers(db) {
   log("users are as the credentials say");
 }
 
+/** A loop, since mongosh waits for no server inside a callback. */
+function firstThatAnswers(candidates) {
+  for (const address of candidates) if (hello(address) !== null) return address;
+  return undefined;
+}
+
 /** One voting member at a time, as the server asks: the first that is missing, else the last that is too many. */
 function ensureMembers(db) {
   const config = db.adminCommand({ replSetGetConfig: 1 }).config;
   const present = config.members.map(({ host }) => host);
-  const missing = addresses.find((address) => !present.includes(address) && hello(address) !== null);
+  const missing = firstThatAnswers(addresses.filter((address) => !present.includes(address)));
   const surplus = present.findLast((host) => !addresses.includes(host));
   if (missing !== undefined) {
     const _id = 1 + Math.max(...config.members.map((member) => member._id));
     config.members.push({ _id, host: missing });
   } else if (surplus === undefined) return;
-  else if (surplus === db.hello().me) return db.adminCommand({ replSetStepDown: 60 });
+  else if (surplus === db.adminCommand({ hello: 1 }).me) return db.adminCommand({ replSetStepDown: 60 });
   else config.members = config.members.filter(({ host }) => host !== surplus);
   config.version += 1;
   db.adminCommand({ replSetReconfig: config });
