@@ -1,6 +1,7 @@
 """Carries committed events from the outbox to the broker: nudged by every commit, and swept for what a crash left."""
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ class Relay:
         self._loops: list[asyncio.Task[None]] = []
         # Until the first sweep is through: what an earlier life left behind goes out before what is new.
         self._behind = True
-        self._failures = 0
+        self._nudges_may_go = asyncio.Event()
         self._stopping = False
 
     def watch(self, outbox: Outbox) -> None:
@@ -56,13 +57,13 @@ class Relay:
         if self._behind or not self._connection.connected or len(self._nudges) >= MAX_NUDGES:
             # Behind: older events of the same aggregate may still wait, and the sweep sends them in their order.
             self._behind = True
-            self._failures += 1
             return
         self._nudges.append(commit)
         self._nudged.set()
 
     def start(self) -> None:
         """Begin to relay; call once the connection has been made."""
+        self._nudges_may_go.set()
         self._loops = [asyncio.create_task(self._follow_nudges()), asyncio.create_task(self._sweep_regularly())]
 
     async def stop(self, seconds: float = 3.0) -> None:
@@ -72,11 +73,15 @@ class Relay:
         if self._loops:
             follow, sweep = self._loops
             sweep.cancel()
+            await asyncio.wait([sweep])
             await asyncio.wait([follow], timeout=seconds)
             follow.cancel()
             await asyncio.gather(*self._loops, return_exceptions=True)
         if self._settling:
             await asyncio.wait(self._settling, timeout=seconds)
+        with contextlib.suppress(TimeoutError, *DatabaseUnavailableError):
+            async with asyncio.timeout(1):
+                await self._lease.release()  # so that another replica need not wait until it runs out
 
     async def _follow_nudges(self) -> None:
         while not (self._stopping and not self._nudges):
@@ -84,6 +89,7 @@ class Relay:
                 self._nudged.clear()
                 await self._nudged.wait()
                 continue
+            await self._nudges_may_go.wait()
             window: list[Commit] = []
             entries = 0
             while self._nudges and entries < WINDOW:
@@ -123,7 +129,6 @@ class Relay:
             complete = False
         if not complete:
             self._behind = True
-            self._failures += 1
         return complete
 
     async def _sweep_regularly(self) -> None:
@@ -145,16 +150,37 @@ class Relay:
 
     async def _sweep(self) -> None:
         """Publish what was left behind by a crash or an outage, oldest first, until nothing is left."""
-        failures = self._failures
-        if await self._lease.acquire():
-            # After an outage take everything; otherwise only what no nudge can still be carrying.
-            age = 0.0 if self._behind else SWEEP_AGE_SECONDS
-            for outbox in self._outboxes:
-                if not await self._sweep_outbox(outbox, age):
-                    return
-        # Without the lease another replica sweeps for all of us, and our own nudges need not wait for it.
-        if failures == self._failures:
+        if not await self._lease.acquire():
+            # Another replica sweeps for all of us, and our own nudges need not wait for it.
             self._behind = False
+        elif self._behind:
+            await self._catch_up()
+        else:
+            # Only what no nudge can still be carrying.
+            await self._sweep_all(SWEEP_AGE_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """Publish all that waits, then go over to nudges, without needing a moment in which nobody commits.
+
+        Once little is left, new commits may announce themselves again, but their nudges wait for one more pass: that
+        finds everything committed before, so the older event of an aggregate still goes out before the newer.
+        """
+        if not await self._sweep_all(0.0):
+            return
+        self._behind = False
+        self._nudges_may_go.clear()
+        try:
+            if not await self._sweep_all(0.0):
+                self._behind = True
+        finally:
+            self._nudges_may_go.set()
+
+    async def _sweep_all(self, age_seconds: float) -> bool:
+        """Publish what is older than that in every outbox; False when the broker or the lease was lost on the way."""
+        for outbox in self._outboxes:
+            if not await self._sweep_outbox(outbox, age_seconds):
+                return False
+        return True
 
     async def _sweep_outbox(self, outbox: Outbox, age_seconds: float) -> bool:
         """Publish all that waits there; False when the broker or the lease was lost on the way."""

@@ -1,0 +1,294 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from ticketing_common.delivery import Relay
+from ticketing_common.delivery import relay as room
+from ticketing_common.entity import Entity, new_id
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.storage import Commit, Database, Lease, Outbox, Repository
+from ticketing_common.telemetry.metrics import RELAY_PUBLISHED
+from ticketing_common.testing.apps import Bus
+from ticketing_common.testing.servers import NatsServer
+
+Until = Callable[..., Awaitable[None]]
+
+
+@dataclass(kw_only=True)
+class Parcel(Entity):
+    label: str = ""
+
+
+def told(parcel: Parcel) -> ExpirationCompleted:
+    return ExpirationCompleted.of(
+        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
+    )
+
+
+def change(_parcel: Parcel) -> Callable[[Parcel], ExpirationCompleted]:
+    return told
+
+
+class Replica:
+    """One process of a service: its relay, and its repository that announces to it."""
+
+    def __init__(self, connection: NatsConnection, database: Database, *, lease_seconds: float = 10.0) -> None:
+        self.service = f"test-{new_id()}"
+        self.relay = Relay(connection, service=self.service, lease=Lease(database, "relay", seconds=lease_seconds))
+        self.outbox = Outbox(database["parcels"], self.relay.announce)
+        self.relay.watch(self.outbox)
+        self.parcels = Repository(self.outbox, Parcel)
+
+    def published(self, path: str) -> int:
+        return int(RELAY_PUBLISHED.labels(self.service, path)._value.get())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Replica"]:
+        await self.parcels.ensure_indexes()
+        self.relay.start()
+        try:
+            yield self
+        finally:
+            await self.relay.stop()
+
+
+@pytest.fixture
+async def replica(connection: NatsConnection, database: Database, until: Until) -> AsyncIterator[Replica]:
+    """A relay that has seen that nothing was left behind."""
+    async with Replica(connection, database).running() as made:
+
+        async def caught_up() -> bool:
+            return not made.relay._behind
+
+        await until(caught_up)
+        yield made
+
+
+def silent(database: Database) -> Repository[Parcel]:
+    """A process that dies right after each commit: nothing is announced."""
+    return Repository(Outbox(database["parcels"]), Parcel)
+
+
+async def versions(bus: Bus) -> list[tuple[str, int]]:
+    return [(event.data.order_id, event.data.version) for event in await bus.events(ExpirationCompleted)]
+
+
+async def waiting(database: Database) -> int:
+    return (await Outbox(database["parcels"]).stats()).pending
+
+
+async def test_a_commit_is_on_the_bus_at_once_and_its_outbox_empty(
+    replica: Replica, bus: Bus, database: Database, until: Until
+) -> None:
+    await replica.parcels.add(Parcel(label="a"), told)
+
+    async def empty() -> bool:
+        return await waiting(database) == 0
+
+    await until(empty, 1.0)
+    assert await versions(bus) == [("a", 1)]
+    assert (replica.published("nudge"), replica.published("sweep")) == (1, 0)
+
+
+async def test_every_version_goes_out_once_and_in_order(
+    replica: Replica, bus: Bus, database: Database, until: Until
+) -> None:
+    parcels = [Parcel(label=label) for label in "abcde"]
+    for parcel in parcels:
+        await replica.parcels.add(parcel, told)
+    for _ in range(4):
+        await asyncio.gather(*(replica.parcels.update(parcel.id, change) for parcel in parcels))
+
+    async def empty() -> bool:
+        return await waiting(database) == 0
+
+    await until(empty)
+    seen = await versions(bus)
+    for label in "abcde":
+        assert [version for one, version in seen if one == label] == [1, 2, 3, 4, 5]
+
+
+async def test_what_a_crash_left_behind_is_swept(replica: Replica, bus: Bus, database: Database) -> None:
+    await silent(database).add(Parcel(label="a"), told)
+
+    await bus.expect(ExpirationCompleted)
+
+    assert (replica.published("nudge"), replica.published("sweep")) == (0, 1)
+
+
+async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
+    connection: NatsConnection, database: Database, bus: Bus, until: Until
+) -> None:
+    before = silent(database)
+    old, other = Parcel(label="old"), Parcel(label="other")
+    await before.add(old, told)
+    await before.add(other, told)
+    await before.update(old.id, change)
+
+    async with Replica(connection, database).running() as replica:
+        await replica.parcels.update(old.id, change)
+        await replica.parcels.add(Parcel(label="new"), told)
+
+        async def empty() -> bool:
+            return await waiting(database) == 0
+
+        await until(empty)
+
+    seen = await versions(bus)
+    assert [version for label, version in seen if label == "old"] == [1, 2, 3]
+    assert seen.index(("other", 1)) < seen.index(("new", 1))
+
+
+async def test_an_event_that_was_published_but_not_removed_is_stored_once(
+    replica: Replica, bus: Bus, database: Database, until: Until
+) -> None:
+    repository = silent(database)
+    await repository.add(Parcel(label="a"), told)
+    (commit,) = await repository.outbox.pending(older_than_seconds=-1, limit=1)
+    entry = commit.entries[0]
+    await bus.js.publish(entry.subject, entry.body, headers={"Nats-Msg-Id": entry.id})
+
+    async def empty() -> bool:
+        return await waiting(database) == 0
+
+    await until(empty)
+    assert await versions(bus) == [("a", 1)]
+
+
+async def test_with_the_bus_away_requests_go_on_and_the_backlog_drains_in_order(
+    replica: Replica, nats_server: NatsServer, bus: Bus, database: Database, until: Until
+) -> None:
+    first, second = Parcel(label="first"), Parcel(label="second")
+    await replica.parcels.add(first, told)
+    nats_server.kill()
+
+    begun = time.monotonic()
+    await replica.parcels.add(second, told)
+    for _ in range(10):
+        await replica.parcels.update(first.id, change)
+        await replica.parcels.update(second.id, change)
+    assert time.monotonic() - begun < 2
+    assert await waiting(database) >= 20
+
+    await asyncio.to_thread(nats_server.start)
+
+    async def empty() -> bool:
+        return await waiting(database) == 0
+
+    await until(empty, 20)
+    seen = await versions(bus)
+    assert [version for label, version in seen if label == "first"] == list(range(1, 12))
+    assert [version for label, version in seen if label == "second"] == list(range(1, 12))
+
+    await replica.parcels.add(Parcel(label="after"), told)
+    await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "after")
+
+
+async def test_a_relay_under_load_that_never_pauses_goes_from_sweeping_to_nudging(
+    connection: NatsConnection, database: Database, bus: Bus, until: Until
+) -> None:
+    stop = asyncio.Event()
+
+    async def load(replica: Replica) -> None:
+        while not stop.is_set():
+            await replica.parcels.add(Parcel(label="a"), told)
+
+    async with Replica(connection, database).running() as replica, asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(load(replica))
+
+        async def nudging() -> bool:
+            return replica.published("nudge") > 50
+
+        try:
+            await until(nudging, 8)
+        finally:
+            stop.set()
+
+
+async def test_of_two_relays_one_sweeps_and_when_it_ends_the_other_does(
+    connection: NatsConnection, database: Database, bus: Bus
+) -> None:
+    async with Replica(connection, database, lease_seconds=60).running() as second:
+        async with Replica(connection, database, lease_seconds=60).running() as first:
+            await silent(database).add(Parcel(label="a"), told)
+            await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
+            assert sorted([first.published("sweep"), second.published("sweep")]) == [0, 1]
+
+        # Nobody waits for the lease of a replica that ended in order.
+        await silent(database).add(Parcel(label="b"), told)
+        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "b")
+
+
+async def test_a_relay_without_the_lease_still_nudges(
+    connection: NatsConnection, database: Database, bus: Bus, until: Until
+) -> None:
+    assert await Lease(database, "relay", seconds=60).acquire()  # somebody else has it
+
+    async with Replica(connection, database).running() as replica:
+
+        async def caught_up() -> bool:
+            return not replica.relay._behind
+
+        await until(caught_up)
+        await replica.parcels.add(Parcel(label="a"), told)
+        await bus.expect(ExpirationCompleted)
+
+    assert (replica.published("nudge"), replica.published("sweep")) == (1, 0)
+
+
+async def test_an_event_that_the_bus_refuses_is_parked_and_later_ones_go_out(
+    replica: Replica, bus: Bus, database: Database
+) -> None:
+    parcel = Parcel(label="x" * 600_000)
+    await replica.parcels.add(parcel, told)
+
+    def shorten(one: Parcel) -> Callable[[Parcel], ExpirationCompleted]:
+        one.label = "short"
+        return told
+
+    await replica.parcels.update(parcel.id, shorten)
+
+    event = await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "short")
+    assert event.data.version == 2
+    assert await waiting(database) == 0
+    assert (await replica.outbox.stats()).parked == 1
+
+
+async def test_what_was_announced_goes_out_before_the_relay_ends(
+    connection: NatsConnection, database: Database, bus: Bus, until: Until
+) -> None:
+    async with Replica(connection, database).running() as replica:
+
+        async def caught_up() -> bool:
+            return not replica.relay._behind
+
+        await until(caught_up)
+        await asyncio.gather(*(replica.parcels.add(Parcel(label=str(n)), told) for n in range(50)))
+
+    assert len(await versions(bus)) == 50
+    assert await waiting(database) == 0
+
+
+async def test_a_flood_of_nudges_is_bounded_and_the_sweep_takes_the_rest(
+    replica: Replica, bus: Bus, database: Database, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MAX_NUDGES", 5)
+    commits: list[Commit] = []
+    quiet = Repository(Outbox(database["parcels"], commits.append), Parcel)
+    for number in range(20):
+        await quiet.add(Parcel(label=str(number)), told)
+
+    for commit in commits:
+        replica.outbox.committed(commit.document_id, commit.entries)
+
+    async def empty() -> bool:
+        return await waiting(database) == 0
+
+    await until(empty)
+    assert len(await versions(bus)) == 20
