@@ -5,7 +5,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from ticketing_common.telemetry import get_logger
+
 __all__ = ["KeyedWorkers"]
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -50,12 +54,20 @@ class KeyedWorkers(Generic[T]):
         try:
             while queue:
                 async with self._slots:
-                    await self._work(queue.popleft())
-                self._items -= 1
-                self._changed.set()
+                    if queue:  # else handed back while this key waited for its turn
+                        await self._work_on(queue.popleft())
         finally:
             # Also on cancellation: nothing may keep waiting behind a worker that is gone.
             del self._waiting[key]
+
+    async def _work_on(self, item: T) -> None:
+        try:
+            await self._work(item)
+        except Exception:
+            log.exception("unforeseen error; the next item of its key goes on")
+        finally:
+            self._items -= 1
+            self._changed.set()
 
     async def finish(self, seconds: float) -> list[T]:
         """Wait for the work in hand, cancel what takes longer, and return the items that were never begun."""
