@@ -44,7 +44,11 @@ def _email_or_other(value: str) -> str:
 
 def _password(minimum: int) -> Callable[[SecretStr], SecretStr]:
     def check(value: SecretStr) -> SecretStr:
-        if not minimum <= len(value.get_secret_value()) <= MAX_PASSWORD:
+        text = value.get_secret_value()
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            # JSON can escape half a character (RFC 8259 §8.2), which is no text that could be hashed.
+            raise PydanticCustomError("password_text", "Password should be valid Unicode")
+        if not minimum <= len(text) <= MAX_PASSWORD:
             raise PydanticCustomError(
                 "password_length",
                 "Password should have {minimum} to {maximum} characters",

@@ -1,0 +1,121 @@
+"""The auth service over a real database, as one browser and as programs."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http.cookies import Morsel, SimpleCookie
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ticketing_auth.app import create_app
+from ticketing_auth.passwords import PasswordHasher
+from ticketing_auth.repository import RevokedSessions, UserRepository
+from ticketing_auth.settings import Settings
+from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.testing.apps import Identity, run_app, service_settings_for
+
+PASSWORD = "correct horse battery"
+
+RunAuth: TypeAlias = Callable[..., AbstractAsyncContextManager["RunningAuth"]]
+
+
+class RunningAuth:
+    """The running service, and a browser that talks to it."""
+
+    def __init__(self, app: FastAPI, browser: httpx.AsyncClient) -> None:
+        self.app = app
+        self.browser = browser
+        self.users: UserRepository = UserRepository(app.state.backbone.outbox("users"))
+        self.revoked = RevokedSessions(app.state.backbone.collection("revoked_sessions"))
+
+    async def post(self, path: str, **request: Any) -> httpx.Response:
+        headers = {"Origin": "http://testserver", **request.pop("headers", {})}
+        return await self.browser.post(f"/api/users/{path}", headers=headers, **request)
+
+    async def sign_up(self, email: str = "ann@example.com", password: str = PASSWORD) -> httpx.Response:
+        return await self.post("signup", json={"email": email, "password": password})
+
+    async def sign_in(self, email: str = "ann@example.com", password: str = PASSWORD) -> httpx.Response:
+        return await self.post("signin", json={"email": email, "password": password})
+
+    async def token(self, username: str = "ann@example.com", password: str = PASSWORD, **form: str) -> httpx.Response:
+        """As a program without cookies would ask for it."""
+        form = {"grant_type": "password", "username": username, "password": password, **form}
+        return await self.post("token", data=form)
+
+    async def current_user(self, *, bearer: str | None = None, cookie: str | None = None) -> httpx.Response:
+        """As the browser, or with a token that is carried by hand."""
+        if cookie is not None:
+            self.browser.cookies.clear()
+            return await self.browser.get("/api/users/currentuser", headers={"Cookie": f"session={cookie}"})
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return await self.browser.get("/api/users/currentuser", headers=headers)
+
+    @staticmethod
+    def session_cookie(answer: httpx.Response) -> Morsel[str] | None:
+        """The session cookie that an answer sets, with its attributes; empty when it takes the cookie away."""
+        cookies: SimpleCookie = SimpleCookie()
+        for header in answer.headers.get_list("set-cookie"):
+            cookies.load(header)
+        return cookies.get("session")
+
+
+@pytest.fixture
+def settings(mongo_url: str, database_name: str, identity: Identity) -> Callable[..., Settings]:
+    """The service's settings; a test may change some."""
+
+    def make(**changes: object) -> Settings:
+        common = service_settings_for(mongo_url=mongo_url, database=database_name, nats_url="", identity=identity)
+        return Settings.model_validate({**common, "jwt_key": identity.private_key_pem, **changes})
+
+    return make
+
+
+@pytest.fixture
+def run_auth(settings: Callable[..., Settings]) -> RunAuth:
+    """Runs the service with changed settings."""
+
+    @asynccontextmanager
+    async def run(**changes: object) -> AsyncIterator[RunningAuth]:
+        app = create_app(settings(**changes))
+        async with run_app(app) as browser:
+            yield RunningAuth(app, browser)
+
+    return run
+
+
+@pytest.fixture
+async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
+    """The running service as it is by default."""
+    async with run_auth() as running:
+        yield running
+
+
+@pytest.fixture
+async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
+    client = connect(mongo_url, application="auth-tests")
+    yield client[database_name]
+    client.close()
+
+
+@pytest.fixture
+async def users(database: Database) -> UserRepository:
+    repository = UserRepository(Outbox(database["users"]))
+    await repository.ensure_indexes()
+    return repository
+
+
+@pytest.fixture
+async def revoked(database: Database) -> RevokedSessions:
+    sessions = RevokedSessions(database["revoked_sessions"])
+    await sessions.ensure_indexes()
+    return sessions
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[PasswordHasher]:
+    hasher = PasswordHasher(threads=1, queue=8)
+    yield hasher
+    hasher.close()

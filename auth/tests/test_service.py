@@ -1,0 +1,114 @@
+import asyncio
+from statistics import median
+from time import perf_counter
+
+import pytest
+from passlib.context import CryptContext
+from pydantic import SecretStr
+
+from ticketing_auth.domain import User
+from ticketing_auth.errors import CredentialsInvalidError, EmailTakenError
+from ticketing_auth.service import AuthService
+from ticketing_common.security import TokenSigner, TokenVerifier
+
+EMAIL = "ann@example.com"
+PASSWORD = SecretStr("correct horse battery")
+WRONG = SecretStr("correct horse batteries")
+
+
+@pytest.fixture
+def service(users, revoked, passwords, settings, identity):
+    made = settings()
+    signer = TokenSigner(
+        identity.private_key_pem, issuer=made.jwt_issuer, audience=made.jwt_audience, lifetime_seconds=1800
+    )
+    return AuthService(users, revoked, passwords, signer, made)
+
+
+@pytest.fixture
+def read(settings):
+    made = settings()
+    return TokenVerifier(made.jwt_public_keys, issuer=made.jwt_issuer, audience=made.jwt_audience).verify
+
+
+async def test_who_signed_up_can_sign_in(service):
+    user = await service.sign_up(EMAIL, PASSWORD)
+    assert (await service.sign_in(EMAIL, PASSWORD)).id == user.id
+
+
+async def test_of_many_sign_ups_with_one_email_exactly_one_wins_and_its_password_is_the_right_one(service, users):
+    tries = [SecretStr(f"password {number}") for number in range(8)]
+    results = await asyncio.gather(*(service.sign_up(EMAIL, one) for one in tries), return_exceptions=True)
+
+    winners = [number for number, result in enumerate(results) if isinstance(result, User)]
+    assert len(winners) == 1
+    assert sum(isinstance(result, EmailTakenError) for result in results) == 7
+    assert await service.sign_in(EMAIL, tries[winners[0]])
+    assert await users.collection.count_documents({}) == 1
+
+
+async def test_a_wrong_password_and_an_unknown_email_fail_in_the_same_words(service):
+    await service.sign_up(EMAIL, PASSWORD)
+    with pytest.raises(CredentialsInvalidError) as wrong:
+        await service.sign_in(EMAIL, WRONG)
+    with pytest.raises(CredentialsInvalidError) as unknown:
+        await service.sign_in("bob@example.com", PASSWORD)
+    assert str(wrong.value) == str(unknown.value)
+
+
+async def test_a_wrong_password_and_an_unknown_email_fail_in_the_same_time(service):
+    await service.sign_up(EMAIL, PASSWORD)
+
+    async def seconds(email):
+        began = perf_counter()
+        with pytest.raises(CredentialsInvalidError):
+            await service.sign_in(email, WRONG)
+        return perf_counter() - began
+
+    # Turn by turn, so that other work on this machine slows both alike.
+    pairs = [(await seconds(EMAIL), await seconds("bob@example.com")) for _ in range(15)]
+    known, unknown = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+    assert 0.5 < known / unknown < 2  # without the hash for nobody it is some 10 to 30
+
+
+async def test_signing_in_renews_a_hash_of_weaker_parameters(service, users):
+    weaker = CryptContext(schemes=["argon2"], argon2__memory_cost=1024, argon2__time_cost=1, argon2__parallelism=1)
+    user = User(email=EMAIL, password_hash=weaker.hash(PASSWORD.get_secret_value()))
+    await users.add(user)
+
+    with pytest.raises(CredentialsInvalidError):
+        await service.sign_in(EMAIL, WRONG)
+    assert (await users.get(user.id)).password_hash == user.password_hash
+
+    await asyncio.gather(*(service.sign_in(EMAIL, PASSWORD) for _ in range(4)))
+
+    renewed = await users.get(user.id)
+    assert "$m=19456,t=2,p=1$" in renewed.password_hash
+    assert await service.sign_in(EMAIL, PASSWORD)
+    assert await users.get(user.id) == renewed
+
+
+async def test_every_sign_in_is_a_session_of_its_own(service, read):
+    user = await service.sign_up(EMAIL, PASSWORD)
+    phone, laptop = read(service.open_session(user)), read(service.open_session(user))
+
+    await service.sign_out(phone)
+
+    assert await service.is_signed_out(phone)
+    assert not await service.is_signed_out(laptop)
+
+
+async def test_signing_out_ends_all_tokens_of_a_session_and_no_api_token(service, read):
+    user = await service.sign_up(EMAIL, PASSWORD)
+    token, api_token = read(service.open_session(user)), read(service.issue_token(user))
+    renewed = read(
+        service._signer.sign(
+            user_id=user.id, email=user.email, signed_in_at=token.signed_in_at, session_id=token.session_id
+        )
+    )
+
+    await service.sign_out(token)
+    await service.sign_out(token)
+
+    assert await service.is_signed_out(renewed)
+    assert not await service.is_signed_out(api_token)

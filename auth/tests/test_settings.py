@@ -1,0 +1,64 @@
+import pytest
+from pydantic import ValidationError
+
+from ticketing_auth.app import create_app
+from ticketing_auth.settings import Settings
+from ticketing_common.testing.apps import Identity
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def required(identity):
+    return {
+        "mongo_url": "mongodb://localhost",
+        "jwt_public_keys": [identity.public_key_pem],
+        "jwt_key": identity.private_key_pem,
+    }
+
+
+def test_a_session_is_half_an_hour_and_goes_on_for_a_week_unless_set(required):
+    settings = Settings.model_validate(required)
+    assert (settings.session_minutes, settings.session_days) == (30, 7)
+    assert settings.database_name == "auth"
+
+
+def test_no_private_key_no_service(required):
+    del required["jwt_key"]
+    with pytest.raises(ValidationError, match="jwt_key"):
+        Settings.model_validate(required)
+
+
+def test_the_private_key_is_in_no_repr(required, identity):
+    settings = Settings.model_validate(required)
+    assert identity.private_key_pem.splitlines()[1] not in f"{settings!r}{settings}"
+
+
+def test_limits_can_be_set_and_switched_off(required, monkeypatch):
+    monkeypatch.setenv("RATE_LIMIT_SIGNIN", "off")
+    monkeypatch.setenv("RATE_LIMIT_SIGNUP", "3/hour")
+    settings = Settings.model_validate(required)
+    assert (settings.rate_limit_signin, settings.rate_limit_signup) == ("off", "3/hour")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"session_minutes": 0}, {"session_days": 0}, {"password_threads": 0}, {"password_queue": -1}),
+        *({"rate_limit_signin": "often"}, {"rate_limit_signup": ""}),
+    ],
+)
+def test_a_senseless_setting_keeps_the_service_from_starting(required, wrong):
+    with pytest.raises(ValidationError):
+        Settings.model_validate(required | wrong)
+
+
+def test_a_key_whose_tokens_everybody_would_refuse_keeps_the_service_from_starting(required):
+    settings = Settings.model_validate(required | {"jwt_key": Identity().private_key_pem})
+    with pytest.raises(ValueError, match="JWT_KEY"):
+        create_app(settings)
+
+
+def test_while_keys_rotate_the_private_one_belongs_to_one_of_several(required):
+    required["jwt_public_keys"] = [Identity().public_key_pem, *required["jwt_public_keys"]]
+    assert create_app(Settings.model_validate(required))
