@@ -1,24 +1,14 @@
-"""What the tests of the payments service share: made-up orders, the service over real servers, and Stripe with faults.
+"""What the tests of the payments service share: made-up orders, and the service over real servers."""
 
-The double knows neither idempotency keys nor failure. `StripeProxy` stands in front of it and behaves as Stripe is
-documented to (https://docs.stripe.com/api/idempotent_requests, https://docs.stripe.com/error-low-level).
-"""
-
-import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_hex
-from typing import Any, Self
+from typing import Any
 
-import aiohttp
-import httpx
 import pytest
 import stripe
-from aiohttp import web
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderStatus
@@ -29,185 +19,13 @@ from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
 
-THREE_D_SECURE = "4000002500003155"
-UNKNOWN_TO_THE_DOUBLE = ("allowed_payment_method_types", "use_stripe_sdk", "cancellation_reason", "reason")
+from .story import Story
+from .stripe_proxy import Bank, StripeProxy
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Stripe's library hands httpx the body in the old way (stripe 16.1, httpx 0.28); it still works."""
     item.add_marker(pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"))
-
-
-@dataclass
-class Call:
-    """One request that came to Stripe."""
-
-    method: str
-    path: str
-    key: str | None
-    version: str | None
-    form: list[tuple[str, str]]
-
-
-@dataclass
-class Fault:
-    """What happens to the next `times` calls whose `METHOD /path` matches.
-
-    `lost`: done, and no answer comes. `crashed`: done, answered with 500, and that answer is kept for its key, as
-    Stripe does. `away`: not done, 503. `refused`: not done, this `error` with 4xx. `held`: goes on after `release()`.
-    """
-
-    kind: str
-    pattern: str
-    times: int = 1
-    error: dict[str, str] = field(default_factory=dict)
-    status: int = 400
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-    released: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def release(self) -> None:
-        self.released.set()
-
-
-class StripeProxy:
-    """Stripe's idempotency, and faults on demand, in front of the double."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-        self.url = ""
-        self.calls: list[Call] = []
-        self._faults: list[Fault] = []
-        self._kept: dict[str, tuple[object, int, bytes]] = {}
-        self._running: set[str] = set()
-        self._closing = asyncio.Event()
-        self._session: aiohttp.ClientSession
-
-    @classmethod
-    @asynccontextmanager
-    async def start(cls, target: str) -> AsyncIterator[Self]:
-        proxy = cls(target)
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", proxy._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        proxy.url = "http://{}:{}".format(*runner.addresses[0])
-        proxy._session = aiohttp.ClientSession()
-        try:
-            yield proxy
-        finally:
-            proxy._closing.set()
-            await runner.cleanup()
-            await proxy._session.close()
-
-    def fail(self, kind: str, pattern: str, times: int = 1, **details: Any) -> Fault:
-        fault = Fault(kind, pattern, times, **details)
-        self._faults.append(fault)
-        return fault
-
-    def heal(self) -> None:
-        self._faults.clear()
-
-    def made(self, pattern: str) -> list[Call]:
-        """The calls whose `METHOD /path` matches."""
-        return [call for call in self.calls if re.search(pattern, f"{call.method} {call.path}")]
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        form = [(name, str(value)) for name, value in (await request.post()).items()]
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
-        self.calls.append(Call(request.method, request.path, key, request.headers.get("Stripe-Version"), form))
-        fault = self._fault(f"{request.method} {request.path}")
-        kind = fault.kind if fault else None
-        if fault:
-            fault.reached.set()
-        if kind == "away":
-            return _error(503, {"type": "api_error", "message": "away"})
-        if fault and kind == "refused":
-            return _error(fault.status, {"type": "invalid_request_error", **fault.error})
-        if fault and kind == "held":
-            await fault.released.wait()
-        replayed = {"Idempotent-Replayed": "true"} if key in self._kept else {}
-        status, body = await self._once(request, key, form, crash=kind == "crashed")
-        if kind == "lost":
-            await self._closing.wait()
-        return web.Response(status=status, body=body, headers=replayed, content_type="application/json")
-
-    def _fault(self, call: str) -> Fault | None:
-        for fault in self._faults:
-            if fault.times > 0 and re.search(fault.pattern, call):
-                fault.times -= 1
-                return fault
-        return None
-
-    async def _once(
-        self, request: web.Request, key: str | None, form: list[tuple[str, str]], *, crash: bool
-    ) -> tuple[int, bytes]:
-        if key is None:
-            return await self._forward(request, form)
-        fingerprint = (request.path, sorted(form))
-        if key in self._kept:
-            kept, status, body = self._kept[key]
-            if kept != fingerprint:
-                return 400, _body({"type": "idempotency_error", "message": "same key, other parameters"})
-            return status, body
-        if key in self._running:
-            return 409, _body({"type": "idempotency_error", "code": "idempotency_key_in_use"})
-        self._running.add(key)
-        try:
-            status, body = await self._forward(request, form)
-            if crash:
-                status, body = 500, _body({"type": "api_error", "message": "crashed"})
-            self._kept[key] = (fingerprint, status, body)
-            return status, body
-        finally:
-            self._running.discard(key)
-
-    async def _forward(self, request: web.Request, form: list[tuple[str, str]]) -> tuple[int, bytes]:
-        known = [(name, value) for name, value in form if not name.startswith(UNKNOWN_TO_THE_DOUBLE)]
-        headers = {"Authorization": request.headers["Authorization"]}
-        address = f"{self.target}{request.path_qs}"
-        async with self._session.request(request.method, address, data=known or None, headers=headers) as answer:
-            return answer.status, await answer.read()
-
-
-def _body(error: dict[str, str]) -> bytes:
-    return json.dumps({"error": error}).encode()
-
-
-def _error(status: int, error: dict[str, str]) -> web.Response:
-    return web.Response(status=status, body=_body(error), content_type="application/json")
-
-
-class Bank:
-    """What only the buyer and the merchant's own eyes can do at Stripe: cards, 3-D Secure, looking."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=10)
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def call(self, method: str, path: str, **body: Any) -> Any:
-        answer = await self._http.request(method, path, json=body or None)
-        answer.raise_for_status()
-        return answer.json()
-
-    async def card(self, number: str = THREE_D_SECURE) -> str:
-        card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
-        return str((await self.call("POST", "/v1/payment_methods", type="card", card=card))["id"])
-
-    async def authenticate(self, stripe_id: str, *, success: bool) -> None:
-        found = await self.intent(stripe_id)
-        path = f"/v1/payment_intents/{stripe_id}/_authenticate?success={success}"
-        await self._http.post(path, json={"client_secret": found["client_secret"]})
-
-    async def intent(self, stripe_id: str) -> Any:
-        return await self.call("GET", f"/v1/payment_intents/{stripe_id}")
-
-    async def intents_of(self, order_id: str) -> list[Any]:
-        listed = await self.call("GET", "/v1/payment_intents?limit=10000")
-        return [intent for intent in listed["data"] if intent["metadata"].get("order_id") == order_id]
 
 
 @pytest.fixture(autouse=True)
@@ -275,7 +93,7 @@ def make_settings(
         stripe_settings = {
             "stripe_key": stripe_key,
             "stripe_webhook_secret": webhook_secret,
-            "stripe_timeout_seconds": 0.5,
+            "stripe_timeout_seconds": 5,
             "reconcile_seconds": 3_600,
         }
         return Settings.model_validate(fields | stripe_settings | changes)
@@ -312,6 +130,20 @@ async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., 
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
+
+
+@pytest.fixture
+def make_story(service: PaymentService, stores: Any) -> Callable[..., Story]:
+    """The story of one order, told by the service or by another replica of it; payments has not heard of it yet."""
+    return lambda order, by=service: Story(by, stores, order)
+
+
+@pytest.fixture
+async def story(make_story: Callable[..., Story], make_order: Callable[..., OrderData]) -> Story:
+    """An order that can be paid."""
+    story = make_story(make_order())
+    await story.service.follow_order(story.order)
+    return story
 
 
 @pytest.fixture

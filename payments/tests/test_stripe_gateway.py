@@ -1,3 +1,4 @@
+import asyncio
 import json
 import time
 
@@ -14,7 +15,7 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 async def gateway(request, make_settings, proxy, stripe_url):
     """Both profiles: the one for Stripe through the proxy, the double's on the bare double."""
     url = proxy.url if request.param == "stripe" else stripe_url
-    settings = make_settings(stripe_api_base=url, stripe_parameter_profile=request.param, stripe_timeout_seconds=5)
+    settings = make_settings(stripe_api_base=url, stripe_parameter_profile=request.param)
     async with StripeGateway.connect(settings) as connected:
         yield connected
 
@@ -125,6 +126,14 @@ async def test_no_answer_is_unknown_and_not_a_failure(stripe, proxy, make_order,
         await stripe.create(begin(make_order))
     assert caught.value.retry_after_seconds > 0
     assert caught.value.__cause__ is None
+
+
+async def test_an_answer_that_never_comes_is_not_waited_for_longer_than_set(make_settings, proxy, make_order):
+    proxy.fail("silent", "POST /v1/payment_intents$", times=9)
+    async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=0.2)) as gateway:
+        async with asyncio.timeout(4):
+            with pytest.raises(StripeUnknownError):
+                await gateway.create(begin(make_order))
 
 
 async def test_a_refusal_of_our_key_is_not_the_buyers_fault(make_settings, stripe_url, make_order):

@@ -208,10 +208,19 @@ class PaymentService:
                 return await self._stripe.retrieve(payment.stripe_id)
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
-        changed = await self._payments.change(payment.id, change, _news)
-        if changed.status is not payment.status:
-            log.info("payment moved", payment_id=payment.id, order_id=payment.order_id, status=changed.status.value)
-        return changed
+        moved = False
+
+        def watched(current: Payment) -> bool:
+            nonlocal moved
+            before = current.status
+            changed = change(current)
+            moved = current.status is not before
+            return changed
+
+        payment = await self._payments.change(payment.id, watched, _news)
+        if moved:
+            log.info("payment moved", payment_id=payment.id, order_id=payment.order_id, status=payment.status.value)
+        return payment
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:
         if not re.match(ID_PATTERN, order_id):

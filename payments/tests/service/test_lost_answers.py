@@ -1,0 +1,94 @@
+import pytest
+
+from ticketing_common.events import PaymentStatus
+from ticketing_payments.errors import (
+    StripeUnknownError,
+)
+
+GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        ("POST /v1/payment_intents$", "lost"),
+        ("POST /v1/payment_intents$", "away"),
+        ("/confirm$", "lost"),
+        ("/confirm$", "away"),
+        ("/confirm$", "crashed"),
+    ],
+)
+async def test_an_unknown_outcome_is_found_out_and_charged_once(story, proxy, bank, fault, call):
+    proxy.fail(fault, call, times=9)
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    assert await story.statuses() == [PaymentStatus.INITIATED]
+    assert await story.told() == []
+    proxy.heal()
+    await story.due()
+    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    assert await story.told() == ["payment.authorized"]
+    assert len(await bank.intents_of(story.order.id)) == 1
+
+
+async def test_a_key_over_which_stripe_broke_down_is_given_up_for_a_new_one(story, proxy, bank):
+    proxy.fail("crashed", "POST /v1/payment_intents$")
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    assert (await story.pay()).attempt == 2
+    assert await story.statuses() == [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED]
+    statuses = {intent["status"] for intent in await bank.intents_of(story.order.id)}
+    assert statuses == {"requires_confirmation", "requires_capture"}, "the first was never put to the bank"
+
+
+async def test_paying_again_after_a_lost_answer_gives_that_answer(story, proxy, bank):
+    proxy.fail("lost", "/confirm$", times=3)
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    payment = await story.pay()
+    assert (payment.status, payment.attempt) == (PaymentStatus.AUTHORIZED, 1)
+    assert len(await bank.intents_of(story.order.id)) == 1
+
+
+async def test_with_another_card_after_a_lost_answer_the_first_card_is_not_charged_beside_it(story, proxy, bank):
+    proxy.fail("lost", "/confirm$", times=3)
+    with pytest.raises(StripeUnknownError):
+        await story.pay(GOOD)
+    payment = await story.pay(await bank.card("4242424242424242"))
+    assert payment.attempt == 1
+    assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["requires_capture"]
+
+
+async def test_a_declined_card_whose_answer_got_lost_is_followed_by_the_other(story, proxy):
+    proxy.fail("lost", "/confirm$", times=3)
+    with pytest.raises(StripeUnknownError):
+        await story.pay(BAD)
+    assert (await story.pay(GOOD)).attempt == 2
+    assert await story.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
+
+
+async def test_an_expired_hold_is_not_charged_by_finding_out(story, proxy, bank):
+    proxy.fail("away", "/confirm$", times=9)
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    proxy.heal()
+    confirmations = len(proxy.made("/confirm$"))
+    await story.run_out()
+    await story.due()
+    assert await story.statuses() == [PaymentStatus.VOIDED]
+    assert len(proxy.made("/confirm$")) == confirmations
+    assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["canceled"]
+
+
+async def test_a_hold_that_expires_before_stripe_was_reached_ends_without_stripe(
+    service, make_story, make_order, proxy
+):
+    story = make_story(make_order())
+    await service.follow_order(story.order)
+    proxy.fail("away", "POST /v1/payment_intents$", times=9)
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    calls = len(proxy.calls)
+    await story.cancel()
+    assert await story.statuses() == [PaymentStatus.VOIDED]
+    assert len(proxy.calls) == calls

@@ -1,0 +1,73 @@
+import asyncio
+import random
+import time
+from collections import Counter
+
+from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
+from ticketing_payments.errors import PaymentNotPossibleError, StripeUnknownError
+from ticketing_payments.service import PaymentService
+from ticketing_payments.stripe_gateway import StripeGateway
+
+ROUNDS = 60
+
+
+async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_behind(
+    service, stores, make_settings, make_order, proxy, bank
+):
+    """Whoever wins, once all is heard the payment is over at Stripe too; in the end nobody has paid for nothing."""
+    chance = random.Random(20_261_123)
+    settings = make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=10)
+    outcomes: Counter[str] = Counter()
+    async with StripeGateway.connect(settings) as gateway:
+        other = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
+
+        async def pay(replica, order) -> str:
+            began = time.perf_counter()
+            try:
+                await replica.pay(order.id, user_id=order.user_id, payment_method_id="pm_card_visa")
+            except PaymentNotPossibleError:
+                return "refused"
+            except StripeUnknownError:
+                return "unknown"
+            durations.append(time.perf_counter() - began)
+            return "authorised first"
+
+        async def cancel(replica, order, head_start) -> None:
+            await asyncio.sleep(head_start)
+            cancelled = {"version": 2, "status": OrderStatus.CANCELLED, "reason": OrderReason.EXPIRED}
+            for _ in range(20):
+                try:
+                    await replica.follow_order(order.model_copy(update=cancelled))
+                except StripeUnknownError:  # Stripe is busy with the other's call: delivery brings it again
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+
+        async def play(share: float) -> None:
+            order = make_order()
+            await service.follow_order(order)
+            head_start = share * durations[-1]
+            outcome, _ = await asyncio.gather(pay(service, order), cancel(other, order, head_start))
+            outcomes[outcome] += 1
+            for payment in [one for one in [await stores.payments.find_latest(order.id)] if one]:
+                settled = await service.advance(payment.id, ask=True)
+                assert settled.status is PaymentStatus.VOIDED
+            for intent in await bank.intents_of(order.id):
+                assert intent["status"] in ("canceled", "requires_confirmation"), outcome
+
+        # Cancelling comes at any point from before to after paying, which takes as long as this machine takes.
+        durations: list[float] = [0.2]
+        for _ in range(ROUNDS // 4):
+            await asyncio.gather(*(play(chance.uniform(0, 1.5)) for _ in range(4)))
+
+    assert outcomes["refused"] > 0
+    assert outcomes["authorised first"] > 0
+
+
+async def test_paying_in_many_tabs_with_many_cards_authorises_one(make_story, make_order, bank):
+    for _ in range(10):
+        story = make_story(make_order())
+        await story.service.follow_order(story.order)
+        cards = [await bank.card("4242424242424242") for _ in range(5)]
+        assert len(await story.pay_at_once(*cards)) == 1
+        assert [intent["status"] for intent in await bank.intents_of(story.order.id)] == ["requires_capture"]

@@ -1,0 +1,192 @@
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.events import PaymentStatus
+from ticketing_common.storage import DuplicateKeyError, Repository
+from ticketing_payments.domain import ACTIVE_STATUSES, Intent, IntentState, Payment, StripeEvent
+from ticketing_payments.errors import PaymentActiveError, PaymentNotFoundError
+from ticketing_payments.publishers import payment_authorized
+from ticketing_payments.repository import EPOCH
+
+
+@pytest.fixture
+def payments(stores):
+    return stores.payments
+
+
+def attempt(order, number: int = 1, status: PaymentStatus = PaymentStatus.INITIATED) -> Payment:
+    return replace(Payment.begin(order, attempt=number, payment_method_id="pm_1"), status=status)
+
+
+async def plan_of(collection, query, **options) -> str:
+    """The name of the index that a query reads; a KeyError when it reads the whole collection."""
+    cursor = collection.find(query, **options)
+    stage = (await cursor.explain())["queryPlanner"]["winningPlan"]
+    while "indexName" not in stage:
+        stage = stage["inputStage"]
+    return str(stage["indexName"])
+
+
+async def test_what_is_stored_is_what_is_read(payments, make_order):
+    payment = attempt(make_order())
+    payment.follow(Intent("pi_1", IntentState.NEEDS_BUYER, "secret"))
+    await payments.add(payment)
+    assert await payments.get(payment.id) == payment
+    with pytest.raises(PaymentNotFoundError):
+        await payments.get(new_id())
+
+
+@pytest.mark.parametrize("status", ACTIVE_STATUSES)
+async def test_an_order_has_one_active_payment(payments, make_order, status):
+    order = make_order()
+    await payments.add(attempt(order, 1, status))
+    with pytest.raises(PaymentActiveError):
+        await payments.add(attempt(order, 2))
+    assert (await payments.find_active(order.id)).attempt == 1
+
+
+async def test_after_an_attempt_that_is_over_comes_the_next(payments, make_order):
+    order = make_order()
+    for number, status in ((1, PaymentStatus.FAILED), (2, PaymentStatus.VOIDED)):
+        await payments.add(attempt(order, number, status))
+    assert await payments.find_active(order.id) is None
+    await payments.add(attempt(order, 3))
+    assert (await payments.find_latest(order.id)).attempt == 3
+    with pytest.raises(PaymentActiveError):  # a number is used once
+        await payments.add(attempt(order, 2, PaymentStatus.FAILED))
+
+
+async def test_of_many_attempts_at_once_one_is_stored_and_without_the_index_all_are(payments, make_order):
+    async def race() -> int:
+        order = make_order()
+        attempts = [attempt(order, number) for number in range(1, 21)]
+        outcomes = await asyncio.gather(*(payments.add(one) for one in attempts), return_exceptions=True)
+        return sum(outcome is None for outcome in outcomes)
+
+    assert await race() == 1
+    await payments.collection.drop_index("one_active_payment_per_order")
+    assert await race() == 20, "the negative control: it is the index that decides"
+
+
+async def test_a_change_is_made_again_on_top_of_a_faster_one(payments, make_order):
+    payment = attempt(make_order())
+    await payments.add(payment)
+    calls = []
+
+    async def interfere() -> None:
+        await payments.collection.update_one({"_id": payment.id}, {"$inc": {"version": 1}})
+
+    original = Repository.save
+
+    async def slow_save(self, entity, *publishers):
+        if not calls:
+            await interfere()
+        calls.append(entity.version)
+        await original(self, entity, *publishers)
+
+    payments.save = slow_save.__get__(payments)
+    changed = await payments.change(
+        payment.id, lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)), lambda _: [payment_authorized]
+    )
+    assert changed.status is PaymentStatus.AUTHORIZED
+    assert len(calls) == 2
+    document = await payments.collection.find_one({"_id": payment.id})
+    assert len(document["outbox"]) == 1
+
+
+async def test_a_change_that_always_loses_is_given_up(payments, make_order):
+    payment = attempt(make_order())
+    await payments.add(payment)
+
+    async def lose(*_: object) -> None:
+        raise ConcurrentUpdateError
+
+    payments.save = lose
+    with pytest.raises(ConcurrentUpdateError):
+        await payments.change(payment.id, lambda one: one.abandon(), lambda _: [])
+
+
+async def test_a_change_that_nobody_needs_to_hear_of_is_stored_without_an_event(payments, make_order):
+    payment = attempt(make_order())
+    await payments.add(payment)
+    news = [payment_authorized]
+    await payments.change(payment.id, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda _: news)
+    document = await payments.collection.find_one({"_id": payment.id})
+    assert (document["stripe_id"], document["version"], document["outbox"]) == ("pi_1", 2, [])
+    await payments.change(payment.id, lambda _: False, lambda _: news)
+    assert (await payments.get(payment.id)).version == 2
+
+
+async def test_what_is_due_comes_first_and_what_is_settled_never(payments, make_order):
+    now = utc_now()
+    for seconds in (-5, -60, 60, None):
+        payment = attempt(make_order())
+        payment.check_at = None if seconds is None else now + timedelta(seconds=seconds)
+        await payments.add(payment)
+    due = await payments.list_to_check(now, limit=10)
+    assert [(payment.check_at - now).total_seconds() for payment in due] == [-60, -5]
+    assert len(await payments.list_to_check(now, limit=1)) == 1
+    await payments.check_later(due[0].id, None)
+    assert len(await payments.list_to_check(now, limit=10)) == 1
+    assert (await payments.get(due[0].id)).version == due[0].version
+
+
+async def test_resync_walks_over_what_others_have_heard_of(payments, make_order):
+    for status in PaymentStatus:
+        await payments.add(attempt(make_order(), 1, status))
+    walked = {payment.status async for payment in payments.walk()}
+    assert walked == set(PaymentStatus) - {PaymentStatus.INITIATED, PaymentStatus.REQUIRES_ACTION}
+
+
+async def test_every_query_has_its_index(payments, stores):
+    collection, now = payments.collection, utc_now()
+    statuses = [status.value for status in ACTIVE_STATUSES]
+    assert await plan_of(collection, {"order_id": "x"}, sort=[("attempt", -1)]) == "attempts_of_an_order"
+    active = await plan_of(collection, {"order_id": "x", "status": {"$in": statuses}})
+    assert active in ("one_active_payment_per_order", "attempts_of_an_order")
+    assert (
+        await plan_of(collection, {"check_at": {"$gt": EPOCH, "$lte": now}}, sort=[("check_at", 1)]) == "to_be_checked"
+    )
+    inbox = stores.inbox._collection
+    assert await plan_of(inbox, {"applied": False, "received_at": {"$lt": now}}, sort=[("received_at", 1)]) in (
+        "unapplied",
+        "forget",
+    )
+
+
+async def test_an_order_is_waited_for_and_then_not(stores, make_order):
+    order = make_order()
+    waiting = asyncio.create_task(stores.orders.wait_for(order.id, seconds=5))
+    await asyncio.sleep(0)
+    await stores.orders.apply(order)
+    assert await waiting == order
+    assert await stores.orders.wait_for(new_id(), seconds=0.05) is None
+
+
+async def test_a_webhook_is_kept_once(stores):
+    event = StripeEvent("evt_1", "payment_intent.succeeded", "payment-1")
+    assert [await stores.inbox.add(event), await stores.inbox.add(event)] == [True, False]
+    assert await stores.inbox.list_unapplied(utc_now() - timedelta(seconds=5), limit=10) == []
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=5), limit=10) == [event]
+    await stores.inbox.mark_applied(event.id)
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=5), limit=10) == []
+    indexes = await stores.inbox._collection.index_information()
+    assert indexes["forget"]["expireAfterSeconds"] > 3 * 24 * 3600, "longer than Stripe repeats one"
+
+
+async def test_making_the_indexes_again_changes_nothing(stores):
+    for store in (stores.payments, stores.inbox):
+        await store.ensure_indexes()
+
+
+async def test_the_database_itself_refuses_a_second_active_payment(payments, make_order):
+    order = make_order()
+    await payments.add(attempt(order))
+    document = payments.to_document(attempt(order, 2))
+    with pytest.raises(DuplicateKeyError):
+        await payments.collection.insert_one(document)
