@@ -1,0 +1,36 @@
+"""Keys made for the test, and a small ASGI application behind the middleware under test."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from ticketing_common.security import TokenSigner, TokenVerifier
+from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
+
+Browse = Callable[[ASGIApp], AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def signer(identity: Identity) -> TokenSigner:
+    return TokenSigner(identity.private_key_pem, issuer=ISSUER, audience=AUDIENCE, lifetime_seconds=1800)
+
+
+@pytest.fixture
+def verifier(identity: Identity) -> TokenVerifier:
+    return TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
+
+
+@pytest.fixture
+def browse() -> Browse:
+    """Talk to an ASGI application; what it raises is raised here."""
+
+    @asynccontextmanager
+    async def open_browser(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="https://ticketing.dev") as browser:
+            yield browser
+
+    return open_browser

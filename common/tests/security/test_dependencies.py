@@ -1,0 +1,63 @@
+import pytest
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from ticketing_common.security import AuthenticationMiddleware, CurrentUser, OptionalUser
+from ticketing_common.web.error_handlers import ProblemMiddleware
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def app(verifier):
+    app = FastAPI(
+        middleware=[
+            Middleware(ProblemMiddleware),
+            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name="session"),
+        ]
+    )
+
+    @app.get("/mine")
+    async def mine(user: CurrentUser) -> str:
+        return user.email
+
+    @app.get("/anyone")
+    async def anyone(user: OptionalUser) -> str | None:
+        return user.email if user else None
+
+    return app
+
+
+@pytest.fixture
+async def browser(browse, app):
+    async with browse(app) as browser:
+        yield browser
+
+
+async def test_a_route_that_needs_somebody_gets_somebody(browser, identity):
+    headers = identity.headers(email="ann@example.com")
+    assert (await browser.get("/mine", headers=headers)).json() == "ann@example.com"
+    assert (await browser.get("/anyone", headers=headers)).json() == "ann@example.com"
+
+
+async def test_nobody_is_refused_where_somebody_is_needed_and_only_there(browser):
+    refused = await browser.get("/mine")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert (await browser.get("/anyone")).json() is None
+
+
+async def test_a_refusal_says_that_the_session_has_expired(browser, identity):
+    headers = identity.headers(iat=0, exp=1)
+    assert "expired" in (await browser.get("/mine", headers=headers)).json()["detail"]
+    assert (await browser.get("/anyone", headers=headers)).json() is None
+
+
+def test_both_ways_to_say_who_asks_are_documented(app):
+    document = app.openapi()
+    kinds = {
+        (scheme["type"], scheme.get("in", scheme.get("scheme")))
+        for scheme in document["components"]["securitySchemes"].values()
+    }
+    assert kinds == {("apiKey", "cookie"), ("http", "bearer")}

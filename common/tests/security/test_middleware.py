@@ -1,0 +1,96 @@
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from ticketing_common.security import AuthenticationMiddleware
+from ticketing_common.testing.apps import Identity
+
+pytestmark = pytest.mark.unit
+
+ANN = "ann@example.com"
+BOB = "bob@example.com"
+
+
+async def who(scope, receive, send):
+    state = Request(scope).state
+    error = state.authentication_error
+    await JSONResponse([state.user.email if state.user else None, state.session_cookie, str(error) if error else None])(
+        scope, receive, send
+    )
+
+
+@pytest.fixture
+async def ask(browse, verifier):
+    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_name="session")) as browser:
+
+        async def ask(*headers):
+            return (await browser.get("/", headers=httpx.Headers(list(headers)))).json()
+
+        yield ask
+
+
+async def test_nobody_asks_without_a_token(ask):
+    assert await ask() == [None, False, None]
+    assert await ask(("Cookie", "theme=dark")) == [None, False, None]
+    assert await ask(("Cookie", "session=")) == [None, False, None]
+
+
+async def test_a_cookie_or_a_bearer_header_says_who_asks(ask, identity):
+    assert await ask(("Cookie", f"session={identity.token(email=ANN)}")) == [ANN, True, None]
+    assert await ask(("Authorization", f"Bearer {identity.token(email=ANN)}")) == [ANN, False, None]
+    assert await ask(("authorization", f"bearer   {identity.token(email=ANN)}")) == [ANN, False, None]
+
+
+async def test_the_header_goes_before_the_cookie_even_when_it_is_wrong(ask, identity):
+    cookie = ("Cookie", f"session={identity.token(email=BOB)}")
+    assert await ask(cookie, ("Authorization", f"Bearer {identity.token(email=ANN)}")) == [ANN, False, None]
+    user, from_cookie, error = await ask(cookie, ("Authorization", "Bearer nonsense"))
+    assert (user, from_cookie) == (None, False)
+    assert error
+
+
+async def test_credentials_of_another_scheme_are_not_ours(ask, identity):
+    cookie = ("Cookie", f"session={identity.token(email=BOB)}")
+    assert await ask(cookie, ("Authorization", "Basic YTpi")) == [BOB, True, None]
+    assert await ask(("Authorization", identity.token())) == [None, False, None]
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        *('prefs={{"a":1}}; session={}', "a[b]=1; session={}", "session={}; flag", "a=b c; session={}"),
+        *("a=é; session={}", "a=1;session={};b=2", "  session = {} ", 'session="{}"'),
+    ],
+)
+async def test_odd_cookies_of_others_do_not_sign_anybody_out(ask, identity, cookies):
+    header = ("Cookie", cookies.format(identity.token(email=ANN)).encode())
+    assert await ask(header) == [ANN, True, None]
+
+
+async def test_a_name_that_only_ends_or_begins_like_the_cookies_is_another_cookie(ask, identity):
+    assert await ask(("Cookie", f"xsession={identity.token()}; sessions={identity.token()}")) == [None, False, None]
+
+
+async def test_why_a_token_is_not_valid_is_kept_for_the_route_that_needs_one(ask, identity):
+    user, from_cookie, error = await ask(("Cookie", f"session={identity.token(exp=1, iat=0)}"))
+    assert (user, from_cookie) == (None, True)
+    assert "expired" in error
+    user, _, error = await ask(("Authorization", f"Bearer {Identity().token()}"))
+    assert user is None
+    assert error
+
+
+async def test_one_request_leaves_nothing_for_the_next(ask, identity):
+    assert (await ask(("Authorization", f"Bearer {identity.token(email=ANN)}")))[0] == ANN
+    assert await ask() == [None, False, None]
+
+
+async def test_what_is_not_http_passes_untouched(verifier):
+    seen = []
+
+    async def inner(scope, receive, send):
+        seen.append(scope)
+
+    await AuthenticationMiddleware(inner, verifier=verifier, cookie_name="session")({"type": "lifespan"}, None, None)
+    assert seen == [{"type": "lifespan"}]

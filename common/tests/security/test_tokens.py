@@ -1,0 +1,171 @@
+import base64
+import hashlib
+import hmac
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from ticketing_common.entity import new_id
+from ticketing_common.errors import UnauthenticatedError
+from ticketing_common.security import TokenSigner, TokenVerifier, tokens
+from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def encoded(part):
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def private_pem(key):
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_pem(key):
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def test_a_token_says_who_and_until_when(signer, verifier):
+    signed_in_at = NOW - timedelta(days=2)
+    user = verifier.verify(signer.sign(user_id="a" * 24, email="ann@example.com", signed_in_at=signed_in_at))
+    assert (user.id, user.email, user.signed_in_at, user.session_id) == (
+        "a" * 24,
+        "ann@example.com",
+        signed_in_at,
+        None,
+    )
+    assert timedelta(minutes=29) < user.expires_at - NOW <= timedelta(minutes=31)
+
+
+def test_every_token_has_an_id_of_its_own_also_within_one_session(signer, verifier):
+    session = new_id()
+    users = [
+        verifier.verify(signer.sign(user_id="a", email="a@b.de", signed_in_at=NOW, session_id=session)) for _ in "12"
+    ]
+    assert users[0].token_id != users[1].token_id
+    assert users[0].session_id == users[1].session_id == session
+
+
+def test_only_the_private_key_can_sign(verifier):
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(Identity().token())
+
+
+def test_while_keys_rotate_tokens_of_either_are_good_and_afterwards_of_the_new_one_only(identity):
+    new = Identity()
+    both = TokenVerifier([new.public_key_pem, identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
+    assert both.verify(identity.token())
+    assert both.verify(new.token())
+
+    after = TokenVerifier([new.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
+    assert after.verify(new.token())
+    with pytest.raises(UnauthenticatedError):
+        after.verify(identity.token())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *({name: None} for name in ("sub", "email", "iss", "aud", "iat", "exp", "auth_time", "jti")),
+        *({"iss": "https://evil.example"}, {"aud": "another"}, {"aud": []}, {"sub": 5}),
+        *({"exp": "soon"}, {"exp": [1]}, {"auth_time": "noon"}, {"auth_time": 10**30}, {"auth_time": {}}),
+        *({"exp": 10**30}, {"iat": int(time.time()) + 600}, {"nbf": int(time.time()) + 600}),
+    ],
+    ids=str,
+)
+def test_a_token_with_wrong_or_missing_claims_is_refused(identity, verifier, claims):
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(identity.token(**claims))
+
+
+def test_an_expired_token_is_refused_and_says_so(identity, verifier):
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        verifier.verify(identity.token(exp=int(time.time()) - 10))
+
+
+def test_clocks_may_differ_by_a_few_seconds(identity, verifier):
+    now = int(time.time())
+    assert verifier.verify(identity.token(iat=now + 3))
+    assert verifier.verify(identity.token(exp=now - 3))
+
+
+def test_a_remembered_token_expires_like_any_other(identity, verifier, monkeypatch):
+    token = identity.token()
+    user = verifier.verify(token)
+    assert verifier.verify(token) is user
+
+    later = time.time() + 606
+    monkeypatch.setattr(tokens.time, "time", lambda: later)
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        verifier.verify(token)
+    assert not verifier._verified
+
+
+def test_no_more_tokens_are_remembered_than_is_bounded(identity, verifier, monkeypatch):
+    monkeypatch.setattr(tokens, "REMEMBERED_TOKENS", 3)
+    for _ in range(5):
+        verifier.verify(identity.token())
+    assert len(verifier._verified) == 3
+
+
+def test_what_was_refused_is_not_remembered(verifier):
+    for _ in range(3):
+        with pytest.raises(UnauthenticatedError):
+            verifier.verify(Identity().token())
+    assert not verifier._verified
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "HS256", "RS256", "ES256", ""])
+def test_the_algorithm_is_never_taken_from_the_token(identity, verifier, algorithm):
+    _header, payload, signature = identity.token().split(".")
+    forged = encoded({"alg": algorithm, "typ": "JWT"})
+    for last in (signature, ""):
+        with pytest.raises(UnauthenticatedError):
+            verifier.verify(f"{forged}.{payload}.{last}")
+
+
+def test_the_public_key_is_no_shared_secret(identity, verifier):
+    _header, payload, _signature = identity.token().split(".")
+    signed = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{payload}"
+    mac = hmac.new(identity.public_key_pem.encode(), signed.encode(), hashlib.sha256).digest()
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}")
+
+
+def test_a_changed_payload_no_longer_fits_its_signature(identity, verifier):
+    header, payload, signature = identity.token().split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(f"{header}.{encoded({**claims, 'sub': 'b' * 24})}.{signature}")
+
+
+@pytest.mark.parametrize(
+    "token", ["", ".", "..", "a.b.c", "nonsense", "é.é.é", "\0", "a" * 10_000, "eyJhbGciOiJFZERTQSJ9.."]
+)
+def test_what_is_no_token_is_refused(verifier, token):
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(token)
+
+
+def test_a_key_of_another_kind_keeps_the_service_from_starting(identity):
+    for key in (rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())):
+        with pytest.raises(ValueError, match="JWT_KEY"):
+            TokenSigner(private_pem(key), issuer=ISSUER, audience=AUDIENCE, lifetime_seconds=60)
+        with pytest.raises(ValueError, match="JWT_PUBLIC_KEYS"):
+            TokenVerifier([identity.public_key_pem, public_pem(key)], issuer=ISSUER, audience=AUDIENCE)
+    with pytest.raises(ValueError, match="JWT_PUBLIC_KEYS"):
+        TokenVerifier([], issuer=ISSUER, audience=AUDIENCE)
+    with pytest.raises(ValueError):
+        TokenVerifier(["no pem"], issuer=ISSUER, audience=AUDIENCE)
+
+
+def test_tokens_are_signed_with_ed25519(signer):
+    token = signer.sign(user_id="a", email="a@b.de", signed_in_at=NOW)
+    assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": "JWT"}
