@@ -21,7 +21,7 @@ class Story:
         return service.pay(self.order.id, user_id=self.order.user_id, payment_method_id=method)
 
     async def pay_at_once(self, *methods: str) -> set[str]:
-        """Press in several tabs at the same time; the ids that were answered. Who comes last may hear "already paid"."""
+        """Press in several tabs at once; the ids that were answered. Who comes last may hear "already paid"."""
         answers = await asyncio.gather(*(self.pay(method) for method in methods), return_exceptions=True)
         unexpected = [one for one in answers if isinstance(one, BaseException) and not isinstance(one, OrderPaidError)]
         assert not unexpected

@@ -192,6 +192,9 @@ class Bank:
     async def intent(self, stripe_id: str) -> Any:
         return await self.call("GET", f"/v1/payment_intents/{stripe_id}")
 
+    async def intents(self) -> list[Any]:
+        listed = await self.call("GET", "/v1/payment_intents?limit=100000")
+        return list(listed["data"])
+
     async def intents_of(self, order_id: str) -> list[Any]:
-        listed = await self.call("GET", "/v1/payment_intents?limit=10000")
-        return [intent for intent in listed["data"] if intent["metadata"].get("order_id") == order_id]
+        return [intent for intent in await self.intents() if intent["metadata"].get("order_id") == order_id]

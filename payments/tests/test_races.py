@@ -18,6 +18,7 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
     chance = random.Random(20_261_123)
     settings = make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=10)
     outcomes: Counter[str] = Counter()
+    played: list[str] = []
     async with StripeGateway.connect(settings) as gateway:
         other = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
 
@@ -49,17 +50,18 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
             head_start = share * durations[-1]
             outcome, _ = await asyncio.gather(pay(service, order), cancel(other, order, head_start))
             outcomes[outcome] += 1
-            for payment in [one for one in [await stores.payments.find_latest(order.id)] if one]:
-                settled = await service.advance(payment.id, ask=True)
-                assert settled.status is PaymentStatus.VOIDED
-            for intent in await bank.intents_of(order.id):
-                assert intent["status"] in ("canceled", "requires_confirmation"), outcome
+            played.append(order.id)
+            payment = await stores.payments.find_latest(order.id)
+            if payment is not None:
+                assert (await service.advance(payment.id, ask=True)).status is PaymentStatus.VOIDED
 
         # Cancelling comes at any point from before to after paying, which takes as long as this machine takes.
         durations: list[float] = [0.2]
         for _ in range(ROUNDS // 4):
             await asyncio.gather(*(play(chance.uniform(0, 1.5)) for _ in range(4)))
 
+    at_stripe = {intent["status"] for intent in await bank.intents() if intent["metadata"].get("order_id") in played}
+    assert at_stripe <= {"canceled", "requires_confirmation"}
     assert outcomes["refused"] > 0
     assert outcomes["authorised first"] > 0
 
