@@ -58,7 +58,7 @@ const USERS = [
   { user: "service", roles: [{ role: "readWrite", db: database }] },
   // Reads its own database only: for the audit.
   { user: "reader", roles: [{ role: "read", db: database }] },
-  { user: "backup", roles: ["backup", "restore"] },
+  { user: "backup", roles: ["backup", "restore", { role: "dbOwner", db: "restore_drill" }] },
 ];
 
 let applied = "";

@@ -1,0 +1,12 @@
+#!/bin/sh
+# One archive per database. Each aggregate is one document with its outbox inside, so a dump that takes its time is still
+# whole aggregate by aggregate, and `ticketing resync` makes the projections agree after a restore.
+set -eu
+now=$(date -u +%Y%m%dT%H%M%SZ)
+for service in auth tickets orders payments expiration; do
+  mongodump --config="/credentials/$service.yaml" --db="$service" --readPreference=secondaryPreferred \
+    --gzip --archive="/backups/$service-$now.part"
+  mv "/backups/$service-$now.part" "/backups/$service-$now.gz"
+done
+find /backups -name '*.gz' -mtime +14 -delete
+find /backups -name '*.part' -mtime +1 -delete
