@@ -14,6 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from ticketing_common.testing.servers import NatsServer
+from ticketing_local.data_dir import DataDir
+
 pytestmark = pytest.mark.flow
 
 TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
@@ -40,8 +43,8 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return ticketing("up", "--detach", "--no-client", "--data-dir", str(self.folder), *arguments)
+    def up(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return ticketing("up", "--detach", "--no-client", "--data-dir", str(self.folder), *arguments, **environment)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return ticketing(command, "--data-dir", str(self.folder), *arguments)
@@ -166,3 +169,49 @@ def test_a_folder_that_cannot_be_used_is_one_clear_sentence(tmp_path: Path) -> N
     refused = ticketing("up", "--no-client", "--data-dir", "/proc/nowhere")
     assert refused.returncode == 1
     assert "Choose another --data-dir" in " ".join(refused.stdout.split())
+
+
+def test_a_start_that_is_interrupted_at_its_very_end_leaves_no_process(tmp_path: Path) -> None:
+    folder = tmp_path / "interrupted"
+    command = [TICKETING, "up", "--no-client", "--data-dir", folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True) as up:
+        data, state = DataDir(folder), None
+        while state is None or "demo data" not in state.message:
+            assert up.poll() is None
+            state = data.read_state()
+        up.terminate()
+        said, _ = up.communicate(timeout=30)
+    assert up.returncode == 130
+    assert "Stopped before it was ready" in said
+    assert not [name for name, pid in state.processes.items() if running(pid)]
+
+
+def test_an_address_in_the_environment_is_used_instead_of_a_server_of_our_own(tmp_path: Path) -> None:
+    nats = NatsServer(tmp_path / "nats")
+    nats.start()
+    try:
+        stack = Stack(tmp_path / "stack")
+        try:
+            started = stack.up(NATS_URL=nats.url)
+            assert started.returncode == 0, started.stdout
+            assert stack.state()["addresses"]["nats"] == nats.url
+            assert "nats-server" not in stack.state()["processes"]
+        finally:
+            stack.run("down")
+        assert nats.pid is not None  # it is not ours to stop
+    finally:
+        nats.stop()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("MONGO_URL", "mongodb://127.0.0.1:9/", "MONGO_URL points to 127.0.0.1:9, where nobody answers"),
+        ("RESERVATION_WINDOW_SECONDS", "soon", "RESERVATION_WINDOW_SECONDS must be a whole number of seconds"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_sentence(tmp_path: Path, variable: str, value: str, sentence: str) -> None:
+    refused = ticketing("up", "--no-client", "--data-dir", str(tmp_path / "wrong"), **{variable: value})
+    assert refused.returncode == 1
+    assert sentence in " ".join(refused.stdout.split())
+    assert "Traceback" not in refused.stdout + refused.stderr

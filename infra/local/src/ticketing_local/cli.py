@@ -77,6 +77,8 @@ def up(
             status = supervise(StackOptions(data.path, port=port, client=client))
     except AlreadyRunningError:
         fail("It is already running: somebody was faster.")
+    except ServerStartError as error:
+        fail(str(error))
     except OSError as error:
         fail(f"{data.path} cannot be used: {error.strerror}. Choose another --data-dir.")
     raise typer.Exit(status)

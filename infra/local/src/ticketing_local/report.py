@@ -27,7 +27,9 @@ def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     console.print(table)
     console.print(f"Demo buyer  {accounts.buyer}  password  {accounts.password}")
     console.print(f"Demo seller {accounts.seller}  password  {accounts.password}")
-    console.print("[dim]Ctrl-C or `make down` stops it. Cards are charged by a local Stripe double: nobody pays.[/]")
+    console.print(
+        "[dim]Ctrl-C or `make down` stops it. A local Stripe double takes the cards: nobody pays.[/]", soft_wrap=True
+    )
 
 
 def print_status_json(state: StackState | None, *, running: bool) -> int:

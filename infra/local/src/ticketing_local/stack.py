@@ -18,6 +18,7 @@ from ticketing_common.testing.servers import (
     free_port,
 )
 
+from .addresses import check_address
 from .data_dir import DataDir, StackState, repository_root
 from .keys import Keys
 from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess
@@ -63,7 +64,7 @@ class Stack:
         self._options = options
         self._running: list[ServerProcess] = []
         self._ports: set[int] = set()
-        window = options.reservation_window_seconds or int(os.environ.get("RESERVATION_WINDOW_SECONDS", "900"))
+        window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
 
     def start(self, progress: Progress) -> None:
@@ -129,6 +130,7 @@ class Stack:
         started: list[ServerProcess] = []
         for name, (variable, make) in own.items():
             if os.environ.get(variable):
+                check_address(variable, os.environ[variable])
                 addresses[name] = os.environ[variable]
                 progress(name, f"from {variable}")
                 continue
@@ -240,6 +242,13 @@ class Stack:
                 process.stop()
                 self._running.remove(process)
                 self.state.processes.pop(process.name, None)
+
+
+def _window_from_environment() -> int:
+    value = os.environ.get("RESERVATION_WINDOW_SECONDS", "900")
+    if not value.isdecimal() or int(value) == 0:
+        raise ServerStartError(f"RESERVATION_WINDOW_SECONDS must be a whole number of seconds, and is {value!r}.")
+    return int(value)
 
 
 def _taken(port: int) -> bool:

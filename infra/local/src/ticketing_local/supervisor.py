@@ -27,9 +27,10 @@ def supervise(options: StackOptions) -> int:
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
+        # The first signal ends it all in order, and interrupts whoever is still starting; more of them change nothing.
+        interrupts = stack.state.phase == "starting" and not stop.is_set()
         stop.set()
-        # The first signal ends in order; whoever is still starting is interrupted.
-        if stack.state.phase == "starting":
+        if interrupts:
             raise KeyboardInterrupt
 
     stack = Stack(options)
@@ -37,15 +38,9 @@ def supervise(options: StackOptions) -> int:
         signal.signal(number, on_signal)
     try:
         accounts = _start(stack)
-    except ServerStartError as error:
-        return _failed(stack, str(error))
-    except httpx.HTTPError as error:
-        return _failed(stack, f"A service did not answer as it should: {error}. Its log is in {stack.data.logs}.")
-    except OSError as error:
-        return _failed(stack, f"Starting failed: {error}.")
-    except KeyboardInterrupt:
-        console.print("Stopped before it was ready.")
-        return 130
+    except BaseException as error:
+        stack.stop()
+        return _not_started(stack, error)
     print_addresses(stack.state, accounts)
     reported: set[str] = set()
     while not stop.wait(LOOK_SECONDS):
@@ -80,14 +75,26 @@ def _start(stack: Stack) -> DemoAccounts:
         bar.remove_task(tasks.pop(""))
         stack.start(progress)
         progress("demo data", "making")
-        try:
-            accounts = seed(stack.state, stack.data)
-        except BaseException:  # a Ctrl-C too
-            stack.stop()
-            raise
+        accounts = seed(stack.state, stack.data)
         progress("demo data", "there")
     stack.data.write_state(_with_phase(stack.state, "ready"))
     return accounts
+
+
+def _not_started(stack: Stack, error: BaseException) -> int:
+    """Say why, in one sentence; an error of our own making is raised again."""
+    match error:
+        case KeyboardInterrupt():
+            stack.data.write_state(_with_phase(stack.state, "failed"))
+            console.print("Stopped before it was ready.")
+            return 130
+        case ServerStartError():
+            return _failed(stack, str(error))
+        case httpx.HTTPError():
+            return _failed(stack, f"A service did not answer as it should: {error}. Logs: {stack.data.logs}")
+        case OSError():
+            return _failed(stack, f"Starting failed: {error}.")
+    raise error
 
 
 def _with_phase(state: StackState, phase: str) -> StackState:

@@ -1,0 +1,55 @@
+"""Addresses of servers that are not ours: looked at before anything is started that would wait for them."""
+
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from ticketing_common.testing.servers import ServerStartError
+
+__all__ = ["check_address"]
+
+TIMEOUT_SECONDS: Final = 3.0
+_DEFAULT_PORTS: Final[Mapping[str, Mapping[str, int | None]]] = {
+    "MONGO_URL": {"mongodb": 27017, "mongodb+srv": None},
+    "NATS_URL": {"nats": 4222, "tls": 4222},
+    "REDIS_URL": {"redis": 6379, "rediss": 6379, "unix": None},
+    "STRIPE_API_BASE": {"http": 80, "https": 443},
+}
+"""By scheme; None where the address names no host and port that could be tried."""
+
+
+def check_address(variable: str, address: str) -> None:
+    """Return if one of the servers that `address` names takes a connection.
+
+    Raises `ServerStartError` with one sentence, which never repeats the user name or password of the address.
+    """
+    schemes = _DEFAULT_PORTS[variable]
+    scheme, separator, rest = address.partition("://")
+    if not separator or scheme not in schemes:
+        raise ServerStartError(f"{variable} must begin with {' or '.join(f'{name}://' for name in schemes)}.")
+    default = schemes[scheme]
+    if default is None:
+        return
+    # MongoDB lists hosts behind one scheme and one user, NATS lists whole addresses.
+    places = [_host_and_port(one.partition("://")[2] or one, default) for one in rest.split(",")]
+    for host, port in places:
+        try:
+            with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS):
+                return
+        except (OSError, OverflowError, ValueError):
+            continue
+    named = ", ".join(f"{host}:{port}" for host, port in places)
+    raise ServerStartError(
+        f"{variable} points to {named}, where nobody answers: start that server, correct the address, or leave "
+        f"{variable} out, and one is started here."
+    )
+
+
+def _host_and_port(text: str, default: int) -> tuple[str, int]:
+    place = text.rpartition("@")[2].partition("/")[0].partition("?")[0]
+    if place.startswith("["):  # IPv6
+        host, _, port = place[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        host, _, port = place.partition(":")
+    return host, int(port) if port.isdecimal() else default
