@@ -124,13 +124,18 @@ async def test_what_is_not_json_is_refused_without_an_echo(auth, content):
     assert "secret" not in answer.text
 
 
-async def test_half_a_character_is_no_password(auth):
+async def test_half_a_character_is_neither_a_password_nor_a_field(auth):
     await auth.sign_up()
-    content = json.dumps({"email": EMAIL, "password": "12345678\ud800"})
+    headers = {"Content-Type": "application/json"}
     for path in ("signup", "signin"):
-        answer = await auth.post(path, content=content, headers={"Content-Type": "application/json"})
+        answer = await auth.post(
+            path, content=json.dumps({**CREDENTIALS, "password": "12345678\ud800"}), headers=headers
+        )
         assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == ["password"]
+
+        answer = await auth.post(path, content=json.dumps({**CREDENTIALS, "\ud800": 1}), headers=headers)
+        assert answer.status_code == 422
 
 
 async def test_a_form_is_not_json_so_no_other_sites_page_can_sign_its_visitor_in(auth):
