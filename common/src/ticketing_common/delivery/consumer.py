@@ -87,7 +87,7 @@ class Consumer:
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._heartbeat())]
 
     async def stop(self, seconds: float = 5.0) -> None:
-        """Take nothing more, finish what is in hand, and hand the rest back at once for another replica.
+        """Take nothing more, hand back at once for another replica what is not begun, and finish what is.
 
         The fetch under way is left to end by itself: cancelled, its request would stay on the broker and swallow the
         next message until `ack_wait` (measured).
@@ -97,8 +97,9 @@ class Consumer:
             return
         run, heartbeat = self._tasks
         await asyncio.wait([run], timeout=FETCH_SECONDS + 0.5)
-        for message in await self._workers.finish(seconds):
+        for message in self._workers.take_back():
             await self._give_back(message)
+        await self._workers.finish(seconds)
         heartbeat.cancel()
         run.cancel()
         await asyncio.gather(run, heartbeat, return_exceptions=True)

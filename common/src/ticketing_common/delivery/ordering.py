@@ -69,15 +69,18 @@ class KeyedWorkers(Generic[T]):
             self._items -= 1
             self._changed.set()
 
-    async def finish(self, seconds: float) -> list[T]:
-        """Wait for the work in hand, cancel what takes longer, and return the items that were never begun."""
+    def take_back(self) -> list[T]:
+        """The items that were not begun; they never will be."""
         unstarted: list[T] = []
         for queue in self._waiting.values():
             unstarted.extend(queue)
             queue.clear()
+        return unstarted
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for the work in hand, and cancel what takes longer."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        return unstarted
