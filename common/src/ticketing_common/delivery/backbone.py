@@ -28,6 +28,7 @@ log = get_logger(__name__)
 E = TypeVar("E", bound=Entity)
 
 SETUP_RETRY_SECONDS: Final = 0.5
+MENDING_SECONDS: Final = 5.0
 SWEEP_LEASE_SECONDS: Final = 10.0
 
 
@@ -153,9 +154,12 @@ class Backbone:
             except DatabaseUnavailableError as error:
                 log.warning("database is away, trying again", error=repr(error))
                 await asyncio.sleep(SETUP_RETRY_SECONDS)
-                continue
-            self._missing.discard("database")
-            return
+            except Exception:
+                log.exception("an index cannot be made; mend it by hand")
+                await asyncio.sleep(MENDING_SECONDS)
+            else:
+                break
+        self._missing.discard("database")
 
     async def _join_bus(self) -> None:
         if self._bus is None or self._relay is None:
@@ -168,7 +172,7 @@ class Backbone:
                     await ensure_stream(self._bus.js, stream_config(name, replicas=self._nats.nats_replicas))
             except ConfigurationDriftError as error:
                 log.error("a stream is not as declared; mend it by hand", error=str(error))
-                await asyncio.sleep(10 * SETUP_RETRY_SECONDS)
+                await asyncio.sleep(MENDING_SECONDS)
             except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
                 log.warning("streams not ready, trying again", error=repr(error))
                 await asyncio.sleep(SETUP_RETRY_SECONDS)

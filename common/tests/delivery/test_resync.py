@@ -1,0 +1,78 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from nats.aio.msg import Msg
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.delivery.resync import resync_subject
+from ticketing_common.entity import Entity
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.events.subjects import EXPIRATIONS
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.settings import EventServiceSettings
+from ticketing_common.storage import Repository
+from ticketing_common.testing.apps import Bus
+
+
+@dataclass(kw_only=True)
+class Parcel(Entity):
+    label: str = ""
+
+
+def told(parcel: Parcel) -> ExpirationCompleted:
+    return ExpirationCompleted.of(
+        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
+    )
+
+
+@pytest.fixture
+async def parcels(service_settings: dict[str, object], bus: Bus) -> AsyncIterator[Repository[Parcel]]:
+    """Of a running service that offers a resync."""
+    settings = EventServiceSettings.model_validate({**service_settings, "service_name": "parcels"})
+    backbone = Backbone(settings, publishes=EXPIRATIONS)
+    repository = Repository(backbone.outbox("parcels"), Parcel)
+    backbone.add_stores(repository)
+    backbone.offer_resync(repository, told)
+    backbone.start()
+    await backbone.wait_until_ready()
+    yield repository
+    await backbone.stop()
+
+
+async def ask(connection: NatsConnection) -> dict[str, object]:
+    """Ask for a resync and wait for its last report."""
+    reports: asyncio.Queue[Msg] = asyncio.Queue()
+    inbox = connection.client.new_inbox()
+    subscription = await connection.client.subscribe(inbox, cb=reports.put)
+    await connection.client.publish(resync_subject("parcels"), b"", reply=inbox)
+    async with asyncio.timeout(5):
+        while True:
+            report: dict[str, object] = json.loads((await reports.get()).data)
+            if report["done"]:
+                await subscription.unsubscribe()
+                return report
+
+
+async def test_a_resync_tells_everything_again_at_its_present_version(
+    parcels: Repository[Parcel], connection: NatsConnection, bus: Bus
+) -> None:
+    made = [Parcel(label=str(number)) for number in range(5)]
+    for parcel in made:
+        await parcels.add(parcel, told)
+    await parcels.update(made[0].id, lambda _parcel: told)
+    await bus.expect(ExpirationCompleted, lambda event: event.data.version == 2)
+    await bus.js.purge_stream(EXPIRATIONS)  # the bus has lost it all
+
+    assert await ask(connection) == {"done": True, "restated": 5}
+
+    for parcel in made:
+        event = await bus.expect(ExpirationCompleted, lambda event, parcel=parcel: event.data.id == parcel.id)  # type: ignore[misc]  # bound at once
+        assert event.data.version == (2 if parcel is made[0] else 1)
+    assert (await parcels.get(made[0].id)).version == 2
+
+
+async def test_a_resync_of_nothing_is_done_at_once(parcels: Repository[Parcel], connection: NatsConnection) -> None:
+    assert await ask(connection) == {"done": True, "restated": 0}
