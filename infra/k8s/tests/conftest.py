@@ -1,0 +1,38 @@
+"""The rendered overlays, once per run."""
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Test modules are imported by path (--import-mode=importlib); the two that they share are found here.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from rendering import render
+
+INFRA = Path(__file__).resolve().parents[2]
+
+
+@cache
+def _rendered(overlay: str) -> list[dict[str, Any]]:
+    return render(INFRA / overlay)
+
+
+@pytest.fixture(params=["k8s", "k8s-dev", "k8s-prod"])
+def overlay(request: pytest.FixtureRequest) -> str:
+    """Each overlay's folder."""
+    return str(request.param)
+
+
+@pytest.fixture
+def manifests(overlay: str) -> list[dict[str, Any]]:
+    """Its objects."""
+    return _rendered(overlay)
+
+
+@pytest.fixture
+def production() -> list[dict[str, Any]]:
+    """What the broken copies are made of: it has everything."""
+    return _rendered("k8s-prod")

@@ -1,0 +1,282 @@
+"""Every overlay renders, is valid, and keeps the policies; and each policy notices when it is broken."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import policies
+import pytest
+import yaml
+from rendering import external_renderer, render_in_python, render_outside
+
+from ticketing_common.telemetry import metrics
+
+INFRA = Path(__file__).resolve().parents[2]
+ROOT = INFRA.parent
+KUBERNETES = ("1.35", "1.36", "1.37")
+"""The current minor and the two before."""
+
+Manifests = list[dict[str, Any]]
+
+
+def test_every_object_is_valid_in_the_supported_versions(manifests: Manifests) -> None:
+    for manifest in manifests:
+        if manifest["apiVersion"].startswith("gateway.networking.k8s.io/"):
+            continue  # not Kubernetes' own; see every_route_leads_to_a_service
+        for version in KUBERNETES:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("policy", policies.POLICIES, ids=lambda policy: policy.__name__)
+def test_every_overlay_keeps(policy: Callable[[Manifests], list[str]], manifests: Manifests) -> None:
+    assert policy(manifests) == []
+
+
+@pytest.mark.skipif(external_renderer() is None, reason="no kustomize and no kubectl here to compare with")
+def test_our_renderer_says_what_kustomize_says(overlay: str) -> None:
+    def comparable(manifests: Manifests) -> dict[tuple[str, str], Any]:
+        text = re.sub(r'(?<=[a-z])-[0-9a-z]{10}(?=")', "-hash", json.dumps(manifests))
+        return {(one["kind"], one["metadata"]["name"]): one for one in json.loads(text)}
+
+    assert comparable(render_in_python(INFRA / overlay)) == comparable(render_outside(INFRA / overlay))
+
+
+def _made_secrets() -> dict[str, set[str]]:
+    """What infra/k8s/cluster_secrets.py makes: names and keys, as it prints them."""
+    script = INFRA / "k8s" / "cluster_secrets.py"
+    listing = subprocess.run([sys.executable, str(script), "--tls"], capture_output=True, text=True, check=True).stdout
+    return {name: set(keys.split(", ")) for name, keys in (line.split(": ") for line in listing.splitlines())}
+
+
+def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
+    """Names of ConfigMaps, Secrets and their keys that a pod asks for and nobody provides."""
+    configs = {m["metadata"]["name"]: set(m["data"]) for m in manifests if m["kind"] == "ConfigMap"}
+    claims = {m["metadata"]["name"] for m in manifests if m["kind"] == "PersistentVolumeClaim"}
+    broken = []
+
+    def ask(where: str, kind: str, known: dict[str, set[str]], name: str, key: str | None = None) -> None:
+        if name not in known or (key is not None and key not in known[name]):
+            broken.append(f"{where}: no {kind} {name} with {key}")
+
+    for where, container, pod in policies.containers(manifests):
+        for source in container.get("envFrom", []):
+            for field, kind, known in (("configMapRef", "ConfigMap", configs), ("secretRef", "Secret", secrets)):
+                if field in source:
+                    ask(where, kind, known, source[field]["name"])
+        for source in (entry["valueFrom"] for entry in container.get("env", []) if "valueFrom" in entry):
+            for field, kind, known in (("configMapKeyRef", "ConfigMap", configs), ("secretKeyRef", "Secret", secrets)):
+                if field in source:
+                    ask(where, kind, known, source[field]["name"], source[field]["key"])
+        volumes = pod.get("volumes", [])
+        for volume in [*volumes, *(part for v in volumes for part in v.get("projected", {}).get("sources", []))]:
+            if "configMap" in volume:
+                ask(where, "ConfigMap", configs, volume["configMap"]["name"])
+            if "secret" in volume:
+                name = volume["secret"].get("secretName") or volume["secret"]["name"]
+                for key in [item["key"] for item in volume["secret"].get("items", [])] or [None]:
+                    ask(where, "Secret", secrets, name, key)
+            if "persistentVolumeClaim" in volume:
+                ask(where, "claim", dict.fromkeys(claims, set()), volume["persistentVolumeClaim"]["claimName"])
+    for gateway in (m for m in manifests if m["kind"] == "Gateway"):
+        for listener in gateway["spec"]["listeners"]:
+            for reference in listener.get("tls", {}).get("certificateRefs", []):
+                ask("Gateway", "Secret", secrets, reference["name"])
+    return broken
+
+
+def test_every_reference_to_a_setting_or_a_secret_resolves(manifests: Manifests) -> None:
+    assert unresolved(manifests, _made_secrets()) == []
+
+
+def test_a_missing_key_of_a_secret_is_noticed(production: Manifests) -> None:
+    secrets = _made_secrets()
+    secrets["auth-database"] = {"ANOTHER"}
+
+    assert unresolved(production, secrets)
+
+
+def test_every_service_is_given_the_settings_that_it_needs(manifests: Manifests) -> None:
+    given = {}
+    config = next(m["data"] for m in manifests if m["metadata"]["name"].startswith("settings-"))
+    for _, manifest, pod in policies.workloads(manifests):
+        container = pod["spec"]["containers"][0]
+        given[manifest["metadata"]["name"]] = {e["name"] for e in container.get("env", [])} | (
+            set(config) if container.get("envFrom") else set()
+        )
+
+    for name in ("auth", "tickets", "orders", "payments", "expiration"):
+        module = __import__(f"ticketing_{name}.settings", fromlist=["Settings"])
+        required = {field.upper() for field, info in module.Settings.model_fields.items() if info.is_required()}
+        for workload in (name, "worker") if name == "expiration" else (name,):
+            assert required <= given[workload] | {"SERVICE_NAME"}, workload
+            assert given[workload] <= {
+                *(field.upper() for field in module.Settings.model_fields),
+            } | set(config), f"{workload} is given settings that it does not know"
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_exist(production: Manifests) -> None:
+    texts = [text for m in production if m["kind"] == "ConfigMap" for text in m["data"].values()]
+    rules = next(yaml.safe_load(text) for text in texts if text.startswith("# Prometheus rules"))
+    board = next(json.loads(text) for text in texts if text.startswith("{"))
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    ours = {sample for name in metrics.__all__ for sample in _samples(getattr(metrics, name))}
+    # The audit's own gauge, and what kube-state-metrics tells.
+    others = {"invariant_violations", "kube_job_status_failed", "kube_cronjob_status_last_successful_time"}
+
+    for expression in asked:
+        names = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b(?=\s*[{\[)]|\s*$|\)? >)", expression)) - {"histogram_quantile"}
+        assert names, expression
+        assert names <= ours | others, expression
+
+
+def _samples(metric: Any) -> set[str]:
+    (family,) = metric.describe()
+    suffixes = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}[family.type]
+    return {f"{family.name}{suffix}" for suffix in suffixes}
+
+
+def _find(manifests: Manifests, kind: str, name: str) -> dict[str, Any]:
+    return next(m for m in manifests if m["kind"] == kind and m["metadata"]["name"].startswith(name))
+
+
+def _container(manifests: Manifests, kind: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = _find(manifests, kind, name)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def _replace_in_config(manifests: Manifests, name: str, file: str, old: str, new: str) -> None:
+    data = _find(manifests, "ConfigMap", name)["data"]
+    assert old in data[file]
+    data[file] = data[file].replace(old, new)
+
+
+BREAKAGES: dict[str, tuple[Callable[[Manifests], object], Callable[[Manifests], list[str]]]] = {
+    "no liveness": (
+        lambda m: _container(m, "Deployment", "auth").pop("livenessProbe"),
+        policies.every_long_running_container_has_its_probes,
+    ),
+    "liveness does I/O": (
+        lambda m: _container(m, "Deployment", "auth")["livenessProbe"]["httpGet"].update(path="/readyz"),
+        policies.every_long_running_container_has_its_probes,
+    ),
+    "no memory limit": (
+        lambda m: _container(m, "StatefulSet", "nats")["resources"]["limits"].pop("memory"),
+        policies.every_container_has_requests_and_limits,
+    ),
+    "root": (
+        lambda m: _find(m, "StatefulSet", "redis")["spec"]["template"]["spec"]["securityContext"].update(runAsUser=0),
+        policies.every_pod_meets_the_restricted_standard,
+    ),
+    "capabilities": (
+        lambda m: _container(m, "Deployment", "orders")["securityContext"].pop("capabilities"),
+        policies.every_pod_meets_the_restricted_standard,
+    ),
+    "token": (
+        lambda m: _find(m, "Deployment", "client")["spec"]["template"]["spec"].pop("automountServiceAccountToken"),
+        policies.every_pod_meets_the_restricted_standard,
+    ),
+    "namespace lets everything in": (
+        lambda m: _find(m, "Namespace", "ticketing")["metadata"]["labels"].clear(),
+        policies.the_namespace_enforces_the_restricted_standard,
+    ),
+    "latest": (
+        lambda m: _container(m, "StatefulSet", "nats").update(image="nats:latest"),
+        policies.every_image_is_pinned,
+    ),
+    "no tag": (
+        lambda m: _container(m, "StatefulSet", "auth-mongodb").update(image="mongo"),
+        policies.every_image_is_pinned,
+    ),
+    "service selects other labels": (
+        lambda m: _find(m, "Service", "redis")["spec"].update(selector={"app": "rmq"}),
+        policies.every_service_selects_pods_that_listen,
+    ),
+    "service sends to another port": (
+        lambda m: _find(m, "Service", "tickets")["spec"]["ports"][0].update(targetPort=9000),
+        policies.every_service_selects_pods_that_listen,
+    ),
+    "autoscaler of nothing": (
+        lambda m: _find(m, "HorizontalPodAutoscaler", "orders")["spec"]["scaleTargetRef"].update(name="order"),
+        policies.every_selector_and_target_finds_its_own,
+    ),
+    "route to nowhere": (
+        lambda m: _find(m, "HTTPRoute", "ticketing")["spec"]["rules"][0]["backendRefs"][0].update(name="ticket"),
+        policies.every_route_leads_to_a_service,
+    ),
+    "route without listener": (
+        lambda m: _find(m, "HTTPRoute", "ticketing")["spec"]["parentRefs"][0].update(sectionName="tls"),
+        policies.every_route_leads_to_a_service,
+    ),
+    "policy for nobody": (
+        lambda m: _find(m, "NetworkPolicy", "redis")["spec"]["podSelector"].update(
+            matchLabels={"app.kubernetes.io/name": "rediss"}
+        ),
+        policies.every_network_policy_matches_something,
+    ),
+    "no default deny": (
+        lambda m: m.remove(_find(m, "NetworkPolicy", "default-deny")),
+        policies.nothing_is_allowed_by_default,
+    ),
+    "half an arrow": (
+        lambda m: _find(m, "NetworkPolicy", "nats")["spec"].pop("ingress"),
+        policies.every_arrow_has_both_ends,
+    ),
+    "a Secret in the tree": (
+        lambda m: m.append({"kind": "Secret", "metadata": {"name": "stripe"}}),
+        policies.nothing_secret_is_in_the_tree,
+    ),
+    "a password in a value": (
+        lambda m: _container(m, "Deployment", "auth")["env"].append({"name": "MONGO_URL", "value": "mongodb://a:b@c"}),
+        policies.nothing_secret_is_in_the_tree,
+    ),
+    "a password in a ConfigMap": (
+        lambda m: _replace_in_config(m, "nats", "users.conf", "$TICKETS_PASSWORD", "plain"),
+        policies.nothing_secret_is_in_the_tree,
+    ),
+    "another has the private key": (
+        lambda m: _container(m, "Deployment", "orders")["env"].append(
+            {"name": "JWT_KEY", "valueFrom": {"secretKeyRef": {"name": "jwt-signing", "key": "JWT_KEY"}}}
+        ),
+        policies.only_auth_has_the_private_key,
+    ),
+    "streams beside the volume": (
+        lambda m: _replace_in_config(m, "nats", "nats.conf", "store_dir: /data", "store_dir: /tmp/nats"),
+        policies.the_streams_are_on_the_volume,
+    ),
+    "no volume": (
+        lambda m: _find(m, "StatefulSet", "orders-mongodb")["spec"].pop("volumeClaimTemplates"),
+        policies.the_streams_are_on_the_volume,
+    ),
+    "killed before it has drained": (
+        lambda m: _find(m, "Deployment", "orders")["spec"]["template"]["spec"].update(terminationGracePeriodSeconds=30),
+        policies.the_grace_period_fits_the_drain,
+    ),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_a_broken_copy_is_noticed(breakage: str, production: Manifests) -> None:
+    damage, policy = BREAKAGES[breakage]
+    broken = copy.deepcopy(production)
+    damage(broken)
+
+    assert policy(broken)
+
+
+def test_every_policy_has_a_broken_copy() -> None:
+    assert {policy for _, policy in BREAKAGES.values()} == set(policies.POLICIES)
+
+
+def test_an_unknown_field_is_invalid(production: Manifests) -> None:
+    broken = copy.deepcopy(_find(production, "Deployment", "auth"))
+    broken["spec"]["replica"] = 3
+
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, KUBERNETES[-1], strict=True)
