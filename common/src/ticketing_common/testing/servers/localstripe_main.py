@@ -1,4 +1,4 @@
-"""Runs localstripe on loopback with its store in a given file; `python -m … PORT FILE`."""
+"""Runs localstripe with its store in a given file, on loopback unless told otherwise; `python -m … PORT FILE [HOST]`."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ __all__ = ["main"]
 SAVE_SECONDS: Final = 1.0
 
 
-def main(port: int, file: Path) -> None:
+def main(port: int, file: Path, host: str = "127.0.0.1") -> None:
     """Serve until told to stop.
 
     localstripe writes its whole store to one fixed path at every change: slower with every payment, and shared by all
@@ -58,8 +58,8 @@ def main(port: int, file: Path) -> None:
         save()
 
     server.app.cleanup_ctx.append(save_regularly)
-    web.run_app(server.app, host="127.0.0.1", port=port, print=lambda _line: None, access_log=None)
+    web.run_app(server.app, host=host, port=port, print=lambda _line: None, access_log=None)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:4])
