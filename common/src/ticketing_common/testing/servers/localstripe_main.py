@@ -1,4 +1,4 @@
-"""Runs localstripe with its store in a given file, on loopback unless told otherwise; `python -m … PORT FILE [HOST]`."""
+"""Runs localstripe with its store in a given file, on loopback or another address; `python -m … PORT FILE [HOST]`."""
 
 import asyncio
 import contextlib
