@@ -156,10 +156,9 @@ def every_route_leads_to_a_service(manifests: list[Manifest]) -> list[str]:
     broken = []
     for name, route in named(manifests, "HTTPRoute").items():
         for parent in route["spec"]["parentRefs"]:
-            listeners = {
-                l["name"] for l in gateways.get(parent["name"], {"spec": {"listeners": []}})["spec"]["listeners"]
-            }
-            if parent.get("sectionName", *listeners and [next(iter(listeners))] or [None]) not in listeners:
+            gateway = gateways.get(parent["name"], {"spec": {"listeners": []}})
+            listeners = [listener["name"] for listener in gateway["spec"]["listeners"]]
+            if not listeners or parent.get("sectionName", listeners[0]) not in listeners:
                 broken.append(f"HTTPRoute {name} hangs on nothing")
         for backend in (b for rule in route["spec"]["rules"] for b in rule.get("backendRefs", [])):
             ports = services.get(backend["name"], {"spec": {"ports": []}})["spec"]["ports"]

@@ -1,4 +1,4 @@
-"""Renders an overlay: with kustomize or kubectl when there is one, else with a small renderer of the features used here."""
+"""Renders an overlay: with Kustomize where there is one, else with a small renderer of the features used here."""
 
 import copy
 import hashlib

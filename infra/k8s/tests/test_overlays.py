@@ -57,7 +57,9 @@ def _made_secrets() -> dict[str, set[str]]:
 def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
     """Names of ConfigMaps, Secrets and their keys that a pod asks for and nobody provides."""
     configs = {m["metadata"]["name"]: set(m["data"]) for m in manifests if m["kind"] == "ConfigMap"}
-    claims = {m["metadata"]["name"] for m in manifests if m["kind"] == "PersistentVolumeClaim"}
+    claims: dict[str, set[str]] = {
+        m["metadata"]["name"]: set() for m in manifests if m["kind"] == "PersistentVolumeClaim"
+    }
     broken = []
 
     def ask(where: str, kind: str, known: dict[str, set[str]], name: str, key: str | None = None) -> None:
@@ -82,7 +84,7 @@ def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
                 for key in [item["key"] for item in volume["secret"].get("items", [])] or [None]:
                     ask(where, "Secret", secrets, name, key)
             if "persistentVolumeClaim" in volume:
-                ask(where, "claim", dict.fromkeys(claims, set()), volume["persistentVolumeClaim"]["claimName"])
+                ask(where, "claim", claims, volume["persistentVolumeClaim"]["claimName"])
     for gateway in (m for m in manifests if m["kind"] == "Gateway"):
         for listener in gateway["spec"]["listeners"]:
             for reference in listener.get("tls", {}).get("certificateRefs", []):
