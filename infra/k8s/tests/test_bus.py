@@ -1,4 +1,4 @@
-"""The NATS configuration as a real server takes it: streams on the volume's path, and each service's own subjects only."""
+"""The NATS configuration as a real server takes it: each service tells its own events and no other's."""
 
 import asyncio
 import secrets
