@@ -218,6 +218,54 @@ async def test_a_thing_with_too_many_untold_events_is_refused(
     assert (await parcels.get(parcel.id)).stamps == 2
 
 
+async def test_many_are_saved_in_one_go_each_with_its_event(parcels: ParcelRepository, commits: list[Commit]) -> None:
+    made = [Parcel(label=str(number)) for number in range(20)]
+    for parcel in made:
+        await parcels.add(parcel)
+        parcel.stamps = 7
+
+    assert await parcels.save_all(made, told) == made
+    assert await parcels.save_all([], told) == []
+
+    for parcel in made:
+        found = await document(parcels, parcel)
+        (entry,) = found["outbox"]
+        assert (found["stamps"], found["version"]) == (7, 2)
+        assert parse_event(entry["subject"], entry["body"].encode()).data.version == 2
+    assert sorted(commit.document_id for commit in commits) == sorted(parcel.id for parcel in made)
+
+
+async def test_of_many_those_that_somebody_changed_are_left_alone(
+    parcels: ParcelRepository, commits: list[Commit]
+) -> None:
+    made = [Parcel(label=str(number)) for number in range(6)]
+    for parcel in made:
+        await parcels.add(parcel)
+    for parcel in made[:2]:
+        await parcels.update(parcel.id, stamp)
+    commits.clear()
+
+    assert await parcels.save_all(made, told) == made[2:]
+
+    assert [(await parcels.get(parcel.id)).stamps for parcel in made] == [1, 1, 0, 0, 0, 0]
+    assert [commit.document_id for commit in commits] == [parcel.id for parcel in made[2:]]
+
+
+async def test_of_many_who_save_the_same_things_each_thing_is_saved_by_one(
+    parcels: ParcelRepository, commits: list[Commit]
+) -> None:
+    made = [Parcel(label=str(number)) for number in range(50)]
+    for parcel in made:
+        await parcels.add(parcel)
+    copies = [[await parcels.get(parcel.id) for parcel in made] for _ in range(4)]
+
+    saved = await asyncio.gather(*(parcels.save_all(copy, told) for copy in copies))
+
+    assert sorted(parcel.id for one in saved for parcel in one) == sorted(parcel.id for parcel in made)
+    stored = {entry["id"] for parcel in made for entry in (await document(parcels, parcel))["outbox"]}
+    assert stored == {entry.id for commit in commits for entry in commit.entries}
+
+
 async def test_a_restatement_tells_of_the_same_version_again(parcels: ParcelRepository, commits: list[Commit]) -> None:
     await parcels.add(parcel := Parcel(label="a"), told)
 
