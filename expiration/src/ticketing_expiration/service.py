@@ -1,10 +1,10 @@
 """What can be done with deadlines: remember one, and release all that are due."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderStatus
 from ticketing_common.telemetry import get_logger
 
@@ -17,7 +17,7 @@ __all__ = ["ExpirationService"]
 
 log = get_logger(__name__)
 
-BATCH: Final = 200
+BATCH: Final = 500
 UPCOMING_LIMIT: Final = 10_000
 
 
@@ -70,8 +70,8 @@ class ExpirationService:
         async with self._claiming:
             while self._asked_again:
                 self._asked_again = False
-                while due := await self._deadlines.list_due(limit=BATCH):
-                    released += sum(await asyncio.gather(*map(self._complete, due)))
+                while completed := await self._complete(await self._deadlines.list_due(limit=BATCH)):
+                    released += completed
         if released:
             log.info("released", deadlines=released)
         return released
@@ -88,11 +88,8 @@ class ExpirationService:
             log.info("timers were missing and are set again", timers=armed)
         return armed
 
-    async def _complete(self, deadline: Deadline) -> bool:
-        """False when the deadline changed since it was read: another worker was faster, or the order was paid."""
-        deadline.complete()
-        try:
-            await self._deadlines.save(deadline, expiration_completed)
-        except ConcurrentUpdateError:
-            return False
-        return True
+    async def _complete(self, due: Sequence[Deadline]) -> int:
+        """How many were: not those that changed since they were read, by another worker or since the order was paid."""
+        for deadline in due:
+            deadline.complete()
+        return len(await self._deadlines.save_all(due, expiration_completed))
