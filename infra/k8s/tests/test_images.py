@@ -1,0 +1,82 @@
+"""Dockerfiles that are alike, contexts that hold only what is meant to, and a Skaffold file that maps into them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
+
+
+def _skaffold() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    return document
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "Dockerfile.dev"])
+def test_the_dockerfiles_differ_in_one_line_only(file: str) -> None:
+    texts = [(ROOT / service / file).read_text().splitlines() for service in SERVICES]
+    differing = [lines for lines in zip(*texts, strict=True) if len(set(lines)) > 1]
+
+    assert differing == [tuple(f"ARG SERVICE={service}" for service in SERVICES)]
+
+
+@pytest.mark.parametrize(
+    "file", [f"{service}/{kind}" for service in SERVICES for kind in ("Dockerfile", "Dockerfile.dev")]
+)
+def test_every_image_takes_its_base_as_an_argument_and_runs_as_nobody(file: str) -> None:
+    text = (ROOT / file).read_text()
+
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    assert "USER 10001:10001" in text
+    assert "--require-hashes" in text
+    assert re.search(r"^CMD \[", text, re.MULTILINE), "a shell would be process 1 and keep SIGTERM to itself"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_pin_of_a_service_is_the_houses_and_has_hashes(service: str) -> None:
+    def pins(file: Path) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", file.read_text(), re.MULTILINE))
+
+    own, house = pins(ROOT / service / "requirements.lock"), pins(ROOT / "requirements.lock")
+
+    assert own.items() <= house.items()
+    assert "pytest" not in own
+    assert (ROOT / service / "requirements.lock").read_text().count("--hash=sha256:") >= len(own)
+
+
+def test_the_context_lets_in_what_is_named_and_nothing_else() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+
+    assert lines[0] == "*"
+    for line in lines[1:]:
+        assert line.startswith(("!", "**/")), line
+        if line.startswith("!"):
+            assert (ROOT / line[1:]).exists(), f"{line} lets in what is not there"
+
+
+def test_skaffold_builds_what_the_overlays_run() -> None:
+    built = {artifact["image"] for artifact in _skaffold()["build"]["artifacts"]}
+    run = set(
+        re.findall(r"image: (ticketing/[a-z]+):", "".join(p.read_text() for p in ROOT.glob("infra/k8s*/**/*.yaml")))
+    )
+
+    assert built == run
+
+
+def test_skaffold_copies_changed_files_to_where_they_run() -> None:
+    profile = next(profile for profile in _skaffold()["profiles"] if profile["name"] == "dev")
+    for artifact in profile["build"]["artifacts"]:
+        context = ROOT / artifact["context"]
+        dockerfile = (context / artifact["docker"]["dockerfile"]).read_text()
+        rules = artifact.get("sync", {}).get("manual", [])
+        assert rules or artifact["image"] == "ticketing/tools"
+        for rule in rules:
+            found = [path for path in context.glob(rule["src"]) if path.is_file()]
+            assert found, f"{artifact['image']}: {rule['src']} finds nothing"
+            assert rule["dest"] in re.findall(r"^WORKDIR (\S+)", dockerfile, re.MULTILINE)
+            package = found[0].relative_to(context).as_posix().removeprefix(rule.get("strip", "")).split("/")[0]
+            assert "COPY --chown=node:node . ." in dockerfile or f"/app/{package.split('_')[0]}_" in dockerfile
