@@ -3,6 +3,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -212,6 +213,14 @@ async def test_a_timer_that_goes_off_while_the_work_fails_is_tried_again(
         await arm(redis_url, held)
 
         await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == held.id)
+
+
+async def test_a_worker_with_its_hands_full_ends_at_once(settings: Settings, bus: Bus, redis_url: str) -> None:
+    for _ in range(5):
+        await arm(redis_url, *(Deadline(expires_at=utc_now()) for _ in range(500)))
+        async with run_app(create_worker(settings)):
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 3
 
 
 class WorkerProcess(ServerProcess):

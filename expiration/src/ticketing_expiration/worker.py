@@ -115,10 +115,16 @@ class ExpirationWorker:
             job_serializer=to_json,
             job_deserializer=from_json,
         )
+        polling = asyncio.create_task(worker.main())
         try:
-            await worker.async_run()
+            await asyncio.wait([polling])
+            polling.result()  # raises what it ended with
         finally:
-            await _close(worker)
+            worker.allow_pick_jobs = False
+            await _cancel(polling)
+            await _cancel(*worker.tasks.values())  # arq puts their jobs back
+            with contextlib.suppress(RedisError, OSError):
+                await worker.pool.aclose()
 
 
 async def _repeat(action: Callable[[], Awaitable[object]], seconds: float) -> None:
@@ -134,13 +140,14 @@ async def _repeat(action: Callable[[], Awaitable[object]], seconds: float) -> No
         await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, not a secret)
 
 
-async def _close(worker: Worker) -> None:
-    """As `worker.close()`, which stops half-way when a job was cancelled or Redis is away."""
-    for task in worker.tasks.values():
-        task.cancel()  # arq puts the job back
-    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
-    with contextlib.suppress(RedisError, OSError):
-        await worker.pool.aclose()
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Until they have ended: one that comes amid a Redis command may get lost (seen), so once is not enough."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def create_worker(settings: Settings) -> FastAPI:
