@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["POLICIES", "Manifest", "containers", "workloads"]
+__all__ = ["POLICIES", "containers", "workloads"]
 
 Manifest = dict[str, Any]
 Policy = Callable[[list[Manifest]], list[str]]
-
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 PINNED = re.compile(r"^[a-z0-9./-]+(:[0-9]+)?[a-z0-9./-]*:[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?$")
 
@@ -123,7 +122,7 @@ def every_service_selects_pods_that_listen(manifests: list[Manifest]) -> list[st
             broken.append(f"Service {name} selects nothing")
         for pod in found:
             ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
-            known = {port["containerPort"] for port in ports} | {port.get("name") for port in ports}
+            known = {port[field] for port in ports for field in ("containerPort", "name")}
             broken += [
                 f"Service {name}: its pods have no port {port['targetPort']}"
                 for port in service["spec"]["ports"]
