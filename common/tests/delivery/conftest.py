@@ -1,14 +1,22 @@
-"""The parts of a service that delivery is about: a database, a bus, and waiting for what happens on them."""
+"""The parts of a service that delivery is about: a database, a bus, a consumer, and waiting for what happens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
-from ticketing_common.messaging import NatsConnection
+from ticketing_common.delivery import Consumer, DeadLetters, Handler, Subscription
+from ticketing_common.delivery import consumer as room
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.events.subjects import EXPIRATIONS
+from ticketing_common.messaging import NatsConnection, Publisher
 from ticketing_common.settings import NatsSettings
 from ticketing_common.storage import Database, connect
+from ticketing_common.telemetry import current_trace_id
 from ticketing_common.testing.apps import Bus
 
 Until = Callable[..., Awaitable[None]]
@@ -41,3 +49,101 @@ async def connection(nats_url: str, bus: Bus) -> AsyncIterator[NatsConnection]:
     await made.connect()
     yield made
     await made.close()
+
+
+SERVICE = "orders"
+DURABLE = "orders-expirations"
+
+
+def make_event(aggregate_id: str | None = None, version: int = 1) -> ExpirationCompleted:
+    aggregate_id = aggregate_id or new_id()
+    return ExpirationCompleted.of(
+        ExpirationData(id=aggregate_id, version=version, order_id=aggregate_id, expires_at=utc_now())
+    )
+
+
+class Handled:
+    """A handler that notes what came, and fails as told."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.versions: list[tuple[str, int]] = []
+        self.attempts = 0
+        self.traces: list[str | None] = []
+        self._failures = list(failures)
+
+    async def __call__(self, one: ExpirationCompleted) -> None:
+        self.attempts += 1
+        if self._failures:
+            raise self._failures.pop(0)
+        self.traces.append(current_trace_id())
+        self.versions.append((one.data.id, one.data.version))
+
+    def holds(self, count: int) -> Callable[[], Awaitable[bool]]:
+        async def reached() -> bool:
+            return len(self.versions) >= count
+
+        return reached
+
+
+@asynccontextmanager
+async def consuming(
+    connection: NatsConnection,
+    handler: Handler,
+    *,
+    max_attempts: int = 10,
+    ack_wait: float = 30.0,
+    concurrency: int = 16,
+) -> AsyncIterator[Consumer]:
+    subscription = Subscription(
+        EXPIRATIONS,
+        {ExpirationCompleted: handler},
+        concurrency=concurrency,
+        max_attempts=max_attempts,
+        ack_wait_seconds=ack_wait,
+    )
+    consumer = Consumer(connection, subscription, DeadLetters(Publisher(connection)), service=SERVICE, replicas=1)
+    consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+def settled(bus: Bus) -> Callable[[], Awaitable[bool]]:
+    """Nothing to come, and nothing unacknowledged."""
+
+    async def reached() -> bool:
+        try:
+            now = await bus.js.consumer_info(EXPIRATIONS, DURABLE)
+        except NotFoundError:  # no replica has made it yet
+            return False
+        return now.num_pending == 0 and now.num_ack_pending == 0
+
+    return reached
+
+
+@pytest.fixture
+def event() -> Callable[..., ExpirationCompleted]:
+    """Makes an event of a new aggregate, or of a given one at a given version."""
+    return make_event
+
+
+@pytest.fixture
+def handling() -> type[Handled]:
+    """Makes a handler that notes what came, and raises the given errors first."""
+    return Handled
+
+
+@pytest.fixture
+def consume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[Consumer]]:
+    """Consumes while its block runs, with short waits: a test of an outage should be no outage of the tests."""
+    monkeypatch.setattr(room, "FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(room, "REBIND_SECONDS", 0.1)
+    monkeypatch.setattr(room, "FIRST_DELAY_SECONDS", 0.02)
+    return consuming
+
+
+@pytest.fixture
+def all_settled(bus: Bus) -> Callable[[], Awaitable[bool]]:
+    """Nothing is to come, and nothing unacknowledged."""
+    return settled(bus)

@@ -1,0 +1,124 @@
+import asyncio
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ticketing_common.entity import utc_now
+from ticketing_common.events import ExpirationCompleted
+from ticketing_common.testing.apps import Bus
+from ticketing_common.testing.servers import ServerProcess
+from ticketing_expiration.domain import Deadline
+from ticketing_expiration.repository import DeadlineRepository
+from ticketing_expiration.settings import Settings
+from ticketing_expiration.timers import Timers, connect
+
+Until = Callable[..., Awaitable[None]]
+
+
+async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
+    deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
+    await deadlines.add(deadline)
+    return deadline
+
+
+async def arm(redis_url: str, *held: Deadline) -> None:
+    timers = Timers(connect(redis_url))
+    for deadline in held:
+        assert await timers.arm(deadline.id, deadline.expires_at)
+    await timers.close()
+
+
+async def released(bus: Bus) -> list[str]:
+    return sorted(event.data.order_id for event in await bus.events(ExpirationCompleted))
+
+
+class WorkerProcess(ServerProcess):
+    """The worker as it runs in production: a process of its own."""
+
+    name = "worker"
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        super().__init__(directory)
+        self._settings = settings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", "ticketing_expiration.worker"]
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "MONGO_URL": self._settings.mongo_url.get_secret_value(),
+            "MONGO_DATABASE": self._settings.mongo_database,
+            "NATS_URL": self._settings.nats_url.get_secret_value(),
+            "REDIS_URL": self._settings.redis_url.get_secret_value(),
+            "JWT_PUBLIC_KEYS": "[]",
+            "WORKER_HEALTH_PORT": str(self.port),
+        }
+
+    def is_ready(self) -> bool:
+        try:
+            return self.get("/readyz") == 200
+        except urllib.error.HTTPError:
+            return False
+
+    def get(self, path: str) -> int:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=2) as answer:
+            return int(answer.status)
+
+
+@pytest.fixture
+def worker_process(tmp_path: Path, settings: Settings) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(tmp_path / "worker", settings)
+    yield process
+    process.stop()
+
+
+async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
+    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, until: Until
+) -> None:
+    held = await hold(deadlines, due_in=-1)
+    await asyncio.to_thread(worker_process.start)
+    await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == held.id)
+    assert await asyncio.to_thread(worker_process.get, "/healthz") == 200
+    assert await asyncio.to_thread(worker_process.get, "/metrics") == 200
+    pid = worker_process.pid
+    assert pid is not None
+
+    os.kill(pid, signal.SIGTERM)
+
+    async def ended() -> bool:
+        return worker_process.exit_code is not None
+
+    await until(ended, 10)
+    assert worker_process.exit_code in (0, -signal.SIGTERM)
+    assert "Traceback" not in worker_process.log.read_text()
+
+
+async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
+    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+) -> None:
+    await asyncio.to_thread(worker_process.start)
+    held = [await hold(deadlines, due_in=-1) for _ in range(100)]
+    await arm(redis_url, *held)
+
+    async def begun() -> bool:
+        return await deadlines.collection.count_documents({"status": "completed"}) > 0
+
+    await until(begun)
+    worker_process.kill()
+    await asyncio.to_thread(worker_process.start)
+
+    async def all_told() -> bool:
+        return await released(bus) == sorted(deadline.id for deadline in held)
+
+    await until(all_told, 15)
