@@ -117,9 +117,7 @@ async def test_a_stale_copy_cannot_be_saved(parcels: ParcelRepository, commits: 
     assert len(commits) == 2
 
 
-async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(
-    parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(parcels: ParcelRepository) -> None:
     await parcels.add(parcel := Parcel(label="a"))
     await parcels.collection.insert_one({"_id": new_id(), "label": "b", "version": 1})
     before = (parcel.version, parcel.updated_at)
