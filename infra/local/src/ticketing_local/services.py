@@ -13,7 +13,7 @@ from typing import Final
 
 from ticketing_common.testing.servers import ServerProcess, ServerStartError
 
-__all__ = ["SERVICES", "ClientProcess", "ServiceProcess", "WorkerProcess"]
+__all__ = ["SERVICES", "ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
 
 SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration")
 GRACEFUL_SECONDS: Final = 8
@@ -79,7 +79,7 @@ class ClientProcess(_HttpProcess):
 
     def command(self) -> Sequence[str]:
         """What `npm start` runs, without npm in between: signals reach the server itself."""
-        return [_node(), str(self._source / ".next" / "standalone" / "server.js")]
+        return [find_node(), str(self._source / ".next" / "standalone" / "server.js")]
 
     def is_stale(self) -> bool:
         """Whether there is no build, or a source file is newer than it."""
@@ -91,7 +91,7 @@ class ClientProcess(_HttpProcess):
 
     def build(self) -> None:
         """`npm ci` when packages are missing, then `npm run build`; raises `ServerStartError` with npm's last lines."""
-        _node()
+        find_node()
         installed = self._source / "node_modules" / ".package-lock.json"
         lock = self._source / "package-lock.json"
         if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
@@ -130,7 +130,8 @@ class ClientProcess(_HttpProcess):
             raise ServerStartError(f"npm {' '.join(arguments)} failed. Its log ends:\n{self.tail()}")
 
 
-def _node() -> str:
+def find_node() -> str:
+    """The program that runs the client; raises `ServerStartError` when it is missing or too old."""
     node = shutil.which("node")
     if node is None:
         raise ServerStartError("Node.js is missing: install version 20 or newer, or run with --no-client.")

@@ -21,7 +21,7 @@ from ticketing_common.testing.servers import (
 from .addresses import check_address
 from .data_dir import DataDir, StackState, repository_root
 from .keys import Keys
-from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess
+from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, find_node
 from .turns import taking_turns
 from .webhooks import register_webhook
 
@@ -78,6 +78,8 @@ class Stack:
 
     def _start(self, progress: Progress) -> None:
         keys = Keys.load_or_make(self.data.path / "keys")
+        if self._options.client:
+            find_node()  # said now, not after all the others have started
         client_port = self._client_port() if self._options.client else None
         servers = self._start_servers(progress)
         base = self._base_environment(keys, servers, client_port)

@@ -55,9 +55,9 @@ class ServerProcess:
     name: str
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
-        self.directory = directory
+        self.directory = directory.absolute()  # it is the server's working directory, too
         self.port = port or free_port()
-        self.log = directory / f"{self.name}.log"
+        self.log = self.directory / f"{self.name}.log"
         self._command: Sequence[str] = ()
         self._process: subprocess.Popen[bytes] | None = None
 
