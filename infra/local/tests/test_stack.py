@@ -99,11 +99,12 @@ def test_two_stacks_run_side_by_side_and_know_nothing_of_each_other(stack: Stack
         email = {"email": "only-there@example.com", "password": "a long password"}
         assert httpx.post(f"{theirs['auth']}/api/users/signup", json=email).status_code == 201
         assert httpx.post(f"{ours['auth']}/api/users/signup", json=email).status_code == 201
-        processes = other.state()["processes"]
+        processes, supervisor = other.state()["processes"], other.state()["supervisor_pid"]
     finally:
         stopped = other.run("down")
     assert stopped.returncode == 0, stopped.stdout
     assert not [name for name, pid in processes.items() if running(pid)]
+    assert not running(supervisor)
 
 
 def test_data_survives_down_and_up(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from .dead_letters import dead_letters_app
 from .demo import StoryError, play
 from .events import events_app
 from .logs import show_logs
-from .report import print_addresses, print_status, print_status_json
+from .report import is_alive, print_addresses, print_status, print_status_json
 from .resync import resync
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
@@ -39,6 +39,7 @@ app.command()(resync)
 SHORT_WINDOW_SECONDS: Final = 15
 DEMO_WINDOW_SECONDS: Final = 4
 STOP_SECONDS: Final = 40
+EXIT_SECONDS: Final = 3
 
 
 def _default_data_dir() -> Path:
@@ -132,6 +133,10 @@ def down(data_dir: DataDirOption = None) -> None:
             if time.monotonic() > deadline:
                 fail(f"The supervisor (process {state.supervisor_pid}) does not stop; its log is in {data.logs}.")
             time.sleep(0.05)
+    # It has let go of the folder, and is gone a moment later; a zombie that nobody buries is not waited for.
+    deadline = min(deadline, time.monotonic() + EXIT_SECONDS)
+    while is_alive(state.supervisor_pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
     console.print("Everything has stopped.")
 
 

@@ -11,7 +11,7 @@ from .data_dir import StackState
 from .seed import DemoAccounts
 from .services import SERVICES
 
-__all__ = ["print_addresses", "print_status", "print_status_json"]
+__all__ = ["is_alive", "print_addresses", "print_status", "print_status_json"]
 
 
 def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
@@ -47,7 +47,7 @@ def _exit_status(state: StackState | None, *, running: bool) -> int:
 def _conditions(state: StackState) -> dict[str, str]:
     """Of each process: running, or how it ended; asks the kernel too, which knows before the supervisor tells."""
     return {
-        name: state.dead.get(name) or ("running" if _alive(pid) else "gone") for name, pid in state.processes.items()
+        name: state.dead.get(name) or ("running" if is_alive(pid) else "gone") for name, pid in state.processes.items()
     }
 
 
@@ -67,7 +67,8 @@ def print_status(state: StackState | None, *, running: bool) -> int:
     return _exit_status(state, running=running)
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process."""
     try:
         os.kill(pid, 0)
     except OSError:
