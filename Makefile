@@ -4,7 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := common auth tickets orders payments expiration infra/local
+SERVICES := auth tickets orders payments expiration
+PACKAGES := common $(SERVICES) infra/local
 SOURCES := $(PACKAGES:%=%/src)
 
 .PHONY: help
@@ -24,11 +25,17 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(PACKAGES:%=%/pyproject.to
 .PHONY: install
 install: $(VENV)/.installed ## Build .venv from the lock file
 
+# What an image installs: that service's own part of requirements.lock, in the same versions.
+LOCK_IMAGE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-package ticketing-common --constraint requirements.lock --no-annotate --custom-compile-command "make lock"
+
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); UPGRADE=--upgrade takes newer versions
 	uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package ticketing-common --custom-compile-command "make lock" common/pyproject.toml --extra testing \
 	  $(filter-out common/pyproject.toml,$(PACKAGES:%=%/pyproject.toml)) --group dev -o requirements.lock
+	for service in $(SERVICES); do $(LOCK_IMAGE) $$service/pyproject.toml -o $$service/requirements.lock || exit 1; done
+	$(LOCK_IMAGE) common/pyproject.toml infra/k8s/tools/requirements.in -o infra/k8s/tools/requirements.lock
 
 # --- the product -----------------------------------------------------------------------------------------------
 
@@ -39,6 +46,11 @@ up: $(VENV)/.installed ## Run the whole product; ARGS="--detach" hands flags on
 .PHONY: down
 down: $(VENV)/.installed ## Stop what `make up` started
 	@$(BIN)/ticketing down $(ARGS)
+
+.PHONY: dev-secrets
+dev-secrets: $(VENV)/.installed ## Make keys and passwords for a development cluster and apply them (needs kubectl)
+	kubectl apply -f infra/k8s/namespace.yaml
+	$(BIN)/python infra/k8s/cluster_secrets.py --members 1 --tls --apply
 
 # --- quality ---------------------------------------------------------------------------------------------------
 
