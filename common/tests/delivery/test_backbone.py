@@ -141,7 +141,7 @@ async def test_an_index_that_cannot_be_made_is_said_and_tried_again(
     database: Database,
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    printed_logs: Callable[[], str],
 ) -> None:
     monkeypatch.setattr("ticketing_common.delivery.backbone.MENDING_SECONDS", 0.1)
     await ensure_indexes(database["parcels"], [Index([("colour", ASCENDING)], name="label")])
@@ -149,7 +149,7 @@ async def test_an_index_that_cannot_be_made_is_said_and_tried_again(
     backbone.start()
 
     async def said() -> bool:
-        return "an index cannot be made" in capsys.readouterr().out
+        return "an index cannot be made" in printed_logs()
 
     await until(said)
     assert "database" in backbone.missing()

@@ -96,8 +96,10 @@ def test_any_interleaving_of_duplicates_and_gaps_ends_in_the_newest(mongo_url: s
 
             runner.run(deliver())
 
-        check()
-        client.close()
+        try:
+            check()
+        finally:
+            client.close()
 
 
 async def _client(url: str) -> AsyncIOMotorClient[dict[str, object]]:

@@ -7,7 +7,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.entity import new_id
 from ticketing_common.testing.apps import Identity
 
 THING: dict[str, Any] = {"title": "A thing", "price": 10}

@@ -1,13 +1,15 @@
 """The pytest plugin: fixtures that give a test real servers; what no test asks for is never started."""
 
+import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 from pymongo import MongoClient
 
+from ..telemetry import configure_logging
 from .apps import Bus, Identity, service_settings_for
 from .servers import Mongod, NatsServer, RedisServer, StripeDouble
 
@@ -106,3 +108,17 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
     """The event bus as the other services see it: publish as an owner, expect as a reader."""
     async with Bus.connect(nats_url) as connected:
         yield connected
+
+
+@pytest.fixture
+def printed_logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What has been logged since the last call.
+
+    Logging holds on to the standard output of the test that configured it, so it is pointed at this test's here.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging(service="test", level="info")
+    yield lambda: capsys.readouterr().out
+    root.handlers[:] = handlers
+    root.setLevel(level)
