@@ -3,6 +3,8 @@
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from secrets import token_hex
 
@@ -111,14 +113,13 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-def printed_logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What has been logged since the last call.
-
-    Logging holds on to the standard output of the test that configured it, so it is pointed at this test's here.
-    """
+def printed_logs() -> Iterator[Callable[[], str]]:
+    """All that has been logged in this test, as it would be printed."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    configure_logging(service="test", level="info")
-    yield lambda: capsys.readouterr().out
+    printed = StringIO()
+    with redirect_stdout(printed):  # a handler keeps the standard output that it was made with
+        configure_logging(service="test", level="info")
+    yield printed.getvalue
     root.handlers[:] = handlers
     root.setLevel(level)
