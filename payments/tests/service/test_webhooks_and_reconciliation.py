@@ -108,7 +108,9 @@ async def test_a_declined_attempt_that_could_not_be_tidied_up_is_tidied_up_later
     assert (payment.check_at, payment.version) == (None, version), "nobody else has to hear of that"
 
 
-async def test_no_log_line_and_no_event_holds_a_secret(story, bank, proxy, stores, printed_logs, stripe_key, webhook_secret):
+async def test_no_log_line_and_no_event_holds_a_secret(
+    story, bank, proxy, stores, printed_logs, stripe_key, webhook_secret
+):
     payment = await story.pay(await bank.card())
     proxy.fail("away", "GET ", times=9)
     with pytest.raises(StripeUnknownError):

@@ -11,7 +11,7 @@ from secrets import token_hex
 import pytest
 from pymongo import MongoClient
 
-from ..telemetry import configure_logging
+from ticketing_common.telemetry import configure_logging
 from .apps import Bus, Identity, service_settings_for
 from .servers import Mongod, NatsServer, RedisServer, StripeDouble
 
