@@ -11,7 +11,7 @@ NAMESPACE = "ticketing"
 Manifest = dict[str, Any]
 
 
-class ClusterError(Exception):
+class ClusterError(RuntimeError):
     """kubectl refused or waited in vain; the message is its own."""
 
 

@@ -3,18 +3,29 @@
 import json
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from ticketing_ci.git import content_tag, last_change
 from ticketing_ci.parts import IMAGES
 
-__all__ = ["BuildError", "build_command", "digests", "missing", "publish", "reference", "remote_digest", "try_build"]
+__all__ = [
+    "BuildError",
+    "build_command",
+    "digests",
+    "missing",
+    "push",
+    "reference",
+    "remote_digest",
+    "tag",
+    "try_build",
+    "verify",
+]
 
 ABSENT = ("not found", "manifest unknown", "name unknown")
-SIZE = 8
 
 
-class BuildError(Exception):
+class BuildError(RuntimeError):
     """The registry or the builder refused; the message is theirs."""
 
 
@@ -23,16 +34,16 @@ def reference(registry: str, name: str) -> str:
     return f"{registry}/{name}:{content_tag(IMAGES[name].inputs)}"
 
 
-def build_command(name: str, *, revision: str, tag: str, metadata: Path | None = None) -> list[str]:
+def build_command(name: str, *, revision: str, target: str, metadata: Path | None = None) -> list[str]:
     """The builder's command line; with `metadata`, the image goes to the registry and its digest into that file."""
     image = IMAGES[name]
-    command = ["docker", "buildx", "build", "--file", image.dockerfile, "--tag", tag]
-    command += ["--build-arg", f"REVISION={revision}", "--label", f"org.opencontainers.image.revision={revision}"]
+    command = ["docker", "buildx", "build", "--file", image.dockerfile, "--build-arg", f"REVISION={revision}"]
     if metadata is None:
-        return [*command, image.context]
-    # The builder's own attestations are off: they would turn the digest into an index's, and provenance and the bill
-    # of materials are attested by the workflow, signed.
-    return [*command, "--provenance=false", "--push", "--metadata-file", str(metadata), image.context]
+        return [*command, "--tag", target, image.context]
+    # No tag yet: an image is found by its tag, so it gets one when it is signed and not before. The builder's own
+    # attestations are off: they would turn the digest into an index's, and the workflow attests the same, signed.
+    output = f"type=image,name={target},push-by-digest=true,name-canonical=true,push=true"
+    return [*command, "--provenance=false", "--output", output, "--metadata-file", str(metadata), image.context]
 
 
 def remote_digest(target: str) -> str | None:
@@ -62,14 +73,31 @@ def digests(registry: str) -> dict[str, str]:
 def try_build(name: str) -> None:
     """Build it and keep it here; raises `subprocess.CalledProcessError`."""
     revision = last_change(IMAGES[name].inputs)
-    subprocess.run(build_command(name, revision=revision, tag=f"ticketing/{name}:{revision[:SIZE]}"), check=True)
+    subprocess.run(build_command(name, revision=revision, target=f"ticketing/{name}:{revision[:8]}"), check=True)
 
 
-def publish(registry: str, name: str) -> str:
-    """Build and push it, and return `sha256:…`; raises `subprocess.CalledProcessError`."""
+def push(registry: str, name: str) -> str:
+    """Build it, push it without a tag, and return `sha256:…`; raises `subprocess.CalledProcessError`."""
     revision = last_change(IMAGES[name].inputs)
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata.json"
-        tag = reference(registry, name)
-        subprocess.run(build_command(name, revision=revision, tag=tag, metadata=metadata), check=True)
+        command = build_command(name, revision=revision, target=f"{registry}/{name}", metadata=metadata)
+        subprocess.run(command, check=True)
         return str(json.loads(metadata.read_text())["containerimage.digest"])
+
+
+def tag(registry: str, name: str, digest: str) -> None:
+    """Let it be found by its content from now on; raises `subprocess.CalledProcessError`."""
+    # Without the option buildx wraps the image into an index, which has another digest than the one that was signed.
+    command = ["docker", "buildx", "imagetools", "create", "--prefer-index=false", "--tag", reference(registry, name)]
+    subprocess.run([*command, f"{registry}/{name}@{digest}"], check=True)
+
+
+def verify(targets: Iterable[str], signer: str) -> None:
+    """Refuse an image that `signer` (a workflow's address) did not sign; raises `subprocess.CalledProcessError`."""
+    issuer = "https://token.actions.githubusercontent.com"
+    for target in targets:
+        identity = ["--certificate-identity-regexp", signer, "--certificate-oidc-issuer", issuer]
+        subprocess.run(
+            ["cosign", "verify", "--output", "text", *identity, target], check=True, stdout=subprocess.DEVNULL
+        )

@@ -14,13 +14,13 @@ from ticketing_ci.cluster import NAMESPACE, Cluster, ClusterError
 __all__ = ["ReleaseError", "overlay", "release", "render", "running_images"]
 
 RECORD = "ticketing-release"
-"""The ConfigMap with the manifests of the last release that passed, whole: going back takes settings and routes along."""
+"""The ConfigMap with the manifests of the last release that passed: going back takes settings and routes along."""
 
 ROLLED_OUT = ("Deployment", "StatefulSet")
 MINUTES_10 = 600
 
 
-class ReleaseError(Exception):
+class ReleaseError(RuntimeError):
     """The release did not come to stand; the message says why, and what stands now."""
 
 
@@ -31,7 +31,7 @@ def overlay(base: str, images: Mapping[str, str]) -> str:
         repository, digest = target.split("@")
         pinned.append({"name": f"ticketing/{name}", "newName": repository, "digest": digest})
     kinds = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
-    return yaml.safe_dump({**kinds, "resources": [base], "images": pinned}, sort_keys=False)
+    return str(yaml.safe_dump({**kinds, "resources": [base], "images": pinned}, sort_keys=False))
 
 
 def render(root: Path, environment: str, images: Mapping[str, str]) -> str:

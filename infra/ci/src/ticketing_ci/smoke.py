@@ -14,7 +14,13 @@ from ticketing_ci.cluster import Cluster, ClusterError
 __all__ = ["demo_job", "play_demo", "read_pages"]
 
 DEADLINE_SECONDS = 330
-PAGES = ("/", "/api/tickets?limit=1", "/api/users/currentuser", "/api/orders/openapi.json", "/api/payments/openapi.json")
+PAGES = (
+    "/",
+    "/api/tickets?limit=1",
+    "/api/users/currentuser",
+    "/api/orders/openapi.json",
+    "/api/payments/openapi.json",
+)
 """One page of the client and one answer of each service that has a door, none of which changes anything."""
 
 
@@ -28,7 +34,10 @@ def demo_job(root: Path, image: str) -> dict[str, Any]:
 
 
 def play_demo(
-    cluster: Cluster, job: dict[str, Any], sleep: Callable[[float], None] = time.sleep, say: Callable[[str], None] = print
+    cluster: Cluster,
+    job: dict[str, Any],
+    sleep: Callable[[float], None] = time.sleep,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Play it to its end inside the cluster; raises `ClusterError` when it fails or does not end."""
     name = str(job["metadata"]["name"])
