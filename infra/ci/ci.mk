@@ -129,3 +129,17 @@ release-notes: ## The part of CHANGELOG.md for VERSION=v1.2.3; fails when it or 
 publish-release: wheel sbom ## Put wheel and bills of materials of VERSION=v1.2.3 on GitHub (needs gh)
 	@$(MAKE) --no-print-directory --silent release-notes VERSION="$(VERSION)" >dist/notes.md
 	gh release create "$(VERSION)" --verify-tag --title "$(VERSION)" --notes-file dist/notes.md dist/wheel/*.whl dist/sbom/*.json
+
+# --- dependencies ----------------------------------------------------------------------------------------------
+
+.PHONY: upgrade-locks
+upgrade-locks: $(TOOLS)/.installed ## Newest permitted versions in all Python locks, with the uv of the tools
+	PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(MAKE) lock UPGRADE=--upgrade
+
+.PHONY: propose-locks
+propose-locks: ## Push what `make upgrade-locks` changed as a branch, and open a pull request (needs gh)
+	@if git diff --quiet; then echo "Nothing newer"; exit 0; fi; \
+	  git switch --quiet --force-create locks && git -c user.name="github-actions[bot]" \
+	    -c user.email="41898282+github-actions[bot]@users.noreply.github.com" commit --quiet --all --message "Take newer Python packages" && \
+	  git push --force --quiet origin locks && { test -n "$$(gh pr list --head locks --json number --jq '.[]')" || \
+	    gh pr create --head locks --title "Take newer Python packages" --body "Made by \`make upgrade-locks\`."; }
