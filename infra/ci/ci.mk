@@ -69,7 +69,7 @@ licences: $(VENV)/.installed ## Licences of all packages against what is permitt
 
 .PHONY: secrets-baseline
 secrets-baseline: $(TOOLS)/.installed ## Take what looks like a secret and is none into .secrets.baseline; read its diff
-	$(TOOLS)/bin/detect-secrets scan --slim --exclude-secrets '-(mongodb|verification)$$' --exclude-files '(^|/)(requirements\.lock|package-lock\.json)$$' >.secrets.baseline
+	$(TOOLS)/bin/detect-secrets scan --slim --exclude-secrets='-(mongodb|verification)$$' --exclude-files '(^|/)(requirements\.lock|package-lock\.json)$$' >.secrets.baseline
 
 .PHONY: sbom
 sbom: $(TOOLS)/.installed $(IMAGE_NAMES:%=dist/sbom/%.cdx.json) ## CycloneDX bills of materials of all images, in dist/sbom
