@@ -5,7 +5,7 @@ import re
 __all__ = ["problems"]
 
 LONGEST_SUBJECT = 110
-GENERATED = re.compile(r"^(Merge|Revert|fixup!|squash!|amend!)\b")
+GENERATED = re.compile(r"^(Merge|Revert|fixup!|squash!|amend!) ")
 NOT_IMPERATIVE = re.compile(r"^(\w+ing|\w+ed|Fixes|Adds|Removes|Updates|Changes|Makes)\b")
 IMPERATIVE_ALL_THE_SAME = {"Bring", "Embed", "Feed", "Need", "Seed", "Shed", "Speed", "Spring", "String"}
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 __all__ = ["EVERYTHING", "IMAGES", "RULES", "SERVICES", "SUITES", "Effect", "Image", "Rule", "image_inputs"]
 
 SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
-SUITES = ("common", *SERVICES, "infra/local", "nats-tests")
-"""Folders whose tests need real servers; each is one cell of the matrix."""
+SUITES = ("common", *SERVICES, "infra/local", "infra/ci", "nats-tests")
+"""Folders with tests that start something; each is one cell of the matrix."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,11 @@ RULES = (
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
     Rule(("infra/ci/",), EVERYTHING),
+    # Run by hand, on a quiet machine.
+    Rule(("infra/bench/",), Effect()),
     # Read by people only; lint, types, unit tests and hooks run for them all the same.
     Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
-    Rule((".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),
+    Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),
 )
 """A path that no rule knows asks for everything: forgetting a row costs minutes, never a test."""
 
