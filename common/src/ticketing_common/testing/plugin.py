@@ -12,6 +12,7 @@ import pytest
 from pymongo import MongoClient
 
 from ticketing_common.telemetry import configure_logging
+
 from .apps import Bus, Identity, service_settings_for
 from .servers import Mongod, NatsServer, RedisServer, StripeDouble
 
