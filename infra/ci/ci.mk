@@ -1,0 +1,154 @@
+# What the pipeline's steps call (docs/ci.md), each also by hand. Included by the Makefile.
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+IMAGE_NAMES := $(SERVICES) client tools
+# Where images go; empty means: build here and push nowhere.
+REGISTRY ?=
+BASE ?=
+HEAD ?= HEAD
+
+# --- hooks -----------------------------------------------------------------------------------------------------
+
+.PHONY: hooks
+hooks: $(TOOLS)/.installed client/node_modules/.package-lock.json ## Install the git hooks; they need no network afterwards
+	$(TOOLS)/bin/pre-commit install --hook-type pre-commit --hook-type commit-msg
+
+.PHONY: hooks-run
+hooks-run: $(TOOLS)/.installed ## Every hook over every file, as CI does; SKIP=types leaves some out
+	$(TOOLS)/bin/pre-commit run --all-files --show-diff-on-failure
+
+.PHONY: commits
+commits: ## Check the messages since BASE=…
+	@$(CI) $(PYTHON) -m ticketing_ci commits --base "$(BASE)" --head "$(HEAD)"
+
+# Git's hook names the file with the message; `make` would take that for a target, so it is read from where git keeps it.
+.PHONY: commit-message
+commit-message: ## Check the message that git has at hand
+	@$(CI) $(PYTHON) -m ticketing_ci commits --file "$$(git rev-parse --git-path COMMIT_EDITMSG)"
+
+.PHONY: overlays
+overlays: $(VENV)/.installed ## Render the overlays and hold them to their policies: `make manifests` without servers
+	$(BIN)/pytest -q infra/k8s/tests/test_overlays.py infra/k8s/tests/test_images.py
+
+.PHONY: workflows
+workflows: $(TOOLS)/.installed ## Lint workflows and actions: schema, zizmor, and actionlint where Go or actionlint is there
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(TOOLS)/bin/zizmor --offline --quiet --no-progress .github
+	@# Its PyPI package downloads the program while it installs, which no hash of ours covers; Go checks what it builds.
+	@if command -v actionlint >/dev/null; then lint=actionlint; elif command -v go >/dev/null; then lint="go run $(ACTIONLINT)"; \
+	  else echo "actionlint: not run, neither it nor Go is here"; exit 0; fi; PATH="$$PWD/$(TOOLS)/bin:$$PATH" $$lint -color
+
+.PHONY: dockerfiles
+dockerfiles: $(TOOLS)/.installed ## Lint the Dockerfiles
+	$(TOOLS)/bin/hadolint --config infra/ci/hadolint.yaml $$(git ls-files '*Dockerfile' '*Dockerfile.dev')
+
+.PHONY: scripts
+scripts: $(TOOLS)/.installed ## Lint the shell scripts
+	$(TOOLS)/bin/shellcheck $$(git ls-files '*.sh') .ci/run
+
+# --- what a change asks for ------------------------------------------------------------------------------------
+
+.PHONY: changes
+changes: ## Which suites, images and environments the commits since BASE=… ask for
+	@$(CI) $(PYTHON) -m ticketing_ci changes --base "$(BASE)" --head "$(HEAD)"
+
+.PHONY: last-deployed
+last-deployed: ## The commit that ENVIRONMENT=… of REPOSITORY=owner/name last took (needs gh)
+	@$(CI) $(PYTHON) -m ticketing_ci last-deployed "$(REPOSITORY)" "$(ENVIRONMENT)"
+
+# --- supply chain ----------------------------------------------------------------------------------------------
+
+.PHONY: audit
+audit: $(TOOLS)/.installed ## Known vulnerabilities in all locks (needs the network)
+	@$(CI) $(TOOLS)/bin/python -m ticketing_ci audit
+
+.PHONY: licences
+licences: $(VENV)/.installed ## Licences of all packages against what is permitted
+	@$(CI) $(BIN)/python -m ticketing_ci licences
+
+.PHONY: secrets-baseline
+secrets-baseline: $(TOOLS)/.installed ## Take what looks like a secret and is none into .secrets.baseline; read its diff
+	$(TOOLS)/bin/detect-secrets scan --slim --exclude-secrets='-(mongodb|verification)$$' --exclude-files '(^|/)(requirements\.lock|package-lock\.json)$$' >.secrets.baseline
+
+.PHONY: sbom
+sbom: $(TOOLS)/.installed $(IMAGE_NAMES:%=dist/sbom/%.cdx.json) ## CycloneDX bills of materials of all images, in dist/sbom
+
+dist/sbom/client.cdx.json: client/package-lock.json
+	@mkdir -p $(@D)
+	cd client && npm sbom --sbom-format cyclonedx --package-lock-only --omit dev >../$@
+
+dist/sbom/tools.cdx.json: infra/k8s/tools/requirements.lock $(TOOLS)/.installed
+	@mkdir -p $(@D)
+	$(TOOLS)/bin/cyclonedx-py requirements --output-reproducible --output-format JSON -o $@ $<
+
+dist/sbom/%.cdx.json: %/requirements.lock $(TOOLS)/.installed
+	@mkdir -p $(@D)
+	$(TOOLS)/bin/cyclonedx-py requirements --output-reproducible --output-format JSON --pyproject $*/pyproject.toml -o $@ $<
+
+# --- images and environments -----------------------------------------------------------------------------------
+
+.PHONY: image
+image: ## Build IMAGE=orders (needs Docker); with REGISTRY=… push it, untagged, and print its digest
+	@$(CI) $(PYTHON) -m ticketing_ci image "$(IMAGE)" --registry "$(REGISTRY)"
+
+.PHONY: missing-images
+missing-images: ## The images that REGISTRY=… lacks for what is checked out
+	@$(CI) $(PYTHON) -m ticketing_ci missing --registry "$(REGISTRY)"
+
+.PHONY: tag-image
+tag-image: ## Let IMAGE=orders DIGEST=sha256:… in REGISTRY=… be found by its content: the last step, after signing
+	@$(CI) $(PYTHON) -m ticketing_ci tag "$(IMAGE)" "$(DIGEST)" --registry "$(REGISTRY)"
+
+.PHONY: sign
+sign: ## Sign TARGET=registry/name@sha256:… with the pipeline's own identity (needs cosign)
+	cosign sign --yes "$(TARGET)"
+
+.PHONY: cluster-secrets
+cluster-secrets: $(VENV)/.installed ## Keys from the environment into the cluster, and random ones for what is missing; MEMBERS=3
+	kubectl apply -f infra/k8s/namespace.yaml
+	@$(CI) $(BIN)/python -m ticketing_ci secrets
+	$(BIN)/python infra/k8s/cluster_secrets.py --members $(or $(MEMBERS),1) $(SECRET_OPTIONS) --apply
+
+.PHONY: release
+release: $(VENV)/.installed ## Put ENVIRONMENT=dev on the current cluster, try it, and go back if that fails
+	@$(CI) $(BIN)/python -m ticketing_ci release "$(ENVIRONMENT)" --registry "$(REGISTRY)" \
+	  --revision "$$(git describe --always --tags)" --url "$(URL)" --verify-as "$(VERIFY_AS)"
+
+.PHONY: smoke
+smoke: ## Read the public pages of URL=https://…
+	@$(CI) $(BIN)/python -m ticketing_ci smoke --url "$(URL)"
+
+# --- versions --------------------------------------------------------------------------------------------------
+
+.PHONY: wheel
+wheel: $(TOOLS)/.installed ## Build ticketing-common into dist/wheel and try it alone in an empty environment
+	rm -rf dist/wheel && $(TOOLS)/bin/python -m build --wheel --no-isolation --outdir dist/wheel common
+	@# Its dependencies come from the lock; nothing of this tree is on the path while it is imported.
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/python -m venv "$$folder/v" \
+	  && "$$folder/v/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r tickets/requirements.lock \
+	  && "$$folder/v/bin/pip" install --quiet --disable-pip-version-check --no-deps dist/wheel/*.whl && "$$folder/v/bin/pip" check \
+	  && wheel="$$PWD/infra/ci/try_wheel.py" && cd "$$folder" && v/bin/python -I "$$wheel"
+
+.PHONY: release-notes
+release-notes: ## The part of CHANGELOG.md for VERSION=v1.2.3; fails when it or the packages' versions disagree
+	@$(CI) $(PYTHON) -m ticketing_ci notes "$(VERSION)"
+
+.PHONY: publish-release
+publish-release: wheel sbom ## Put wheel and bills of materials of VERSION=v1.2.3 on GitHub (needs gh)
+	@$(MAKE) --no-print-directory --silent release-notes VERSION="$(VERSION)" >dist/notes.md
+	gh release create "$(VERSION)" --verify-tag --title "$(VERSION)" --notes-file dist/notes.md dist/wheel/*.whl dist/sbom/*.json
+
+# --- dependencies ----------------------------------------------------------------------------------------------
+
+.PHONY: upgrade-locks
+upgrade-locks: $(TOOLS)/.installed ## Newest permitted versions in all Python locks, with the uv of the tools
+	PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(MAKE) lock UPGRADE=--upgrade
+
+.PHONY: propose-locks
+propose-locks: ## Push what `make upgrade-locks` changed as a branch, and open a pull request (needs gh)
+	@if git diff --quiet; then echo "Nothing newer"; exit 0; fi; \
+	  git switch --quiet --force-create locks && git -c user.name="github-actions[bot]" \
+	    -c user.email="41898282+github-actions[bot]@users.noreply.github.com" commit --quiet --all --message "Take newer Python packages" && \
+	  git push --force --quiet origin locks && { test -n "$$(gh pr list --head locks --json number --jq '.[]')" || \
+	    gh pr create --head locks --title "Take newer Python packages" --body "Made by \`make upgrade-locks\`."; }

@@ -1,0 +1,35 @@
+"""The rules for a commit message: a subject that says what is done, then, after an empty line, why."""
+
+import re
+
+__all__ = ["problems"]
+
+LONGEST_SUBJECT = 110
+GENERATED = re.compile(r"^(Merge|Revert|fixup!|squash!|amend!) ")
+NOT_IMPERATIVE = re.compile(r"^(\w+ing|\w+ed|Fixes|Adds|Removes|Updates|Changes|Makes)\b")
+IMPERATIVE_ALL_THE_SAME = {"Bring", "Embed", "Feed", "Need", "Seed", "Shed", "Speed", "Spring", "String"}
+
+
+def problems(message: str) -> list[str]:
+    """What is wrong with it, one sentence each."""
+    # Git hands the hook its own comments too, and below the scissors the whole diff.
+    text = message.split("# ------------------------ >8", 1)[0]
+    rows = [row for row in text.splitlines() if not row.startswith("#")]
+    while rows and not rows[0].strip():
+        rows.pop(0)
+    if not rows:
+        return ["The message is empty."]
+    subject, found = rows[0].rstrip(), []
+    if GENERATED.match(subject):
+        return []
+    if len(subject) > LONGEST_SUBJECT:
+        found.append(f"The subject has {len(subject)} characters; at most {LONGEST_SUBJECT}.")
+    if not subject[:1].isupper():
+        found.append("The subject begins with a capital letter, and without a prefix such as `fix:`.")
+    if subject.endswith("."):
+        found.append("The subject is a title: no full stop.")
+    if NOT_IMPERATIVE.match(subject) and subject.split()[0] not in IMPERATIVE_ALL_THE_SAME:
+        found.append("The subject is an order: `Add`, not `Added`, `Adding` or `Adds`.")
+    if len(rows) > 1 and rows[1].strip():
+        found.append("An empty line stands between the subject and the rest.")
+    return found

@@ -1,0 +1,39 @@
+"""Which commit an environment last took: what came after it is what has to be tested before the next deployment.
+
+The commit before a push would not do: if one push failed its tests, the next would ship it untested.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["QUERY", "last_deployed", "last_success"]
+
+QUERY = """
+query($owner: String!, $name: String!, $environment: String!) {
+  repository(owner: $owner, name: $name) {
+    deployments(environments: [$environment], first: 50, orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { commitOid latestStatus { state } }
+    }
+  }
+}
+"""
+# A later success turns an earlier one inactive.
+SUCCEEDED = ("SUCCESS", "INACTIVE")
+
+
+def last_success(answer: Mapping[str, Any]) -> str:
+    """The commit of the newest deployment that succeeded, or "" when there is none."""
+    for node in answer["data"]["repository"]["deployments"]["nodes"]:
+        if (node["latestStatus"] or {}).get("state") in SUCCEEDED:
+            return str(node["commitOid"])
+    return ""
+
+
+def last_deployed(repository: str, environment: str) -> str:
+    """Ask GitHub through its own command line; raises `subprocess.CalledProcessError`."""
+    owner, name = repository.split("/")
+    fields = ["-f", f"owner={owner}", "-f", f"name={name}", "-f", f"environment={environment}"]
+    command = ["gh", "api", "graphql", "-f", f"query={QUERY}", *fields]
+    return last_success(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))

@@ -1,0 +1,48 @@
+"""The few questions that are asked of git."""
+
+import hashlib
+import subprocess
+
+__all__ = ["changed_paths", "content_tag", "last_change", "messages", "tracked"]
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def _known(commit: str) -> bool:
+    # A new branch is reported with forty zeros as its base, and a base may have been rewritten away.
+    found = subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], capture_output=True, check=False)
+    return bool(commit) and found.returncode == 0
+
+
+def changed_paths(base: str, head: str) -> list[str] | None:
+    """Paths that differ since both had one ancestor; None when the base says nothing here.
+
+    Renames count as a deletion and an addition, so that the place a file left is tested too.
+    """
+    if not _known(base):
+        return None
+    return _git("diff", "--name-only", "--no-renames", "-z", f"{base}...{head}").split("\0")[:-1]
+
+
+def messages(base: str, head: str) -> list[str]:
+    """The messages of the commits that `head` adds, without merges; of `head` alone when the base says nothing."""
+    wanted = [f"{base}..{head}"] if _known(base) else ["-1", head]
+    return [text.strip("\n") for text in _git("log", "--no-merges", "--format=%B%x00", *wanted).split("\0")[:-1]]
+
+
+def tracked(*paths: str) -> list[str]:
+    """Every tracked file, or those below the given paths."""
+    return _git("ls-files", "-z", "--", *paths).split("\0")[:-1]
+
+
+def content_tag(inputs: tuple[str, ...], commit: str = "HEAD") -> str:
+    """A name for the content of these paths: equal content, equal name, whatever the commit."""
+    listing = _git("ls-tree", "-r", "--full-tree", commit, "--", *inputs)
+    return f"src-{hashlib.sha256(listing.encode()).hexdigest()[:24]}"
+
+
+def last_change(inputs: tuple[str, ...], commit: str = "HEAD") -> str:
+    """The commit that last touched them."""
+    return _git("log", "-1", "--format=%H", commit, "--", *inputs).strip()

@@ -1,0 +1,103 @@
+"""Images named after their content: built once for it, found again by it, deployed by digest."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ticketing_ci.git import content_tag, last_change
+from ticketing_ci.parts import IMAGES
+
+__all__ = [
+    "BuildError",
+    "build_command",
+    "digests",
+    "missing",
+    "push",
+    "reference",
+    "remote_digest",
+    "tag",
+    "try_build",
+    "verify",
+]
+
+ABSENT = ("not found", "manifest unknown", "name unknown")
+
+
+class BuildError(RuntimeError):
+    """The registry or the builder refused; the message is theirs."""
+
+
+def reference(registry: str, name: str) -> str:
+    """Where an image is or will be: its tag is made of what goes into it."""
+    return f"{registry}/{name}:{content_tag(IMAGES[name].inputs)}"
+
+
+def build_command(name: str, *, revision: str, target: str, metadata: Path | None = None) -> list[str]:
+    """The builder's command line; with `metadata`, the image goes to the registry and its digest into that file."""
+    image = IMAGES[name]
+    command = ["docker", "buildx", "build", "--file", image.dockerfile, "--build-arg", f"REVISION={revision}"]
+    if metadata is None:
+        return [*command, "--tag", target, image.context]
+    # No tag yet: an image is found by its tag, so it gets one when it is signed and not before. The builder's own
+    # attestations are off: they would turn the digest into an index's, and the workflow attests the same, signed.
+    output = f"type=image,name={target},push-by-digest=true,name-canonical=true,push=true"
+    return [*command, "--provenance=false", "--output", output, "--metadata-file", str(metadata), image.context]
+
+
+def remote_digest(target: str) -> str | None:
+    """The digest that the registry has for it, None if there is none; raises `BuildError` when that is not known."""
+    command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest.Digest}}", target]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return str(json.loads(found.stdout))
+    if any(text in found.stderr.lower() for text in ABSENT):
+        return None
+    raise BuildError(found.stderr.strip())
+
+
+def missing(registry: str) -> list[str]:
+    """The images that the registry does not have for the present content."""
+    return [name for name in IMAGES if remote_digest(reference(registry, name)) is None]
+
+
+def digests(registry: str) -> dict[str, str]:
+    """Every image's `name@sha256:…`; raises `BuildError` when one was not built."""
+    found = {name: remote_digest(reference(registry, name)) for name in IMAGES}
+    if absent := sorted(name for name, digest in found.items() if digest is None):
+        raise BuildError(f"not in the registry, build them first: {', '.join(absent)}")
+    return {name: f"{registry}/{name}@{digest}" for name, digest in found.items()}
+
+
+def try_build(name: str) -> None:
+    """Build it and keep it here; raises `subprocess.CalledProcessError`."""
+    revision = last_change(IMAGES[name].inputs)
+    subprocess.run(build_command(name, revision=revision, target=f"ticketing/{name}:{revision[:8]}"), check=True)
+
+
+def push(registry: str, name: str) -> str:
+    """Build it, push it without a tag, and return `sha256:…`; raises `subprocess.CalledProcessError`."""
+    revision = last_change(IMAGES[name].inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "metadata.json"
+        command = build_command(name, revision=revision, target=f"{registry}/{name}", metadata=metadata)
+        subprocess.run(command, check=True)
+        return str(json.loads(metadata.read_text())["containerimage.digest"])
+
+
+def tag(registry: str, name: str, digest: str) -> None:
+    """Let it be found by its content from now on; raises `subprocess.CalledProcessError`."""
+    # Without the option buildx wraps the image into an index, which has another digest than the one that was signed.
+    command = ["docker", "buildx", "imagetools", "create", "--prefer-index=false", "--tag", reference(registry, name)]
+    subprocess.run([*command, f"{registry}/{name}@{digest}"], check=True)
+
+
+def verify(targets: Iterable[str], signer: str) -> None:
+    """Refuse an image that `signer` (a workflow's address) did not sign; raises `subprocess.CalledProcessError`."""
+    issuer = "https://token.actions.githubusercontent.com"
+    for target in targets:
+        identity = ["--certificate-identity-regexp", signer, "--certificate-oidc-issuer", issuer]
+        subprocess.run(
+            ["cosign", "verify", "--output", "text", *identity, target], check=True, stdout=subprocess.DEVNULL
+        )

@@ -1,0 +1,71 @@
+"""May we hand this on? Every installed Python package and every npm package of the lock, by what it says of itself."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, distribution, distributions
+from pathlib import Path
+from typing import Any
+
+__all__ = ["acceptable", "allowed_licences", "npm_packages", "python_packages", "refused"]
+
+PERMITTED = re.compile(
+    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|0BSD|Unlicense|BlueOak|CC0|CC-BY|LGPL)",
+    re.IGNORECASE,
+)
+# LGPL is not among them: it is met by linking (sharp's libvips is a library of its own that can be replaced).
+FORBIDDEN = re.compile(
+    r"(?<!L)(A?GPL|\bSSPL|\bBUSL|Affero|Server Side Public|Business Source|Proprietary|Commons Clause)"
+)
+OUR_OWN = "ticketing-"
+
+
+def acceptable(licence: str) -> bool:
+    """Whether one of the alternatives that it offers is permitted as a whole."""
+    alternatives = re.split(r"\bOR\b", licence)
+    return any(PERMITTED.search(text) and not FORBIDDEN.search(text) for text in alternatives)
+
+
+def python_packages() -> Iterator[tuple[str, str]]:
+    """Name and licence of what is installed beside this interpreter; "" where a package does not say."""
+    for found in distributions():
+        about = found.metadata
+        classifiers = [
+            text.split(" :: ")[-1] for text in about.get_all("Classifier") or [] if text.startswith("License")
+        ]
+        said = [*(about.get_all("License-Expression") or []), "; ".join(classifiers), *(about.get_all("License") or [])]
+        yield str(about["Name"]), next((text for text in said if text), "").split("\n")[0]
+
+
+def npm_packages(lock: Path) -> Iterator[tuple[str, str]]:
+    """The same from package-lock.json; binaries for other machines, which the lock says nothing about, are left out."""
+    packages: Mapping[str, Mapping[str, Any]] = json.loads(lock.read_text())["packages"]
+    for path, about in packages.items():
+        if not path or (about.get("optional") and "license" not in about):
+            continue
+        yield path.rsplit("node_modules/", 1)[-1], str(about.get("license", ""))
+
+
+def allowed_licences(allowances: Path) -> dict[str, str]:
+    """Package to the one licence that is accepted for it."""
+    rows = tomllib.loads(allowances.read_text()).get("licence", [])
+    return {row["package"]: row["licence"] for row in rows if row["reason"]}
+
+
+def refused(packages: Iterator[tuple[str, str]], allowed: Mapping[str, str]) -> list[str]:
+    """One line for each package that may not be here."""
+    return sorted(
+        f"{name}: {licence or 'says nothing'}"
+        for name, licence in packages
+        if not name.startswith(OUR_OWN) and not acceptable(licence) and allowed.get(name) != licence
+    )
+
+
+def installed(name: str) -> bool:
+    """Whether the interpreter has it: an allowance for what is gone should go too."""
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

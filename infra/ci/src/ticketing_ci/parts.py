@@ -1,0 +1,105 @@
+"""The one table of what the repository is made of: which paths a test suite or an image depends on."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["EVERYTHING", "IMAGES", "RULES", "SERVICES", "SUITES", "Effect", "Image", "Rule", "image_inputs"]
+
+SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
+SUITES = ("common", *SERVICES, "infra/local", "infra/ci", "nats-tests")
+"""Folders with tests that start something; each is one cell of the matrix."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change asks for."""
+
+    suites: frozenset[str] = frozenset()
+    client: bool = False
+    product: bool = False
+    """All processes together: the flow tests, and Chromium through the real stack."""
+    manifests: bool = False
+
+    def __or__(self, other: "Effect") -> "Effect":
+        return Effect(
+            self.suites | other.suites,
+            self.client or other.client,
+            self.product or other.product,
+            self.manifests or other.manifests,
+        )
+
+
+EVERYTHING = Effect(frozenset(SUITES), client=True, product=True, manifests=True)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Paths that begin with one of `prefixes` (a folder ends in a slash) have this effect."""
+
+    prefixes: tuple[str, ...]
+    effect: Effect
+
+    def matches(self, path: str) -> bool:
+        """A file's whole name, or anything below a folder."""
+        return any(path == prefix or (prefix.endswith("/") and path.startswith(prefix)) for prefix in self.prefixes)
+
+
+def _service(name: str) -> Rule:
+    # The contracts as well: a service's publishers and readers are what the golden bodies are compared with. The
+    # manifests' tests read its Dockerfile and its lock.
+    return Rule((f"{name}/",), Effect(frozenset({name, "nats-tests"}), product=True, manifests=True))
+
+
+RULES = (
+    *(_service(name) for name in SERVICES),
+    # Every service is built on it, so all five are tested, built and deployed.
+    Rule(("common/",), Effect(frozenset(SUITES), product=True, manifests=True)),
+    Rule(("client/",), Effect(client=True, product=True)),
+    Rule(("infra/local/",), Effect(frozenset({"infra/local"}), product=True)),
+    Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
+    Rule(("infra/k8s/", "infra/k8s-dev/", "infra/k8s-prod/", "skaffold.yaml", ".dockerignore"), Effect(manifests=True)),
+    # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
+    Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
+    Rule(("infra/ci/",), EVERYTHING),
+    # Run by hand, on a quiet machine.
+    Rule(("infra/bench/",), Effect()),
+    # Read by people only; lint, types, unit tests and hooks run for them all the same.
+    Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
+    Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),
+)
+"""A path that no rule knows asks for everything: forgetting a row costs minutes, never a test."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """How one image is built, and all that can change what is in it."""
+
+    context: str
+    dockerfile: str
+    inputs: tuple[str, ...]
+    locks: tuple[str, ...] = field(default=())
+    """Where its bill of materials is read from."""
+
+
+def _service_image(name: str) -> Image:
+    lock = f"{name}/requirements.lock"
+    inputs = ("common/src/", f"{name}/src/", lock, f"{name}/Dockerfile", ".dockerignore")
+    return Image(".", f"{name}/Dockerfile", inputs, (lock,))
+
+
+TOOLS_LOCK = "infra/k8s/tools/requirements.lock"
+
+IMAGES = {
+    **{name: _service_image(name) for name in SERVICES},
+    "client": Image("client", "client/Dockerfile", ("client/",), ("client/package-lock.json",)),
+    "tools": Image(
+        ".",
+        "infra/k8s/tools/Dockerfile",
+        ("common/src/", "infra/local/src/", TOOLS_LOCK, "infra/k8s/tools/Dockerfile", ".dockerignore"),
+        (TOOLS_LOCK,),
+    ),
+}
+
+
+def image_inputs(name: str) -> tuple[str, ...]:
+    """The paths whose content decides what the image holds; raises `KeyError`."""
+    return IMAGES[name].inputs

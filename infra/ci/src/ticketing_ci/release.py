@@ -1,0 +1,116 @@
+"""Puts an overlay with images by digest on the cluster, tries it, and puts the last good one back if it fails."""
+
+import base64
+import gzip
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ticketing_ci.cluster import NAMESPACE, Cluster, ClusterError
+
+__all__ = ["ReleaseError", "overlay", "release", "render", "running_images"]
+
+RECORD = "ticketing-release"
+"""The ConfigMap with the manifests of the last release that passed: going back takes settings and routes along."""
+
+ROLLED_OUT = ("Deployment", "StatefulSet")
+MINUTES_10 = 600
+
+
+class ReleaseError(RuntimeError):
+    """The release did not come to stand; the message says why, and what stands now."""
+
+
+def overlay(base: str, images: Mapping[str, str]) -> str:
+    """A kustomization on top of `base` in which every image is a digest of the registry's."""
+    pinned = []
+    for name, target in images.items():
+        repository, digest = target.split("@")
+        pinned.append({"name": f"ticketing/{name}", "newName": repository, "digest": digest})
+    kinds = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    return str(yaml.safe_dump({**kinds, "resources": [base], "images": pinned}, sort_keys=False))
+
+
+def render(root: Path, environment: str, images: Mapping[str, str]) -> str:
+    """What is applied; raises `subprocess.CalledProcessError`, and `ReleaseError` when an image has no digest."""
+    folder = root / ".local" / "release" / environment
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kustomization.yaml").write_text(overlay(f"../../../infra/k8s-{environment}", images))
+    text = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=True).stdout
+    loose = sorted({image for image in _images(yaml.safe_load_all(text)) if image.startswith("ticketing/")})
+    if loose:
+        raise ReleaseError(f"without a digest: {', '.join(loose)}")
+    return text
+
+
+def running_images(cluster: Cluster, names: tuple[str, ...]) -> dict[str, str]:
+    """What runs there now, by digest; raises `ReleaseError` when a part has never been released."""
+    found: dict[str, str] = {}
+    for kind in ("deployments", "cronjobs"):
+        for image in _images(cluster.list(kind)):
+            name = image.split("@")[0].rsplit("/", 1)[-1]
+            if name in names and "@sha256:" in image:
+                found[name] = image
+    if absent := sorted(set(names) - found.keys()):
+        raise ReleaseError(f"nothing of {', '.join(absent)} was ever released here; release a version first")
+    return found
+
+
+def release(
+    cluster: Cluster, text: str, revision: str, smoke: Callable[[], None], say: Callable[[str], None] = print
+) -> None:
+    """Apply, wait, try, and remember; raises `ReleaseError` after having gone back."""
+    record = cluster.get("configmap", RECORD)
+    try:
+        say(f"Applying {revision}")
+        _bring_up(cluster, text)
+        say("Rolled out; trying it")
+        smoke()
+    except ClusterError as failure:
+        say(f"Failed: {failure}")
+        if record is None:
+            raise ReleaseError("failed, and there is no earlier release to go back to") from failure
+        before = str(record["data"]["revision"])
+        say(f"Going back to {before}")
+        try:
+            _bring_up(cluster, _unpacked(record))
+        except ClusterError as second:
+            raise ReleaseError(f"failed, and so did going back to {before}: {second}") from failure
+        raise ReleaseError(f"failed; {before} is back") from failure
+    cluster.store(_record(text, revision))
+    say(f"{revision} stands")
+
+
+def _bring_up(cluster: Cluster, text: str) -> None:
+    cluster.apply(text)
+    for manifest in yaml.safe_load_all(text):
+        if manifest and manifest["kind"] in ROLLED_OUT:
+            cluster.wait(f"{manifest['kind'].lower()}/{manifest['metadata']['name']}", MINUTES_10)
+
+
+def _record(text: str, revision: str) -> dict[str, Any]:
+    packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": RECORD, "namespace": NAMESPACE},
+        "data": {"revision": revision},
+        "binaryData": {"manifests.yaml.gz": packed},
+    }
+
+
+def _unpacked(record: Mapping[str, Any]) -> str:
+    return gzip.decompress(base64.b64decode(record["binaryData"]["manifests.yaml.gz"])).decode()
+
+
+def _images(found: Any) -> list[str]:
+    """Every `image` of a container, at whatever depth a kind keeps it."""
+    if isinstance(found, dict):
+        here = [found["image"]] if isinstance(found.get("image"), str) else []
+        return here + [image for value in found.values() for image in _images(value)]
+    if isinstance(found, str) or not hasattr(found, "__iter__"):
+        return []
+    return [image for item in found for image in _images(item)]

@@ -1,0 +1,80 @@
+"""The first thing that is asked of a release: the demo where money is a game, the public pages where it is not."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ticketing_ci.cluster import Cluster, ClusterError
+
+__all__ = ["demo_job", "play_demo", "read_pages"]
+
+DEADLINE_SECONDS = 330
+PAGES = (
+    "/",
+    "/api/tickets?limit=1",
+    "/api/users/currentuser",
+    "/api/orders/openapi.json",
+    "/api/payments/openapi.json",
+)
+"""One page of the client and one answer of each service that has a door, none of which changes anything."""
+
+
+def demo_job(root: Path, image: str) -> dict[str, Any]:
+    """The Job that `skaffold verify` would run, from the same two files, with this image."""
+    job: dict[str, Any] = yaml.safe_load((root / "infra/k8s-dev/verify.yaml").read_text())
+    told = yaml.safe_load((root / "skaffold.yaml").read_text())["verify"][0]["container"]
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    container.update(image=image, command=told["command"], args=told["args"])
+    return job
+
+
+def play_demo(
+    cluster: Cluster,
+    job: dict[str, Any],
+    sleep: Callable[[float], None] = time.sleep,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Play it to its end inside the cluster; raises `ClusterError` when it fails or does not end."""
+    name = str(job["metadata"]["name"])
+    cluster.delete("job", name)
+    cluster.apply(yaml.safe_dump(job))
+    for _ in range(DEADLINE_SECONDS // 2):
+        status = (cluster.get("job", name) or {}).get("status", {})
+        if status.get("succeeded") or status.get("failed"):
+            # A pod that never started has no log, and that must not hide which it was.
+            try:
+                say(cluster.logs(f"job/{name}"))
+            except ClusterError as unread:
+                say(str(unread))
+            if status.get("succeeded"):
+                return
+            raise ClusterError("the demo failed")
+        sleep(2)
+    raise ClusterError(f"the demo did not end within {DEADLINE_SECONDS} s")
+
+
+def read_pages(address: str, attempts: int = 5, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Ask for each page from outside, through name, certificate and gateway; raises `ClusterError`."""
+    for page in PAGES:
+        for attempt in range(1, attempts + 1):
+            problem = _problem(f"{address.rstrip('/')}{page}")
+            if problem is None:
+                break
+            if attempt == attempts:
+                raise ClusterError(f"{page}: {problem}")
+            sleep(attempt)
+
+
+def _problem(url: str) -> str | None:
+    if not url.startswith(("https://", "http://")):
+        return "not an address"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # the scheme was looked at above
+            return None if answer.status == 200 else f"answered {answer.status}"
+    except (urllib.error.URLError, TimeoutError) as failure:
+        return str(failure)

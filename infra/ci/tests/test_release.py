@@ -1,0 +1,173 @@
+"""A release that stands, and releases that do not, on a cluster made of a list."""
+
+import base64
+import gzip
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ticketing_ci.cluster import ClusterError, Manifest
+from ticketing_ci.release import RECORD, ReleaseError, overlay, release, running_images
+from ticketing_ci.smoke import demo_job, play_demo, read_pages
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[3]
+DIGEST = "sha256:" + "a" * 64
+
+
+class OnPaper:
+    """Remembers what was asked of it, and refuses to roll out texts with a certain word."""
+
+    def __init__(self, bad: str = "broken", objects: Mapping[tuple[str, str], Manifest] | None = None) -> None:
+        self.bad, self.objects = bad, dict(objects or {})
+        self.applied: list[str] = []
+        self.waited: list[str] = []
+        self.restarted: list[str] = []
+        self.stored: list[Manifest] = []
+
+    def apply(self, text: str) -> None:
+        self.applied.append(text)
+
+    def store(self, manifest: Mapping[str, Any]) -> None:
+        self.stored.append(dict(manifest))
+        self.objects[(manifest["kind"].lower(), manifest["metadata"]["name"])] = dict(manifest)
+
+    def get(self, kind: str, name: str) -> Manifest | None:
+        return self.objects.get((kind, name))
+
+    def list(self, kind: str) -> Sequence[Manifest]:
+        return [found for (of_kind, _), found in self.objects.items() if f"{of_kind}s" == kind]
+
+    def wait(self, target: str, seconds: int) -> None:
+        self.waited.append(target)
+        if self.bad in self.applied[-1]:
+            raise ClusterError(f"{target} waits in vain")
+
+    def restart(self, deployment: str) -> None:
+        self.restarted.append(deployment)
+
+    def delete(self, kind: str, name: str) -> None:
+        pass
+
+    def logs(self, target: str) -> str:
+        return f"log of {target}"
+
+
+def _text(mark: str) -> str:
+    kinds = ("ConfigMap", "StatefulSet", "Deployment")
+    return yaml.safe_dump_all({"kind": kind, "metadata": {"name": f"{kind.lower()}-1", "mark": mark}} for kind in kinds)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _standing(mark: str) -> OnPaper:
+    cluster = OnPaper()
+    release(cluster, _text(mark), mark, smoke=lambda: None, say=_silent)
+    return cluster
+
+
+def _fails() -> None:
+    raise ClusterError("the demo failed")
+
+
+def test_a_release_is_rolled_out_tried_and_remembered_in_this_order() -> None:
+    cluster = OnPaper()
+    seen: list[tuple[int, int]] = []
+
+    release(
+        cluster, _text("one"), "v1", smoke=lambda: seen.append((len(cluster.waited), len(cluster.stored))), say=_silent
+    )
+
+    assert cluster.waited == ["statefulset/statefulset-1", "deployment/deployment-1"]
+    assert seen == [(2, 0)]
+    record = cluster.objects[("configmap", RECORD)]
+    assert record["data"] == {"revision": "v1"}
+    assert gzip.decompress(base64.b64decode(record["binaryData"]["manifests.yaml.gz"])).decode() == _text("one")
+
+
+@pytest.mark.parametrize(("mark", "smoke"), [("broken", lambda: None), ("two", _fails)])
+def test_what_fails_to_roll_out_or_to_pass_is_taken_back(mark: str, smoke: Callable[[], None]) -> None:
+    cluster = _standing("one")
+
+    with pytest.raises(ReleaseError, match="one is back"):
+        release(cluster, _text(mark), "v2", smoke=smoke, say=_silent)
+
+    assert cluster.applied == [_text("one"), _text(mark), _text("one")]
+    assert cluster.objects[("configmap", RECORD)]["data"]["revision"] == "one"
+
+
+def test_a_first_release_that_fails_says_that_there_is_no_way_back() -> None:
+    cluster = OnPaper()
+
+    with pytest.raises(ReleaseError, match="no earlier release"):
+        release(cluster, _text("one"), "v1", smoke=_fails, say=_silent)
+
+    assert cluster.stored == []
+
+
+def test_a_way_back_that_fails_too_is_told() -> None:
+    cluster = _standing("one")
+    cluster.bad = "mark"
+
+    with pytest.raises(ReleaseError, match="so did going back to one"):
+        release(cluster, _text("two"), "v2", smoke=lambda: None, say=_silent)
+
+
+def test_the_overlay_names_every_image_by_its_digest() -> None:
+    found = yaml.safe_load(overlay("../../k8s-dev", {"orders": f"r.example/p/orders@{DIGEST}"}))
+
+    assert found["resources"] == ["../../k8s-dev"]
+    assert found["images"] == [{"name": "ticketing/orders", "newName": "r.example/p/orders", "digest": DIGEST}]
+
+
+def _deployment(name: str, image: str, **spec: Any) -> Manifest:
+    containers = [{"name": name, "image": image, **spec}]
+    return {"metadata": {"name": name}, "spec": {"template": {"spec": {"containers": containers}}}}
+
+
+def test_what_runs_is_found_by_digest_and_nothing_else_is_taken() -> None:
+    orders = f"r.example/p/orders@{DIGEST}"
+    objects = {
+        ("deployment", "orders"): _deployment("orders", orders),
+        ("deployment", "other"): _deployment("other", f"r.example/p/other@{DIGEST}"),
+        ("deployment", "auth"): _deployment("auth", "r.example/p/auth:latest"),
+    }
+
+    assert running_images(OnPaper(objects=objects), ("orders",)) == {"orders": orders}
+    with pytest.raises(ReleaseError, match="auth"):
+        running_images(OnPaper(objects=objects), ("orders", "auth"))
+
+
+def test_the_demo_is_the_one_that_skaffold_plays() -> None:
+    container = demo_job(ROOT, f"r.example/p/tools@{DIGEST}")["spec"]["template"]["spec"]["containers"][0]
+
+    assert container["image"] == f"r.example/p/tools@{DIGEST}"
+    assert container["command"] == ["python3", "-m", "ticketing_local"]
+    assert container["args"][0] == "demo"
+
+
+@pytest.mark.parametrize(("status", "refused"), [({"succeeded": 1}, False), ({"failed": 1}, True), ({}, True)])
+def test_the_demo_is_waited_for_and_its_log_is_shown(status: dict[str, int], refused: bool) -> None:
+    cluster = OnPaper(objects={("job", "demo"): {"status": status}})
+    said: list[str] = []
+
+    def play() -> None:
+        play_demo(cluster, {"metadata": {"name": "demo"}}, sleep=lambda _: None, say=said.append)
+
+    if refused:
+        with pytest.raises(ClusterError, match="demo"):
+            play()
+    else:
+        play()
+    assert said == (["log of job/demo"] if status else [])
+
+
+def test_only_an_address_of_the_web_is_read() -> None:
+    with pytest.raises(ClusterError, match="not an address"):
+        read_pages("file:///etc", attempts=1)
