@@ -124,7 +124,7 @@ browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium t
 	@data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data'; rm -rf '$$data EXIT && \
 	  RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off $(BIN)/ticketing up --detach --data-dir $$data && \
 	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
-	  cd client && BASE_URL=$$address npm run --silent test:e2e
+	  BASE_URL=$$address npm --prefix client run --silent test:e2e
 
 # --- documents -------------------------------------------------------------------------------------------------
 
