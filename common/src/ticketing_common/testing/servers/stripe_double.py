@@ -10,7 +10,7 @@ __all__ = ["StripeDouble"]
 
 
 class StripeDouble(ServerProcess):
-    """Answers Stripe's API on loopback; what it cannot do is listed in docs/payments.md."""
+    """Answers Stripe's API on loopback; what it cannot do is listed in payments/README.md."""
 
     name = "stripe-double"
 
