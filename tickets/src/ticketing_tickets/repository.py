@@ -24,6 +24,11 @@ _ORDERINGS: Final[Mapping[TicketSort, tuple[str, int]]] = {
     TicketSort.STARTS_AT: ("starts_at", ASCENDING),
     TicketSort.STARTS_AT_FALLING: ("starts_at", DESCENDING),
 }
+_ORDERING_INDEXES: Final = {
+    "created_at": "status_created_at",
+    "price_cents": "status_price",
+    "starts_at": "status_starts_at",
+}
 _TIMES: Final = frozenset({"created_at", "starts_at"})
 _NULLABLE: Final = frozenset({"starts_at"})
 _UNSHOWN: Final = {"outbox": 0, "outbox_parked": 0, "words": 0}
@@ -77,11 +82,12 @@ class TicketRepository(Repository[Ticket]):
     async def _walk(self, selection: Document, field: str, direction: int, page: PageRequest) -> Page[Ticket]:
         """What comes after the cursor: stretch by stretch, until there is one more than a page holds."""
         documents: list[Document] = []
+        hint = _index_for(selection, field)
         for stretch, keys in _stretches(field, direction, page.after):
             wanted = page.limit + 1 - len(documents)
             if wanted == 0:
                 break
-            found = self.collection.find({"$and": [selection, stretch]}, _UNSHOWN)
+            found = self.collection.find({"$and": [selection, stretch]}, _UNSHOWN, hint=hint)
             documents += await found.sort([(key, direction) for key in keys]).limit(wanted).to_list(wanted)
         tickets = [self.to_entity(document) for document in documents]
         return Page.cut(tickets, page.limit, _position(tickets[: page.limit], field))
@@ -119,6 +125,17 @@ def _selection(search: TicketSearch) -> Document:
         # Folded words are letters and digits only: nothing in them means anything in an expression.
         selection["$and"] = [{"words": {"$regex": f"^{word}"}} for word in search.words]
     return selection
+
+
+def _index_for(selection: Document, field: str) -> str | None:
+    """The index that reads just this walk and nothing beside it; none, where a further condition may serve better.
+
+    Left to itself the planner tries all indexes on `status` against each other, and on a busy server it was seen to
+    take one that reads and sorts ten times as many keys.
+    """
+    if selection.keys() - {"user_id", "status", field}:
+        return None
+    return "seller_created_at" if "user_id" in selection else _ORDERING_INDEXES[field]
 
 
 def _stretches(field: str, direction: int, after: tuple[CursorValue, ...]) -> list[tuple[Document, Sequence[str]]]:
