@@ -14,6 +14,14 @@ from ticketing_tickets.domain import LISTED, Ticket, TicketSearch, TicketSort
 from ticketing_tickets.publishers import ticket_created
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 
+FIELD_OF = {
+    TicketSort.NEWEST: "created_at",
+    TicketSort.OLDEST: "created_at",
+    TicketSort.PRICE: "price_cents",
+    TicketSort.PRICE_FALLING: "price_cents",
+    TicketSort.STARTS_AT: "starts_at",
+    TicketSort.STARTS_AT_FALLING: "starts_at",
+}
 NOON = datetime(2999, 6, 1, 12, tzinfo=UTC)
 
 
@@ -63,6 +71,7 @@ async def test_an_index_carries_every_page_of_every_order(
     for query in queries:
         assert "COLLSCAN" not in query["planSummary"]
         assert not query.get("hasSortStage")
+        assert FIELD_OF[sort] in query["planSummary"], "the planner was left to choose"
         # At most one key more per branch of the merge than was asked for.
         assert query["keysExamined"] <= 101 + 2 * len(statuses), query
 

@@ -76,6 +76,10 @@ def _fails() -> None:
     raise ClusterError("the demo failed")
 
 
+def _surprises() -> None:
+    raise ConnectionResetError
+
+
 def test_a_release_is_rolled_out_tried_and_remembered_in_this_order() -> None:
     cluster = OnPaper()
     seen: list[tuple[int, int]] = []
@@ -91,7 +95,7 @@ def test_a_release_is_rolled_out_tried_and_remembered_in_this_order() -> None:
     assert gzip.decompress(base64.b64decode(record["binaryData"]["manifests.yaml.gz"])).decode() == _text("one")
 
 
-@pytest.mark.parametrize(("mark", "smoke"), [("broken", lambda: None), ("two", _fails)])
+@pytest.mark.parametrize(("mark", "smoke"), [("broken", lambda: None), ("two", _fails), ("two", _surprises)])
 def test_what_fails_to_roll_out_or_to_pass_is_taken_back(mark: str, smoke: Callable[[], None]) -> None:
     cluster = _standing("one")
 

@@ -130,8 +130,8 @@ def _selection(search: TicketSearch) -> Document:
 def _index_for(selection: Document, field: str) -> str | None:
     """The index that reads just this walk and nothing beside it; none, where a further condition may serve better.
 
-    Left to itself the planner tries all indexes on `status` against each other, and on a busy server it was seen to
-    take one that reads and sorts ten times as many keys.
+    Left to itself the planner tries the candidates against each other, and on a busy server it was seen to take one
+    that read ten times as many keys.
     """
     if selection.keys() - {"user_id", "status", field}:
         return None

@@ -69,7 +69,7 @@ def release(
         _bring_up(cluster, text)
         say("Rolled out; trying it")
         smoke()
-    except ClusterError as failure:
+    except Exception as failure:  # whatever it was, nobody has seen this release work
         say(f"Failed: {failure}")
         if record is None:
             raise ReleaseError("failed, and there is no earlier release to go back to") from failure

@@ -1,9 +1,9 @@
 """The first thing that is asked of a release: the demo where money is a game, the public pages where it is not."""
 
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -76,5 +76,5 @@ def _problem(url: str) -> str | None:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # the scheme was looked at above
             return None if answer.status == 200 else f"answered {answer.status}"
-    except (urllib.error.URLError, TimeoutError) as failure:
-        return str(failure)
+    except (OSError, HTTPException) as failure:  # urllib wraps only some of what a connection can meet
+        return str(failure) or type(failure).__name__
