@@ -10,7 +10,7 @@ from ticketing_ci.git import tracked
 from ticketing_ci.parts import IMAGES, RULES, SUITES
 
 ROOT = Path(__file__).resolve().parents[3]
-LATER = {"LICENSE", "infra/bench/"}
+LATER = {"LICENSE"}
 
 
 @pytest.mark.unit

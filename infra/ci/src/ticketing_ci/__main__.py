@@ -14,6 +14,8 @@ from ticketing_ci.parts import IMAGES, SERVICES
 ROOT = Path(__file__).resolve().parents[4]
 ALLOWANCES = ROOT / "infra/ci/allowances.toml"
 
+PACKAGES = ("common", *SERVICES, "infra/local", "infra/bench")
+
 
 def _changes(options: argparse.Namespace) -> None:
     print("\n".join(changes.lines(changes.plan_since(options.base, options.head))))
@@ -99,9 +101,7 @@ def _secrets(_: argparse.Namespace) -> None:
 
 def _notes(options: argparse.Namespace) -> None:
     version, changelog = options.version.removeprefix("v"), (ROOT / "CHANGELOG.md").read_text()
-    _end(
-        "\n".join(versions.problems(version, versions.versions(ROOT, ("common", *SERVICES, "infra/local")), changelog))
-    )
+    _end("\n".join(versions.problems(version, versions.versions(ROOT, PACKAGES), changelog)))
     print(versions.notes(changelog, version))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 __all__ = ["EVERYTHING", "IMAGES", "RULES", "SERVICES", "SUITES", "Effect", "Image", "Rule", "image_inputs"]
 
 SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
-SUITES = ("common", *SERVICES, "infra/local", "infra/ci", "nats-tests")
+SUITES = ("common", *SERVICES, "infra/local", "infra/bench", "infra/ci", "nats-tests")
 """Folders with tests that start something; each is one cell of the matrix."""
 
 
@@ -60,8 +60,8 @@ RULES = (
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
     Rule(("infra/ci/",), EVERYTHING),
-    # Run by hand, on a quiet machine.
-    Rule(("infra/bench/",), Effect()),
+    # Load runs are for a quiet machine and run by hand; the short fault run is a test.
+    Rule(("infra/bench/",), Effect(frozenset({"infra/bench"}), product=True)),
     # Read by people only; lint, types, unit tests and hooks run for them all the same.
     Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
     Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),

@@ -1,0 +1,1 @@
+"""Load, latency and fault runs against the whole marketplace, and their plots."""
