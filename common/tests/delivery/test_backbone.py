@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ticketing_common.delivery import Backbone, Subscription
+from ticketing_common.delivery import backbone as room
 from ticketing_common.entity import Entity, new_id
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.events.subjects import EXPIRATIONS, ORDERS
@@ -58,6 +59,35 @@ async def test_when_nothing_is_missing_indexes_and_streams_exist_and_events_flow
 
     await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
     assert {"label", "outbox_at"} <= set(await database["parcels"].index_information())
+    await backbone.stop()
+
+
+async def test_a_stream_that_is_lost_while_we_run_is_made_again_and_what_was_committed_is_told(
+    settings: EventServiceSettings, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "STREAMS_SECONDS", 0.2)
+    heard: list[str] = []
+
+    async def hear(event: ExpirationCompleted) -> None:
+        heard.append(event.data.order_id)
+
+    backbone, parcels = joined(settings)
+    backbone.subscribe([Subscription(EXPIRATIONS, {ExpirationCompleted: hear})])
+    backbone.start()
+    await backbone.wait_until_ready()
+    await parcels.add(Parcel(label="before"), told)
+
+    async def heard_the_first() -> bool:
+        return heard == ["before"]
+
+    await until(heard_the_first)
+    await bus.js.delete_stream(EXPIRATIONS)
+    await parcels.add(Parcel(label="meanwhile"), told)
+
+    async def heard_the_second() -> bool:
+        return heard == ["before", "meanwhile"]
+
+    await until(heard_the_second, 20.0)
     await backbone.stop()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ticketing_common.delivery import Consumer, DeadLetter
 from ticketing_common.delivery import consumer as room
+from ticketing_common.delivery.advisories import given_up
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import ExpirationCompleted
@@ -171,6 +172,7 @@ async def test_an_event_that_fails_too_often_is_buried_with_all_that_is_needed(
         await until(buried)
         await until(all_settled)
 
+    assert await given_up(bus.js) == []  # the broker's advisory says that we ended it ourselves
     (letter,) = await letters(bus)
     assert handled.attempts == letter.attempts == 3
     assert (letter.consumer, letter.stream, letter.sequence) == (DURABLE, EXPIRATIONS, 1)

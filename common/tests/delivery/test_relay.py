@@ -47,6 +47,14 @@ class Replica:
     def published(self, path: str) -> int:
         return int(RELAY_PUBLISHED.labels(self.service, path)._value.get())
 
+    def has_published(self, count: int) -> Callable[[], Awaitable[bool]]:
+        """It counts after the entry is removed, and that is after the event can be seen."""
+
+        async def reached() -> bool:
+            return self.published("nudge") + self.published("sweep") >= count
+
+        return reached
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Replica"]:
         await self.parcels.ensure_indexes()
@@ -90,7 +98,8 @@ async def test_a_commit_is_on_the_bus_at_once_and_its_outbox_empty(
     async def empty() -> bool:
         return await waiting(database) == 0
 
-    await until(empty, 1.0)
+    await until(empty)
+    await until(replica.has_published(1))
     assert await versions(bus) == [("a", 1)]
     assert (replica.published("nudge"), replica.published("sweep")) == (1, 0)
 
@@ -113,11 +122,12 @@ async def test_every_version_goes_out_once_and_in_order(
         assert [version for one, version in seen if one == label] == [1, 2, 3, 4, 5]
 
 
-async def test_what_a_crash_left_behind_is_swept(replica: Replica, bus: Bus, database: Database) -> None:
+async def test_what_a_crash_left_behind_is_swept(replica: Replica, bus: Bus, database: Database, until: Until) -> None:
     await silent(database).add(Parcel(label="a"), told)
 
     await bus.expect(ExpirationCompleted)
 
+    await until(replica.has_published(1))
     assert (replica.published("nudge"), replica.published("sweep")) == (0, 1)
 
 
@@ -239,6 +249,7 @@ async def test_a_relay_without_the_lease_still_nudges(
         await replica.parcels.add(Parcel(label="a"), told)
         await bus.expect(ExpirationCompleted)
 
+    await until(replica.has_published(1))
     assert (replica.published("nudge"), replica.published("sweep")) == (1, 0)
 
 

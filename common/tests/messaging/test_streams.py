@@ -5,7 +5,7 @@ import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from ticketing_common.events.subjects import DEAD_LETTERS, ORDERS, STREAM_SUBJECTS
+from ticketing_common.events.subjects import ORDERS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import (
     ConfigurationDriftError,
     consumer_config,
@@ -32,12 +32,12 @@ def durable() -> ConsumerConfig:
     )
 
 
-@pytest.mark.parametrize("name", STREAM_SUBJECTS)
+@pytest.mark.parametrize("name", [*STREAM_SUBJECTS, *SAFETY_NETS])
 async def test_a_stream_is_as_declared(bus: Bus, name: str) -> None:
     info = await bus.js.stream_info(name)
-    assert info.config.subjects == [STREAM_SUBJECTS[name]]
+    assert info.config.subjects == ([STREAM_SUBJECTS[name]] if name in STREAM_SUBJECTS else list(SAFETY_NETS[name]))
     assert info.config.storage == StorageType.FILE
-    assert info.config.max_age == (90 if name == DEAD_LETTERS else 7) * DAY_SECONDS
+    assert info.config.max_age == (90 if name in SAFETY_NETS else 7) * DAY_SECONDS
     assert info.config.duplicate_window == 15 * 60
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 import pytest
+from prometheus_client import REGISTRY
 
 from ticketing_common.entity import Entity, new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
@@ -201,10 +202,15 @@ async def test_enums_are_stored_as_plain_words_and_unknown_fields_survive(parcel
     assert found["later_idea"] == 1
 
 
+def refusals() -> float:
+    return REGISTRY.get_sample_value("outbox_full_total", {"collection": "parcels"}) or 0.0
+
+
 async def test_a_thing_with_too_many_untold_events_is_refused(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "MAX_ENTRIES", 3)
+    refused_before = refusals()
     await parcels.add(parcel := Parcel(label="a"), told)
     await parcels.update(parcel.id, stamp)
     await parcels.update(parcel.id, stamp)
@@ -214,6 +220,19 @@ async def test_a_thing_with_too_many_untold_events_is_refused(
 
     assert refused.value.retry_after_seconds > 0
     assert (await parcels.get(parcel.id)).stamps == 2
+    assert refusals() == refused_before + 1
+
+
+async def test_a_thing_with_too_many_untold_events_is_not_restated(
+    parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MAX_ENTRIES", 2)
+    await parcels.add(parcel := Parcel(label="a"), told)
+
+    assert await parcels.restate(parcel, told)
+    assert not await parcels.restate(parcel, told)
+
+    assert len((await document(parcels, parcel))["outbox"]) == 2
 
 
 async def test_many_are_saved_in_one_go_each_with_its_event(parcels: ParcelRepository, commits: list[Commit]) -> None:

@@ -10,7 +10,7 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
-from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS, ORDERS, PAYMENTS, STREAM_SUBJECTS, TICKETS
+from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
 from ticketing_common.messaging import consumer_config, ensure_consumer, ensure_stream, stream_config
 from ticketing_common.testing.servers import NatsServer
 
@@ -59,7 +59,7 @@ async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
             address = server.url.replace("nats://", f"nats://{login}@")
             connections[user] = await nats.connect(address, error_cb=ignore)
         for user, stream in OWN.items():
-            for name in (stream, DEAD_LETTERS):
+            for name in (stream, *SAFETY_NETS):
                 await ensure_stream(connections[user].jetstream(), stream_config(name, replicas=1))
         yield connections
     finally:

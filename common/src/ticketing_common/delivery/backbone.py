@@ -8,7 +8,7 @@ import nats.errors
 import nats.js.errors
 
 from ticketing_common.entity import Entity
-from ticketing_common.events.subjects import DEAD_LETTERS
+from ticketing_common.events.subjects import SAFETY_NETS
 from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, Repository, connect
@@ -29,7 +29,9 @@ E = TypeVar("E", bound=Entity)
 
 SETUP_RETRY_SECONDS: Final = 0.5
 MENDING_SECONDS: Final = 5.0
-SWEEP_LEASE_SECONDS: Final = 10.0
+STREAMS_SECONDS: Final = 10.0
+SWEEP_LEASE_SECONDS: Final = 5.0
+"""So much later than usual is swept what was left by a replica that was killed while it held the lease."""
 
 
 class _HasIndexes(Protocol):
@@ -54,6 +56,7 @@ class Backbone:
         self._consumers: list[Consumer] = []
         self._resync: Resync[Any] | None = None
         self._setup: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._missing: set[str] = {"database", "start-up"}
         if isinstance(settings, EventServiceSettings):
             self._bus = NatsConnection(settings, name=settings.service_name)
@@ -128,9 +131,10 @@ class Backbone:
 
     async def stop(self) -> None:
         """End in the order that loses nothing: hear no more, tell what is committed, leave the bus and the database."""
-        if self._setup is not None:
-            self._setup.cancel()
-            await asyncio.gather(self._setup, return_exceptions=True)
+        beginnings = [task for task in (self._setup, self._keeper) if task is not None]
+        for task in beginnings:
+            task.cancel()
+        await asyncio.gather(*beginnings, return_exceptions=True)
         if self._resync is not None:
             await self._resync.stop()
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
@@ -165,22 +169,36 @@ class Backbone:
         if self._bus is None or self._relay is None:
             return
         await self._bus.connect()
-        names = [DEAD_LETTERS] if self._publishes is None else [self._publishes, DEAD_LETTERS]
-        while True:
-            try:
-                for name in names:
-                    await ensure_stream(self._bus.js, stream_config(name, replicas=self._nats.nats_replicas))
-            except ConfigurationDriftError as error:
-                log.error("a stream is not as declared; mend it by hand", error=str(error))
-                await asyncio.sleep(MENDING_SECONDS)
-            except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
-                log.warning("streams not ready, trying again", error=repr(error))
-                await asyncio.sleep(SETUP_RETRY_SECONDS)
-            else:
-                break
+        while again_in_seconds := await self._declare_streams():  # noqa: ASYNC110 (we wait for the broker)
+            await asyncio.sleep(again_in_seconds)
         self._missing.discard("nats")
+        self._keeper = asyncio.create_task(self._keep_streams())
         self._relay.start()
         for consumer in self._consumers:
             consumer.start()
         if self._resync is not None:
             await self._resync.start()
+
+    async def _declare_streams(self) -> float:
+        """Make the streams be as declared; how long to wait before trying again (seconds), 0 when they are."""
+        names = [*SAFETY_NETS] if self._publishes is None else [self._publishes, *SAFETY_NETS]
+        try:
+            for name in names:
+                await ensure_stream(self.bus.js, stream_config(name, replicas=self._nats.nats_replicas))
+        except ConfigurationDriftError as error:
+            log.error("a stream is not as declared; mend it by hand", error=str(error))
+            return MENDING_SECONDS
+        except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
+            log.warning("streams not ready, trying again", error=repr(error))
+            return SETUP_RETRY_SECONDS
+        return 0.0
+
+    async def _keep_streams(self) -> None:
+        """Make a stream again that was lost while we run; what is committed meanwhile waits in the outbox.
+
+        What the stream held is gone: `ticketing resync` tells it once more.
+        """
+        while True:
+            await asyncio.sleep(STREAMS_SECONDS)
+            if self.bus.connected:
+                await self._declare_streams()

@@ -1,7 +1,7 @@
 """Events that could not be handled: copied to a stream of their own with the reason, before they are let go."""
 
 import traceback
-from typing import Self
+from typing import Final, Self
 
 from nats.aio.msg import Msg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -12,9 +12,14 @@ from ticketing_common.messaging import Message, Publisher
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DEAD_LETTERS
 
+from .advisories import COPIED
+
 __all__ = ["DeadLetter", "DeadLetters"]
 
 log = get_logger(__name__)
+
+TERMINATE: Final = f"+TERM {COPIED}".encode()
+"""The client's own `term()` cannot say why, and the broker's advisory of it would look like a lost message."""
 
 
 class DeadLetter(BaseModel):
@@ -70,7 +75,7 @@ class DeadLetters:
         await self._publisher.publish(
             Message(f"{DEAD_LETTERS_SUBJECT}.{consumer}", letter.model_dump_json().encode(), letter.id)
         )
-        await message.term()
+        await message.respond(TERMINATE)
         DEAD_LETTERS.labels(consumer).inc()
         log.error(
             "event buried in the dead letters",

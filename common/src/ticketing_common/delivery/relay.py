@@ -139,8 +139,10 @@ class Relay:
                 if self._connection.connected:
                     await self._sweep()
                 if loop.time() >= stats_due:
+                    begun = loop.time()
                     await self._measure()
-                    stats_due = loop.time() + STATS_SECONDS
+                    # Counting a long backlog takes a while: never more than a twentieth of the time goes into it.
+                    stats_due = begun + max(STATS_SECONDS, 20 * (loop.time() - begun))
             except DatabaseUnavailableError as error:
                 log.warning("sweep put off, the database is away", error=repr(error))
             except Exception:

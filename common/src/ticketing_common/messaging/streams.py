@@ -16,7 +16,7 @@ from nats.js.api import (
 )
 from nats.js.errors import BadRequestError, NotFoundError, ServerError
 
-from ticketing_common.events.subjects import DEAD_LETTERS, STREAM_SUBJECTS
+from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["ConfigurationDriftError", "consumer_config", "ensure_consumer", "ensure_stream", "stream_config"]
@@ -36,12 +36,12 @@ def stream_config(name: str, *, replicas: int) -> StreamConfig:
     """The declared shape of a stream; every limit is spelled out, none is left to the broker's defaults."""
     return StreamConfig(
         name=name,
-        subjects=[STREAM_SUBJECTS[name]],
+        subjects=list(SAFETY_NETS[name]) if name in SAFETY_NETS else [STREAM_SUBJECTS[name]],
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         discard=DiscardPolicy.OLD,
         num_replicas=replicas,
-        max_age=(90 if name == DEAD_LETTERS else 7) * DAY_SECONDS,
+        max_age=(90 if name in SAFETY_NETS else 7) * DAY_SECONDS,
         max_bytes=-1,
         max_msgs=-1,
         max_msg_size=512 * 1024,

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
+from ticketing_common.telemetry.metrics import OUTBOX_FULL
 
 from .mongo import ASCENDING, Collection, Document, Index, UpdateOne, ensure_indexes
 from .outbox import FIELD, MAX_ENTRIES, Outbox, OutboxEntry
@@ -80,6 +81,7 @@ class Repository(Generic[E]):
             result = await self.collection.update_one(unchanged, change)
             if result.matched_count == 0:
                 if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
+                    OUTBOX_FULL.labels(self.collection.name).inc()
                     raise UnavailableError(
                         "Too many events of this item wait for the event bus.", retry_after_seconds=5
                     )
@@ -116,7 +118,7 @@ class Repository(Generic[E]):
         self, entity: E, publishers: Sequence[Publisher[E]]
     ) -> tuple[Document, Document, list[OutboxEntry]]:
         """Raise the version; the condition under which the stored one is still what was loaded, and the update."""
-        unchanged = {"_id": entity.id, "version": entity.version, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": False}}
+        unchanged = _unchanged(entity)
         entity.version += 1
         entity.updated_at = utc_now()
         entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
@@ -146,14 +148,14 @@ class Repository(Generic[E]):
         raise ConcurrentUpdateError
 
     async def restate(self, entity: E, publish: Publisher[E]) -> bool:
-        """Tell the present state once more, at the version it has; False when it has changed meanwhile.
+        """Tell the present state once more, at the version it has; False when that is not needed.
 
-        For rebuilding what others know of this aggregate: whoever has it already sees an event of equal version.
+        For rebuilding what others know of this aggregate: whoever has it already sees an event of equal version. It is
+        not needed when the aggregate has changed meanwhile, or when so many of its events wait that it may not have
+        another: the newest of them tells the same.
         """
         entry = OutboxEntry.of(publish(entity))
-        result = await self.collection.update_one(
-            {"_id": entity.id, "version": entity.version}, {"$push": {FIELD: entry.to_document()}}
-        )
+        result = await self.collection.update_one(_unchanged(entity), {"$push": {FIELD: entry.to_document()}})
         if result.matched_count == 0:
             return False
         self.outbox.committed(entity.id, [entry])
@@ -180,3 +182,8 @@ class Repository(Generic[E]):
     def to_entity(self, document: Document) -> E:
         """The stored document as an aggregate; fields that it does not know are left out."""
         return self._adapter.validate_python({**document, "id": document["_id"]})
+
+
+def _unchanged(entity: Entity) -> Document:
+    """Still the document that was loaded, with room for one more event."""
+    return {"_id": entity.id, "version": entity.version, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": False}}

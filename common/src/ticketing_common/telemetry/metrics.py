@@ -9,6 +9,7 @@ __all__ = [
     "CONSUMER_LAG",
     "DEAD_LETTERS",
     "HTTP_SECONDS",
+    "OUTBOX_FULL",
     "OUTBOX_OLDEST",
     "OUTBOX_PARKED",
     "OUTBOX_PENDING",
@@ -24,6 +25,7 @@ HTTP_SECONDS: Final = Histogram(
 OUTBOX_PENDING: Final = Gauge("outbox_pending", "Events stored but not yet published", ["service", "collection"])
 OUTBOX_OLDEST: Final = Gauge("outbox_oldest_seconds", "Age of the oldest unpublished event", ["service", "collection"])
 OUTBOX_PARKED: Final = Gauge("outbox_parked", "Events set aside since the bus refuses them", ["service", "collection"])
+OUTBOX_FULL: Final = Counter("outbox_full", "Changes refused, as too many events of the document wait", ["collection"])
 RELAY_PUBLISHED: Final = Counter("relay_published", "Events acknowledged by the broker", ["service", "path"])
 CONSUMED: Final = Counter("events_consumed", "Events by what became of them", ["service", "consumer", "outcome"])
 CONSUMER_LAG: Final = Gauge("consumer_lag", "Events in the stream that this consumer has not had", ["consumer"])

@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 
 from ticketing_common.entity import new_id
 from ticketing_common.events import Event, parse_event
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
 
 __all__ = ["Bus", "Identity", "run_app", "service_settings_for"]
@@ -98,7 +98,7 @@ class Bus:
         client = await nats.connect(url)
         try:
             connected = cls(client)
-            for name in STREAM_SUBJECTS:
+            for name in (*STREAM_SUBJECTS, *SAFETY_NETS):
                 await ensure_stream(connected.js, stream_config(name, replicas=1))
             yield connected
         finally:

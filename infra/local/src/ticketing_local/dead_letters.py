@@ -1,15 +1,16 @@
-"""`ticketing dead-letters`: events that could not be handled, to read, send again, or forget."""
+"""`ticketing dead-letters`: events that no consumer goes on with, to read, send again, or forget."""
 
-from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 import nats.js.errors
 import typer
 from nats.aio.client import Client
+from nats.js.api import RawStreamMsg
 
+from ticketing_common.delivery.advisories import Advisory, given_up
 from ticketing_common.delivery.dead_letters import DeadLetter
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import DEAD_LETTERS
+from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS
 
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail
@@ -17,8 +18,106 @@ from .console import console, fail
 __all__ = ["dead_letters_app"]
 
 NEXT_SECONDS: Final = 5.0
+ADVISORY_MARK: Final = "a"
 
 dead_letters_app = typer.Typer(no_args_is_help=True, help="Events that could not be handled.")
+
+Reference = Annotated[str, typer.Argument(metavar="NUMBER", help="As `list` shows it: 12, or a12 for an advisory")]
+
+
+@dead_letters_app.command("list")
+def list_letters(data_dir: DataDirOption = None) -> None:
+    """One line each; the number is what the other commands take.
+
+    A number with an `a` is an advisory: the broker itself stopped delivering that event, which no consumer has buried.
+    """
+
+    async def command(client: Client) -> None:
+        letters = await _letters(client)
+        for number, letter in letters:
+            console.print(
+                f"{number:>5}  [dim]{age_text((utc_now() - letter.at).total_seconds()):>6}[/]  {letter.consumer:<20} "
+                f"{letter.subject}  after {letter.attempts}: [red]{letter.error.splitlines()[0][:100]}[/]",
+                soft_wrap=True,
+            )
+        advisories = await given_up(client.jetstream())
+        for number, advisory in advisories:
+            console.print(
+                f"{ADVISORY_MARK + str(number):>5}  [dim]{age_text((utc_now() - advisory.at).total_seconds()):>6}[/]  "
+                f"{advisory.consumer:<20} {advisory.stream} #{advisory.sequence}  after {advisory.deliveries}: "
+                f"[red]given up by the broker, not by us[/]",
+                soft_wrap=True,
+            )
+        if not letters and not advisories:
+            console.print("No dead letters.")
+
+    on_bus(data_dir, command)
+
+
+@dead_letters_app.command()
+def show(number: Reference, data_dir: DataDirOption = None) -> None:
+    """All that is known of one: body, headers, error, stack."""
+
+    async def command(client: Client) -> None:
+        stream, sequence = _place(number)
+        found = await _kept(client, stream, sequence)
+        console.print_json((found.data or b"").decode())
+        if stream == ADVISORIES:
+            event = await _event_of(client, found)
+            console.print(f"{event.subject}, which is still in its stream:")
+            console.print((event.data or b"").decode(errors="replace"), markup=False, soft_wrap=True)
+
+    on_bus(data_dir, command)
+
+
+@dead_letters_app.command()
+def replay(number: Reference, data_dir: DataDirOption = None) -> None:
+    """Put the event on the bus again, after what it died of has been mended; then forget the letter.
+
+    Every consumer of its stream gets it; those that had it already ignore it, as they do any duplicate.
+    """
+
+    async def command(client: Client) -> None:
+        stream, sequence = _place(number)
+        found = await _kept(client, stream, sequence)
+        if stream == ADVISORIES:
+            event = await _event_of(client, found)
+            subject, body, headers = str(event.subject), event.data or b"", dict(event.headers or {})
+            name = Advisory.model_validate_json(found.data or b"").id
+        else:
+            letter = DeadLetter.model_validate_json(found.data or b"")
+            subject, body, headers, name = letter.subject, letter.body.encode(), letter.headers, letter.id
+        headers = {header: value for header, value in headers.items() if not header.startswith("Nats-")}
+        # An id of its own, as the broker would take the old one for a duplicate; and always the same, so that a replay
+        # that was interrupted before the letter was forgotten can be done again.
+        headers["Nats-Msg-Id"] = f"replay:{name}"
+        js = client.jetstream()
+        ack = await js.publish(subject, body, headers=headers)
+        await js.delete_msg(stream, sequence)
+        console.print(f"{subject} is on the bus again as {ack.stream} #{ack.seq}.", soft_wrap=True)
+
+    on_bus(data_dir, command)
+
+
+@dead_letters_app.command()
+def discard(number: Reference, data_dir: DataDirOption = None) -> None:
+    """Forget one for good."""
+
+    async def command(client: Client) -> None:
+        stream, sequence = _place(number)
+        await _kept(client, stream, sequence)
+        await client.jetstream().delete_msg(stream, sequence)
+        console.print(f"Dead letter {number} is gone.")
+
+    on_bus(data_dir, command)
+
+
+def _place(number: str) -> tuple[str, int]:
+    """Stream and sequence of what is called so."""
+    digits = number.removeprefix(ADVISORY_MARK)
+    if not digits.isdecimal():
+        fail(f"{number!r} is no number of a dead letter: `ticketing dead-letters list` shows them.")
+    return ADVISORIES if number.startswith(ADVISORY_MARK) else DEAD_LETTERS, int(digits)
 
 
 async def _letters(client: Client) -> list[tuple[int, DeadLetter]]:
@@ -38,70 +137,21 @@ async def _letters(client: Client) -> list[tuple[int, DeadLetter]]:
     return found
 
 
-async def _letter(client: Client, number: int) -> DeadLetter:
+async def _kept(client: Client, stream: str, sequence: int) -> RawStreamMsg:
     try:
-        message = await client.jetstream().get_msg(DEAD_LETTERS, number)
+        return await client.jetstream().get_msg(stream, sequence)
     except nats.js.errors.NotFoundError:
-        fail(f"There is no dead letter {number}.")
-    return DeadLetter.model_validate_json(message.data or b"")
+        mark = ADVISORY_MARK if stream == ADVISORIES else ""
+        fail(f"There is no dead letter {mark}{sequence}.")
 
 
-@dead_letters_app.command("list")
-def list_letters(data_dir: DataDirOption = None) -> None:
-    """One line each; the number is what the other commands take."""
-
-    async def command(client: Client) -> None:
-        letters = await _letters(client)
-        for number, letter in letters:
-            age = (datetime.now(UTC) - letter.at).total_seconds()
-            console.print(
-                f"{number:>5}  [dim]{age_text(age):>6}[/]  {letter.consumer:<20} {letter.subject}  "
-                f"after {letter.attempts}: [red]{letter.error.splitlines()[0][:100]}[/]",
-                soft_wrap=True,
-            )
-        if not letters:
-            console.print("No dead letters.")
-
-    on_bus(data_dir, command)
-
-
-@dead_letters_app.command()
-def show(number: int, data_dir: DataDirOption = None) -> None:
-    """All that is known of one: body, headers, error, stack."""
-
-    async def command(client: Client) -> None:
-        console.print_json((await _letter(client, number)).model_dump_json())
-
-    on_bus(data_dir, command)
-
-
-@dead_letters_app.command()
-def replay(number: int, data_dir: DataDirOption = None) -> None:
-    """Put the event on the bus again, after what it died of has been mended; then forget the letter.
-
-    Every consumer of its stream gets it; those that had it already ignore it, as they do any duplicate.
-    """
-
-    async def command(client: Client) -> None:
-        letter = await _letter(client, number)
-        headers = {name: value for name, value in letter.headers.items() if not name.startswith("Nats-")}
-        # An id of its own: under the old one the broker would take it for a duplicate.
-        headers["Nats-Msg-Id"] = f"replay:{letter.id}:{letter.attempts}:{int(utc_now().timestamp())}"
-        js = client.jetstream()
-        ack = await js.publish(letter.subject, letter.body.encode(), headers=headers)
-        await js.delete_msg(DEAD_LETTERS, number)
-        console.print(f"{letter.subject} is on the bus again as {ack.stream} #{ack.seq}.")
-
-    on_bus(data_dir, command)
-
-
-@dead_letters_app.command()
-def discard(number: int, data_dir: DataDirOption = None) -> None:
-    """Forget one for good."""
-
-    async def command(client: Client) -> None:
-        await _letter(client, number)
-        await client.jetstream().delete_msg(DEAD_LETTERS, number)
-        console.print(f"Dead letter {number} is gone.")
-
-    on_bus(data_dir, command)
+async def _event_of(client: Client, kept: RawStreamMsg) -> RawStreamMsg:
+    """The event that an advisory is about."""
+    advisory = Advisory.model_validate_json(kept.data or b"")
+    try:
+        return await client.jetstream().get_msg(advisory.stream, advisory.sequence)
+    except nats.js.errors.NotFoundError:
+        fail(
+            f"{advisory.stream} #{advisory.sequence} is no longer in its stream. `ticketing resync` tells everything "
+            f"again; then `ticketing dead-letters discard` this."
+        )

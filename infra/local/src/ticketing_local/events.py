@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import DEAD_LETTERS, STREAM_SUBJECTS
+from ticketing_common.events.subjects import STREAM_SUBJECTS
 
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail
@@ -38,8 +38,6 @@ def tail(
         queue: asyncio.Queue[Msg] = asyncio.Queue()
         pending = 0
         for stream in STREAM_SUBJECTS:
-            if stream == DEAD_LETTERS:
-                continue
             info = await _begin(client, stream, start, queue)
             pending += info
         while follow or pending:
@@ -60,7 +58,9 @@ async def _begin(client: Client, stream: str, start: datetime | None, queue: "as
         subscription = await client.jetstream().subscribe(
             "", stream=stream, cb=queue.put, ordered_consumer=True, config=config
         )
-        return int((await subscription.consumer_info()).num_pending or 0)
+        info = await subscription.consumer_info()
+        # Some may have been delivered before we asked.
+        return int(info.num_pending or 0) + (info.delivered.consumer_seq if info.delivered else 0)
     except nats.js.errors.NotFoundError:
         return 0
 

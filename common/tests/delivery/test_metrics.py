@@ -1,0 +1,116 @@
+"""The backbone's gauges and counters, as Prometheus would scrape them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client import REGISTRY
+
+from ticketing_common.delivery import Consumer, Relay
+from ticketing_common.delivery import relay as relay_room
+from ticketing_common.entity import Entity, new_id, utc_now
+from ticketing_common.errors import PermanentError
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.storage import Database, Lease, Outbox, Repository
+from ticketing_common.testing.apps import Bus
+from ticketing_common.testing.servers import NatsServer
+
+Until = Callable[..., Awaitable[None]]
+Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
+MakeEvent = Callable[..., ExpirationCompleted]
+DURABLE = "orders-expirations"
+
+
+@dataclass(kw_only=True)
+class Parcel(Entity):
+    pass
+
+
+def told(parcel: Parcel) -> ExpirationCompleted:
+    return ExpirationCompleted.of(
+        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.id, expires_at=utc_now())
+    )
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_the_outbox_says_how_much_waits_and_for_how_long(
+    connection: NatsConnection,
+    database: Database,
+    nats_server: NatsServer,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay_room, "STATS_SECONDS", 0.1)
+    monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
+    service = f"test-{new_id()}"
+    of_outbox = {"service": service, "collection": "parcels"}
+    relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
+    outbox = Outbox(database["parcels"], relay.announce)
+    parcels = Repository(outbox, Parcel)
+    relay.watch(outbox)
+    await parcels.ensure_indexes()
+    nats_server.kill()
+
+    async def noticed() -> bool:
+        return not connection.connected
+
+    await until(noticed)
+    relay.start()
+    try:
+        for _ in range(7):
+            await parcels.add(Parcel(), told)
+
+        async def waiting() -> bool:
+            old = sample("outbox_oldest_seconds", **of_outbox) > 0.2
+            return old and sample("outbox_pending", **of_outbox) == 7
+
+        await until(waiting)
+        await asyncio.to_thread(nats_server.start)
+
+        async def told_all() -> bool:
+            return sample("outbox_pending", **of_outbox) == 0
+
+        await until(told_all, 10.0)
+    finally:
+        await relay.stop()
+
+    assert sample("outbox_oldest_seconds", **of_outbox) == 0
+    assert sample("relay_published_total", service=service, path="sweep") == 7
+
+
+async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_event(
+    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
+) -> None:
+    let_go, lagging = asyncio.Event(), 300
+
+    async def slow(_event: ExpirationCompleted) -> None:
+        await let_go.wait()
+        raise PermanentError("never")
+
+    def outcome(name: str) -> float:
+        return sample("events_consumed_total", service="orders", consumer=DURABLE, outcome=name)
+
+    buried, letters = outcome("buried"), sample("dead_letters_total", consumer=DURABLE)
+    for _ in range(lagging):
+        await bus.publish(event())
+
+    async with consume(connection, slow):
+
+        async def behind() -> bool:
+            return sample("consumer_lag", consumer=DURABLE) == lagging - 256  # what one replica takes in hand
+
+        await until(behind)
+        let_go.set()
+
+        async def caught_up() -> bool:
+            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("buried") == buried + lagging
+
+        await until(caught_up, 20.0)
+
+    assert sample("dead_letters_total", consumer=DURABLE) == letters + lagging
