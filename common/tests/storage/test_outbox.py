@@ -106,6 +106,24 @@ async def test_a_parked_entry_is_out_of_the_way_but_kept(outbox: Outbox) -> None
     assert (await outbox.stats()).parked == 1
 
 
+@pytest.mark.parametrize("broken", [{"id": "x", "note": "by hand"}, {"id": "x", "subject": "a.b", "body": 7}, "words"])
+async def test_what_is_no_entry_is_set_aside_and_stops_nobody(outbox: Outbox, broken: object) -> None:
+    good, other = entry(aged=5), entry(aged=5)
+    document_id = await store(outbox, good)
+    await outbox.collection.update_one({"_id": document_id}, {"$push": {"outbox": broken}})
+    await store(outbox, other)
+
+    commits = await outbox.pending(older_than_seconds=2, limit=10)
+
+    assert sorted(entry.id for commit in commits for entry in commit.entries) == sorted([good.id, other.id])
+    document = await outbox.collection.find_one({"_id": document_id})
+    assert document is not None
+    assert [one["id"] for one in document["outbox"]] == [good.id]
+    (parked,) = document["outbox_parked"]
+    assert parked["error"]
+    assert (await outbox.stats()).parked == 1
+
+
 async def test_the_statistics_count_entries_and_know_the_oldest(outbox: Outbox) -> None:
     empty = await outbox.stats()
     assert (empty.pending, empty.oldest_seconds, empty.parked) == (0, 0.0, 0)

@@ -14,6 +14,7 @@ from ticketing_common.events import OrderStatus, PaymentData, TicketData
 from ticketing_common.storage import (
     ASCENDING,
     DESCENDING,
+    WITHOUT_EVENTS,
     Collection,
     Document,
     DuplicateKeyError,
@@ -30,7 +31,6 @@ from .errors import OrderNotFoundError, TicketReservedError
 __all__ = ["OrderRepository", "PaymentProjection", "TicketProjection", "page_keys"]
 
 POLL_SECONDS: Final = 0.25
-WITHOUT_EVENTS: Final = {"outbox": 0, "outbox_parked": 0}
 
 
 class OrderRepository(Repository[Order]):

@@ -11,6 +11,7 @@ from ticketing_common.events import OrderData
 from ticketing_common.storage import (
     ASCENDING,
     DESCENDING,
+    WITHOUT_EVENTS,
     Collection,
     Document,
     DuplicateKeyError,
@@ -32,7 +33,6 @@ POLL_SECONDS: Final = 0.05
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600
 """Stripe repeats a webhook for three days at most (https://docs.stripe.com/webhooks)."""
-WITHOUT_EVENTS: Final = {"outbox": 0, "outbox_parked": 0}
 
 
 class PaymentRepository(Repository[Payment]):

@@ -8,7 +8,17 @@ from typing import ClassVar, Final
 from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import FieldError, InvalidInputError
 from ticketing_common.events import OrderData, OrderStatus, TicketStatus
-from ticketing_common.storage import ASCENDING, DESCENDING, Collection, Document, Index, Outbox, Projection, Repository
+from ticketing_common.storage import (
+    ASCENDING,
+    DESCENDING,
+    WITHOUT_EVENTS,
+    Collection,
+    Document,
+    Index,
+    Outbox,
+    Projection,
+    Repository,
+)
 from ticketing_common.web.pagination import CursorValue, Page, PageRequest
 
 from .domain import LISTED, Ticket, TicketSearch, TicketSort, words_of
@@ -31,7 +41,7 @@ _ORDERING_INDEXES: Final = {
 }
 _TIMES: Final = frozenset({"created_at", "starts_at"})
 _NULLABLE: Final = frozenset({"starts_at"})
-_UNSHOWN: Final = {"outbox": 0, "outbox_parked": 0, "words": 0}
+_UNSHOWN: Final = {**WITHOUT_EVENTS, "words": 0}
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LARGEST_NUMBER: Final = 2**53

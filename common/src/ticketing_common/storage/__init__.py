@@ -15,13 +15,14 @@ from .mongo import (
     connect,
     ensure_indexes,
 )
-from .outbox import Commit, Outbox, OutboxEntry, OutboxStats
+from .outbox import WITHOUT_EVENTS, Commit, Outbox, OutboxEntry, OutboxStats
 from .projection import Projection
 from .repository import Repository
 
 __all__ = [
     "ASCENDING",
     "DESCENDING",
+    "WITHOUT_EVENTS",
     "Collection",
     "Commit",
     "Database",

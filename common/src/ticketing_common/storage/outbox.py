@@ -11,13 +11,18 @@ from typing import Final, Self
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import Event
-from ticketing_common.telemetry import current_traceparent
+from ticketing_common.telemetry import current_traceparent, get_logger
 
 from .mongo import ASCENDING, Collection, Document, Index, UpdateOne, without_majority
 
-__all__ = ["Commit", "Outbox", "OutboxEntry", "OutboxStats"]
+__all__ = ["WITHOUT_EVENTS", "Commit", "Outbox", "OutboxEntry", "OutboxStats"]
+
+log = get_logger(__name__)
 
 FIELD: Final = "outbox"
+PARKED: Final = "outbox_parked"
+WITHOUT_EVENTS: Final = {FIELD: 0, PARKED: 0}
+"""A projection for reading aggregates: without what waits beside them."""
 MAX_ENTRIES: Final = 1_000
 """More unpublished events than this in one document, and its next change is refused (a document holds 16 MB)."""
 
@@ -87,7 +92,7 @@ class Outbox:
     INDEXES: Final = (
         # Sparse: only documents with something waiting are in it, so the sweep reads next to nothing.
         Index([(f"{FIELD}.at", ASCENDING)], name="outbox_at", sparse=True),
-        Index([("outbox_parked.at", ASCENDING)], name="outbox_parked_at", sparse=True),
+        Index([(f"{PARKED}.at", ASCENDING)], name="outbox_parked_at", sparse=True),
     )
 
     def __init__(self, collection: Collection, announce: Callable[[Commit], None] | None = None) -> None:
@@ -110,11 +115,20 @@ class Outbox:
             .sort(f"{FIELD}.at", ASCENDING)
             .limit(limit)
         )
-        commits = [
-            Commit(self, document["_id"], tuple(OutboxEntry.from_document(entry) for entry in document[FIELD]))
-            async for document in cursor
-        ]
+        commits = [Commit(self, document["_id"], await self._readable(document)) async for document in cursor]
         return [commit for commit in commits if any(entry.at < cutoff for entry in commit.entries)]
+
+    async def _readable(self, document: Document) -> tuple[OutboxEntry, ...]:
+        """The entries of one document; what is no entry (written by hand, say) is set aside, or it would stop all."""
+        entries = []
+        for found in document[FIELD]:
+            try:
+                entries.append(OutboxEntry.from_document(found))
+            except (KeyError, TypeError, AttributeError) as error:
+                log.error("outbox entry cannot be read, parked", document_id=document["_id"], error=repr(error))
+                aside = {**found, "error": repr(error)} if isinstance(found, Mapping) else {"error": repr(found)}
+                await self._set_aside(document["_id"], found, {"at": utc_now(), **aside})
+        return tuple(entries)
 
     async def remove(self, published: Mapping[str, Iterable[str]]) -> None:
         """Forget entries (ids by document) that the broker has acknowledged, many documents in one round trip.
@@ -130,13 +144,10 @@ class Outbox:
 
     async def park(self, document_id: str, entry: OutboxEntry, error: str) -> None:
         """Set aside an entry that the broker will never take, so that later ones are not stuck behind it."""
-        await self.collection.update_one(
-            {"_id": document_id},
-            {
-                "$pull": {FIELD: {"id": entry.id}},
-                "$push": {"outbox_parked": {**entry.to_document(), "error": error[:1_000]}},
-            },
-        )
+        await self._set_aside(document_id, {"id": entry.id}, {**entry.to_document(), "error": error[:1_000]})
+
+    async def _set_aside(self, document_id: str, which: object, parked: Document) -> None:
+        await self.collection.update_one({"_id": document_id}, {"$pull": {FIELD: which}, "$push": {PARKED: parked}})
 
     async def stats(self) -> OutboxStats:
         """Count what waits; two index scans over what is waiting only."""
@@ -147,7 +158,7 @@ class Outbox:
                 {"$group": {"_id": None, "count": {"$sum": "$count"}, "oldest": {"$min": "$oldest"}}},
             ]
         ).to_list(1)
-        parked = await self.collection.count_documents({"outbox_parked.at": {"$exists": True}})
+        parked = await self.collection.count_documents({f"{PARKED}.at": {"$exists": True}})
         if not rows:
             return OutboxStats(0, 0.0, parked)
         return OutboxStats(rows[0]["count"], max(0.0, (utc_now() - rows[0]["oldest"]).total_seconds()), parked)

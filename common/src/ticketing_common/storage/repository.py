@@ -11,7 +11,7 @@ from ticketing_common.events import Event
 from ticketing_common.telemetry.metrics import OUTBOX_FULL
 
 from .mongo import ASCENDING, Collection, Document, Index, UpdateOne, ensure_indexes
-from .outbox import FIELD, MAX_ENTRIES, Outbox, OutboxEntry
+from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
 __all__ = ["Publisher", "Repository"]
 
@@ -43,7 +43,7 @@ class Repository(Generic[E]):
 
     async def find(self, entity_id: str) -> E | None:
         """The aggregate, or None."""
-        document = await self.collection.find_one({"_id": entity_id}, {FIELD: 0, "outbox_parked": 0})
+        document = await self.collection.find_one({"_id": entity_id}, WITHOUT_EVENTS)
         return self.to_entity(document) if document else None
 
     async def get(self, entity_id: str) -> E:
@@ -165,7 +165,7 @@ class Repository(Generic[E]):
         """Every aggregate, in the order of ids: also those that are made meanwhile, as their ids grow with time."""
         after = ""
         while True:
-            cursor = self.collection.find({"_id": {"$gt": after}}, {FIELD: 0, "outbox_parked": 0})
+            cursor = self.collection.find({"_id": {"$gt": after}}, WITHOUT_EVENTS)
             documents = await cursor.sort("_id", ASCENDING).limit(WALK_BATCH).to_list(None)
             for document in documents:
                 yield self.to_entity(document)
