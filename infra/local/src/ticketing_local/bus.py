@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import nats
 import nats.errors
@@ -15,7 +15,9 @@ from nats.aio.client import Client
 from .console import fail
 from .data_dir import DataDir, repository_root
 
-__all__ = ["DataDirOption", "age_text", "on_bus"]
+__all__ = ["DataDirOption", "age_text", "connect", "on_bus"]
+
+CONNECT_SECONDS: Final = 5.0
 
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="The stack's data directory [.local]")]
 
@@ -31,12 +33,26 @@ def _nats_url(data_dir: Path | None) -> str:
     return state.addresses["nats"]
 
 
+async def connect(url: str, *, name: str) -> Client:
+    """A connection that tells nobody of its address when it fails, and does not come back by itself.
+
+    Raises OSError, TimeoutError, ValueError or one of the client's errors.
+    """
+
+    async def ignore(_error: Exception) -> None:
+        """Who called says what is wrong."""
+
+    # The client's own timeout is for one attempt; where nobody listens it goes on for ever (measured).
+    async with asyncio.timeout(CONNECT_SECONDS):
+        return await nats.connect(url, name=name, allow_reconnect=False, connect_timeout=3, error_cb=ignore)
+
+
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Client]:
     try:
-        client = await nats.connect(url, allow_reconnect=False, connect_timeout=3)
-    except (OSError, TimeoutError, nats.errors.Error) as error:
-        fail(f"NATS does not answer: {error!r}")
+        client = await connect(url, name="ticketing")
+    except (OSError, TimeoutError, ValueError, nats.errors.Error) as error:
+        fail(f"NATS does not answer: {type(error).__name__}.")
     try:
         yield client
     finally:

@@ -8,7 +8,7 @@ import nats
 import pytest
 from pymongo import MongoClient
 
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
 from ticketing_common.testing.servers import StripeDouble
 from ticketing_local.audit import AuditAddresses
@@ -33,7 +33,7 @@ def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDoubl
 async def world(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[World]:
     """A marketplace of this test's own."""
     client = await nats.connect(nats_url)
-    for stream in STREAM_SUBJECTS:
+    for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
         await ensure_stream(client.jetstream(), stream_config(stream, replicas=1))
     for stream, durable in CONSUMERS:
         await ensure_consumer(client.jetstream(), stream, consumer(durable, stream))

@@ -8,7 +8,6 @@ from datetime import timedelta
 import nats
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_local.audit import INVARIANTS, audit, examination
@@ -273,6 +272,7 @@ ADVISORY = {
     "consumer": "tickets-orders",
     "stream_seq": 3,
     "deliveries": 1000,
+    "timestamp": "2026-01-01T00:00:00Z",
 }
 
 
@@ -282,7 +282,6 @@ async def a_dead_letter(js: JetStreamContext) -> object:
 
 async def an_advisory(js: JetStreamContext, **fields: object) -> object:
     subject = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.tickets-orders"
-    await js.add_stream(StreamConfig(name="ADVISORIES", subjects=["$JS.EVENT.ADVISORY.CONSUMER.>"]))
     await js._nc.publish(subject, json.dumps({**ADVISORY, **fields}).encode())
     while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (only the stream tells)
         await asyncio.sleep(0.01)

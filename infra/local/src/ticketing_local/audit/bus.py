@@ -1,27 +1,29 @@
 """Checks of JetStream: streams, consumers, dead letters, and what the server itself gave up."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 
-import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, RawStreamMsg
 
+from ticketing_common.delivery.advisories import Advisory
 from ticketing_common.delivery.dead_letters import DeadLetter
 from ticketing_common.events.subjects import (
+    ADVISORIES,
     DEAD_LETTERS,
     EXPIRATIONS,
     ORDERS,
     PAYMENTS,
+    SAFETY_NETS,
     STREAM_SUBJECTS,
     TICKETS,
 )
+from ticketing_local.bus import connect
 
 from .invariants import Finding, Moment
 from .unreadable import UnreadableError
@@ -37,10 +39,6 @@ CONSUMERS: Final = (
     (EXPIRATIONS, "orders-expirations"),
 )
 """The durables that the services declare: `<service>-<stream>`."""
-ADVISORIES: Final = "ADVISORIES"
-"""A stream of the server's own advisories; read where there is one."""
-EXPECTED_END: Final = "copied to the dead letters"
-"""The reason with which a consumer ends an event that lies among the dead letters, which is another rule."""
 LIMIT: Final = 1_000
 """Of the streams in which there should be nothing, the newest are read."""
 _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
@@ -48,15 +46,9 @@ _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Err
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Client]:
-    """A connection that tells nobody of its address when it fails, and does not come back by itself."""
-
-    async def ignore(_error: Exception) -> None:
-        """The command says itself what is wrong."""
-
+    """For the time of an audit; raises `UnreadableError`."""
     try:
-        client = await nats.connect(
-            url, name="ticketing-audit", allow_reconnect=False, connect_timeout=3, error_cb=ignore
-        )
+        client = await connect(url, name="ticketing-audit")
     except (*_FAILURES, ValueError) as error:
         raise UnreadableError("NATS", f"it does not answer, {type(error).__name__}") from None
     try:
@@ -70,7 +62,7 @@ async def bus_findings(client: Client, moment: Moment) -> AsyncIterator[tuple[Fi
     js = client.jetstream(timeout=10)
     try:
         there = set()
-        for stream in STREAM_SUBJECTS:
+        for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
             try:
                 await js.stream_info(stream)
                 there.add(stream)
@@ -83,13 +75,11 @@ async def bus_findings(client: Client, moment: Moment) -> AsyncIterator[tuple[Fi
         if DEAD_LETTERS in there:
             async for message in _messages(js, DEAD_LETTERS):
                 yield _dead_letter(message), ()
-        try:
+        if ADVISORIES in there:
             async for message in _messages(js, ADVISORIES):
                 finding = _advisory(message)
                 if finding is not None:
                     yield finding, ()
-        except nats.js.errors.NotFoundError:
-            pass
     except _FAILURES as error:
         raise UnreadableError("JetStream", f"{type(error).__name__}, {str(error)[:160]}") from None
 
@@ -151,21 +141,14 @@ def _dead_letter(message: RawStreamMsg) -> Finding:
 
 
 def _advisory(message: RawStreamMsg) -> Finding | None:
-    """None when it tells of something else."""
+    """None for an event that its consumer has buried itself: it lies among the dead letters, which is another rule."""
     try:
-        told = json.loads(message.data or b"")
-        kind = str(told["type"]).rpartition(".")[2]
-        if kind != "max_deliver" and (kind != "terminated" or told.get("reason") == EXPECTED_END):
-            return None
-        stream, consumer, sequence = told["stream"], told["consumer"], told["stream_seq"]
-    except (ValueError, KeyError, TypeError):
+        advisory = Advisory.model_validate_json(message.data or b"")
+    except ValueError:
+        return Finding.of("deliveries_exhausted", "it cannot be read", advisory=f"a{message.seq}")
+    if advisory.expected:
         return None
+    said = f"event {advisory.sequence} of {advisory.stream} was given up after {advisory.deliveries} deliveries"
     return Finding.of(
-        *(
-            "deliveries_exhausted",
-            f"event {sequence} of {stream} was given up after {told.get('deliveries')} deliveries",
-        ),
-        advisory=str(message.seq),
-        stream=stream,
-        consumer=consumer,
+        "deliveries_exhausted", said, advisory=f"a{message.seq}", stream=advisory.stream, consumer=advisory.consumer
     )

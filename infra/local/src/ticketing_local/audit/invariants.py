@@ -168,7 +168,7 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
         Invariant(
             "deliveries_exhausted",
             "the bus did not give up on an event by itself",
-            "`ticketing resync` for the stream's owner; then purge the advisory",
+            "`ticketing dead-letters show` tells which event it was; mend the cause, then `replay` or `discard`",
         ),
         Invariant(
             "consumer_missing",

@@ -27,7 +27,7 @@ __all__ = [
 PAID: Final = ("authorized", "captured")
 OVER: Final = ("voided", "failed")
 RECONCILER_ROUND: Final = timedelta(seconds=15)
-"""Payments looks at what is due every 10 s; a buyer who has just done something in the browser is heard of then."""
+"""Payments looks at what is due every few seconds; what a buyer has just done in the browser is heard of then."""
 
 
 def _wanted(case: OrderCase, payment: PaymentRow) -> bool:
