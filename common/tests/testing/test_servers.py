@@ -1,5 +1,6 @@
 """The servers that every other test stands on."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import httpx
 import nats
+import nats.errors
+import nats.js.errors
 import pytest
 from pymongo import MongoClient
 from redis.asyncio import Redis
 
 from ticketing_common.testing.servers import (
+    NatsCluster,
     NatsServer,
     RedisServer,
     ServerProcess,
@@ -148,3 +152,25 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_a_cluster_goes_on_without_its_leader_and_takes_it_back(nats_cluster: NatsCluster) -> None:
+    client = await nats.connect(nats_cluster.url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+    js = client.jetstream()
+    await js.add_stream(name="S", subjects=["s.>"], num_replicas=3)
+    await js.publish("s.a", b"kept")
+    leader = nats_cluster.node(str((await js.stream_info("S")).cluster.leader))
+
+    leader.kill()
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await js.publish("s.b", b"later")
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
+                continue  # they are choosing another leader
+            break
+    await asyncio.to_thread(leader.start)
+
+    assert (await js.get_msg("S", 1)).data == b"kept"
+    assert [peer.current for peer in (await js.stream_info("S")).cluster.replicas] == [True, True]
+    await client.close()

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from ticketing_common.telemetry import configure_logging
 
 from .apps import Bus, Identity, service_settings_for
-from .servers import Mongod, NatsServer, RedisServer, StripeDouble
+from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble
 
 __all__: list[str] = []
 
@@ -58,6 +58,17 @@ def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
 def nats_url(nats_server: NatsServer) -> str:
     """The address of this test's NATS server."""
     return nats_server.url
+
+
+@pytest.fixture
+def nats_cluster(tmp_path: Path) -> Iterator[NatsCluster]:
+    """Three NATS servers of this test's own, empty; each may be killed and started again."""
+    cluster = NatsCluster(tmp_path / "nats-cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture

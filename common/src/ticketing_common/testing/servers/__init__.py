@@ -2,9 +2,19 @@
 
 from .binaries import ServerStartError
 from .mongod import Mongod
+from .nats_cluster import NatsCluster
 from .nats_server import NatsServer
 from .process import ServerProcess, free_port
 from .redis_server import RedisServer
 from .stripe_double import StripeDouble
 
-__all__ = ["Mongod", "NatsServer", "RedisServer", "ServerProcess", "ServerStartError", "StripeDouble", "free_port"]
+__all__ = [
+    "Mongod",
+    "NatsCluster",
+    "NatsServer",
+    "RedisServer",
+    "ServerProcess",
+    "ServerStartError",
+    "StripeDouble",
+    "free_port",
+]

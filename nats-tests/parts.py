@@ -1,0 +1,74 @@
+"""The two ends of the backbone, made of what the services are made of: one that tells, and one that follows.
+
+The teller has the repository and the publishers of the tickets service, the follower the projection of the orders
+service; each has a database of its own, and `Backbone` stands under both as it does in production.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from ticketing_common.delivery import Backbone, Subscription
+from ticketing_common.events import TicketCreated, TicketData, TicketDeleted, TicketEvent, TicketUpdated
+from ticketing_common.events.subjects import TICKETS
+from ticketing_common.settings import EventServiceSettings
+from ticketing_orders.repository import TicketProjection
+from ticketing_tickets.publishers import ticket_changed
+from ticketing_tickets.repository import OrderProjection, TicketRepository
+from ticketing_tickets.service import TicketService
+
+__all__ = ["Follower", "Teller"]
+
+CURRENCY = "usd"
+
+
+class Teller:
+    """The tickets service without its HTTP door."""
+
+    def __init__(self, settings: EventServiceSettings) -> None:
+        self.backbone = Backbone(settings, publishes=TICKETS)
+        self.tickets = TicketRepository(self.backbone.outbox("tickets"))
+        self.service = TicketService(
+            self.tickets, OrderProjection(self.backbone.collection("orders")), currency=CURRENCY
+        )
+        self.backbone.add_stores(self.tickets)
+        self.backbone.offer_resync(self.tickets, ticket_changed)
+
+
+class Follower:
+    """One replica of a service that keeps a projection of the tickets.
+
+    `before` runs at the head of the handler, for a handler that is slow or fails. `handled` are the deliveries that
+    were applied, in order.
+    """
+
+    def __init__(
+        self,
+        settings: EventServiceSettings,
+        *,
+        ack_wait_seconds: float = 30.0,
+        before: Callable[[TicketEvent], Awaitable[None]] | None = None,
+    ) -> None:
+        self.backbone = Backbone(settings)
+        self.projection = TicketProjection(self.backbone.collection("tickets"))
+        self.handled: list[tuple[str, int]] = []
+        self._before = before
+        self.backbone.add_stores(self.projection)
+        self.subscription = Subscription(
+            TICKETS,
+            {TicketCreated: self.on_ticket, TicketUpdated: self.on_ticket, TicketDeleted: self.on_ticket},
+            ack_wait_seconds=ack_wait_seconds,
+        )
+        self.backbone.subscribe([self.subscription])
+        self.durable = self.subscription.durable(settings.service_name)
+
+    async def on_ticket(self, event: TicketEvent) -> None:
+        """Remember the ticket as its owner tells of it."""
+        if self._before is not None:
+            await self._before(event)
+        await self.projection.apply(event.data)
+        self.handled.append((event.data.id, event.data.version))
+
+    async def held(self) -> dict[str, TicketData]:
+        """All that it knows."""
+        return {
+            document["_id"]: self.projection.to_data(document) async for document in self.projection.collection.find({})
+        }

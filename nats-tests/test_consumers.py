@@ -1,0 +1,67 @@
+"""Consumers that are slow, or gone: every event is handled, and none is given to two at once."""
+
+import asyncio
+from collections import Counter
+
+from traffic import ServiceDoor, flowing
+from world import World, until
+
+from ticketing_common.events import TicketEvent
+from ticketing_common.events.subjects import TICKETS
+from ticketing_tickets.domain import TicketDetails
+
+ACK_WAIT_SECONDS = 1.0
+SLOW_SECONDS = 3 * ACK_WAIT_SECONDS
+SLOW = "Slow to take in"
+
+
+async def test_slow_work_is_done_once_while_the_others_go_on(world: World) -> None:
+    teller = await world.teller()
+    begun: Counter[str] = Counter()
+    overtaken = 0
+
+    async def take_time(event: TicketEvent) -> None:
+        nonlocal overtaken
+        if event.data.title != SLOW:
+            overtaken += bool(begun)
+            return
+        begun[event.data.id] += 1
+        await asyncio.sleep(SLOW_SECONDS)
+
+    for _ in range(2):  # to whom the broker would give it after `ack_wait`
+        await world.follower("orders", ack_wait_seconds=ACK_WAIT_SECONDS, before=take_time)
+    await world.follower("search")
+    door = ServiceDoor(teller)
+
+    async with flowing(door, world.ledger) as traffic:
+        slow = [await door.create(TicketDetails(title=SLOW, price_cents=price)) for price in range(1, 6)]
+        for state in slow:
+            world.ledger.note(state)
+        await traffic.more(150)
+
+    await world.agree()
+    assert begun == {state.id: 1 for state in slow}
+    assert overtaken > 0
+    handled = [one for follower in world.followers["orders"] for one in follower.handled]
+    assert sorted(handled) == sorted(world.ledger.versions), "each version once, by one of the two"
+
+
+async def test_a_consumer_that_is_deleted_under_traffic_begins_again(world: World) -> None:
+    teller = await world.teller()
+    followers = [await world.follower("orders"), await world.follower("orders"), await world.follower("search")]
+
+    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
+        await traffic.more(80)
+        for durable in {follower.durable for follower in followers}:
+            await world.observer.js.delete_consumer(TICKETS, durable)
+        before = [len(follower.handled) for follower in followers]
+        await traffic.more(80)
+
+        async def all_go_on() -> bool:
+            return all(len(follower.handled) > count for follower, count in zip(followers, before, strict=True))
+
+        await until(all_go_on)
+        await traffic.more(40)
+
+    await world.agree()
+    assert all(follower.backbone.missing() == [] for follower in followers)

@@ -1,0 +1,161 @@
+"""Any interleaving of duplicated, reordered and dropped-then-resynced events ends in the same projection.
+
+A story has few kinds of steps: the owner commits the next version of a ticket, or tells all that it has once more; the
+network delivers, doubles or loses one of the messages under way. At its end the owner makes good what was lost, as
+`ticketing resync` would, and what is still under way arrives in any order. Hypothesis looks for a story after which the
+projection is not what the owner has. Two projections that look right at first sight show that it finds one, where
+there is one to be found.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+from ticketing_common.entity import new_id
+from ticketing_common.events import TicketData, TicketStatus
+from ticketing_common.storage import Database, DatabaseClient, Projection, connect
+from ticketing_orders.repository import TicketProjection
+
+TICKETS = 3
+START = datetime(2026, 11, 23, tzinfo=UTC)
+
+Step: TypeAlias = tuple[str, int]
+Story: TypeAlias = tuple[list[Step], list[int]]
+"""The steps; and of what is under way at the end, which comes next, again and again (an index, modulo their number)."""
+
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.just("commit"), st.integers(0, TICKETS - 1)),
+    st.tuples(st.sampled_from(["deliver", "double", "lose"]), st.integers(0, 9)),
+    st.just(("resync", 0)),
+)
+STORIES: st.SearchStrategy[Story] = st.tuples(st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30))
+
+
+class Owner:
+    """Has the truth, and tells of it."""
+
+    def __init__(self) -> None:
+        self.tickets: dict[int, TicketData] = {}
+        self._ids = [new_id() for _ in range(TICKETS)]  # new ones for every story: one collection serves them all
+
+    def commit(self, number: int) -> TicketData:
+        version = self.tickets[number].version + 1 if number in self.tickets else 1
+        self.tickets[number] = TicketData(
+            id=self._ids[number],
+            version=version,
+            title=f"Seat {number}, version {version}",
+            description=None,
+            venue=None if version % 2 else "Opera",  # a field that comes and goes
+            starts_at=None,
+            price_cents=100 * version,
+            currency="usd",
+            user_id="5e11e4" * 4,
+            order_id=None,
+            status=TicketStatus.AVAILABLE,
+            created_at=START,
+        )
+        return self.tickets[number]
+
+
+async def play(story: Story, projection: Projection[TicketData]) -> tuple[list[TicketData], list[TicketData | None]]:
+    """What the owner has in the end, and what the projection holds of it."""
+    steps, order = story
+    owner, under_way, lost = Owner(), list[TicketData](), False
+    for kind, number in steps:
+        if kind == "commit":
+            under_way.append(owner.commit(number))
+        elif kind == "resync":
+            under_way += owner.tickets.values()
+            lost = False
+        elif under_way:
+            index = number % len(under_way)
+            if kind == "double":
+                under_way.append(under_way[index])
+                continue
+            message = under_way.pop(index)
+            if kind == "deliver":
+                await projection.apply(message)
+            else:
+                lost = True
+    if lost:
+        under_way += owner.tickets.values()
+    for number in order + [0] * len(under_way):
+        if under_way:
+            await projection.apply(under_way.pop(number % len(under_way)))
+    truth = list(owner.tickets.values())
+    return truth, [await projection.find(ticket.id) for ticket in truth]
+
+
+class LastWriteWins(TicketProjection):
+    """Stores whatever comes."""
+
+    async def apply(self, data: TicketData) -> TicketData:
+        await self.collection.replace_one({"_id": data.id}, data.model_dump(exclude={"id"}), upsert=True)
+        return data
+
+
+class OnlyTheNext(TicketProjection):
+    """Takes a version only on top of the one before it, and so never goes back."""
+
+    async def apply(self, data: TicketData) -> TicketData:
+        known = await self.find(data.id)
+        if data.version != (known.version if known else 0) + 1:
+            return known or data
+        return await super().apply(data)
+
+
+@contextmanager
+def stories(
+    mongo_url: str, database_name: str, projection: type[TicketProjection]
+) -> Iterator[Callable[[Story], bool]]:
+    """Tells whether a story ends in the truth; over a real MongoDB, in one event loop for all of them."""
+    with asyncio.Runner() as runner:
+
+        async def begin() -> tuple[DatabaseClient, TicketProjection]:
+            client = connect(mongo_url, application="test")
+            database: Database = client[database_name]
+            return client, projection(database["tickets"])
+
+        client, projected = runner.run(begin())
+
+        def ends_in_the_truth(story: Story) -> bool:
+            truth, held = runner.run(play(story, projected))
+            return truth == held
+
+        try:
+            yield ends_in_the_truth
+        finally:
+            client.close()
+
+
+def test_every_story_ends_in_what_the_owner_has(mongo_url: str, database_name: str) -> None:
+    with stories(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
+
+        @settings(max_examples=150, deadline=None)
+        @given(STORIES)
+        def check(story: Story) -> None:
+            assert ends_in_the_truth(story)
+
+        check()
+
+
+@pytest.mark.parametrize("naive", [LastWriteWins, OnlyTheNext])
+def test_a_story_that_undoes_a_naive_projection_is_found(
+    mongo_url: str, database_name: str, naive: type[TicketProjection]
+) -> None:
+    search: dict[str, Any] = {"max_examples": 500, "deadline": None, "database": None, "derandomize": True}
+    with stories(mongo_url, database_name, naive) as ends_in_the_truth:
+        undone = find(
+            STORIES,
+            lambda story: not ends_in_the_truth(story),
+            settings=settings(**search, phases=[Phase.generate]),  # the first one will do, it need not be the shortest
+        )
+
+    with stories(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
+        assert ends_in_the_truth(undone)

@@ -1,0 +1,195 @@
+"""A small world: tickets tell, others follow in databases of their own, and a ledger knows what was committed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import nats.errors
+import nats.js.errors
+from ledger import Ledger
+from parts import Follower, Teller
+from pydantic import SecretStr
+
+from ticketing_common.delivery import DeadLetter
+from ticketing_common.events import parse_event
+from ticketing_common.events.subjects import DEAD_LETTERS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
+from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
+from ticketing_common.settings import EventServiceSettings, NatsSettings
+from ticketing_common.storage import Database, Outbox, connect
+from ticketing_tickets.publishers import ticket_changed
+from ticketing_tickets.repository import TicketRepository
+
+__all__ = ["Recorded", "World", "until"]
+
+AGREE_SECONDS: Final = 60.0
+"""A ceiling for a busy machine; waiting ends as soon as all agree."""
+LOOK_SECONDS: Final = 0.05
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    """Wait for what nothing tells of."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 (it happens in other tasks and processes)
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A message as it lay in the stream."""
+
+    subject: str
+    body: bytes
+
+    @property
+    def version(self) -> tuple[str, int]:
+        """Which ticket, and which version of it."""
+        event = parse_event(self.subject, self.body)
+        return event.data.id, event.data.version
+
+
+class World:
+    """Whoever is in it is stopped with it, and its databases are dropped."""
+
+    def __init__(self, settings: dict[str, Any], *, nats_url: str, replicas: int) -> None:
+        self._settings = {**settings, "nats_url": nats_url, "nats_replicas": replicas}
+        self._database_prefix = str(settings["mongo_database"])
+        self._replicas = replicas
+        self._client = connect(str(settings["mongo_url"]), application="world")
+        self.observer = NatsConnection(NatsSettings(nats_url=SecretStr(nats_url)), name="observer")
+        self.ledger = Ledger()
+        self.followers: dict[str, list[Follower]] = {}
+        self._living: list[Teller | Follower] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def made(cls, settings: dict[str, Any], *, nats_url: str, replicas: int = 1) -> AsyncIterator[Self]:
+        """Nobody is in it yet; all streams are there."""
+        world = cls(settings, nats_url=nats_url, replicas=replicas)
+        await world.observer.connect()
+        try:
+            for name in (*STREAM_SUBJECTS, *SAFETY_NETS):
+                await ensure_stream(world.observer.js, stream_config(name, replicas=replicas))
+            yield world
+        finally:
+            await asyncio.gather(*(one.backbone.stop() for one in world._living))
+            await world.observer.close()
+            for service in ("tickets", *world.followers):
+                await world._client.drop_database(world.database(service).name)
+            world._client.close()
+
+    def database(self, service: str) -> Database:
+        """A service's own."""
+        return self._client[f"{self._database_prefix}_{service}"]
+
+    def settings(self, service: str) -> EventServiceSettings:
+        """What a service of this world reads from its environment."""
+        return EventServiceSettings.model_validate(
+            {**self._settings, "service_name": service, "mongo_database": self.database(service).name}
+        )
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The same for a process of its own."""
+        settings = self.settings(service)
+        return {
+            "SERVICE_NAME": service,
+            "MONGO_URL": settings.mongo_url.get_secret_value(),
+            "MONGO_DATABASE": settings.mongo_database,
+            "NATS_URL": settings.nats_url.get_secret_value(),
+            "JWT_PUBLIC_KEYS": "[]",
+            "ENVIRONMENT": "local",
+        }
+
+    async def teller(self) -> Teller:
+        """The tickets service, ready."""
+        teller = Teller(self.settings("tickets"))
+        await self.begin(teller)
+        return teller
+
+    async def follower(self, service: str, **options: Any) -> Follower:
+        """One more replica of a service that follows the tickets, ready."""
+        follower = self.awaited(service, **options)
+        await self.begin(follower)
+        return follower
+
+    def awaited(self, service: str, **options: Any) -> Follower:
+        """The same, but for `begin`; from now on it counts among those who must agree."""
+        follower = Follower(self.settings(service), **options)
+        self.followers.setdefault(service, []).append(follower)
+        return follower
+
+    async def begin(self, one: Teller | Follower) -> None:
+        """Start it, and wait until it is ready."""
+        self._living.append(one)
+        one.backbone.start()
+        await one.backbone.wait_until_ready()
+
+    async def settle(self, seconds: float = AGREE_SECONDS) -> None:
+        """All that is committed is told, and all that is told was acknowledged by everybody; raises TimeoutError."""
+
+        async def settled() -> bool:
+            return not await self._unfinished()
+
+        await until(settled, seconds)
+
+    async def agree(self, seconds: float = AGREE_SECONDS) -> None:
+        """Settle; then everybody holds exactly what was committed. Fails saying who does not, and what."""
+        with contextlib.suppress(TimeoutError):  # told below, with what it does to the projections
+            await self.settle(seconds)
+        differences = await self.differences()
+        assert not differences, "\n".join(differences)
+        assert self.ledger.newest, "nothing was committed, so nothing was shown"
+
+    async def _unfinished(self) -> list[str]:
+        waiting = (await self.outbox().stats()).pending
+        unfinished = [f"{waiting} events wait in the outbox"] if waiting else []
+        for service, replicas in self.followers.items():
+            try:
+                info = await self.observer.js.consumer_info(TICKETS, replicas[0].durable)
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+                unfinished.append(f"{service}: nobody tells of its consumer ({error!r})")
+                continue
+            if info.num_pending or info.num_ack_pending:
+                unfinished.append(f"{service}: {info.num_pending} to come, {info.num_ack_pending} unacknowledged")
+        return unfinished
+
+    async def differences(self) -> list[str]:
+        """Between the ledger on one side, and the owner and every follower on the other."""
+        tickets = TicketRepository(self.outbox())
+        owned = {ticket.id: ticket_changed(ticket).data async for ticket in tickets.walk()}
+        found = [*await self._unfinished(), *self.ledger.differences("tickets", owned)]
+        for service, replicas in self.followers.items():
+            found += self.ledger.differences(service, await replicas[0].held())
+        return found
+
+    async def recorded(self) -> list[Recorded]:
+        """All that lies in the stream of the tickets, oldest first."""
+        state = (await self.observer.js.stream_info(TICKETS)).state
+        if not state.messages:
+            return []
+        subscription = await self.observer.js.subscribe("", stream=TICKETS, ordered_consumer=True)
+        messages = [await subscription.next_msg(timeout=10) for _ in range(state.messages)]
+        await subscription.unsubscribe()
+        return [Recorded(message.subject, message.data) for message in messages]
+
+    async def publish(self, messages: Sequence[Recorded]) -> None:
+        """Put these on the bus without an id, so that the broker takes even the ones that it has had."""
+        for message in messages:
+            await self.observer.js.publish(message.subject, message.body)
+
+    def outbox(self) -> Outbox:
+        """What the tickets service has committed and not yet told."""
+        return Outbox(self.database("tickets")["tickets"])
+
+    async def told(self) -> set[tuple[str, int]]:
+        """Every version that the stream holds."""
+        return {message.version for message in await self.recorded()}
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """Everything that was given up."""
+        state = (await self.observer.js.stream_info(DEAD_LETTERS)).state
+        numbers = range(max(1, state.first_seq), state.last_seq + 1) if state.messages else ()
+        letters = [await self.observer.js.get_msg(DEAD_LETTERS, number) for number in numbers]
+        return [DeadLetter.model_validate_json(letter.data or b"") for letter in letters]
