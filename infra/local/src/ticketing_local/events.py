@@ -17,7 +17,7 @@ from ticketing_common.events.subjects import STREAM_SUBJECTS
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail
 
-__all__ = ["events_app"]
+__all__ = ["begin", "events_app", "line", "matches", "since_time"]
 
 events_app = typer.Typer(no_args_is_help=True, help="Look at the events on the bus.")
 
@@ -32,24 +32,24 @@ def tail(
     data_dir: DataDirOption = None,
 ) -> None:
     """Print events as they come: age, subject, version, what they say."""
-    start = _since(since)
+    start = since_time(since)
 
     async def command(client: Client) -> None:
         queue: asyncio.Queue[Msg] = asyncio.Queue()
         pending = 0
         for stream in STREAM_SUBJECTS:
-            info = await _begin(client, stream, start, queue)
+            info = await begin(client, stream, start, queue)
             pending += info
         while follow or pending:
             message = await queue.get()
             pending -= 1
-            if _matches(subject, message.subject):
-                console.print(_line(message), soft_wrap=True)
+            if matches(subject, message.subject):
+                console.print(line(message), soft_wrap=True)
 
     on_bus(data_dir, command)
 
 
-async def _begin(client: Client, stream: str, start: datetime | None, queue: "asyncio.Queue[Msg]") -> int:
+async def begin(client: Client, stream: str, start: datetime | None, queue: "asyncio.Queue[Msg]") -> int:
     """Deliver a stream into the queue; returns how many of its events lie there already."""
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
     if start is not None:
@@ -65,7 +65,8 @@ async def _begin(client: Client, stream: str, start: datetime | None, queue: "as
         return 0
 
 
-def _since(text: str) -> datetime | None:
+def since_time(text: str) -> datetime | None:
+    """When `15m` ago was (UTC), None for `all`; ends the command with a sentence for anything else."""
     if text == "all":
         return None
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -74,7 +75,7 @@ def _since(text: str) -> datetime | None:
     return utc_now() - timedelta(**{units[text[-1]]: int(text[:-1])})
 
 
-def _matches(pattern: str, subject: str) -> bool:
+def matches(pattern: str, subject: str) -> bool:
     """NATS wildcards: `*` is one part, `>` is all that follow."""
     wanted, found = pattern.split("."), subject.split(".")
     for index, part in enumerate(wanted):
@@ -85,7 +86,8 @@ def _matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(found)
 
 
-def _line(message: Msg) -> str:
+def line(message: Msg) -> str:
+    """One event in Rich's markup; raises ValueError, KeyError or TypeError for what is none."""
     event = json.loads(message.data)
     name, _, aggregate_id = message.subject.rpartition(".")
     age = (datetime.now(UTC) - datetime.fromisoformat(event["time"])).total_seconds()

@@ -1,0 +1,66 @@
+"""Listen to the bus by hand: every event with its headers and its whole body, as it comes."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from rich.markup import escape
+
+from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
+from ticketing_local.bus import DataDirOption, on_bus
+from ticketing_local.console import console
+from ticketing_local.events import begin, line, matches, since_time
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def listen(
+    subject: Annotated[str, typer.Argument(help="For instance 'order.>' or '*.created.*'")] = ">",
+    since: Annotated[str, typer.Option(help="How far back to begin: 30s, 15m, 2h, 1d, or all")] = "0s",
+    follow: Annotated[bool, typer.Option(help="Go on as they come")] = True,
+    count: Annotated[int, typer.Option(help="End after so many; 0: never", min=0)] = 0,
+    nets: Annotated[bool, typer.Option("--nets", help="Dead letters and the broker's advisories too")] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Print messages in full. `ticketing events tail` prints one line for each."""
+    start = since_time(since)
+
+    async def command(client: Client) -> None:
+        queue: asyncio.Queue[Msg] = asyncio.Queue()
+        pending = 0
+        for stream in (*STREAM_SUBJECTS, *(SAFETY_NETS if nets else ())):
+            pending += await begin(client, stream, start, queue)
+        left = count
+        while follow or pending:
+            message = await queue.get()
+            pending -= 1
+            if not matches(subject, message.subject):
+                continue
+            _show(message)
+            left -= 1
+            if left == 0:
+                return
+
+    on_bus(data_dir, command)
+
+
+def _show(message: Msg) -> None:
+    metadata = message.metadata
+    try:
+        console.print(line(message), soft_wrap=True)
+    except (ValueError, KeyError, TypeError):
+        console.print(f"[red]no event[/] {escape(message.subject)} #{metadata.sequence.stream}", soft_wrap=True)
+    for name, value in (message.headers or {}).items():
+        console.print(f"       [dim]{name}: {escape(value)}[/]", soft_wrap=True)
+    try:
+        console.print_json(json.dumps(json.loads(message.data)))
+    except ValueError:
+        console.print(escape(message.data.decode(errors="replace")), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()
