@@ -15,6 +15,7 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Collection",
     "Database",
     "DatabaseClient",
+    "DatabaseError",
     "DatabaseUnavailableError",
     "Document",
     "DuplicateKeyError",
@@ -43,6 +45,9 @@ DatabaseClient: TypeAlias = AsyncIOMotorClient[Document]
 Database: TypeAlias = AsyncIOMotorDatabase[Document]
 Collection: TypeAlias = AsyncIOMotorCollection[Document]
 Index: TypeAlias = IndexModel
+
+DatabaseError: TypeAlias = PyMongoError
+"""Whatever the driver raises: for a reader that can only say that it could not read."""
 
 DatabaseUnavailableError = (
     AutoReconnect,

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from ticketing_common.testing.servers import ServerStartError
 
+from .audit.command import audit_command
 from .console import console, fail
 from .data_dir import AlreadyRunningError, DataDir, StackState, repository_root
 from .dead_letters import dead_letters_app
@@ -35,6 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole ma
 app.add_typer(events_app, name="events")
 app.add_typer(dead_letters_app, name="dead-letters")
 app.command()(resync)
+app.command("audit")(audit_command)
 
 SHORT_WINDOW_SECONDS: Final = 15
 DEMO_WINDOW_SECONDS: Final = 4

@@ -1,0 +1,22 @@
+"""`ticketing audit`: reads all five databases, JetStream and Stripe, and names every broken invariant.
+
+`invariants.INVARIANTS` is the table of what must hold, what it means and what repairs it; `ticketing audit --list`
+prints it. Nothing is ever written to what is read.
+"""
+
+from .addresses import AuditAddresses, MissingAddressError
+from .examination import Report, audit, examine
+from .invariants import INVARIANTS, Invariant, Violation
+from .unreadable import UnreadableError
+
+__all__ = [
+    "INVARIANTS",
+    "AuditAddresses",
+    "Invariant",
+    "MissingAddressError",
+    "Report",
+    "UnreadableError",
+    "Violation",
+    "audit",
+    "examine",
+]

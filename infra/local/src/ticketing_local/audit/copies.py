@@ -1,0 +1,90 @@
+"""Checks of what one service remembers of another's aggregates."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from .cases import OrderCase, PaymentCase, TicketCase
+from .invariants import Finding, Moment
+from .rows import Copy, OrderRow
+
+__all__ = ["copied_deadline", "copied_orders", "copied_payments", "copied_tickets"]
+
+
+def copied_orders(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """What tickets and payments know of an order."""
+    order = case.order
+    source = order and Copy(order.id, order.version, order.status, order.price_cents)
+    for place, copy in (("tickets.orders", case.in_tickets), ("payments.orders", case.in_payments)):
+        yield from _compared(place, case.id, source, copy, moment, order and order.updated_at)
+
+
+def copied_tickets(case: TicketCase, moment: Moment) -> Iterator[Finding]:
+    """What orders knows of a ticket; every change of a ticket is told."""
+    ticket = case.ticket
+    source = ticket and Copy(ticket.id, ticket.version, ticket.status, ticket.price_cents)
+    yield from _compared("orders.tickets", case.id, source, case.in_orders, moment, ticket and ticket.updated_at)
+
+
+def copied_payments(case: PaymentCase, moment: Moment) -> Iterator[Finding]:
+    """What orders knows of a payment: that it is authorised, or failed. It does not listen to the rest."""
+    payment, copy = case.payment, case.in_orders
+    if payment is None or payment.status in ("authorized", "failed"):
+        source = payment and Copy(payment.id, payment.version, payment.status, payment.amount_cents)
+        yield from _compared("orders.payments", case.id, source, copy, moment, payment and payment.updated_at)
+    elif copy is not None and copy.version > payment.version:
+        yield _ahead("orders.payments", case.id, f"at version {copy.version}, its source at {payment.version}")
+
+
+def copied_deadline(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """The deadline that expiration keeps for an order. It has versions of its own, so its state is compared."""
+    place, order, deadline = "expiration.deadlines", case.order, case.deadline
+    if order is None:
+        if deadline is not None:
+            yield _ahead(place, case.id, "its source does not exist")
+    elif deadline is None:
+        if moment.settled(order.updated_at):
+            yield _behind(place, case.id, f"missing, its source is {order.status}")
+    elif deadline.expires_at != order.expires_at:
+        yield Finding.of("projection_differs", "another deadline than the order's", **_ids(place, case.id))
+    elif order.status == "created":
+        if deadline.status == "off" or (deadline.status == "completed" and _early(order, moment)):
+            yield _ahead(place, case.id, f"{deadline.status}, and the order is still created")
+    elif deadline.status == "pending" and moment.settled(order.updated_at):
+        yield _behind(place, case.id, f"pending, and the order is {order.status}")
+
+
+def _early(order: OrderRow, moment: Moment) -> bool:
+    return order.expires_at > moment.now
+
+
+def _compared(
+    place: str, key: str, source: Copy | None, copy: Copy | None, moment: Moment, changed_at: datetime | None
+) -> Iterator[Finding]:
+    if source is None:
+        if copy is not None:
+            yield _ahead(place, key, "its source does not exist")
+    elif copy is None or copy.version < source.version:
+        if moment.settled(changed_at):
+            at = "missing" if copy is None else f"at version {copy.version}"
+            yield _behind(place, key, f"{at}, its source at {source.version}")
+    elif copy.version > source.version:
+        yield _ahead(place, key, f"at version {copy.version}, its source at {source.version}")
+    elif (copy.status, copy.cents) != (source.status, source.cents):
+        said = f"{copy.status} at {copy.cents} cents, its source {source.status} at {source.cents} cents"
+        yield Finding.of("projection_differs", f"both at version {copy.version}: {said}", **_ids(place, key))
+
+
+def _ids(place: str, key: str) -> dict[str, str | None]:
+    """What the copy is of, as an id, and in which collection it lies."""
+    kind = {"tickets.orders": "order", "payments.orders": "order", "expiration.deadlines": "order"}.get(
+        place, "ticket" if place == "orders.tickets" else "payment"
+    )
+    return {"projection": place, kind: key}
+
+
+def _behind(place: str, key: str, detail: str) -> Finding:
+    return Finding.of("projection_behind", detail, **_ids(place, key))
+
+
+def _ahead(place: str, key: str, detail: str) -> Finding:
+    return Finding.of("projection_ahead", detail, **_ids(place, key))

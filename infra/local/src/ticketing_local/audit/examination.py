@@ -1,0 +1,235 @@
+"""Looks at everything, and once more at what looked broken.
+
+The parts are five databases, a bus and another company, and nothing stops while they are read: of two rows that are
+read a second apart one may have changed in between. A grace alone does not help there. It says how long an event may be
+on its way, so it is right for what must *follow* from something; but a copy that was read after its source was looks
+ahead of it, however old the source seemed to be. So both are asked for: a rule that waits for something counts only
+once all rows concerned have rested for the grace, and whatever is found broken is read again, alone and at once
+everywhere, after a pause. It counts if the same is broken at the same versions. What is in motion has moved on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol, TypeVar
+
+from nats.aio.client import Client
+
+from ticketing_common.entity import utc_now
+from ticketing_common.storage import Document
+
+from . import bus, copies, holds, money
+from .addresses import AuditAddresses
+from .cases import OrderCase, PaymentCase, TicketCase, order_cases, payment_cases, ticket_cases
+from .databases import Databases
+from .invariants import INVARIANTS, Finding, Moment, Violation
+from .outboxes import outbox_findings
+from .stripe_intents import RELIST_ABOVE, Intents, Stripe
+
+__all__ = ["GRACE_SECONDS", "Report", "audit", "examine"]
+
+GRACE_SECONDS: Final = 10.0
+PAUSE_SECONDS: Final = 1.0
+OWNERS_AT_ONCE: Final = 1_000
+
+ORDER_CHECKS: Final[tuple[Callable[[OrderCase, Moment], Iterator[Finding]], ...]] = (
+    holds.hold_overdue,
+    money.complete_without_payment,
+    money.paid_other_price,
+    money.complete_not_captured,
+    money.charged_twice,
+    money.captured_without_order,
+    money.authorization_not_voided,
+    money.intent_unknown,
+    money.payment_disagrees_with_stripe,
+    copies.copied_orders,
+    copies.copied_deadline,
+)
+TICKET_CHECKS: Final[tuple[Callable[[TicketCase, Moment], Iterator[Finding]], ...]] = (
+    holds.two_active_orders,
+    holds.ticket_without_order,
+    holds.order_without_ticket,
+    copies.copied_tickets,
+)
+PAYMENT_CHECKS: Final[tuple[Callable[[PaymentCase, Moment], Iterator[Finding]], ...]] = (copies.copied_payments,)
+
+Suspicion = tuple[str, tuple[tuple[str, str], ...], tuple[object, ...]]
+"""What has to be the same at both looks: the rule, the ids, the evidence."""
+
+
+class _Case(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    def evidence(self) -> tuple[object, ...]: ...
+
+
+C = TypeVar("C", bound=_Case)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is broken, how much was read (by part), and how long it took (seconds)."""
+
+    violations: list[Violation]
+    read: dict[str, int]
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Suspects:
+    """What one look found, and the cases that have to be read again."""
+
+    findings: dict[Suspicion, Finding] = field(default_factory=dict)
+    orders: set[str] = field(default_factory=set)
+    tickets: set[str] = field(default_factory=set)
+    payments: set[str] = field(default_factory=set)
+
+    def add(self, finding: Finding, evidence: tuple[object, ...]) -> None:
+        """Two findings of one rule about the same ids are one."""
+        self.findings[finding.invariant, finding.ids, evidence] = finding
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    databases: Databases
+    bus: Client
+    stripe: Stripe
+
+
+async def audit(
+    addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False
+) -> list[Violation]:
+    """Every broken invariant, in the order of the table; empty when all is well. Raises `UnreadableError`.
+
+    `grace_seconds` is how long an event may be on its way. Of Stripe's PaymentIntents those of the last day are read
+    and those of payments that are not settled, or with `stripe_all` every one.
+    """
+    return (await examine(addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)).violations
+
+
+async def examine(
+    addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False
+) -> Report:
+    """As `audit`, with what was read."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    grace = timedelta(seconds=grace_seconds)
+    async with (
+        Databases.connect(addresses) as databases,
+        bus.connected(addresses.nats_url) as client,
+        Stripe.connect(addresses) as stripe,
+    ):
+        parts = _Parts(databases, client, stripe)
+        intents = await _intents(parts, every=stripe_all)
+        first = await _look(parts, Moment(utc_now(), grace), intents, None)
+        read = {**databases.documents, "stripe.payment_intents": len(intents)}
+        violations: list[Violation] = []
+        if first.findings:
+            await asyncio.sleep(PAUSE_SECONDS)
+            again = await _intents_of(parts, intents, first.orders, every=stripe_all)
+            second = await _look(parts, Moment(utc_now(), grace), again, first)
+            violations = [finding.violation() for key, finding in second.findings.items() if key in first.findings]
+    rank = {name: number for number, name in enumerate(INVARIANTS)}
+    violations.sort(key=lambda violation: (rank[violation.invariant], *violation.ids.values()))
+    return Report(violations, read, loop.time() - begun)
+
+
+async def _look(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects | None) -> _Suspects:
+    """Everything, or what was suspicious; outboxes and bus are small, and read as a whole each time."""
+    found = _Suspects()
+    owners: dict[str, tuple[str, str]] = {}
+
+    async def orders() -> None:
+        cases = order_cases(parts.databases, intents, only.orders if only else None)
+        async for case in _judged(cases, ORDER_CHECKS, moment, found, found.orders):
+            if case.order is not None:
+                owners.setdefault(case.order.user_id, ("order", case.id))
+
+    async def tickets() -> None:
+        cases = ticket_cases(parts.databases, only.tickets if only else None)
+        async for case in _judged(cases, TICKET_CHECKS, moment, found, found.tickets):
+            if case.ticket is not None:
+                owners.setdefault(case.ticket.user_id, ("ticket", case.id))
+
+    async def payments() -> None:
+        cases = payment_cases(parts.databases, only.payments if only else None)
+        async for _ in _judged(cases, PAYMENT_CHECKS, moment, found, found.payments):
+            pass
+
+    async def elsewhere() -> None:
+        async for finding, evidence in outbox_findings(parts.databases, moment):
+            found.add(finding, evidence)
+        async for finding, evidence in bus.bus_findings(parts.bus, moment):
+            found.add(finding, evidence)
+
+    await asyncio.gather(orders(), tickets(), payments(), elsewhere())
+    await _owners(parts.databases, owners, found)
+    return found
+
+
+async def _judged(
+    cases: AsyncIterator[C],
+    checks: tuple[Callable[[C, Moment], Iterator[Finding]], ...],
+    moment: Moment,
+    found: _Suspects,
+    suspicious: set[str],
+) -> AsyncIterator[C]:
+    async with aclosing(cases) as open_cases:  # type: ignore[type-var]  # they are generators
+        async for case in open_cases:
+            for check in checks:
+                for finding in check(case, moment):
+                    found.add(finding, case.evidence())
+                    suspicious.add(case.id)
+            yield case
+
+
+async def _owners(databases: Databases, owners: dict[str, tuple[str, str]], found: _Suspects) -> None:
+    """Accounts are never removed; whoever is not in auth is not known there any more."""
+    asked = sorted(owners)
+    for start in range(0, len(asked), OWNERS_AT_ONCE):
+        some = asked[start : start + OWNERS_AT_ONCE]
+        known = set(await databases.rows("auth", "users", _user_id, ("_id",), where={"_id": {"$in": some}}))
+        for user_id in (user for user in some if user not in known):
+            kind, key = owners[user_id]
+            finding = Finding.of("owner_unknown", f"of {kind} {key}, for instance", user=user_id)
+            found.add(finding, ())
+            (found.orders if kind == "order" else found.tickets).add(key)
+
+
+def _user_id(found: Document) -> str:
+    user_id: str = found["_id"]
+    return user_id
+
+
+async def _intents(parts: _Parts, *, every: bool) -> Intents:
+    """All, or the recent ones and those of payments that are not settled, however old."""
+    if every:
+        return await parts.stripe.all()
+    recent = await parts.stripe.recent(utc_now())
+    unsettled: Document = {
+        "status": {"$in": ["initiated", "requires_action", "authorized"]},
+        "stripe_id": {"$ne": None},
+        "created_at": {"$lt": recent.since},
+    }
+    if recent.since is None:
+        return recent
+    ids = await parts.databases.rows("payments", "payments", _stripe_id, ("stripe_id",), where=unsettled)
+    return recent.joined(await parts.stripe.these(ids)) if ids else recent
+
+
+async def _intents_of(parts: _Parts, before: Intents, orders: Collection[str], *, every: bool) -> Intents:
+    """Those that the suspicious orders and their payments name, as Stripe knows them now."""
+    where: Document = {"order_id": {"$in": sorted(orders)}, "stripe_id": {"$ne": None}}
+    ids = set(await parts.databases.rows("payments", "payments", _stripe_id, ("stripe_id",), where=where))
+    ids |= before.ids_of(orders)
+    if len(ids) > RELIST_ABOVE:
+        return await _intents(parts, every=every)
+    return Intents(await parts.stripe.these(ids), since=before.since)
+
+
+def _stripe_id(found: Document) -> str:
+    stripe_id: str = found["stripe_id"]
+    return stripe_id

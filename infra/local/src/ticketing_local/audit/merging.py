@@ -1,0 +1,55 @@
+"""Walks several sorted streams side by side: all that belongs to one key at a time, and never more in memory."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Stream", "merged"]
+
+R = TypeVar("R")
+
+
+class Stream(Generic[R]):
+    """Batches of rows in the order of their key."""
+
+    def __init__(self, batches: AsyncIterator[Sequence[R]], key: Callable[[R], str]) -> None:
+        self._batches = batches
+        self._key = key
+        self._batch: Sequence[R] = ()
+        self._next = 0
+        self.key: str | None = None
+        self.rows = 0
+
+    async def begin(self) -> None:
+        """Read the first batch."""
+        await self._advance(0)
+
+    async def take(self, key: str) -> list[R]:
+        """The rows of that key, which must not lie behind."""
+        taken: list[R] = []
+        while self.key == key:
+            taken.append(self._batch[self._next])
+            await self._advance(1)
+        return taken
+
+    async def _advance(self, by: int) -> None:
+        self._next += by
+        while self._next >= len(self._batch):
+            try:
+                self._batch, self._next = await anext(self._batches), 0
+            except StopAsyncIteration:
+                self.key = None
+                return
+            self.rows += len(self._batch)
+        self.key = self._key(self._batch[self._next])
+
+
+async def merged(*streams: Stream[Any]) -> AsyncIterator[tuple[str, list[list[Any]]]]:
+    """Each key that occurs anywhere, in order, with its rows of every stream (none, one or several)."""
+    for stream in streams:
+        await stream.begin()
+    while True:
+        keys = [stream.key for stream in streams if stream.key is not None]
+        if not keys:
+            return
+        key = min(keys)
+        yield key, [await stream.take(key) if stream.key == key else [] for stream in streams]

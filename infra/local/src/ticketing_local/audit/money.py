@@ -1,0 +1,202 @@
+"""Checks of the money of one order: what its row, its payments and Stripe say of each other.
+
+Where Stripe's word was read it counts, and not the row's. Each fact is named once: what one rule names is left out by
+the rules after it.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from .cases import OrderCase
+from .invariants import Finding, Moment
+from .rows import PaymentRow
+from .stripe_intents import Intent
+
+__all__ = [
+    "authorization_not_voided",
+    "captured_without_order",
+    "charged_twice",
+    "complete_not_captured",
+    "complete_without_payment",
+    "intent_unknown",
+    "paid_other_price",
+    "payment_disagrees_with_stripe",
+]
+
+PAID: Final = ("authorized", "captured")
+OVER: Final = ("voided", "failed")
+RECONCILER_ROUND: Final = timedelta(seconds=15)
+"""Payments looks at what is due every 10 s; a buyer who has just done something in the browser is heard of then."""
+
+
+def _wanted(case: OrderCase, payment: PaymentRow) -> bool:
+    """Whether the order is complete by this payment: then, and only then, its money is ours."""
+    order = case.order
+    return order is not None and order.status == "complete" and order.payment_id in (None, payment.id)
+
+
+def _taken(case: OrderCase, payment: PaymentRow) -> bool:
+    intent = case.intent(payment)
+    return payment.status == "captured" if intent is None else intent.taken
+
+
+def _set_aside(case: OrderCase, payment: PaymentRow) -> bool:
+    intent = case.intent(payment)
+    return payment.status == "authorized" if intent is None else intent.set_aside
+
+
+def _settled(case: OrderCase, moment: Moment) -> bool:
+    """Nothing of this order has changed for a grace, so nothing about it is on its way."""
+    return moment.settled(case.order and case.order.updated_at, *(payment.updated_at for payment in case.payments))
+
+
+def _charges(case: OrderCase) -> set[str]:
+    """The PaymentIntents that took money for this order; a captured row stands for one that was not read."""
+    charges = {intent.id for intent in case.named_intents if intent.taken}
+    return charges | {payment.stripe_id or payment.id for payment in case.payments if _taken(case, payment)}
+
+
+def _unwanted(case: OrderCase) -> bool:
+    """Whether the order is over, or never was."""
+    return case.order is None or case.order.status == "cancelled"
+
+
+def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """An authorisation is enough here: that it is captured is another rule."""
+    order = case.order
+    if order is None or order.status != "complete" or not _settled(case, moment):
+        return
+    if not any(payment.status in PAID and _wanted(case, payment) for payment in case.payments):
+        seen = ", ".join(f"{payment.id} {payment.status}" for payment in case.payments) or "none"
+        yield Finding.of("complete_without_payment", f"its payments: {seen}", order=order.id, payment=order.payment_id)
+
+
+def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """By the row; that Stripe's amount is the row's is another rule."""
+    order = case.order
+    if order is None or not _settled(case, moment):
+        return
+    for payment in case.payments:
+        same = (payment.amount_cents, payment.currency.lower()) == (order.price_cents, order.currency.lower())
+        if payment.status in PAID and _wanted(case, payment) and not same:
+            said = f"placed at {order.price_cents} {order.currency}, paid {payment.amount_cents} {payment.currency}"
+            yield Finding.of("paid_other_price", said, order=order.id, payment=payment.id)
+
+
+def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """The money is set aside, wanted, and nobody takes it."""
+    if not _settled(case, moment):
+        return
+    for payment in case.payments:
+        if payment.status == "authorized" and _wanted(case, payment) and _set_aside(case, payment):
+            yield Finding.of(
+                *("complete_not_captured", "complete, and its payment is only authorised"),
+                order=case.id,
+                payment=payment.id,
+                intent=payment.stripe_id,
+            )
+
+
+def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """More than one PaymentIntent took money, and none of the surplus was given back."""
+    charges = sorted(_charges(case))
+    if len(charges) > 1 and _settled(case, moment):
+        ids = {f"intent_{number}": charge for number, charge in enumerate(charges, start=1)}
+        yield Finding.of("charged_twice", f"{len(charges)} captured PaymentIntents", order=case.id, **ids)
+
+
+def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """Money was taken for an order that is not complete by it, and was not given back."""
+    if len(_charges(case)) > 1 or not _settled(case, moment):
+        return
+    for payment in case.payments:
+        if _taken(case, payment) and not _wanted(case, payment):
+            order = case.order.status if case.order is not None else "missing"
+            yield Finding.of(
+                *("captured_without_order", f"money was taken, and the order is {order}"),
+                order=case.id,
+                payment=payment.id,
+                intent=payment.stripe_id,
+            )
+
+
+def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """Money is set aside for an order that is over, or complete by another payment."""
+    if not _settled(case, moment):
+        return
+    complete_by_another = case.order is not None and case.order.status == "complete"
+    for payment in case.payments:
+        unwanted = not _wanted(case, payment) and (_unwanted(case) or complete_by_another)
+        if unwanted and _set_aside(case, payment):
+            order = case.order.status if case.order is not None else "missing"
+            yield Finding.of(
+                *("authorization_not_voided", f"money is set aside, and the order is {order}"),
+                order=case.id,
+                payment=payment.id,
+                intent=payment.stripe_id,
+            )
+
+
+def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """A PaymentIntent that names a payment which does not exist, or moved money beside the one that its row names."""
+    rows = {payment.id: payment for payment in case.payments}
+    double = len(_charges(case)) > 1
+    for intent in case.named_intents:
+        row = rows.get(intent.payment_id)
+        if (double and intent.taken) or intent.state in ("canceled", "refunded"):
+            continue
+        if row is None:
+            said = f"{intent.state}, and payment {intent.payment_id} does not exist"
+        elif row.stripe_id != intent.id and (intent.taken or intent.set_aside):
+            said = f"{intent.state}, and payment {row.id} names {row.stripe_id or 'none'}"
+        else:
+            continue
+        if moment.settled(intent.created, row and row.updated_at):
+            yield Finding.of("intent_unknown", said, intent=intent.id, order=case.id, payment=intent.payment_id)
+
+
+def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """The row and Stripe's word differ in a way that no rule above has named."""
+    if not _settled(case, moment) or len(_charges(case)) > 1:
+        return
+    for payment in case.payments:
+        intent = case.intent(payment)
+        said = (
+            _missing(case, payment)
+            if intent is None
+            else _disagreement(case, payment, intent, heard_of=_reconciled(payment, moment))
+        )
+        if said is not None:
+            yield Finding.of(
+                *("payment_disagrees_with_stripe", said), payment=payment.id, order=case.id, intent=payment.stripe_id
+            )
+
+
+def _missing(case: OrderCase, payment: PaymentRow) -> str | None:
+    if payment.stripe_id is None or payment.status in OVER or not case.intents.covers(payment):
+        return None
+    return f"{payment.status} here, and Stripe knows no such PaymentIntent"
+
+
+def _reconciled(payment: PaymentRow, moment: Moment) -> bool:
+    """Whether payments had its turn to ask Stripe about it, or sees no reason to."""
+    return payment.check_at is None or moment.settled(payment.check_at + RECONCILER_ROUND)
+
+
+def _disagreement(case: OrderCase, payment: PaymentRow, intent: Intent, *, heard_of: bool) -> str | None:
+    if (intent.amount, intent.currency.lower()) != (payment.amount_cents, payment.currency.lower()):
+        return f"{payment.amount_cents} {payment.currency} here, {intent.amount} {intent.currency} in Stripe"
+    if not _wanted(case, payment) and (intent.taken or (intent.set_aside and _unwanted(case))):
+        return None  # captured_without_order, authorization_not_voided
+    match payment.status:
+        case "captured":
+            agrees = intent.taken
+        case "authorized":
+            agrees = intent.set_aside
+        case "voided" | "failed":
+            # What never became money may stay open for a while: the reconciler closes it, and nothing can come of it.
+            agrees = not (intent.taken or intent.set_aside)
+        case _:
+            agrees = not (intent.taken or intent.set_aside) or not heard_of
+    return None if agrees else f"{payment.status} here, {intent.state} in Stripe"

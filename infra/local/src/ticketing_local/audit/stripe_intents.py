@@ -1,0 +1,193 @@
+"""Reads Stripe's PaymentIntents over its API: what is recent, what is unsettled, or all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from .addresses import AuditAddresses
+from .rows import PaymentRow
+from .unreadable import UnreadableError
+
+__all__ = ["RECENT", "Intent", "Intents", "Stripe"]
+
+API_VERSION: Final = "2026-10-28.endive"
+"""The one that payments pins too; the fields read here have the names of this version."""
+RECENT: Final = timedelta(hours=24)
+PAGE: Final = 100
+"""The most that Stripe gives at once (https://docs.stripe.com/api/pagination)."""
+CONCURRENCY: Final = 8
+RELIST_ABOVE: Final = 200
+"""More PaymentIntents than this are sooner listed again than asked for one by one."""
+ATTEMPTS: Final = 4
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Intent(NamedTuple):
+    """A PaymentIntent that carries our metadata; amount in the smallest unit of its currency, times in UTC."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    created: datetime
+    order_id: str
+    payment_id: str
+    refunded: bool
+
+    @property
+    def taken(self) -> bool:
+        """The buyer's money is with us."""
+        return self.status == "succeeded" and not self.refunded
+
+    @property
+    def set_aside(self) -> bool:
+        """The bank holds it for us."""
+        return self.status == "requires_capture"
+
+    @property
+    def state(self) -> str:
+        """Stripe's word, which does not change with a refund, or ours for that."""
+        return "refunded" if self.refunded else self.status
+
+
+class Intents:
+    """What was read. `since` (UTC) is how far back the list goes, None when it is whole."""
+
+    def __init__(self, found: Iterable[Intent], *, since: datetime | None = None) -> None:
+        self._by_id = {intent.id: intent for intent in found}
+        self.since = since
+
+    def joined(self, more: Iterable[Intent]) -> "Intents":
+        """With some older ones."""
+        return Intents([*self._by_id.values(), *more], since=self.since)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def of(self, payment: PaymentRow) -> Intent | None:
+        """The one that the payment's row names, if it was read."""
+        return self._by_id.get(payment.stripe_id) if payment.stripe_id else None
+
+    def covers(self, payment: PaymentRow) -> bool:
+        """Whether that one must have been read, if Stripe had it."""
+        return self.since is None or payment.created_at >= self.since
+
+    async def by_order(self, only: Collection[str] | None) -> AsyncIterator[Sequence[Intent]]:
+        """All, or those of these orders, in the order of their orders' ids."""
+        chosen = (intent for intent in self._by_id.values() if only is None or intent.order_id in only)
+        yield sorted(chosen, key=lambda intent: intent.order_id)
+
+    def ids_of(self, orders: Collection[str]) -> set[str]:
+        """The ids of those that name one of these orders."""
+        return {intent.id for intent in self._by_id.values() if intent.order_id in orders}
+
+
+class Stripe:
+    """Asks, and never changes anything there."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, addresses: AuditAddresses) -> AsyncIterator[Self]:
+        """A client; nothing is sent yet."""
+        # What runs on this machine is not asked for through a proxy.
+        through_proxy = urlsplit(addresses.stripe_url).hostname not in _LOOPBACK
+        async with httpx.AsyncClient(
+            base_url=addresses.stripe_url,
+            auth=(addresses.stripe_key, ""),
+            headers={"Stripe-Version": API_VERSION},
+            timeout=10,
+            trust_env=through_proxy,
+        ) as client:
+            yield cls(client)
+
+    async def recent(self, now: datetime) -> Intents:
+        """Those made in the last day; all of them where only the whole list can be had, as from the double."""
+        since = now - RECENT
+        try:
+            return Intents([i async for i in self._list({"created[gte]": int(since.timestamp())})], since=since)
+        except _NotUnderstoodError:
+            return await self.all()
+
+    async def all(self) -> Intents:
+        """Every one there is: a request for each hundred."""
+        return Intents([intent async for intent in self._list({})])
+
+    async def these(self, ids: Collection[str]) -> list[Intent]:
+        """Those that exist among these."""
+        gate = asyncio.Semaphore(CONCURRENCY)
+
+        async def one(intent_id: str) -> Intent | None:
+            async with gate:
+                found = await self._get(f"/v1/payment_intents/{intent_id}", {"expand[]": "latest_charge"})
+            return None if found is None else _intent(found)
+
+        found = await asyncio.gather(*(one(intent_id) for intent_id in sorted(ids)))
+        return [intent for intent in found if intent is not None]
+
+    async def _list(self, bounds: dict[str, int]) -> AsyncIterator[Intent]:
+        query: dict[str, str | int] = {"limit": PAGE, "expand[]": "data.latest_charge", **bounds}
+        while True:
+            page = await self._get("/v1/payment_intents", query)
+            if page is None:
+                raise UnreadableError("Stripe", "it knows no list of PaymentIntents")
+            for found in page["data"]:
+                intent = _intent(found)
+                if intent is not None:
+                    yield intent
+            if not page["has_more"] or not page["data"]:
+                return
+            query["starting_after"] = page["data"][-1]["id"]
+
+    async def _get(self, path: str, query: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer, None when there is no such thing; tries again for a while when Stripe is busy."""
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            try:
+                answer = await self._client.get(path, params=query)
+            except httpx.HTTPError as error:
+                problem = type(error).__name__
+                continue
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return None
+            if answer.status_code == httpx.codes.BAD_REQUEST and "created[gte]" in query:
+                raise _NotUnderstoodError
+            if answer.is_success:
+                found: dict[str, Any] = answer.json()
+                return found
+            problem = f"it answers {answer.status_code}"
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS and not answer.is_server_error:
+                break
+        raise UnreadableError("Stripe", problem)
+
+
+class _NotUnderstoodError(Exception):
+    """The double refuses parameters that it does not know."""
+
+
+def _intent(found: dict[str, Any]) -> Intent | None:
+    """None when it is none of ours: others may use the same account."""
+    metadata = found.get("metadata") or {}
+    if not metadata.get("payment_id") or not metadata.get("order_id"):
+        return None
+    charge = found.get("latest_charge")
+    return Intent(
+        found["id"],
+        found["status"],
+        found["amount"],
+        found["currency"],
+        datetime.fromtimestamp(found["created"], tz=UTC),
+        metadata["order_id"],
+        metadata["payment_id"],
+        found["status"] == "succeeded" and isinstance(charge, dict) and bool(charge.get("refunded")),
+    )
