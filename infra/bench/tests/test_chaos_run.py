@@ -1,0 +1,72 @@
+"""The fault run itself: short, with a fixed plan of faults; what it finds must not depend on who is faster."""
+
+import json
+import os
+import signal
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ticketing_bench.chaos.schedule import KILLED
+from ticketing_local.data_dir import DataDir
+
+pytestmark = pytest.mark.flow
+
+BENCH: Final = Path(sysconfig.get_path("scripts")) / "ticketing-bench"
+SEED: Final = 5
+SECONDS: Final = 18
+SETTLE_SECONDS: Final = 60
+"""More than the 30 that `make chaos` allows: the machine may be busy with other things."""
+
+
+@pytest.mark.timeout(300)
+def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_path: Path) -> None:
+    arguments = ["--seed", SEED, "--seconds", SECONDS, "--settle-seconds", SETTLE_SECONDS, "--json"]
+    ended = subprocess.run(
+        [BENCH, "chaos", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["failures"] == []
+    assert set(report["faults"]["kill"]) == set(KILLED)
+    for action in ("list", "hold", "pay", "cancel"):
+        assert report["acknowledged"][action] > 0, report
+    assert report["outcomes"]["order complete"] > 0
+    assert list(tmp_path.glob("ticketing-chaos-*")) == []  # kept only when something is wrong
+
+
+@pytest.mark.timeout(180)
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [BENCH, "chaos", "--seed", str(SEED)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if " s  kill " in line or " s  pause " in line:
+                break
+        (folder,) = tmp_path.glob("ticketing-chaos-*")
+        state = DataDir(folder).read_state()
+        run.send_signal(signal.SIGINT)
+        said, _ = run.communicate(timeout=60)
+
+    assert run.returncode == 130, said
+    assert state is not None
+    assert len(state.processes) == len(KILLED) + 1
+    assert not folder.exists()
+    deadline = time.monotonic() + 10
+    while left := [name for name, pid in state.processes.items() if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
