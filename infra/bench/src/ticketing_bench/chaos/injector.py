@@ -43,14 +43,14 @@ class Injector:
         Raises `ServerStartError` when one does not, with the end of its log.
         """
         for process in self._processes.values():
-            self._mourn(process)
+            await self._mourn(process)
             # Only the waiting is done in a thread.
             await asyncio.to_thread(process.wait_until_ready, READY_SECONDS)
 
     async def _one(self, fault: Fault) -> None:
         process = self._processes[fault.target]
         await self._until(fault.at)
-        self._mourn(process)
+        await self._mourn(process)
         self._say(f"{fault.at:6.1f} s  {fault.kind:<5} {fault.target:<14} for {fault.seconds:.1f} s")
         self.counts[fault.kind, fault.target] += 1
         if fault.kind == "pause":
@@ -65,23 +65,23 @@ class Injector:
             await self._launch(process)
 
     async def _launch(self, process: ServerProcess) -> None:
-        for attempt in range(1, START_ATTEMPTS + 1):
+        """What cannot be started is found by `wait_until_ready`."""
+        for _ in range(START_ATTEMPTS):
             try:
                 process.launch()
-            except ServerStartError:
-                # Its port is for a moment the other end of somebody's connection, or not yet given back.
-                if attempt == START_ATTEMPTS:
-                    raise
+            except ServerStartError as error:
+                # Its port is not yet given back, or for a moment the other end of somebody's connection.
+                self._say(str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 return
 
-    def _mourn(self, process: ServerProcess) -> None:
+    async def _mourn(self, process: ServerProcess) -> None:
         """Note a process that ended by itself, and start it again, so that the rest of the run still says something."""
         if process.exit_code is not None:
             self.died.append(f"{process.name} ended by itself with status {process.exit_code}")
-            process.kill()
-            process.launch()
+            process.kill()  # it has ended; this forgets it
+            await self._launch(process)
 
     async def _until(self, at: float) -> None:
         await asyncio.sleep(max(0.0, self._began + at - asyncio.get_running_loop().time()))
