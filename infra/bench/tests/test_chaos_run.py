@@ -2,16 +2,20 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from ticketing_bench.chaos.schedule import KILLED
+from ticketing_bench.chaos import run as chaos_run
+from ticketing_bench.chaos.schedule import KILLED, Fault
+from ticketing_common.testing.servers import NatsServer
 from ticketing_local.data_dir import DataDir
 
 pytestmark = pytest.mark.flow
@@ -50,6 +54,25 @@ def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_
         assert report["acknowledged"][action] > 0, report
     assert report["outcomes"]["order complete"] > 0
     assert list(tmp_path.glob("ticketing-chaos-*")) == []  # kept only when something is wrong
+
+
+@pytest.mark.timeout(180)
+def test_a_bus_that_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: what was told while tickets was down is lost with the bus, and the run must say so."""
+    plan = [Fault(3.0, "tickets", "kill", 5.0), Fault(6.0, "nats-server", "kill", 0.1)]
+    monkeypatch.setattr(chaos_run, "plan_faults", lambda _seed, _seconds: plan)
+    start = NatsServer.command
+
+    def start_with_nothing(server: NatsServer) -> Sequence[str]:
+        shutil.rmtree(server.directory / "jetstream", ignore_errors=True)
+        return start(server)
+
+    monkeypatch.setattr(NatsServer, "command", start_with_nothing)
+
+    report = chaos_run.run(chaos_run.RunOptions(SEED, 10, tmp_path / "data", settle_seconds=12), lambda _text: None)
+
+    assert report.recovery_seconds is None
+    assert any("projection_behind" in failure for failure in report.failures), report.failures
 
 
 @pytest.mark.timeout(180)

@@ -23,7 +23,7 @@ from .report import Report
 from .schedule import plan_faults
 from .sellers import Board, Seller
 from .stored import Document, Stored, read_stored
-from .verdict import broken_promises, unsettled
+from .verdict import broken_promises, listed_twice, unsettled
 
 __all__ = ["RunOptions", "run"]
 
@@ -31,6 +31,7 @@ WINDOW_SECONDS: Final = 6
 LOOK_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0
 """For the audit: by the time that nothing is unsettled, an event has no reason to be on its way any longer."""
+RATES: Final = ("SIGNIN", "SIGNIN_ADDRESS", "SIGNUP", "HOLDS")
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000
 """Below those that the kernel gives to outgoing connections: a killed server must find its port free again."""
@@ -57,7 +58,7 @@ def make_stack(data_dir: Path, *, window_seconds: int) -> Stack:
             client=False,
             reservation_window_seconds=window_seconds,
             ports={name: base + number for number, name in enumerate(PREFERRED_PORTS)},
-            environment={f"RATE_LIMIT_{what}": "off" for what in ("SIGNIN", "SIGNUP", "HOLDS")},
+            environment={f"RATE_LIMIT_{what}": "off" for what in RATES},
         )
     )
 
@@ -155,6 +156,7 @@ class _Run:
             ends = [f"order {_end(order)}" for order in stored.orders.values()]
             ends += [f"payment {payment['status']}" for payment in stored.payments.values()]
             report.outcomes = dict(Counter(ends))
+            report.listed_twice = listed_twice(stored)
         report.failures += self._injector.died
         return report
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from .ledger import Charge, Hold, Ledger, Listing
 from .stored import Stored
 
-__all__ = ["broken_promises", "unsettled"]
+__all__ = ["broken_promises", "listed_twice", "unsettled"]
 
 SETTLED_PAYMENTS = frozenset({"captured", "voided", "failed"})
 
@@ -32,6 +32,16 @@ def unsettled(stored: Stored) -> list[str]:
             if payment["status"] not in SETTLED_PAYMENTS
         ),
     ]
+
+
+def listed_twice(stored: Stored) -> int:
+    """How many tickets were made again under one key: every title here is one key's.
+
+    No broken promise, since at most one of them was acknowledged. A key cannot know whether a request that died
+    between its write and its answer had written.
+    """
+    titles = [ticket["title"] for ticket in stored.tickets.values()]
+    return len(titles) - len(set(titles))
 
 
 def _of_listing(listing: Listing, stored: Stored) -> Iterator[str]:
