@@ -46,12 +46,19 @@ async def test_input_that_is_not_valid_is_named_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", '{"title": "A thing", "price": NaN}', '{"price": 1e999, "title": "x"}', "\x00"]
+    "content",
+    [
+        *(b"", b"{", b'{"title": "A thing", "price": NaN}', b'{"price": 1e999, "title": "x"}', b"\x00"),
+        pytest.param(b'{"title": "\xff\xfe", "price": 1}', id="no-utf-8"),
+        pytest.param(b'{"title": ' + b"[" * 20_000, id="nested-too-deeply"),
+        pytest.param(b'{"title": "x", "price": ' + b"1" * 5_000 + b"}", id="too-many-digits"),
+    ],
 )
-async def test_what_is_not_json_is_refused(client: httpx.AsyncClient, identity: Identity, content: str) -> None:
+async def test_what_is_not_json_is_refused(client: httpx.AsyncClient, identity: Identity, content: bytes) -> None:
     headers = {**identity.headers(), "Content-Type": "application/json"}
     answer = await client.post("/api/things", content=content, headers=headers)
     assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"]
 
 

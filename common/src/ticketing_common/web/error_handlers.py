@@ -22,6 +22,7 @@ __all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers",
 log = get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+NOT_VALID: Final = "The request is not valid"
 
 
 class ProblemError(BaseModel):
@@ -121,11 +122,16 @@ async def _invalid(_request: Request, error: Exception) -> Response:
         FieldError(one["msg"], None if one["type"] == "json_invalid" else _field(tuple(one["loc"])))
         for one in error.errors()
     )
-    return problem_response(422, "The request is not valid", detail="See errors.", errors=errors)
+    return problem_response(422, NOT_VALID, detail="See errors.", errors=errors)
 
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class only)
+    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
+        # The framework calls a body invalid only when its syntax is wrong. One that is no UTF-8, nests too deeply or
+        # holds a number of thousands of digits is no better.
+        unreadable = FieldError("The body cannot be read as JSON.")
+        return problem_response(422, NOT_VALID, detail="See errors.", errors=(unreadable,))
     title = HTTPStatus(error.status_code).phrase
     detail = str(error.detail) if error.detail and error.detail != title else None
     return problem_response(error.status_code, title, detail=detail, headers=error.headers)
