@@ -39,8 +39,10 @@ CONSUMERS: Final = (
 """The durables that the services declare: `<service>-<stream>`."""
 ADVISORIES: Final = "ADVISORIES"
 """A stream of the server's own advisories; read where there is one."""
-LIMIT: Final = 100
-"""Messages named for each of the streams in which there should be none."""
+EXPECTED_END: Final = "copied to the dead letters"
+"""The reason with which a consumer ends an event that lies among the dead letters, which is another rule."""
+LIMIT: Final = 1_000
+"""Of the streams in which there should be nothing, the newest are read."""
 _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
 
 
@@ -127,9 +129,9 @@ async def _oldest_after(js: JetStreamContext, stream: str, floor: int, info: Con
 
 
 async def _messages(js: JetStreamContext, stream: str) -> AsyncIterator[RawStreamMsg]:
-    """The first of a stream; raises `NotFoundError` when there is no such stream."""
+    """The newest of a stream, oldest of them first; raises `NotFoundError` when there is no such stream."""
     state = (await js.stream_info(stream)).state
-    sequence = state.first_seq
+    sequence = max(state.first_seq, state.last_seq - LIMIT + 1)
     for _ in range(min(state.messages, LIMIT)):
         try:
             message = await js.get_msg(stream, seq=sequence, subject=">", next=True)
@@ -152,13 +154,17 @@ def _advisory(message: RawStreamMsg) -> Finding | None:
     """None when it tells of something else."""
     try:
         told = json.loads(message.data or b"")
-        if not str(told["type"]).endswith(".max_deliver"):
+        kind = str(told["type"]).rpartition(".")[2]
+        if kind != "max_deliver" and (kind != "terminated" or told.get("reason") == EXPECTED_END):
             return None
         stream, consumer, sequence = told["stream"], told["consumer"], told["stream_seq"]
     except (ValueError, KeyError, TypeError):
         return None
     return Finding.of(
-        *("deliveries_exhausted", f"event {sequence} of {stream} was delivered {told.get('deliveries')} times"),
+        *(
+            "deliveries_exhausted",
+            f"event {sequence} of {stream} was given up after {told.get('deliveries')} deliveries",
+        ),
         advisory=str(message.seq),
         stream=stream,
         consumer=consumer,
