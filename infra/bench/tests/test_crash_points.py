@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 import httpx
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.flow
 WINDOW_SECONDS: Final = 6
 CEILING_SECONDS: Final = 60.0
 DEATH: Final = -9
-PASSWORD: Final = "a long password"
+PASSWORD: Final = token_hex(8)
 CARD: Final = "pm_card_visa"
 
 
