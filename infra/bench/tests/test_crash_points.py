@@ -25,7 +25,7 @@ from ticketing_local.stack import Stack
 
 pytestmark = pytest.mark.flow
 
-WINDOW_SECONDS: Final = 6
+WINDOW_SECONDS: Final = 10
 CEILING_SECONDS: Final = 60.0
 DEATH: Final = -9
 PASSWORD: Final = token_hex(8)
