@@ -108,6 +108,12 @@ manifests: $(VENV)/.installed ## Render the overlays and hold them, Dockerfiles 
 flow: $(VENV)/.installed ## All processes, from outside
 	$(BIN)/pytest -q -m flow
 
+DURATION ?= 180
+
+.PHONY: chaos
+chaos: $(VENV)/.installed ## Buyers against a stack whose processes are killed at random; DURATION=180 (seconds), SEED=…
+	@$(BIN)/ticketing-bench chaos --seconds $(DURATION) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 client/node_modules/.package-lock.json: client/package-lock.json
 	cd client && npm ci --no-audit --no-fund
 	@touch $@

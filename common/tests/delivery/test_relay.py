@@ -221,6 +221,17 @@ async def test_a_relay_under_load_that_never_pauses_goes_from_sweeping_to_nudgin
             stop.set()
 
 
+async def test_what_a_killed_replica_left_behind_does_not_wait_for_its_lease_to_run_out(
+    connection: NatsConnection, database: Database, bus: Bus, until: Until
+) -> None:
+    assert await Lease(database, "relay", seconds=60).acquire()  # it was killed with it
+    await silent(database).add(Parcel(label="a"), told)
+
+    async with Replica(connection, database).running() as replica:
+        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
+        await until(replica.has_published(1))
+
+
 async def test_of_two_relays_one_sweeps_and_when_it_ends_the_other_does(
     connection: NatsConnection, database: Database, bus: Bus
 ) -> None:

@@ -23,4 +23,4 @@ class Settings(EventServiceSettings):
     )
     stripe_timeout_seconds: float = Field(default=10.0, gt=0, description="for one call; then its outcome is unknown")
 
-    reconcile_seconds: float = Field(default=10.0, gt=0, description="how often Stripe is asked about unsettled ones")
+    reconcile_seconds: float = Field(default=5.0, gt=0, description="how often Stripe is asked about unsettled ones")

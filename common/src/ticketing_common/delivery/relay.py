@@ -45,6 +45,8 @@ class Relay:
         self._loops: list[asyncio.Task[None]] = []
         # Until the first sweep is through: what an earlier life left behind goes out before what is new.
         self._behind = True
+        self._born = 0.0
+        self._reborn = True
         self._nudges_may_go = asyncio.Event()
         self._stopping = False
 
@@ -63,6 +65,7 @@ class Relay:
 
     def start(self) -> None:
         """Begin to relay; call once the connection has been made."""
+        self._born = asyncio.get_running_loop().time()
         self._nudges_may_go.set()
         self._loops = [asyncio.create_task(self._follow_nudges()), asyncio.create_task(self._sweep_regularly())]
 
@@ -153,13 +156,17 @@ class Relay:
     async def _sweep(self) -> None:
         """Publish what was left behind by a crash or an outage, oldest first, until nothing is left."""
         if not await self._lease.acquire():
-            # Another replica sweeps for all of us, and our own nudges need not wait for it.
+            # Another replica sweeps for all of us, and our own nudges need not wait for it. But the holder may be our
+            # own earlier life, killed a moment ago: what is older than this one goes out now, at worst twice.
+            if self._reborn:
+                await self._sweep_all(asyncio.get_running_loop().time() - self._born)
             self._behind = False
         elif self._behind:
             await self._catch_up()
         else:
             # Only what no nudge can still be carrying.
             await self._sweep_all(SWEEP_AGE_SECONDS)
+        self._reborn = False
 
     async def _catch_up(self) -> None:
         """Publish all that waits, then go over to nudges, without needing a moment in which nobody commits.

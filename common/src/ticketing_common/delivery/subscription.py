@@ -18,14 +18,15 @@ class Subscription:
 
     `concurrency` events of different aggregates are handled side by side; those of one aggregate in their order.
     After `max_attempts` deliveries an event that still fails goes to the dead letters. `ack_wait_seconds` is how soon
-    another replica gets the event when this one dies with it.
+    another replica, or this one's next life, gets the event when this one dies with it; a heartbeat prolongs it while
+    work goes on.
     """
 
     stream: str
     handlers: Mapping[type[Event], Handler]
     concurrency: int = 16
     max_attempts: int = 10
-    ack_wait_seconds: float = 30.0
+    ack_wait_seconds: float = 10.0
 
     def durable(self, service: str) -> str:
         """`tickets-orders`: the tickets service's place in the ORDERS stream."""

@@ -19,10 +19,15 @@ class Api:
 
     def url(self, path: str) -> str:
         """`/api/tickets/…` → where that is answered."""
-        if "client" in self._addresses:
-            return f"{self._addresses['client']}{path}"
+        return self.address(self._addresses, path)
+
+    @staticmethod
+    def address(addresses: Mapping[str, str], path: str) -> str:
+        """The same, for other HTTP clients."""
+        if "client" in addresses:
+            return f"{addresses['client']}{path}"
         noun = path.split("/")[2].partition("?")[0]
-        return f"{self._addresses[_OWNERS[noun]]}{path}"
+        return f"{addresses[_OWNERS[noun]]}{path}"
 
     def call(self, method: str, path: str, token: str | None = None, **arguments: Any) -> httpx.Response:
         """One call, as the bearer of `token`."""

@@ -49,12 +49,14 @@ class _HttpProcess(ServerProcess):
 
 
 class ServiceProcess(_HttpProcess):
-    """A FastAPI service under uvicorn."""
+    """A FastAPI service under uvicorn; `runner` is the program that is given uvicorn's arguments."""
+
+    runner: Sequence[str] = (sys.executable, "-m", "uvicorn")
 
     def command(self) -> Sequence[str]:
         """As in the images, but for the address."""
         return [
-            *(sys.executable, "-m", "uvicorn", f"ticketing_{self.name}.app:create_app", "--factory"),
+            *(*self.runner, f"ticketing_{self.name}.app:create_app", "--factory"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
             *("--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
         ]
@@ -63,9 +65,11 @@ class ServiceProcess(_HttpProcess):
 class WorkerProcess(_HttpProcess):
     """The expiration worker, which answers for its health on a port of its own."""
 
+    runner: Sequence[str] = (sys.executable, "-m", "ticketing_expiration.worker")
+
     def command(self) -> Sequence[str]:
         """A module, not a script: the same in the image."""
-        return [sys.executable, "-m", "ticketing_expiration.worker"]
+        return self.runner
 
 
 class ClientProcess(_HttpProcess):

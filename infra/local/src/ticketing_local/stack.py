@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,10 +25,10 @@ from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, fi
 from .turns import taking_turns
 from .webhooks import register_webhook
 
-__all__ = ["DEFAULT_PORT", "Stack", "StackOptions"]
+__all__ = ["DEFAULT_PORT", "PREFERRED_PORTS", "Stack", "StackOptions"]
 
 DEFAULT_PORT: Final = 3000
-PREFERRED_PORTS: Final = {
+PREFERRED_PORTS: Final[Mapping[str, int]] = {
     "auth": 4001,
     "tickets": 4002,
     "orders": 4003,
@@ -48,12 +48,17 @@ Progress = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What the person asked for; `port` None means 3000, or another when that is taken."""
+    """What the person asked for; `port` None means 3000, or another when that is taken.
+
+    `ports` are the processes' usual ones, `environment` goes to all of our own processes beside what they need.
+    """
 
     data_dir: Path
     port: int | None = None
     client: bool = True
     reservation_window_seconds: int | None = None
+    ports: Mapping[str, int] = field(default_factory=lambda: PREFERRED_PORTS)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stack:
@@ -178,6 +183,7 @@ class Stack:
         origins = [f"http://{host}:{client_port}" for host in ("localhost", "127.0.0.1") if client_port is not None]
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(PASSED_THROUGH)},
+            **self._options.environment,
             "ENVIRONMENT": "local",
             "MONGO_URL": servers["mongo"],
             "NATS_URL": servers["nats"],
@@ -215,7 +221,7 @@ class Stack:
 
     def _port(self, name: str, preferred: int | None = None) -> int:
         """The usual port, so that addresses stay the same from run to run, or any free one when it is taken."""
-        port = preferred or PREFERRED_PORTS[name]
+        port = preferred or self._options.ports[name]
         while port in self._ports or _taken(port):
             port = free_port()
         self._ports.add(port)
@@ -226,6 +232,11 @@ class Stack:
         process.launch()
         self.state.processes[process.name] = process.pid or 0
         self.data.write_state(self.state)
+
+    @property
+    def processes(self) -> Mapping[str, ServerProcess]:
+        """All that was started, by name; one that was killed is started again with its own `launch`."""
+        return {process.name: process for process in self._running}
 
     def dead(self) -> list[ServerProcess]:
         """Processes that ended although nobody told them to."""

@@ -1,0 +1,109 @@
+"""Buyers: hold a ticket, then pay, be declined, cancel, forget about it, or do two things at once."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from .caller import Answer, Caller
+from .ledger import Charge, Hold
+from .sellers import Board
+
+__all__ = ["DECLINED_CARD", "GOOD_CARD", "Buyer"]
+
+GOOD_CARD: Final = "pm_card_visa"
+DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
+NEWEST: Final = 4
+"""Buyers look at the newest tickets only, so that they meet."""
+PLANS: Final = {"pay": 50, "decline first": 10, "cancel": 12, "forget": 8, "pay and cancel": 10, "pay twice": 10}
+LOOKS: Final = 20
+LOOK_SECONDS: Final = 0.25
+
+
+@dataclass
+class Buyer:
+    """Goes from ticket to ticket."""
+
+    caller: Caller
+    board: Board
+
+    async def buy_until(self, stopping: asyncio.Event) -> None:
+        """One order after another, and now and then signs in again."""
+        chance = self.caller.chance
+        while not stopping.is_set():
+            if chance.random() < 0.03:
+                await self.caller.sign_in()
+            if self.board.open:
+                hold = await self._hold(chance.choice(self.board.open[-NEWEST:]))
+                if hold is not None:
+                    await self._go_on(hold)
+            await asyncio.sleep(chance.uniform(0.0, 0.2))
+
+    async def _hold(self, ticket_id: str) -> Hold | None:
+        ledger, key = self.caller.ledger, self.caller.key()
+        body = {"ticketId": ticket_id}
+        answer = await self.caller.decided("hold", "POST", "/api/orders", body, key=key)
+        if answer is None or not answer.done:
+            return None
+        order = answer.body
+        hold = ledger.place(Hold(order["id"], self.caller.id, ticket_id, round(order["ticket"]["price"] * 100)))
+        if self.caller.chance.random() < 0.1:
+            again = await self.caller.decided("hold again", "POST", "/api/orders", body, key=key)
+            if again is not None and (not again.done or again.body["id"] != hold.id):
+                ledger.broken.append(f"order {hold.id} asked for again with its key gave {again}")
+        return hold
+
+    async def _go_on(self, hold: Hold) -> None:
+        plan = self.caller.chance.choices(list(PLANS), list(PLANS.values()))[0]
+        match plan:
+            case "pay":
+                await self._pay(hold, GOOD_CARD)
+            case "decline first":
+                await self._pay(hold, DECLINED_CARD)
+                await self._pay(hold, GOOD_CARD)
+            case "cancel":
+                await self._cancel(hold)
+            case "pay and cancel":
+                await asyncio.gather(self._pay(hold, GOOD_CARD), self._cancel(hold))
+            case "pay twice":
+                await asyncio.gather(self._pay(hold, GOOD_CARD), self._pay(hold, GOOD_CARD))
+            case _:
+                return
+        await self._look(hold)
+
+    async def _pay(self, hold: Hold, card: str) -> None:
+        body = {"orderId": hold.id, "paymentMethodId": card}
+        action = "pay" if card == GOOD_CARD else "pay with a bad card"
+        answer = await self.caller.decided(action, "POST", "/api/payments", body, key=self.caller.key())
+        if answer is None:
+            return
+        if answer.done and answer.body["status"] in ("authorized", "captured"):
+            self.caller.ledger.charge(Charge(hold.id, answer.body["id"], paid=True))
+        elif answer.status == 402:
+            self.caller.ledger.charge(Charge(hold.id, None, paid=False))
+
+    async def _cancel(self, hold: Hold) -> None:
+        answer = await self.caller.decided("cancel", "DELETE", f"/api/orders/{hold.id}")
+        if answer is not None and answer.done:
+            hold.cancelled = True
+        self._check_known(hold, answer)
+
+    async def _look(self, hold: Hold) -> None:
+        """Watch the order until it is decided, or for a few seconds: what was shown is a promise too."""
+        for _ in range(LOOKS):
+            answer = await self.caller.decided("look", "GET", f"/api/orders/{hold.id}")
+            self._check_known(hold, answer)
+            if answer is None or not answer.done:
+                return
+            status = answer.body["status"]
+            if status == "complete":
+                hold.seen_complete = True
+                self.board.take_off(hold.ticket_id)
+            elif hold.seen_complete:
+                self.caller.ledger.broken.append(f"order {hold.id} was shown as complete and then as {status}")
+            if status != "created":
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _check_known(self, hold: Hold, answer: Answer | None) -> None:
+        if answer is not None and answer.status == 404:
+            self.caller.ledger.broken.append(f"order {hold.id} was acknowledged and is not there any more")

@@ -1,0 +1,87 @@
+"""Breaks what the plan says, and brings it back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from ticketing_common.testing.servers import ServerProcess, ServerStartError
+
+from .schedule import Fault
+
+__all__ = ["Injector"]
+
+START_ATTEMPTS: Final = 5
+AGAIN_SECONDS: Final = 0.5
+READY_SECONDS: Final = 30.0
+
+
+class Injector:
+    """Kills and freezes the processes of one stack; `counts` is what was done, by kind and target.
+
+    Processes are launched on the main thread: the kernel ends a child when the *thread* that made it ends.
+    """
+
+    def __init__(self, processes: Mapping[str, ServerProcess], say: Callable[[str], None]) -> None:
+        self._processes = processes
+        self._say = say
+        self._began = 0.0
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.died: list[str] = []
+        """Processes that ended although nobody had killed them: a service must bear the loss of the others."""
+
+    async def run(self, faults: Sequence[Fault]) -> None:
+        """All of the plan; returns once the last process was started again or goes on."""
+        self._began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            for fault in faults:
+                group.create_task(self._one(fault))
+
+    async def wait_until_ready(self) -> None:
+        """Return when every process answers as ready.
+
+        Raises `ServerStartError` when one does not, with the end of its log.
+        """
+        for process in self._processes.values():
+            await self._mourn(process)
+            # Only the waiting is done in a thread.
+            await asyncio.to_thread(process.wait_until_ready, READY_SECONDS)
+
+    async def _one(self, fault: Fault) -> None:
+        process = self._processes[fault.target]
+        await self._until(fault.at)
+        await self._mourn(process)
+        self._say(f"{fault.at:6.1f} s  {fault.kind:<5} {fault.target:<14} for {fault.seconds:.1f} s")
+        self.counts[fault.kind, fault.target] += 1
+        if fault.kind == "pause":
+            process.pause()
+            try:
+                await self._until(fault.over)
+            finally:
+                process.resume()
+        else:
+            process.kill()
+            await self._until(fault.over)
+            await self._launch(process)
+
+    async def _launch(self, process: ServerProcess) -> None:
+        """What cannot be started is found by `wait_until_ready`."""
+        for _ in range(START_ATTEMPTS):
+            try:
+                process.launch()
+            except ServerStartError as error:
+                # Its port is not yet given back, or for a moment the other end of somebody's connection.
+                self._say(str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    async def _mourn(self, process: ServerProcess) -> None:
+        """Note a process that ended by itself, and start it again, so that the rest of the run still says something."""
+        if process.exit_code is not None:
+            self.died.append(f"{process.name} ended by itself with status {process.exit_code}")
+            process.kill()  # it has ended; this forgets it
+            await self._launch(process)
+
+    async def _until(self, at: float) -> None:
+        await asyncio.sleep(max(0.0, self._began + at - asyncio.get_running_loop().time()))

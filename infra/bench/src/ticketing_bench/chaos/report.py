@@ -1,0 +1,75 @@
+"""What a run found, for people and for machines."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+__all__ = ["Report", "print_report"]
+
+SHOWN = 20
+
+
+@dataclass
+class Report:
+    """Times in seconds. `recovery_seconds` is from the end of the last fault until everything was whole again.
+
+    `faults` counts by kind and target. `failures` is everything that was wrong in the end: broken invariants, broken
+    promises, what had not come to its end, and processes that ended by themselves or did not come back.
+    """
+
+    seed: int
+    seconds: float
+    asked: Mapping[str, int] = field(default_factory=dict)
+    acknowledged: Mapping[str, int] = field(default_factory=dict)
+    unanswered: Mapping[str, int] = field(default_factory=dict)
+    faults: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """How orders and payments ended."""
+    listed_twice: int = 0
+    """Tickets made again under one Idempotency-Key, after its first request had died half-way; see `verdict`."""
+    ready_seconds: float | None = None
+    recovery_seconds: float | None = None
+    failures: list[str] = field(default_factory=list)
+    kept: Path | None = None
+    """Where data and logs are, when something was wrong."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "kept": None if self.kept is None else str(self.kept), "ok": not self.failures}
+
+
+def print_report(report: Report, console: Console) -> None:
+    """For people."""
+    table = Table("action", "asked", "acknowledged", "never answered", box=None, pad_edge=False)
+    for action in sorted(report.asked):
+        counts = (counted.get(action, 0) for counted in (report.asked, report.acknowledged, report.unanswered))
+        table.add_row(action, *(str(count) for count in counts))
+    console.print(table)
+    for kind, targets in report.faults.items():
+        console.print(f"{kind}: {sum(targets.values())} ({_counted(targets)})", soft_wrap=True)
+    console.print(f"ended as: {_counted(report.outcomes)}", soft_wrap=True)
+    if report.listed_twice:
+        console.print(f"listed twice under one Idempotency-Key: {report.listed_twice}")
+    if report.recovery_seconds is not None:
+        console.print(
+            f"Whole again {report.recovery_seconds:.1f} s after the last fault "
+            f"(all processes ready after {report.ready_seconds or 0:.1f} s)."
+        )
+    if not report.failures:
+        console.print(f"[bold green]✓[/] 0 violations, no promise broken; seed {report.seed}.")
+        return
+    console.print(f"[bold red]✗[/] {len(report.failures)} failures; seed {report.seed}:")
+    for failure in report.failures[:SHOWN]:
+        console.print(f"  {escape(failure)}", soft_wrap=True)
+    if len(report.failures) > SHOWN:
+        console.print(f"  … and {len(report.failures) - SHOWN} more (--json lists all)")
+    console.print(f"Data and logs are kept in {report.kept}", soft_wrap=True)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

@@ -1,0 +1,102 @@
+"""Holds what was promised against what is stored; pure, so that every way of breaking a promise can be tried."""
+
+from collections.abc import Iterator
+
+from .ledger import Charge, Hold, Ledger, Listing
+from .stored import Stored
+
+__all__ = ["broken_promises", "listed_twice", "unsettled"]
+
+SETTLED_PAYMENTS = frozenset({"captured", "voided", "failed"})
+
+
+def broken_promises(ledger: Ledger, stored: Stored) -> list[str]:
+    """Every acknowledged account, listing, order, cancellation and payment that is missing or contradicted."""
+    return [
+        *ledger.broken,
+        *(f"account {email} is lost" for user, email in ledger.accounts.items() if user not in stored.accounts),
+        *(said for listing in ledger.listings.values() for said in _of_listing(listing, stored)),
+        *(said for hold in ledger.holds.values() for said in _of_hold(hold, stored)),
+        *(said for charge in ledger.charges for said in _of_charge(charge, stored)),
+        *_sold_twice(stored),
+    ]
+
+
+def unsettled(stored: Stored) -> list[str]:
+    """What still has to come to its end; nothing of it may be left when everybody has gone home."""
+    return [
+        *(f"order {key} is still created" for key, order in stored.orders.items() if order["status"] == "created"),
+        *(
+            f"payment {key} is still {payment['status']}"
+            for key, payment in stored.payments.items()
+            if payment["status"] not in SETTLED_PAYMENTS
+        ),
+    ]
+
+
+def listed_twice(stored: Stored) -> int:
+    """How many tickets were made again under one key: every title here is one key's.
+
+    No broken promise, since at most one of them was acknowledged. A key cannot know whether a request that died
+    between its write and its answer had written.
+    """
+    titles = [ticket["title"] for ticket in stored.tickets.values()]
+    return len(titles) - len(set(titles))
+
+
+def _of_listing(listing: Listing, stored: Stored) -> Iterator[str]:
+    ticket = stored.tickets.get(listing.id)
+    if ticket is None:
+        yield f"ticket {listing.id} is lost"
+        return
+    if (ticket["user_id"], ticket["title"]) != (listing.seller_id, listing.title):
+        yield f"ticket {listing.id} is not what was listed"
+    if ticket["version"] < listing.version:
+        yield f"ticket {listing.id} is at version {ticket['version']}, and {listing.version} was acknowledged"
+    if listing.deleted and ticket["deleted_at"] is None:
+        yield f"ticket {listing.id} was taken back and is {ticket['status']}"
+    if not listing.deleted and not listing.in_doubt and ticket["deleted_at"] is not None:
+        yield f"ticket {listing.id} is deleted, and nobody asked for it"
+
+
+def _of_hold(hold: Hold, stored: Stored) -> Iterator[str]:
+    order = stored.orders.get(hold.id)
+    if order is None:
+        yield f"order {hold.id} is lost"
+        return
+    ticket = order["ticket"]
+    if (order["user_id"], ticket["id"], ticket["price_cents"]) != (hold.buyer_id, hold.ticket_id, hold.price_cents):
+        yield f"order {hold.id} is not what was acknowledged"
+    if hold.cancelled and order["status"] != "cancelled":
+        yield f"order {hold.id} was cancelled and is {order['status']}"
+    if hold.seen_complete and order["status"] != "complete":
+        yield f"order {hold.id} was complete and is {order['status']} ({order['reason']})"
+
+
+def _of_charge(charge: Charge, stored: Stored) -> Iterator[str]:
+    order = stored.orders.get(charge.order_id)
+    if not charge.paid:
+        attempts = [payment for payment in stored.payments.values() if payment["order_id"] == charge.order_id]
+        if not any(payment["status"] == "failed" for payment in attempts):
+            yield f"order {charge.order_id}: a card was declined, and no attempt says so"
+        return
+    payment = stored.payments.get(str(charge.payment_id))
+    if payment is None:
+        yield f"payment {charge.payment_id} of order {charge.order_id} is lost"
+        return
+    match payment["status"]:
+        case "captured" if order and (order["status"], order["payment_id"]) == ("complete", charge.payment_id):
+            return
+        case "voided" if order and order["status"] == "cancelled" and order["reason"]:
+            return
+    ended = f"{order['status']} ({order['reason']})" if order else "lost"
+    yield f"payment {payment['_id']} was acknowledged and is {payment['status']}, its order {charge.order_id} {ended}"
+
+
+def _sold_twice(stored: Stored) -> Iterator[str]:
+    bought: dict[str, str] = {}
+    for key, order in stored.orders.items():
+        if order["status"] == "complete":
+            other = bought.setdefault(order["ticket"]["id"], key)
+            if other != key:
+                yield f"ticket {order['ticket']['id']} was sold as {other} and as {key}"
