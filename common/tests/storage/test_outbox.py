@@ -66,6 +66,14 @@ async def test_pending_are_the_old_ones_oldest_first(outbox: Outbox) -> None:
     assert len(await outbox.pending(older_than_seconds=2, limit=1)) == 1
 
 
+async def test_what_is_on_its_way_already_is_passed_over(outbox: Outbox) -> None:
+    first, second = await store(outbox, entry(aged=9)), await store(outbox, entry(aged=8))
+
+    commits = await outbox.pending(older_than_seconds=2, limit=1, without=[first])
+
+    assert [commit.document_id for commit in commits] == [second]
+
+
 async def test_looking_for_the_oldest_does_not_read_the_whole_backlog(outbox: Outbox, database: Database) -> None:
     await outbox.collection.insert_many(
         [{"_id": new_id(), "outbox": [entry(aged=60).to_document()]} for _ in range(300)]

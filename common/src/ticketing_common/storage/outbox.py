@@ -107,13 +107,19 @@ class Outbox:
         if self._announce and entries:
             self._announce(Commit(self, document_id, tuple(entries)))
 
-    async def pending(self, *, older_than_seconds: float, limit: int) -> list[Commit]:
-        """Documents with entries that somebody should have published by now, oldest first."""
+    async def pending(self, *, older_than_seconds: float, limit: int, without: Sequence[str] = ()) -> list[Commit]:
+        """Documents with entries that somebody should have published by now, oldest first.
+
+        `without` are the ids of documents that are on their way already.
+        """
         cutoff = utc_now() - timedelta(seconds=older_than_seconds)
         # Reads `limit` documents, in the order of the sparse index. A condition on the time itself would make MongoDB
         # read and sort the whole backlog for every batch, since the index is on an array (measured: 14 times slower).
+        query: Document = {f"{FIELD}.at": {"$exists": True}}
+        if without:
+            query["_id"] = {"$nin": list(without)}
         cursor = (
-            self.collection.find({f"{FIELD}.at": {"$exists": True}}, {FIELD: 1})
+            self.collection.find(query, {FIELD: 1})
             .sort(f"{FIELD}.at", ASCENDING)
             .limit(limit)
             .batch_size(limit)  # in one answer; the database's first holds 101 otherwise
