@@ -159,9 +159,7 @@ async def test_only_what_was_published_is_removed_and_full_documents_go_in_sever
 
     await database.command("profile", 0)
     left = {commit.document_id: commit.entries for commit in await outbox.pending(older_than_seconds=-1, limit=10)}
-    assert {one: left[one] for one in ids} == {
-        one: (entries[2],) for one, entries in zip(ids, stored, strict=True)
-    }
+    assert {one: left[one] for one in ids} == {one: (entries[2],) for one, entries in zip(ids, stored, strict=True)}
     assert len(left[untouched]) == 1
     updates = database["system.profile"].find({"ns": outbox.collection.full_name, "op": "update"})
     assert [update["nMatched"] async for update in updates] == [2, 2]

@@ -159,9 +159,7 @@ class Outbox:
             await self._pull(documents, entries)
 
     async def _pull(self, documents: Sequence[str], entries: Sequence[str]) -> None:
-        await self._relaxed.update_many(
-            {"_id": {"$in": documents}}, {"$pull": {FIELD: {"id": {"$in": entries}}}}
-        )
+        await self._relaxed.update_many({"_id": {"$in": documents}}, {"$pull": {FIELD: {"id": {"$in": entries}}}})
 
     async def park(self, document_id: str, entry: OutboxEntry, error: str) -> None:
         """Set aside an entry that the broker will never take, so that later ones are not stuck behind it."""
