@@ -44,7 +44,7 @@ LOCK_IMAGE := uv pip compile --quiet --universal --python-version 3.11 --generat
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); UPGRADE=--upgrade takes newer versions
 	uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-package ticketing-common --no-emit-package ticketing-local --custom-compile-command "make lock" \
+	  --no-emit-package ticketing-common --no-emit-package ticketing-local --no-emit-package ticketing-orders --custom-compile-command "make lock" \
 	  common/pyproject.toml --extra testing \
 	  $(filter-out common/pyproject.toml,$(PACKAGES:%=%/pyproject.toml)) --group dev -o requirements.lock
 	for service in $(SERVICES); do $(LOCK_IMAGE) $$service/pyproject.toml -o $$service/requirements.lock || exit 1; done
@@ -132,6 +132,17 @@ browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium t
 	  RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off $(BIN)/ticketing up --detach --data-dir $$data && \
 	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
 	  BASE_URL=$$address npm --prefix client run --silent test:e2e
+
+# --- measurements ----------------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (10 minutes); figures into docs/bench
+	$(BIN)/ticketing-bench backbone
+	$(BIN)/ticketing-bench holds
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.installed ## The backbone's ratios in under two minutes, into .local/bench
+	$(BIN)/ticketing-bench backbone --quick
 
 # --- documents -------------------------------------------------------------------------------------------------
 

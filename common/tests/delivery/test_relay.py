@@ -154,6 +154,31 @@ async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
     assert seen.index(("other", 1)) < seen.index(("new", 1))
 
 
+async def test_a_backlog_of_many_batches_goes_out_once_and_in_its_order(
+    connection: NatsConnection, database: Database, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "SWEEP_DOCUMENTS", 4)
+    before = silent(database)
+    parcels = [Parcel(label=str(number)) for number in range(30)]
+    for parcel in parcels:
+        await before.add(parcel, told)
+    for _ in range(2):
+        await asyncio.gather(*(before.update(parcel.id, change) for parcel in parcels))
+
+    async with Replica(connection, database).running() as replica:
+
+        async def empty() -> bool:
+            return await waiting(database) == 0
+
+        await until(empty, 20)
+        assert replica.published("sweep") == 90  # no document was in two batches at a time
+
+    seen = await versions(bus)
+    assert {label: [version for one, version in seen if one == label] for label, _ in seen} == {
+        str(number): [1, 2, 3] for number in range(30)
+    }
+
+
 async def test_an_event_that_was_published_but_not_removed_is_stored_once(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:

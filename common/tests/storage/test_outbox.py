@@ -5,6 +5,7 @@ import pytest
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.storage import Database, Outbox, OutboxEntry, ensure_indexes
+from ticketing_common.storage import outbox as room
 from ticketing_common.telemetry import trace_scope
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -63,6 +64,14 @@ async def test_pending_are_the_old_ones_oldest_first(outbox: Outbox) -> None:
     assert [commit.document_id for commit in commits] == [first, second]
     assert len(commits[0].entries) == 2  # all of a document go out together, in their order
     assert len(await outbox.pending(older_than_seconds=2, limit=1)) == 1
+
+
+async def test_what_is_on_its_way_already_is_passed_over(outbox: Outbox) -> None:
+    first, second = await store(outbox, entry(aged=9)), await store(outbox, entry(aged=8))
+
+    commits = await outbox.pending(older_than_seconds=2, limit=1, without=[first])
+
+    assert [commit.document_id for commit in commits] == [second]
 
 
 async def test_looking_for_the_oldest_does_not_read_the_whole_backlog(outbox: Outbox, database: Database) -> None:
@@ -134,3 +143,23 @@ async def test_the_statistics_count_entries_and_know_the_oldest(outbox: Outbox) 
     stats = await outbox.stats()
     assert stats.pending == 3
     assert 30 <= stats.oldest_seconds < 60
+
+
+async def test_only_what_was_published_is_removed_and_full_documents_go_in_several_updates(
+    outbox: Outbox, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "REMOVE_ENTRIES", 3)
+    stored = [[entry(version=version) for version in (1, 2, 3)] for _ in range(4)]
+    ids = [await store(outbox, *entries) for entries in stored]
+    untouched = await store(outbox, entry())
+    await database.command("profile", 2)
+
+    # The third came while the first two were on their way.
+    await outbox.remove({one: [entries[0].id, entries[1].id] for one, entries in zip(ids, stored, strict=True)})
+
+    await database.command("profile", 0)
+    left = {commit.document_id: commit.entries for commit in await outbox.pending(older_than_seconds=-1, limit=10)}
+    assert {one: left[one] for one in ids} == {one: (entries[2],) for one, entries in zip(ids, stored, strict=True)}
+    assert len(left[untouched]) == 1
+    updates = database["system.profile"].find({"ns": outbox.collection.full_name, "op": "update"})
+    assert [update["nMatched"] async for update in updates] == [2, 2]

@@ -192,15 +192,24 @@ class Relay:
         return True
 
     async def _sweep_outbox(self, outbox: Outbox, age_seconds: float) -> bool:
-        """Publish all that waits there; False when the broker or the lease was lost on the way."""
+        """Publish all that waits there; False when the broker or the lease was lost on the way.
+
+        Two batches overlap: while one is acknowledged and removed, the next is read and sent. No document is in both,
+        so the events of an aggregate keep their order whatever becomes of either.
+        """
+        settling: asyncio.Task[bool] | None = None
+        sent: list[str] = []
         while not self._stopping:
-            commits = await outbox.pending(older_than_seconds=age_seconds, limit=SWEEP_DOCUMENTS)
-            if commits and not await self._send(commits, path="sweep"):
-                return False
-            if len(commits) < SWEEP_DOCUMENTS:
-                return True
+            commits = await outbox.pending(older_than_seconds=age_seconds, limit=SWEEP_DOCUMENTS, without=sent)
+            before, settling = settling, self._send(commits, path="sweep") if commits else None
+            sent = [commit.document_id for commit in commits]
+            complete = before is None or await before
+            if len(commits) < SWEEP_DOCUMENTS or not complete:
+                return (settling is None or await settling) and complete
             if not await self._lease.acquire():
-                return False
+                break
+        if settling is not None:
+            await settling
         return False
 
     async def _measure(self) -> None:

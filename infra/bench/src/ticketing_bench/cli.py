@@ -1,17 +1,85 @@
 """The `ticketing-bench` command."""
 
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from ticketing_bench.chaos import chaos
+from ticketing_common.testing.servers import ServerStartError
+from ticketing_local.console import console, fail
+from ticketing_local.data_dir import repository_root
+
+from .chaos import chaos
+from .report import paste
+from .worker import WorkerError
 
 __all__ = ["main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load and fault runs, on this machine only.")
 
+QuickOption = Annotated[bool, typer.Option("--quick", help="Short: for looking, not for quoting")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Where JSON and SVG go [docs/bench; with --quick .local/bench]")
+]
+
 
 @app.callback()
 def main_options() -> None:
     """Load and fault runs, on this machine only."""
+    # So that a run that is told to end also ends its servers, and takes its data with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def _say(line: str) -> None:
+    console.print(f"[dim]{line}[/]")
+
+
+def _folder(out: Path | None, *, quick: bool) -> Path:
+    return out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
+
+
+@app.command()
+def backbone(quick: QuickOption = False, out: OutOption = None) -> None:
+    """The relay, the way from commit to handler, and the consumer, each against the bare broker."""
+    from .backbone.run import FULL, QUICK, IncompleteRoundError, run  # here, as it brings a service and the drivers
+
+    try:
+        report = run(QUICK if quick else FULL, quick=quick, say=_say)
+    except (IncompleteRoundError, WorkerError, ServerStartError) as error:
+        fail(str(error))
+    report.show(console)
+    for path in report.write(_folder(out, quick=quick)):
+        console.print(f"written: {path}")
+    if not report.kept:
+        console.print("[red]A budget was missed.[/]")
+        raise typer.Exit(1)
+
+
+@app.command()
+def holds(
+    quick: QuickOption = False,
+    out: OutOption = None,
+    document: Annotated[
+        Path | None, typer.Option(help="Whose table is replaced [docs/concurrency.md; with --quick none]")
+    ] = None,
+) -> None:
+    """Who gets the ticket: the unique index against a lock and against transactions, each checked for overselling."""
+    from .holds.run import FULL, QUICK, OversoldError, run  # here, as it brings a service and the drivers with it
+
+    try:
+        report = run(QUICK if quick else FULL, quick=quick, say=_say)
+    except (OversoldError, WorkerError, ServerStartError) as error:
+        fail(str(error))
+    report.show(console)
+    for path in report.write(_folder(out, quick=quick)):
+        console.print(f"written: {path}")
+    if document is None and not quick:
+        document = repository_root() / "docs" / "concurrency.md"
+    if document is not None:
+        paste(document, "holds", report.markdown())
+        console.print(f"table replaced in: {document}")
 
 
 app.command()(chaos)

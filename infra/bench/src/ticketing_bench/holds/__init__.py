@@ -1,0 +1,1 @@
+"""Optimistic against pessimistic: who gets the ticket, decided in five ways, on a hot ticket and on many."""

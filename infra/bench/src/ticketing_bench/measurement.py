@@ -1,0 +1,103 @@
+"""What a run found: numbers per round for each side, their middle and spread, and whether a budget was kept."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+__all__ = ["Budget", "Measurement", "Side", "Spread", "percentile"]
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """The smallest value that at least `part` (0 to 1) of all values do not exceed; no value is made up between two."""
+    if not values:
+        raise ValueError("no values")
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")  # what is computed is written, and read past
+
+
+class Spread(_Figures):
+    """The middle of several rounds, with the lowest and the highest of them."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Of at least one value."""
+        return cls(median=median(values), low=min(values), high=max(values))
+
+
+class Side(_Figures):
+    """One side of a comparison: a figure per round, and the processor time of each process while it was measured.
+
+    `cpu` is cores in use, per process: 1.0 is one core all the time.
+    """
+
+    name: str
+    rounds: tuple[float, ...]
+    cpu: Mapping[str, float] = {}
+    counts: Mapping[str, int] = {}
+
+    @classmethod
+    def of(cls, name: str, rounds: Sequence[float], cpu: Sequence[Mapping[str, float]] = (), **counts: int) -> Self:
+        """Join the rounds; of the processor time the middle of all rounds."""
+        processes = dict.fromkeys(process for one in cpu for process in one)
+        cores = {process: median(one.get(process, 0.0) for one in cpu) for process in processes}
+        return cls(name=name, rounds=tuple(rounds), cpu=cores, counts=counts)
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
+    @property
+    def spread(self) -> Spread:
+        """Over the rounds."""
+        return Spread.of(self.rounds)
+
+
+class Budget(_Figures):
+    """What is promised: at least a part of the reference, or at most so much."""
+
+    ratio_at_least: float | None = None
+    value_below: float | None = None
+
+    def text(self, unit: str) -> str:
+        """As a person says it."""
+        if self.ratio_at_least is not None:
+            return f"≥ {self.ratio_at_least:.0%}"
+        return f"< {self.value_below:g} {unit}" if self.value_below is not None else "-"
+
+
+class Measurement(_Figures):
+    """The product against the plain thing, in the same run and in turns, so that both had the same machine.
+
+    The ratio is taken round by round, since neighbours in time are alike, and the middle of those counts.
+    """
+
+    name: str
+    question: str
+    unit: str
+    subject: Side
+    reference: Side
+    budget: Budget | None = None
+    note: str = ""
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
+    @property
+    def ratio(self) -> Spread:
+        """Subject to reference, per round."""
+        return Spread.of([one / other for one, other in zip(self.subject.rounds, self.reference.rounds, strict=True)])
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
+    @property
+    def kept(self) -> bool | None:
+        """Whether the budget was kept; None when there is none."""
+        if self.budget is None:
+            return None
+        if self.budget.ratio_at_least is not None and self.ratio.median < self.budget.ratio_at_least:
+            return False
+        return self.budget.value_below is None or self.subject.spread.median < self.budget.value_below

@@ -1,0 +1,39 @@
+"""Real servers of the run's own, with their data in a folder that goes with them."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ticketing_common.testing.servers import Mongod, NatsServer, RedisServer, ServerProcess
+
+__all__ = ["Servers", "running_servers"]
+
+CACHE_GB = 1.0
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Addresses by name (`mongo_url`, …), and process ids by program, for counting their processor time."""
+
+    urls: dict[str, str]
+    pids: dict[str, int]
+
+
+@contextmanager
+def running_servers(*, nats: bool = False, redis: bool = False) -> Iterator[Servers]:
+    """MongoDB, and what else is asked for; all of it ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder, ExitStack() as stack:
+        chosen: dict[str, ServerProcess] = {"mongo_url": Mongod(Path(folder, "mongod"), cache_gb=CACHE_GB)}
+        if nats:
+            chosen["nats_url"] = NatsServer(Path(folder, "nats"))
+        if redis:
+            chosen["redis_url"] = RedisServer(Path(folder, "redis"))
+        for server in chosen.values():
+            stack.callback(server.stop)
+            server.start()
+        yield Servers(
+            urls={name: server.url for name, server in chosen.items()},
+            pids={server.name: server.pid for server in chosen.values() if server.pid is not None},
+        )

@@ -1,0 +1,74 @@
+import pytest
+
+from ticketing_bench.measurement import Budget, Measurement, Side, Spread, percentile
+
+pytestmark = pytest.mark.unit
+
+
+def measured(subject: list[float], reference: list[float], budget: Budget | None = None) -> Measurement:
+    return Measurement(
+        name="relay",
+        question="How fast?",
+        unit="events/s",
+        subject=Side.of("product", subject),
+        reference=Side.of("raw", reference),
+        budget=budget,
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [(0.0, 1), (0.01, 1), (0.5, 50), (0.51, 51), (0.99, 99), (0.991, 100), (1.0, 100)],
+)
+def test_a_percentile_is_a_value_that_was_measured(part: float, expected: float) -> None:
+    shuffled = [float((number * 37) % 100 + 1) for number in range(100)]  # 1 to 100, each once
+
+    assert percentile(shuffled, part) == expected
+
+
+def test_a_percentile_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+
+
+def test_the_spread_is_the_middle_and_both_ends() -> None:
+    assert Spread.of([9.0, 1.0, 2.0]) == Spread(median=2.0, low=1.0, high=9.0)
+
+
+def test_the_ratio_is_taken_round_by_round() -> None:
+    # The machine was slow in the second round, for both; the ratio of the medians would say 0.5.
+    one = measured([60.0, 6.0, 50.0], [100.0, 10.0, 200.0])
+
+    assert one.ratio == Spread(median=0.6, low=0.25, high=0.6)
+
+
+def test_rounds_that_have_no_partner_are_refused() -> None:
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        _ = measured([1.0, 2.0], [1.0]).ratio
+
+
+@pytest.mark.parametrize(("subject", "kept"), [(49.0, False), (50.0, True), (51.0, True)])
+def test_a_ratio_is_kept_from_its_bound_on(subject: float, kept: bool) -> None:
+    assert measured([subject], [100.0], Budget(ratio_at_least=0.5)).kept is kept
+
+
+@pytest.mark.parametrize(("subject", "kept"), [(99.0, True), (100.0, False)])
+def test_a_limit_is_kept_below_its_bound_only(subject: float, kept: bool) -> None:
+    assert measured([subject], [1.0], Budget(value_below=100)).kept is kept
+
+
+def test_without_a_budget_nothing_is_kept_or_missed() -> None:
+    assert measured([1.0], [1.0]).kept is None
+
+
+def test_processor_time_is_the_middle_of_the_rounds_by_process() -> None:
+    side = Side.of("product", [1.0, 1.0, 1.0], [{"relay": 0.9}, {"relay": 0.1, "mongod": 0.3}, {"relay": 0.5}])
+
+    assert side.cpu == {"relay": 0.5, "mongod": 0.0}
+
+
+def test_a_measurement_can_be_read_back_from_its_json() -> None:
+    one = measured([60.0, 6.0], [100.0, 10.0], Budget(ratio_at_least=0.5))
+
+    assert '"ratio":{"median":0.6' in one.model_dump_json()
+    assert Measurement.model_validate_json(one.model_dump_json()) == one
