@@ -137,8 +137,7 @@ browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium t
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (10 minutes); figures into docs/bench
-	$(BIN)/ticketing-bench backbone
-	$(BIN)/ticketing-bench holds
+	@$(BIN)/ticketing-bench backbone; code=$$?; $(BIN)/ticketing-bench holds && exit $$code
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.installed ## The backbone's ratios in under two minutes, into .local/bench

@@ -1,4 +1,5 @@
 import re
+import sys
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -77,6 +78,14 @@ def test_what_is_written_can_be_read_back_and_stands_alone(report: Report, tmp_p
             "http://www.w3.org/1999/xlink",
         }
         assert named == set()
+
+
+def test_drawing_leaves_python_as_it_was(report: Report, tmp_path: Path) -> None:
+    finders = list(sys.meta_path)
+
+    report.write(tmp_path)
+
+    assert sys.meta_path == finders
 
 
 def test_the_same_figures_make_the_same_chart(report: Report, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class Sizes:
     warm_up: float = 0.2
 
 
-FULL: Final = Sizes(rounds=7, relayed=15_000, consumed=20_000, latency_seconds=15.0)
+FULL: Final = Sizes(rounds=7, relayed=15_000, consumed=20_000, latency_seconds=10.0)
 QUICK: Final = Sizes(rounds=3, relayed=5_000, consumed=5_000, latency_seconds=4.0)
 
 
