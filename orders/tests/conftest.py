@@ -118,6 +118,7 @@ class RunningOrders:
     """The running service, and how a test talks to it."""
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, identity: Identity, bus: Bus) -> None:
+        self.app = app
         self.service = app.state.service
         self.repository = OrderRepository(Outbox(app.state.backbone.collection("orders")))
         self.client = client

@@ -7,6 +7,7 @@ import pytest
 
 from ticketing_common.entity import new_id
 from ticketing_common.events import OrderCancelled, OrderCreated, OrderReason, TicketCreated, TicketStatus
+from ticketing_common.testing.crashes import dying_before_the_answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,6 +81,34 @@ async def test_too_many_tries_are_slowed_down(api, ticket):
     api.assert_problem(answers[-1], 429)
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 409
+
+
+async def test_whoever_asks_again_after_a_crash_is_given_the_order_and_not_refused_by_it(api, ticket):
+    buyer, headers = new_id(), {"Idempotency-Key": new_id()}
+    body = {"ticketId": ticket.id}
+    async with dying_before_the_answer(api.app):
+        await api.call("POST", user_id=buyer, json=body, headers=headers)
+    (placed,) = (await api.call("GET", user_id=buyer)).json()
+
+    again = await api.call("POST", user_id=buyer, json=body, headers=headers)
+
+    assert (again.status_code, again.json()) == (201, placed)
+    api.assert_problem(await api.call("POST", user_id=buyer, json=body, headers={"Idempotency-Key": new_id()}), 409)
+    api.assert_problem(await api.hold(ticket.id, user_id=new_id()), 409)
+
+
+async def test_an_order_that_ended_before_it_was_asked_for_again_is_given_as_it_is(api, ticket):
+    buyer, headers = new_id(), {"Idempotency-Key": new_id()}
+    async with dying_before_the_answer(api.app):
+        await api.call("POST", user_id=buyer, json={"ticketId": ticket.id}, headers=headers)
+    (placed,) = (await api.call("GET", user_id=buyer)).json()
+    await api.call("DELETE", f"/{placed['id']}", user_id=buyer)
+    other = await api.hold(ticket.id, user_id=new_id())
+
+    again = await api.call("POST", user_id=buyer, json={"ticketId": ticket.id}, headers=headers)
+
+    assert other.status_code == 201
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (201, placed["id"], "cancelled")
 
 
 # --- looking up and letting go --------------------------------------------------------------------------------------

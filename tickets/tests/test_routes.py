@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
 from ticketing_common.events import TicketStatus
 from ticketing_common.testing.apps import Identity
+from ticketing_common.testing.crashes import dying_before_the_answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -153,6 +155,20 @@ async def test_the_same_idempotency_key_lists_one_ticket(api: httpx.AsyncClient,
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
     assert len((await api.get("/api/tickets/mine", headers=headers)).json()) == 1
+
+
+async def test_a_ticket_whose_process_died_before_it_answered_is_not_listed_twice(
+    api: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
+    headers = {**identity.headers(new_id()), "Idempotency-Key": new_id()}
+    async with dying_before_the_answer(app):
+        await api.post("/api/tickets", json=VALID, headers=headers)
+    (listed,) = (await api.get("/api/tickets/mine", headers=headers)).json()
+
+    again = await api.post("/api/tickets", json=VALID, headers=headers)
+
+    assert (again.status_code, again.json()) == (201, listed)
+    assert (await api.get("/api/tickets/mine", headers=headers)).json() == [listed]
 
 
 # --- one ticket --------------------------------------------------------------------------------------------------

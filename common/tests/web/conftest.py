@@ -11,13 +11,23 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from ticketing_common.delivery import Backbone
-from ticketing_common.entity import Entity
+from ticketing_common.entity import Entity, new_id
 from ticketing_common.errors import ConflictError, TooManyRequestsError, UnavailableError
 from ticketing_common.security import CurrentUser
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.storage import Repository
 from ticketing_common.testing.apps import run_app
-from ticketing_common.web import ApiModel, Id, Page, Price, RequestModel, create_service_app, from_cents, link_next
+from ticketing_common.web import (
+    ApiModel,
+    CreationId,
+    Id,
+    Page,
+    Price,
+    RequestModel,
+    create_service_app,
+    from_cents,
+    link_next,
+)
 from ticketing_common.web.pagination import PageRequestDep
 
 
@@ -51,7 +61,7 @@ def _response(thing: Thing) -> ThingResponse:
 
 
 @router.post("", status_code=201)
-async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request) -> ThingResponse:
+async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request, thing_id: CreationId) -> ThingResponse:
     things: Repository[Thing] = request.app.state.things
     gate: asyncio.Event | None = request.app.state.gate
     request.app.state.calls += 1
@@ -66,8 +76,9 @@ async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request)
         raise UnavailableError("Away.", retry_after_seconds=3)
     if body.title == "bug":
         raise RuntimeError("a secret of the inside")
-    thing = Thing(title=body.title, price_cents=body.price)
-    await things.add(thing)
+    thing = await things.add_once(Thing(id=thing_id or new_id(), title=body.title, price_cents=body.price))
+    if body.title == "made, then away" and request.app.state.calls == 1:
+        raise UnavailableError("Away.", retry_after_seconds=3)
     return _response(thing)
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.testing.apps import Identity
+from ticketing_common.testing.crashes import dying_before_the_answer
 
 THING = {"title": "A thing", "price": 10}
 
@@ -116,6 +117,54 @@ async def test_a_key_whose_process_died_frees_itself(
 
     assert (await retry).status_code == 201
     await abandoned
+
+
+async def test_what_was_made_by_a_process_that_died_before_it_answered_is_not_made_again(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
+    headers = {**identity.headers(), "Idempotency-Key": "one"}
+    async with dying_before_the_answer(app):
+        await client.post("/api/things", json=THING, headers=headers)
+        still_running = await client.post("/api/things", json=THING, headers=headers)
+    assert still_running.status_code == 409
+    things = app.state.things.collection
+    made = await things.find_one({})
+
+    answers = [await client.post("/api/things", json=THING, headers=headers) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert {answer.json()["id"] for answer in answers} == {made["_id"]}
+    assert await things.count_documents({}) == 1
+
+
+async def test_what_was_made_before_an_error_is_not_made_again(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
+    headers = {**identity.headers(), "Idempotency-Key": "one"}
+    body = {**THING, "title": "made, then away"}
+
+    statuses = [(await client.post("/api/things", json=body, headers=headers)).status_code for _ in range(2)]
+
+    assert statuses == [503, 201]
+    assert await app.state.things.collection.count_documents({}) == 1
+
+
+async def test_a_request_that_may_have_made_something_keeps_its_key_from_other_bodies(
+    client: httpx.AsyncClient, identity: Identity
+) -> None:
+    headers = {**identity.headers(), "Idempotency-Key": "one"}
+    for title, status in (("away", 503), ("A thing", 422), ("away", 503)):
+        answer = await client.post("/api/things", json={**THING, "title": title}, headers=headers)
+        assert answer.status_code == status
+
+
+async def test_a_request_that_was_turned_away_leaves_its_key_free(
+    client: httpx.AsyncClient, identity: Identity
+) -> None:
+    headers = {**identity.headers(), "Idempotency-Key": "one"}
+    for title, status in (("busy", 429), ("A thing", 201)):
+        answer = await client.post("/api/things", json={**THING, "title": title}, headers=headers)
+        assert answer.status_code == status
 
 
 async def test_a_malformed_key_is_refused(client: httpx.AsyncClient, app: FastAPI, identity: Identity) -> None:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import Id, link_next
+from ticketing_common.web import CreationId, Id, link_next
 from ticketing_common.web.pagination import PageRequestDep
 
 from .dependencies import OrderServiceDep, limit_holds
@@ -15,9 +15,11 @@ router = APIRouter(tags=["orders"])
 
 
 @router.post("", status_code=201, dependencies=[Depends(limit_holds)])
-async def create_order(body: OrderRequest, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
+async def create_order(
+    body: OrderRequest, user: CurrentUser, service: OrderServiceDep, order_id: CreationId
+) -> OrderResponse:
     """Hold a ticket until the order is paid, cancelled or expires. 409 when somebody has it."""
-    return OrderResponse.of(await service.place(body.ticket_id, user_id=user.id))
+    return OrderResponse.of(await service.place(body.ticket_id, user_id=user.id, order_id=order_id))
 
 
 @router.get("")

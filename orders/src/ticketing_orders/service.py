@@ -32,8 +32,10 @@ class OrderService:
         self._payments = payments
         self._settings = settings
 
-    async def place(self, ticket_id: str, *, user_id: str) -> Order:
+    async def place(self, ticket_id: str, *, user_id: str, order_id: str | None = None) -> Order:
         """Hold a ticket for a buyer; nothing is looked up first about who has it, the insert decides.
+
+        With an id that an earlier try of the same request may have used, the order that it placed.
 
         Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError` and `TicketReservedError`.
         """
@@ -44,8 +46,11 @@ class OrderService:
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
         order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
-        await self._orders.add(order, order_created)
-        return order
+        if order_id is None:
+            await self._orders.add(order, order_created)
+            return order
+        order.id = order_id
+        return await self._orders.add_once(order, order_created)
 
     async def get(self, order_id: str, *, user_id: str) -> Order:
         """A user's own order; raises `OrderNotFoundError` and `OrderForbiddenError`."""

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import Id, link_next
+from ticketing_common.web import CreationId, Id, link_next
 from ticketing_common.web.pagination import PageRequestDep
 
 from .dependencies import TicketServiceDep
@@ -17,9 +17,11 @@ router: Final = APIRouter(tags=["tickets"])
 
 
 @router.post("", status_code=201)
-async def create_ticket(body: TicketRequest, user: CurrentUser, service: TicketServiceDep) -> TicketResponse:
+async def create_ticket(
+    body: TicketRequest, user: CurrentUser, service: TicketServiceDep, ticket_id: CreationId
+) -> TicketResponse:
     """Put a ticket on sale."""
-    return TicketResponse.of(await service.create(user.id, body.details()))
+    return TicketResponse.of(await service.create(user.id, body.details(), ticket_id=ticket_id))
 
 
 @router.get("")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, TicketDeleted
 from ticketing_common.web.pagination import Page, PageRequest
@@ -25,9 +26,10 @@ class TicketService:
         self._orders = orders
         self._currency = currency
 
-    async def create(self, seller_id: str, details: TicketDetails) -> Ticket:
-        """Put a ticket on sale."""
+    async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
+        """Put a ticket on sale; with an id that an earlier try may have used, the ticket that it listed."""
         ticket = Ticket(
+            id=ticket_id or new_id(),
             user_id=seller_id,
             currency=self._currency,
             title=details.title,
@@ -36,8 +38,7 @@ class TicketService:
             venue=details.venue,
             starts_at=details.starts_at,
         )
-        await self._tickets.add(ticket, ticket_created)
-        return ticket
+        return await self._tickets.add_once(ticket, ticket_created)
 
     async def get(self, ticket_id: str) -> Ticket:
         """One ticket; raises `TicketNotFoundError`, for a deleted one too."""

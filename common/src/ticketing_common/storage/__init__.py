@@ -1,6 +1,6 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
-from .idempotency_keys import IdempotencyKeys, StoredAnswer
+from .idempotency_keys import Claim, IdempotencyKeys, StoredAnswer
 from .lease import Lease
 from .mongo import (
     ASCENDING,
@@ -24,6 +24,7 @@ __all__ = [
     "ASCENDING",
     "DESCENDING",
     "WITHOUT_EVENTS",
+    "Claim",
     "Collection",
     "Commit",
     "Database",

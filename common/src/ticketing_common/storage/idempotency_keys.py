@@ -4,15 +4,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
-from ticketing_common.entity import utc_now
+from ticketing_common.entity import new_id, utc_now
 
-from .mongo import ASCENDING, Collection, DuplicateKeyError, Index, ensure_indexes
+from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, ReturnDocument, ensure_indexes
 
-__all__ = ["IdempotencyKeys", "StoredAnswer"]
+__all__ = ["Claim", "IdempotencyKeys", "StoredAnswer"]
 
 KEEP_SECONDS: Final = 24 * 3600
 RUNNING_SECONDS: Final = 60
 """A request that has not ended by then died with its process; the next one with its key may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The request may run. What it makes gets this id, the same at every try: so a try finds what an earlier one made.
+
+    The id is drawn when the key is first seen and kept with it, not computed from it: ids grow with time, and a key
+    that is used again after its 24 hours makes something new.
+    """
+
+    creation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +53,31 @@ class IdempotencyKeys:
         """Create the expiry index; idempotent."""
         await ensure_indexes(self._collection, self.INDEXES)
 
-    async def claim(self, key: str, fingerprint: str) -> StoredAnswer | None:
-        """Claim a key for a request that begins now: None when it may run, else what is known of the key."""
+    async def claim(self, key: str, fingerprint: str) -> Claim | StoredAnswer:
+        """Claim a key for a request that begins now; a `StoredAnswer` when it may not run."""
         now = utc_now()
         document: dict[str, Any] = {
             "_id": key,
             "fingerprint": fingerprint,
+            "creation_id": new_id(),
             "abandoned_at": now + timedelta(seconds=RUNNING_SECONDS),
             "expires_at": now + timedelta(seconds=KEEP_SECONDS),
         }
         try:
             await self._collection.insert_one(document)
-            return None
+            return Claim(document["creation_id"])
         except DuplicateKeyError:
             pass
         # Its first request may have died half-way: one successor takes over, the claim moves on in one write.
-        taken_over = await self._collection.update_one(
-            {"_id": key, "fingerprint": fingerprint, "status": {"$exists": False}, "abandoned_at": {"$lt": now}},
+        taken_over: Document | None = await self._collection.find_one_and_update(
+            {"_id": key, "fingerprint": fingerprint, "status": {"$exists": False}, "abandoned_at": {"$lte": now}},
             {"$set": {"abandoned_at": document["abandoned_at"]}},
+            return_document=ReturnDocument.AFTER,
         )
-        if taken_over.matched_count:
-            return None
+        if taken_over is not None:
+            return Claim(taken_over["creation_id"])
         found = await self._collection.find_one({"_id": key})
-        if found is None:  # it ran out or was released between the two
+        if found is None:  # it ran out or was forgotten between the two
             return await self.claim(key, fingerprint)
         return StoredAnswer(
             found["fingerprint"],
@@ -80,5 +93,11 @@ class IdempotencyKeys:
         )
 
     async def release(self, key: str) -> None:
-        """Forget a claim whose request was not decided, so that it may be tried again at once."""
+        """Let the same request be tried again at once: nobody knows how far this try came, so its id stays."""
+        await self._collection.update_one(
+            {"_id": key, "status": {"$exists": False}}, {"$set": {"abandoned_at": utc_now()}}
+        )
+
+    async def forget(self, key: str) -> None:
+        """Free the key altogether: its request was turned away before it did anything."""
         await self._collection.delete_one({"_id": key, "status": {"$exists": False}})

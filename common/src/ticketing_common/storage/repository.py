@@ -6,11 +6,11 @@ from typing import ClassVar, Final, Generic, TypeVar
 from pydantic import TypeAdapter
 
 from ticketing_common.entity import Entity, utc_now
-from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
+from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
 from ticketing_common.telemetry.metrics import OUTBOX_FULL
 
-from .mongo import ASCENDING, Collection, Document, Index, UpdateOne, ensure_indexes
+from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
 __all__ = ["Publisher", "Repository"]
@@ -68,6 +68,22 @@ class Repository(Generic[E]):
             entity.version -= 1
             raise
         self.outbox.committed(entity.id, entries)
+
+    async def add_once(self, entity: E, *publishers: Publisher[E]) -> E:
+        """As `add`, for an aggregate whose id was fixed before a first try that may have died on its way.
+
+        Returns what that try has stored, as it is now, when it came so far. Raises as `add` does when it is another
+        aggregate that is in the way.
+        """
+        try:
+            await self.add(entity, *publishers)
+        except (DuplicateKeyError, ConflictError):
+            # Asked for by the id and not read from the error, which names whichever index the database met first.
+            stored = await self.find(entity.id)
+            if stored is None:
+                raise
+            return stored
+        return entity
 
     async def save(self, entity: E, *publishers: Publisher[E]) -> None:
         """Store a changed aggregate with its events, if nobody changed it since it was loaded.

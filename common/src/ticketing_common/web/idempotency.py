@@ -5,17 +5,18 @@ The header's meaning follows the IETF draft `draft-ietf-httpapi-idempotency-key-
 
 import hashlib
 import re
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
+from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import ConflictError, FieldError, InvalidInputError, TicketingError
-from ticketing_common.storage import DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
+from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
 from ticketing_common.telemetry import get_logger
 
 from .error_handlers import refusal
 
-__all__ = ["IdempotencyMiddleware", "IdempotencyStateError"]
+__all__ = ["CreationId", "IdempotencyMiddleware", "IdempotencyStateError"]
 
 log = get_logger(__name__)
 
@@ -36,6 +37,9 @@ class IdempotencyMiddleware:
 
     A key belongs to one caller and one path. Answers of 5xx are not kept: nothing was decided, and asking again is
     right. When the process dies between the effect and the keeping of the answer, the key frees itself after a minute.
+
+    Neither of these may make a second thing: a route that creates takes a `CreationId`, the same for every try with one
+    key, and stores with it (`Repository.add_once`).
     """
 
     def __init__(self, app: ASGIApp, *, path: str) -> None:
@@ -62,7 +66,8 @@ class IdempotencyMiddleware:
         body = await _read(receive)
         key = hashlib.sha256(f"{user.id}\n{self._path}\n{header}".encode()).hexdigest()
         known = await keys.claim(key, hashlib.sha256(body).hexdigest())
-        if known is None:
+        if isinstance(known, Claim):
+            scope["state"]["creation_id"] = known.creation_id
             await self._run(scope, body, receive, send, keys, key)
         else:
             await self._repeat(known, hashlib.sha256(body).hexdigest(), send)
@@ -108,8 +113,10 @@ class IdempotencyMiddleware:
         self, keys: IdempotencyKeys, key: str, status: int, headers: list[tuple[str, str]], body: bytes
     ) -> None:
         try:
-            if status >= 500 or status in _NOT_KEPT:
+            if status >= 500:
                 await keys.release(key)
+            elif status in _NOT_KEPT:
+                await keys.forget(key)
             else:
                 await keys.answer(key, status, headers, body)
         except DatabaseUnavailableError as error:
@@ -127,6 +134,15 @@ class IdempotencyMiddleware:
         headers += [(b"content-length", str(len(known.body)).encode()), (b"idempotency-replayed", b"true")]
         await send({"type": "http.response.start", "status": known.status, "headers": headers})
         await send({"type": "http.response.body", "body": known.body})
+
+
+async def creation_id(request: Request) -> str | None:
+    """The id for what this request makes; None when it came without an Idempotency-Key, and any will do."""
+    given: str | None = getattr(request.state, "creation_id", None)
+    return given
+
+
+CreationId: TypeAlias = Annotated[str | None, Depends(creation_id)]
 
 
 async def _read(receive: Receive) -> bytes:

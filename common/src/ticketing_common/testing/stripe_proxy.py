@@ -1,4 +1,4 @@
-"""Stripe with its idempotency and its faults, in front of the double that has neither.
+"""Stripe with its idempotency, its webhooks and its faults, in front of the double that has none of them.
 
 It behaves as Stripe is documented to (https://docs.stripe.com/api/idempotent_requests,
 https://docs.stripe.com/error-low-level).
@@ -6,20 +6,27 @@ https://docs.stripe.com/error-low-level).
 
 import asyncio
 import json
+import random
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import aiohttp
-import httpx
 from aiohttp import web
 
-__all__ = ["Bank", "Call", "Fault", "StripeProxy"]
+from .stripe_webhooks import Webhooks
 
-THREE_D_SECURE = "4000002500003155"
-UNKNOWN_TO_THE_DOUBLE = ("allowed_payment_method_types", "use_stripe_sdk", "cancellation_reason", "reason")
+__all__ = ["Call", "Fault", "FaultKind", "StripeProxy"]
+
+UNKNOWN_TO_THE_DOUBLE: Final = ("allowed_payment_method_types", "use_stripe_sdk", "cancellation_reason", "reason")
+INTENT_CALL: Final = re.compile(r"/v1/payment_intents(/(?P<id>pi_\w+)(/\w+)?)?")
+FORM: Final = "application/x-www-form-urlencoded"
+NOT_BEGUN: Final = frozenset({401, 429})
+"""Refused before the endpoint was reached, so not kept for the key."""
+
+FaultKind: TypeAlias = Literal["lost", "silent", "crashed", "away", "refused", "held"]
 
 
 @dataclass
@@ -39,10 +46,10 @@ class Fault:
 
     `lost`: done, and the connection breaks. `silent`: done, and no answer ever comes. `crashed`: done, answered with
     500, and that answer is kept for its key, as Stripe does. `away`: not done, 503. `refused`: not done, this `error`
-    with 4xx. `held`: goes on after `release()`.
+    with 4xx (or another `status`). `held`: goes on after `release()`.
     """
 
-    kind: str
+    kind: FaultKind
     pattern: str
     times: int = 1
     error: dict[str, str] = field(default_factory=dict)
@@ -51,47 +58,62 @@ class Fault:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def release(self) -> None:
+        """Let what was held go on."""
         self.released.set()
 
 
 class StripeProxy:
-    """Stripe's idempotency, and faults on demand, in front of the double."""
+    """Stripe's idempotency and webhooks, and faults on demand, in front of the double.
+
+    `before_answer`, when set, is awaited after a call was done and before its answer leaves: the moment in which a
+    webhook may be faster. It is given the call and the answer's body.
+    """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.url = ""
         self.calls: list[Call] = []
+        self.webhooks: Webhooks
+        self.before_answer: Callable[[Call, Any], Awaitable[None]] | None = None
         self._faults: list[Fault] = []
-        self._kept: dict[str, tuple[object, int, bytes]] = {}
-        self._running: set[str] = set()
+        self._kept: dict[tuple[str, str], tuple[object, int, bytes]] = {}
+        self._running: set[tuple[str, str]] = set()
         self._closing = asyncio.Event()
         self._session: aiohttp.ClientSession
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, target: str) -> AsyncIterator[Self]:
+    async def start(cls, target: str, *, port: int = 0, chance: random.Random | None = None) -> AsyncIterator[Self]:
+        """Serve on loopback, in the running event loop; on a free port unless one is given.
+
+        `chance` decides how late webhooks are, within the bounds of their endpoint.
+        """
         proxy = cls(target)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", proxy._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         proxy.url = "http://{}:{}".format(*runner.addresses[0])
-        proxy._session = aiohttp.ClientSession()
+        proxy._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        proxy.webhooks = Webhooks(proxy._session, chance)
         try:
             yield proxy
         finally:
             proxy._closing.set()
+            await proxy.webhooks.close()
             await runner.cleanup()
             await proxy._session.close()
 
-    def fail(self, kind: str, pattern: str, times: int = 1, **details: Any) -> Fault:
+    def fail(self, kind: FaultKind, pattern: str, times: int = 1, **details: Any) -> Fault:
+        """Make the next `times` calls that match fail; `details` are other fields of `Fault`."""
         fault = Fault(kind, pattern, times, **details)
         self._faults.append(fault)
         return fault
 
     def heal(self) -> None:
+        """No fault is left."""
         self._faults.clear()
 
     def made(self, pattern: str) -> list[Call]:
@@ -100,8 +122,9 @@ class StripeProxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         form = [(name, str(value)) for name, value in (await request.post()).items()]
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
-        self.calls.append(Call(request.method, request.path, key, request.headers.get("Stripe-Version"), form))
+        header = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        call = Call(request.method, request.path, header, request.headers.get("Stripe-Version"), form)
+        self.calls.append(call)
         fault = self._fault(f"{request.method} {request.path}")
         kind = fault.kind if fault else None
         if fault:
@@ -112,8 +135,12 @@ class StripeProxy:
             return _error(fault.status, {"type": "invalid_request_error", **fault.error})
         if fault and kind == "held":
             await fault.released.wait()
+        # A key is the account's own: another one may use the same.
+        key = (request.headers.get("Authorization", ""), header) if header is not None else None
         replayed = {"Idempotent-Replayed": "true"} if key in self._kept else {}
         status, body = await self._once(request, key, form, crash=kind == "crashed")
+        if self.before_answer is not None and not replayed:
+            await self.before_answer(call, json.loads(body))
         if kind == "lost" and request.transport is not None:
             request.transport.abort()
         if kind == "silent":
@@ -128,7 +155,7 @@ class StripeProxy:
         return None
 
     async def _once(
-        self, request: web.Request, key: str | None, form: list[tuple[str, str]], *, crash: bool
+        self, request: web.Request, key: tuple[str, str] | None, form: list[tuple[str, str]], *, crash: bool
     ) -> tuple[int, bytes]:
         if key is None:
             return await self._forward(request, form)
@@ -145,17 +172,37 @@ class StripeProxy:
             status, body = await self._forward(request, form)
             if crash:
                 status, body = 500, _body({"type": "api_error", "message": "crashed"})
-            self._kept[key] = (fingerprint, status, body)
+            if status not in NOT_BEGUN:
+                self._kept[key] = (fingerprint, status, body)
             return status, body
         finally:
             self._running.discard(key)
 
     async def _forward(self, request: web.Request, form: list[tuple[str, str]]) -> tuple[int, bytes]:
-        known = [(name, value) for name, value in form if not name.startswith(UNKNOWN_TO_THE_DOUBLE)]
-        headers = {"Authorization": request.headers["Authorization"]}
+        """To the double and back, and the webhook on its way if something came of it."""
+        headers = {name: request.headers[name] for name in ("Authorization",) if name in request.headers}
+        data: list[tuple[str, str]] | bytes | None
+        if request.content_type == FORM:
+            data = [(name, value) for name, value in form if not name.startswith(UNKNOWN_TO_THE_DOUBLE)] or None
+        else:
+            data = await request.read() or None
+            headers["Content-Type"] = request.content_type
         address = f"{self.target}{request.path_qs}"
-        async with self._session.request(request.method, address, data=known or None, headers=headers) as answer:
-            return answer.status, await answer.read()
+        async with self._session.request(request.method, address, data=data, headers=headers) as answer:
+            status, body = answer.status, await answer.read()
+        intent_call = INTENT_CALL.fullmatch(request.path)
+        if request.method == "POST" and intent_call and self.webhooks.endpoints:
+            intent_id = intent_call["id"] or json.loads(body).get("id")
+            if intent_id is not None:
+                await self._tell_of(intent_id)
+        return status, body
+
+    async def _tell_of(self, intent_id: str) -> None:
+        """The answer may be an error (a declined card), so the PaymentIntent is looked up; any key may."""
+        address = f"{self.target}/v1/payment_intents/{intent_id}"
+        async with self._session.get(address, headers={"Authorization": "Bearer sk_proxy"}) as answer:
+            if answer.ok:
+                await self.webhooks.follow(await answer.json())
 
 
 def _body(error: dict[str, str]) -> bytes:
@@ -164,37 +211,3 @@ def _body(error: dict[str, str]) -> bytes:
 
 def _error(status: int, error: dict[str, str]) -> web.Response:
     return web.Response(status=status, body=_body(error), content_type="application/json")
-
-
-class Bank:
-    """What only the buyer and the merchant's own eyes can do at Stripe: cards, 3-D Secure, looking."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=10)
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def call(self, method: str, path: str, **body: Any) -> Any:
-        answer = await self._http.request(method, path, json=body or None)
-        answer.raise_for_status()
-        return answer.json()
-
-    async def card(self, number: str = THREE_D_SECURE) -> str:
-        card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
-        return str((await self.call("POST", "/v1/payment_methods", type="card", card=card))["id"])
-
-    async def authenticate(self, stripe_id: str, *, success: bool) -> None:
-        found = await self.intent(stripe_id)
-        path = f"/v1/payment_intents/{stripe_id}/_authenticate?success={success}"
-        await self._http.post(path, json={"client_secret": found["client_secret"]})
-
-    async def intent(self, stripe_id: str) -> Any:
-        return await self.call("GET", f"/v1/payment_intents/{stripe_id}")
-
-    async def intents(self) -> list[Any]:
-        listed = await self.call("GET", "/v1/payment_intents?limit=100000")
-        return list(listed["data"])
-
-    async def intents_of(self, order_id: str) -> list[Any]:
-        return [intent for intent in await self.intents() if intent["metadata"].get("order_id") == order_id]

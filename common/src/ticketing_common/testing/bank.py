@@ -1,0 +1,51 @@
+"""What only the buyer and the merchant's own eyes can do at the Stripe double: cards, 3-D Secure, looking."""
+
+from typing import Any, Final
+
+import httpx
+
+__all__ = ["Bank"]
+
+THREE_D_SECURE: Final = "4000002500003155"
+EVERYTHING: Final = 1_000_000
+
+
+class Bank:
+    """A client of the double for one secret key (`sk_…`)."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    async def close(self) -> None:
+        """Leave the double."""
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, **body: Any) -> Any:
+        """One call of Stripe's API; raises `httpx.HTTPStatusError`."""
+        answer = await self._http.request(method, path, json=body or None)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def card(self, number: str = THREE_D_SECURE) -> str:
+        """A payment method of that card; it wants 3-D Secure unless another number is given."""
+        card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
+        return str((await self.call("POST", "/v1/payment_methods", type="card", card=card))["id"])
+
+    async def authenticate(self, stripe_id: str, *, success: bool) -> None:
+        """The buyer answers their bank."""
+        found = await self.intent(stripe_id)
+        path = f"/v1/payment_intents/{stripe_id}/_authenticate?success={success}"
+        await self._http.post(path, json={"client_secret": found["client_secret"]})
+
+    async def intent(self, stripe_id: str) -> Any:
+        """One PaymentIntent as it stands."""
+        return await self.call("GET", f"/v1/payment_intents/{stripe_id}")
+
+    async def intents(self) -> list[Any]:
+        """Every PaymentIntent that there is."""
+        listed = await self.call("GET", f"/v1/payment_intents?limit={EVERYTHING}")
+        return list(listed["data"])
+
+    async def intents_of(self, order_id: str) -> list[Any]:
+        """Every PaymentIntent that was made for this order."""
+        return [intent for intent in await self.intents() if intent["metadata"].get("order_id") == order_id]
