@@ -1,7 +1,7 @@
 import pytest
 
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderReason, OrderStatus, parse_event
-from ticketing_orders.publishers import order_cancelled, order_completed, order_created
+from ticketing_orders.publishers import order_cancelled, order_completed, order_created, order_restated
 
 pytestmark = pytest.mark.unit
 
@@ -50,3 +50,19 @@ def test_what_is_told_can_be_read_from_the_wire(make_order, publisher):
     order.version = 1
     event = publisher(order)
     assert parse_event(event.nats_subject, event.to_json()) == event
+
+
+@pytest.mark.parametrize(
+    ("status", "event"),
+    [
+        (OrderStatus.CREATED, OrderCreated),
+        (OrderStatus.COMPLETE, OrderCompleted),
+        (OrderStatus.CANCELLED, OrderCancelled),
+    ],
+)
+def test_what_is_told_once_more_is_the_present_state(make_order, status, event):
+    order = make_order()
+    order.version, order.status = 3, status
+    told = order_restated(order)
+    assert isinstance(told, event)
+    assert (told.data.version, told.data.status) == (3, status)

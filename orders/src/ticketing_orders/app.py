@@ -9,6 +9,7 @@ from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.web import RateLimiter, create_service_app
 
+from .publishers import order_restated
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .routes import router
 from .service import OrderService
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.service = service
         app.state.hold_limiter = RateLimiter(settings.rate_limit_holds, name="holds")
         backbone.subscribe(subscriptions(service))
+        backbone.offer_resync(orders, order_restated)
         yield
 
     return create_service_app(

@@ -1,13 +1,21 @@
 """From an order to the events that tell of it; pure."""
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
-from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderData, OrderEvent, OrderTicket
+from ticketing_common.events import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderData,
+    OrderEvent,
+    OrderStatus,
+    OrderTicket,
+)
 
 from .domain import Order
 
-__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created"]
+__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created", "order_restated"]
 
 OrderPublisher: TypeAlias = Callable[[Order], OrderEvent]
 
@@ -25,6 +33,18 @@ def order_completed(order: Order) -> OrderCompleted:
 def order_cancelled(order: Order) -> OrderCancelled:
     """The hold is over."""
     return OrderCancelled.of(_data(order))
+
+
+_OF_STATUS: Final[Mapping[OrderStatus, OrderPublisher]] = {
+    OrderStatus.CREATED: order_created,
+    OrderStatus.COMPLETE: order_completed,
+    OrderStatus.CANCELLED: order_cancelled,
+}
+
+
+def order_restated(order: Order) -> OrderEvent:
+    """The last thing that was told of it, once more."""
+    return _OF_STATUS[order.status](order)
 
 
 def _data(order: Order) -> OrderData:
