@@ -27,6 +27,7 @@ from .databases import Databases
 from .invariants import INVARIANTS, Finding, Moment, Violation
 from .outboxes import outbox_findings
 from .stripe_intents import RELIST_ABOVE, Intents, Stripe
+from .unreadable import UnreadableError
 
 __all__ = ["GRACE_SECONDS", "Report", "audit", "examine"]
 
@@ -165,7 +166,12 @@ async def _look(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
         async for finding, evidence in bus.bus_findings(parts.bus, moment):
             found.add(finding, evidence)
 
-    await asyncio.gather(orders(), tickets(), payments(), elsewhere())
+    try:
+        async with asyncio.TaskGroup() as group:  # the first that cannot read ends the others
+            for part in (orders(), tickets(), payments(), elsewhere()):
+                group.create_task(part)
+    except* UnreadableError as errors:
+        raise errors.exceptions[0] from None
     await _owners(parts.databases, owners, found)
     return found
 

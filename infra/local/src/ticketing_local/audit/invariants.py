@@ -54,7 +54,11 @@ class Moment:
 
     def settled(self, *times: datetime | None) -> bool:
         """Whether all of this was already so a grace ago; what is None never happened, and is not waited for."""
-        return all(time is None or time <= self.now - self.grace for time in times)
+        before = self.now - self.grace
+        for time in times:  # noqa: SIM110 (asked millions of times; a generator takes twice as long)
+            if time is not None and time > before:
+                return False
+        return True
 
 
 _RESYNC: Final = "`ticketing resync {}`; if it stays, look at the consumer's log and the dead letters"

@@ -17,29 +17,30 @@ class Stream(Generic[R]):
         self._batch: Sequence[R] = ()
         self._next = 0
         self.key: str | None = None
-        self.rows = 0
 
     async def begin(self) -> None:
         """Read the first batch."""
-        await self._advance(0)
+        await self._refill()
 
     async def take(self, key: str) -> list[R]:
         """The rows of that key, which must not lie behind."""
         taken: list[R] = []
         while self.key == key:
             taken.append(self._batch[self._next])
-            await self._advance(1)
+            self._next += 1
+            if self._next < len(self._batch):
+                self.key = self._key(self._batch[self._next])
+            else:
+                await self._refill()
         return taken
 
-    async def _advance(self, by: int) -> None:
-        self._next += by
+    async def _refill(self) -> None:
         while self._next >= len(self._batch):
             try:
                 self._batch, self._next = await anext(self._batches), 0
             except StopAsyncIteration:
                 self.key = None
                 return
-            self.rows += len(self._batch)
         self.key = self._key(self._batch[self._next])
 
 

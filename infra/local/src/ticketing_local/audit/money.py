@@ -65,9 +65,10 @@ def _unwanted(case: OrderCase) -> bool:
 def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """An authorisation is enough here: that it is captured is another rule."""
     order = case.order
-    if order is None or order.status != "complete" or not _settled(case, moment):
+    if order is None or order.status != "complete":
         return
-    if not any(payment.status in PAID and _wanted(case, payment) for payment in case.payments):
+    paid = any(payment.status in PAID and _wanted(case, payment) for payment in case.payments)
+    if not paid and _settled(case, moment):
         seen = ", ".join(f"{payment.id} {payment.status}" for payment in case.payments) or "none"
         yield Finding.of("complete_without_payment", f"its payments: {seen}", order=order.id, payment=order.payment_id)
 
@@ -75,21 +76,20 @@ def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Findin
 def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """By the row; that Stripe's amount is the row's is another rule."""
     order = case.order
-    if order is None or not _settled(case, moment):
+    if order is None:
         return
     for payment in case.payments:
         same = (payment.amount_cents, payment.currency.lower()) == (order.price_cents, order.currency.lower())
-        if payment.status in PAID and _wanted(case, payment) and not same:
+        if not same and payment.status in PAID and _wanted(case, payment) and _settled(case, moment):
             said = f"placed at {order.price_cents} {order.currency}, paid {payment.amount_cents} {payment.currency}"
             yield Finding.of("paid_other_price", said, order=order.id, payment=payment.id)
 
 
 def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The money is set aside, wanted, and nobody takes it."""
-    if not _settled(case, moment):
-        return
     for payment in case.payments:
-        if payment.status == "authorized" and _wanted(case, payment) and _set_aside(case, payment):
+        waits = payment.status == "authorized" and _wanted(case, payment) and _set_aside(case, payment)
+        if waits and _settled(case, moment):
             yield Finding.of(
                 *("complete_not_captured", "complete, and its payment is only authorised"),
                 order=case.id,
@@ -100,6 +100,8 @@ def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """More than one PaymentIntent took money, and none of the surplus was given back."""
+    if len(case.payments) + len(case.named_intents) < 2:
+        return
     charges = sorted(_charges(case))
     if len(charges) > 1 and _settled(case, moment):
         ids = {f"intent_{number}": charge for number, charge in enumerate(charges, start=1)}
@@ -108,10 +110,9 @@ def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """Money was taken for an order that is not complete by it, and was not given back."""
-    if len(_charges(case)) > 1 or not _settled(case, moment):
-        return
     for payment in case.payments:
-        if _taken(case, payment) and not _wanted(case, payment):
+        surplus = _taken(case, payment) and not _wanted(case, payment)
+        if surplus and len(_charges(case)) == 1 and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
             yield Finding.of(
                 *("captured_without_order", f"money was taken, and the order is {order}"),
@@ -123,12 +124,10 @@ def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]
 
 def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """Money is set aside for an order that is over, or complete by another payment."""
-    if not _settled(case, moment):
-        return
     complete_by_another = case.order is not None and case.order.status == "complete"
     for payment in case.payments:
         unwanted = not _wanted(case, payment) and (_unwanted(case) or complete_by_another)
-        if unwanted and _set_aside(case, payment):
+        if unwanted and _set_aside(case, payment) and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
             yield Finding.of(
                 *("authorization_not_voided", f"money is set aside, and the order is {order}"),
@@ -140,6 +139,8 @@ def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Findin
 
 def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """A PaymentIntent that names a payment which does not exist, or moved money beside the one that its row names."""
+    if not case.named_intents:
+        return
     rows = {payment.id: payment for payment in case.payments}
     double = len(_charges(case)) > 1
     for intent in case.named_intents:
@@ -158,8 +159,6 @@ def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The row and Stripe's word differ in a way that no rule above has named."""
-    if not _settled(case, moment) or len(_charges(case)) > 1:
-        return
     for payment in case.payments:
         intent = case.intent(payment)
         said = (
@@ -167,7 +166,7 @@ def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[F
             if intent is None
             else _disagreement(case, payment, intent, heard_of=_reconciled(payment, moment))
         )
-        if said is not None:
+        if said is not None and len(_charges(case)) <= 1 and _settled(case, moment):
             yield Finding.of(
                 *("payment_disagrees_with_stripe", said), payment=payment.id, order=case.id, intent=payment.stripe_id
             )
