@@ -55,14 +55,6 @@ class Replica:
 
         return reached
 
-    def counted(self, *, nudge: int, sweep: int) -> Callable[[], Awaitable[bool]]:
-        """The event is on the bus a moment before the outbox is cleared, and that is counted."""
-
-        async def reached() -> bool:
-            return (self.published("nudge"), self.published("sweep")) == (nudge, sweep)
-
-        return reached
-
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Replica"]:
         await self.parcels.ensure_indexes()
