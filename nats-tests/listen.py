@@ -49,11 +49,7 @@ def listen(
 
 
 def _show(message: Msg) -> None:
-    metadata = message.metadata
-    try:
-        console.print(line(message), soft_wrap=True)
-    except (ValueError, KeyError, TypeError):
-        console.print(f"[red]no event[/] {escape(message.subject)} #{metadata.sequence.stream}", soft_wrap=True)
+    console.print(line(message), soft_wrap=True)
     for name, value in (message.headers or {}).items():
         console.print(f"       [dim]{name}: {escape(value)}[/]", soft_wrap=True)
     try:

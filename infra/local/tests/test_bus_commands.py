@@ -191,3 +191,20 @@ def test_a_resync_that_nobody_takes_is_one_clear_sentence(ticketing: Run) -> Non
     assert answer.exit_code == 1
     assert "tickets is not there" in answer.output
     assert "owns no events" in ticketing("resync", "auth").output
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[]", b'{"time": "2026-11-23T12:00:00Z", "data": []}'])
+def test_the_tail_goes_on_behind_what_is_no_event(ticketing: Run, act: Act, body: bytes) -> None:
+    following = told()
+
+    async def publish(js: JetStreamContext) -> None:
+        await js.publish(f"expiration.completed.{new_id()}", body)
+        await js.publish(following.nats_subject, following.to_json())
+
+    act(publish)
+    shown = ticketing("events", "tail", "--since", "all", "--no-follow")
+
+    first, second = shown.output.splitlines()
+    assert shown.exit_code == 0
+    assert first.startswith("no event expiration.completed.")
+    assert following.subject in second

@@ -10,6 +10,7 @@ import typer
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
+from rich.markup import escape
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import STREAM_SUBJECTS
@@ -87,7 +88,14 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 def line(message: Msg) -> str:
-    """One event in Rich's markup; raises ValueError, KeyError or TypeError for what is none."""
+    """One message in Rich's markup. What is no event is named as that: one bad message must not end the looking."""
+    try:
+        return _event_line(message)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"[red]no event[/] {escape(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
+
+
+def _event_line(message: Msg) -> str:
     event = json.loads(message.data)
     name, _, aggregate_id = message.subject.rpartition(".")
     age = (datetime.now(UTC) - datetime.fromisoformat(event["time"])).total_seconds()
