@@ -51,7 +51,7 @@ def publish(
             bodies = await _recorded(client, stream, numbers) if colon else [_read(Path(recorded))]
         else:
             bodies = [
-                (name, _made_up(name, one, version, change or []))
+                (name, _made_up(name, one, version, change or [], broken=broken))
                 for name, one in [(name, aggregate or new_id()) for name in names or []]
                 for version in range(1, versions + 1)
             ]
@@ -64,7 +64,7 @@ def publish(
     on_bus(data_dir, command)
 
 
-def _made_up(name: str, aggregate: str, version: int, changes: list[str]) -> dict[str, Any]:
+def _made_up(name: str, aggregate: str, version: int, changes: list[str], *, broken: bool) -> dict[str, Any]:
     """The golden body of this name as a new event, with what was asked for changed in it."""
     if name not in CATALOGUE:
         fail(f"No event is called {name!r}; there are {', '.join(CATALOGUE)}.")
@@ -81,6 +81,8 @@ def _made_up(name: str, aggregate: str, version: int, changes: list[str]) -> dic
                 fail(f"{name} has no {path}.")
         if not equals:
             fail(f"{change!r} sets nothing: write field=value.")
+        if field not in place and not broken:
+            fail(f"{name} has no {path}, and readers would not see it (--broken sends it all the same).")
         place[field] = _value(text)
     return body
 
@@ -103,7 +105,10 @@ async def _recorded(client: Client, stream: str, numbers: str) -> list[tuple[str
             message = await client.jetstream().get_msg(stream, sequence)
         except nats.js.errors.NotFoundError:
             continue
-        found.append((str(message.subject).rpartition(".")[0], json.loads(message.data or b"")))
+        try:
+            found.append((str(message.subject).rpartition(".")[0], json.loads(message.data or b"")))
+        except ValueError:
+            fail(f"{stream} #{sequence} is not JSON, and no event.")
     if not found:
         fail(f"There is nothing at {stream}:{numbers}.")
     return found

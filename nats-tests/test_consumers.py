@@ -10,8 +10,8 @@ from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
 from ticketing_tickets.domain import TicketDetails
 
-ACK_WAIT_SECONDS = 1.0
-SLOW_SECONDS = 3 * ACK_WAIT_SECONDS
+ACK_WAIT_SECONDS = 2.0
+SLOW_SECONDS = 2.5 * ACK_WAIT_SECONDS
 SLOW = "Slow to take in"
 
 

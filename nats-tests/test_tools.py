@@ -81,6 +81,7 @@ async def test_what_makes_no_sense_is_one_clear_sentence(nats_url: str) -> None:
         (),
         ("order.forgotten",),
         ("order.created", "--set", "price"),
+        ("ticket.created", "--set", "prise_cents=1"),
         ("--from", "nowhere.json"),
         ("--from", "ORDERS:x"),
         ("--from", "ORDERS:9"),
