@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -76,6 +77,18 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, nats_server: NatsS
 
     with pytest.raises(ServerStartError, match="Another program listens on port"):
         second.start()
+
+
+def test_the_port_of_a_server_that_is_down_is_given_to_nobody_else(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    server.start()
+    server.kill()
+
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", server.port))  # without asking to share: as one who is given any free port
+
+    server.start()
+    server.stop()
 
 
 def test_the_stripe_double_remembers_after_a_restart(tmp_path: Path) -> None:

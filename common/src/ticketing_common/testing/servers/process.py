@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,14 +21,24 @@ __all__ = ["ServerProcess", "free_port"]
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1
+PORTS_HELD: Final = 128  # far below the number of files that a process may open
+_held: deque[int] = deque()
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that nobody listens on, and that the system gives to nobody else while this process lives.
+
+    It stays bound, without listening: who was told this very port may share it (as every server asks to), but none
+    gets it who asks for any port. Without that, a server that was killed could find its port taken when it comes back.
+    """
+    probe = socket.socket()
+    probe.bind(("127.0.0.1", 0))
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: so that we do not share somebody's either
+    port: int = probe.getsockname()[1]
+    if len(_held) == PORTS_HELD:
+        os.close(_held.popleft())
+    _held.append(probe.detach())
+    return port
 
 
 def _die_with_parent() -> Callable[[], None] | None:
