@@ -77,10 +77,7 @@ class Market:
     @asynccontextmanager
     async def open(cls, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Self]:
         """Start everything in the running event loop, and leave nothing behind."""
-        # Waits that are short because nobody learns from them here: Stripe's library before it repeats a call, and the
-        # worker before it looks again for what is due.
-        monkeypatch.setattr("stripe._http_client.HTTPClient.INITIAL_DELAY", 0.02)
-        monkeypatch.setattr("stripe._http_client.HTTPClient.MAX_DELAY", 0.1)
+        # Nobody learns anything from a longer wait before the worker looks again for what is due.
         monkeypatch.setattr(ticketing_expiration.worker, "SWEEP_SECONDS", 0.1)
         mongo = connect(servers.mongo_url, application="market")
         async with AsyncExitStack() as open_until_the_end:

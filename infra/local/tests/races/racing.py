@@ -36,6 +36,17 @@ class Pair:
         first, second = await asyncio.gather(self._after(max(0.0, -lead), one), self._after(max(0.0, lead), other))
         return first, second
 
+    async def during(self, slow: Callable[[], Awaitable[R]], quick: Callable[[], Awaitable[R]]) -> tuple[R, R]:
+        """What each side came to when the quick one begins at some moment of the slow one, or before or after it."""
+        lead = self.moment()
+
+        async def strike() -> R:
+            await asyncio.sleep(max(0.0, lead))
+            return await quick()
+
+        first, second = await asyncio.gather(self._after(max(0.0, -lead), slow), strike())
+        return first, second
+
     def moment(self) -> float:
         """A moment (seconds) within what a side takes, or somewhat before it (negative) or after it."""
         return self._chance.uniform(-SPREAD / 3, SPREAD) * median(self._lasted)
