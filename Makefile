@@ -119,8 +119,8 @@ client/node_modules/.package-lock.json: client/package-lock.json
 	@touch $@
 
 .PHONY: client-lint
-client-lint: client/node_modules/.package-lock.json ## Lint and format check of the client
-	cd client && npm run --silent lint && npm run --silent format:check
+client-lint: client/node_modules/.package-lock.json ## Lint and format check of the client, and whether its API types are current
+	cd client && npm run --silent lint && npm run --silent format:check && npm run --silent api-types -- --check
 
 .PHONY: client-check
 client-check: client-lint ## Lint, types and component tests of the client
@@ -146,7 +146,9 @@ bench-quick: $(VENV)/.installed ## The backbone's ratios in under two minutes, i
 # --- documents -------------------------------------------------------------------------------------------------
 
 .PHONY: docs
-docs: $(VENV)/.installed ## Write docs/events again from the models
+docs: $(VENV)/.installed ## Write docs/events, docs/openapi and the client's API types again from the services
 	$(BIN)/python -m ticketing_common.events.documents docs/events
+	$(BIN)/python nats-tests/openapi_documents.py docs/openapi
+	@if command -v node >/dev/null; then node client/scripts/api-types.mjs; else echo "client/lib/api/generated.ts: not written, Node is missing"; fi
 
 include infra/ci/ci.mk

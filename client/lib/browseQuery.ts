@@ -1,5 +1,5 @@
 /** The browse page's state is its URL: this reads the URL, writes it, and turns it into the API's query. */
-import type { Query } from "./api/client";
+import type { TicketQuery } from "./api/client";
 import type { TicketSort } from "./api/types";
 import { first } from "./returnTo";
 
@@ -56,7 +56,7 @@ export function browsePath(state: BrowseState): string {
 }
 
 /** What GET /api/tickets is asked. Days are taken as UTC days, because the server cannot know the reader's zone. */
-export function ticketQuery(state: BrowseState): Query {
+export function ticketQuery(state: BrowseState): TicketQuery {
   return {
     q: state.q,
     minPrice: state.minPrice,
