@@ -6,6 +6,7 @@ import type { ReactNode } from "react";
 import type { User } from "@/lib/api/types";
 import { signInPath } from "@/lib/returnTo";
 import { ButtonLink } from "./Button";
+import { ConnectionStatus } from "./ConnectionStatus";
 import styles from "./Layout.module.css";
 import { SignOutButton } from "./SignOutButton";
 
@@ -52,6 +53,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
           </div>
         </div>
       </header>
+      <ConnectionStatus />
       <main id="main" className={styles.main} tabIndex={-1}>
         {children}
       </main>

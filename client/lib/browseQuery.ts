@@ -17,7 +17,7 @@ export interface BrowseState {
   /** Calendar days, YYYY-MM-DD. */
   from: string;
   to: string;
-  sort: string;
+  sort: TicketSort;
   /** How many pages are shown, so that a reload or "back" finds the same list. */
   pages: number;
 }
@@ -27,14 +27,14 @@ export const MAX_PAGES_ON_LOAD = 10;
 
 export function readBrowseState(query: Record<string, string | string[] | undefined>): BrowseState {
   const text = (name: string) => first(query[name])?.trim() ?? "";
-  const sort = text("sort");
+  const sort = SORTS.find(({ value }) => value === text("sort"))?.value ?? "newest";
   return {
     q: text("q"),
     minPrice: text("minPrice"),
     maxPrice: text("maxPrice"),
     from: text("from"),
     to: text("to"),
-    sort: SORTS.some((known) => known.value === sort) ? sort : "newest",
+    sort,
     pages: Math.max(1, Math.floor(Number(text("pages")) || 1)),
   };
 }

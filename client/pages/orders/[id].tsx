@@ -7,7 +7,6 @@ import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
-import { Notice } from "@/components/Notice";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PaymentForm } from "@/components/PaymentForm";
 import { OrderBadge } from "@/components/StatusBadge";
@@ -44,7 +43,7 @@ export default function OrderPage(props: InferGetServerSidePropsType<typeof getS
 }
 
 function OrderDetails({ order: initial, renderedAt, config }: Props & { config: RuntimeConfig }) {
-  const { order, online, refresh } = useOrder(initial);
+  const { order, refresh } = useOrder(initial);
   const open = order.status === "created";
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
 
@@ -63,9 +62,6 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
         <title>{`Order: ${order.ticket.title} · Ticketing`}</title>
       </Head>
       <BackLink href="/orders">My orders</BackLink>
-      {!online && (
-        <Notice tone="warn">You are offline. This page goes on by itself when the connection is back.</Notice>
-      )}
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
           <div className={styles.row}>

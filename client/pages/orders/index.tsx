@@ -6,8 +6,7 @@ import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
 import { OrderList } from "@/components/OrderList";
-import { usePagedList } from "@/hooks/usePagedList";
-import { api } from "@/lib/api/browser";
+import { useLiveOrders } from "@/hooks/useLiveOrders";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
 import { page } from "@/lib/server/pageProps";
@@ -35,7 +34,7 @@ export default function OrdersPage(props: InferGetServerSidePropsType<typeof get
 }
 
 function Orders({ orders }: Props) {
-  const list = usePagedList(orders, (cursor, signal) => api.listOrders({ cursor }, signal));
+  const list = useLiveOrders(orders);
   if (list.items.length === 0) {
     return (
       <EmptyState
