@@ -8,6 +8,7 @@ import { signInPath } from "@/lib/returnTo";
 import { ButtonLink } from "./Button";
 import { ConnectionStatus } from "./ConnectionStatus";
 import styles from "./Layout.module.css";
+import { SessionStatus } from "./SessionStatus";
 import { SignOutButton } from "./SignOutButton";
 
 /** `user` is undefined on pages that do not know who is signed in (404, 500). */
@@ -54,6 +55,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
         </div>
       </header>
       <ConnectionStatus />
+      <SessionStatus user={user} />
       <main id="main" className={styles.main} tabIndex={-1}>
         {children}
       </main>

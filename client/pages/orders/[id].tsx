@@ -9,6 +9,7 @@ import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PaymentForm } from "@/components/PaymentForm";
+import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
 import { useOrder } from "@/hooks/useOrder";
 import { useServerNow } from "@/hooks/useServerNow";
@@ -16,8 +17,7 @@ import { api } from "@/lib/api/browser";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { first } from "@/lib/returnTo";
-import { page } from "@/lib/server/pageProps";
-import type { RuntimeConfig } from "@/lib/server/runtimeConfig";
+import { page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
@@ -42,7 +42,7 @@ export default function OrderPage(props: InferGetServerSidePropsType<typeof getS
   );
 }
 
-function OrderDetails({ order: initial, renderedAt, config }: Props & { config: RuntimeConfig }) {
+function OrderDetails({ order: initial, renderedAt, config, user }: Props & SharedProps) {
   const { order, refresh } = useOrder(initial);
   const open = order.status === "created";
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
@@ -94,21 +94,27 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
             </ConfirmDialog>
           </section>
         )}
-        <dl className={`${styles.facts} ${styles.card}`}>
-          <dt>Price</dt>
-          <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
-          <dt>Ordered</dt>
-          <dd>
-            <LocalTime iso={order.createdAt} />
-          </dd>
-          <dt>Ticket</dt>
-          <dd>
-            <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
-          </dd>
-          <dt>Order number</dt>
-          <dd>{order.id}</dd>
-        </dl>
+        {order.status === "complete" ? <Receipt order={order} buyer={user} /> : <OrderFacts order={order} />}
       </div>
     </div>
+  );
+}
+
+function OrderFacts({ order }: { order: Order }) {
+  return (
+    <dl className={`${styles.facts} ${styles.card}`}>
+      <dt>Price</dt>
+      <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
+      <dt>Ordered</dt>
+      <dd>
+        <LocalTime iso={order.createdAt} />
+      </dd>
+      <dt>Ticket</dt>
+      <dd>
+        <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
+      </dd>
+      <dt>Order number</dt>
+      <dd>{order.id}</dd>
+    </dl>
   );
 }

@@ -33,6 +33,10 @@ export default function OrdersPage(props: InferGetServerSidePropsType<typeof get
   );
 }
 
+function isOpen(order: Order): boolean {
+  return order.status === "created";
+}
+
 function Orders({ orders }: Props) {
   const list = useLiveOrders(orders);
   if (list.items.length === 0) {
@@ -47,7 +51,8 @@ function Orders({ orders }: Props) {
   }
   return (
     <>
-      <OrderList orders={list.items} />
+      <OrderList title="Waiting for payment" orders={list.items.filter(isOpen)} />
+      <OrderList title="History" orders={list.items.filter((order) => !isOpen(order))} />
       <LoadMore {...list} onMore={list.loadMore} />
     </>
   );
