@@ -129,7 +129,7 @@ client-check: client-lint ## Lint, types and component tests of the client
 .PHONY: browser
 browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium through the real stack
 	@data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
-	  RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off $(BIN)/ticketing up --detach --data-dir $$data && \
+	  RESERVATION_WINDOW_SECONDS=45 RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off RATE_LIMIT_HOLDS=off $(BIN)/ticketing up --detach --data-dir $$data && \
 	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
 	  BASE_URL=$$address npm --prefix client run --silent test:e2e
 

@@ -36,7 +36,7 @@ export const getServerSideProps = page<Props>(
 
 export default function OrderPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
   return "failure" in props ? (
-    <FailureState failure={props.failure} />
+    <FailureState failure={props.failure} heading="h1" />
   ) : (
     <OrderDetails key={props.order.id} {...props} />
   );

@@ -33,7 +33,11 @@ export default function EditTicketPage(props: InferGetServerSidePropsType<typeof
       <Head>
         <title>Edit listing · Ticketing</title>
       </Head>
-      {"failure" in props ? <FailureState failure={props.failure} /> : <EditTicket ticket={props.ticket} />}
+      {"failure" in props ? (
+        <FailureState failure={props.failure} heading="h1" />
+      ) : (
+        <EditTicket ticket={props.ticket} />
+      )}
     </div>
   );
 }
@@ -44,6 +48,7 @@ function EditTicket({ ticket }: Props) {
   if (ticket.status !== "available") {
     return (
       <EmptyState
+        heading="h1"
         title={ticket.status === "held" ? "Someone is buying this ticket" : "This ticket is sold"}
         text="A ticket that is held or sold cannot be changed. If the hold runs out, you can edit it again."
       >

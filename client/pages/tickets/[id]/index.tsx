@@ -25,7 +25,7 @@ export const getServerSideProps = page<Props>(async ({ api: services, context })
 
 export default function TicketPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
   return "failure" in props ? (
-    <FailureState failure={props.failure} />
+    <FailureState failure={props.failure} heading="h1" />
   ) : (
     <TicketDetails key={props.ticket.id} ticket={props.ticket} user={props.user} />
   );
