@@ -4,7 +4,7 @@ import { useRef, useState } from "react";
 import { useOwnHold } from "@/hooks/useOwnHold";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
-import type { Ticket, User } from "@/lib/api/types";
+import type { Order, Ticket, User } from "@/lib/api/types";
 import { Attempt } from "@/lib/attempt";
 import { formatPrice } from "@/lib/format";
 import { signInPath } from "@/lib/returnTo";
@@ -22,23 +22,35 @@ interface Props {
 export function HoldPanel({ ticket, user }: Props) {
   const own = user?.id === ticket.userId;
   const [lost, setLost] = useState(false);
+  const ownHold = useOwnHold(ticket, user);
+  const gone = lost || ticket.status !== "available";
   return (
     <aside className={`${styles.stack} ${styles.side}`} aria-label="Price and purchase">
       <div className={styles.card}>
         <p className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</p>
-        {own ? <OwnTicket ticket={ticket} /> : <Purchase ticket={ticket} user={user} lost={lost} onLost={setLost} />}
+        {own ? (
+          <OwnTicket ticket={ticket} />
+        ) : (
+          <Purchase ticket={ticket} user={user} ownHold={ownHold} lost={lost} onLost={setLost} />
+        )}
       </div>
-      {!own && (lost || ticket.status !== "available") && <SimilarTickets ticket={ticket} />}
+      {gone && !own && !ownHold && <SimilarTickets ticket={ticket} />}
     </aside>
   );
 }
 
-function Purchase({ ticket, user, lost, onLost }: Props & { lost: boolean; onLost: (lost: boolean) => void }) {
+interface PurchaseProps extends Props {
+  ownHold: Order | null;
+  /** Somebody else's hold came first. */
+  lost: boolean;
+  onLost: (lost: boolean) => void;
+}
+
+function Purchase({ ticket, user, ownHold, lost, onLost }: PurchaseProps) {
   const router = useRouter();
   const attempt = useRef(new Attempt());
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
-  const ownHold = useOwnHold(ticket, user);
 
   async function hold() {
     setBusy(true);

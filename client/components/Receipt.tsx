@@ -17,7 +17,7 @@ export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) 
         <dt>Ticket</dt>
         <dd>{order.ticket.title}</dd>
         <dt>Order number</dt>
-        <dd className={styles.number}>{order.id}</dd>
+        <dd className={page.number}>{order.id}</dd>
         <dt>Ordered</dt>
         <dd>
           <LocalTime iso={order.createdAt} />

@@ -114,7 +114,7 @@ function OrderFacts({ order }: { order: Order }) {
         <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
       </dd>
       <dt>Order number</dt>
-      <dd>{order.id}</dd>
+      <dd className={styles.number}>{order.id}</dd>
     </dl>
   );
 }
