@@ -126,12 +126,22 @@ client-lint: client/node_modules/.package-lock.json ## Lint and format check of 
 client-check: client-lint ## Lint, types and component tests of the client
 	cd client && npm run --silent typecheck && npm run --silent test
 
+# A stack of its own for what follows it in the recipe: its address is in BASE_URL, and it is gone afterwards.
+ON_A_STACK = data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
+  $(1) RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off RATE_LIMIT_HOLDS=off $(BIN)/ticketing up --detach --data-dir $$data && \
+  BASE_URL=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && export BASE_URL
+
 .PHONY: browser
 browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium through the real stack
-	@data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
-	  RESERVATION_WINDOW_SECONDS=45 RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off RATE_LIMIT_HOLDS=off $(BIN)/ticketing up --detach --data-dir $$data && \
-	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
-	  BASE_URL=$$address npm --prefix client run --silent test:e2e
+	@$(call ON_A_STACK,RESERVATION_WINDOW_SECONDS=45) && npm --prefix client run --silent test:e2e
+
+.PHONY: screenshots
+screenshots: $(VENV)/.installed client/node_modules/.package-lock.json ## Take docs/screenshots again
+	@$(ON_A_STACK) && npm --prefix client run --silent screenshots
+
+.PHONY: lighthouse
+lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lighthouse over the main pages, on a quiet machine (fetches it)
+	@$(ON_A_STACK) && npm --prefix client run --silent lighthouse
 
 # --- measurements ----------------------------------------------------------------------------------------------
 

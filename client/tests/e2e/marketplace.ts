@@ -34,12 +34,19 @@ export async function newSeller(baseURL: string | undefined): Promise<APIRequest
 }
 
 /** Signs somebody new up in this browser, without its pages. */
-export async function signUpIn(context: BrowserContext, baseURL: string | undefined): Promise<Person> {
-  return signUp(context.request, { Origin: baseURL ?? "" });
+export async function signUpIn(
+  context: BrowserContext,
+  baseURL: string | undefined,
+  person = somebody("person"),
+): Promise<Person> {
+  return signUp(context.request, person, { Origin: baseURL ?? "" });
 }
 
-async function signUp(api: APIRequestContext, headers: Record<string, string> = {}): Promise<Person> {
-  const person = somebody("person");
+async function signUp(
+  api: APIRequestContext,
+  person = somebody("person"),
+  headers: Record<string, string> = {},
+): Promise<Person> {
   const response = await api.post("/api/users/signup", { data: person, headers });
   expect(response.status(), await response.text()).toBe(201);
   return person;

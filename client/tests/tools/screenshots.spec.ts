@@ -1,7 +1,7 @@
 /** Takes docs/screenshots: every page at both widths and in both colour schemes, with the demo data of a fresh stack. */
 import { join } from "node:path";
 import { type Browser, expect, type Page, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn } from "../e2e/marketplace";
+import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, somebody } from "../e2e/marketplace";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "..", "docs", "screenshots");
 
@@ -16,7 +16,7 @@ const LOOKS = [
 async function world(browser: Browser, baseURL: string | undefined) {
   const headers = { Origin: baseURL ?? "" };
   const context = await browser.newContext();
-  await signUpIn(context, baseURL);
+  await signUpIn(context, baseURL, { ...somebody("reader"), email: "robin@example.com" });
   const seller = await newSeller(baseURL);
   const rival = await newSeller(baseURL);
   const held = await listTicket(seller, "Nocturnes by candlelight", 42);
