@@ -7,7 +7,7 @@ import { serverClock } from "@/lib/clock";
 import { openEventStream } from "@/lib/live/eventStream";
 
 /** How often an order is asked for while its stream is away. */
-const POLL_MS = 5_000;
+const POLL_MS = 3_000;
 
 interface LiveOrder {
   order: Order;

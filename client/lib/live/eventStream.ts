@@ -15,7 +15,7 @@ const LONGEST_RETRY_MS = 15_000;
 
 export interface StreamHandlers {
   onEvent: (event: StreamEvent) => void;
-  /** Called at once when the connection is lost, and then every `pollMs` until it is back, while the page is looked at. */
+  /** Called every `pollMs` while there is no connection and somebody looks at the page. */
   onPoll: () => void;
   pollMs: number;
   /** The answer's head, and when (ms) it was asked for. */
@@ -35,7 +35,8 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
   void follow();
   return () => {
     closed.abort();
-    lost(false);
+    polls(false);
+    report(false);
   };
 
   async function follow(): Promise<void> {
@@ -44,6 +45,8 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
       const attempt = new AbortController();
       const release = abandonWhen(attempt, closed.signal);
       let retryAfterMs = 0;
+      // A service without this stream is no fault of the connection: the page polls and says nothing.
+      let missing = false;
       try {
         const startedAt = Date.now();
         const response = await fetch(path, {
@@ -55,12 +58,13 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
         if (closed.signal.aborted) return;
         if (!response.ok || !response.body) {
           await response.body?.cancel();
-          // Anything else may pass; a 404 too, while a new version of a service is rolled out.
+          missing = response.status === 404;
           if (response.status === 401 || response.status === 403) return void handlers.onRefused?.(response.status);
           retryAfterMs = Number(response.headers.get("retry-after") ?? 0) * 1000 || 0;
         } else {
           handlers.onAnswer?.(response, startedAt);
-          lost(false);
+          polls(false);
+          report(false);
           await read(response.body, release.heard);
         }
       } catch {
@@ -70,7 +74,8 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
       }
       if (closed.signal.aborted) return;
       if (document.visibilityState === "hidden") continue;
-      lost(true);
+      polls(true);
+      report(!missing);
       failures += 1;
       const backoff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
       await pause(Math.max(retryAfterMs, backoff * (0.5 + Math.random() / 2)), closed.signal);
@@ -94,12 +99,11 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
     }
   }
 
-  function lost(isLost: boolean): void {
-    report(isLost);
-    if (isLost === (polling !== undefined)) return;
+  function polls(wanted: boolean): void {
+    if (wanted === (polling !== undefined)) return;
     clearInterval(polling);
     polling = undefined;
-    if (!isLost) return;
+    if (!wanted) return;
     const poll = () => document.visibilityState === "visible" && navigator.onLine && handlers.onPoll();
     polling = setInterval(poll, handlers.pollMs);
   }

@@ -11,7 +11,7 @@ for (const { device, viewport, colorScheme } of [
     test.use({ viewport, colorScheme });
 
     test("axe finds nothing on any page, and nothing is wider than the screen", async ({ page, context, baseURL }) => {
-      test.setTimeout(150_000);
+      test.setTimeout(240_000);
       const seller = await newSeller(baseURL);
       const title = uniqueTitle("Chamber music");
       const ticket = await listTicket(seller, title);

@@ -76,6 +76,16 @@ describe("an event stream", () => {
     expect(onPoll.mock.calls.length).toBe(polled);
   }, 30_000);
 
+  it("polls without a word where there is no such stream, and takes it when there is", async () => {
+    answers = Array.from({ length: 4 }, () => (_request, response) => void response.writeHead(404).end());
+    const { onPoll, onRefused } = follow(50);
+    await vi.waitUntil(() => asked.length === 4, { timeout: 15_000 });
+    expect(onPoll).toHaveBeenCalled();
+    expect(currentConnection()).toBe("current");
+    await vi.waitUntil(() => asked.length === 5, { timeout: 15_000 });
+    expect(onRefused).not.toHaveBeenCalled();
+  }, 30_000);
+
   it.each([401, 403])("asks no more after a %i", async (status) => {
     answers = [(_request, response) => void response.writeHead(status).end()];
     const { onRefused } = follow();
