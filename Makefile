@@ -119,19 +119,29 @@ client/node_modules/.package-lock.json: client/package-lock.json
 	@touch $@
 
 .PHONY: client-lint
-client-lint: client/node_modules/.package-lock.json ## Lint and format check of the client
-	cd client && npm run --silent lint && npm run --silent format:check
+client-lint: client/node_modules/.package-lock.json ## Lint and format check of the client, and whether its API types are current
+	cd client && npm run --silent lint && npm run --silent format:check && npm run --silent api-types -- --check
 
 .PHONY: client-check
 client-check: client-lint ## Lint, types and component tests of the client
 	cd client && npm run --silent typecheck && npm run --silent test
 
+# A stack of its own for what follows it in the recipe: its address is in BASE_URL, and it is gone afterwards.
+ON_A_STACK = data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
+  $(1) RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off RATE_LIMIT_HOLDS=off $(BIN)/ticketing up --detach --data-dir $$data && \
+  BASE_URL=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && export BASE_URL
+
 .PHONY: browser
 browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium through the real stack
-	@data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
-	  RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off $(BIN)/ticketing up --detach --data-dir $$data && \
-	  address=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && \
-	  BASE_URL=$$address npm --prefix client run --silent test:e2e
+	@$(call ON_A_STACK,RESERVATION_WINDOW_SECONDS=45) && npm --prefix client run --silent test:e2e
+
+.PHONY: screenshots
+screenshots: $(VENV)/.installed client/node_modules/.package-lock.json ## Take docs/screenshots again
+	@$(ON_A_STACK) && npm --prefix client run --silent screenshots
+
+.PHONY: lighthouse
+lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lighthouse over the main pages, on a quiet machine (fetches it)
+	@$(ON_A_STACK) && npm --prefix client run --silent lighthouse
 
 # --- measurements ----------------------------------------------------------------------------------------------
 
@@ -146,7 +156,9 @@ bench-quick: $(VENV)/.installed ## The backbone's ratios in under two minutes, i
 # --- documents -------------------------------------------------------------------------------------------------
 
 .PHONY: docs
-docs: $(VENV)/.installed ## Write docs/events again from the models
+docs: $(VENV)/.installed ## Write docs/events, docs/openapi and the client's API types again from the services
 	$(BIN)/python -m ticketing_common.events.documents docs/events
+	$(BIN)/python nats-tests/openapi_documents.py docs/openapi
+	@if command -v node >/dev/null; then node client/scripts/api-types.mjs; else echo "client/lib/api/generated.ts: not written, Node is missing"; fi
 
 include infra/ci/ci.mk

@@ -11,7 +11,8 @@ const { executablePath, args, env } = chromium();
 export default defineConfig({
   testDir: "tests/e2e",
   outputDir: "test-results",
-  workers: 1,
+  // One watches a hold run out while the other works.
+  workers: 2,
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),
   reporter: process.env.CI ? [["line"], ["html", { open: "never" }]] : [["list"]],

@@ -79,15 +79,13 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
             placeholder="Any"
             error={errors.maxPrice}
           />
-          <div className={styles.sort}>
-            <SelectField label="Sort by" name="sort" defaultValue={state.sort}>
-              {SORTS.map(({ value, label }) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </SelectField>
-          </div>
+          <SelectField label="Sort by" name="sort" defaultValue={state.sort}>
+            {SORTS.map(({ value, label }) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </SelectField>
           <details className={styles.more} open={Boolean(state.from || state.to) || undefined}>
             <summary>Dates</summary>
             <div className={styles.dates}>

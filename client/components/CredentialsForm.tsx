@@ -5,6 +5,7 @@ import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import { safeReturnPath } from "@/lib/returnTo";
+import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { TextField } from "./Field";
@@ -36,6 +37,7 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
     async (data) => {
       const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
       await (kind === "signin" ? api.signIn(credentials) : api.signUp(credentials));
+      announceSession();
       await router.replace(safeReturnPath(returnTo));
     },
     { signInOn401: false },

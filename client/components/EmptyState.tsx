@@ -2,10 +2,18 @@
 import type { ReactNode } from "react";
 import styles from "./EmptyState.module.css";
 
-export function EmptyState({ title, text, children }: { title: string; text: string; children?: ReactNode }) {
+interface Props {
+  title: string;
+  text: string;
+  /** h1 where nothing else on the page is the heading. */
+  heading?: "h1" | "h2";
+  children?: ReactNode;
+}
+
+export function EmptyState({ title, text, heading: Heading = "h2", children }: Props) {
   return (
     <section className={styles.empty}>
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       <p>{text}</p>
       {children}
     </section>

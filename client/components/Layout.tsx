@@ -6,7 +6,9 @@ import type { ReactNode } from "react";
 import type { User } from "@/lib/api/types";
 import { signInPath } from "@/lib/returnTo";
 import { ButtonLink } from "./Button";
+import { ConnectionStatus } from "./ConnectionStatus";
 import styles from "./Layout.module.css";
+import { SessionStatus } from "./SessionStatus";
 import { SignOutButton } from "./SignOutButton";
 
 /** `user` is undefined on pages that do not know who is signed in (404, 500). */
@@ -52,6 +54,8 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
           </div>
         </div>
       </header>
+      <ConnectionStatus />
+      <SessionStatus user={user} />
       <main id="main" className={styles.main} tabIndex={-1}>
         {children}
       </main>

@@ -1,28 +1,34 @@
-/** Orders in a list, newest first. */
+/** Orders in a list, newest first, under their heading. */
 import Link from "next/link";
+import { useId } from "react";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
 import { OrderBadge } from "./StatusBadge";
 
-export function OrderList({ orders }: { orders: Order[] }) {
+export function OrderList({ title, orders }: { title: string; orders: Order[] }) {
+  const id = useId();
+  if (orders.length === 0) return null;
   return (
-    <ul className={styles.list}>
-      {orders.map((order) => (
-        <li key={order.id} className={styles.item}>
-          <h2 className={styles.title}>
-            <Link href={`/orders/${order.id}`}>{order.ticket.title}</Link>
-          </h2>
-          <span className={styles.price}>{formatPrice(order.ticket.price, order.ticket.currency)}</span>
-          <p className={styles.when}>
-            <LocalTime iso={order.createdAt} />
-          </p>
-          <span className={styles.state}>
-            <OrderBadge order={order} />
-          </span>
-        </li>
-      ))}
-    </ul>
+    <section className={styles.section} aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <ul className={styles.list}>
+        {orders.map((order) => (
+          <li key={order.id} className={styles.item}>
+            <h3 className={styles.title}>
+              <Link href={`/orders/${order.id}`}>{order.ticket.title}</Link>
+            </h3>
+            <span className={styles.price}>{formatPrice(order.ticket.price, order.ticket.currency)}</span>
+            <p className={styles.when}>
+              <LocalTime iso={order.createdAt} />
+            </p>
+            <span className={styles.state}>
+              <OrderBadge order={order} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

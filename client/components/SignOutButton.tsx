@@ -3,6 +3,7 @@ import { useRouter } from "next/router";
 import { useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
+import { announceSession } from "@/lib/session";
 import { Button } from "./Button";
 
 export function SignOutButton() {
@@ -13,6 +14,7 @@ export function SignOutButton() {
     setState("busy");
     try {
       await api.signOut();
+      announceSession();
       await router.push("/");
       setState("idle");
     } catch (error) {

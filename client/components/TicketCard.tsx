@@ -1,12 +1,18 @@
 /** Tickets as stubs in a grid, and their outlines while they load. */
 import Link from "next/link";
+import { memo } from "react";
 import { useHydrated } from "@/hooks/useHydrated";
 import type { Ticket } from "@/lib/api/types";
 import { formatPrice, stubDate } from "@/lib/format";
 import { TicketBadge } from "./StatusBadge";
 import styles from "./TicketCard.module.css";
 
-export function TicketCard({ ticket }: { ticket: Ticket }) {
+/** Drawn again only for another version: a list is asked for again more often than its tickets change. */
+export const TicketCard = memo(Card, (one, other) => {
+  return one.ticket.id === other.ticket.id && one.ticket.version === other.ticket.version;
+});
+
+function Card({ ticket }: { ticket: Ticket }) {
   return (
     <li className={styles.card}>
       <StubDate startsAt={ticket.startsAt} />

@@ -1,8 +1,10 @@
 /** The listing's form, for a new ticket and for a change. */
-import { useState } from "react";
+import { useRouter } from "next/router";
+import { useEffect, useRef, useState } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { useHydrated } from "@/hooks/useHydrated";
 import type { Ticket, TicketInput } from "@/lib/api/types";
+import { restoreDraft } from "@/lib/draft";
 import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
@@ -19,6 +21,12 @@ interface Props {
 
 export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const hydrated = useHydrated();
+  const form = useRef<HTMLFormElement>(null);
+  const { asPath } = useRouter();
+  useEffect(() => {
+    // The session had ended when this was sent: its author has signed in again and is back.
+    if (hydrated && form.current) restoreDraft(asPath, form.current);
+  }, [hydrated, asPath]);
   const [priceError, setPriceError] = useState<string>();
   const { busy, error, submit } = useFormSubmission(async (data) => {
     const price = readPrice(String(data.get("price")));
@@ -38,7 +46,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const errors = error?.fieldErrors ?? {};
 
   return (
-    <form className={styles.card} onSubmit={submit} noValidate>
+    <form ref={form} className={styles.card} onSubmit={submit} noValidate>
       <FormError error={error} fields={FIELDS} />
       <TextField
         label="Title"

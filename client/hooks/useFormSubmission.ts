@@ -2,6 +2,7 @@
 import { useRouter } from "next/router";
 import { type FormEvent, useRef, useState } from "react";
 import { ApiError } from "@/lib/api/errors";
+import { saveDraft } from "@/lib/draft";
 import { signInPath } from "@/lib/returnTo";
 
 interface Submission {
@@ -36,6 +37,7 @@ export function useFormSubmission(
     } catch (failure) {
       if (!(failure instanceof ApiError)) throw failure;
       if (failure.status === 401 && signInOn401) {
+        saveDraft(router.asPath, new FormData(form));
         await router.push(signInPath(router.asPath));
         return;
       }

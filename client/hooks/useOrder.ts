@@ -1,65 +1,56 @@
-/** An order as it is now: asks again while it can still change, and at once when somebody knows it just did. */
+/** An order as it is now, told by its own stream; every tab that shows it hears the same. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Order } from "@/lib/api/types";
+import { serverClock } from "@/lib/clock";
+import { openEventStream } from "@/lib/live/eventStream";
 
-const OPEN_INTERVAL_MS = 1_500;
-/** A completed order changes only when the capture fails for good, which is rare and slow. */
-const COMPLETE_INTERVAL_MS = 15_000;
+/** How often an order is asked for while its stream is away. */
+const POLL_MS = 3_000;
 
 interface LiveOrder {
   order: Order;
-  /** False while the last question went unanswered. */
-  online: boolean;
+  /** Asks at once, for somebody who knows that it has just changed. */
   refresh: () => void;
 }
 
 export function useOrder(initial: Order): LiveOrder {
   const [order, setOrder] = useState(initial);
-  const [online, setOnline] = useState(true);
   const request = useRef<AbortController>(undefined);
+  // A cancelled order has no further story.
+  const followed = order.status !== "cancelled";
+
+  // News and answers can overtake each other; a version never goes back.
+  const take = useCallback((latest: Order) => {
+    setOrder((known) => (latest.version >= known.version ? latest : known));
+  }, []);
 
   const refresh = useCallback(() => {
     request.current?.abort();
     const controller = new AbortController();
     request.current = controller;
-    api
-      .getOrder(initial.id, controller.signal)
-      .then(
-        (latest) => {
-          // Answers can overtake each other; a version never goes back.
-          setOrder((known) => (latest.version >= known.version ? latest : known));
-          setOnline(true);
-        },
-        (error) => {
-          if (!controller.signal.aborted) setOnline(!(error instanceof ApiError && error.status === 0));
-        },
-      )
-      .finally(() => {
-        if (request.current === controller) request.current = undefined;
-      });
-  }, [initial.id]);
+    api.getOrder(initial.id, controller.signal).then(take, (failure) => {
+      if (!(controller.signal.aborted || failure instanceof ApiError)) throw failure;
+    });
+  }, [initial.id, take]);
+
+  useEffect(() => () => request.current?.abort(), []);
 
   useEffect(() => {
-    // The first answer also sets the clock the countdown runs on.
-    refresh();
-    return () => request.current?.abort();
-  }, [refresh]);
+    if (!followed) return;
+    return openEventStream(`/api/orders/${encodeURIComponent(initial.id)}/stream`, {
+      onEvent: ({ type, data }) => {
+        if (type === "order") take(JSON.parse(data) as Order);
+        else if (type === "reset") refresh();
+      },
+      onPoll: refresh,
+      pollMs: POLL_MS,
+      // The countdown runs on this clock.
+      onAnswer: (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
+      onRefused: refresh,
+    });
+  }, [initial.id, followed, refresh, take]);
 
-  useEffect(() => {
-    if (order.status === "cancelled") return;
-    const interval = order.status === "created" ? OPEN_INTERVAL_MS : COMPLETE_INTERVAL_MS;
-    const timer = setInterval(() => {
-      // A slow answer is waited for; asking again would only throw it away.
-      if (document.visibilityState === "visible" && !request.current) refresh();
-    }, interval);
-    document.addEventListener("visibilitychange", refresh);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", refresh);
-    };
-  }, [order.status, refresh]);
-
-  return { order, online, refresh };
+  return { order, refresh };
 }

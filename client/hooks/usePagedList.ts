@@ -1,26 +1,38 @@
 /** A list that grows by its cursor: starts from what the server rendered, appends a page at a time. */
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { Page } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
 
-interface PagedList<Item> {
+export interface PagedList<Item> {
   items: Item[];
   hasMore: boolean;
   loading: boolean;
   error: ApiError | null;
   /** Resolves to true when a page was added. */
   loadMore: () => Promise<boolean>;
+  /** Asks for everything that is shown again, silently; an answer that does not come changes nothing. */
+  reload: () => void;
+  /** Changes what is shown, for instance because of news. */
+  update: (change: (list: Page<Item>) => Page<Item>) => void;
 }
+
+/** What one request may ask for. */
+const LARGEST_PAGE = 100;
 
 export function usePagedList<Item extends { id: string }>(
   initial: Page<Item>,
-  load: (cursor: string, signal: AbortSignal) => Promise<Page<Item>>,
+  load: (query: { cursor?: string; limit?: string }, signal: AbortSignal) => Promise<Page<Item>>,
+  /** Applied to every answer, which may be older than what is known from elsewhere. */
+  mend: (list: Page<Item>) => Page<Item> = (list) => list,
 ): PagedList<Item> {
   const [basis, setBasis] = useState(initial);
   const [list, setList] = useState(initial);
   const [loading, setLoading] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
-  const request = useRef<AbortController>(undefined);
+  const more = useRef<AbortController>(undefined);
+  const again = useRef<AbortController>(undefined);
+  const latest = useRef({ load, mend, list });
+  latest.current = { load, mend, list };
 
   if (basis !== initial) {
     // The server rendered another list (new filters): what was appended belongs to the old one.
@@ -29,21 +41,26 @@ export function usePagedList<Item extends { id: string }>(
     setLoading(false);
     setError(null);
   }
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a request that extends the old list must end with it.
-  useEffect(() => () => request.current?.abort(), [initial]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: requests that belong to the old list must end with it.
+  useEffect(
+    () => () => {
+      more.current?.abort();
+      again.current?.abort();
+    },
+    [initial],
+  );
 
   async function loadMore(): Promise<boolean> {
     if (!list.next || loading) return false;
     const controller = new AbortController();
-    request.current = controller;
+    more.current = controller;
     const { signal } = controller;
     setLoading(true);
     setError(null);
     try {
-      const page = await load(list.next, signal);
+      const page = await load({ cursor: list.next }, signal);
       if (signal.aborted) return false;
-      const known = new Set(list.items.map((item) => item.id));
-      setList({ items: [...list.items, ...page.items.filter((item) => !known.has(item.id))], next: page.next });
+      setList((shown) => mend(append(shown, page)));
       return true;
     } catch (failure) {
       if (signal.aborted) return false;
@@ -55,5 +72,42 @@ export function usePagedList<Item extends { id: string }>(
     }
   }
 
-  return { items: list.items, hasMore: list.next !== null, loading, error, loadMore };
+  const reload = useCallback(() => {
+    again.current?.abort();
+    more.current?.abort();
+    setLoading(false);
+    const controller = new AbortController();
+    again.current = controller;
+    const wanted = latest.current.list.items.length;
+    loadFirst(wanted, latest.current.load, controller.signal).then(
+      (fresh) => {
+        if (!controller.signal.aborted) setList(latest.current.mend(fresh));
+      },
+      (failure) => {
+        if (!(controller.signal.aborted || failure instanceof ApiError)) throw failure;
+      },
+    );
+  }, []);
+
+  return { items: list.items, hasMore: list.next !== null, loading, error, loadMore, reload, update: setList };
+}
+
+function append<Item extends { id: string }>(shown: Page<Item>, page: Page<Item>): Page<Item> {
+  const known = new Set(shown.items.map((item) => item.id));
+  return { items: [...shown.items, ...page.items.filter((item) => !known.has(item.id))], next: page.next };
+}
+
+async function loadFirst<Item extends { id: string }>(
+  count: number,
+  load: (query: { cursor?: string; limit?: string }, signal: AbortSignal) => Promise<Page<Item>>,
+  signal: AbortSignal,
+): Promise<Page<Item>> {
+  let loaded: Page<Item> = { items: [], next: null };
+  do {
+    // A list never gets shorter than the first page, or a short one could not grow again.
+    const limit = Math.min(LARGEST_PAGE, Math.max(20, count - loaded.items.length));
+    const page = await load({ limit: String(limit), ...(loaded.next && { cursor: loaded.next }) }, signal);
+    loaded = append(loaded, page);
+  } while (loaded.next && loaded.items.length < count);
+  return loaded;
 }

@@ -88,7 +88,7 @@ function explain(error: unknown): PaymentProblem {
     return {
       tone: "bad",
       title: "Your session has ended",
-      text: "Reload this page and sign in again; your hold stays.",
+      text: "Sign in again, and you are back here; your hold stays.",
     };
   }
   return { tone: "bad", title: "Not paid", text: error.message };

@@ -1,5 +1,5 @@
 /** The browse page's state is its URL: this reads the URL, writes it, and turns it into the API's query. */
-import type { Query } from "./api/client";
+import type { TicketQuery } from "./api/client";
 import type { TicketSort } from "./api/types";
 import { first } from "./returnTo";
 
@@ -17,7 +17,7 @@ export interface BrowseState {
   /** Calendar days, YYYY-MM-DD. */
   from: string;
   to: string;
-  sort: string;
+  sort: TicketSort;
   /** How many pages are shown, so that a reload or "back" finds the same list. */
   pages: number;
 }
@@ -27,14 +27,14 @@ export const MAX_PAGES_ON_LOAD = 10;
 
 export function readBrowseState(query: Record<string, string | string[] | undefined>): BrowseState {
   const text = (name: string) => first(query[name])?.trim() ?? "";
-  const sort = text("sort");
+  const sort = SORTS.find(({ value }) => value === text("sort"))?.value ?? "newest";
   return {
     q: text("q"),
     minPrice: text("minPrice"),
     maxPrice: text("maxPrice"),
     from: text("from"),
     to: text("to"),
-    sort: SORTS.some((known) => known.value === sort) ? sort : "newest",
+    sort,
     pages: Math.max(1, Math.floor(Number(text("pages")) || 1)),
   };
 }
@@ -56,7 +56,7 @@ export function browsePath(state: BrowseState): string {
 }
 
 /** What GET /api/tickets is asked. Days are taken as UTC days, because the server cannot know the reader's zone. */
-export function ticketQuery(state: BrowseState): Query {
+export function ticketQuery(state: BrowseState): TicketQuery {
   return {
     q: state.q,
     minPrice: state.minPrice,

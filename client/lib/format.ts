@@ -2,20 +2,39 @@
 
 const LOCALE = "en-US";
 
+/** Making a formatter costs more than a hundred uses of it, and a list of tickets needs four of them for each. */
+function remembered<Formatter>(make: (...by: (string | undefined)[]) => Formatter) {
+  const made = new Map<string, Formatter>();
+  return (...by: (string | undefined)[]): Formatter => {
+    const key = by.join(" ");
+    const formatter = made.get(key) ?? make(...by);
+    made.set(key, formatter);
+    return formatter;
+  };
+}
+
+const money = remembered((currency) => new Intl.NumberFormat(LOCALE, { style: "currency", currency: currency ?? "" }));
+const dateTime = remembered(
+  (timeZone) => new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short", timeZone }),
+);
+const dateParts = remembered(
+  (timeZone) => new Intl.DateTimeFormat(LOCALE, { month: "short", day: "numeric", weekday: "short", timeZone }),
+);
+
 /** `price` in units of `currency`, for instance `formatPrice(25.5, "usd")` is "$25.50". */
 export function formatPrice(price: number, currency: string): string {
-  return new Intl.NumberFormat(LOCALE, { style: "currency", currency: currency.toUpperCase() }).format(price);
+  return money(currency.toUpperCase()).format(price);
 }
 
 export function formatDateTime(iso: string, timeZone?: string): string {
-  return new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short", timeZone }).format(new Date(iso));
+  return dateTime(timeZone).format(new Date(iso));
 }
 
 /** The parts of a ticket stub's date block. */
 export function stubDate(iso: string, timeZone?: string): { month: string; day: string; weekday: string } {
-  const part = (options: Intl.DateTimeFormatOptions) =>
-    new Intl.DateTimeFormat(LOCALE, { ...options, timeZone }).format(new Date(iso));
-  return { month: part({ month: "short" }), day: part({ day: "numeric" }), weekday: part({ weekday: "short" }) };
+  const parts = dateParts(timeZone).formatToParts(new Date(iso));
+  const part = (type: string) => parts.find((one) => one.type === type)?.value ?? "";
+  return { month: part("month"), day: part("day"), weekday: part("weekday") };
 }
 
 /** Milliseconds as m:ss, rounded up so that 0:00 means over. */

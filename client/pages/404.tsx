@@ -9,8 +9,8 @@ export default function NotFoundPage() {
       <Head>
         <title>Not found · Ticketing</title>
       </Head>
-      <h1 className="visuallyHidden">Not found</h1>
       <EmptyState
+        heading="h1"
         title="There is nothing here"
         text="The ticket may have been withdrawn, or the address has a slip in it."
       >

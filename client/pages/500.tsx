@@ -9,8 +9,8 @@ export default function ServerErrorPage() {
       <Head>
         <title>Something went wrong · Ticketing</title>
       </Head>
-      <h1 className="visuallyHidden">Something went wrong</h1>
       <EmptyState
+        heading="h1"
         title="Something went wrong on our side"
         text="It has been noted. Nothing you did was lost or charged twice."
       >

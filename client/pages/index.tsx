@@ -8,8 +8,8 @@ import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
 import { TicketGrid, TicketGridSkeleton } from "@/components/TicketCard";
+import { useLiveTickets } from "@/hooks/useLiveTickets";
 import { useNavigating } from "@/hooks/useNavigating";
-import { usePagedList } from "@/hooks/usePagedList";
 import { api } from "@/lib/api/browser";
 import type { Api, Page } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
@@ -22,6 +22,7 @@ import {
   readBrowseState,
   ticketQuery,
 } from "@/lib/browseQuery";
+import { browseView } from "@/lib/live/views";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -69,10 +70,12 @@ export default function BrowsePage(props: InferGetServerSidePropsType<typeof get
 function Browse({ state, tickets, filterErrors }: Props) {
   const router = useRouter();
   const navigating = useNavigating();
-  const list = usePagedList(tickets, (cursor, signal) => api.listTickets({ ...ticketQuery(state), cursor }, signal));
+  const list = useLiveTickets(tickets, browseView(state), (query, signal) =>
+    api.listTickets({ ...ticketQuery(state), ...query }, signal),
+  );
+  const shown = readBrowseState(router.query).pages;
 
   async function more() {
-    const shown = readBrowseState(router.query).pages;
     if (await list.loadMore()) {
       router.replace(browsePath({ ...state, pages: shown + 1 }), undefined, { shallow: true, scroll: false });
     }
@@ -95,7 +98,8 @@ function Browse({ state, tickets, filterErrors }: Props) {
       ) : (
         <NothingFound filtered={isFiltered(state)} />
       )}
-      <LoadMore hasMore={list.hasMore} loading={list.loading} error={list.error} onMore={more} />
+      {list.loading && <TicketGridSkeleton />}
+      <LoadMore {...list} onMore={more} byItself={shown < MAX_PAGES_ON_LOAD} />
     </>
   );
 }

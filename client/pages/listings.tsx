@@ -1,15 +1,17 @@
-/** My listings: what the signed-in user sells, in every state. */
+/** My listings: what the signed-in user sells, in every state, with what it brought. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
+import { SalesSummary } from "@/components/SalesSummary";
 import { TicketGrid } from "@/components/TicketCard";
-import { usePagedList } from "@/hooks/usePagedList";
+import { useLiveTickets } from "@/hooks/useLiveTickets";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
-import type { Ticket } from "@/lib/api/types";
+import type { Ticket, User } from "@/lib/api/types";
+import { listingsView } from "@/lib/live/views";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -17,8 +19,11 @@ interface Props {
   tickets: Page<Ticket>;
 }
 
+/** As many as one request may ask for: the summary counts what is loaded, and few people sell more. */
+const LIMIT = "100";
+
 export const getServerSideProps = page<Props>(
-  async ({ api: services }) => ({ props: { tickets: await services.listMyTickets({}) } }),
+  async ({ api: services }) => ({ props: { tickets: await services.listMyTickets({ limit: LIMIT }) } }),
   { signedIn: true },
 );
 
@@ -32,13 +37,19 @@ export default function ListingsPage(props: InferGetServerSidePropsType<typeof g
         <h1>My listings</h1>
         <ButtonLink href="/sell">Sell a ticket</ButtonLink>
       </div>
-      {"failure" in props ? <FailureState failure={props.failure} /> : <Listings tickets={props.tickets} />}
+      {"failure" in props ? (
+        <FailureState failure={props.failure} />
+      ) : (
+        <Listings tickets={props.tickets} user={props.user} />
+      )}
     </div>
   );
 }
 
-function Listings({ tickets }: Props) {
-  const list = usePagedList(tickets, (cursor, signal) => api.listMyTickets({ cursor }, signal));
+function Listings({ tickets, user }: Props & { user: User | null }) {
+  const list = useLiveTickets(tickets, listingsView(user?.id), (query, signal) =>
+    api.listMyTickets({ limit: LIMIT, ...query }, signal),
+  );
   if (list.items.length === 0) {
     return (
       <EmptyState
@@ -49,6 +60,7 @@ function Listings({ tickets }: Props) {
   }
   return (
     <>
+      <SalesSummary tickets={list.items} more={list.hasMore} />
       <TicketGrid tickets={list.items} />
       <LoadMore {...list} onMore={list.loadMore} />
     </>

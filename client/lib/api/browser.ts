@@ -1,8 +1,12 @@
 /** The API as the browser calls it: same origin, cookies by themselves, every answer a chance to read the server's clock. */
 import { serverClock } from "@/lib/clock";
+import { suspectSession } from "@/lib/session";
 import { createApi } from "./client";
 
 export const api = createApi(
   (path, init) => fetch(path, { ...init, credentials: "same-origin" }),
-  (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
+  (response, startedAt) => {
+    serverClock.observe(response.headers.get("date"), startedAt, Date.now());
+    if (response.status === 401 && !response.url.endsWith("/signin")) suspectSession();
+  },
 );

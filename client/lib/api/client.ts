@@ -1,5 +1,6 @@
 /** The one place that talks HTTP to the services; the same calls in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
+import type { Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
 import type { Order, Payment, Ticket, TicketInput, User } from "./types";
 
@@ -14,34 +15,43 @@ export interface Answer<Body> {
   headers: Headers;
 }
 
-export interface CallOptions {
-  body?: unknown;
+/** Names a call of the contract, as in `GET /api/tickets/{id}`. */
+type Operation = keyof Operations;
+
+interface CallOptions<Name extends Operation> {
+  /** Fills the `{id}` of the path. */
+  id?: string;
+  query?: Query<Operations[Name]["query"]>;
+  body?: Operations[Name]["body"] | undefined;
   idempotencyKey?: string;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Carries one request; rejects when no answer comes, with an ApiError where it knows better than "no connection" why. */
 export type Transport = (path: string, init: RequestInit) => Promise<Response>;
 
-export type Query = Record<string, string | undefined>;
+/** Query parameters by the names that the contract knows; empty ones are left out. */
+export type Query<Name extends string = string> = { [Parameter in Name]?: string | undefined };
+export type TicketQuery = Query<Operations["GET /api/tickets"]["query"]>;
+export type PageQuery = Query<Operations["GET /api/orders"]["query"]>;
 
 export interface Api {
-  signUp(credentials: { email: string; password: string }): Promise<User>;
-  signIn(credentials: { email: string; password: string }): Promise<User>;
+  signUp(credentials: SignInRequest): Promise<User>;
+  signIn(credentials: SignInRequest): Promise<User>;
   signOut(): Promise<void>;
   /** The signed-in user, or null. Also renews the session cookie. */
   currentUser(): Promise<Answer<User | null>>;
-  listTickets(query: Query, signal?: AbortSignal): Promise<Page<Ticket>>;
-  listMyTickets(query: Query, signal?: AbortSignal): Promise<Page<Ticket>>;
-  getTicket(id: string): Promise<Ticket>;
+  listTickets(query: TicketQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
+  listMyTickets(query: PageQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
+  getTicket(id: string, signal?: AbortSignal): Promise<Ticket>;
   createTicket(input: TicketInput, idempotencyKey: string): Promise<Ticket>;
   updateTicket(id: string, input: TicketInput): Promise<Ticket>;
   deleteTicket(id: string): Promise<void>;
   holdTicket(ticketId: string, idempotencyKey: string): Promise<Order>;
-  listOrders(query: Query, signal?: AbortSignal): Promise<Page<Order>>;
+  listOrders(query: PageQuery, signal?: AbortSignal): Promise<Page<Order>>;
   getOrder(id: string, signal?: AbortSignal): Promise<Order>;
   cancelOrder(id: string): Promise<void>;
-  pay(input: { orderId: string; paymentMethodId: string }, idempotencyKey: string): Promise<Payment>;
+  pay(input: PaymentRequest, idempotencyKey: string): Promise<Payment>;
   /** Asks payments to look the payment up at Stripe, after the browser finished its part. */
   refreshPayment(id: string): Promise<Payment>;
 }
@@ -51,7 +61,12 @@ export function createApi(
   transport: Transport,
   onAnswer: (response: Response, startedAt: number) => void = () => {},
 ): Api {
-  async function call<Body>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
+  async function call<Name extends Operation>(
+    operation: Name,
+    options: CallOptions<Name> = {},
+  ): Promise<Answer<Operations[Name]["answer"]>> {
+    const [method = "", template = ""] = operation.split(" ");
+    const path = template.replace("{id}", encodeURIComponent(options.id ?? "")) + queryString(options.query ?? {});
     const headers: Record<string, string> = { Accept: "application/json, application/problem+json" };
     const init: RequestInit = { method, headers };
     if (options.body !== undefined) {
@@ -72,40 +87,49 @@ export function createApi(
     onAnswer(response, startedAt);
     if (!response.ok) throw await errorFrom(response);
     const body = response.status === 204 ? undefined : await response.json().catch(() => Promise.reject(unreachable()));
-    return { body: body as Body, headers: response.headers };
+    return { body, headers: response.headers };
   }
 
-  async function body<Body>(method: string, path: string, options?: CallOptions): Promise<Body> {
-    return (await call<Body>(method, path, options)).body;
+  async function body<Name extends Operation>(
+    operation: Name,
+    options?: CallOptions<Name>,
+  ): Promise<Operations[Name]["answer"]> {
+    return (await call(operation, options)).body;
   }
 
-  async function page<Item>(path: string, query: Query, signal?: AbortSignal): Promise<Page<Item>> {
-    const answer = await call<Item[]>("GET", path + queryString(query), signal ? { signal } : {});
+  async function page<Name extends PagedOperation>(
+    operation: Name,
+    query: CallOptions<Name>["query"],
+    signal?: AbortSignal,
+  ): Promise<Page<Operations[Name]["answer"][number]>> {
+    const answer = await call(operation, { ...(query && { query }), signal });
     return { items: answer.body, next: nextCursor(answer.headers.get("link")) };
   }
 
   return {
-    signUp: (credentials) => body("POST", "/api/users/signup", { body: credentials }),
-    signIn: (credentials) => body("POST", "/api/users/signin", { body: credentials }),
-    signOut: () => body("POST", "/api/users/signout", { body: {} }),
+    signUp: (credentials) => body("POST /api/users/signup", { body: credentials }),
+    signIn: (credentials) => body("POST /api/users/signin", { body: credentials }),
+    signOut: async () => void (await body("POST /api/users/signout")),
     async currentUser() {
-      const answer = await call<{ currentUser: User | null }>("GET", "/api/users/currentuser");
+      const answer = await call("GET /api/users/currentuser");
       return { body: answer.body.currentUser, headers: answer.headers };
     },
-    listTickets: (query, signal) => page("/api/tickets", query, signal),
-    listMyTickets: (query, signal) => page("/api/tickets/mine", query, signal),
-    getTicket: (id) => body("GET", `/api/tickets/${encodeURIComponent(id)}`),
-    createTicket: (input, idempotencyKey) => body("POST", "/api/tickets", { body: input, idempotencyKey }),
-    updateTicket: (id, input) => body("PUT", `/api/tickets/${encodeURIComponent(id)}`, { body: input }),
-    deleteTicket: (id) => body("DELETE", `/api/tickets/${encodeURIComponent(id)}`),
-    holdTicket: (ticketId, idempotencyKey) => body("POST", "/api/orders", { body: { ticketId }, idempotencyKey }),
-    listOrders: (query, signal) => page("/api/orders", query, signal),
-    getOrder: (id, signal) => body("GET", `/api/orders/${encodeURIComponent(id)}`, signal ? { signal } : {}),
-    cancelOrder: (id) => body("DELETE", `/api/orders/${encodeURIComponent(id)}`),
-    pay: (input, idempotencyKey) => body("POST", "/api/payments", { body: input, idempotencyKey }),
-    refreshPayment: (id) => body("POST", `/api/payments/${encodeURIComponent(id)}/refresh`, { body: {} }),
+    listTickets: (query, signal) => page("GET /api/tickets", query, signal),
+    listMyTickets: (query, signal) => page("GET /api/tickets/mine", query, signal),
+    getTicket: (id, signal) => body("GET /api/tickets/{id}", { id, signal }),
+    createTicket: (input, idempotencyKey) => body("POST /api/tickets", { body: input, idempotencyKey }),
+    updateTicket: (id, input) => body("PUT /api/tickets/{id}", { id, body: input }),
+    deleteTicket: (id) => body("DELETE /api/tickets/{id}", { id }),
+    holdTicket: (ticketId, idempotencyKey) => body("POST /api/orders", { body: { ticketId }, idempotencyKey }),
+    listOrders: (query, signal) => page("GET /api/orders", query, signal),
+    getOrder: (id, signal) => body("GET /api/orders/{id}", { id, signal }),
+    cancelOrder: (id) => body("DELETE /api/orders/{id}", { id }),
+    pay: (input, idempotencyKey) => body("POST /api/payments", { body: input, idempotencyKey }),
+    refreshPayment: (id) => body("POST /api/payments/{id}/refresh", { id }),
   };
 }
+
+type PagedOperation = "GET /api/tickets" | "GET /api/tickets/mine" | "GET /api/orders";
 
 function queryString(query: Query): string {
   const parameters = new URLSearchParams();

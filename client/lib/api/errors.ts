@@ -52,7 +52,7 @@ const DEFAULT_TITLE = "Something went wrong on our side. Please try again.";
 
 /** An error made here, not by a service: status 0 is "no answer at all". */
 export function localError(status: number, title: string = FALLBACK_TITLES[status] ?? DEFAULT_TITLE): ApiError {
-  return new ApiError(status, { type: "about:blank", title, status });
+  return new ApiError(status, { type: "about:blank", title, status, errors: [] });
 }
 
 export function unreachable(): ApiError {

@@ -7,9 +7,9 @@ import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
-import { Notice } from "@/components/Notice";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PaymentForm } from "@/components/PaymentForm";
+import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
 import { useOrder } from "@/hooks/useOrder";
 import { useServerNow } from "@/hooks/useServerNow";
@@ -17,8 +17,7 @@ import { api } from "@/lib/api/browser";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { first } from "@/lib/returnTo";
-import { page } from "@/lib/server/pageProps";
-import type { RuntimeConfig } from "@/lib/server/runtimeConfig";
+import { page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
@@ -37,14 +36,14 @@ export const getServerSideProps = page<Props>(
 
 export default function OrderPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
   return "failure" in props ? (
-    <FailureState failure={props.failure} />
+    <FailureState failure={props.failure} heading="h1" />
   ) : (
     <OrderDetails key={props.order.id} {...props} />
   );
 }
 
-function OrderDetails({ order: initial, renderedAt, config }: Props & { config: RuntimeConfig }) {
-  const { order, online, refresh } = useOrder(initial);
+function OrderDetails({ order: initial, renderedAt, config, user }: Props & SharedProps) {
+  const { order, refresh } = useOrder(initial);
   const open = order.status === "created";
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
 
@@ -63,9 +62,6 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
         <title>{`Order: ${order.ticket.title} · Ticketing`}</title>
       </Head>
       <BackLink href="/orders">My orders</BackLink>
-      {!online && (
-        <Notice tone="warn">You are offline. This page goes on by itself when the connection is back.</Notice>
-      )}
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
           <div className={styles.row}>
@@ -98,21 +94,27 @@ function OrderDetails({ order: initial, renderedAt, config }: Props & { config: 
             </ConfirmDialog>
           </section>
         )}
-        <dl className={`${styles.facts} ${styles.card}`}>
-          <dt>Price</dt>
-          <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
-          <dt>Ordered</dt>
-          <dd>
-            <LocalTime iso={order.createdAt} />
-          </dd>
-          <dt>Ticket</dt>
-          <dd>
-            <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
-          </dd>
-          <dt>Order number</dt>
-          <dd>{order.id}</dd>
-        </dl>
+        {order.status === "complete" ? <Receipt order={order} buyer={user} /> : <OrderFacts order={order} />}
       </div>
     </div>
+  );
+}
+
+function OrderFacts({ order }: { order: Order }) {
+  return (
+    <dl className={`${styles.facts} ${styles.card}`}>
+      <dt>Price</dt>
+      <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
+      <dt>Ordered</dt>
+      <dd>
+        <LocalTime iso={order.createdAt} />
+      </dd>
+      <dt>Ticket</dt>
+      <dd>
+        <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
+      </dd>
+      <dt>Order number</dt>
+      <dd className={styles.number}>{order.id}</dd>
+    </dl>
   );
 }

@@ -6,8 +6,7 @@ import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
 import { OrderList } from "@/components/OrderList";
-import { usePagedList } from "@/hooks/usePagedList";
-import { api } from "@/lib/api/browser";
+import { useLiveOrders } from "@/hooks/useLiveOrders";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
 import { page } from "@/lib/server/pageProps";
@@ -34,8 +33,12 @@ export default function OrdersPage(props: InferGetServerSidePropsType<typeof get
   );
 }
 
+function isOpen(order: Order): boolean {
+  return order.status === "created";
+}
+
 function Orders({ orders }: Props) {
-  const list = usePagedList(orders, (cursor, signal) => api.listOrders({ cursor }, signal));
+  const list = useLiveOrders(orders);
   if (list.items.length === 0) {
     return (
       <EmptyState
@@ -48,7 +51,8 @@ function Orders({ orders }: Props) {
   }
   return (
     <>
-      <OrderList orders={list.items} />
+      <OrderList title="Waiting for payment" orders={list.items.filter(isOpen)} />
+      <OrderList title="History" orders={list.items.filter((order) => !isOpen(order))} />
       <LoadMore {...list} onMore={list.loadMore} />
     </>
   );

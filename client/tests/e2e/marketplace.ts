@@ -1,12 +1,18 @@
 /** What the browser tests need from outside the browser: people with accounts and tickets, made through the public API. */
 import { randomBytes } from "node:crypto";
-import { type APIRequestContext, expect, request } from "@playwright/test";
-import type { Ticket } from "@/lib/api/types";
+import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
+import type { Order, Ticket } from "@/lib/api/types";
 
 export interface Person {
   email: string;
   password: string;
 }
+
+/**
+ * How long news may take. Streams bring it within a moment; on a busy machine, or from a service without streams (then
+ * the pages poll), it takes longer.
+ */
+export const NEWS = { timeout: 30_000 };
 
 /** A person nobody has met yet, so that tests can run again on the same data. */
 export function somebody(role: string): Person {
@@ -19,13 +25,31 @@ export function uniqueTitle(event: string): string {
   return `${event} ${randomBytes(4).toString("hex")}`;
 }
 
-/** Signs a new seller up and hands over their own API session. */
-export async function newSeller(baseURL: string): Promise<APIRequestContext> {
+/** Signs somebody new up and hands over their own API session. */
+export async function newSeller(baseURL: string | undefined): Promise<APIRequestContext> {
   // The services take a cookie's word only together with our own Origin.
-  const api = await request.newContext({ baseURL, extraHTTPHeaders: { Origin: baseURL } });
-  const response = await api.post("/api/users/signup", { data: somebody("seller") });
-  expect(response.status(), await response.text()).toBe(201);
+  const api = await request.newContext({ baseURL: baseURL ?? "", extraHTTPHeaders: { Origin: baseURL ?? "" } });
+  await signUp(api);
   return api;
+}
+
+/** Signs somebody new up in this browser, without its pages. */
+export async function signUpIn(
+  context: BrowserContext,
+  baseURL: string | undefined,
+  person = somebody("person"),
+): Promise<Person> {
+  return signUp(context.request, person, { Origin: baseURL ?? "" });
+}
+
+async function signUp(
+  api: APIRequestContext,
+  person = somebody("person"),
+  headers: Record<string, string> = {},
+): Promise<Person> {
+  const response = await api.post("/api/users/signup", { data: person, headers });
+  expect(response.status(), await response.text()).toBe(201);
+  return person;
 }
 
 export async function listTicket(seller: APIRequestContext, title: string, price = 25.5): Promise<Ticket> {
@@ -33,4 +57,44 @@ export async function listTicket(seller: APIRequestContext, title: string, price
   const response = await seller.post("/api/tickets", { data: { title, price, venue: "Roundhouse", startsAt } });
   expect(response.status(), await response.text()).toBe(201);
   return response.json();
+}
+
+export async function changeTicket(seller: APIRequestContext, { id }: Ticket, data: object): Promise<void> {
+  const response = await seller.put(`/api/tickets/${id}`, { data });
+  expect(response.status(), await response.text()).toBe(200);
+}
+
+/** Holds a ticket for whom this API session belongs to. */
+export async function holdTicket(
+  buyer: APIRequestContext,
+  { id }: Ticket,
+  headers: Record<string, string> = {},
+): Promise<Order> {
+  const response = await buyer.post("/api/orders", { data: { ticketId: id }, headers });
+  expect(response.status(), await response.text()).toBe(201);
+  return response.json();
+}
+
+/** Fills the card form with one of the double's test cards and pays. */
+export async function payWith(page: Page, card: RegExp): Promise<void> {
+  await page.getByRole("button", { name: card }).click();
+  await page.getByRole("button", { name: /^Pay \$/ }).click();
+}
+
+export const CARD = {
+  works: /A card that works/,
+  declined: /A card that is declined/,
+  threeDSecure: /3-D Secure/,
+};
+
+/** Everything that went wrong on a page without anybody seeing it. */
+export function problemsOf(page: Page): string[] {
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("console", (message) => {
+    // Refusals are part of the stories; the browser logs each as an error by itself.
+    if (message.type() === "error" && !/status of 4|ERR_INTERNET_DISCONNECTED/.test(message.text()))
+      problems.push(message.text());
+  });
+  return problems;
 }

@@ -1,19 +1,13 @@
-/** The main story in a real browser: sign up, find a ticket, hold it, pay for it. */
-import { expect, test } from "@playwright/test";
-import { listTicket, newSeller, somebody, uniqueTitle } from "./marketplace";
+/** The main story in a real browser: sign up, find a ticket, hold it, pay for it; also by keyboard alone, and on a phone. */
+import { expect, type Locator, type Page, test } from "@playwright/test";
+import { CARD, listTicket, newSeller, payWith, problemsOf, signUpIn, somebody, uniqueTitle } from "./marketplace";
 
 test("a new buyer signs up, finds a listing, holds it, is declined, pays with another card and owns it", async ({
   page,
   baseURL,
 }) => {
-  const problems: string[] = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    // Refusals are part of the story; the browser logs each as an error by itself.
-    if (message.type() === "error" && !message.text().includes("status of 4")) problems.push(message.text());
-  });
-
-  const seller = await newSeller(baseURL ?? "");
+  const problems = problemsOf(page);
+  const seller = await newSeller(baseURL);
   const ticket = await listTicket(seller, uniqueTitle("Evening concert"));
   const buyer = somebody("buyer");
 
@@ -41,13 +35,10 @@ test("a new buyer signs up, finds a listing, holds it, is declined, pays with an
   await expect(page).toHaveURL(/\/orders\/[0-9a-f]{24}$/);
   await expect(page.getByRole("timer")).toHaveText(/^\d+:\d\d$/);
 
-  await page.getByRole("button", { name: /A card that is declined/ }).click();
-  await page.getByRole("button", { name: "Pay $25.50" }).click();
+  await payWith(page, CARD.declined);
   await expect(page.getByText("Your card was declined")).toBeVisible();
-
-  await page.getByRole("button", { name: /A card that works/ }).click();
-  await page.getByRole("button", { name: "Pay $25.50" }).click();
-  await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible();
+  await payWith(page, CARD.works);
+  await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
 
   await page.getByRole("link", { name: "My orders" }).first().click();
   await expect(page.getByRole("listitem").filter({ hasText: ticket.title })).toContainText("Bought");
@@ -57,3 +48,74 @@ test("a new buyer signs up, finds a listing, holds it, is declined, pays with an
   await seller.dispose();
   expect(problems).toEqual([]);
 });
+
+test("a purchase needs nothing but the keyboard", async ({ page, context, baseURL }) => {
+  const seller = await newSeller(baseURL);
+  const ticket = await listTicket(seller, uniqueTitle("Organ recital"));
+  await signUpIn(context, baseURL);
+
+  await page.goto("/");
+  await tabTo(page, page.getByRole("link", { name: "Skip to content" }));
+  await page.keyboard.press("Enter");
+  await tabTo(page, page.getByRole("searchbox", { name: "Search" }));
+  await page.keyboard.type(ticket.title);
+  await expect(page).toHaveURL(/q=/);
+  const found = page.getByRole("link", { name: ticket.title });
+  await expect(found).toBeVisible();
+  await tabTo(page, found);
+  await page.keyboard.press("Enter");
+  const hold = page.getByRole("button", { name: "Hold this ticket" });
+  await expect(hold).toBeVisible();
+  await tabTo(page, hold);
+  await page.keyboard.press("Enter");
+  const card = page.getByLabel("Card number");
+  await expect(card).toBeVisible();
+  await tabTo(page, card);
+  await page.keyboard.type("4000002500003155");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("1234");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("123");
+  await page.keyboard.press("Enter");
+  // The question takes the focus: Enter says yes.
+  await expect(page.getByRole("alertdialog").getByRole("button", { name: "Complete" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
+  await seller.dispose();
+});
+
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+
+  test("everything is within the screen and large enough to tap", async ({ page, context, baseURL }) => {
+    const seller = await newSeller(baseURL);
+    const ticket = await listTicket(seller, uniqueTitle("Pocket theatre"));
+    await signUpIn(context, baseURL);
+    await page.goto(`/?q=${encodeURIComponent(ticket.title)}`);
+    await expectToFit(page);
+    await page.getByRole("link", { name: ticket.title }).tap();
+    const hold = page.getByRole("button", { name: "Hold this ticket" });
+    await expect(hold).toBeInViewport();
+    expect((await hold.boundingBox())?.height).toBeGreaterThanOrEqual(44);
+    await expectToFit(page);
+    await hold.tap();
+    await expect(page.getByRole("timer")).toBeVisible();
+    await expectToFit(page);
+    await page.getByRole("button", { name: CARD.works }).tap();
+    await page.getByRole("button", { name: /^Pay \$/ }).tap();
+    await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
+    await expectToFit(page);
+    await seller.dispose();
+  });
+});
+
+async function tabTo(page: Page, target: Locator): Promise<void> {
+  await expect(async () => {
+    await page.keyboard.press("Tab");
+    await expect(target).toBeFocused({ timeout: 1 });
+  }).toPass({ intervals: [0], timeout: 15_000 });
+}
+
+async function expectToFit(page: Page): Promise<void> {
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+}

@@ -55,7 +55,9 @@ describe("the API client", () => {
     expect(error.fieldErrors).toEqual({ price: "Too low", title: "Too long" });
     expect(error.generalErrors(["price", "title"])).toEqual([]);
     expect(error.generalErrors(["price"])).toEqual(["title: Too long"]);
-    expect(new ApiError(409, { type: "", title: "In use", status: 409 }).generalErrors(["price"])).toEqual(["In use"]);
+    expect(new ApiError(409, { type: "", title: "In use", status: 409, errors: [] }).generalErrors(["price"])).toEqual([
+      "In use",
+    ]);
   });
 
   it("never shows a gateway's HTML", async () => {

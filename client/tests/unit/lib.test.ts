@@ -4,7 +4,7 @@ import { localError, unreachable } from "@/lib/api/errors";
 import { Attempt } from "@/lib/attempt";
 import { browsePath, readBrowseState, ticketQuery } from "@/lib/browseQuery";
 import { ServerClock } from "@/lib/clock";
-import { formatPrice, formatRemaining } from "@/lib/format";
+import { formatPrice, formatRemaining, stubDate } from "@/lib/format";
 import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 import { safeReturnPath } from "@/lib/returnTo";
@@ -109,6 +109,12 @@ describe("money and time", () => {
   it("are written as people read them", () => {
     expect(formatPrice(1234.5, "usd")).toBe("$1,234.50");
     expect([formatRemaining(900_000), formatRemaining(59_001), formatRemaining(-5)]).toEqual(["15:00", "1:00", "0:00"]);
+  });
+
+  it("show a stub's day where the reader is", () => {
+    const iso = "2026-07-01T01:00:00Z";
+    expect(stubDate(iso, "UTC")).toEqual({ month: "Jul", day: "1", weekday: "Wed" });
+    expect(stubDate(iso, "America/New_York")).toEqual({ month: "Jun", day: "30", weekday: "Tue" });
   });
 
   it("local inputs come back as they went", () => {

@@ -6,7 +6,9 @@ import { useRouter } from "next/router";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
+import { Notice } from "@/components/Notice";
 import { TicketForm } from "@/components/TicketForm";
+import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { api } from "@/lib/api/browser";
 import type { Ticket } from "@/lib/api/types";
 import { first } from "@/lib/returnTo";
@@ -31,16 +33,22 @@ export default function EditTicketPage(props: InferGetServerSidePropsType<typeof
       <Head>
         <title>Edit listing · Ticketing</title>
       </Head>
-      {"failure" in props ? <FailureState failure={props.failure} /> : <EditTicket ticket={props.ticket} />}
+      {"failure" in props ? (
+        <FailureState failure={props.failure} heading="h1" />
+      ) : (
+        <EditTicket ticket={props.ticket} />
+      )}
     </div>
   );
 }
 
 function EditTicket({ ticket }: Props) {
   const router = useRouter();
+  const now = useLiveTicket(ticket);
   if (ticket.status !== "available") {
     return (
       <EmptyState
+        heading="h1"
         title={ticket.status === "held" ? "Someone is buying this ticket" : "This ticket is sold"}
         text="A ticket that is held or sold cannot be changed. If the hold runs out, you can edit it again."
       >
@@ -65,6 +73,14 @@ function EditTicket({ ticket }: Props) {
           <p>“{ticket.title}” disappears from the shop at once. This cannot be undone.</p>
         </ConfirmDialog>
       </div>
+      {/* What is typed stays: the hold may run out before it is finished. */}
+      {now?.status === "held" && (
+        <Notice tone="warn" title="Someone is buying this ticket just now.">
+          It cannot be changed while they hold it. If they do not pay in time, you can save your changes.
+        </Notice>
+      )}
+      {now?.status === "sold" && <Notice tone="good">This ticket has just been sold.</Notice>}
+      {now === null && <Notice tone="warn">This listing has been deleted.</Notice>}
       <TicketForm
         ticket={ticket}
         submitLabel="Save changes"

@@ -7,7 +7,9 @@ import { FailureState } from "@/components/FailureState";
 import { HoldPanel } from "@/components/HoldPanel";
 import { LocalTime } from "@/components/LocalTime";
 import { Notice } from "@/components/Notice";
+import { SimilarTickets } from "@/components/SimilarTickets";
 import { TicketBadge } from "@/components/StatusBadge";
+import { useLiveTicket } from "@/hooks/useLiveTicket";
 import type { Ticket, User } from "@/lib/api/types";
 import { first } from "@/lib/returnTo";
 import { page } from "@/lib/server/pageProps";
@@ -23,14 +25,16 @@ export const getServerSideProps = page<Props>(async ({ api: services, context })
 
 export default function TicketPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
   return "failure" in props ? (
-    <FailureState failure={props.failure} />
+    <FailureState failure={props.failure} heading="h1" />
   ) : (
     <TicketDetails key={props.ticket.id} ticket={props.ticket} user={props.user} />
   );
 }
 
-function TicketDetails({ ticket, user }: Props & { user: User | null }) {
+function TicketDetails({ ticket: initial, user }: Props & { user: User | null }) {
+  const ticket = useLiveTicket(initial);
   const justListed = useRouter().query.listed === "1";
+  if (!ticket) return <Withdrawn ticket={initial} />;
   return (
     <div className={styles.stack}>
       <Head>
@@ -64,6 +68,19 @@ function TicketDetails({ ticket, user }: Props & { user: User | null }) {
           {ticket.description && <p className={styles.prose}>{ticket.description}</p>}
         </section>
       </div>
+    </div>
+  );
+}
+
+function Withdrawn({ ticket }: Props) {
+  return (
+    <div className={`${styles.stack} ${styles.medium}`}>
+      <BackLink href="/">All tickets</BackLink>
+      <h1>{ticket.title}</h1>
+      <Notice tone="info" title="The seller has withdrawn this ticket.">
+        It is no longer for sale.
+      </Notice>
+      <SimilarTickets ticket={ticket} />
     </div>
   );
 }

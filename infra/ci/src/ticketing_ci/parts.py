@@ -56,6 +56,7 @@ RULES = (
     Rule(("client/",), Effect(client=True, product=True)),
     Rule(("infra/local/",), Effect(frozenset({"infra/local"}), product=True)),
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
+    Rule(("docs/openapi/",), Effect(frozenset({"nats-tests"}), client=True, product=True)),
     Rule(("infra/k8s/", "infra/k8s-dev/", "infra/k8s-prod/", "skaffold.yaml", ".dockerignore"), Effect(manifests=True)),
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),

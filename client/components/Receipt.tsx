@@ -1,0 +1,41 @@
+/** What was bought, when and for how much; printed, it stands alone on the page. */
+import type { Order, User } from "@/lib/api/types";
+import { formatPrice } from "@/lib/format";
+import page from "@/styles/page.module.css";
+import { Button } from "./Button";
+import { LocalTime } from "./LocalTime";
+import styles from "./Receipt.module.css";
+
+export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) {
+  return (
+    <section className={`${page.card} ${styles.receipt}`} aria-labelledby="receipt">
+      <header className={page.head}>
+        <h2 id="receipt">Receipt</h2>
+        <p className={styles.seller}>Ticketing</p>
+      </header>
+      <dl className={page.facts}>
+        <dt>Ticket</dt>
+        <dd>{order.ticket.title}</dd>
+        <dt>Order number</dt>
+        <dd className={page.number}>{order.id}</dd>
+        <dt>Ordered</dt>
+        <dd>
+          <LocalTime iso={order.createdAt} />
+        </dd>
+        {buyer && (
+          <>
+            <dt>Buyer</dt>
+            <dd>{buyer.email}</dd>
+          </>
+        )}
+      </dl>
+      <p className={styles.total}>
+        <span>Paid by card</span>
+        <strong>{formatPrice(order.ticket.price, order.ticket.currency)}</strong>
+      </p>
+      <Button look="secondary" onClick={() => window.print()}>
+        Print the receipt
+      </Button>
+    </section>
+  );
+}

@@ -1,0 +1,46 @@
+/** How one's listings stand: how many in each state, and what the sold ones brought. */
+import type { Ticket } from "@/lib/api/types";
+import { formatPrice } from "@/lib/format";
+import styles from "./SalesSummary.module.css";
+
+interface Props {
+  tickets: Ticket[];
+  /** There are listings beyond these, so every number is "at least". */
+  more: boolean;
+}
+
+export function SalesSummary({ tickets, more }: Props) {
+  const inState = (status: Ticket["status"]) => tickets.filter((ticket) => ticket.status === status);
+  const plus = more ? "+" : "";
+  const count = (status: Ticket["status"]) => `${inState(status).length}${plus}`;
+  return (
+    <dl className={styles.summary}>
+      <div>
+        <dt>Available</dt>
+        <dd>{count("available")}</dd>
+      </div>
+      <div>
+        <dt>On hold</dt>
+        <dd>{count("held")}</dd>
+      </div>
+      <div>
+        <dt>Sold</dt>
+        <dd>{count("sold")}</dd>
+      </div>
+      <div>
+        <dt>Sales</dt>
+        <dd>{total(inState("sold")) + plus}</dd>
+      </div>
+    </dl>
+  );
+}
+
+/** One sum per currency; added up in cents, because decimals gather dust. */
+function total(sold: Ticket[]): string {
+  const cents = new Map<string, number>();
+  for (const { price, currency } of sold) {
+    cents.set(currency, (cents.get(currency) ?? 0) + Math.round(price * 100));
+  }
+  if (cents.size === 0) return "–";
+  return [...cents].map(([currency, sum]) => formatPrice(sum / 100, currency)).join(" + ");
+}

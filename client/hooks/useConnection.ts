@@ -1,0 +1,7 @@
+/** Whether what the page shows is current. */
+import { useSyncExternalStore } from "react";
+import { type Connection, currentConnection, subscribeConnection } from "@/lib/live/connection";
+
+export function useConnection(): Connection {
+  return useSyncExternalStore(subscribeConnection, currentConnection, () => "current");
+}

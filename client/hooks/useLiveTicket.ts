@@ -1,0 +1,53 @@
+/** One ticket as it is now; null once its seller has withdrawn it. */
+import { useEffect, useState } from "react";
+import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import type { Ticket } from "@/lib/api/types";
+import { followTickets, latestChanges, type TicketChange } from "@/lib/live/ticketFeed";
+
+export function useLiveTicket(initial: Ticket): Ticket | null {
+  const [ticket, setTicket] = useState<Ticket | null>(initial);
+  const [basis, setBasis] = useState(initial);
+  if (basis !== initial) {
+    // The server rendered the page again: keep what is newer.
+    setBasis(initial);
+    setTicket((known) => newer(known, initial));
+  }
+
+  useEffect(() => {
+    const request = new AbortController();
+    const apply = (change: TicketChange) => {
+      if (change.kind === "deleted") {
+        if (change.id === initial.id) setTicket(null);
+      } else if (change.ticket.id === initial.id) {
+        setTicket((known) => newer(known, change.ticket));
+      }
+    };
+    for (const change of latestChanges()) apply(change);
+    const leave = followTickets({
+      onChange: apply,
+      onReload: () => {
+        api.getTicket(initial.id, request.signal).then(
+          (fresh) => setTicket((known) => newer(known, fresh)),
+          (failure) => {
+            if (request.signal.aborted) return;
+            if (!(failure instanceof ApiError)) throw failure;
+            if (failure.status === 404) setTicket(null);
+          },
+        );
+      },
+    });
+    return () => {
+      request.abort();
+      leave();
+    };
+  }, [initial.id]);
+
+  return ticket;
+}
+
+function newer(known: Ticket | null, other: Ticket): Ticket | null {
+  // Withdrawn is the end, but for a sale that was decided before the withdrawal was heard of: that has the higher version.
+  if (known === null) return other.status === "sold" ? other : null;
+  return other.version >= known.version ? other : known;
+}

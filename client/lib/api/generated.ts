@@ -1,0 +1,270 @@
+/** Made by `npm run api-types` from docs/openapi: do not edit. */
+
+/** Who is signed in; null when nobody is. */
+export type CurrentUserResponse = {
+  currentUser: UserResponse | null;
+};
+
+/** Why an order was cancelled. */
+export type OrderReason = "buyer" | "expired" | "ticket_gone" | "payment_failed";
+
+/** Which ticket to hold. A malformed id is a 404 like an unknown one, so any string passes here. */
+export type OrderRequest = {
+  ticketId: string;
+};
+
+/** An order; the ticket is held until `expires_at`, in UTC. */
+export type OrderResponse = {
+  id: string;
+  userId: string;
+  status: OrderStatus;
+  reason: OrderReason | null;
+  version: number;
+  expiresAt: string;
+  createdAt: string;
+  ticket: OrderTicketResponse;
+};
+
+/** Where an order stands; `created` and `complete` hold the ticket. */
+export type OrderStatus = "created" | "complete" | "cancelled";
+
+/** The ticket as it was when the order was placed. */
+export type OrderTicketResponse = {
+  id: string;
+  title: string;
+  price: number;
+  currency: string;
+};
+
+/**
+ * Which order to pay, and with what; the price is the order's own.
+ *
+ * A malformed order id is a 404 like an unknown one, so any string passes here. Without a payment method the browser
+ * enters the card with the answer's `clientSecret`.
+ */
+export type PaymentRequest = {
+  orderId: string;
+  paymentMethodId?: string | null;
+};
+
+/** A payment; `client_secret` only while the buyer's browser has something to do with it. */
+export type PaymentResponse = {
+  id: string;
+  orderId: string;
+  status: PaymentStatus;
+  amount: number;
+  currency: string;
+  clientSecret: string | null;
+};
+
+/** Where a payment stands. */
+export type PaymentStatus = "initiated" | "requires_action" | "authorized" | "captured" | "voided" | "failed";
+
+/** RFC 9457 problem details, with `errors` as an extension member. */
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string | null;
+  errors: Array<ProblemError>;
+};
+
+/** One thing that is wrong, and the field of the request that it is about. */
+export type ProblemError = {
+  message: string;
+  field?: string | null;
+};
+
+/** Somebody with an account. */
+export type SignInRequest = {
+  email: string;
+  password: string;
+};
+
+/** There is nothing to say. */
+export type SignOutResponse = Record<string, never>;
+
+/** A new account. Spaces around a password belong to it. */
+export type SignUpRequest = {
+  email: string;
+  password: string;
+};
+
+/** Everything a seller decides; on a change it replaces all of it, so what is left out becomes null. */
+export type TicketRequest = {
+  title: string;
+  price: number;
+  description?: string | null;
+  venue?: string | null;
+  startsAt?: string | null;
+};
+
+/** A ticket as anybody may see it. */
+export type TicketResponse = {
+  id: string;
+  title: string;
+  description: string | null;
+  venue: string | null;
+  startsAt: string | null;
+  /** decimal, at most two places */
+  price: number;
+  currency: string;
+  status: TicketStatus;
+  /** the seller */
+  userId: string;
+  version: number;
+  createdAt: string;
+};
+
+/** How a list is ordered; a minus means falling. Tickets without a date come last in both orders by date. */
+export type TicketSort = "newest" | "oldest" | "price" | "-price" | "startsAt" | "-startsAt";
+
+/** Where a listing stands; `deleted` is never shown, only told. */
+export type TicketStatus = "available" | "held" | "sold" | "deleted";
+
+/**
+ * The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
+ *
+ * Parameters that are not known are passed over, as §3.2 demands.
+ */
+export type TokenForm = {
+  grant_type?: "password";
+  username: string;
+  password: string;
+};
+
+/** The names are those of RFC 6749 §5.1; `expires_in` is in seconds. */
+export type TokenResponse = {
+  access_token: string;
+  token_type?: "bearer";
+  expires_in: number;
+};
+
+/** An account as its owner sees it. */
+export type UserResponse = {
+  id: string;
+  email: string;
+};
+
+/** Stored; Stripe need not send it again. */
+export type WebhookResponse = {
+  received: boolean;
+};
+
+/** Every call of the HTTP contract. */
+export interface Operations {
+  /** Create Order */
+  "POST /api/orders": {
+    query: never;
+    body: OrderRequest;
+    answer: OrderResponse;
+  };
+  /** List Orders */
+  "GET /api/orders": {
+    query: "limit" | "cursor";
+    body: undefined;
+    answer: Array<OrderResponse>;
+  };
+  /** Show Order */
+  "GET /api/orders/{id}": {
+    query: never;
+    body: undefined;
+    answer: OrderResponse;
+  };
+  /** Cancel Order */
+  "DELETE /api/orders/{id}": {
+    query: never;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Create Payment */
+  "POST /api/payments": {
+    query: never;
+    body: PaymentRequest;
+    answer: PaymentResponse;
+  };
+  /** Show Payment */
+  "GET /api/payments/{id}": {
+    query: never;
+    body: undefined;
+    answer: PaymentResponse;
+  };
+  /** Refresh Payment */
+  "POST /api/payments/{id}/refresh": {
+    query: never;
+    body: undefined;
+    answer: PaymentResponse;
+  };
+  /** Receive Webhook */
+  "POST /api/payments/webhook": {
+    query: never;
+    body: undefined;
+    answer: WebhookResponse;
+  };
+  /** Create Ticket */
+  "POST /api/tickets": {
+    query: never;
+    body: TicketRequest;
+    answer: TicketResponse;
+  };
+  /** List Tickets */
+  "GET /api/tickets": {
+    query: "q" | "minPrice" | "maxPrice" | "from" | "to" | "sort" | "status" | "limit" | "cursor";
+    body: undefined;
+    answer: Array<TicketResponse>;
+  };
+  /** List My Tickets */
+  "GET /api/tickets/mine": {
+    query: "limit" | "cursor";
+    body: undefined;
+    answer: Array<TicketResponse>;
+  };
+  /** Get Ticket */
+  "GET /api/tickets/{id}": {
+    query: never;
+    body: undefined;
+    answer: TicketResponse;
+  };
+  /** Update Ticket */
+  "PUT /api/tickets/{id}": {
+    query: never;
+    body: TicketRequest;
+    answer: TicketResponse;
+  };
+  /** Delete Ticket */
+  "DELETE /api/tickets/{id}": {
+    query: never;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Sign Up */
+  "POST /api/users/signup": {
+    query: never;
+    body: SignUpRequest;
+    answer: UserResponse;
+  };
+  /** Sign In */
+  "POST /api/users/signin": {
+    query: never;
+    body: SignInRequest;
+    answer: UserResponse;
+  };
+  /** Issue Token */
+  "POST /api/users/token": {
+    query: never;
+    body: undefined;
+    answer: TokenResponse;
+  };
+  /** Sign Out */
+  "POST /api/users/signout": {
+    query: never;
+    body: undefined;
+    answer: SignOutResponse;
+  };
+  /** Current User */
+  "GET /api/users/currentuser": {
+    query: never;
+    body: undefined;
+    answer: CurrentUserResponse;
+  };
+}

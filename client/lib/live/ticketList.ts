@@ -1,0 +1,40 @@
+/** What a change of one ticket does to a list of tickets. */
+import type { Page } from "../api/client";
+import type { Ticket } from "../api/types";
+import type { TicketChange } from "./ticketFeed";
+
+/** Which tickets a list shows, and in which order. */
+export interface TicketView {
+  wants: (ticket: Ticket) => boolean;
+  /** Negative when the first comes before the second. */
+  compare: (one: Ticket, other: Ticket) => number;
+}
+
+/**
+ * A ticket that is shown stays where it is and shows its new state, even when it no longer matches: nothing vanishes
+ * under the reader's hand but what was deleted. A new one goes where the list's order puts it, unless that is on a
+ * page that is not loaded yet.
+ */
+export function applyChange(list: Page<Ticket>, change: TicketChange, view: TicketView): Page<Ticket> {
+  const id = change.kind === "changed" ? change.ticket.id : change.id;
+  const place = list.items.findIndex((item) => item.id === id);
+  const known = list.items[place];
+  if (change.kind === "deleted") {
+    return known ? { ...list, items: list.items.filter((item) => item !== known) } : list;
+  }
+  const { ticket } = change;
+  if (known) {
+    return ticket.version > known.version ? { ...list, items: list.items.with(place, ticket) } : list;
+  }
+  if (!view.wants(ticket)) return list;
+  const next = list.items.findIndex((item) => view.compare(ticket, item) < 0);
+  if (next < 0 && list.next !== null) return list;
+  return { ...list, items: list.items.toSpliced(next < 0 ? list.items.length : next, 0, ticket) };
+}
+
+/** An answer may be older than what was told while it was on its way. */
+export function applyChanges(list: Page<Ticket>, changes: Iterable<TicketChange>, view: TicketView): Page<Ticket> {
+  let result = list;
+  for (const change of changes) result = applyChange(result, change, view);
+  return result;
+}

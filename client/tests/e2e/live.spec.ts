@@ -1,0 +1,135 @@
+/** What happens elsewhere shows here, without a reload: lists, tickets, orders in two tabs, and two buyers at once. */
+import { expect, test } from "@playwright/test";
+import {
+  changeTicket,
+  holdTicket,
+  listTicket,
+  NEWS,
+  newSeller,
+  problemsOf,
+  signUpIn,
+  uniqueTitle,
+} from "./marketplace";
+
+test("a browse page shows a listing appear, change its price, be held, be free again and be withdrawn", async ({
+  page,
+  request,
+  baseURL,
+}) => {
+  // A stream has no end, so an answer that ends is none. A page that polls asks for what is available, and drops the rest.
+  const answer = await request.get("/api/tickets/stream", { timeout: 1_500 }).catch(() => null);
+  test.skip(answer?.status() === 404, "this service has no stream yet; the pages poll");
+  const problems = problemsOf(page);
+  const seller = await newSeller(baseURL);
+  const buyer = await newSeller(baseURL);
+  const title = uniqueTitle("Live music");
+  await page.goto(`/?q=${encodeURIComponent(title)}`);
+  await expect(page.getByRole("heading", { name: "Nothing matches" })).toBeVisible();
+
+  const ticket = await listTicket(seller, title);
+  const card = page.getByRole("listitem").filter({ hasText: title });
+  await expect(card).toContainText("$25.50", NEWS);
+  await changeTicket(seller, ticket, { title, price: 30 });
+  await expect(card).toContainText("$30.00", NEWS);
+  const order = await holdTicket(buyer, ticket);
+  await expect(card).toContainText("On hold", NEWS);
+  await buyer.delete(`/api/orders/${order.id}`);
+  await expect(card).toContainText("Available", NEWS);
+  await expect
+    .poll(async () => (await seller.delete(`/api/tickets/${ticket.id}`)).status(), { timeout: 15_000 })
+    .toBe(204);
+  await expect(card).toHaveCount(0, NEWS);
+  expect(problems).toEqual([]);
+  await Promise.all([seller.dispose(), buyer.dispose()]);
+});
+
+test("two buyers press at once: one gets the ticket, the other is told kindly and offered another", async ({
+  browser,
+  baseURL,
+}) => {
+  const seller = await newSeller(baseURL);
+  const title = uniqueTitle("Last seat");
+  const ticket = await listTicket(seller, title);
+  const other = await listTicket(seller, title, 28);
+  const contexts = await Promise.all([browser.newContext(), browser.newContext()]);
+  const pages = await Promise.all(
+    contexts.map(async (context) => {
+      await signUpIn(context, baseURL);
+      const page = await context.newPage();
+      await page.goto(`/tickets/${ticket.id}`);
+      return page;
+    }),
+  );
+
+  await Promise.all(pages.map((page) => page.getByRole("button", { name: "Hold this ticket" }).click()));
+  const lost = "Someone was a moment quicker.";
+  const outcomes = await Promise.all(
+    pages.map(async (page) => {
+      await expect(page.getByText(lost).or(page.getByRole("timer"))).toBeVisible(NEWS);
+      return page.getByText(lost).isVisible();
+    }),
+  );
+  expect(outcomes.filter(Boolean)).toHaveLength(1);
+  const [loser] = pages.filter((_page, index) => outcomes[index]);
+  if (!loser) throw new Error("nobody lost");
+  const similar = loser.getByRole("region", { name: "Similar tickets" });
+  await similar.getByRole("link", { name: title }).click();
+  await expect(loser).toHaveURL(new RegExp(`/tickets/${other.id}$`));
+  await Promise.all([seller.dispose(), ...contexts.map((context) => context.close())]);
+});
+
+test("an order that is cancelled in one tab is cancelled in the other, and the seller sees it free again", async ({
+  page,
+  context,
+  browser,
+  baseURL,
+}) => {
+  const sellerContext = await browser.newContext();
+  await signUpIn(sellerContext, baseURL);
+  const sellerApi = sellerContext.request;
+  const title = uniqueTitle("Second thoughts");
+  const created = await sellerApi.post("/api/tickets", {
+    data: { title, price: 12 },
+    headers: { Origin: baseURL ?? "" },
+  });
+  const ticket = await created.json();
+  const listings = await sellerContext.newPage();
+  await listings.goto("/listings");
+  const listing = listings.getByRole("listitem").filter({ hasText: title });
+  await expect(listing).toContainText("Available");
+
+  await signUpIn(context, baseURL);
+  const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+  await expect(listing).toContainText("On hold", NEWS);
+  await page.goto(`/orders/${order.id}`);
+  const second = await context.newPage();
+  await second.goto(`/orders/${order.id}`);
+  await page.getByRole("button", { name: "Cancel this order" }).click();
+  await page.getByRole("button", { name: "Give it back" }).click();
+  await expect(page.getByText("You cancelled this order")).toBeVisible();
+  await expect(second.getByText("You cancelled this order")).toBeVisible(NEWS);
+  await expect(listing).toContainText("Available", NEWS);
+  await sellerContext.close();
+});
+
+test("a page that was offline says so, and has caught up when it is back", async ({ page, context, baseURL }) => {
+  const problems = problemsOf(page);
+  const seller = await newSeller(baseURL);
+  const title = uniqueTitle("Tunnel party");
+  const ticket = await listTicket(seller, title);
+  await page.goto(`/?q=${encodeURIComponent(title)}`);
+  const card = page.getByRole("listitem").filter({ hasText: title });
+  await expect(card).toContainText("$25.50");
+
+  await context.setOffline(true);
+  await expect(page.getByText("You are offline.")).toBeVisible();
+  await changeTicket(seller, ticket, { title, price: 31 });
+  const second = await listTicket(seller, `${title} balcony`);
+  await expect(card).toContainText("$25.50");
+  await context.setOffline(false);
+  await expect(page.getByText("You are back online")).toBeVisible(NEWS);
+  await expect(card.filter({ hasText: "$31.00" })).toBeVisible(NEWS);
+  await expect(page.getByRole("link", { name: second.title })).toBeVisible(NEWS);
+  expect(problems).toEqual([]);
+  await seller.dispose();
+});

@@ -1,0 +1,59 @@
+/** Cards that ask their bank, and holds that run out. */
+import { expect, test } from "@playwright/test";
+import { CARD, holdTicket, listTicket, newSeller, payWith, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+
+const QUESTION = { name: "3-D Secure test question" };
+
+test("a card that asks for 3-D Secure is refused, then confirmed, and the receipt prints alone", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const problems = problemsOf(page);
+  const seller = await newSeller(baseURL);
+  const ticket = await listTicket(seller, uniqueTitle("Secure sounds"), 40);
+  const buyer = await signUpIn(context, baseURL);
+  await page.goto(`/tickets/${ticket.id}`);
+  await page.getByRole("button", { name: "Hold this ticket" }).click();
+
+  await payWith(page, CARD.threeDSecure);
+  await page.getByRole("alertdialog", QUESTION).getByRole("button", { name: "Fail" }).click();
+  await expect(page.getByText("Not paid")).toBeVisible();
+  await payWith(page, CARD.threeDSecure);
+  await page.getByRole("alertdialog", QUESTION).getByRole("button", { name: "Complete" }).click();
+  await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
+
+  const receipt = page.getByRole("region", { name: "Receipt" });
+  await expect(receipt).toContainText("$40.00");
+  await expect(receipt).toContainText(buyer.email);
+  await page.emulateMedia({ media: "print" });
+  await expect(receipt).toBeVisible();
+  await expect(page.getByRole("navigation", { name: "Main" })).toBeHidden();
+  await expect(receipt.getByRole("button")).toBeHidden();
+  expect(problems).toEqual([]);
+  await seller.dispose();
+});
+
+test("a hold that runs out while its buyer watches ends by itself, and the ticket can be held again", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const seller = await newSeller(baseURL);
+  const ticket = await listTicket(seller, uniqueTitle("Late show"));
+  await signUpIn(context, baseURL);
+  const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+  const remainingMs = Date.parse(order.expiresAt) - Date.now();
+  test.skip(remainingMs > 120_000, "holds are long here: start the product with RESERVATION_WINDOW_SECONDS=45");
+  test.setTimeout(remainingMs + 60_000);
+
+  await page.goto(`/orders/${order.id}`);
+  await expect(page.getByRole("timer")).toHaveText(/^0:\d\d$/);
+  await expect(page.getByText("Less than one minute left to pay.")).toBeAttached();
+  await expect(page.getByText("The hold ran out")).toBeVisible({ timeout: remainingMs + 30_000 });
+  await expect(page.getByRole("button", { name: /^Pay/ })).toHaveCount(0);
+  await page.getByRole("link", { name: "Look at the ticket again" }).click();
+  await page.getByRole("button", { name: "Hold this ticket" }).click();
+  await expect(page.getByRole("timer")).toBeVisible();
+  await seller.dispose();
+});

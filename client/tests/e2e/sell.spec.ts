@@ -1,0 +1,91 @@
+/** Selling: list, be corrected, edit, delete; and a session that ends in the middle of it. */
+import { expect, test } from "@playwright/test";
+import { listTicket, newSeller, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+
+test("a seller lists a ticket, is told what is wrong, changes its price and takes it down", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const problems = problemsOf(page);
+  await signUpIn(context, baseURL);
+  const title = uniqueTitle("Garden opera");
+  await page.goto("/sell");
+  await page.getByLabel("Title").fill(title);
+  await page.getByLabel("Price in US dollars").fill("0");
+  await page.getByRole("button", { name: "List this ticket" }).click();
+  await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.getByLabel("Price in US dollars")).toBeFocused();
+  await page.getByLabel("Price in US dollars").fill("18.50");
+  await page.getByLabel("Starts at").fill("2999-06-01T19:30");
+  await page.getByRole("button", { name: "List this ticket" }).click();
+  await expect(page.getByText("Your ticket is listed.")).toBeVisible();
+
+  await page.getByRole("link", { name: "Edit or delete" }).click();
+  await page.getByLabel("Price in US dollars").fill("21");
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await expect(page.getByText("$21.00")).toBeVisible();
+  await page.getByRole("link", { name: "My listings" }).click();
+  await expect(page.getByRole("listitem").filter({ hasText: title })).toContainText("$21.00");
+  await page.getByRole("link", { name: title }).click();
+  await page.getByRole("link", { name: "Edit or delete" }).click();
+  await page.getByRole("button", { name: "Delete listing" }).click();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await expect(page.getByText("You sell nothing yet")).toBeVisible();
+  expect(problems).toEqual([]);
+});
+
+test("what was typed survives a session that has ended meanwhile", async ({ page, context, baseURL }) => {
+  const person = await signUpIn(context, baseURL);
+  const title = uniqueTitle("Patience");
+  await page.goto("/sell");
+  await page.getByLabel("Title").fill(title);
+  await page.getByLabel("Price in US dollars").fill("9.99");
+  await page.getByLabel("Starts at").fill("2999-06-01T19:30");
+  await context.clearCookies();
+  await page.getByRole("button", { name: "List this ticket" }).click();
+  await expect(page).toHaveURL(/\/signin\?returnTo=%2Fsell/);
+  await page.getByLabel("E-mail").fill(person.email);
+  await page.getByLabel("Password").fill(person.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByLabel("Title")).toHaveValue(title);
+  await expect(page.getByLabel("Starts at")).toHaveValue("2999-06-01T19:30");
+  await page.getByRole("button", { name: "List this ticket" }).click();
+  await expect(page.getByText("Your ticket is listed.")).toBeVisible();
+});
+
+test("signing out in one tab is said in the other", async ({ page, context, baseURL }) => {
+  await signUpIn(context, baseURL);
+  await page.goto("/listings");
+  const second = await context.newPage();
+  await second.goto("/");
+  await second.getByRole("button", { name: "Sign out" }).click();
+  await expect(second.getByRole("link", { name: "Sign up" })).toBeVisible();
+  await expect(page.getByText("Your session has ended.")).toBeVisible();
+});
+
+test("a long list grows as it is read, keeps its filters in the address, and is there again after a reload", async ({
+  page,
+  baseURL,
+}) => {
+  const seller = await newSeller(baseURL);
+  const series = uniqueTitle("Series");
+  for (let night = 1; night <= 45; night++) await listTicket(seller, `${series} night ${night}`, night);
+  await page.goto(`/?q=${encodeURIComponent(series)}`);
+  const cards = page.getByRole("listitem").filter({ hasText: series });
+  await page.getByLabel("Sort by").selectOption("price");
+  await expect(page).toHaveURL(/sort=price/);
+  await expect(cards.first()).toContainText("$1.00");
+  await expect(async () => {
+    await page.mouse.wheel(0, 4000);
+    await expect(cards).toHaveCount(45, { timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+  await expect(cards.last()).toContainText("$45.00");
+  await expect(page).toHaveURL(/pages=3/);
+  await page.reload();
+  await expect(cards).toHaveCount(45);
+  await page.getByLabel("To price").fill("2");
+  await expect(cards).toHaveCount(2);
+  await expect(page).toHaveURL(/maxPrice=2/);
+  await seller.dispose();
+});

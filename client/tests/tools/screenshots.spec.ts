@@ -1,0 +1,109 @@
+/** Takes docs/screenshots: every page at both widths and in both colour schemes, with the demo data of a fresh stack. */
+import { join } from "node:path";
+import { type Browser, expect, type Page, test } from "@playwright/test";
+import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, somebody } from "../e2e/marketplace";
+
+const FOLDER = join(import.meta.dirname, "..", "..", "..", "docs", "screenshots");
+
+const LOOKS = [
+  { name: "phone-light", viewport: { width: 390, height: 844 }, colorScheme: "light" },
+  { name: "phone-dark", viewport: { width: 390, height: 844 }, colorScheme: "dark" },
+  { name: "desktop-light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  { name: "desktop-dark", viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
+] as const;
+
+/** One signed-in reader for all looks: what they hold and sell is the same on every picture. */
+async function world(browser: Browser, baseURL: string | undefined) {
+  const headers = { Origin: baseURL ?? "" };
+  const context = await browser.newContext();
+  await signUpIn(context, baseURL, { ...somebody("reader"), email: "robin@example.com" });
+  const seller = await newSeller(baseURL);
+  const rival = await newSeller(baseURL);
+  const held = await listTicket(seller, "Nocturnes by candlelight", 42);
+  const bought = await listTicket(seller, "The Marriage of Figaro", 68.5);
+  const dropped = await listTicket(seller, "Saturday matinée", 19);
+  const taken = await listTicket(seller, "Midnight jazz at the harbour", 24);
+  await listTicket(seller, "Midnight jazz at the harbour, balcony", 21);
+  await holdTicket(rival, taken);
+
+  const page = await context.newPage();
+  const order = await holdTicket(context.request, bought, headers);
+  await page.goto(`/orders/${order.id}`);
+  await payWith(page, CARD.works);
+  await expect(page.getByRole("region", { name: "Receipt" })).toBeVisible({ timeout: 20_000 });
+  const cancelled = await holdTicket(context.request, dropped, headers);
+  await context.request.delete(`/api/orders/${cancelled.id}`, { headers });
+  const open = await holdTicket(context.request, held, headers);
+
+  const mine = [];
+  for (const [title, price] of [
+    ["Brass in the park", 12],
+    ["Poetry slam final", 9.5],
+    ["Winter ballet", 55],
+  ] as const) {
+    const data = { title, price, venue: "Old Mint", startsAt: "2999-06-01T19:30:00Z" };
+    mine.push(await (await context.request.post("/api/tickets", { data, headers })).json());
+  }
+  const [first, second, third] = mine;
+  await holdTicket(rival, second);
+  const sale = await holdTicket(rival, third);
+  const paid = await rival.post("/api/payments", { data: { orderId: sale.id, paymentMethodId: "pm_card_visa" } });
+  expect(paid.status()).toBe(201);
+  await expect
+    .poll(async () => (await (await rival.get(`/api/tickets/${third.id}`)).json()).status, { timeout: 20_000 })
+    .toBe("sold");
+  await Promise.all([seller.dispose(), rival.dispose()]);
+  const state = await context.storageState();
+  await context.close();
+  return { state, held, taken, open, done: order, cancelled, mine: first };
+}
+
+test("screenshots", async ({ browser, baseURL }) => {
+  test.setTimeout(300_000);
+  const { state, held, taken, open, done, cancelled, mine } = await world(browser, baseURL);
+  const signedOut: Record<string, string> = {
+    browse: "/",
+    "nothing-found": "/?q=zeppelin",
+    ticket: `/tickets/${mine.id}`,
+    "sign-in": "/signin?returnTo=%2Fsell",
+    "sign-up": "/signup",
+    "not-found": "/nowhere",
+  };
+  const signedIn: Record<string, string> = {
+    "ticket-held": `/tickets/${taken.id}`,
+    "ticket-own-hold": `/tickets/${held.id}`,
+    "ticket-own": `/tickets/${mine.id}`,
+    edit: `/tickets/${mine.id}/edit`,
+    order: `/orders/${open.id}`,
+    "order-complete": `/orders/${done.id}`,
+    "order-cancelled": `/orders/${cancelled.id}`,
+    orders: "/orders",
+    listings: "/listings",
+    sell: "/sell",
+  };
+  for (const { name, viewport, colorScheme } of LOOKS) {
+    for (const [pages, storageState] of [
+      [signedOut, undefined],
+      [signedIn, state],
+    ] as const) {
+      const context = await browser.newContext({ viewport, colorScheme, ...(storageState && { storageState }) });
+      const page = await context.newPage();
+      for (const [what, path] of Object.entries(pages)) await take(page, path, what, name);
+      await context.close();
+    }
+  }
+});
+
+/** What a page fetches for itself after it has been shown. */
+const LATE: Record<string, string> = {
+  "ticket-held": "Perhaps one of these",
+  "ticket-own-hold": "You hold this ticket.",
+};
+
+async function take(page: Page, path: string, what: string, look: string): Promise<void> {
+  await page.goto(path);
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  const late = LATE[what];
+  if (late) await expect(page.getByText(late)).toBeVisible();
+  await page.screenshot({ path: join(FOLDER, `${what}-${look}.png`), animations: "disabled" });
+}

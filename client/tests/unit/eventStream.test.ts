@@ -1,0 +1,112 @@
+/** A stream over a real socket that ends, refuses, or says nothing. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { currentConnection } from "@/lib/live/connection";
+import { openEventStream } from "@/lib/live/eventStream";
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+let server: Server;
+let address: string;
+let answers: Answer[];
+let asked: (string | undefined)[];
+let close: (() => void) | undefined;
+
+beforeEach(async () => {
+  answers = [];
+  asked = [];
+  server = createServer((request, response) => {
+    asked.push(request.headers["last-event-id"] as string | undefined);
+    const answer = answers.shift() ?? ((_request, open) => void open.writeHead(200).flushHeaders());
+    answer(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  // The shortest waits.
+  vi.spyOn(Math, "random").mockReturnValue(0);
+});
+
+afterEach(async () => {
+  close?.();
+  close = undefined;
+  vi.restoreAllMocks();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+function follow(pollMs = 60_000) {
+  const handlers = { onEvent: vi.fn(), onPoll: vi.fn(), onRefused: vi.fn(), pollMs };
+  close = openEventStream(address, handlers);
+  return handlers;
+}
+
+const event = (id: number) => `event: ticket.updated\nid: ${id}\ndata: {}\n\n`;
+
+describe("an event stream", () => {
+  it("goes on after its end with the last event it has seen", async () => {
+    answers = [(_request, response) => void response.writeHead(200).end(event(7) + event(8))];
+    const { onEvent } = follow();
+    await vi.waitUntil(() => asked.length === 2, { timeout: 10_000 });
+    expect(asked).toEqual([undefined, "8"]);
+    expect(onEvent.mock.calls.map(([told]) => told.id)).toEqual(["7", "8"]);
+  });
+
+  it("keeps its place through a service that is down", async () => {
+    answers = [
+      (_request, response) => void response.writeHead(200).end(event(7)),
+      (_request, response) => void response.writeHead(503).end(),
+      (request) => void request.socket.destroy(),
+    ];
+    follow();
+    await vi.waitUntil(() => asked.length === 4, { timeout: 15_000 });
+    expect(asked).toEqual([undefined, "7", "7", "7"]);
+  }, 20_000);
+
+  it("asks in the old way while it is away, and says so", async () => {
+    answers = Array.from({ length: 20 }, () => (_request, response) => void response.writeHead(503).end());
+    const { onPoll } = follow(50);
+    await vi.waitUntil(() => onPoll.mock.calls.length > 1 && currentConnection() === "interrupted", {
+      timeout: 10_000,
+    });
+    answers = [];
+    await vi.waitUntil(() => currentConnection() === "current", { timeout: 20_000 });
+    const polled = onPoll.mock.calls.length;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(onPoll.mock.calls.length).toBe(polled);
+  }, 30_000);
+
+  it("polls without a word where there is no such stream, and takes it when there is", async () => {
+    answers = Array.from({ length: 4 }, () => (_request, response) => void response.writeHead(404).end());
+    const { onPoll, onRefused } = follow(50);
+    await vi.waitUntil(() => asked.length === 4, { timeout: 15_000 });
+    expect(onPoll).toHaveBeenCalled();
+    expect(currentConnection()).toBe("current");
+    await vi.waitUntil(() => asked.length === 5, { timeout: 15_000 });
+    expect(onRefused).not.toHaveBeenCalled();
+  }, 30_000);
+
+  it.each([401, 403])("asks no more after a %i", async (status) => {
+    answers = [(_request, response) => void response.writeHead(status).end()];
+    const { onRefused } = follow();
+    await vi.waitUntil(() => onRefused.mock.calls.length > 0, { timeout: 10_000 });
+    expect(onRefused).toHaveBeenCalledWith(status);
+    expect(currentConnection()).toBe("current");
+  });
+
+  it("hangs up when nobody listens any more", async () => {
+    const stream: { open?: ServerResponse; closed: boolean } = { closed: false };
+    answers = [
+      (_request, response) => {
+        stream.open = response.once("close", () => {
+          stream.closed = true;
+        });
+        response.writeHead(200).flushHeaders();
+      },
+    ];
+    follow();
+    await vi.waitUntil(() => stream.open !== undefined, { timeout: 10_000 });
+    close?.();
+    await vi.waitUntil(() => stream.closed, { timeout: 10_000 });
+  });
+});

@@ -1,0 +1,78 @@
+/** Stripe's Payment Element behind the adapter. Stripe itself is replaced: its script comes from its own servers only. */
+import { cleanup, render, screen, waitFor } from "@testing-library/react";
+import { createRef } from "react";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import StripeCardFields from "@/components/StripeCardFields";
+import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
+
+const loadStripe = vi.hoisted(() => vi.fn());
+vi.mock("@stripe/stripe-js/pure", () => ({ loadStripe }));
+
+const element = { mount: vi.fn(), destroy: vi.fn(), on: vi.fn(), off: vi.fn(), update: vi.fn() };
+const elements = {
+  create: vi.fn(() => element),
+  getElement: vi.fn(() => null),
+  update: vi.fn(),
+  submit: vi.fn(async () => ({})),
+};
+const stripe = {
+  elements: vi.fn(() => elements),
+  createToken: vi.fn(),
+  createPaymentMethod: vi.fn(),
+  confirmCardPayment: vi.fn(),
+  handleNextAction: vi.fn(),
+  registerAppInfo: vi.fn(),
+  _registerWrapper: vi.fn(),
+};
+
+beforeEach(() => void loadStripe.mockResolvedValue(stripe));
+afterEach(() => {
+  cleanup();
+  vi.clearAllMocks();
+});
+
+async function shown(): Promise<CardEntry> {
+  const card = createRef<CardEntry>();
+  const ticket = { id: "1", title: "Seat", price: 25.1, currency: "usd" };
+  render(<StripeCardFields publishableKey="pk_test_1" ticket={ticket} cardRef={card} />);
+  await waitFor(() => expect(elements.create).toHaveBeenCalledWith("payment", expect.anything()));
+  if (!card.current) throw new Error("no card entry");
+  return card.current;
+}
+
+it("asks for the order's amount in cents, to be captured later", async () => {
+  await shown();
+  expect(loadStripe).toHaveBeenCalledWith("pk_test_1");
+  expect(stripe.elements).toHaveBeenCalledWith(
+    expect.objectContaining({ mode: "payment", amount: 2510, currency: "usd", captureMethod: "manual" }),
+  );
+});
+
+it("turns what was typed into a payment method, after Stripe has checked it", async () => {
+  const card = await shown();
+  stripe.createPaymentMethod.mockResolvedValue({ paymentMethod: { id: "pm_1" } });
+  await expect(card.createPaymentMethod()).resolves.toBe("pm_1");
+  expect(elements.submit).toHaveBeenCalledBefore(stripe.createPaymentMethod);
+});
+
+it("hands Stripe's own words on when the card is wrong, or its bank says no", async () => {
+  const card = await shown();
+  elements.submit.mockResolvedValueOnce({ error: { message: "Your card number is incomplete." } });
+  await expect(card.createPaymentMethod()).rejects.toThrow(new CardInputError("Your card number is incomplete."));
+  expect(stripe.createPaymentMethod).not.toHaveBeenCalled();
+  stripe.handleNextAction.mockResolvedValue({ error: { message: "We could not verify you." } });
+  await expect(card.authenticate("secret")).rejects.toThrow(new CardInputError("We could not verify you."));
+  expect(stripe.handleNextAction).toHaveBeenCalledWith({ clientSecret: "secret" });
+});
+
+it("says so when Stripe cannot be reached", async () => {
+  loadStripe.mockRejectedValue(new Error("blocked"));
+  render(
+    <StripeCardFields
+      publishableKey="pk_test_1"
+      ticket={{ id: "1", title: "Seat", price: 1, currency: "usd" }}
+      cardRef={createRef()}
+    />,
+  );
+  expect(await screen.findByText("The card form could not be loaded.")).toBeTruthy();
+});

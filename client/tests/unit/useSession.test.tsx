@@ -1,0 +1,68 @@
+/** A session that is renewed while somebody is there, and whose end is noticed. */
+import { act, cleanup, renderHook } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { useSessionEnded } from "@/hooks/useSession";
+import { api } from "@/lib/api/browser";
+import { unreachable } from "@/lib/api/errors";
+import { suspectSession } from "@/lib/session";
+
+vi.mock("@/lib/api/browser", () => ({ api: { currentUser: vi.fn() } }));
+const router = vi.hoisted(() => ({ asPath: "/sell", replace: vi.fn(async () => true) }));
+vi.mock("next/router", () => ({ useRouter: () => router }));
+
+const currentUser = vi.mocked(api.currentUser);
+const me = { id: "me", email: "me@example.com" };
+const answer = (body: typeof me | null) => ({ body, headers: new Headers() });
+const MINUTE = 60_000;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  vi.resetAllMocks();
+});
+
+const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
+
+describe("a session", () => {
+  it("is renewed well before its half hour is over, as long as the page is looked at", async () => {
+    currentUser.mockResolvedValue(answer(me));
+    const { result } = renderHook(() => useSessionEnded(me));
+    await pass(9 * MINUTE);
+    expect(currentUser).not.toHaveBeenCalled();
+    await pass(2 * MINUTE);
+    expect(currentUser).toHaveBeenCalledTimes(1);
+    await pass(50 * MINUTE);
+    expect(currentUser.mock.calls.length).toBeGreaterThanOrEqual(5);
+    expect(result.current).toBe(false);
+  });
+
+  it("is said to have ended when it has, and not when no answer comes", async () => {
+    currentUser.mockRejectedValueOnce(unreachable()).mockResolvedValue(answer(null));
+    const { result } = renderHook(() => useSessionEnded(me));
+    await pass(11 * MINUTE);
+    expect(result.current).toBe(false);
+    await pass(11 * MINUTE);
+    expect(result.current).toBe(true);
+  });
+
+  it("is looked at again after a call was refused", async () => {
+    currentUser.mockResolvedValue(answer(null));
+    const { result } = renderHook(() => useSessionEnded(me));
+    await act(async () => suspectSession());
+    expect(result.current).toBe(true);
+  });
+
+  it("of somebody else, from another tab, shows what is theirs", async () => {
+    currentUser.mockResolvedValue(answer({ ...me, id: "other" }));
+    renderHook(() => useSessionEnded(me));
+    await act(async () => suspectSession());
+    expect(router.replace).toHaveBeenCalledWith("/sell", undefined, { scroll: false });
+  });
+
+  it("that nobody has is not asked for", async () => {
+    renderHook(() => useSessionEnded(null));
+    await pass(60 * MINUTE);
+    expect(currentUser).not.toHaveBeenCalled();
+  });
+});
