@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from ticketing_common.entity import ID_PATTERN, utc_now
 from ticketing_common.errors import TicketingError
 from ticketing_common.events import OrderData, OrderStatus, PaymentEvent, PaymentStatus
+from ticketing_common.resilience import background
 from ticketing_common.telemetry import get_logger
 
 from .domain import (
@@ -120,7 +121,8 @@ class PaymentService:
         """Ask Stripe about the payment that the webhook is about; what the webhook said does not matter."""
         if event.payment_id is not None:
             try:
-                await self.advance(event.payment_id, ask=True)
+                with background():
+                    await self.advance(event.payment_id, ask=True)
             except PaymentNotFoundError:
                 log.info("webhook about an unknown payment", event_id=event.id, event_type=event.type)
             except TicketingError as error:
@@ -130,6 +132,10 @@ class PaymentService:
 
     async def reconcile(self) -> None:
         """Find out about everything that is due to be looked at."""
+        with background():
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
         now = utc_now()
         for event in await self._inbox.list_unapplied(now - UNAPPLIED_AFTER, limit=SWEEP_LIMIT):
             await self.apply_webhook(event)
