@@ -46,6 +46,12 @@ class ServiceSettings(BaseSettings):
         default=2.0, ge=0, description="how long a request waits for the event that it overtook"
     )
 
+    request_seconds: float = Field(default=30.0, gt=0, description="for a request; then it is given up (streams not)")
+    max_in_flight: int = Field(default=1_000, ge=0, description="requests at once, the next is refused; 0: no limit")
+    max_loop_lag_seconds: float = Field(
+        default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
+    )
+
     @property
     def database_name(self) -> str:
         """The name of the service's own database."""

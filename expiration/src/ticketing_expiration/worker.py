@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
+from ticketing_common.resilience import background
 from ticketing_common.telemetry import configure_logging, get_logger
 from ticketing_common.web.health import router as health_router
 
@@ -58,11 +59,12 @@ class ExpirationWorker:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """At work inside this block; a job that is under way at its end is put back for another worker."""
-        tasks = [
-            asyncio.create_task(_repeat(self._service.release_due, SWEEP_SECONDS)),
-            asyncio.create_task(_repeat(self._arm_upcoming, REARM_SECONDS)),
-            asyncio.create_task(self._follow_timers()),
-        ]
+        with background():
+            tasks = [
+                asyncio.create_task(_repeat(self._service.release_due, SWEEP_SECONDS)),
+                asyncio.create_task(_repeat(self._arm_upcoming, REARM_SECONDS)),
+                asyncio.create_task(self._follow_timers()),
+            ]
         try:
             yield
         finally:

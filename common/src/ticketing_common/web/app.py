@@ -14,9 +14,12 @@ from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import configure_logging
 
 from .body_limit import BodyLimitMiddleware
+from .deadline import DeadlineMiddleware
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
+from .last_answers import LastAnswersMiddleware
+from .load_shedding import LoadSheddingMiddleware, LoopLag
 from .request_scope import RequestScopeMiddleware
 
 __all__ = ["Assemble", "create_service_app"]
@@ -33,13 +36,16 @@ def create_service_app(
     routers: Sequence[APIRouter] = (),
     prefix: str | None = None,
     publishes: str | None = None,
+    remembered_path: str | None = None,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
 
     `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
-    without one there are none.
+    without one there are none. The list at `remembered_path`, the same for everybody, is answered from memory while the
+    database is away.
     """
     configure_logging(service=settings.service_name, level=settings.log_level)
+    lag = LoopLag(settings.service_name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -47,7 +53,7 @@ def create_service_app(
         app.state.backbone = backbone
         app.state.idempotency_keys = IdempotencyKeys(backbone.collection("idempotency_keys"))
         backbone.add_stores(app.state.idempotency_keys)
-        async with assemble(app, backbone):
+        async with assemble(app, backbone), lag.measured():
             backbone.start()
             try:
                 yield
@@ -68,6 +74,19 @@ def create_service_app(
         middleware=[
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
+            *(
+                [Middleware(LastAnswersMiddleware, service=settings.service_name, path=remembered_path)]
+                if remembered_path
+                else []
+            ),
+            Middleware(
+                LoadSheddingMiddleware,
+                service=settings.service_name,
+                max_in_flight=settings.max_in_flight,
+                max_lag_seconds=settings.max_loop_lag_seconds,
+                lag=lag,
+            ),
+            Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
             Middleware(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name

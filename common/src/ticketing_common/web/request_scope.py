@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.telemetry import trace_scope
 from ticketing_common.telemetry.metrics import HTTP_SECONDS
 
+from .rate_limit import rate_limit_headers
+
 __all__ = ["RequestScopeMiddleware"]
 
 
@@ -23,6 +25,7 @@ class RequestScopeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})  # one for all who look into it, further in too
         status = 500
         began = time.perf_counter()
 
@@ -30,6 +33,8 @@ class RequestScopeMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if told := rate_limit_headers(scope):
+                    message = {**message, "headers": [*message.get("headers", ()), *told]}
             await send(message)
 
         traceparent = next(
