@@ -40,6 +40,9 @@ class ServiceSettings(BaseSettings):
     cookie_secure: bool = True
     allowed_origins: list[str] = Field(default=["https://ticketing.dev"], description="may send the cookie and write")
 
+    otel_traces_exporter: Literal["none", "otlp", "console"] = Field(
+        default="none", description="where traces go; the other OTEL_… variables are read by OpenTelemetry itself"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=64 * 1024, gt=0)
     overtake_wait_seconds: float = Field(

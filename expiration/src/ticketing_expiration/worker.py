@@ -23,7 +23,8 @@ from redis.exceptions import RedisError
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.resilience import background
-from ticketing_common.telemetry import configure_logging, get_logger
+from ticketing_common.telemetry import get_logger, handling
+from ticketing_common.web.app import configure_telemetry
 from ticketing_common.web.health import router as health_router
 
 from .repository import DeadlineRepository
@@ -72,8 +73,12 @@ class ExpirationWorker:
                 task.cancel()
             await asyncio.wait(tasks, timeout=GRACEFUL_SECONDS)
 
-    async def wake(self, ctx: dict[Any, Any], order_id: str) -> None:
-        """The arq job."""
+    async def wake(self, ctx: dict[Any, Any], order_id: str, traceparent: str | None = None) -> None:
+        """The arq job, in the trace of the request that placed the order; a timer that was set again has none."""
+        with handling("wake", traceparent, {"messaging.system": "arq"}):
+            await self._wake(ctx, order_id)
+
+    async def _wake(self, ctx: dict[Any, Any], order_id: str) -> None:
         try:
             remaining = await self._service.wake(order_id)
         except Exception as error:
@@ -158,7 +163,7 @@ def create_worker(settings: Settings) -> FastAPI:
     Ready means that it can release holds: indexes and stream exist and the bus is there. Redis is not asked for;
     without it releases come up to a second late, and that is no reason to take the worker away.
     """
-    configure_logging(service=settings.service_name, level=settings.log_level)
+    configure_telemetry(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

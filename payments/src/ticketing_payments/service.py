@@ -12,6 +12,7 @@ from ticketing_common.errors import TicketingError
 from ticketing_common.events import OrderData, OrderStatus, PaymentEvent, PaymentStatus
 from ticketing_common.resilience import background
 from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
 
 from .domain import (
     OPEN_STATES,
@@ -214,18 +215,20 @@ class PaymentService:
                 return await self._stripe.retrieve(payment.stripe_id)
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
-        moved = False
+        before = payment.status
 
         def watched(current: Payment) -> bool:
-            nonlocal moved
+            nonlocal before
             before = current.status
-            changed = change(current)
-            moved = current.status is not before
-            return changed
+            return change(current)
 
         payment = await self._payments.change(payment.id, watched, _news)
-        if moved:
+        if payment.status is not before:
             log.info("payment moved", payment_id=payment.id, order_id=payment.order_id, status=payment.status.value)
+            if payment.status is PaymentStatus.CAPTURED:
+                CAPTURED_CENTS.labels(payment.currency).inc(payment.amount_cents)
+            elif before is PaymentStatus.CAPTURED:
+                REFUNDED_CENTS.labels(payment.currency).inc(payment.amount_cents)
         return payment
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:

@@ -8,16 +8,22 @@ __all__ = [
     "CALLS_IN_PROGRESS",
     "CALLS_REFUSED",
     "CALLS_REPEATED",
+    "CAPTURED_CENTS",
     "CIRCUIT_STATE",
     "CONSUMED",
     "CONSUMER_LAG",
     "DEAD_LETTERS",
     "EVENT_LOOP_LAG",
+    "HOLDS_LOST",
+    "HOLDS_PLACED",
     "HTTP_SECONDS",
+    "ORDERS_CANCELLED",
+    "ORDERS_COMPLETED",
     "OUTBOX_FULL",
     "OUTBOX_OLDEST",
     "OUTBOX_PARKED",
     "OUTBOX_PENDING",
+    "REFUNDED_CENTS",
     "RELAY_PUBLISHED",
     "REQUESTS_IN_FLIGHT",
     "REQUESTS_SHED",
@@ -48,3 +54,10 @@ REQUESTS_IN_FLIGHT: Final = Gauge("requests_in_flight", "Requests begun and not 
 REQUESTS_SHED: Final = Counter("requests_shed", "Requests refused at the door, for we are busy", ["service", "reason"])
 EVENT_LOOP_LAG: Final = Gauge("event_loop_lag_seconds", "How late the event loop comes to what is due", ["service"])
 STALE_ANSWERS: Final = Counter("stale_answers", "Answers from memory, as the database was away", ["service"])
+
+HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
+HOLDS_LOST: Final = Counter("holds_lost", "Holds refused, since somebody else was faster")
+ORDERS_COMPLETED: Final = Counter("orders_completed", "Orders paid in time")
+ORDERS_CANCELLED: Final = Counter("orders_cancelled", "Orders that ended without a ticket, by reason", ["reason"])
+CAPTURED_CENTS: Final = Counter("captured_cents", "Money taken", ["currency"])
+REFUNDED_CENTS: Final = Counter("refunded_cents", "Money given back after it was taken", ["currency"])
