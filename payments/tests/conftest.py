@@ -89,6 +89,7 @@ def make_settings(
             "stripe_webhook_secret": webhook_secret,
             "stripe_timeout_seconds": 5,
             "reconcile_seconds": 3_600,
+            "stripe_repeat_seconds": 0.02,  # nobody learns from a longer wait here
         }
         return Settings.model_validate(fields | stripe_settings | changes)
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import CALLS_REPEATED
@@ -18,10 +18,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often, and how long between two attempts: full jitter, from 0 up to a bound that doubles (seconds)."""
+    """How often, and how long between two attempts (seconds): doubling, and up to one first wait more, by chance.
+
+    Never less than the first wait: two replicas that ask the same are each told to wait for the other, and must not
+    both have given up before one of them is through.
+    """
 
     attempts: int = 3
-    first_wait_seconds: float = 0.2
+    first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 2.0
 
     async def run(self, name: str, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool]) -> T:
@@ -37,7 +41,9 @@ class Retries:
 
         return await AsyncRetrying(
             stop=stop_after_attempt(self.attempts),
-            wait=wait_random_exponential(multiplier=self.first_wait_seconds, max=self.longest_wait_seconds),
+            wait=wait_exponential_jitter(
+                multiplier=self.first_wait_seconds, max=self.longest_wait_seconds, jitter=self.first_wait_seconds
+            ),
             retry=retry_if_exception(again),
             before_sleep=note,
             reraise=True,

@@ -46,7 +46,7 @@ class StripeCalls:
             return Protection(
                 breaker,
                 Bulkhead(name, places=places, wait_seconds=wait_seconds),
-                Retries(attempts=ATTEMPTS if may_repeat else 1),
+                Retries(ATTEMPTS if may_repeat else 1, first_wait_seconds=settings.stripe_repeat_seconds),
                 attempt_seconds=settings.stripe_timeout_seconds,
                 budget_seconds=budget + wait_seconds,
             )
