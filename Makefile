@@ -146,7 +146,8 @@ bench-quick: $(VENV)/.installed ## The backbone's ratios in under two minutes, i
 # --- documents -------------------------------------------------------------------------------------------------
 
 .PHONY: docs
-docs: $(VENV)/.installed ## Write docs/events again from the models
+docs: $(VENV)/.installed ## Write docs/events and the dashboard again from the code
 	$(BIN)/python -m ticketing_common.events.documents docs/events
+	$(BIN)/python -m ticketing_common.telemetry.dashboard infra/k8s/components/operations/dashboard.json
 
 include infra/ci/ci.mk

@@ -1,5 +1,6 @@
 """Each named fault, turned on and off with the command that a person has, on all processes of the product."""
 
+import os
 import re
 import subprocess
 import sysconfig
@@ -35,7 +36,11 @@ class Play:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [TICKETING, *arguments, "--data-dir", str(self.folder)], capture_output=True, text=True, check=False
+            [TICKETING, *arguments, "--data-dir", str(self.folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "COLUMNS": "160"},
         )
 
     @contextmanager
@@ -113,6 +118,20 @@ def test_all_faults_are_told_of_with_what_to_expect(play: Play) -> None:
     listed = play.command("fault", "list")
     assert listed.returncode == 0
     assert all(name in listed.stdout for name in FAULTS)
+
+
+def test_the_live_view_shows_what_goes_on_and_what_is_broken(play: Play) -> None:
+    play.order()
+    with play.fault("tickets-paused"):
+        watched = play.command("status", "--watch", "--rounds", "3")
+    assert watched.returncode == 0, watched.stdout
+    shown = watched.stdout.replace("\n", " ")
+    assert re.search(r"orders +ready +\d", shown), watched.stdout
+    assert re.search(r"tickets +no answer", shown), watched.stdout
+    assert re.search(r"holds open: [1-9]", shown)
+    assert re.search(r"violations: \d", shown)
+    assert "circuit stripe: closed" in shown
+    assert "tickets-paused" in shown
 
 
 def test_an_unknown_fault_is_named_and_nothing_is_broken(play: Play) -> None:
