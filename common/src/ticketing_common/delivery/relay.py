@@ -105,7 +105,7 @@ class Relay:
     def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
         """Put all entries on the wire in order; the task waits for the answers and clears the outbox."""
         pairs = [(commit, entry) for commit in commits for entry in commit.entries]
-        sendings = [_sending(entry) for _, entry in pairs]
+        sendings = [Sending(entry.subject.rpartition(".")[0], entry.id, entry.traceparent) for _, entry in pairs]
         messages = [_message(entry, sending) for (_, entry), sending in zip(pairs, sendings, strict=True)]
         sent = self._publisher.send(messages)
         task = asyncio.create_task(self._settle(pairs, sent, sendings, path))
@@ -225,11 +225,6 @@ class Relay:
             OUTBOX_PENDING.labels(*labels).set(stats.pending)
             OUTBOX_OLDEST.labels(*labels).set(stats.oldest_seconds)
             OUTBOX_PARKED.labels(*labels).set(stats.parked)
-
-
-def _sending(entry: OutboxEntry) -> Sending:
-    name = entry.subject.rpartition(".")[0]
-    return Sending(f"publish {name}", entry.traceparent, {"messaging.system": "nats", "messaging.message.id": entry.id})
 
 
 def _message(entry: OutboxEntry, sending: Sending) -> Message:

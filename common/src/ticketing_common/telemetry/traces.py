@@ -101,13 +101,16 @@ class Sending:
 
     __slots__ = ("_span", "traceparent")
 
-    def __init__(self, name: str, traceparent: str | None, attributes: Mapping[str, str]) -> None:
+    def __init__(self, name: str, message_id: str, traceparent: str | None) -> None:
         self.traceparent = traceparent
         self._span: Span | None = None
         if _Recording.tracer is None or traceparent is None:
             return
         self._span = _Recording.tracer.start_span(
-            name, context=_extracted(traceparent), kind=SpanKind.PRODUCER, attributes=dict(attributes)
+            f"publish {name}",
+            context=_extracted(traceparent),
+            kind=SpanKind.PRODUCER,
+            attributes={"messaging.system": "nats", "messaging.message.id": message_id},
         )
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier, trace.set_span_in_context(self._span, context.Context()))
