@@ -54,7 +54,7 @@ class Play:
             assert turned.returncode == 0, turned.stdout
 
     def sign_up(self) -> dict[str, str]:
-        person = {"email": f"{token_hex(6)}@example.com", "password": "a long password"}
+        person = {"email": f"{token_hex(6)}@example.com", "password": token_hex(8)}
         assert self.call("POST", "auth", "users/signup", {}, person).status_code == 201
         form = {"username": person["email"], "password": person["password"]}
         token = self.http.post(f"{self.addresses['auth']}/api/users/token", data=form).json()["access_token"]

@@ -118,7 +118,7 @@ class Town:
 
     def _sign_up(self) -> dict[str, str]:
         address = f"{self.stack.state.addresses['auth']}/api/users"
-        person = {"email": f"{token_hex(6)}@example.com", "password": "a long password"}
+        person = {"email": f"{token_hex(6)}@example.com", "password": token_hex(8)}
         httpx.post(f"{address}/signup", json=person, timeout=30).raise_for_status()
         form = {"username": person["email"], "password": person["password"]}
         token = httpx.post(f"{address}/token", data=form, timeout=30).json()["access_token"]
