@@ -100,7 +100,7 @@ def test_nothing_personal_is_in_the_logs_of_a_whole_story(stack: Stack) -> None:
         '{"event": "signed in", "email": "ann@example.com"}',
         '{"error": "DuplicateKeyError(dup key: { email: \\"ann@example.com\\" })"}',
         '{"headers": "Cookie: session=eyJhbGciOiJFZERTQSJ9.eyJzdWIi"}',
-        '{"clientSecret": "pi_3Nabc_secret_xyz"}',
+        '{"client": "pi_3Nabc_secret_xyz"}',
     ],
 )
 def test_what_is_personal_would_be_found(line: str) -> None:
