@@ -252,6 +252,19 @@ async def test_guessing_a_password_ends_in_429_that_says_when_to_come_again(run_
         assert (await auth.sign_in("bob@example.com")).status_code == 401
 
 
+async def test_every_answer_says_how_many_tries_are_left(run_auth):
+    async with run_auth(rate_limit_signin="3/minute", rate_limit_signup="2/hour") as auth:
+        signed_up = await auth.sign_up()
+        assert (signed_up.headers["RateLimit-Limit"], signed_up.headers["RateLimit-Remaining"]) == ("2", "1")
+        assert signed_up.headers["RateLimit-Policy"] == "2;w=3600"
+
+        answers = [await auth.sign_in(password="wrong password") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+        assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+        assert all(1 <= int(answer.headers["RateLimit-Reset"]) <= 60 for answer in answers)
+        assert "RateLimit-Limit" not in (await auth.current_user()).headers
+
+
 async def test_trying_one_password_on_many_accounts_ends_in_429(run_auth):
     async with run_auth(rate_limit_signin_address="3/minute") as auth:
         statuses = [(await auth.sign_in(f"user{number}@example.com")).status_code for number in range(5)]

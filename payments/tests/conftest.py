@@ -29,13 +29,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"))
 
 
-@pytest.fixture(autouse=True)
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stripe's library waits half a second before it repeats a call; nobody learns from that here."""
-    monkeypatch.setattr("stripe._http_client.HTTPClient.INITIAL_DELAY", 0.01)
-    monkeypatch.setattr("stripe._http_client.HTTPClient.MAX_DELAY", 0.02)
-
-
 @pytest.fixture(scope="session")
 def make_order() -> Callable[..., OrderData]:
     """An order as the orders service would tell of it."""
@@ -96,6 +89,7 @@ def make_settings(
             "stripe_webhook_secret": webhook_secret,
             "stripe_timeout_seconds": 5,
             "reconcile_seconds": 3_600,
+            "stripe_repeat_seconds": 0.02,  # nobody learns from a longer wait here
         }
         return Settings.model_validate(fields | stripe_settings | changes)
 

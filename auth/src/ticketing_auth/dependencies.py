@@ -1,6 +1,5 @@
 """What the routes are given."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request, Response
@@ -11,7 +10,6 @@ from .service import AuthService
 from .settings import Settings
 
 __all__ = [
-    "AddressDep",
     "AuthServiceDep",
     "RateLimits",
     "RateLimitsDep",
@@ -34,14 +32,14 @@ class RateLimits:
         self._address = RateLimiter("off" if off else settings.rate_limit_signin_address, name="sign-in-address")
         self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
 
-    async def check_sign_in(self, *, email: str, address: str) -> None:
+    async def check_sign_in(self, request: Request, *, email: str, address: str) -> None:
         """Count a try to sign in; raises `TooManyRequestsError`."""
-        await self._address.check(address)
-        await self._account.check(address, email)
+        await self._address.check(request, address)
+        await self._account.check(request, address, email)
 
-    async def check_sign_up(self, *, address: str) -> None:
+    async def check_sign_up(self, request: Request, *, address: str) -> None:
         """Count a try to sign up; raises `TooManyRequestsError`."""
-        await self._sign_up.check(address)
+        await self._sign_up.check(request, address)
 
 
 class SessionCookie:
@@ -99,19 +97,6 @@ async def session_cookie(request: Request, response: Response) -> SessionCookie:
     return SessionCookie(request, response)
 
 
-async def address(request: Request) -> str:
-    """Where the request comes from, for counting: an IPv4 address, or the /64 that one IPv6 customer has to himself.
-
-    Behind a proxy it is the client's only if the server trusts the proxy (uvicorn's `--forwarded-allow-ips`).
-    """
-    host = request.client.host if request.client else ""
-    try:
-        parsed = ip_address(host)
-    except ValueError:
-        return host
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else host
-
-
 async def not_stored(response: Response) -> None:
     """Answers about a session belong to one person at one moment (RFC 6749 §5.1 demands it of tokens)."""
     response.headers["Cache-Control"] = "no-store"
@@ -121,4 +106,3 @@ AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
 RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
 SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
-AddressDep: TypeAlias = Annotated[str, Depends(address)]

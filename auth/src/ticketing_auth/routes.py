@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Request
 
 from ticketing_common.security import OptionalUser
+from ticketing_common.web import AddressDep
 
-from .dependencies import AddressDep, AuthServiceDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
+from .dependencies import AuthServiceDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
 from .schemas import (
     CurrentUserResponse,
     SignInRequest,
@@ -24,10 +25,15 @@ router = APIRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
 @router.post("/signup", status_code=201)
 async def sign_up(
-    body: SignUpRequest, service: AuthServiceDep, limits: RateLimitsDep, address: AddressDep, cookie: SessionCookieDep
+    body: SignUpRequest,
+    request: Request,
+    service: AuthServiceDep,
+    limits: RateLimitsDep,
+    address: AddressDep,
+    cookie: SessionCookieDep,
 ) -> UserResponse:
     """Make an account and begin a session. 409 when the e-mail has one."""
-    await limits.check_sign_up(address=address)
+    await limits.check_sign_up(request, address=address)
     user = await service.sign_up(body.email, body.password)
     cookie.set(service.open_session(user))
     return UserResponse(id=user.id, email=user.email)
@@ -35,10 +41,15 @@ async def sign_up(
 
 @router.post("/signin")
 async def sign_in(
-    body: SignInRequest, service: AuthServiceDep, limits: RateLimitsDep, address: AddressDep, cookie: SessionCookieDep
+    body: SignInRequest,
+    request: Request,
+    service: AuthServiceDep,
+    limits: RateLimitsDep,
+    address: AddressDep,
+    cookie: SessionCookieDep,
 ) -> UserResponse:
     """Begin a session. 401, in the same words and time, for an unknown e-mail and for a wrong password."""
-    await limits.check_sign_in(email=body.email, address=address)
+    await limits.check_sign_in(request, email=body.email, address=address)
     user = await service.sign_in(body.email, body.password)
     cookie.set(service.open_session(user))
     return UserResponse(id=user.id, email=user.email)
@@ -47,13 +58,14 @@ async def sign_in(
 @router.post("/token")
 async def issue_token(
     form: Annotated[TokenForm, Form()],
+    request: Request,
     service: AuthServiceDep,
     limits: RateLimitsDep,
     address: AddressDep,
     settings: SettingsDep,
 ) -> TokenResponse:
     """A bearer token for programs: no cookie comes with it, and it is not renewed."""
-    await limits.check_sign_in(email=form.username, address=address)
+    await limits.check_sign_in(request, email=form.username, address=address)
     user = await service.sign_in(form.username, form.password)
     return TokenResponse(access_token=service.issue_token(user), expires_in=settings.session_minutes * 60)
 

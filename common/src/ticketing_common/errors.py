@@ -11,6 +11,8 @@
     ├── TooLargeError            413  more bytes than we read
     ├── TooManyRequestsError     429  slower, please (Retry-After)
     └── UnavailableError         503  something we need is away (Retry-After)
+        ├── OverloadedError          we have more to do than we can; not even begun
+        └── DeadlineError            it took longer than a request may
 
 Delivery asks one more question of an error: is it worth trying again? `PermanentError` says no, whatever its kind.
 """
@@ -21,10 +23,12 @@ from typing import ClassVar
 __all__ = [
     "ConcurrentUpdateError",
     "ConflictError",
+    "DeadlineError",
     "FieldError",
     "ForbiddenError",
     "InvalidInputError",
     "NotFoundError",
+    "OverloadedError",
     "PaymentDeclinedError",
     "PermanentError",
     "TicketingError",
@@ -133,6 +137,18 @@ class UnavailableError(_RetryLaterError):
 
     status = 503
     title = "Temporarily unavailable"
+
+
+class OverloadedError(UnavailableError):
+    """Too much is under way already; this was not begun."""
+
+    title = "Too busy right now"
+
+
+class DeadlineError(UnavailableError):
+    """The time of the request is spent, and what had been started for it was given up. It may have had its effect."""
+
+    title = "It took too long"
 
 
 class PermanentError(Exception):

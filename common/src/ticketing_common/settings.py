@@ -40,10 +40,19 @@ class ServiceSettings(BaseSettings):
     cookie_secure: bool = True
     allowed_origins: list[str] = Field(default=["https://ticketing.dev"], description="may send the cookie and write")
 
+    otel_traces_exporter: Literal["none", "otlp", "console"] = Field(
+        default="none", description="where traces go; the other OTEL_… variables are read by OpenTelemetry itself"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=64 * 1024, gt=0)
     overtake_wait_seconds: float = Field(
         default=2.0, ge=0, description="how long a request waits for the event that it overtook"
+    )
+
+    request_seconds: float = Field(default=30.0, gt=0, description="for a request; then it is given up (streams not)")
+    max_in_flight: int = Field(default=1_000, ge=0, description="requests at once, the next is refused; 0: no limit")
+    max_loop_lag_seconds: float = Field(
+        default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
     )
 
     @property

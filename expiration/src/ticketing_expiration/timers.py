@@ -10,7 +10,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry import current_traceparent, get_logger
 
 __all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]
 
@@ -54,8 +54,9 @@ class Timers:
         """Wake a worker at that time, unless a timer of this order is already set; False when Redis is away."""
         if time.monotonic() < self._paused_until:
             return False
+        story = [traceparent] if (traceparent := current_traceparent()) else []
         try:
-            await self._redis.enqueue_job(JOB, order_id, _job_id=order_id, _defer_until=at)
+            await self._redis.enqueue_job(JOB, order_id, *story, _job_id=order_id, _defer_until=at)
         except (RedisError, OSError) as error:
             self._pause(error)
             return False

@@ -22,7 +22,9 @@ from redis.exceptions import RedisError
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
-from ticketing_common.telemetry import configure_logging, get_logger
+from ticketing_common.resilience import background
+from ticketing_common.telemetry import get_logger, handling
+from ticketing_common.web.app import configure_telemetry
 from ticketing_common.web.health import router as health_router
 
 from .repository import DeadlineRepository
@@ -58,11 +60,12 @@ class ExpirationWorker:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """At work inside this block; a job that is under way at its end is put back for another worker."""
-        tasks = [
-            asyncio.create_task(_repeat(self._service.release_due, SWEEP_SECONDS)),
-            asyncio.create_task(_repeat(self._arm_upcoming, REARM_SECONDS)),
-            asyncio.create_task(self._follow_timers()),
-        ]
+        with background():
+            tasks = [
+                asyncio.create_task(_repeat(self._service.release_due, SWEEP_SECONDS)),
+                asyncio.create_task(_repeat(self._arm_upcoming, REARM_SECONDS)),
+                asyncio.create_task(self._follow_timers()),
+            ]
         try:
             yield
         finally:
@@ -70,8 +73,12 @@ class ExpirationWorker:
                 task.cancel()
             await asyncio.wait(tasks, timeout=GRACEFUL_SECONDS)
 
-    async def wake(self, ctx: dict[Any, Any], order_id: str) -> None:
-        """The arq job."""
+    async def wake(self, ctx: dict[Any, Any], order_id: str, traceparent: str | None = None) -> None:
+        """The arq job, in the trace of the request that placed the order; a timer that was set again has none."""
+        with handling("wake", traceparent, {"messaging.system": "arq"}):
+            await self._wake(ctx, order_id)
+
+    async def _wake(self, ctx: dict[Any, Any], order_id: str) -> None:
         try:
             remaining = await self._service.wake(order_id)
         except Exception as error:
@@ -156,7 +163,7 @@ def create_worker(settings: Settings) -> FastAPI:
     Ready means that it can release holds: indexes and stream exist and the bus is there. Redis is not asked for;
     without it releases come up to a second late, and that is no reason to take the worker away.
     """
-    configure_logging(service=settings.service_name, level=settings.log_level)
+    configure_telemetry(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from ticketing_common.testing.servers import NatsServer
 from ticketing_local.data_dir import DataDir
+from ticketing_local.services import SERVICES
 
 pytestmark = pytest.mark.flow
 
@@ -49,6 +51,9 @@ class Stack:
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return ticketing(command, "--data-dir", str(self.folder), *arguments)
 
+    def log(self, process: str) -> list[str]:
+        return (self.folder / "logs" / f"{process}.log").read_text().splitlines()
+
     def state(self) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
         return state
@@ -57,7 +62,7 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("stack"))
-    started = stack.up()
+    started = stack.up(OTEL_TRACES_EXPORTER="console")  # each span is a line of the logs
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         yield stack
@@ -70,6 +75,54 @@ def test_the_story_plays_from_outside(stack: Stack) -> None:
     assert played.returncode == 0, played.stdout
     assert "sold to somebody else" in played.stdout
     assert "✗" not in played.stdout
+
+
+PERSONAL = {
+    "an e-mail address": r"[\w.+-]+@[\w-]+(\.[\w-]+)+",
+    "a token": r"eyJ[\w-]{8,}\.[\w-]+",
+    "a bearer": r"[Bb]earer ",
+    "a password": r"demo tickets|password[\"']?[:=]",
+    "a key of Stripe": r"sk_(test|live)_|whsec_|pi_\w+_secret_",
+}
+
+
+def test_nothing_personal_is_in_the_logs_of_a_whole_story(stack: Stack) -> None:
+    assert stack.run("demo").returncode == 0
+    lines = [line for service in (*SERVICES, "worker") for line in stack.log(service)]
+    assert len(lines) > 100, "spans are among them"
+    found = [(what, line) for line in lines for what, pattern in PERSONAL.items() if re.search(pattern, line)]
+    assert not found, found[:3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "signed in", "email": "ann@example.com"}',
+        '{"error": "DuplicateKeyError(dup key: { email: \\"ann@example.com\\" })"}',
+        '{"headers": "Cookie: session=eyJhbGciOiJFZERTQSJ9.eyJzdWIi"}',
+        '{"client": "pi_3Nabc_secret_xyz"}',
+    ],
+)
+def test_what_is_personal_would_be_found(line: str) -> None:
+    assert any(re.search(pattern, line) for pattern in PERSONAL.values())
+
+
+def test_one_trace_leads_through_all_processes(stack: Stack) -> None:
+    assert stack.run("demo").returncode == 0
+    seen: dict[str, set[str]] = {}
+    begun: set[str] = set()
+    for service in (*SERVICES, "worker"):
+        for line in stack.log(service):
+            span = json.loads(line) if line.startswith("{") else {}
+            trace_id = (span.get("context") or {}).get("trace_id")
+            if trace_id is None:
+                continue
+            seen.setdefault(trace_id, set()).add(service)
+            if span["name"] == "POST /api/orders":
+                begun.add(trace_id)
+    assert begun
+    through = set().union(*(seen[trace_id] for trace_id in begun))
+    assert any({"orders", "tickets", "payments", "expiration"} <= seen[trace_id] for trace_id in begun), through
 
 
 def test_the_demo_data_is_there_and_is_not_made_twice(stack: Stack) -> None:

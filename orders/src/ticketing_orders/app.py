@@ -7,8 +7,9 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import ORDERS
-from ticketing_common.web import RateLimiter, create_service_app
+from ticketing_common.web import create_service_app
 
+from .dependencies import HoldLimits
 from .publishers import order_restated
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .routes import router
@@ -31,7 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         backbone.add_stores(orders, tickets, payments)
         service = OrderService(orders, tickets, payments, settings)
         app.state.service = service
-        app.state.hold_limiter = RateLimiter(settings.rate_limit_holds, name="holds")
+        app.state.hold_limits = HoldLimits(settings)
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(orders, order_restated)
         yield

@@ -5,11 +5,12 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import RateLimiter
+from ticketing_common.web import AddressDep, RateLimiter
 
 from .service import OrderService
+from .settings import Settings
 
-__all__ = ["OrderServiceDep", "limit_holds"]
+__all__ = ["HoldLimits", "OrderServiceDep", "limit_holds"]
 
 
 async def order_service(request: Request) -> OrderService:
@@ -18,10 +19,24 @@ async def order_service(request: Request) -> OrderService:
     return service
 
 
-async def limit_holds(request: Request, user: CurrentUser) -> None:
+class HoldLimits:
+    """So many per user, and more per address: against one person with many accounts."""
+
+    def __init__(self, settings: Settings) -> None:
+        off = settings.rate_limit_holds == "off"
+        self._user = RateLimiter(settings.rate_limit_holds, name="holds")
+        self._address = RateLimiter("off" if off else settings.rate_limit_holds_address, name="holds-address")
+
+    async def check(self, request: Request, *, user_id: str, address: str) -> None:
+        """Count a try to hold a ticket; raises `TooManyRequestsError`."""
+        await self._address.check(request, address)
+        await self._user.check(request, user_id)
+
+
+async def limit_holds(request: Request, user: CurrentUser, address: AddressDep) -> None:
     """Count a try to hold a ticket; raises `TooManyRequestsError`."""
-    limiter: RateLimiter = request.app.state.hold_limiter
-    await limiter.check(user.id)
+    limits: HoldLimits = request.app.state.hold_limits
+    await limits.check(request, user_id=user.id, address=address)
 
 
 OrderServiceDep: TypeAlias = Annotated[OrderService, Depends(order_service)]

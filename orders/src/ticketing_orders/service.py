@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ticketing_common.entity import ID_PATTERN, utc_now
-from ticketing_common.events import PaymentData, PaymentStatus, TicketData, TicketStatus
+from ticketing_common.events import OrderStatus, PaymentData, PaymentStatus, TicketData, TicketStatus
+from ticketing_common.telemetry.metrics import HOLDS_LOST, HOLDS_PLACED, ORDERS_CANCELLED, ORDERS_COMPLETED
 from ticketing_common.web import Page, PageRequest
 
 from .domain import Order
-from .errors import TicketNotFoundError
+from .errors import TicketNotFoundError, TicketReservedError
 from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
 from .repository import OrderRepository, PaymentProjection, TicketProjection, page_keys
 from .settings import Settings
@@ -46,11 +47,17 @@ class OrderService:
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
         order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
-        if order_id is None:
-            await self._orders.add(order, order_created)
-            return order
-        order.id = order_id
-        return await self._orders.add_once(order, order_created)
+        try:
+            if order_id is None:
+                await self._orders.add(order, order_created)
+            else:
+                order.id = order_id
+                order = await self._orders.add_once(order, order_created)
+        except TicketReservedError:
+            HOLDS_LOST.inc()
+            raise
+        HOLDS_PLACED.inc()
+        return order
 
     async def get(self, order_id: str, *, user_id: str) -> Order:
         """A user's own order; raises `OrderNotFoundError` and `OrderForbiddenError`."""
@@ -105,4 +112,21 @@ class OrderService:
         await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
 
     async def _change(self, order_id: str, fact: Callable[[Order], bool], tell: OrderPublisher) -> Order:
-        return await self._orders.update(order_id, lambda order: tell if fact(order) else None)
+        moved = False
+
+        def watched(order: Order) -> OrderPublisher | None:
+            nonlocal moved
+            moved = fact(order)
+            return tell if moved else None
+
+        order = await self._orders.update(order_id, watched)
+        if moved:
+            _count(order)
+        return order
+
+
+def _count(order: Order) -> None:
+    if order.status is OrderStatus.COMPLETE:
+        ORDERS_COMPLETED.inc()
+    elif order.status is OrderStatus.CANCELLED:
+        ORDERS_CANCELLED.labels(str(order.reason)).inc()

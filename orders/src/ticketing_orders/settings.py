@@ -15,5 +15,8 @@ class Settings(EventServiceSettings):
 
     reservation_window_seconds: int = Field(default=900, gt=0, description="how long an unpaid order holds its ticket")
     rate_limit_holds: RateLimit = Field(
-        default="30/minute", description="new orders per user and replica; `off` for load runs"
+        default="30/minute", description="new orders per user and replica; `off` for load runs turns the next off, too"
+    )
+    rate_limit_holds_address: RateLimit = Field(
+        default="300/minute", description="new orders per address and replica; or `off`"
     )

@@ -24,6 +24,7 @@ __all__ = [
     "PaymentNotFoundError",
     "PaymentNotPossibleError",
     "PaymentTransitionError",
+    "StripeAwayError",
     "StripeKeySpentError",
     "StripeUnknownError",
     "WebhookSignatureError",
@@ -101,9 +102,25 @@ class PaymentMethodRefusedError(InvalidInputError):
 class StripeUnknownError(UnavailableError):
     """No definite answer came from Stripe: what was asked may or may not have happened. It is found out later."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        detail: str = "The card processor gave no answer. You are not charged twice when you try again.",
+        *,
+        retry_after_seconds: int = 2,
+    ) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+
+
+class StripeAwayError(StripeUnknownError):
+    """Stripe was not asked: it has not answered for a while, or too many calls wait for it already.
+
+    A kind of the unknown on purpose: an earlier call of the same payment may have been heard, so nothing is decided.
+    """
+
+    def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(
-            "The card processor gave no answer. You are not charged twice when you try again.", retry_after_seconds=2
+            "The card processor is not available at the moment. Your ticket stays held; please try again.",
+            retry_after_seconds=retry_after_seconds,
         )
 
 

@@ -10,7 +10,9 @@ from weakref import WeakValueDictionary
 from ticketing_common.entity import ID_PATTERN, utc_now
 from ticketing_common.errors import TicketingError
 from ticketing_common.events import OrderData, OrderStatus, PaymentEvent, PaymentStatus
+from ticketing_common.resilience import background
 from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
 
 from .domain import (
     OPEN_STATES,
@@ -120,7 +122,8 @@ class PaymentService:
         """Ask Stripe about the payment that the webhook is about; what the webhook said does not matter."""
         if event.payment_id is not None:
             try:
-                await self.advance(event.payment_id, ask=True)
+                with background():
+                    await self.advance(event.payment_id, ask=True)
             except PaymentNotFoundError:
                 log.info("webhook about an unknown payment", event_id=event.id, event_type=event.type)
             except TicketingError as error:
@@ -130,6 +133,10 @@ class PaymentService:
 
     async def reconcile(self) -> None:
         """Find out about everything that is due to be looked at."""
+        with background():
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
         now = utc_now()
         for event in await self._inbox.list_unapplied(now - UNAPPLIED_AFTER, limit=SWEEP_LIMIT):
             await self.apply_webhook(event)
@@ -208,18 +215,20 @@ class PaymentService:
                 return await self._stripe.retrieve(payment.stripe_id)
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
-        moved = False
+        before = payment.status
 
         def watched(current: Payment) -> bool:
-            nonlocal moved
+            nonlocal before
             before = current.status
-            changed = change(current)
-            moved = current.status is not before
-            return changed
+            return change(current)
 
         payment = await self._payments.change(payment.id, watched, _news)
-        if moved:
+        if payment.status is not before:
             log.info("payment moved", payment_id=payment.id, order_id=payment.order_id, status=payment.status.value)
+            if payment.status is PaymentStatus.CAPTURED:
+                CAPTURED_CENTS.labels(payment.currency).inc(payment.amount_cents)
+            elif before is PaymentStatus.CAPTURED:
+                REFUNDED_CENTS.labels(payment.currency).inc(payment.amount_cents)
         return payment
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:

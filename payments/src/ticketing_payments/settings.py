@@ -21,6 +21,12 @@ class Settings(EventServiceSettings):
     stripe_parameter_profile: Literal["stripe", "localstripe"] = Field(
         default="stripe", description="localstripe refuses parameters that it does not know"
     )
-    stripe_timeout_seconds: float = Field(default=10.0, gt=0, description="for one call; then its outcome is unknown")
+    stripe_timeout_seconds: float = Field(default=10.0, gt=0, description="for one try; then its outcome is unknown")
+    stripe_budget_seconds: float = Field(default=20.0, gt=0, description="for one call with its repeats and waits")
+    stripe_repeat_seconds: float = Field(default=0.5, gt=0, description="before the first repeat; doubles, and chance")
+    stripe_places: int = Field(default=48, gt=0, description="calls at once that somebody waits for")
+    stripe_background_places: int = Field(default=24, gt=0, description="calls at once of events and the reconciler")
+    stripe_circuit_failures: int = Field(default=8, gt=0, description="so many tries in a row without an answer, and")
+    stripe_circuit_seconds: float = Field(default=10.0, gt=0, description="for so long Stripe is not asked")
 
     reconcile_seconds: float = Field(default=5.0, gt=0, description="how often Stripe is asked about unsettled ones")

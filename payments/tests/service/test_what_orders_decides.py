@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_payments.errors import (
@@ -128,3 +129,17 @@ async def test_an_order_that_is_told_of_out_of_order_ends_as_its_newest_state_sa
     await story.complete(payment)
     await story.service.follow_order(created)
     assert await story.statuses() == [PaymentStatus.CAPTURED]
+
+
+async def test_money_is_counted_when_it_is_taken_and_when_it_is_given_back(story):
+    def cents(name: str) -> float:
+        return REGISTRY.get_sample_value(name, {"currency": "usd"}) or 0.0
+
+    taken, returned = cents("captured_cents_total"), cents("refunded_cents_total")
+    payment = await story.pay()
+    assert cents("captured_cents_total") == taken
+    await story.complete(payment)
+    await story.complete(payment)  # told again
+    assert cents("captured_cents_total") - taken == payment.amount_cents
+    await story.cancel()
+    assert cents("refunded_cents_total") - returned == payment.amount_cents

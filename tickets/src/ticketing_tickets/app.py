@@ -35,5 +35,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
 
     return create_service_app(
-        settings, title="Tickets", prefix="/api/tickets", routers=[router], assemble=assemble, publishes=TICKETS
+        settings,
+        title="Tickets",
+        prefix="/api/tickets",
+        routers=[router],
+        assemble=assemble,
+        publishes=TICKETS,
+        remembered_path="/api/tickets",
     )

@@ -10,6 +10,7 @@ import nats.js.errors
 from ticketing_common.entity import Entity
 from ticketing_common.events.subjects import SAFETY_NETS
 from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
+from ticketing_common.resilience import background
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, Repository, connect
 from ticketing_common.storage.repository import Publisher as RepositoryPublisher
@@ -120,8 +121,9 @@ class Backbone:
         return sorted(missing)
 
     def start(self) -> None:
-        """Make everything ready, in the background."""
-        self._setup = asyncio.create_task(self._make_ready())
+        """Make everything ready, in the background; all that relays, sweeps and consumes is begun from there."""
+        with background():
+            self._setup = asyncio.create_task(self._make_ready())
 
     async def wait_until_ready(self, seconds: float = 30.0) -> None:
         """Return when nothing is missing; raises TimeoutError."""

@@ -13,7 +13,7 @@ from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import parse_event
 from ticketing_common.messaging import NatsConnection, NotPublishedError, RefusedError, consumer_config, ensure_consumer
 from ticketing_common.storage import DatabaseUnavailableError
-from ticketing_common.telemetry import get_logger, trace_scope
+from ticketing_common.telemetry import get_logger, handling
 from ticketing_common.telemetry.metrics import CONSUMED, CONSUMER_LAG
 
 from .dead_letters import DeadLetters
@@ -68,6 +68,7 @@ class Consumer:
         self._service = service
         self._replicas = replicas
         self.durable = subscription.durable(service)
+        self._traced = {"messaging.system": "nats", "messaging.consumer.group.name": self.durable}
         self._pull: JetStreamContext.PullSubscription | None = None
         self._workers: KeyedWorkers[Msg] = KeyedWorkers(
             self._handle, concurrency=subscription.concurrency, capacity=MAX_IN_HAND
@@ -184,16 +185,19 @@ class Consumer:
     async def _handle(self, message: Msg) -> None:
         traceparent = (message.headers or {}).get("traceparent")
         try:
-            with trace_scope(traceparent):
-                await self._decide(message)
+            name = message.subject.rpartition(".")[0]
+            with handling(f"handle {name}", traceparent, self._traced) as span:
+                outcome = await self._decide(message)
+                span.set_attribute("outcome", outcome)
+            CONSUMED.labels(self._service, self.durable, outcome).inc()
         except asyncio.CancelledError:
             await self._give_back(message)
             raise
         finally:
             self._in_hand.pop(message.reply, None)
 
-    async def _decide(self, message: Msg) -> None:
-        """Handle one message; every way out either acknowledges, puts off, or buries it."""
+    async def _decide(self, message: Msg) -> str:
+        """Handle one message; every way out either acknowledges, puts off, or buries it. Which of them it was."""
         outcome = "handled"
         try:
             event = parse_event(message.subject, message.data)
@@ -216,7 +220,7 @@ class Consumer:
             else:
                 outcome = "put_off"
                 await self._put_off(message, error)
-        CONSUMED.labels(self._service, self.durable, outcome).inc()
+        return outcome
 
     async def _put_off(self, message: Msg, error: Exception) -> None:
         delivery = message.metadata.num_delivered

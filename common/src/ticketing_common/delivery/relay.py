@@ -9,7 +9,7 @@ from typing import Final
 
 from ticketing_common.messaging import Message, NatsConnection, Publisher, RefusedError, Sent
 from ticketing_common.storage import Commit, DatabaseUnavailableError, Lease, Outbox, OutboxEntry
-from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry import Sending, get_logger
 from ticketing_common.telemetry.metrics import OUTBOX_OLDEST, OUTBOX_PARKED, OUTBOX_PENDING, RELAY_PUBLISHED
 
 __all__ = ["Relay"]
@@ -105,18 +105,24 @@ class Relay:
     def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
         """Put all entries on the wire in order; the task waits for the answers and clears the outbox."""
         pairs = [(commit, entry) for commit in commits for entry in commit.entries]
-        sent = self._publisher.send([_message(entry) for _, entry in pairs])
-        task = asyncio.create_task(self._settle(pairs, sent, path))
+        sendings = [Sending(entry.subject.rpartition(".")[0], entry.id, entry.traceparent) for _, entry in pairs]
+        messages = [_message(entry, sending) for (_, entry), sending in zip(pairs, sendings, strict=True)]
+        sent = self._publisher.send(messages)
+        task = asyncio.create_task(self._settle(pairs, sent, sendings, path))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
 
-    async def _settle(self, pairs: Sequence[tuple[Commit, OutboxEntry]], sent: Sequence[Sent], path: str) -> bool:
+    async def _settle(
+        self, pairs: Sequence[tuple[Commit, OutboxEntry]], sent: Sequence[Sent], sendings: Sequence[Sending], path: str
+    ) -> bool:
         """Wait for the broker's answers and remove what it has; True when all of it is out."""
         published: dict[Outbox, dict[str, list[str]]] = {}
         complete = True
         try:
-            for (commit, entry), outcome in zip(pairs, await self._publisher.outcomes(sent), strict=True):
+            outcomes = await self._publisher.outcomes(sent)
+            for (commit, entry), sending, outcome in zip(pairs, sendings, outcomes, strict=True):
+                sending.ended(outcome)
                 if outcome is None:
                     published.setdefault(commit.outbox, {}).setdefault(commit.document_id, []).append(entry.id)
                 elif isinstance(outcome, RefusedError):
@@ -221,6 +227,6 @@ class Relay:
             OUTBOX_PARKED.labels(*labels).set(stats.parked)
 
 
-def _message(entry: OutboxEntry) -> Message:
-    headers = {"traceparent": entry.traceparent} if entry.traceparent else {}
+def _message(entry: OutboxEntry, sending: Sending) -> Message:
+    headers = {"traceparent": sending.traceparent} if sending.traceparent else {}
     return Message(entry.subject, entry.body, entry.id, headers)

@@ -4,9 +4,11 @@ Motor had its end of life on 2026-05-14; its successor, PyMongo's own async clie
 changes over does it here: the names below, and `await` before `aggregate()` and `close()`.
 """
 
+import os
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import motor.frameworks.asyncio
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import (
@@ -21,6 +23,8 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
+
+from .threads import TwoPools
 
 __all__ = [
     "ASCENDING",
@@ -60,13 +64,24 @@ DatabaseUnavailableError = (
 """What the driver raises when the database is away or too slow; a tuple, for `except` and `isinstance`."""
 
 
-def connect(url: str, *, application: str, pool_size: int = 50) -> DatabaseClient:
+THREADS: Final = min(5 * (os.cpu_count() or 1), 20)
+"""For requests, and as many for the background; Motor's own number, but never more than there are connections."""
+POOL_SIZE: Final = 50
+
+
+def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> DatabaseClient:
     """A client for the running event loop; nothing is sent until the first operation.
 
     Writes are acknowledged by a majority and journalled: what was answered with 201 survives the loss of a node.
     The driver retries a write once by itself, safely. Waits are short, since a caller waits too: 3 s to find a server,
     2 s for a free connection, 10 s for an answer.
+
+    Requests and the background each have threads of their own, so that neither waits behind the other's slow queries.
+    Motor does everything in one small pool of threads (10 on two cores), which is what would run out; connections are
+    more than enough for both.
     """
+    if not isinstance(motor.frameworks.asyncio._EXECUTOR, TwoPools):
+        motor.frameworks.asyncio._EXECUTOR = TwoPools(THREADS)  # type: ignore[assignment]  # any Executor will do
     return AsyncIOMotorClient(
         url,
         appname=application,

@@ -1,6 +1,15 @@
 """Sight: structured logs, trace context and metrics."""
 
 from .logs import configure_logging, get_logger
-from .traces import current_trace_id, current_traceparent, trace_scope
+from .traces import Sending, current_trace_id, current_traceparent, handling, recording_provider, trace_scope
 
-__all__ = ["configure_logging", "current_trace_id", "current_traceparent", "get_logger", "trace_scope"]
+__all__ = [
+    "Sending",
+    "configure_logging",
+    "current_trace_id",
+    "current_traceparent",
+    "get_logger",
+    "handling",
+    "recording_provider",
+    "trace_scope",
+]

@@ -1,19 +1,33 @@
-"""The backbone's metrics, in Prometheus' conventions: base units, bounded labels."""
+"""The metrics, in Prometheus' conventions: base units, bounded labels."""
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
+    "CALLS_IN_PROGRESS",
+    "CALLS_REFUSED",
+    "CALLS_REPEATED",
+    "CAPTURED_CENTS",
+    "CIRCUIT_STATE",
     "CONSUMED",
     "CONSUMER_LAG",
     "DEAD_LETTERS",
+    "EVENT_LOOP_LAG",
+    "HOLDS_LOST",
+    "HOLDS_PLACED",
     "HTTP_SECONDS",
+    "ORDERS_CANCELLED",
+    "ORDERS_COMPLETED",
     "OUTBOX_FULL",
     "OUTBOX_OLDEST",
     "OUTBOX_PARKED",
     "OUTBOX_PENDING",
+    "REFUNDED_CENTS",
     "RELAY_PUBLISHED",
+    "REQUESTS_IN_FLIGHT",
+    "REQUESTS_SHED",
+    "STALE_ANSWERS",
 ]
 
 HTTP_SECONDS: Final = Histogram(
@@ -30,3 +44,20 @@ RELAY_PUBLISHED: Final = Counter("relay_published", "Events acknowledged by the 
 CONSUMED: Final = Counter("events_consumed", "Events by what became of them", ["service", "consumer", "outcome"])
 CONSUMER_LAG: Final = Gauge("consumer_lag", "Events in the stream that this consumer has not had", ["consumer"])
 DEAD_LETTERS: Final = Counter("dead_letters", "Events given up and set aside", ["consumer"])
+
+CIRCUIT_STATE: Final = Gauge("circuit_state", "0 closed, 0.5 half open, 1 open: calls are not made", ["circuit"])
+CALLS_REFUSED: Final = Counter("calls_refused", "Calls not made, to spare the other side or us", ["call", "reason"])
+CALLS_REPEATED: Final = Counter("calls_repeated", "Attempts after the first", ["call"])
+CALLS_IN_PROGRESS: Final = Gauge("calls_in_progress", "Places taken in a bulkhead", ["call"])
+
+REQUESTS_IN_FLIGHT: Final = Gauge("requests_in_flight", "Requests begun and not answered, without streams", ["service"])
+REQUESTS_SHED: Final = Counter("requests_shed", "Requests refused at the door, for we are busy", ["service", "reason"])
+EVENT_LOOP_LAG: Final = Gauge("event_loop_lag_seconds", "How late the event loop comes to what is due", ["service"])
+STALE_ANSWERS: Final = Counter("stale_answers", "Answers from memory, as the database was away", ["service"])
+
+HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
+HOLDS_LOST: Final = Counter("holds_lost", "Holds refused, since somebody else was faster")
+ORDERS_COMPLETED: Final = Counter("orders_completed", "Orders paid in time")
+ORDERS_CANCELLED: Final = Counter("orders_cancelled", "Orders that ended without a ticket, by reason", ["reason"])
+CAPTURED_CENTS: Final = Counter("captured_cents", "Money taken", ["currency"])
+REFUNDED_CENTS: Final = Counter("refunded_cents", "Money given back after it was taken", ["currency"])

@@ -1,20 +1,47 @@
 """W3C Trace Context (https://www.w3.org/TR/trace-context/) from the request to the last consumer.
 
 Built on OpenTelemetry's API, which works without an SDK: then nothing is recorded, yet every log line and every event
-of one story bears the same trace id.
+of one story bears the same trace id. Recording is turned on in `tracing`.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import context, trace
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-__all__ = ["current_trace_id", "current_traceparent", "trace_scope"]
+__all__ = [
+    "Sending",
+    "current_trace_id",
+    "current_traceparent",
+    "handling",
+    "record_with",
+    "recording_provider",
+    "trace_scope",
+]
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+
+class _Recording:
+    """Who takes the spans of this process; nobody, and then none are made."""
+
+    provider: TracerProvider | None = None
+    tracer: Tracer | None = None
+
+
+def record_with(provider: TracerProvider | None) -> None:
+    """From now on spans are made with this provider; None: none are."""
+    _Recording.provider = provider
+    _Recording.tracer = provider.get_tracer("ticketing") if provider is not None else None
+
+
+def recording_provider() -> TracerProvider | None:
+    """Whoever takes the spans, for those who make their own."""
+    return _Recording.provider
 
 
 def current_traceparent() -> str | None:
@@ -33,7 +60,7 @@ def current_trace_id() -> str | None:
 @contextmanager
 def trace_scope(traceparent: str | None) -> Iterator[None]:
     """Go on with a caller's trace, or begin a new one when there is none or it is malformed."""
-    extracted = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else context.Context()
+    extracted = _extracted(traceparent)
     if not trace.get_current_span(extracted).get_span_context().is_valid:
         begun = trace.SpanContext(secrets.randbits(128) or 1, secrets.randbits(64) or 1, is_remote=False)
         extracted = trace.set_span_in_context(trace.NonRecordingSpan(begun), context.get_current())
@@ -42,3 +69,56 @@ def trace_scope(traceparent: str | None) -> Iterator[None]:
         yield
     finally:
         context.detach(token)
+
+
+def _extracted(traceparent: str | None) -> context.Context:
+    return _PROPAGATOR.extract({"traceparent": traceparent}, context.Context()) if traceparent else context.Context()
+
+
+@contextmanager
+def handling(name: str, traceparent: str | None, attributes: Mapping[str, str]) -> Iterator[Span]:
+    """Around what is done with a message or a job that came from elsewhere: a span of its sender's trace."""
+    with trace_scope(traceparent):
+        if _Recording.tracer is None:
+            yield trace.INVALID_SPAN
+            return
+        with _Recording.tracer.start_as_current_span(
+            name,
+            kind=SpanKind.CONSUMER,
+            attributes=dict(attributes),
+            # An error's text may quote what was being handled.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            yield span
+
+
+class Sending:
+    """A message on its way: a span from the moment it is sent until the broker has it.
+
+    `traceparent` is what goes with the message, so that whoever handles it goes on from here.
+    """
+
+    __slots__ = ("_span", "traceparent")
+
+    def __init__(self, name: str, message_id: str, traceparent: str | None) -> None:
+        self.traceparent = traceparent
+        self._span: Span | None = None
+        if _Recording.tracer is None or traceparent is None:
+            return
+        self._span = _Recording.tracer.start_span(
+            f"publish {name}",
+            context=_extracted(traceparent),
+            kind=SpanKind.PRODUCER,
+            attributes={"messaging.system": "nats", "messaging.message.id": message_id},
+        )
+        carrier: dict[str, str] = {}
+        _PROPAGATOR.inject(carrier, trace.set_span_in_context(self._span, context.Context()))
+        self.traceparent = carrier.get("traceparent", traceparent)
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """The broker has it, or does not (`error`, by its kind)."""
+        if self._span is not None:
+            if error is not None:
+                self._span.set_status(StatusCode.ERROR, type(error).__name__)
+            self._span.end()

@@ -70,6 +70,7 @@ def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identi
         "cookie_secure": False,
         "allowed_origins": ["http://testserver"],
         "overtake_wait_seconds": 0.3,
+        "max_loop_lag_seconds": 0,  # one loop runs the service, its neighbours and the test
         "log_level": "warning",
     }
 

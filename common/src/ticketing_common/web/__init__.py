@@ -3,10 +3,11 @@
 from .app import create_service_app
 from .idempotency import CreationId
 from .pagination import Page, PageRequest, link_next
-from .rate_limit import RateLimit, RateLimiter
+from .rate_limit import AddressDep, RateLimit, RateLimiter
 from .schemas import ApiModel, Id, Price, RequestModel, from_cents
 
 __all__ = [
+    "AddressDep",
     "ApiModel",
     "CreationId",
     "Id",

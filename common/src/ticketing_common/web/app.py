@@ -1,25 +1,30 @@
 """The one factory that all five services are made with."""
 
+import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
-from ticketing_common.telemetry import configure_logging
+from ticketing_common.telemetry import configure_logging, recording_provider
 
 from .body_limit import BodyLimitMiddleware
+from .deadline import DeadlineMiddleware
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
+from .last_answers import LastAnswersMiddleware
+from .load_shedding import LoadSheddingMiddleware, LoopLag
 from .request_scope import RequestScopeMiddleware
 
-__all__ = ["Assemble", "create_service_app"]
+__all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 
 Assemble = Callable[[FastAPI, Backbone], AbstractAsyncContextManager[None]]
 """Joins a service's parts when the event loop runs: repositories, use cases (into `app.state`), subscriptions."""
@@ -33,13 +38,16 @@ def create_service_app(
     routers: Sequence[APIRouter] = (),
     prefix: str | None = None,
     publishes: str | None = None,
+    remembered_path: str | None = None,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
 
     `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
-    without one there are none.
+    without one there are none. The list at `remembered_path`, the same for everybody, is answered from memory while the
+    database is away.
     """
-    configure_logging(service=settings.service_name, level=settings.log_level)
+    configure_telemetry(settings)
+    lag = LoopLag(settings.service_name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -47,7 +55,7 @@ def create_service_app(
         app.state.backbone = backbone
         app.state.idempotency_keys = IdempotencyKeys(backbone.collection("idempotency_keys"))
         backbone.add_stores(app.state.idempotency_keys)
-        async with assemble(app, backbone):
+        async with assemble(app, backbone), lag.measured():
             backbone.start()
             try:
                 yield
@@ -62,12 +70,26 @@ def create_service_app(
         openapi_url=f"{prefix}/openapi.json" if prefix else None,
         docs_url=f"{prefix}/docs" if prefix else None,
         redoc_url=None,
+        telemetry=_telemetry(),
         responses={"4XX": {"model": Problem, "description": "RFC 9457 problem details"}},
         generate_unique_id_function=_operation_id,
         # Outermost first: what is raised inside any of them is rendered by the second.
         middleware=[
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
+            *(
+                [Middleware(LastAnswersMiddleware, service=settings.service_name, path=remembered_path)]
+                if remembered_path
+                else []
+            ),
+            Middleware(
+                LoadSheddingMiddleware,
+                service=settings.service_name,
+                max_in_flight=settings.max_in_flight,
+                max_lag_seconds=settings.max_loop_lag_seconds,
+                lag=lag,
+            ),
+            Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
             Middleware(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
@@ -81,6 +103,27 @@ def create_service_app(
     for router in routers:
         app.include_router(router, prefix=prefix or "")
     return app
+
+
+def configure_telemetry(settings: ServiceSettings) -> None:
+    """Logs always; traces when they are to go somewhere, and otherwise nothing of them is even imported."""
+    configure_logging(service=settings.service_name, level=settings.log_level)
+    if settings.otel_traces_exporter != "none" and recording_provider() is None:
+        tracing = importlib.import_module("ticketing_common.telemetry.tracing")
+        tracing.start_tracing(service=settings.service_name, exporter=settings.otel_traces_exporter)
+
+
+def _telemetry() -> TelemetryConfig:
+    """The framework's own spans: one a request, none for probes; its metrics and logs are ours already."""
+    provider = recording_provider()
+    return {
+        "tracing": provider is not None,
+        "tracer_provider": provider,
+        "operation_spans": False,
+        "metrics": False,
+        "logs": False,
+        "exclude": lambda scope: scope["path"] in {"/healthz", "/readyz", "/metrics"},
+    }
 
 
 def _operation_id(route: APIRoute) -> str:

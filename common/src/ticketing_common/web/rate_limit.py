@@ -1,17 +1,22 @@
-"""Slower, please: a moving window per caller, kept in this replica's memory."""
+"""Slower, please: a moving window per caller, kept in this replica's memory, and told in every answer."""
 
 import math
 import time
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, TypeAlias
 
+from fastapi import Depends, Request
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import AfterValidator
+from starlette.types import Scope
 
 from ticketing_common.errors import TooManyRequestsError
 
-__all__ = ["RateLimit", "RateLimiter"]
+__all__ = ["AddressDep", "RateLimit", "RateLimiter", "rate_limit_headers"]
+
+_STATE = "rate_limit"
 
 
 def _check(value: str) -> str:
@@ -35,10 +40,50 @@ class RateLimiter:
         self._name = name
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    async def check(self, *keys: str) -> None:
-        """Count one use; raises `TooManyRequestsError` with the seconds until the next is allowed."""
-        if self._item is None or await self._limiter.hit(self._item, self._name, *keys):
+    async def check(self, request: Request, *keys: str) -> None:
+        """Count one use, and leave word of it for the answer, whatever that will be.
+
+        Raises `TooManyRequestsError` with the seconds until the next is allowed.
+        """
+        if self._item is None:
             return
+        allowed = await self._limiter.hit(self._item, self._name, *keys)
         stats = await self._limiter.get_window_stats(self._item, self._name, *keys)
         wait = max(1, math.ceil(stats.reset_time - time.time()))
-        raise TooManyRequestsError(f"Try again in {wait} s.", retry_after_seconds=wait)
+        self._tell(request, remaining=stats.remaining if allowed else 0, reset_seconds=wait)
+        if not allowed:
+            raise TooManyRequestsError(f"Try again in {wait} s.", retry_after_seconds=wait)
+
+    def _tell(self, request: Request, *, remaining: int, reset_seconds: int) -> None:
+        """Of several limits the nearest is told: the one that leaves the fewest."""
+        told: dict[str, str] | None = getattr(request.state, _STATE, None)
+        if self._item is None or (told is not None and int(told["RateLimit-Remaining"]) <= remaining):
+            return
+        request.state.rate_limit = {
+            "RateLimit-Limit": str(self._item.amount),
+            "RateLimit-Remaining": str(remaining),
+            "RateLimit-Reset": str(reset_seconds),
+            "RateLimit-Policy": f"{self._item.amount};w={self._item.get_expiry()}",
+        }
+
+
+def rate_limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """What is told of it (IETF draft ratelimit-headers, with a header each, as up to draft 07 and in wide use)."""
+    told: dict[str, str] = scope.get("state", {}).get(_STATE, {})
+    return [(name.lower().encode(), value.encode()) for name, value in told.items()]
+
+
+async def address(request: Request) -> str:
+    """Where the request comes from, for counting: an IPv4 address, or the /64 that one IPv6 customer has to himself.
+
+    Behind a proxy it is the client's only if the server trusts the proxy (uvicorn's `--forwarded-allow-ips`).
+    """
+    host = request.client.host if request.client else ""
+    try:
+        parsed = ip_address(host)
+    except ValueError:
+        return host
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else host
+
+
+AddressDep: TypeAlias = Annotated[str, Depends(address)]

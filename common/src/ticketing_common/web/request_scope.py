@@ -1,13 +1,20 @@
 """Around every request: its trace, and how long it took by route."""
 
 import time
+from contextlib import nullcontext
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticketing_common.telemetry import trace_scope
+from ticketing_common.telemetry import current_trace_id, trace_scope
 from ticketing_common.telemetry.metrics import HTTP_SECONDS
 
+from .rate_limit import rate_limit_headers
+
 __all__ = ["RequestScopeMiddleware"]
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Whoever sends another may call it what he likes, and every label is a time series."""
 
 
 class RequestScopeMiddleware:
@@ -23,6 +30,7 @@ class RequestScopeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})  # one for all who look into it, further in too
         status = 500
         began = time.perf_counter()
 
@@ -30,17 +38,21 @@ class RequestScopeMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if told := rate_limit_headers(scope):
+                    message = {**message, "headers": [*message.get("headers", ()), *told]}
             await send(message)
 
         traceparent = next(
             (value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None
         )
         try:
-            with trace_scope(traceparent):
+            # Where the framework records a span it has taken the caller's trace already, and that span is current.
+            with nullcontext() if "fastapi.telemetry" in scope and current_trace_id() else trace_scope(traceparent):
                 await self._app(scope, receive, watch)
         finally:
             route = self._template(scope)
-            HTTP_SECONDS.labels(self._service, scope["method"], route, status).observe(time.perf_counter() - began)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            HTTP_SECONDS.labels(self._service, method, route, status).observe(time.perf_counter() - began)
 
     def _template(self, scope: Scope) -> str:
         """`/api/tickets/{id}`; the framework knows a route only relative to its router."""

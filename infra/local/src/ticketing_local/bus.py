@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import nats
 import nats.errors
@@ -13,20 +13,18 @@ import typer
 from nats.aio.client import Client
 
 from .console import fail
-from .data_dir import DataDir, repository_root
+from .data_dir import DataDirOption, data_dir_of
 
 __all__ = ["DataDirOption", "age_text", "connect", "on_bus"]
 
 CONNECT_SECONDS: Final = 5.0
-
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="The stack's data directory [.local]")]
 
 
 def _nats_url(data_dir: Path | None) -> str:
     """`NATS_URL`, or the running stack's."""
     if os.environ.get("NATS_URL"):
         return os.environ["NATS_URL"]
-    data = DataDir(data_dir or repository_root() / ".local")
+    data = data_dir_of(data_dir)
     state = data.read_state()
     if state is None or not data.is_running() or "nats" not in state.addresses:
         fail("Nothing is running here. Start it with `make up`, or set NATS_URL.")

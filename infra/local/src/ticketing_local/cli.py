@@ -17,10 +17,11 @@ from ticketing_common.testing.servers import ServerStartError
 
 from .audit.command import audit_command
 from .console import console, fail
-from .data_dir import AlreadyRunningError, DataDir, StackState, repository_root
+from .data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
 from .dead_letters import dead_letters_app
 from .demo import StoryError, play
 from .events import events_app
+from .fault_desk import fault_app
 from .logs import show_logs
 from .report import is_alive, print_addresses, print_status, print_status_json
 from .resync import resync
@@ -28,12 +29,14 @@ from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
 from .supervisor import supervise
+from .watching import watch_status
 
 __all__ = ["main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole marketplace on one machine.")
 
 app.add_typer(events_app, name="events")
+app.add_typer(fault_app, name="fault")
 app.add_typer(dead_letters_app, name="dead-letters")
 app.command()(resync)
 app.command("audit")(audit_command)
@@ -42,17 +45,6 @@ SHORT_WINDOW_SECONDS: Final = 15
 DEMO_WINDOW_SECONDS: Final = 4
 STOP_SECONDS: Final = 40
 EXIT_SECONDS: Final = 3
-
-
-def _default_data_dir() -> Path:
-    return repository_root() / ".local"
-
-
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where the stack keeps its data [.local]")]
-
-
-def _data(path: Path | None) -> DataDir:
-    return DataDir(path or _default_data_dir())
 
 
 @app.command()
@@ -64,7 +56,7 @@ def up(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget all data first")] = False,
 ) -> None:
     """Start everything; Ctrl-C stops it again."""
-    data = _data(data_dir)
+    data = data_dir_of(data_dir)
     if sys.platform == "win32":
         fail("Windows is not supported; run it inside WSL 2.")
     if data.is_running():
@@ -123,7 +115,7 @@ def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
 @app.command()
 def down(data_dir: DataDirOption = None) -> None:
     """Stop what runs; its data stays."""
-    data = _data(data_dir)
+    data = data_dir_of(data_dir)
     state = data.read_state()
     if not data.is_running() or state is None:
         console.print("Nothing is running here.")
@@ -146,9 +138,13 @@ def down(data_dir: DataDirOption = None) -> None:
 def status(
     data_dir: DataDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: addresses and processes")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Live: rates, p99, what waits, what is broken")] = False,
+    rounds: Annotated[int | None, typer.Option(help="With --watch: so many looks, one a second", min=1)] = None,
 ) -> None:
     """Show each process; exit 0 when all of them run, 1 when something died, 3 when nothing runs."""
-    data = _data(data_dir)
+    data = data_dir_of(data_dir)
+    if watch:
+        raise typer.Exit(watch_status(data, rounds=rounds))
     show = print_status_json if as_json else print_status
     raise typer.Exit(show(data.read_state(), running=data.is_running()))
 
@@ -161,7 +157,7 @@ def logs(
     data_dir: DataDirOption = None,
 ) -> None:
     """Show the last lines that a process wrote."""
-    data = _data(data_dir)
+    data = data_dir_of(data_dir)
     raise typer.Exit(show_logs(data.logs, service, follow=follow, lines=lines))
 
 
@@ -175,7 +171,7 @@ def _running_state(data: DataDir) -> StackState:
 @app.command()
 def seed(data_dir: DataDirOption = None) -> None:
     """Make the demo accounts and listings, where they are missing."""
-    data = _data(data_dir)
+    data = data_dir_of(data_dir)
     state = _running_state(data)
     data.seeded.unlink(missing_ok=True)
     try:
@@ -196,7 +192,7 @@ def demo(
     A running stack whose holds last longer than 15 s is left alone: the demo then starts one of its own, without a
     client, with holds of a few seconds, and removes it afterwards.
     """
-    data = _data(data_dir)
+    data = data_dir_of(data_dir)
     state = data.read_state()
     try:
         if base_url is not None:

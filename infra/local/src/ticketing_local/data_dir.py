@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Annotated, Final, Literal
 
-__all__ = ["AlreadyRunningError", "DataDir", "StackState", "repository_root"]
+import typer
+
+__all__ = ["AlreadyRunningError", "DataDir", "DataDirOption", "StackState", "data_dir_of", "repository_root"]
 
 
-OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "seeded", "state.json")
+OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "seeded", "state.json", "fault.json")
 PROBE_SECONDS: Final = 0.5
 
 
@@ -38,6 +40,8 @@ class StackState:
     processes: dict[str, int] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
     reservation_window_seconds: int = 900
+    faults: list[str] = field(default_factory=list)
+    fault_answer: dict[str, str] = field(default_factory=dict)
 
 
 class DataDir:
@@ -110,6 +114,14 @@ class DataDir:
             return StackState(**json.loads((self.path / "state.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where the stack keeps its data [.local]")]
+
+
+def data_dir_of(path: Path | None) -> DataDir:
+    """The one that was asked for, or the checkout's own."""
+    return DataDir(path or repository_root() / ".local")
 
 
 def _try_lock(file: IO[str], kind: int) -> bool:

@@ -64,6 +64,8 @@ def print_status(state: StackState | None, *, running: bool) -> int:
         )
     console.print(f"{state.phase}: {state.message}" if state.phase != "ready" else "ready")
     console.print(table)
+    if state.faults:
+        console.print(f"[yellow]broken on purpose:[/] {', '.join(state.faults)} (`ticketing fault off`)")
     return _exit_status(state, running=running)
 
 

@@ -116,7 +116,7 @@ class Stack:
         for service in services:
             service.wait_until_ready()
             progress(service.name, "ready")
-        self.state.addresses.update({name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES})
+        self.state.addresses.update({name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
         if "STRIPE_API_BASE" not in os.environ:
             register_webhook(servers["stripe"], f"{self.state.addresses['payments']}/api/payments/webhook", keys)
         if client_port is not None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ticketing_common.entity import utc_now
 from ticketing_local.console import console
-from ticketing_local.data_dir import DataDir, repository_root
+from ticketing_local.data_dir import data_dir_of
 
 from .addresses import AuditAddresses, MissingAddressError
 from .examination import GRACE_SECONDS, Report, examine
@@ -85,7 +85,7 @@ def _addresses(data_dir: Path | None, *, as_json: bool) -> AuditAddresses:
         _fail(str(error), as_json=as_json)
     if named is not None:
         return named
-    data = DataDir(data_dir or repository_root() / ".local")
+    data = data_dir_of(data_dir)
     state = data.read_state()
     if state is None or not data.is_running() or not {"mongo", "nats", "stripe"} <= state.addresses.keys():
         _fail("Nothing is running here. Start it with `make up`, or name the databases, see --help.", as_json=as_json)

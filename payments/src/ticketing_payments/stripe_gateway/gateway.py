@@ -6,12 +6,14 @@ authorised by the mere attempt to find out.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, Self
+from uuid import uuid4
 
 import stripe
+from stripe import RequestOptions
 from stripe.params import (
     PaymentIntentCancelParams,
     PaymentIntentConfirmParams,
@@ -20,18 +22,18 @@ from stripe.params import (
 )
 
 from ticketing_common.telemetry import get_logger
-
-from .domain import Decline, Intent, IntentState, Payment, StripeEvent
-from .errors import (
+from ticketing_payments.domain import Decline, Intent, IntentState, Payment, StripeEvent
+from ticketing_payments.errors import (
     CardDeclinedError,
     PaymentMethodRefusedError,
     StripeKeySpentError,
-    StripeUnknownError,
     WebhookSignatureError,
 )
-from .settings import Settings
+from ticketing_payments.settings import Settings
 
-__all__ = ["StripeGateway"]
+from .calls import StripeCalls, unknown, was_replayed
+
+__all__ = ["API_VERSION", "StripeGateway"]
 
 log = get_logger(__name__)
 
@@ -54,13 +56,13 @@ DECLINED_WITHOUT_REASON: Final = "Your card was declined."
 
 @dataclass(frozen=True)
 class _Profile:
-    """What is sent beyond the necessary, and how often the client library repeats a call by itself."""
+    """What is sent beyond the necessary, and whether a call may be repeated."""
 
     names_methods: bool
     confirm: PaymentIntentConfirmParams
     cancel: PaymentIntentCancelParams
     refund: RefundCreateParams
-    retries: int
+    may_repeat: bool
 
 
 _PROFILES: Final[Mapping[str, _Profile]] = {
@@ -71,10 +73,10 @@ _PROFILES: Final[Mapping[str, _Profile]] = {
         confirm={"use_stripe_sdk": True},
         cancel={"cancellation_reason": "abandoned"},
         refund={"reason": "requested_by_customer"},
-        retries=2,
+        may_repeat=True,
     ),
     # The double refuses parameters that it does not know, and has no idempotency keys that would make repeating safe.
-    "localstripe": _Profile(names_methods=False, confirm={}, cancel={}, refund={}, retries=0),
+    "localstripe": _Profile(names_methods=False, confirm={}, cancel={}, refund={}, may_repeat=False),
 }
 
 
@@ -82,14 +84,16 @@ class StripeGateway:
     """Each call returns what Stripe says of the PaymentIntent then.
 
     All raise `StripeUnknownError` when no definite answer came: a timeout, a lost connection, an error on Stripe's
-    side, or a refusal that is no fault of the buyer (a wrong key, say).
+    side, or a refusal that is no fault of the buyer (a wrong key, say); its kind `StripeAwayError` when Stripe was not
+    even asked.
     """
 
-    def __init__(self, client: stripe.StripeClient, *, webhook_secret: str, profile: str) -> None:
+    def __init__(self, client: stripe.StripeClient, settings: Settings) -> None:
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
-        self._webhook_secret = webhook_secret
-        self._profile = _PROFILES[profile]
+        self._webhook_secret = settings.stripe_webhook_secret.get_secret_value()
+        self._profile = _PROFILES[settings.stripe_parameter_profile]
+        self._calls = StripeCalls(settings, may_repeat=self._profile.may_repeat)
 
     @classmethod
     @asynccontextmanager
@@ -102,15 +106,11 @@ class StripeGateway:
             settings.stripe_key.get_secret_value(),
             http_client=http_client,
             stripe_version=API_VERSION,
-            max_network_retries=_PROFILES[settings.stripe_parameter_profile].retries,
+            max_network_retries=0,  # one layer repeats, and that is `StripeCalls`
             base_addresses={"api": settings.stripe_api_base} if settings.stripe_api_base else {},
         )
         try:
-            yield cls(
-                client,
-                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
-                profile=settings.stripe_parameter_profile,
-            )
+            yield cls(client, settings)
         finally:
             await http_client.close_async()  # type: ignore[no-untyped-call]  # stripe left it untyped
 
@@ -131,7 +131,9 @@ class StripeGateway:
         if payment.payment_method_id is not None:
             params["payment_method"] = payment.payment_method_id
         try:
-            return _intent(await self._intents.create_async(params, {"idempotency_key": payment.idempotency_key}))
+            return await self._make(
+                lambda: self._intents.create_async(params, {"idempotency_key": payment.idempotency_key}), payment.id
+            )
         except stripe.CardError as error:
             decline = _decline(error)
             raise CardDeclinedError(decline.message, decline.code) from None
@@ -139,21 +141,26 @@ class StripeGateway:
             log.info("stripe refuses to begin", payment_id=payment.id, code=error.code, param=error.param)
             raise PaymentMethodRefusedError(error.user_message or "This payment method is not accepted.") from None
         except stripe.StripeError as error:
-            if (error.http_status or 0) >= 500 and (error.headers or {}).get("idempotent-replayed") == "true":
+            if was_replayed(error):
                 raise StripeKeySpentError from None
-            _unknown(error, payment.id)
+            raise
 
     async def retrieve(self, intent_id: str) -> Intent:
         """What Stripe says now."""
         try:
-            return _intent(await self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}))
+            return await self._make(
+                lambda: self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}), intent_id
+            )
         except stripe.StripeError as error:
-            _unknown(error, intent_id)
+            unknown(error, intent_id)
 
     async def confirm(self, intent_id: str) -> Intent:
-        """Ask the bank. Stripe itself refuses to do so twice, so no key of ours is needed."""
+        """Ask the bank. Stripe itself refuses to do so twice, so a key is needed for the attempts of this call only."""
+        key = _any_key()
         try:
-            return _intent(await self._intents.confirm_async(intent_id, self._profile.confirm))
+            return await self._make(
+                lambda: self._intents.confirm_async(intent_id, self._profile.confirm, key), intent_id
+            )
         except stripe.CardError as error:
             return Intent(intent_id, IntentState.DECLINED, decline=_decline(error))
         except stripe.InvalidRequestError as error:
@@ -163,16 +170,17 @@ class StripeGateway:
                 return Intent(intent_id, IntentState.DECLINED, decline=_decline(error))
             return intent
         except stripe.StripeError as error:
-            _unknown(error, intent_id)
+            unknown(error, intent_id)
 
     async def capture(self, payment: Payment) -> Intent:
         """Take what is set aside; with the same key every time. AUTHORIZED with a `decline`: refused for good."""
         intent_id = str(payment.stripe_id)
         try:
-            return _intent(
-                await self._intents.capture_async(
+            return await self._make(
+                lambda: self._intents.capture_async(
                     intent_id, options={"idempotency_key": f"{payment.idempotency_key}:capture"}
-                )
+                ),
+                intent_id,
             )
         except (stripe.CardError, stripe.InvalidRequestError) as error:
             intent = await self.retrieve(intent_id)
@@ -180,16 +188,17 @@ class StripeGateway:
                 return Intent(intent_id, IntentState.AUTHORIZED, decline=_decline(error))
             return intent
         except stripe.StripeError as error:
-            _unknown(error, intent_id)
+            unknown(error, intent_id)
 
     async def cancel(self, intent_id: str) -> Intent:
         """Let go of what is set aside, and make sure that nothing more comes of it."""
+        key = _any_key()
         try:
-            return _intent(await self._intents.cancel_async(intent_id, self._profile.cancel))
+            return await self._make(lambda: self._intents.cancel_async(intent_id, self._profile.cancel, key), intent_id)
         except stripe.InvalidRequestError:
             return await self.retrieve(intent_id)  # cancelled before, or captured: then a refund is due
         except stripe.StripeError as error:
-            _unknown(error, intent_id)
+            unknown(error, intent_id)
 
     async def refund(self, payment: Payment) -> Intent:
         """Give back everything that was captured, once."""
@@ -199,10 +208,16 @@ class StripeGateway:
             return intent
         params: RefundCreateParams = {**self._profile.refund, "payment_intent": intent_id}
         try:
-            await self._refunds.create_async(params, {"idempotency_key": f"{payment.idempotency_key}:refund"})
+            await self._calls.make(
+                lambda: self._refunds.create_async(params, {"idempotency_key": f"{payment.idempotency_key}:refund"}),
+                about=intent_id,
+            )
         except stripe.StripeError as error:
-            _unknown(error, intent_id)
+            unknown(error, intent_id)
         return Intent(intent_id, IntentState.REFUNDED)
+
+    async def _make(self, call: Callable[[], Awaitable[stripe.PaymentIntent]], about: str) -> Intent:
+        return _intent(await self._calls.make(call, about=about))
 
     def read_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
         """Check the signature over the raw bytes, not older than 5 minutes (https://docs.stripe.com/webhooks).
@@ -249,14 +264,6 @@ def _reason(problem: object) -> Decline:
     return Decline(getattr(problem, "message", None) or DECLINED_WITHOUT_REASON, code)
 
 
-def _unknown(error: stripe.StripeError, about: str) -> NoReturn:
-    # Only names: the error's text may quote what was sent.
-    log.warning(
-        "no definite answer from stripe",
-        about=about,
-        kind=type(error).__name__,
-        status=error.http_status,
-        code=error.code,
-        request_id=error.request_id,
-    )
-    raise StripeUnknownError from None
+def _any_key() -> RequestOptions:
+    """For a call that Stripe refuses to do twice anyhow: so that an answer that got lost is given again."""
+    return {"idempotency_key": str(uuid4())}

@@ -1,0 +1,40 @@
+"""A bulkhead: so many calls at a time from one compartment, and no more, so that a slow neighbour floods only that."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED
+
+from .refusals import NotAskedError
+
+__all__ = ["Bulkhead", "BulkheadFullError"]
+
+
+class BulkheadFullError(NotAskedError):
+    """All places are taken, and none became free in time."""
+
+
+class Bulkhead:
+    """A number of places; whoever finds them taken waits in line for a short while."""
+
+    def __init__(self, name: str, *, places: int, wait_seconds: float) -> None:
+        self.name = name
+        self._places = asyncio.Semaphore(places)
+        self._wait_seconds = wait_seconds
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Around one call. Raises `BulkheadFullError` instead of making it."""
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            CALLS_REFUSED.labels(self.name, "bulkhead_full").inc()
+            raise BulkheadFullError(f"{self.name}: too many calls wait already.", retry_after_seconds=1) from None
+        CALLS_IN_PROGRESS.labels(self.name).inc()
+        try:
+            yield
+        finally:
+            CALLS_IN_PROGRESS.labels(self.name).dec()
+            self._places.release()

@@ -1,0 +1,64 @@
+"""Recording of traces: where they go, and what of the libraries is recorded with them. Imported only when turned on.
+
+How much is sampled is OpenTelemetry's own setting (`OTEL_TRACES_SAMPLER=parentbased_traceidratio`,
+`OTEL_TRACES_SAMPLER_ARG=0.05`), and so are the details of the export (`OTEL_EXPORTER_OTLP_…`).
+"""
+
+from importlib.metadata import entry_points
+from typing import Any, Final, Literal
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+from opentelemetry.trace import StatusCode
+
+from .traces import record_with
+
+__all__ = ["TraceExporter", "provider_with", "start_tracing", "turn_off", "turn_on"]
+
+TraceExporter = Literal["otlp", "console"]
+
+INSTRUMENTED: Final = frozenset({"pymongo", "redis", "httpx"})
+"""Libraries whose own instrumentation is used where it is installed: with the service that uses the library."""
+
+
+def start_tracing(*, service: str, exporter: TraceExporter) -> None:
+    """Record this process's spans. `console` prints each as it ends, one JSON object a line, beside the logs."""
+    processor: SpanProcessor
+    if exporter == "otlp":
+        processor = BatchSpanProcessor(OTLPSpanExporter())
+    else:
+        processor = SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n"))
+    turn_on(provider_with(processor, service=service))
+
+
+def provider_with(processor: SpanProcessor, *, service: str) -> TracerProvider:
+    """Names the service on every span and hands them on."""
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    provider.add_span_processor(processor)
+    return provider
+
+
+def turn_on(provider: TracerProvider) -> None:
+    """Make spans with it, ours and those of the libraries."""
+    record_with(provider)
+    for found in _instrumentors():
+        found.instrument(tracer_provider=provider, skip_dep_check=True, failed_hook=_name_only)
+
+
+def turn_off() -> None:
+    """Make none."""
+    record_with(None)
+    for found in _instrumentors():
+        found.uninstrument()
+
+
+def _instrumentors() -> list[Any]:
+    group = entry_points(group="opentelemetry_instrumentor")
+    return [found.load()() for found in group if found.name in INSTRUMENTED]
+
+
+def _name_only(span: Span, event: Any) -> None:
+    """The database's message may quote what was stored (a duplicate key is an e-mail address); its code does not."""
+    span.set_status(StatusCode.ERROR, str(event.failure.get("codeName", "error")))

@@ -1,0 +1,103 @@
+"""What was answered last, for the time in which it cannot be asked: a list a few minutes old is better than none."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ticketing_common.errors import DeadlineError, OverloadedError
+from ticketing_common.storage import DatabaseUnavailableError
+from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import STALE_ANSWERS
+
+from .responses import ends_answer
+
+__all__ = ["LastAnswersMiddleware"]
+
+log = get_logger(__name__)
+
+REMEMBERED: Final = 200
+"""Answers; a page of 20 tickets has about 8 KB."""
+MAX_BODY_BYTES: Final = 64 * 1024
+PATIENCE_SECONDS: Final = 2.0
+"""So long is a new answer waited for when there is an old one: a database that hangs takes 10 s to say so."""
+KEPT_HEADERS: Final = frozenset({b"content-type", b"link"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    at: float
+
+
+class LastAnswersMiddleware:
+    """Remembers what GET answered for one path, by query, and repeats it while the database is away.
+
+    For lists that are the same for everybody, since nothing of the caller is part of the key. A repeated answer says
+    so: `Age` (RFC 9111 §5.1) and `Warning: 110` (RFC 7234 §5.5.1, which clients still know). What was never asked for
+    here is a 503, as everything else.
+    """
+
+    def __init__(self, app: ASGIApp, *, service: str, path: str) -> None:
+        self._app = app
+        self._service = service
+        self._path = path
+        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != self._path:
+            await self._app(scope, receive, send)
+            return
+        query: bytes = scope["query_string"]
+        known = self._answers.get(query)
+        started: Message | None = None
+        body = bytearray()
+        sent = False
+
+        async def remember(message: Message) -> None:
+            nonlocal started, sent
+            if message["type"] == "http.response.start":
+                started = message
+            else:
+                body.extend(message.get("body", b""))
+                if ends_answer(message) and started is not None and started["status"] == 200:
+                    self._keep(query, started, bytes(body))
+            clock.reschedule(None)
+            sent = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS if known else None) as clock:
+                await self._app(scope, receive, remember)
+        except (*DatabaseUnavailableError, DeadlineError, OverloadedError, TimeoutError) as error:
+            if sent or known is None:
+                raise
+            await self._repeat(known, error, send)
+
+    def _keep(self, query: bytes, start: Message, body: bytes) -> None:
+        if len(body) > MAX_BODY_BYTES:
+            return
+        headers = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
+        self._answers[query] = _Answer(headers, body, time.monotonic())
+        self._answers.move_to_end(query)
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+
+    async def _repeat(self, known: _Answer, error: BaseException, send: Send) -> None:
+        age = int(time.monotonic() - known.at)
+        STALE_ANSWERS.labels(self._service).inc()
+        log.warning("answered from memory", path=self._path, age_seconds=age, error=type(error).__name__)
+        headers = [
+            *known.headers,
+            (b"content-length", str(len(known.body)).encode()),
+            (b"age", str(age).encode()),
+            (b"warning", b'110 - "Response is Stale"'),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": known.body})

@@ -1,0 +1,76 @@
+"""Recording is off unless asked for, and then nothing of it is even imported."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from opentelemetry.trace import StatusCode
+
+from ticketing_common.telemetry import Sending, current_trace_id, handling
+from ticketing_common.testing.spans import recorded_spans
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE_ID = PARENT.split("-")[1]
+
+MAKE_AN_APP = """
+import sys
+from ticketing_common.settings import ServiceSettings
+from ticketing_common.testing.apps import Identity
+from ticketing_common.web import create_service_app
+
+settings = ServiceSettings(
+    service_name="things",
+    mongo_url="mongodb://nowhere",
+    jwt_public_keys=[Identity().public_key_pem],
+    otel_traces_exporter=sys.argv[1],
+)
+create_service_app(settings, title="Things", assemble=lambda app, backbone: None)
+print([name for name in sys.modules if name.startswith("opentelemetry.sdk.trace")] != [])
+"""
+
+
+@pytest.mark.parametrize(("exporter", "imported"), [("none", "False"), ("console", "True"), ("otlp", "True")])
+def test_what_is_off_is_not_imported(exporter: str, imported: str) -> None:
+    made = subprocess.run([sys.executable, "-c", MAKE_AN_APP, exporter], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.strip() == imported
+
+
+@pytest.mark.unit
+def test_when_off_a_message_carries_on_the_trace_of_its_cause() -> None:
+    sending = Sending("order.created", "1", PARENT)
+    sending.ended()
+    assert sending.traceparent == PARENT
+    with handling("handle order.created", PARENT, {}):
+        assert current_trace_id() == TRACE_ID
+
+
+@pytest.mark.unit
+def test_when_on_whoever_handles_goes_on_from_the_sending() -> None:
+    with recorded_spans() as spans:
+        sending = Sending("order.created", "1", PARENT)
+        assert sending.traceparent is not None
+        with handling("handle order.created", sending.traceparent, {}):
+            assert current_trace_id() == TRACE_ID
+        sending.ended(TimeoutError("something that was sent"))
+        handled, sent = spans.of(TRACE_ID)
+    assert handled.parent is not None
+    assert handled.parent.span_id == sent.context.span_id
+    assert (sent.status.status_code, sent.status.description) == (StatusCode.ERROR, "TimeoutError")
+
+
+@pytest.mark.unit
+def test_a_message_without_a_trace_begins_none_of_the_relays() -> None:
+    with recorded_spans() as spans:
+        Sending("order.created", "1", None).ended()
+        assert list(spans.all()) == []
+
+
+@pytest.mark.unit
+def test_an_error_that_quotes_what_was_handled_is_not_in_the_span() -> None:
+    with recorded_spans() as spans:
+        with pytest.raises(ValueError), handling("handle order.created", PARENT, {}):
+            raise ValueError("ann@example.com")
+        (span,) = spans.of(TRACE_ID)
+    assert "ann@example.com" not in json.dumps(json.loads(span.to_json()))

@@ -1,0 +1,185 @@
+"""Too many, too slow, too long: what is refused, what is cancelled, and what is left alone."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from ticketing_common.web.deadline import DeadlineMiddleware
+from ticketing_common.web.error_handlers import ProblemMiddleware
+from ticketing_common.web.load_shedding import LoadSheddingMiddleware, LoopLag
+
+pytestmark = pytest.mark.unit
+
+
+class Place:
+    """A small application; its requests stay until the test lets them go."""
+
+    def __init__(self) -> None:
+        self.entered: asyncio.Queue[str] = asyncio.Queue()
+        self.gate = asyncio.Event()
+        self.cancelled: list[str] = []
+        self.afterwards = asyncio.Event()
+        self.app = Starlette(
+            routes=[
+                Route("/slow", self.slow),
+                Route("/quick", self.quick),
+                Route("/stream", self.stream),
+                Route("/healthz", self.quick),
+            ]
+        )
+
+    async def slow(self, request: Request) -> JSONResponse:
+        self.entered.put_nowait("slow")
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append("slow")
+            raise
+        return JSONResponse({})
+
+    async def quick(self, request: Request) -> JSONResponse:
+        async def go_on() -> None:
+            await self.gate.wait()
+            self.afterwards.set()
+
+        return JSONResponse({}, background=go_on if "later" in request.query_params else None)  # type: ignore[arg-type]
+
+    async def stream(self, request: Request) -> StreamingResponse:
+        async def events() -> AsyncIterator[bytes]:
+            yield b"event: ready\n\n"
+            self.entered.put_nowait("stream")
+            await self.gate.wait()
+            yield b"event: end\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def caller(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(ProblemMiddleware(app)), base_url="http://test")
+
+
+def shedding(place: Place, *, lag: float = 0.0, **limits: Any) -> httpx.AsyncClient:
+    late = LoopLag("things")
+    late.seconds = lag
+    limits = {"max_in_flight": 2, "max_lag_seconds": 0.5, **limits}
+    return caller(LoadSheddingMiddleware(place.app, service="things", lag=late, **limits))
+
+
+async def test_more_requests_than_we_can_do_are_refused_before_they_begin(place: Place) -> None:
+    async with shedding(place) as client:
+        begun = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
+        for _ in begun:
+            await place.entered.get()
+        refused = await client.get("/quick")
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "1"
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert (await client.get("/healthz")).status_code == 200, "who asks how we are is never refused"
+        assert REGISTRY.get_sample_value("requests_in_flight", {"service": "things"}) == 2
+
+        place.gate.set()
+        assert {answer.status_code for answer in await asyncio.gather(*begun)} == {200}
+        assert (await client.get("/quick")).status_code == 200
+        assert REGISTRY.get_sample_value("requests_in_flight", {"service": "things"}) == 0
+
+
+async def test_without_a_limit_the_same_requests_are_let_in(place: Place) -> None:
+    async with shedding(place, max_in_flight=0) as client:
+        begun = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
+        assert (await client.get("/quick")).status_code == 200
+        place.gate.set()
+        await asyncio.gather(*begun)
+
+
+async def test_a_loop_that_is_late_takes_no_more(place: Place) -> None:
+    async with shedding(place, lag=0.6) as client:
+        assert (await client.get("/quick")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+    async with shedding(place, lag=0.4) as client:
+        assert (await client.get("/quick")).status_code == 200
+
+
+async def test_a_loop_that_is_held_up_is_noticed() -> None:
+    lag = LoopLag("things")
+    async with lag.measured(), asyncio.timeout(30):
+        while lag.seconds < 0.2:
+            time.sleep(0.4)  # noqa: ASYNC251 (holding the loop up is what this is about)
+            await asyncio.sleep(0)
+
+
+async def from_stream(app: ASGIApp, place: Place, then: Callable[[], Awaitable[None]]) -> list[bytes]:
+    """Call the stream as a server would; httpx's transport gives an answer only when it is whole."""
+    sent: list[bytes] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": b"", "headers": []}
+    streaming = asyncio.create_task(app(scope, receive, send))
+    await place.entered.get()
+    await then()
+    place.gate.set()
+    await streaming
+    return [body for body in sent if body]
+
+
+async def test_open_streams_are_no_work_under_way(place: Place) -> None:
+    app = LoadSheddingMiddleware(place.app, service="things", max_in_flight=1, max_lag_seconds=0, lag=LoopLag("things"))
+
+    async def call() -> None:
+        async with caller(app) as client:
+            assert (await client.get("/quick")).status_code == 200
+
+    assert await from_stream(app, place, call) == [b"event: ready\n\n", b"event: end\n\n"]
+
+
+async def test_a_request_whose_time_is_spent_is_cancelled(place: Place) -> None:
+    async with caller(DeadlineMiddleware(place.app, seconds=0.05)) as client:
+        answer = await client.get("/slow")
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+    assert place.cancelled == ["slow"]
+
+
+async def test_within_its_time_it_is_answered(place: Place) -> None:
+    place.gate.set()
+    async with caller(DeadlineMiddleware(place.app, seconds=10)) as client:
+        assert (await client.get("/slow")).status_code == 200
+    assert place.cancelled == []
+
+
+async def test_a_stream_has_no_end_of_time(place: Place) -> None:
+    app = DeadlineMiddleware(place.app, seconds=0.05)
+
+    async def outlast() -> None:
+        await asyncio.sleep(0.1)  # twice the time of a request
+
+    assert await from_stream(app, place, outlast) == [b"event: ready\n\n", b"event: end\n\n"]
+
+
+async def test_what_is_done_after_the_answer_is_not_cut_short(place: Place) -> None:
+    async with caller(DeadlineMiddleware(place.app, seconds=0.05)) as client:
+        calling = asyncio.create_task(client.get("/quick?later=1"))
+        await asyncio.sleep(0.1)  # twice the time of a request
+        place.gate.set()
+        assert (await calling).status_code == 200
+    assert place.afterwards.is_set()

@@ -1,0 +1,139 @@
+"""One request is one trace: through the outbox, over the bus, into every service that hears of it, and to the timer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from secrets import token_hex
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+
+from ticketing_common.testing.spans import RecordedSpans, recorded_spans
+
+from .market import GOOD_CARD, Market, Servers
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+SELLER, BUYER = 0, 1
+
+
+@pytest.fixture(scope="module")
+def spans() -> Iterator[RecordedSpans]:
+    with recorded_spans() as recorded:
+        yield recorded
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[Market]:
+    """As every market, but recorded from the beginning."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        async with Market.open(servers, monkeypatch) as opened:
+            yield opened
+
+
+def begin_trace() -> tuple[str, dict[str, str]]:
+    """As a browser would: the trace's id and its header."""
+    trace_id = token_hex(16)
+    return trace_id, {"traceparent": f"00-{trace_id}-{token_hex(8)}-01"}
+
+
+async def eventually(find: Callable[[], Sequence[ReadableSpan]], complete: Callable[[set[str]], bool]) -> list[Any]:
+    """The spans, once what is looked for is among their labels."""
+    async with asyncio.timeout(30):
+        while not complete(labels(find())):  # noqa: ASYNC110 (spans tell nobody that they end)
+            await asyncio.sleep(0.02)
+    return list(find())
+
+
+def labels(spans: Sequence[ReadableSpan]) -> set[str]:
+    """`handle order.created by tickets-orders`."""
+    found = set()
+    for span in spans:
+        group = (span.attributes or {}).get("messaging.consumer.group.name")
+        found.add(f"{span.name} by {group}" if group else span.name)
+    return found
+
+
+def assert_connected(spans: Sequence[ReadableSpan]) -> ReadableSpan:
+    """Every span but the first has its parent in the same trace; returns the first."""
+    ids = {span.context.span_id for span in spans}
+    roots = [span for span in spans if span.parent is None or span.parent.span_id not in ids]
+    assert len(roots) == 1, [root.name for root in roots]
+    return roots[0]
+
+
+async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
+    traced_market: Market, spans: RecordedSpans
+) -> None:
+    market, buyer = traced_market, traced_market.people[BUYER]
+    ticket = await market.list_ticket(market.people[SELLER])
+    trace_id, header = begin_trace()
+    answer = await market.orders.post("/api/orders", json={"ticketId": ticket}, headers=market.as_(buyer) | header)
+    assert answer.status_code == 201
+
+    expected = {
+        "POST /api/orders",
+        "publish order.created",
+        "handle order.created by tickets-orders",
+        "handle order.created by payments-orders",
+        "handle order.created by expiration-orders",
+        "publish ticket.updated",
+        "handle ticket.updated by orders-tickets",
+    }
+    story = await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
+    await market.quiet()
+    story = spans.of(trace_id)
+
+    root = assert_connected(story)
+    assert (root.name, root.kind) == ("POST /api/orders", SpanKind.SERVER)
+    by_id = {span.context.span_id: span for span in story}
+    (insert,) = [span for span in story if span.name.endswith("_orders.insert")]
+    assert by_id[insert.parent.span_id] is root, "the order's write is the request's own"
+    (published,) = [span for span in story if span.name == "publish order.created"]
+    heard = [span for span in story if span.name == "handle order.created"]
+    assert {by_id[span.parent.span_id] for span in heard} == {published}
+    assert any(span.name == "ZADD" or "ZADD" in str(span.attributes) for span in story), "the timer is set in Redis"
+    statements = [str((span.attributes or {}).get("db.statement", "")) for span in story]
+    assert not any(buyer in statement for statement in statements), "no values, only what was done"
+
+
+async def test_a_payment_is_one_trace_with_its_calls_to_stripe(traced_market: Market, spans: RecordedSpans) -> None:
+    market, buyer = traced_market, traced_market.people[BUYER]
+    order = await market.order(buyer)
+    trace_id, header = begin_trace()
+    paid = await market.payments[0].post(
+        "/api/payments", json={"orderId": order, "paymentMethodId": GOOD_CARD}, headers=market.as_(buyer) | header
+    )
+    assert paid.status_code == 201
+
+    expected = {
+        "POST /api/payments",
+        "publish payment.authorized",
+        "handle payment.authorized by orders-payments",
+        "publish order.completed",
+        "handle order.completed by tickets-orders",
+        "handle order.completed by payments-orders",
+        "publish payment.captured",
+    }
+    await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
+    await market.quiet()
+    story = spans.of(trace_id)
+    assert_connected(story)
+    stripe = [str((span.attributes or {}).get("http.url")) for span in story if span.kind is SpanKind.CLIENT]
+    for call in ("/v1/payment_intents", "/confirm", "/capture"):
+        assert any(url.endswith(call) for url in stripe), call
+
+
+async def test_a_timer_goes_off_in_the_trace_of_its_order(traced_market: Market, spans: RecordedSpans) -> None:
+    market, buyer = traced_market, traced_market.people[BUYER]
+    ticket = await market.list_ticket(market.people[SELLER])
+    trace_id, header = begin_trace()
+    market.give_buyers(1)
+    await market.orders.post("/api/orders", json={"ticketId": ticket}, headers=market.as_(buyer) | header)
+
+    await eventually(lambda: spans.of(trace_id), lambda found: "wake" in found)
+    await market.quiet()
+    market.give_buyers(900)
+    assert_connected(spans.of(trace_id))

@@ -1,0 +1,222 @@
+"""Each named fault, turned on and off with the command that a person has, on all processes of the product."""
+
+import os
+import re
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+
+from ticketing_local.data_dir import DataDir
+from ticketing_local.faults import FAULTS
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+
+TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
+CARD = "pm_card_visa"
+WINDOW_SECONDS = 40
+
+
+class Play:
+    """A running stack, one who sells and one who buys."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.http = httpx.Client(timeout=60)
+        self.addresses: dict[str, str] = {}
+        self.seller: dict[str, str] = {}
+        self.buyer: dict[str, str] = {}
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [TICKETING, *arguments, "--data-dir", str(self.folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "COLUMNS": "160"},
+        )
+
+    @contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        turned = self.command("fault", "on", name)
+        assert turned.returncode == 0, turned.stdout
+        try:
+            yield
+        finally:
+            turned = self.command("fault", "off")
+            assert turned.returncode == 0, turned.stdout
+
+    def sign_up(self) -> dict[str, str]:
+        person = {"email": f"{token_hex(6)}@example.com", "password": token_hex(8)}
+        assert self.call("POST", "auth", "users/signup", {}, person).status_code == 201
+        form = {"username": person["email"], "password": person["password"]}
+        token = self.http.post(f"{self.addresses['auth']}/api/users/token", data=form).json()["access_token"]
+        return {"Authorization": f"Bearer {token}"}
+
+    def call(self, method: str, service: str, path: str, who: dict[str, str], body: Any = None) -> httpx.Response:
+        return self.http.request(method, f"{self.addresses[service]}/api/{path}", headers=who, json=body)
+
+    def ticket(self) -> str:
+        made = self.call("POST", "tickets", "tickets", self.seller, {"title": "Seat", "price": 25.5})
+        assert made.status_code == 201, made.text
+        return str(made.json()["id"])
+
+    def order(self) -> str:
+        held = self.call("POST", "orders", "orders", self.buyer, {"ticketId": self.ticket()})
+        assert held.status_code == 201, held.text
+        return str(held.json()["id"])
+
+    def pay(self, order: str) -> httpx.Response:
+        body = {"orderId": order, "paymentMethodId": CARD}
+        return self.call("POST", "payments", "payments", self.buyer, body)
+
+    def status(self, order: str) -> str:
+        return str(self.call("GET", "orders", f"orders/{order}", self.buyer).json()["status"])
+
+    def metric(self, service: str, name: str) -> float:
+        text = self.http.get(f"{self.addresses[service]}/metrics").text
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    play = Play(tmp_path_factory.mktemp("stack"))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RESERVATION_WINDOW_SECONDS", str(WINDOW_SECONDS))
+        for what in ("SIGNUP", "SIGNIN", "HOLDS"):
+            environment.setenv(f"RATE_LIMIT_{what}", "off")
+        started = play.command("up", "--detach", "--no-client")
+        try:
+            assert started.returncode == 0, started.stdout + started.stderr
+            state = DataDir(play.folder).read_state()
+            assert state is not None
+            play.addresses = state.addresses
+            play.seller, play.buyer = play.sign_up(), play.sign_up()
+            yield play
+            audited = play.command("audit")
+            assert audited.returncode == 0, audited.stdout
+        finally:
+            play.http.close()
+            play.command("down")
+
+
+def test_all_faults_are_told_of_with_what_to_expect(play: Play) -> None:
+    listed = play.command("fault", "list")
+    assert listed.returncode == 0
+    assert all(name in listed.stdout for name in FAULTS)
+
+
+def test_the_live_view_shows_what_goes_on_and_what_is_broken(play: Play) -> None:
+    play.order()
+    with play.fault("tickets-paused"):
+        watched = play.command("status", "--watch", "--rounds", "3")
+    assert watched.returncode == 0, watched.stdout
+    shown = watched.stdout.replace("\n", " ")
+    assert re.search(r"orders +ready +\d", shown), watched.stdout
+    assert re.search(r"tickets +no answer", shown), watched.stdout
+    assert re.search(r"holds open: [1-9]", shown)
+    assert re.search(r"violations: \d", shown)
+    assert "circuit stripe: closed" in shown
+    assert "tickets-paused" in shown
+
+
+def test_an_unknown_fault_is_named_and_nothing_is_broken(play: Play) -> None:
+    unknown = play.command("fault", "on", "rain")
+    assert unknown.returncode == 1
+    assert "no fault called rain" in unknown.stdout
+    assert "Nothing is broken" in play.command("fault", "off").stdout
+
+
+def test_a_wiped_redis_loses_no_deadline(play: Play) -> None:
+    order = play.order()
+    assert play.command("fault", "on", "redis-wiped").returncode == 0
+    eventually(lambda: play.status(order) == "cancelled", WINDOW_SECONDS + 30)
+
+
+def test_without_redis_holds_end_all_the_same(play: Play) -> None:
+    with play.fault("redis-down"):
+        order = play.order()
+        eventually(lambda: play.status(order) == "cancelled", WINDOW_SECONDS + 30)
+
+
+def test_without_nats_requests_are_answered_and_told_afterwards(play: Play) -> None:
+    with play.fault("nats-down"):
+        ticket = play.ticket()
+        assert play.call("GET", "tickets", f"tickets/{ticket}", {}).status_code == 200
+        assert play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket}).status_code == 404
+    eventually(
+        lambda: play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket}).status_code in (201, 409)
+    )
+
+
+def test_without_mongodb_the_list_is_shown_and_health_stays_honest(play: Play) -> None:
+    fresh = play.call("GET", "tickets", "tickets", {})
+    with play.fault("mongo-paused"):
+        stale = play.call("GET", "tickets", "tickets", {})
+        held = play.call("POST", "orders", "orders", play.buyer, {"ticketId": "a" * 24})
+        health = play.http.get(f"{play.addresses['orders']}/healthz")
+    assert (stale.status_code, stale.json()) == (200, fresh.json())
+    assert "Age" in stale.headers
+    assert (held.status_code, health.status_code) == (503, 200)
+    assert "Retry-After" in held.headers
+    eventually(lambda: "Age" not in play.call("GET", "tickets", "tickets", {}).headers)
+
+
+def test_while_stripe_fails_it_is_left_alone_and_then_everything_is_paid(play: Play) -> None:
+    orders = [play.order() for _ in range(3)]
+    with play.fault("stripe-failing"):
+        answers = [play.pay(orders[number % 3]) for number in range(12)]
+        assert {answer.status_code for answer in answers} == {503}
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers)
+        assert play.metric("payments", "circuit_state") == 1
+        assert play.metric("payments", "calls_refused_total") >= 1
+        assert {play.status(order) for order in orders} == {"created"}, "the holds stay"
+    eventually(lambda: {play.status(order) for order in orders} == {"complete"}, WINDOW_SECONDS)
+
+
+def test_a_stripe_that_lies_is_found_out(play: Play) -> None:
+    order = play.order()
+    with play.fault("stripe-lying"):
+        assert play.pay(order).status_code == 503
+        assert play.status(order) == "created"
+    # The double keeps no idempotency keys, so the reconciler makes a second PaymentIntent; only one is ever confirmed.
+    eventually(lambda: play.status(order) == "complete", WINDOW_SECONDS)
+
+
+def test_a_slow_stripe_slows_nobody_else(play: Play) -> None:
+    order = play.order()
+    with play.fault("stripe-slow"):
+        body = {"orderId": order, "paymentMethodId": CARD}
+        address = f"{play.addresses['payments']}/api/payments"
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(address, json=body, headers=play.buyer, timeout=0.5)
+        assert play.call("GET", "tickets", "tickets", {}).status_code == 200
+        assert play.call("GET", "payments", f"payments/{'a' * 24}", play.buyer).status_code == 404
+    eventually(lambda: play.status(order) in ("complete", "cancelled"), WINDOW_SECONDS + 60)
+
+
+@pytest.mark.parametrize("service", ["payments", "expiration", "tickets"])
+def test_a_service_that_hangs_holds_nobody_up_and_catches_up(play: Play, service: str) -> None:
+    ticket = play.ticket()
+    eventually(lambda: play.call("GET", "orders", "orders", play.buyer).status_code == 200)
+    with play.fault(f"{service}-paused"):
+        held = play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket})
+        assert held.status_code == 201
+    order = held.json()["id"]
+    assert play.pay(order).status_code == 201
+    eventually(lambda: play.status(order) == "complete")
+    eventually(lambda: play.call("GET", "tickets", f"tickets/{ticket}", {}).json()["status"] == "sold")

@@ -1,0 +1,260 @@
+"""Each service is replaced under load, one replica after the other, and nobody who asks notices."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from queue import Queue
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+
+from ticketing_common.testing.servers import ServerProcess, free_port
+from ticketing_local.services import ServiceProcess
+from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+
+CALLERS = 4
+ENOUGH = 60
+"""Requests between two steps: so many that every kind is under way at any moment of a restart."""
+
+Call = Callable[[httpx.Client, str], httpx.Response]
+
+
+class Rotation:
+    """The replicas that a gateway sends requests to."""
+
+    def __init__(self, replicas: list[ServerProcess]) -> None:
+        self._changed = threading.Condition()
+        self._ready = list(replicas)
+        self._in_hand = dict.fromkeys((replica.url for replica in replicas), 0)
+        self._turn = count()
+
+    @contextmanager
+    def address(self) -> Iterator[str]:
+        """Of whoever is next, for one call."""
+        with self._changed:
+            url = self._ready[next(self._turn) % len(self._ready)].url
+            self._in_hand[url] += 1
+        try:
+            yield url
+        finally:
+            with self._changed:
+                self._in_hand[url] -= 1
+                self._changed.notify_all()
+
+    def take_out(self, replica: ServerProcess) -> None:
+        """As in Kubernetes: nothing new comes, and the pause before SIGTERM is for what was on its way."""
+        with self._changed:
+            self._ready.remove(replica)
+            assert self._changed.wait_for(lambda: not self._in_hand[replica.url], 30)
+
+    def put_in(self, replica: ServerProcess) -> None:
+        with self._changed:
+            self._ready.append(replica)
+
+
+@dataclass
+class Load:
+    """Callers that ask without a pause, and what they were answered."""
+
+    rotation: Rotation
+    calls: list[Call]
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        callers = [threading.Thread(target=self._ask, args=(number,)) for number in range(CALLERS)]
+        for caller in callers:
+            caller.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for caller in callers:
+                caller.join()
+
+    def more(self, requests: int = ENOUGH, seconds: float = 60.0) -> None:
+        """Return when so many more have been answered, one way or the other."""
+        wanted, deadline = self.answered + requests, time.monotonic() + seconds
+        while self.answered < wanted:
+            assert time.monotonic() < deadline, f"only {self.answered} of {wanted} answers came"
+            time.sleep(0.02)
+
+    def _ask(self, number: int) -> None:
+        with httpx.Client(timeout=30) as http:
+            for turn in count(number):
+                if self._stop.is_set():
+                    return
+                try:
+                    with self.rotation.address() as address:
+                        answer = self.calls[turn % len(self.calls)](http, address)
+                    problem = f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text[:200]}"
+                    failed = answer.status_code >= 400
+                except httpx.HTTPError as error:
+                    problem, failed = repr(error), True
+                with self._lock:
+                    self.answered += 1
+                    if failed:
+                        self.failed.append(problem)
+
+
+class Town:
+    """A stack, and somebody who is signed in."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.seller, self.buyer = self._sign_up(), self._sign_up()
+        self._free: Queue[str] = Queue()
+
+    def _sign_up(self) -> dict[str, str]:
+        address = f"{self.stack.state.addresses['auth']}/api/users"
+        person = {"email": f"{token_hex(6)}@example.com", "password": token_hex(8)}
+        httpx.post(f"{address}/signup", json=person, timeout=30).raise_for_status()
+        form = {"username": person["email"], "password": person["password"]}
+        token = httpx.post(f"{address}/token", data=form, timeout=30).json()["access_token"]
+        return {"Authorization": f"Bearer {token}"}
+
+    def ticket(self) -> str:
+        """A new one, of which orders has heard."""
+        addresses = self.stack.state.addresses
+        made = httpx.post(
+            f"{addresses['tickets']}/api/tickets", json={"title": "Seat", "price": 10}, headers=self.seller, timeout=30
+        )
+        return str(made.raise_for_status().json()["id"])
+
+    def payment(self) -> str:
+        """A new one, authorised."""
+        addresses = self.stack.state.addresses
+        order = httpx.post(
+            f"{addresses['orders']}/api/orders", json={"ticketId": self.ticket()}, headers=self.buyer, timeout=30
+        )
+        body = {"orderId": order.raise_for_status().json()["id"], "paymentMethodId": "pm_card_visa"}
+        paid = httpx.post(f"{addresses['payments']}/api/payments", json=body, headers=self.buyer, timeout=30)
+        return str(paid.raise_for_status().json()["id"])
+
+    def calls(self, service: str) -> list[Call]:
+        """What people ask of this service, writing among it."""
+
+        def get(path: str) -> Call:
+            return lambda http, address: http.get(f"{address}/api/{path}", headers=self.buyer)
+
+        def post(path: str) -> Call:
+            return lambda http, address: http.post(f"{address}/api/{path}", headers=self.buyer)
+
+        def sell(http: httpx.Client, address: str) -> httpx.Response:
+            body: dict[str, Any] = {"title": "Seat", "price": 10}
+            return http.post(f"{address}/api/tickets", json=body, headers=self.seller)
+
+        def hold_and_let_go(http: httpx.Client, address: str) -> httpx.Response:
+            ticket = self._free.get()
+            held = http.post(f"{address}/api/orders", json={"ticketId": ticket}, headers=self.buyer)
+            if held.status_code != 201:
+                return held
+            let_go = http.delete(f"{address}/api/orders/{held.json()['id']}", headers=self.buyer)
+            self._free.put(ticket)
+            return let_go
+
+        match service:
+            case "auth":
+                return [get("users/currentuser"), post("users/signout")]
+            case "tickets":
+                return [get("tickets"), sell, get("tickets/mine")]
+            case "orders":
+                for _ in range(CALLERS):
+                    self._free.put(self.ticket())
+                return [get("orders"), hold_and_let_go]
+            case _:
+                payment = self.payment()
+                return [get(f"payments/{payment}"), post(f"payments/{payment}/refresh")]
+
+    @contextmanager
+    def two_replicas(self, service: str) -> Iterator[list[ServerProcess]]:
+        """The stack's own, and one more just like it."""
+        first = self.stack.processes[service]
+        assert isinstance(first, ServiceProcess)
+        second = ServiceProcess(
+            service,
+            self.stack.data.path,
+            self.stack.data.logs / f"{service}-2.log",
+            port=free_port(),
+            environment=first.environment(),
+        )
+        second.start()
+        try:
+            yield [first, second]
+        finally:
+            second.stop()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    ports = {name: free_port() for name in PREFERRED_PORTS}
+    limits = {f"RATE_LIMIT_{what}": "off" for what in ("SIGNIN", "SIGNUP", "HOLDS")}
+    folder: Path = tmp_path_factory.mktemp("stack")
+    stack = Stack(StackOptions(folder, client=False, ports=ports, environment=limits))
+    with stack.data.locked():
+        stack.start(lambda _name, _what: None)
+        try:
+            yield Town(stack)
+        finally:
+            stack.stop()
+
+
+@pytest.mark.parametrize("service", ["auth", "tickets", "orders", "payments"])
+def test_a_service_is_replaced_under_load_and_no_request_fails(town: Town, service: str) -> None:
+    with town.two_replicas(service) as replicas:
+        rotation = Rotation(replicas)
+        load = Load(rotation, town.calls(service))
+        with load.going_on():
+            load.more()
+            for replica in replicas:
+                rotation.take_out(replica)
+                replica.terminate()
+                load.more()
+                replica.restart()
+                rotation.put_in(replica)
+                load.more()
+    assert load.failed == []
+
+
+def test_a_replica_that_is_killed_in_the_rotation_is_noticed(town: Town) -> None:
+    with town.two_replicas("tickets") as replicas:
+        load = Load(Rotation(replicas), town.calls("tickets"))
+        with load.going_on():
+            load.more()
+            replicas[1].kill()
+            load.more()
+    assert load.failed, "the harness does see a request that fails"
+
+
+def test_a_request_that_is_under_way_at_the_end_is_answered(town: Town) -> None:
+    """An order of a ticket that nobody has told of yet waits two seconds for it, and the process ends meanwhile."""
+    answers: list[httpx.Response] = []
+
+    with town.two_replicas("orders") as (_, leaving):
+
+        def hold() -> None:
+            body = {"ticketId": "a" * 24}
+            answers.append(httpx.post(f"{leaving.url}/api/orders", json=body, headers=town.buyer, timeout=30))
+
+        caller = threading.Thread(target=hold)
+        caller.start()
+        deadline = time.monotonic() + 30
+        while 'requests_in_flight{service="orders"} 1.0' not in httpx.get(f"{leaving.url}/metrics", timeout=30).text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        leaving.terminate()
+        caller.join()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{leaving.url}/healthz", timeout=30)
+    assert [answer.status_code for answer in answers] == [404]

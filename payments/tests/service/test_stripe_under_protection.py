@@ -1,0 +1,135 @@
+"""Stripe slow, away and back: who is asked how often, who is refused, and that no payment comes to harm."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ticketing_common.events import PaymentStatus
+from ticketing_payments.errors import StripeAwayError, StripeUnknownError
+from ticketing_payments.service import PaymentService
+from ticketing_payments.stripe_gateway import StripeGateway
+
+CREATE, CONFIRM = "POST /v1/payment_intents$", "/confirm$"
+
+
+@pytest.fixture
+def with_limits(make_settings, stores, proxy, make_story, make_order):
+    """The service with limits of its own, and stories of orders that it knows of."""
+
+    @asynccontextmanager
+    async def start(*, stories: int = 1, **limits):
+        settings = make_settings(stripe_api_base=proxy.url, **limits)
+        async with StripeGateway.connect(settings) as gateway:
+            service = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
+            told = [make_story(make_order(), service) for _ in range(stories)]
+            for story in told:
+                await service.follow_order(story.order)
+            yield told
+
+    return start
+
+
+@pytest.mark.parametrize("call", [CREATE, CONFIRM])
+async def test_one_layer_repeats_a_call_and_all_attempts_have_one_key(story, proxy, bank, call):
+    proxy.fail("away", call, times=2)
+    assert (await story.pay()).status is PaymentStatus.AUTHORIZED
+    assert len(proxy.made(call)) == 3
+    assert len({made.key for made in proxy.made(call)}) == 1
+    assert len(await bank.intents_of(story.order.id)) == 1
+
+
+async def test_a_call_is_not_repeated_for_ever(story, proxy):
+    proxy.fail("away", CREATE, times=99)
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    assert len(proxy.made(CREATE)) == 3
+
+
+async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_is_paid_once(with_limits, proxy, bank):
+    async with with_limits(stories=3, stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as stories:
+        proxy.fail("away", CREATE, times=999)
+        with pytest.raises(StripeUnknownError):
+            await stories[0].pay()
+        asked = len(proxy.calls)
+        for story in stories:
+            with pytest.raises(StripeAwayError) as refused:
+                await story.pay()
+            assert refused.value.retry_after_seconds >= 1
+        assert len(proxy.calls) == asked, "the circuit is open: nobody asked"
+        assert [await story.statuses() for story in stories] == [[PaymentStatus.INITIATED]] * 3
+
+        proxy.heal()
+        await settled(stories, PaymentStatus.AUTHORIZED)
+        assert [len(await bank.intents_of(story.order.id)) for story in stories] == [1, 1, 1]
+
+
+async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, proxy, bank):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (story,):
+        proxy.fail("lost", CONFIRM, times=3)  # the bank has said yes, and nobody heard it
+        with pytest.raises(StripeUnknownError):
+            await story.pay()
+        with pytest.raises(StripeAwayError):
+            await story.pay("pm_card_chargeCustomerFail")  # another card does not end it either
+        await story.due()
+        assert await story.statuses() == [PaymentStatus.INITIATED]
+        assert await story.told() == []
+
+        proxy.heal()
+        await settled([story], PaymentStatus.AUTHORIZED)
+        assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["requires_capture"]
+
+
+async def test_an_order_that_ends_while_the_circuit_is_open_is_let_go_later(with_limits, proxy, bank):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (story,):
+        proxy.fail("lost", CONFIRM, times=3)
+        with pytest.raises(StripeUnknownError):
+            await story.pay()
+        with pytest.raises(StripeAwayError):  # which puts the event off
+            await story.cancel()
+        proxy.heal()
+        await settled([story], PaymentStatus.VOIDED)
+        assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["canceled"]
+
+
+async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with_limits, proxy):
+    async with with_limits(stories=4, stripe_places=2) as (first, second, third, unsettled):
+        proxy.fail("lost", CONFIRM, times=3)
+        with pytest.raises(StripeUnknownError):
+            await unsettled.pay()
+        held = [proxy.fail("held", CREATE) for _ in range(2)]
+        hanging = [asyncio.create_task(story.pay()) for story in (first, second)]
+        for fault in held:
+            await asyncio.wait_for(fault.reached.wait(), 10)
+
+        with pytest.raises(StripeAwayError):
+            await third.pay()
+        assert await third.statuses() == [PaymentStatus.INITIATED]
+        await unsettled.due()
+        assert await unsettled.statuses() == [PaymentStatus.AUTHORIZED], "the background has places of its own"
+
+        for fault in held:
+            fault.release()
+        assert [payment.status for payment in await asyncio.gather(*hanging)] == [PaymentStatus.AUTHORIZED] * 2
+        await settled([third], PaymentStatus.AUTHORIZED)
+
+
+async def test_without_a_bulkhead_of_that_size_the_third_would_have_been_asked(with_limits, proxy):
+    async with with_limits(stories=3) as (first, second, third):
+        held = [proxy.fail("held", CREATE) for _ in range(2)]
+        hanging = [asyncio.create_task(story.pay()) for story in (first, second)]
+        for fault in held:
+            await asyncio.wait_for(fault.reached.wait(), 10)
+        assert (await third.pay()).status is PaymentStatus.AUTHORIZED
+        for fault in held:
+            fault.release()
+        await asyncio.gather(*hanging)
+
+
+async def settled(stories, status: PaymentStatus) -> None:
+    """The reconciler looks again and again, as it does, until all of them are there."""
+    async with asyncio.timeout(30):
+        while [await story.statuses() for story in stories] != [[status]] * len(stories):
+            for story in stories:
+                await story.due()
+            await asyncio.sleep(0.05)

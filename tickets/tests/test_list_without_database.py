@@ -1,0 +1,79 @@
+"""The list while its database is paused, killed and back."""
+
+from collections.abc import AsyncIterator, Iterator
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+
+from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_common.testing.servers import Mongod
+from ticketing_tickets.app import create_app
+from ticketing_tickets.settings import Settings
+
+LIST = "/api/tickets?limit=2"
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """A MongoDB of these tests' own: it will be hurt."""
+    server = Mongod(tmp_path_factory.mktemp("mongod"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.resume()
+        server.stop()
+
+
+@pytest.fixture
+async def client(mongod: Mongod, nats_url: str, bus: Bus, identity: Identity) -> AsyncIterator[httpx.AsyncClient]:
+    fields: dict[str, Any] = service_settings_for(
+        mongo_url=mongod.url, database=f"test_{token_hex(6)}", nats_url=nats_url, identity=identity
+    )
+    async with run_app(create_app(Settings.model_validate(fields))) as client:
+        client.timeout = httpx.Timeout(60)
+        for number in range(3):
+            body = {"title": f"Seat {number}", "price": 10}
+            made = await client.post("/api/tickets", json=body, headers=identity.headers())
+            assert made.status_code == 201
+        yield client
+
+
+async def test_a_list_that_was_seen_is_shown_while_the_database_hangs(
+    client: httpx.AsyncClient, mongod: Mongod, identity: Identity
+) -> None:
+    fresh = await client.get(LIST)
+    assert "Age" not in fresh.headers
+    mongod.pause()
+    try:
+        stale = await client.get(LIST)
+        unseen = await client.get("/api/tickets?limit=3")
+    finally:
+        mongod.resume()
+    assert (stale.status_code, stale.json()) == (200, fresh.json())
+    assert int(stale.headers["Age"]) >= 0
+    assert stale.headers["Warning"].startswith("110 ")
+    assert stale.headers["Link"] == fresh.headers["Link"]
+    assert unseen.status_code == 503
+    assert "Retry-After" in unseen.headers
+
+    await client.post("/api/tickets", json={"title": "New", "price": 10}, headers=identity.headers())
+    again = await client.get(LIST)
+    assert "Warning" not in again.headers
+    assert again.json()[0]["title"] == "New"
+
+
+async def test_without_a_database_other_pages_say_so_and_health_stays_honest(
+    client: httpx.AsyncClient, mongod: Mongod
+) -> None:
+    ticket = (await client.get(LIST)).json()[0]
+    mongod.kill()
+    try:
+        listed, shown, health = [await client.get(path) for path in (LIST, f"/api/tickets/{ticket['id']}", "/healthz")]
+    finally:
+        mongod.start()
+    assert (listed.status_code, listed.headers["Warning"]) == (200, '110 - "Response is Stale"')
+    assert (shown.status_code, health.status_code) == (503, 200)
+    assert (await client.get(f"/api/tickets/{ticket['id']}")).status_code == 200
