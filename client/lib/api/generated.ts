@@ -177,6 +177,12 @@ export interface Operations {
     body: undefined;
     answer: undefined;
   };
+  /** Stream Order */
+  "GET /api/orders/{id}/stream": {
+    query: never;
+    body: undefined;
+    answer: undefined;
+  };
   /** Create Payment */
   "POST /api/payments": {
     query: never;
@@ -218,6 +224,12 @@ export interface Operations {
     query: "limit" | "cursor";
     body: undefined;
     answer: Array<TicketResponse>;
+  };
+  /** Stream Tickets */
+  "GET /api/tickets/stream": {
+    query: never;
+    body: undefined;
+    answer: undefined;
   };
   /** Get Ticket */
   "GET /api/tickets/{id}": {

@@ -54,6 +54,8 @@ class ServiceSettings(BaseSettings):
     max_loop_lag_seconds: float = Field(
         default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
     )
+    max_streams: int = Field(default=2_000, ge=0, description="open event streams; the next is refused")
+    stream_heartbeat_seconds: float = Field(default=15.0, gt=0, description="a silent stream shows so that it lives")
 
     @property
     def database_name(self) -> str:

@@ -7,9 +7,10 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import ORDERS
-from ticketing_common.web import create_service_app
+from ticketing_common.web import LiveFeed, create_service_app
 
 from .dependencies import HoldLimits
+from .feed import order_news
 from .publishers import order_restated
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .routes import router
@@ -35,7 +36,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.hold_limits = HoldLimits(settings)
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(orders, order_restated)
-        yield
+        app.state.feed = LiveFeed(backbone, ORDERS, order_news)
+        async with app.state.feed.open():
+            yield
 
     return create_service_app(
         settings, title="Orders", prefix="/api/orders", routers=[router], assemble=assemble, publishes=ORDERS

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from ticketing_common.events import OrderReason, OrderStatus
+from ticketing_common.events import OrderData, OrderReason, OrderStatus
 from ticketing_common.web import ApiModel, RequestModel, from_cents
 
 from .domain import Order
@@ -39,8 +39,8 @@ class OrderResponse(ApiModel):
     ticket: OrderTicketResponse
 
     @classmethod
-    def of(cls, order: Order) -> Self:
-        """An order as its buyer sees it."""
+    def of(cls, order: Order | OrderData) -> Self:
+        """An order as its buyer sees it, as it is stored or told."""
         return cls(
             id=order.id,
             user_id=order.user_id,

@@ -7,8 +7,9 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import TICKETS
-from ticketing_common.web import create_service_app
+from ticketing_common.web import LiveFeed, create_service_app
 
+from .feed import HISTORY, ticket_news
 from .publishers import ticket_changed
 from .repository import OrderProjection, TicketRepository
 from .routes import router
@@ -32,7 +33,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.service = service
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(tickets, ticket_changed)
-        yield
+        app.state.feed = LiveFeed(backbone, TICKETS, ticket_news, history=HISTORY)
+        async with app.state.feed.open():
+            yield
 
     return create_service_app(
         settings,

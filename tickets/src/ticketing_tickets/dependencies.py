@@ -4,9 +4,11 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from ticketing_common.web import LiveFeed
+
 from .service import TicketService
 
-__all__ = ["TicketServiceDep"]
+__all__ = ["LiveFeedDep", "TicketServiceDep"]
 
 
 async def ticket_service(request: Request) -> TicketService:
@@ -15,4 +17,11 @@ async def ticket_service(request: Request) -> TicketService:
     return service
 
 
+async def live_feed(request: Request) -> LiveFeed:
+    """What is told of all tickets, to this replica."""
+    feed: LiveFeed = request.app.state.feed
+    return feed
+
+
+LiveFeedDep: TypeAlias = Annotated[LiveFeed, Depends(live_feed)]
 TicketServiceDep: TypeAlias = Annotated[TicketService, Depends(ticket_service)]

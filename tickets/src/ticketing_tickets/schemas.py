@@ -11,12 +11,12 @@ from pydantic_core import PydanticCustomError
 
 from ticketing_common.entity import utc_now
 from ticketing_common.errors import FieldError, InvalidInputError
-from ticketing_common.events import TicketStatus
+from ticketing_common.events import TicketData, TicketStatus
 from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
 
 from .domain import LISTED, Ticket, TicketDetails, TicketSearch, TicketSort, words_of
 
-__all__ = ["PagingOnly", "TicketRequest", "TicketResponse", "TicketSearchDep"]
+__all__ = ["DeletedTicketResponse", "PagingOnly", "TicketRequest", "TicketResponse", "TicketSearchDep"]
 
 MAX_WORDS: Final = 10
 """Of a longer search the first ten words count: each costs, and ten find what there is to find."""
@@ -106,8 +106,8 @@ class TicketResponse(ApiModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Self:
-        """The ticket's public face; who holds it is nobody's business."""
+    def of(cls, ticket: Ticket | TicketData) -> Self:
+        """The ticket's public face, as it is stored or told; who holds it is nobody's business."""
         return cls(
             id=ticket.id,
             title=ticket.title,
@@ -121,6 +121,13 @@ class TicketResponse(ApiModel):
             version=ticket.version,
             created_at=ticket.created_at,
         )
+
+
+class DeletedTicketResponse(ApiModel):
+    """What is left of a ticket that is gone."""
+
+    id: str
+    version: int
 
 
 _PAGING: Final = frozenset({"limit", "cursor"})

@@ -5,5 +5,6 @@ from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters
 from .relay import Relay
 from .subscription import Handler, Subscription
+from .tail import Tail
 
-__all__ = ["Backbone", "Consumer", "DeadLetter", "DeadLetters", "Handler", "Relay", "Subscription"]
+__all__ = ["Backbone", "Consumer", "DeadLetter", "DeadLetters", "Handler", "Relay", "Subscription", "Tail"]

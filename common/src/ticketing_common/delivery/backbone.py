@@ -21,6 +21,7 @@ from .dead_letters import DeadLetters
 from .relay import Relay
 from .resync import Resync
 from .subscription import Subscription
+from .tail import Tail
 
 __all__ = ["Backbone"]
 
@@ -55,6 +56,7 @@ class Backbone:
         self._bus: NatsConnection | None = None
         self._relay: Relay | None = None
         self._consumers: list[Consumer] = []
+        self._tails: list[Tail] = []
         self._resync: Resync[Any] | None = None
         self._setup: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -95,6 +97,10 @@ class Backbone:
             for subscription in subscriptions
         )
 
+    def follow(self, tail: Tail) -> None:
+        """Read a stream along from `start()` on, each replica for itself."""
+        self._tails.append(tail)
+
     def offer_resync(self, repository: Repository[E], publish: RepositoryPublisher[E]) -> None:
         """Republish these aggregates when `ticketing resync` asks for it; `publish` tells of one as it is now."""
         self._resync = Resync(self.bus, repository, publish, service=self.settings.service_name)
@@ -118,6 +124,7 @@ class Backbone:
         if self._bus is not None and not self._bus.healthy:
             missing.add("nats")
         missing.update(f"consumer {consumer.durable}" for consumer in self._consumers if not consumer.bound)
+        missing.update(f"tail {tail.stream}" for tail in self._tails if not tail.caught_up)
         return sorted(missing)
 
     def start(self) -> None:
@@ -139,7 +146,7 @@ class Backbone:
         await asyncio.gather(*beginnings, return_exceptions=True)
         if self._resync is not None:
             await self._resync.stop()
-        await asyncio.gather(*(consumer.stop() for consumer in self._consumers))
+        await asyncio.gather(*(tail.stop() for tail in self._tails), *(consumer.stop() for consumer in self._consumers))
         if self._relay is not None:
             await self._relay.stop()
         if self._bus is not None:
@@ -178,6 +185,8 @@ class Backbone:
         self._relay.start()
         for consumer in self._consumers:
             consumer.start()
+        for tail in self._tails:
+            tail.start()
         if self._resync is not None:
             await self._resync.start()
 

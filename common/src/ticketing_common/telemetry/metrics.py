@@ -17,6 +17,8 @@ __all__ = [
     "HOLDS_LOST",
     "HOLDS_PLACED",
     "HTTP_SECONDS",
+    "LIVE_STREAMS",
+    "LIVE_STREAMS_ENDED",
     "ORDERS_CANCELLED",
     "ORDERS_COMPLETED",
     "OUTBOX_FULL",
@@ -54,6 +56,8 @@ REQUESTS_IN_FLIGHT: Final = Gauge("requests_in_flight", "Requests begun and not 
 REQUESTS_SHED: Final = Counter("requests_shed", "Requests refused at the door, for we are busy", ["service", "reason"])
 EVENT_LOOP_LAG: Final = Gauge("event_loop_lag_seconds", "How late the event loop comes to what is due", ["service"])
 STALE_ANSWERS: Final = Counter("stale_answers", "Answers from memory, as the database was away", ["service"])
+LIVE_STREAMS: Final = Gauge("live_streams", "Event streams open to browsers", ["service"])
+LIVE_STREAMS_ENDED: Final = Counter("live_streams_ended", "Event streams that ended, by why", ["service", "reason"])
 
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused, since somebody else was faster")

@@ -1,6 +1,7 @@
 """Running a service inside a test: its settings, its callers, its neighbours on the bus."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 import jwt
 import nats
+import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from fastapi import FastAPI
@@ -20,7 +22,7 @@ from ticketing_common.events import Event, parse_event
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
 
-__all__ = ["Bus", "Identity", "run_app", "service_settings_for"]
+__all__ = ["Bus", "Identity", "run_app", "serve_app", "service_settings_for"]
 
 E = TypeVar("E", bound=Event)
 
@@ -83,6 +85,24 @@ async def run_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
+
+
+@asynccontextmanager
+async def serve_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """As `run_app`, under its own server and over real sockets: for answers that come bit by bit."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started and not serving.done():  # noqa: ASYNC110 (the server offers nothing to wait for)
+                await asyncio.sleep(0.01)
+            await app.state.backbone.wait_until_ready()
+            port = listener.getsockname()[1]
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            await serving
 
 
 class Bus:

@@ -2,15 +2,22 @@
 
 from .app import create_service_app
 from .idempotency import CreationId
+from .live_feed import LiveFeed, News
 from .pagination import Page, PageRequest, link_next
 from .rate_limit import AddressDep, RateLimit, RateLimiter
 from .schemas import ApiModel, Id, Price, RequestModel, from_cents
+from .sse import EVENT_STREAM, EventStream, LastEventId
 
 __all__ = [
+    "EVENT_STREAM",
     "AddressDep",
     "ApiModel",
     "CreationId",
+    "EventStream",
     "Id",
+    "LastEventId",
+    "LiveFeed",
+    "News",
     "Page",
     "PageRequest",
     "Price",

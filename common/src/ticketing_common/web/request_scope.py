@@ -10,6 +10,7 @@ from ticketing_common.telemetry import current_trace_id, trace_scope
 from ticketing_common.telemetry.metrics import HTTP_SECONDS
 
 from .rate_limit import rate_limit_headers
+from .responses import starts_stream
 
 __all__ = ["RequestScopeMiddleware"]
 
@@ -33,11 +34,14 @@ class RequestScopeMiddleware:
         scope.setdefault("state", {})  # one for all who look into it, further in too
         status = 500
         began = time.perf_counter()
+        answered = 0.0
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if starts_stream(message):
+                    answered = time.perf_counter()  # how long somebody looks on afterwards is not our slowness
                 if told := rate_limit_headers(scope):
                     message = {**message, "headers": [*message.get("headers", ()), *told]}
             await send(message)
@@ -52,7 +56,7 @@ class RequestScopeMiddleware:
         finally:
             route = self._template(scope)
             method = scope["method"] if scope["method"] in METHODS else "other"
-            HTTP_SECONDS.labels(self._service, method, route, status).observe(time.perf_counter() - began)
+            HTTP_SECONDS.labels(self._service, method, route, status).observe((answered or time.perf_counter()) - began)
 
     def _template(self, scope: Scope) -> str:
         """`/api/tickets/{id}`; the framework knows a route only relative to its router."""

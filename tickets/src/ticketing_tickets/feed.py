@@ -1,0 +1,25 @@
+"""What browsers see of the events about tickets: the same JSON as GET /api/tickets/{id}."""
+
+from typing import Final
+
+from ticketing_common.events import Event, TicketDeleted, TicketEvent
+from ticketing_common.web import News
+
+from .schemas import DeletedTicketResponse, TicketResponse
+
+__all__ = ["HISTORY", "ticket_news"]
+
+HISTORY: Final = 2_000
+"""So many events back a browser may resume; at most some 20 MB, with the longest of descriptions."""
+
+
+def ticket_news(event: Event) -> News:
+    """`ticket.created`, `ticket.updated` or `ticket.deleted`."""
+    assert isinstance(event, TicketEvent)  # noqa: S101 (the stream carries no others)
+    if isinstance(event, TicketDeleted):
+        shown: DeletedTicketResponse | TicketResponse = DeletedTicketResponse(
+            id=event.data.id, version=event.data.version
+        )
+    else:
+        shown = TicketResponse.of(event.data)
+    return News(event.NAME, shown.model_dump_json(by_alias=True).encode())
