@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_common.testing.apps import Bus, Identity, run_app, serve_app, service_settings_for
 from ticketing_common.testing.servers import NatsServer
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket, TicketDetails
@@ -161,3 +161,29 @@ def refused() -> Callable[..., None]:
             assert [error.get("field") for error in body["errors"]] == list(fields)
 
     return check
+
+
+@pytest.fixture
+def settings(service_settings: dict[str, object], bus: Bus) -> Settings:
+    """Of a service with a bus of its own, which a test may break; the streams of its neighbours are there."""
+    return Settings.model_validate(service_settings)
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Over real sockets, which streams need."""
+    async with serve_app(create_app(settings)) as connected:
+        yield connected
+
+
+@pytest.fixture
+def sell(client: httpx.AsyncClient, seller: dict[str, str]) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Put a ticket on sale."""
+
+    async def post(title: str = "Seat 7") -> dict[str, Any]:
+        answer = await client.post("/api/tickets", json={"title": title, "price": 19.99}, headers=seller)
+        assert answer.status_code == 201
+        listed: dict[str, Any] = answer.json()
+        return listed
+
+    return post

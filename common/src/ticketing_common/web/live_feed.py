@@ -102,6 +102,11 @@ class LiveFeed:
         self._tail = Tail(backbone.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
         backbone.follow(self._tail)
 
+    @property
+    def position(self) -> int:
+        """The sequence of the last event that this replica has seen."""
+        return self._tail.position
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Inside this block. Streams end as soon as the process is told to, for the server waits until they have."""
@@ -121,7 +126,7 @@ class LiveFeed:
         await self._reach(after)
         with self._follow("") as follower:
             # Without a pause since then, so that nothing comes between what is told now and what the queue holds.
-            first = frame("ready", b"{}", id=self._tail.position) if last_id is None else self._missed(after)
+            first = frame("ready", b"{}", id=self.position) if last_id is None else self._missed(after)
             async with aclosing(follower.chunks(first, heartbeat_seconds=self._heartbeat_seconds)) as chunks:
                 yield chunks
 
@@ -136,7 +141,7 @@ class LiveFeed:
         with self._follow(topic) as follower:
             version, news = await state()
             follower.after_version = version  # what is older may have come while the state was read
-            first = frame(news.event, news.json, id=self._tail.position)
+            first = frame(news.event, news.json, id=self.position)
             end = asyncio.get_running_loop().call_later(until.timestamp() - time.time(), follower.end, "session")
             try:
                 async with aclosing(follower.chunks(first, heartbeat_seconds=self._heartbeat_seconds)) as chunks:
@@ -146,20 +151,20 @@ class LiveFeed:
 
     def _missed(self, after: int) -> bytes:
         """What came after this sequence, or `reset` when that cannot be said."""
-        if after == self._tail.position:
+        if after == self.position:
             return COMMENT
         if after + 1 not in self._recent:
-            return frame("reset", b"{}", id=self._tail.position)
-        missed = (self._recent.get(sequence) for sequence in range(after + 1, self._tail.position + 1))
+            return frame("reset", b"{}", id=self.position)
+        missed = (self._recent.get(sequence) for sequence in range(after + 1, self.position + 1))
         return b"".join(told.bytes for told in missed if told is not None)
 
     async def _reach(self, sequence: int) -> None:
         """Another replica may have been a moment ahead of us; longer than a moment, and its id is of no use here."""
-        if sequence <= self._tail.position:
+        if sequence <= self.position:
             return
         try:
             async with asyncio.timeout(OVERTAKEN_SECONDS):
-                while self._tail.position < sequence:  # noqa: ASYNC110 (rare and short)
+                while self.position < sequence:  # noqa: ASYNC110 (rare and short)
                     await asyncio.sleep(0.02)
         except TimeoutError:
             return
@@ -194,7 +199,7 @@ class LiveFeed:
     def _on_gap(self) -> None:
         """Nobody knows what was missed: all load anew."""
         self._recent.clear()
-        self._tell_all(_Told(inf, frame("reset", b"{}", id=self._tail.position)))
+        self._tell_all(_Told(inf, frame("reset", b"{}", id=self.position)))
 
     def _tell_all(self, told: _Told) -> None:
         for followers in self._followers.values():

@@ -1,0 +1,167 @@
+"""GET /api/orders/{id}/stream over real sockets: an order as it is, and as it becomes."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import TicketData
+from ticketing_common.testing.apps import Bus, Identity, serve_app
+from ticketing_common.testing.event_streams import listen
+from ticketing_common.web import LiveFeed, News
+from ticketing_orders.app import create_app
+from ticketing_orders.domain import Order
+from ticketing_orders.feed import order_as_news
+from ticketing_orders.publishers import order_created
+from ticketing_orders.settings import Settings
+
+BUYER = new_id()
+
+
+@pytest.fixture
+def app(service_settings: dict[str, object], bus: Bus) -> FastAPI:
+    """On a bus of this test's own; the streams of its neighbours are there."""
+    return create_app(Settings.model_validate(service_settings))
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with serve_app(app) as connected:
+        yield connected
+
+
+@pytest.fixture
+def buyer(identity: Identity) -> dict[str, str]:
+    return identity.headers(BUYER)
+
+
+@pytest.fixture
+async def order(
+    app: FastAPI, client: httpx.AsyncClient, buyer: dict[str, str], make_ticket: Callable[..., TicketData]
+) -> dict[str, Any]:
+    """A ticket held by the buyer."""
+    ticket = make_ticket()
+    await app.state.service.follow_ticket(ticket)
+    answer = await client.post("/api/orders", json={"ticketId": ticket.id}, headers=buyer)
+    assert answer.status_code == 201
+    placed: dict[str, Any] = answer.json()
+    return placed
+
+
+def path(order: dict[str, Any]) -> str:
+    return f"/api/orders/{order['id']}/stream"
+
+
+async def reached(feed: LiveFeed, position: int) -> None:
+    async with asyncio.timeout(20):
+        while feed.position < position:  # noqa: ASYNC110 (it reads in a task of its own)
+            await asyncio.sleep(0.01)
+
+
+async def test_it_begins_with_the_order_as_it_is_and_two_tabs_see_the_same_end(
+    client: httpx.AsyncClient, order: dict[str, Any], buyer: dict[str, str]
+) -> None:
+    async with listen(client, path(order), headers=buyer) as one, listen(client, path(order), headers=buyer) as two:
+        assert one.answer.headers["content-type"].startswith("text/event-stream")
+        assert one.answer.headers["cache-control"] == "no-cache, no-transform"
+        for tab in (one, two):
+            begun = await tab.next()
+            assert (begun.event, json.loads(begun.data)) == ("order", order)
+        await client.delete(f"/api/orders/{order['id']}", headers=buyer)
+        cancelled = (await client.get(f"/api/orders/{order['id']}", headers=buyer)).json()
+        assert cancelled["status"] == "cancelled"
+        ends = []
+        for tab in (one, two):
+            # The event of its beginning may still have been under way when we began to look.
+            while json.loads((news := await tab.next()).data) == order:
+                assert news.event == "order"
+            ends.append(news)
+        assert ends[0] == ends[1]
+        assert json.loads(ends[0].data) == cancelled
+
+
+async def test_nobody_hears_of_the_order_of_somebody_else(
+    client: httpx.AsyncClient, order: dict[str, Any], identity: Identity, buyer: dict[str, str]
+) -> None:
+    assert (await client.get(path(order))).status_code == 401
+    assert (await client.get(path(order), headers=identity.headers(new_id()))).status_code == 403
+    assert (await client.get(path({"id": new_id()}), headers=buyer)).status_code == 404
+    assert (await client.get(path({"id": "nothing"}), headers=buyer)).status_code == 404
+
+
+async def test_the_orders_of_others_are_not_shown(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    order: dict[str, Any],
+    buyer: dict[str, str],
+    bus: Bus,
+    make_order: Callable[..., Order],
+) -> None:
+    feed: LiveFeed = app.state.feed
+    await reached(feed, 1)
+    async with listen(client, path(order), headers=buyer) as stream:
+        await stream.next()
+        other = make_order()
+        other.version = 1
+        await bus.publish(order_created(other))
+        await reached(feed, 2)
+        await client.delete(f"/api/orders/{order['id']}", headers=buyer)
+        assert json.loads((await stream.next()).data)["id"] == order["id"]
+
+
+async def test_what_is_older_than_the_state_it_began_with_is_not_shown_after_it(
+    app: FastAPI, client: httpx.AsyncClient, bus: Bus, make_order: Callable[..., Order]
+) -> None:
+    feed: LiveFeed = app.state.feed
+    order = make_order()
+
+    async def publish(version: int) -> None:
+        order.version = version
+        expected = feed.position + 1
+        await bus.publish(order_created(order))
+        await reached(feed, expected)
+
+    async def state() -> tuple[int, News]:
+        """While it is read, the news arrives of what it was before."""
+        await publish(1)
+        order.version = 3
+        return 3, order_as_news(order)
+
+    def version_of(chunk: bytes) -> int:
+        assert chunk.count(b"event: order\n") == 1
+        version: int = json.loads(chunk.partition(b"data: ")[2])["version"]
+        return version
+
+    async with feed.watch(order.id, state, until=utc_now() + timedelta(minutes=1)) as chunks:
+        assert version_of(await anext(chunks)) == 3
+        await publish(2)
+        await publish(4)
+        assert version_of(await anext(chunks)) == 4
+
+
+async def test_a_stream_ends_with_the_session(
+    client: httpx.AsyncClient, order: dict[str, Any], identity: Identity
+) -> None:
+    brief = identity.headers(BUYER, exp=int(time.time()) + 3)
+    async with listen(client, path(order), headers=brief) as stream:
+        await stream.next()
+        assert all(json.loads(news.data)["id"] == order["id"] for news in await stream.rest())
+
+
+async def test_a_broker_that_is_away_does_not_keep_the_present_from_being_shown(
+    app: FastAPI, client: httpx.AsyncClient, order: dict[str, Any], buyer: dict[str, str], nats_server: Any
+) -> None:
+    await reached(app.state.feed, 1)
+    nats_server.kill()
+    async with listen(client, path(order), headers=buyer) as stream:
+        assert json.loads((await stream.next()).data) == order
+        await client.delete(f"/api/orders/{order['id']}", headers=buyer)
+        await asyncio.to_thread(nats_server.start)
+        assert json.loads((await stream.next()).data)["status"] == "cancelled"
