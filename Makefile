@@ -44,7 +44,7 @@ LOCK_IMAGE := uv pip compile --quiet --universal --python-version 3.11 --generat
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); UPGRADE=--upgrade takes newer versions
 	uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-package ticketing-common --no-emit-package ticketing-local --no-emit-package ticketing-orders --custom-compile-command "make lock" \
+	  --no-emit-package ticketing-common --no-emit-package ticketing-local --no-emit-package ticketing-orders --no-emit-package ticketing-tickets --custom-compile-command "make lock" \
 	  common/pyproject.toml --extra testing \
 	  $(filter-out common/pyproject.toml,$(PACKAGES:%=%/pyproject.toml)) --group dev -o requirements.lock
 	for service in $(SERVICES); do $(LOCK_IMAGE) $$service/pyproject.toml -o $$service/requirements.lock || exit 1; done
@@ -147,7 +147,7 @@ lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lightho
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (10 minutes); figures into docs/bench
-	@$(BIN)/ticketing-bench backbone; code=$$?; $(BIN)/ticketing-bench holds && exit $$code
+	@$(BIN)/ticketing-bench backbone; code=$$?; $(BIN)/ticketing-bench streams || code=$$?; $(BIN)/ticketing-bench holds && exit $$code
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.installed ## The backbone's ratios in under two minutes, into .local/bench

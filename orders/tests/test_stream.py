@@ -139,11 +139,13 @@ async def test_what_is_older_than_the_state_it_began_with_is_not_shown_after_it(
         version: int = json.loads(chunk.partition(b"data: ")[2])["version"]
         return version
 
-    async with feed.watch(order.id, state, until=utc_now() + timedelta(minutes=1)) as chunks:
+    async with feed.watch(order.id, state, until=utc_now() + timedelta(minutes=1)) as follower:
+        chunks = follower.chunks()
         assert version_of(await anext(chunks)) == 3
         await publish(2)
         await publish(4)
         assert version_of(await anext(chunks)) == 4
+        await chunks.aclose()
 
 
 async def test_a_stream_ends_with_the_session(

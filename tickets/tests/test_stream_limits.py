@@ -17,7 +17,7 @@ from ticketing_common.events import TicketCreated
 from ticketing_common.testing.apps import Bus, serve_app
 from ticketing_common.testing.event_streams import listen
 from ticketing_common.testing.servers import free_port
-from ticketing_common.web import live_feed, sse
+from ticketing_common.web import sse
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_updated
@@ -50,7 +50,7 @@ async def test_streams_have_places_and_no_more(
 async def test_who_takes_nothing_is_cut_off_and_the_others_are_not(
     client: httpx.AsyncClient, bus: Bus, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_feed, "QUEUE", 4)
+    monkeypatch.setattr(sse, "QUEUE", 4)
     monkeypatch.setattr(sse, "SEND_SECONDS", 1.0)
     before = ended_as("slow")
     long = replace(ticket, description="x" * 200_000)  # longer than sellers may write, so that buffers are full sooner

@@ -55,6 +55,9 @@ class ServiceSettings(BaseSettings):
         default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
     )
     max_streams: int = Field(default=2_000, ge=0, description="open event streams; the next is refused")
+    gc_freeze: bool = Field(
+        default=True, description="spare the garbage collector what is there at the start: its longest pauses are gone"
+    )
     stream_heartbeat_seconds: float = Field(default=15.0, gt=0, description="a silent stream shows so that it lives")
 
     @property

@@ -73,6 +73,7 @@ def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identi
         "allowed_origins": ["http://testserver"],
         "overtake_wait_seconds": 0.3,
         "max_loop_lag_seconds": 0,  # one loop runs the service, its neighbours and the test
+        "gc_freeze": False,  # the next test's service would find the garbage of this one for ever
         "log_level": "warning",
     }
 

@@ -1,5 +1,6 @@
 """The one factory that all five services are made with."""
 
+import gc
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -56,6 +57,9 @@ def create_service_app(
         app.state.idempotency_keys = IdempotencyKeys(backbone.collection("idempotency_keys"))
         backbone.add_stores(app.state.idempotency_keys)
         async with assemble(app, backbone), lag.measured():
+            if settings.gc_freeze:
+                gc.collect()
+                gc.freeze()
             backbone.start()
             try:
                 yield

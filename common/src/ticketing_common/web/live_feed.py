@@ -3,25 +3,24 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from ticketing_common.delivery import Backbone, Tail
 from ticketing_common.errors import OverloadedError
 from ticketing_common.events import Event, parse_event
 from ticketing_common.telemetry.metrics import LIVE_STREAMS, LIVE_STREAMS_ENDED
 
-from .sse import COMMENT, frame
+from .sse import COMMENT, Follower, Told, frame
 from .termination import on_termination
 
 __all__ = ["LiveFeed", "News"]
 
-QUEUE: Final = 256
-"""So many events may wait for one follower; whoever does not keep up with that is cut off, and resumes or reloads."""
+KEEPING_SECONDS: Final = 1.0
 OVERTAKEN_SECONDS: Final = 1.0
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -33,52 +32,6 @@ class News:
     event: str
     json: bytes
     topic: str = ""
-
-
-class _Told(NamedTuple):
-    version: float
-    bytes: bytes
-
-
-class _Follower:
-    """One open stream's queue: what is in it is shared with all others, so that it costs a reference."""
-
-    def __init__(self) -> None:
-        self.after_version = 0.0
-        self.ended_as: str | None = None
-        self._queue: asyncio.Queue[_Told | None] = asyncio.Queue()
-
-    def put(self, told: _Told) -> None:
-        """Never waits: who cannot keep up is cut off."""
-        if self.ended_as is None:
-            if self._queue.qsize() < QUEUE:
-                self._queue.put_nowait(told)
-            else:
-                self.end("slow")
-
-    def end(self, reason: str) -> None:
-        """What waits is still sent, and then no more."""
-        if self.ended_as is None:
-            self.ended_as = reason
-            self._queue.put_nowait(None)
-
-    async def chunks(self, first: bytes, *, heartbeat_seconds: float) -> AsyncGenerator[bytes]:
-        """`first`, then always all that waits; a comment when nothing has come for so long."""
-        yield first
-        while True:
-            try:
-                async with asyncio.timeout(heartbeat_seconds):
-                    waiting = [await self._queue.get()]
-            except TimeoutError:
-                yield COMMENT
-                continue
-            while not self._queue.empty():
-                waiting.append(self._queue.get_nowait())
-            told = [one.bytes for one in waiting if one is not None and one.version > self.after_version]
-            if told:
-                yield b"".join(told)
-            if None in waiting:
-                return
 
 
 class LiveFeed:
@@ -95,8 +48,8 @@ class LiveFeed:
         self._max_followers = settings.max_streams
         self._heartbeat_seconds = settings.stream_heartbeat_seconds
         self._service = settings.service_name
-        self._recent: dict[int, _Told] = {}
-        self._followers: defaultdict[str, set[_Follower]] = defaultdict(set)
+        self._recent: dict[int, Told] = {}
+        self._followers: defaultdict[str, set[Follower]] = defaultdict(set)
         self._open = 0
         self._ending = False
         self._tail = Tail(backbone.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
@@ -111,13 +64,16 @@ class LiveFeed:
     async def open(self) -> AsyncIterator[None]:
         """Inside this block. Streams end as soon as the process is told to, for the server waits until they have."""
         with on_termination(self._end):
+            keeping = asyncio.create_task(self._keep())
             try:
                 yield
             finally:
                 self._end()
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
 
     @asynccontextmanager
-    async def resume(self, last_id: str | None) -> AsyncIterator[AsyncGenerator[bytes]]:
+    async def resume(self, last_id: str | None) -> AsyncIterator[Follower]:
         """All news after the one with this id; `ready` for a newcomer, `reset` for whom we cannot tell what was missed.
 
         Raises `OverloadedError` when too many follow already.
@@ -126,14 +82,13 @@ class LiveFeed:
         await self._reach(after)
         with self._follow("") as follower:
             # Without a pause since then, so that nothing comes between what is told now and what the queue holds.
-            first = frame("ready", b"{}", id=self.position) if last_id is None else self._missed(after)
-            async with aclosing(follower.chunks(first, heartbeat_seconds=self._heartbeat_seconds)) as chunks:
-                yield chunks
+            follower.first = frame("ready", b"{}", id=self.position) if last_id is None else self._missed(after)
+            yield follower
 
     @asynccontextmanager
     async def watch(
         self, topic: str, state: Callable[[], Awaitable[tuple[int, News]]], *, until: datetime
-    ) -> AsyncIterator[AsyncGenerator[bytes]]:
+    ) -> AsyncIterator[Follower]:
         """One thing's state at this moment, with its version, and every later one; until the session ends.
 
         Raises `OverloadedError` when too many follow already, and what `state` raises.
@@ -141,11 +96,10 @@ class LiveFeed:
         with self._follow(topic) as follower:
             version, news = await state()
             follower.after_version = version  # what is older may have come while the state was read
-            first = frame(news.event, news.json, id=self.position)
+            follower.first = frame(news.event, news.json, id=self.position)
             end = asyncio.get_running_loop().call_later(until.timestamp() - time.time(), follower.end, "session")
             try:
-                async with aclosing(follower.chunks(first, heartbeat_seconds=self._heartbeat_seconds)) as chunks:
-                    yield chunks
+                yield follower
             finally:
                 end.cancel()
 
@@ -156,7 +110,7 @@ class LiveFeed:
         if after + 1 not in self._recent:
             return frame("reset", b"{}", id=self.position)
         missed = (self._recent.get(sequence) for sequence in range(after + 1, self.position + 1))
-        return b"".join(told.bytes for told in missed if told is not None)
+        return b"".join(told.frame for told in missed if told is not None)
 
     async def _reach(self, sequence: int) -> None:
         """Another replica may have been a moment ahead of us; longer than a moment, and its id is of no use here."""
@@ -170,11 +124,11 @@ class LiveFeed:
             return
 
     @contextmanager
-    def _follow(self, topic: str) -> Iterator[_Follower]:
+    def _follow(self, topic: str) -> Iterator[Follower]:
         if self._ending or not self._tail.caught_up or self._open >= self._max_followers:
             LIVE_STREAMS_ENDED.labels(self._service, "refused").inc()
             raise OverloadedError("No place for another stream here.", retry_after_seconds=RETRY_AFTER_SECONDS)
-        follower = _Follower()
+        follower = Follower(heartbeat_seconds=self._heartbeat_seconds)
         self._followers[topic].add(follower)
         self._count(1)
         try:
@@ -189,7 +143,7 @@ class LiveFeed:
     def _on_event(self, sequence: int, subject: str, body: bytes) -> None:
         event = parse_event(subject, body)
         news = self._news_of(event)
-        told = _Told(event.data.version, frame(news.event, news.json, id=sequence))
+        told = Told(event.data.version, frame(news.event, news.json, id=sequence))
         if self._history:
             self._recent[sequence] = told
             self._recent.pop(sequence - self._history, None)
@@ -199,18 +153,23 @@ class LiveFeed:
     def _on_gap(self) -> None:
         """Nobody knows what was missed: all load anew."""
         self._recent.clear()
-        self._tell_all(_Told(inf, frame("reset", b"{}", id=self.position)))
-
-    def _tell_all(self, told: _Told) -> None:
-        for followers in self._followers.values():
-            for follower in followers:
-                follower.put(told)
+        reset = Told(inf, frame("reset", b"{}", id=self.position))
+        for follower in self._all():
+            follower.put(reset)
 
     def _end(self) -> None:
         self._ending = True
-        for followers in self._followers.values():
-            for follower in followers:
-                follower.end("shutdown")
+        for follower in self._all():
+            follower.end("shutdown")
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(min(KEEPING_SECONDS, self._heartbeat_seconds))
+            for follower in self._all():
+                follower.keep()
+
+    def _all(self) -> list[Follower]:
+        return [follower for followers in self._followers.values() for follower in followers]
 
     def _count(self, change: int) -> None:
         self._open += change

@@ -82,6 +82,23 @@ def holds(
         console.print(f"table replaced in: {document}")
 
 
+@app.command()
+def streams(quick: QuickOption = False, out: OutOption = None) -> None:
+    """How late a thousand browsers hear of a commit, against a bare event stream."""
+    from .streams.run import FULL, QUICK, IncompleteCrowdError, run  # here, as it brings a service and the drivers
+
+    try:
+        report = run(QUICK if quick else FULL, quick=quick, say=_say)
+    except (IncompleteCrowdError, WorkerError, ServerStartError) as error:
+        fail(str(error))
+    report.show(console)
+    for path in report.write(_folder(out, quick=quick)):
+        console.print(f"written: {path}")
+    if not report.kept:
+        console.print("[red]A budget was missed.[/]")
+        raise typer.Exit(1)
+
+
 app.command()(chaos)
 
 

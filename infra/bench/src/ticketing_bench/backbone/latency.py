@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from nats.js.api import Header
 
+from ticketing_bench.pace import paced
 from ticketing_bench.processor_time import ProcessorTime
 from ticketing_common.delivery import Consumer, Relay
 from ticketing_common.events import OrderCreated
@@ -79,23 +80,9 @@ class SenderRole(BackboneRole):
         return await self._paced(rate, count, send)
 
     async def _paced(self, rate: float, count: int, send: Any) -> dict[str, Any]:
-        due_at: dict[str, float] = {}
-        acknowledged_at: dict[str, float] = {}
-
-        async def one(due: float) -> None:
-            order_id = await send()
-            due_at[order_id] = due
-            acknowledged_at[order_id] = time.monotonic()
-
         processors = ProcessorTime("sender", self.pids)
-        begun = time.monotonic() + 0.05
-        async with asyncio.TaskGroup() as group:
-            for number in range(count):
-                due = begun + number / rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                group.create_task(one(due))
-        # One clock for all processes of a machine: CLOCK_MONOTONIC counts from its start.
-        return {"due": due_at, "acknowledged": acknowledged_at, "cpu": processors.cores()}
+        due, acknowledged = await paced(rate, count, send)
+        return {"due": due, "acknowledged": acknowledged, "cpu": processors.cores()}
 
 
 class ReceiverRole(BackboneRole):

@@ -1,0 +1,48 @@
+"""The run in small, so that it cannot rot; how fast it is on this machine is none of its business."""
+
+import pytest
+
+from ticketing_bench.streams.run import IncompleteCrowdError, Sizes, _one, run
+
+
+def test_a_small_run_delivers_everything_to_everybody() -> None:
+    said: list[str] = []
+
+    report = run(Sizes(rounds=2, browsers=20, seconds=0.4, per_second=10.0), quick=True, say=said.append)
+
+    assert [one.name for one in report.measurements] == ["commit to browser, p50", "commit to browser, p99"]
+    for one in report.measurements:
+        assert len(one.subject.rounds) == len(one.reference.rounds) == 2
+        assert min(*one.subject.rounds, *one.reference.rounds) > 0
+        assert one.subject.cpu.keys() >= {"service", "crowd", "mongod", "nats-server"}
+    assert len(said) == 4
+
+
+class _Told:
+    """A worker that has answered already."""
+
+    def __init__(self, **answers: object) -> None:
+        self._answers = answers
+
+    def ask(self, order: str, **_values: object) -> object:
+        return self._answers.get(order, {})
+
+    def begin(self, order: str, **_values: object) -> None:
+        self._begun = order
+
+    def answer(self) -> object:
+        return self._answers[self._begun]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "arrivals",
+    [{"a": [1.0, 2.0], "b": [1.0]}, {"a": [1.0, 2.0]}, {"a": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}],
+    ids=["too few", "none of one", "one twice"],
+)
+def test_a_round_in_which_somebody_missed_something_is_no_figure(arrivals: dict[str, list[float]]) -> None:
+    worker = _Told(tell={"due": {"a": 0.5, "b": 0.5}, "cpu": {}})
+    crowd = _Told(collect={"arrivals": arrivals, "cpu": {}})
+
+    with pytest.raises(IncompleteCrowdError, match="2 tickets to 2 browsers"):
+        _one(worker, crowd, Sizes(rounds=1, browsers=2, seconds=1.0, per_second=2.0))  # type: ignore[arg-type]
