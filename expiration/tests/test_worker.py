@@ -1,8 +1,10 @@
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import arq.worker
 import pytest
@@ -214,3 +216,35 @@ async def test_a_worker_with_its_hands_full_ends_at_once(settings: Settings, bus
         async with run_app(create_worker(settings)):
             begun = time.monotonic()
         assert time.monotonic() - begun < 3
+
+
+async def test_a_worker_that_ends_puts_its_jobs_back_though_redis_is_slow(
+    settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """Without the waiting, arq's shielded last command lost its connection: the jobs stayed blocked for 25 seconds."""
+    without_sweep(monkeypatch)
+    under_way: list[str] = []
+    finish_job = arq.worker.Worker.finish_job
+
+    async def works_for_ever(self: DeadlineRepository, order_id: str) -> timedelta | None:
+        under_way.append(order_id)
+        await asyncio.Event().wait()
+        return None
+
+    async def takes_its_time(self: arq.worker.Worker, *args: Any, **values: Any) -> None:
+        await asyncio.sleep(0.5)  # longer than a worker waits between two cancels
+        await finish_job(self, *args, **values)
+
+    async def all_under_way() -> bool:
+        return len(under_way) == 20
+
+    monkeypatch.setattr(DeadlineRepository, "remaining", works_for_ever)
+    monkeypatch.setattr(arq.worker.Worker, "finish_job", takes_its_time)
+    async with run_app(create_worker(settings)), connect(redis_url) as redis:
+        await arm(redis_url, *(Deadline(expires_at=utc_now()) for _ in range(20)))
+        await until(all_under_way)
+        assert len(await redis.keys("arq:in-progress:*")) == 20
+
+    async with connect(redis_url) as redis:
+        assert await redis.keys("arq:in-progress:*") == []
+        assert await redis.zcard(QUEUE) == 20

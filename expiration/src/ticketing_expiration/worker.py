@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -48,6 +48,8 @@ POLL_SECONDS: Final = 0.1
 # A killed worker's jobs are blocked for this and ten seconds more; until then the sweep does their work.
 JOB_TIMEOUT_SECONDS: Final = 15
 MAX_TRIES: Final = 10
+PUT_BACK_SECONDS: Final = 3.0
+"""How long a worker that ends waits for Redis to take its jobs back; less than GRACEFUL_SECONDS."""
 
 
 class ExpirationWorker:
@@ -109,7 +111,7 @@ class ExpirationWorker:
             pause = min(2 * pause, LONGEST_RESTART_SECONDS)
 
     async def _run_arq(self) -> None:
-        worker = Worker(
+        worker = _Worker(
             [func(self.wake, name=JOB, timeout=JOB_TIMEOUT_SECONDS, keep_result=0, max_tries=MAX_TRIES)],
             queue_name=QUEUE,
             redis_pool=connect(self._redis_url),
@@ -130,8 +132,46 @@ class ExpirationWorker:
             worker.allow_pick_jobs = False
             await _cancel(polling)
             await _cancel(*worker.tasks.values())  # arq puts their jobs back
+            await worker.put_back()
             with contextlib.suppress(RedisError, OSError):
                 await worker.pool.aclose()
+
+
+class _Worker(Worker):
+    """Knows which jobs are being put back or done with.
+
+    arq shields that from a cancel, so it outlives the job's task. Were it not waited for, the pool would be closed
+    first: the job would stay blocked in Redis, and an error would come up that nobody retrieves.
+    """
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def finish_job(self, *args: Any, **values: Any) -> Any:
+        """As a task from its first moment: a coroutine that has not yet begun could not be waited for."""
+        return self._ending(super().finish_job(*args, **values))
+
+    def finish_failed_job(self, *args: Any, **values: Any) -> Any:
+        """The same for a job that cannot be run."""
+        return self._ending(super().finish_failed_job(*args, **values))
+
+    async def put_back(self) -> None:
+        """Wait until Redis has heard of all that ended; whatever it did not take, the sweep does."""
+        if self._endings:
+            await asyncio.wait(self._endings, timeout=PUT_BACK_SECONDS)
+            await _cancel(*self._endings)
+
+    def _ending(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._endings.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard, if the job's own task is no longer there to hear it
 
 
 async def _repeat(action: Callable[[], Awaitable[object]], seconds: float) -> None:
