@@ -1,0 +1,48 @@
+"""Stripe hangs and its places are taken: who does not need it is answered meanwhile, by the same process."""
+
+import asyncio
+
+from ticketing_common.testing.apps import run_app
+from ticketing_payments.app import create_app
+
+PAYMENTS = "/api/payments"
+PLACES = 2
+
+
+async def test_other_routes_answer_while_calls_hang_at_stripe(
+    make_settings, proxy, make_order, nats_url, bus, identity
+):
+    settings = make_settings(
+        nats_url=nats_url, stripe_api_base=proxy.url, stripe_places=PLACES, stripe_timeout_seconds=60
+    )
+    app = create_app(settings)
+    async with run_app(app) as client:
+        paid, *others = [make_order() for _ in range(PLACES + 2)]
+        for order in (paid, *others):
+            await app.state.service.follow_order(order)
+
+        async def pay(order):
+            body = {"orderId": order.id, "paymentMethodId": "pm_card_visa"}
+            return await client.post(PAYMENTS, json=body, headers=identity.headers(user_id=order.user_id))
+
+        payment = (await pay(paid)).json()
+        held = [proxy.fail("held", "POST /v1/payment_intents$") for _ in range(PLACES)]
+        hanging = [asyncio.create_task(pay(order)) for order in others[:PLACES]]
+        for fault in held:
+            await asyncio.wait_for(fault.reached.wait(), 10)
+
+        refused = await pay(others[-1])
+        owner = identity.headers(user_id=paid.user_id)
+        shown = [await client.get(f"{PAYMENTS}/{payment['id']}", headers=owner) for _ in range(20)]
+        health = await client.get("/readyz")
+        still_hanging = [not task.done() for task in hanging]
+
+        for fault in held:
+            fault.release()
+        answers = await asyncio.gather(*hanging)
+
+    assert still_hanging == [True] * PLACES, "the others were answered before"
+    assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (503, True)
+    assert [answer.json() for answer in shown] == [payment] * 20
+    assert health.status_code == 200
+    assert [answer.status_code for answer in answers] == [201] * PLACES
