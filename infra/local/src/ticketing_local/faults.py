@@ -43,7 +43,18 @@ def _paused(name: str) -> tuple[Switch, Switch]:
 
 def _down(name: str) -> tuple[Switch, Switch]:
     """Killed: connections break, and nobody listens."""
-    return lambda stack: _process(stack, name).kill(), lambda stack: _process(stack, name).launch()
+
+    def kill(stack: Stack) -> None:
+        server = _process(stack, name)
+        server.kill()
+        stack.kept_ports.keep(server.port)
+
+    def launch(stack: Stack) -> None:
+        server = _process(stack, name)
+        stack.kept_ports.give_back(server.port)
+        server.launch()
+
+    return kill, launch
 
 
 def _stripe(kind: str) -> tuple[Switch, Switch]:

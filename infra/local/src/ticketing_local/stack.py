@@ -20,6 +20,7 @@ from ticketing_common.testing.servers import (
 
 from .addresses import check_address
 from .data_dir import DataDir, StackState, repository_root
+from .kept_ports import KeptPorts
 from .keys import Keys
 from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, find_node
 from .turns import taking_turns
@@ -69,6 +70,7 @@ class Stack:
         self._options = options
         self._running: list[ServerProcess] = []
         self._ports: set[int] = set()
+        self.kept_ports = KeptPorts()
         window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
 
@@ -245,6 +247,7 @@ class Stack:
     def stop(self, progress: Progress = lambda _name, _what: None) -> None:
         """Stop in the opposite order: the client, then our services together, the databases last."""
         self.state.phase = "stopping"
+        self.kept_ports.give_back_all()
         ours = {"worker", *SERVICES}
         for belongs in (lambda name: name == "client", ours.__contains__, lambda _name: True):
             group = [process for process in self._running if belongs(process.name)]
