@@ -122,3 +122,38 @@ async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
         return await released(bus) == sorted(deadline.id for deadline in held)
 
     await until(all_told, 15)
+
+
+async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_none_early(
+    tmp_path: Path, settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+) -> None:
+    """Two workers, each replaced while holds fall due; before each step there are some for three seconds."""
+    workers = [WorkerProcess(tmp_path / f"worker-{number}", settings) for number in range(2)]
+    try:
+        for worker in workers:
+            await asyncio.to_thread(worker.start)
+        held = []
+        later = await hold(deadlines, due_in=600)
+        await arm(redis_url, later)
+        for worker in workers:
+            batch = [await hold(deadlines, due_in=0.02 * number) for number in range(150)]
+            await arm(redis_url, *batch)
+            held += batch
+
+            async def the_first_is_told(order_id: str = batch[0].id) -> bool:
+                return order_id in await released(bus)
+
+            await until(the_first_is_told, 20)
+            await asyncio.to_thread(worker.restart)
+
+        async def all_told() -> bool:
+            return len(await released(bus)) >= len(held)
+
+        await until(all_told, 30)
+    finally:
+        for worker in workers:
+            await asyncio.to_thread(worker.stop)
+
+    assert await released(bus) == sorted(deadline.id for deadline in held)
+    events = await bus.events(ExpirationCompleted)
+    assert [event.data.order_id for event in events if event.time < event.data.expires_at] == []
