@@ -41,7 +41,14 @@ PREFERRED_PORTS: Final[Mapping[str, int]] = {
     "redis-server": 4079,
     "stripe-double": 4020,
 }
-PASSED_THROUGH: Final = ("RATE_LIMIT_", "RESERVATION_WINDOW_SECONDS", "LOG_LEVEL", "OTEL_")
+PASSED_THROUGH: Final = (
+    "RATE_LIMIT_",
+    "RESERVATION_WINDOW_SECONDS",
+    "STRIPE_CIRCUIT_",
+    "RECONCILE_SECONDS",
+    "LOG_LEVEL",
+    "OTEL_",
+)
 
 Progress = Callable[[str, str], None]
 """Told what is happening: name of the part, and what it does."""
