@@ -232,6 +232,7 @@ async def test_the_openapi_document_lists_the_routes(api):
         ("post", "/api/orders"): "create_order",
         ("get", "/api/orders"): "list_orders",
         ("get", "/api/orders/{id}"): "show_order",
+        ("get", "/api/orders/{id}/stream"): "stream_order",
         ("delete", "/api/orders/{id}"): "cancel_order",
     }
 

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from nats.js import JetStreamContext
 
 from ticketing_common.delivery import Tail
 from ticketing_common.delivery import tail as room
@@ -210,3 +212,22 @@ async def test_a_handler_that_fails_does_not_stop_the_others(
         await until(seen.is_(2))
     finally:
         await tail.stop()
+
+
+async def test_it_stops_though_a_cancel_gets_lost(
+    connection: NatsConnection, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for`, with which nats-py waits, drops one that comes at the same moment as the message."""
+    fetch = JetStreamContext.PullSubscription.fetch
+
+    async def deaf(self: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await fetch(self, *arguments, **options)
+        except asyncio.CancelledError:
+            raise TimeoutError from None
+
+    async with reading(connection, until) as (tail, _):
+        monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", deaf)
+        async with asyncio.timeout(10):
+            await asyncio.sleep(1.1)  # two fetches later it is the deaf one that waits
+            await tail.stop()

@@ -88,7 +88,7 @@ class Tail:
             await asyncio.sleep(REBIND_SECONDS)
 
     async def _read(self) -> None:
-        """Read until something goes wrong."""
+        """Read until something goes wrong, or it is to stop."""
         js = self._connection.js
         info: StreamInfo = await js.stream_info(self.stream)
         self._find_place(info)
@@ -127,7 +127,7 @@ class Tail:
     async def _follow(self, pull: JetStreamContext.PullSubscription, goal: int) -> None:
         waiting = goal - self.position
         received = 0
-        while True:
+        while not self._stopping.is_set():  # a cancel alone may get lost: `asyncio.wait_for` of 3.11 drops some
             try:
                 # One while nothing is there, then as many as are known to wait: see `Consumer._consume`.
                 messages: list[Msg] = await pull.fetch(

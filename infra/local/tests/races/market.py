@@ -75,7 +75,9 @@ class Market:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Self]:
+    async def open(
+        cls, servers: Servers, monkeypatch: pytest.MonkeyPatch, *, reconcile_seconds: float = 1
+    ) -> AsyncIterator[Self]:
         """Start everything in the running event loop, and leave nothing behind."""
         # Nobody learns anything from a longer wait before the worker looks again for what is due.
         monkeypatch.setattr(ticketing_expiration.worker, "SWEEP_SECONDS", 0.1)
@@ -86,7 +88,7 @@ class Market:
             proxy = await enter(StripeProxy.start(servers.stripe_url, chance=random.Random(20_261_123)))
             market = cls(servers, mongo, proxy, await enter(Bus.connect(servers.nats_url)))
             open_until_the_end.push_async_callback(market._forget)
-            for app in market._build():
+            for app in market._build(reconcile_seconds):
                 client = await enter(run_app(app))
                 client.timeout = httpx.Timeout(60)
                 market._keep(app, client)
@@ -188,7 +190,7 @@ class Market:
 
     # --- how it is put together ----------------------------------------------------------------------------------
 
-    def _build(self) -> list[FastAPI]:
+    def _build(self, reconcile_seconds: float) -> list[FastAPI]:
         """The applications, in the order in which `_keep` takes them."""
 
         def settings(service: str, **own: Any) -> dict[str, Any]:
@@ -205,7 +207,7 @@ class Market:
             "stripe_webhook_secret": self.webhook_secret,
             "stripe_api_base": self.proxy.url,
             "stripe_timeout_seconds": 30,
-            "reconcile_seconds": 1,
+            "reconcile_seconds": reconcile_seconds,
         }
         payments = ticketing_payments.settings.Settings.model_validate(settings("payments", **stripe))
         expiration = ticketing_expiration.settings.Settings.model_validate(

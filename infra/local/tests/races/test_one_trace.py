@@ -1,6 +1,7 @@
 """One request is one trace: through the outbox, over the bus, into every service that hears of it, and to the timer."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from secrets import token_hex
 from typing import Any
@@ -27,9 +28,9 @@ def spans() -> Iterator[RecordedSpans]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[Market]:
-    """As every market, but recorded from the beginning."""
+    """Recorded from the beginning. The reconciler, whose work has traces of its own, is not to be faster than anybody."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        async with Market.open(servers, monkeypatch) as opened:
+        async with Market.open(servers, monkeypatch, reconcile_seconds=600) as opened:
             yield opened
 
 
@@ -41,9 +42,10 @@ def begin_trace() -> tuple[str, dict[str, str]]:
 
 async def eventually(find: Callable[[], Sequence[ReadableSpan]], complete: Callable[[set[str]], bool]) -> list[Any]:
     """The spans, once what is looked for is among their labels."""
-    async with asyncio.timeout(30):
-        while not complete(labels(find())):  # noqa: ASYNC110 (spans tell nobody that they end)
-            await asyncio.sleep(0.02)
+    deadline = time.monotonic() + 30
+    while not complete(found := labels(find())):
+        assert time.monotonic() < deadline, f"only {sorted(found)}"
+        await asyncio.sleep(0.02)
     return list(find())
 
 
@@ -115,7 +117,6 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(traced_market: Ma
         "publish order.completed",
         "handle order.completed by tickets-orders",
         "handle order.completed by payments-orders",
-        "publish payment.captured",
     }
     await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
     await market.quiet()
@@ -124,6 +125,8 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(traced_market: Ma
     stripe = [str((span.attributes or {}).get("http.url")) for span in story if span.kind is SpanKind.CLIENT]
     for call in ("/v1/payment_intents", "/confirm", "/capture"):
         assert any(url.endswith(call) for url in stripe), call
+    # Stripe's webhook may be faster than its answer; what it leads to is in a trace that begins at Stripe.
+    assert "publish payment.captured" in labels(spans.all())
 
 
 async def test_a_timer_goes_off_in_the_trace_of_its_order(traced_market: Market, spans: RecordedSpans) -> None:
