@@ -28,7 +28,7 @@ def spans() -> Iterator[RecordedSpans]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[Market]:
-    """Recorded from the beginning. The reconciler, whose work has traces of its own, is not to be faster than anybody."""
+    """Recorded from the beginning; the reconciler, whose work has traces of its own, is not to be the faster one."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         async with Market.open(servers, monkeypatch, reconcile_seconds=600) as opened:
             yield opened
