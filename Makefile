@@ -98,7 +98,7 @@ test: check integration flow client-check browser ## Everything, from a fresh cl
 .PHONY: integration
 integration: $(VENV)/.installed ## Services and common over real MongoDB, NATS, Redis and the Stripe double; SUITE=orders for one part
 	@# A part named with SUITE=… may have unit tests only, which pytest reports as 5.
-	$(BIN)/pytest -q -m "not unit and not flow" -n 2 --dist loadfile $(SUITE) || { code=$$?; test $$code -eq 5 -a -n "$(SUITE)" || exit $$code; }
+	$(BIN)/pytest -q -m "not unit and not flow" -n 3 --dist loadfile $(SUITE) || { code=$$?; test $$code -eq 5 -a -n "$(SUITE)" || exit $$code; }
 
 .PHONY: manifests
 manifests: $(VENV)/.installed ## Render the overlays and hold them, Dockerfiles and skaffold.yaml to their policies
@@ -106,7 +106,7 @@ manifests: $(VENV)/.installed ## Render the overlays and hold them, Dockerfiles 
 
 .PHONY: flow
 flow: $(VENV)/.installed ## All processes, from outside
-	$(BIN)/pytest -q -m flow
+	$(BIN)/pytest -q -m flow -n 2 --dist loadfile
 
 DURATION ?= 180
 

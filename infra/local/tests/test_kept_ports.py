@@ -1,12 +1,14 @@
-"""A server that was killed on purpose finds its port as it left it, though another stack begins meanwhile."""
+"""A server that was killed finds its port as it left it, though another stack begins meanwhile."""
 
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ticketing_common.testing.servers import RedisServer, free_port
+from ticketing_common.testing.servers import RedisServer
 from ticketing_local.faults import FAULTS
+from ticketing_local.kept_ports import KeptPorts
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 
 
@@ -19,41 +21,64 @@ def port() -> int:
     return number
 
 
-def another_stack_would_take(folder: Path, port: int) -> bool:
-    other = Stack(StackOptions(folder, client=False, ports={**PREFERRED_PORTS, "redis-server": port}))
-    return other._port("redis-server") == port
+@pytest.fixture
+def a_stack(tmp_path: Path, port: int) -> Iterator[Callable[[], Stack]]:
+    """Makes one whose Redis would like to have this port."""
+    made: list[Stack] = []
+
+    def make() -> Stack:
+        ports = {**PREFERRED_PORTS, "redis-server": port}
+        made.append(Stack(StackOptions(tmp_path / str(len(made)), client=False, ports=ports)))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.stop()
 
 
-def test_a_server_that_is_down_on_purpose_keeps_its_port(tmp_path: Path, port: int) -> None:
-    stack = Stack(StackOptions(tmp_path / "one", client=False))
-    redis = RedisServer(tmp_path / "redis", port=port)
+def test_a_server_that_is_down_keeps_its_port(tmp_path: Path, port: int, a_stack: Callable[[], Stack]) -> None:
+    stack, other = a_stack(), a_stack()
+    redis = RedisServer(tmp_path / "redis", port=stack._port("redis-server"))
+    assert redis.port == port
     stack._running.append(redis)
     fault = FAULTS["redis-down"]
     redis.start()
     try:
         fault.on(stack)
-        assert not another_stack_would_take(tmp_path / "two", port)
+        assert other._port("redis-server") != port
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
         assert fault.off is not None
         fault.off(stack)
         redis.wait_until_ready()
     finally:
-        redis.stop()
+        stack.stop()
 
 
-def test_the_port_of_a_server_that_only_died_would_be_taken(tmp_path: Path, port: int) -> None:
+def test_a_port_that_nobody_keeps_would_be_taken(tmp_path: Path, port: int, a_stack: Callable[[], Stack]) -> None:
     redis = RedisServer(tmp_path / "redis", port=port)
     redis.start()
     redis.kill()
-    assert another_stack_would_take(tmp_path / "two", port)
+    assert a_stack()._port("redis-server") == port
 
 
-def test_a_stack_that_ends_keeps_no_port(tmp_path: Path) -> None:
-    stack = Stack(StackOptions(tmp_path / "one", client=False))
-    port = free_port()
-    stack.kept_ports.keep(port)
+def test_a_stack_that_ends_keeps_no_port(port: int, a_stack: Callable[[], Stack]) -> None:
+    stack = a_stack()
+    assert stack._port("redis-server") == port
     stack.stop()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
+    assert a_stack()._port("redis-server") == port
+
+
+def test_a_port_is_kept_once(port: int) -> None:
+    one, other = KeptPorts(), KeptPorts()
+    assert one.keep(port)
+    assert not one.keep(port)
+    assert not other.keep(port)
+    one.give_back_all()
+    assert other.keep(port)
+    other.give_back_all()
+
+
+def test_a_port_where_somebody_else_listens_is_not_ours(port: int, a_stack: Callable[[], Stack]) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        assert a_stack()._port("redis-server") != port

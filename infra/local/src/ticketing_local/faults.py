@@ -45,14 +45,10 @@ def _down(name: str) -> tuple[Switch, Switch]:
     """Killed: connections break, and nobody listens."""
 
     def kill(stack: Stack) -> None:
-        server = _process(stack, name)
-        server.kill()
-        stack.kept_ports.keep(server.port)
+        _process(stack, name).kill()
 
     def launch(stack: Stack) -> None:
-        server = _process(stack, name)
-        stack.kept_ports.give_back(server.port)
-        server.launch()
+        _process(stack, name).launch()
 
     return kill, launch
 

@@ -1,33 +1,40 @@
-"""Ports of servers that are down on purpose: nobody listens there, and no other stack takes them meanwhile."""
+"""A stack's ports are its own until it ends, also while a server of it is down: no other stack takes them meanwhile."""
 
-import socket
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
 
 __all__ = ["KeptPorts"]
 
 
 class KeptPorts:
-    """Bound, not listening: who connects is refused, as when the server is gone."""
+    """A lock per port, in a folder that all stacks of this user look into; it ends with the process that holds it.
+
+    Binding the port as well would keep it from the server that is to listen there, or from nobody.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[int, socket.socket] = {}
+        self._kept: dict[int, IO[bytes]] = {}
+        self._folder = Path(tempfile.gettempdir(), f"ticketing-ports-{os.getuid()}")
 
-    def keep(self, port: int) -> None:
-        """Until it is given back; raises OSError when somebody was faster."""
-        kept = socket.socket()
+    def keep(self, port: int) -> bool:
+        """Whether it is ours now; False when another stack keeps it."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        lock = (self._folder / str(port)).open("wb")
         try:
-            # Shared with what is left of the server's connections, and from then on with nobody.
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            kept.bind(("127.0.0.1", port))
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            kept.close()
-            raise
-        self._kept[port] = kept
+            lock.close()
+            return False
+        self._kept[port] = lock
+        return True
 
     def give_back(self, port: int) -> None:
-        """To the server that comes back."""
-        if kept := self._kept.pop(port, None):
-            kept.close()
+        """To whoever wants it."""
+        if lock := self._kept.pop(port, None):
+            lock.close()
 
     def give_back_all(self) -> None:
         """At the end of the stack."""

@@ -76,8 +76,7 @@ class Stack:
         self.data = DataDir(options.data_dir)
         self._options = options
         self._running: list[ServerProcess] = []
-        self._ports: set[int] = set()
-        self.kept_ports = KeptPorts()
+        self._ports = KeptPorts()
         window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
 
@@ -220,21 +219,28 @@ class Stack:
     def _client_port(self) -> int:
         if self._options.port is None:
             return self._port("client", DEFAULT_PORT)
-        if _taken(self._options.port):
+        if not self._claim(self._options.port):
             raise ServerStartError(
                 f"Port {self._options.port} is taken by another program: choose another --port, or leave it out and a "
                 f"free one is found."
             )
-        self._ports.add(self._options.port)
         return self._options.port
 
     def _port(self, name: str, preferred: int | None = None) -> int:
         """The usual port, so that addresses stay the same from run to run, or any free one when it is taken."""
         port = preferred or self._options.ports[name]
-        while port in self._ports or _taken(port):
+        while not self._claim(port):
             port = free_port()
-        self._ports.add(port)
         return port
+
+    def _claim(self, port: int) -> bool:
+        """Whether it is ours until the end of the stack; for no other stack, and nobody else listens there."""
+        if not self._ports.keep(port):
+            return False
+        if _taken(port):
+            self._ports.give_back(port)
+            return False
+        return True
 
     def _launch(self, process: ServerProcess) -> None:
         self._running.append(process)
@@ -254,7 +260,6 @@ class Stack:
     def stop(self, progress: Progress = lambda _name, _what: None) -> None:
         """Stop in the opposite order: the client, then our services together, the databases last."""
         self.state.phase = "stopping"
-        self.kept_ports.give_back_all()
         ours = {"worker", *SERVICES}
         for belongs in (lambda name: name == "client", ours.__contains__, lambda _name: True):
             group = [process for process in self._running if belongs(process.name)]
@@ -265,6 +270,7 @@ class Stack:
                 process.stop()
                 self._running.remove(process)
                 self.state.processes.pop(process.name, None)
+        self._ports.give_back_all()
 
 
 def _window_from_environment() -> int:
