@@ -220,7 +220,10 @@ async def test_it_stops_though_a_cancel_gets_lost(
     """`asyncio.wait_for`, with which nats-py waits, drops one that comes at the same moment as the message."""
     fetch = JetStreamContext.PullSubscription.fetch
 
+    waiting = asyncio.Event()
+
     async def deaf(self: Any, *arguments: Any, **options: Any) -> Any:
+        waiting.set()
         try:
             return await fetch(self, *arguments, **options)
         except asyncio.CancelledError:
@@ -229,5 +232,5 @@ async def test_it_stops_though_a_cancel_gets_lost(
     async with reading(connection, until) as (tail, _):
         monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", deaf)
         async with asyncio.timeout(10):
-            await asyncio.sleep(1.1)  # two fetches later it is the deaf one that waits
+            await waiting.wait()
             await tail.stop()

@@ -12,7 +12,7 @@ from ticketing_local.console import console, fail
 from ticketing_local.data_dir import repository_root
 
 from .chaos import chaos
-from .report import paste
+from .report import Report, paste
 from .worker import WorkerError
 
 __all__ = ["main"]
@@ -40,6 +40,16 @@ def _folder(out: Path | None, *, quick: bool) -> Path:
     return out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
 
 
+def _tell(report: Report, folder: Path) -> None:
+    """Show and write what a run found; leaves with 1 when a budget was missed."""
+    report.show(console)
+    for path in report.write(folder):
+        console.print(f"written: {path}")
+    if not report.kept:
+        console.print("[red]A budget was missed.[/]")
+        raise typer.Exit(1)
+
+
 @app.command()
 def backbone(quick: QuickOption = False, out: OutOption = None) -> None:
     """The relay, the way from commit to handler, and the consumer, each against the bare broker."""
@@ -49,12 +59,7 @@ def backbone(quick: QuickOption = False, out: OutOption = None) -> None:
         report = run(QUICK if quick else FULL, quick=quick, say=_say)
     except (IncompleteRoundError, WorkerError, ServerStartError) as error:
         fail(str(error))
-    report.show(console)
-    for path in report.write(_folder(out, quick=quick)):
-        console.print(f"written: {path}")
-    if not report.kept:
-        console.print("[red]A budget was missed.[/]")
-        raise typer.Exit(1)
+    _tell(report, _folder(out, quick=quick))
 
 
 @app.command()
@@ -91,12 +96,7 @@ def streams(quick: QuickOption = False, out: OutOption = None) -> None:
         report = run(QUICK if quick else FULL, quick=quick, say=_say)
     except (IncompleteCrowdError, WorkerError, ServerStartError) as error:
         fail(str(error))
-    report.show(console)
-    for path in report.write(_folder(out, quick=quick)):
-        console.print(f"written: {path}")
-    if not report.kept:
-        console.print("[red]A budget was missed.[/]")
-        raise typer.Exit(1)
+    _tell(report, _folder(out, quick=quick))
 
 
 app.command()(chaos)
