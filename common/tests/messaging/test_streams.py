@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServerError
 
 from ticketing_common.events.subjects import ORDERS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import (
@@ -115,3 +115,34 @@ async def test_a_consumer_waits_for_its_stream(bus: Bus) -> None:
     await bus.js.delete_stream(ORDERS)
     with pytest.raises(NotFoundError):
         await ensure_consumer(bus.js, ORDERS, durable())
+
+
+class _LeavingTheDisk:
+    """A broker that is still removing the old stream's files: a real one does so for a moment, when it is busy."""
+
+    def __init__(self, refusals: int, code: int) -> None:
+        self.asked = 0
+        self._refusals, self._code = refusals, code
+
+    async def stream_info(self, _name: str) -> None:
+        raise NotFoundError
+
+    async def add_stream(self, _config: object) -> None:
+        self.asked += 1
+        if self.asked <= self._refusals:
+            raise ServerError(code=500, err_code=self._code, description="error creating store for stream")
+
+
+@pytest.mark.unit
+async def test_a_stream_whose_namesake_is_still_leaving_the_disk_is_made_a_moment_later() -> None:
+    broker = _LeavingTheDisk(2, 10049)
+    await ensure_stream(broker, orders())  # type: ignore[arg-type]
+    assert broker.asked == 3
+
+
+@pytest.mark.unit
+async def test_any_other_refusal_of_the_broker_is_the_callers_matter() -> None:
+    broker = _LeavingTheDisk(2, 10023)
+    with pytest.raises(ServerError):
+        await ensure_stream(broker, orders())  # type: ignore[arg-type]
+    assert broker.asked == 1

@@ -15,6 +15,7 @@ from nats.js.api import (
     StreamConfig,
 )
 from nats.js.errors import BadRequestError, NotFoundError, ServerError
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.telemetry import get_logger
@@ -24,6 +25,8 @@ __all__ = ["ConfigurationDriftError", "consumer_config", "ensure_consumer", "ens
 log = get_logger(__name__)
 
 DAY_SECONDS: Final = 24 * 3600
+STORE_FAILED: Final = 10049
+"""The server's code for `error creating store for stream`."""
 DUPLICATE_WINDOW_SECONDS: Final = 15 * 60.0
 """How long the broker remembers message ids. Longer than usual outages; beyond it, apply-if-newer helps."""
 
@@ -88,13 +91,23 @@ def _drift(declared: Any, actual: Any) -> dict[str, tuple[object, object]]:
     return differing
 
 
+def _still_leaving(error: BaseException) -> bool:
+    return isinstance(error, ServerError) and error.err_code == STORE_FAILED
+
+
+@retry(retry=retry_if_exception(_still_leaving), wait=wait_exponential(0.05), stop=stop_after_attempt(6), reraise=True)
+async def _add_stream(js: JetStreamContext, config: StreamConfig) -> None:
+    """Also right after one of that name was deleted: under load its files may still be leaving the disk."""
+    await js.add_stream(config)
+
+
 async def ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
     """Make the stream be as declared. Raises `ConfigurationDriftError` when the broker refuses the change."""
     name = str(config.name)
     try:
         info = await js.stream_info(name)
     except NotFoundError:
-        await js.add_stream(config)
+        await _add_stream(js, config)
         log.info("stream created", stream=name)
         return
     drift = _drift(config, info.config)
