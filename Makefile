@@ -98,7 +98,7 @@ test: check integration flow client-check browser ## Everything, from a fresh cl
 .PHONY: integration
 integration: $(VENV)/.installed ## Services and common over real MongoDB, NATS, Redis and the Stripe double; SUITE=orders for one part
 	@# A part named with SUITE=… may have unit tests only, which pytest reports as 5.
-	$(BIN)/pytest -q -m "not unit and not flow" -n 3 --dist loadfile $(SUITE) || { code=$$?; test $$code -eq 5 -a -n "$(SUITE)" || exit $$code; }
+	$(BIN)/pytest -q -m "not unit and not flow" -n 3 --dist loadfile --no-loadscope-reorder $(SUITE) || { code=$$?; test $$code -eq 5 -a -n "$(SUITE)" || exit $$code; }
 
 .PHONY: manifests
 manifests: $(VENV)/.installed ## Render the overlays and hold them, Dockerfiles and skaffold.yaml to their policies

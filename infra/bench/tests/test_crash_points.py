@@ -167,7 +167,9 @@ class Market:
 
 
 def _at_rest(consumer: ConsumerInfo) -> bool:
-    return not consumer.num_pending and not consumer.num_ack_pending
+    """What a feed read along with before its service died is nobody's any more, and soon gone."""
+    lasting = consumer.config.durable_name is not None
+    return not lasting or (not consumer.num_pending and not consumer.num_ack_pending)
 
 
 def wait_for(condition: Callable[[], bool], otherwise: str | Callable[[], str]) -> None:
