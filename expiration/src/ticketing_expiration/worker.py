@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
-from ticketing_common.resilience import background
+from ticketing_common.resilience import background, end
 from ticketing_common.telemetry import get_logger, handling
 from ticketing_common.web.app import configure_telemetry
 from ticketing_common.web.health import router as health_router
@@ -71,9 +71,9 @@ class ExpirationWorker:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=GRACEFUL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GRACEFUL_SECONDS):
+                    await end(*tasks)
 
     async def wake(self, ctx: dict[Any, Any], order_id: str, traceparent: str | None = None) -> None:
         """The arq job, in the trace of the request that placed the order; a timer that was set again has none."""
@@ -130,8 +130,8 @@ class ExpirationWorker:
             polling.result()  # raises what it ended with
         finally:
             worker.allow_pick_jobs = False
-            await _cancel(polling)
-            await _cancel(*worker.tasks.values())  # arq puts their jobs back
+            await end(polling)
+            await end(*worker.tasks.values())  # arq puts their jobs back
             await worker.put_back()
             with contextlib.suppress(RedisError, OSError):
                 await worker.pool.aclose()
@@ -160,7 +160,7 @@ class _Worker(Worker):
         """Wait until Redis has heard of all that ended; whatever it did not take, the sweep does."""
         if self._endings:
             await asyncio.wait(self._endings, timeout=PUT_BACK_SECONDS)
-            await _cancel(*self._endings)
+            await end(*self._endings)
 
     def _ending(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(ending)
@@ -185,16 +185,6 @@ async def _repeat(action: Callable[[], Awaitable[object]], seconds: float) -> No
             failures += 1
             log.warning("sweep failed, trying again", error=repr(error), exc_info=error if failures == 1 else None)
         await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, not a secret)
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    """Until they have ended: one that comes amid a Redis command may get lost (seen), so once is not enough."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.1)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def create_worker(settings: Settings) -> FastAPI:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from ticketing_common.resilience import end
 from ticketing_common.telemetry import get_logger, trace_scope
 
 __all__ = ["Reconciler"]
@@ -27,9 +28,7 @@ class Reconciler:
 
     async def stop(self) -> None:
         """End. A sweep that is cut short has changed nothing that the next one would not find."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         while True:

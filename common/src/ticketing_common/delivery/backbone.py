@@ -10,7 +10,7 @@ import nats.js.errors
 from ticketing_common.entity import Entity
 from ticketing_common.events.subjects import SAFETY_NETS
 from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
-from ticketing_common.resilience import background
+from ticketing_common.resilience import background, end
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, Repository, connect
 from ticketing_common.storage.repository import Publisher as RepositoryPublisher
@@ -140,10 +140,8 @@ class Backbone:
 
     async def stop(self) -> None:
         """End in the order that loses nothing: hear no more, tell what is committed, leave the bus and the database."""
-        beginnings = [task for task in (self._setup, self._keeper) if task is not None]
-        for task in beginnings:
-            task.cancel()
-        await asyncio.gather(*beginnings, return_exceptions=True)
+        await end(self._setup)  # first: it begins the keeper
+        await end(self._keeper)
         if self._resync is not None:
             await self._resync.stop()
         await asyncio.gather(*(tail.stop() for tail in self._tails), *(consumer.stop() for consumer in self._consumers))

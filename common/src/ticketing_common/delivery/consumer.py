@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import parse_event
 from ticketing_common.messaging import NatsConnection, NotPublishedError, RefusedError, consumer_config, ensure_consumer
+from ticketing_common.resilience import end
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger, handling
 from ticketing_common.telemetry.metrics import CONSUMED, CONSUMER_LAG
@@ -101,9 +102,7 @@ class Consumer:
         for message in self._workers.take_back():
             await self._give_back(message)
         await self._workers.finish(seconds)
-        heartbeat.cancel()
-        run.cancel()
-        await asyncio.gather(run, heartbeat, return_exceptions=True)
+        await end(run, heartbeat)
         if self._pull is not None and self._connection.connected:
             try:
                 await self._pull.unsubscribe()  # before the drain, which would wait for it in vain

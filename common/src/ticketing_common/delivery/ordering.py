@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from ticketing_common.resilience import end
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["KeyedWorkers"]
@@ -81,6 +82,4 @@ class KeyedWorkers(Generic[T]):
         """Wait for the work in hand, and cancel what takes longer."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(*late)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ticketing_common.messaging import Message, NatsConnection, Publisher, RefusedError, Sent
+from ticketing_common.resilience import end
 from ticketing_common.storage import Commit, DatabaseUnavailableError, Lease, Outbox, OutboxEntry
 from ticketing_common.telemetry import Sending, get_logger
 from ticketing_common.telemetry.metrics import OUTBOX_OLDEST, OUTBOX_PARKED, OUTBOX_PENDING, RELAY_PUBLISHED
@@ -75,11 +76,9 @@ class Relay:
         self._nudged.set()
         if self._loops:
             follow, sweep = self._loops
-            sweep.cancel()
-            await asyncio.wait([sweep])
+            await end(sweep)
             await asyncio.wait([follow], timeout=seconds)
-            follow.cancel()
-            await asyncio.gather(*self._loops, return_exceptions=True)
+            await end(follow)
         if self._settling:
             await asyncio.wait(self._settling, timeout=seconds)
         with contextlib.suppress(TimeoutError, *DatabaseUnavailableError):

@@ -9,6 +9,7 @@ from nats.aio.subscription import Subscription as CoreSubscription
 
 from ticketing_common.entity import Entity
 from ticketing_common.messaging import NatsConnection
+from ticketing_common.resilience import end
 from ticketing_common.storage import Repository
 from ticketing_common.storage.repository import Publisher
 from ticketing_common.telemetry import get_logger
@@ -54,9 +55,7 @@ class Resync(Generic[E]):
         """Listen no more, and leave a run that is under way: it can be asked for again."""
         if self._subscription is not None and self._connection.connected:
             await self._subscription.unsubscribe()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _on_request(self, request: Msg) -> None:
         if self._task is None or self._task.done():

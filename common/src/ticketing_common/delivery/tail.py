@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 
 from ticketing_common.messaging import NatsConnection
+from ticketing_common.resilience import end
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["Tail"]
@@ -62,7 +63,6 @@ class Tail:
         self._history = history
         self._made_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Read in the background, and go on trying until the stream exists."""
@@ -70,13 +70,10 @@ class Tail:
 
     async def stop(self) -> None:
         """Read no further; the fetch under way ends by itself, or with the connection."""
-        self._stopping.set()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             try:
                 await self._read()
             except _Interrupted:
@@ -127,7 +124,7 @@ class Tail:
     async def _follow(self, pull: JetStreamContext.PullSubscription, goal: int) -> None:
         waiting = goal - self.position
         received = 0
-        while not self._stopping.is_set():  # a cancel alone may get lost: `asyncio.wait_for` of 3.11 drops some
+        while True:
             try:
                 # One while nothing is there, then as many as are known to wait: see `Consumer._consume`.
                 messages: list[Msg] = await pull.fetch(

@@ -11,6 +11,7 @@ The fallback is outermost and the caller's own: only it knows what may be answer
 from .breaker import Breaker, CircuitOpenError
 from .bulkhead import Bulkhead, BulkheadFullError
 from .compartments import background, in_background
+from .endings import end
 from .protection import NotAskedError, Protection
 from .retries import Retries
 
@@ -23,5 +24,6 @@ __all__ = [
     "Protection",
     "Retries",
     "background",
+    "end",
     "in_background",
 ]

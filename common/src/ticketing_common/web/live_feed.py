@@ -13,6 +13,7 @@ from typing import Final
 from ticketing_common.delivery import Backbone, Tail
 from ticketing_common.errors import OverloadedError
 from ticketing_common.events import Event, parse_event
+from ticketing_common.resilience import end
 from ticketing_common.telemetry.metrics import LIVE_STREAMS, LIVE_STREAMS_ENDED
 
 from .sse import COMMENT, Follower, Told, frame
@@ -69,8 +70,7 @@ class LiveFeed:
                 yield
             finally:
                 self._end()
-                keeping.cancel()
-                await asyncio.gather(keeping, return_exceptions=True)
+                await end(keeping)
 
     @asynccontextmanager
     async def resume(self, last_id: str | None) -> AsyncIterator[Follower]:

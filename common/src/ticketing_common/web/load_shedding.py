@@ -1,7 +1,6 @@
 """More than we can do is refused at once, so that what was begun is done in time."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError
+from ticketing_common.resilience import end
 from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED
 
 from .responses import ends_answer, starts_stream
@@ -37,9 +37,7 @@ class LoopLag:
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
