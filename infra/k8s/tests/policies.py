@@ -268,13 +268,13 @@ def the_streams_are_on_the_volume(manifests: list[Manifest]) -> list[str]:
 
 
 def the_grace_period_fits_the_drain(manifests: list[Manifest]) -> list[str]:
-    """10 s until nobody sends, 20 s for requests, 15 s for consumers, relay and bus."""
+    """10 s until nobody sends, 4 s for requests, 6 s for consumers, relay and bus; and as much again in reserve."""
     broken = []
     for name, manifest, pod in workloads(manifests):
         if pod["metadata"]["labels"].get("app.kubernetes.io/component") != "service":
             continue
         pause = pod["spec"]["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        if pause < 5 or pod["spec"].get("terminationGracePeriodSeconds", 30) < pause + 20 + 15:
+        if pause < 5 or pod["spec"].get("terminationGracePeriodSeconds", 30) < pause + 2 * (4 + 6):
             broken.append(f"{name}: pauses {pause} s and is killed before it has drained")
         if manifest["spec"]["strategy"].get("rollingUpdate", {}).get("maxUnavailable") != 0:
             broken.append(f"{name}: a rolling update takes pods away before others are ready")

@@ -257,7 +257,7 @@ BREAKAGES: dict[str, tuple[Callable[[Manifests], object], Callable[[Manifests], 
         policies.the_streams_are_on_the_volume,
     ),
     "killed before it has drained": (
-        lambda m: _find(m, "Deployment", "orders")["spec"]["template"]["spec"].update(terminationGracePeriodSeconds=30),
+        lambda m: _find(m, "Deployment", "orders")["spec"]["template"]["spec"].update(terminationGracePeriodSeconds=20),
         policies.the_grace_period_fits_the_drain,
     ),
 }

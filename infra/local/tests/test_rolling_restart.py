@@ -1,9 +1,12 @@
-"""Each service is replaced under load, one replica after the other, and nobody who asks notices."""
+"""Each service is replaced under load and nobody who asks notices; and each ends in time, whatever hangs."""
 
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,7 +18,7 @@ import httpx
 import pytest
 
 from ticketing_common.testing.servers import ServerProcess, free_port
-from ticketing_local.services import ServiceProcess
+from ticketing_local.services import SERVICES, ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
@@ -170,12 +173,22 @@ class Town:
             case "tickets":
                 return [get("tickets"), sell, get("tickets/mine")]
             case "orders":
-                for _ in range(CALLERS):
-                    self._free.put(self.ticket())
+                self._put_on_sale()
                 return [get("orders"), hold_and_let_go]
+            case "expiration":  # asked by events only, so the callers make these, and look whether it is well
+                self._put_on_sale()
+                orders = self.stack.state.addresses["orders"]
+                return [
+                    lambda http, address: http.get(f"{address}/readyz"),
+                    lambda http, _: hold_and_let_go(http, orders),
+                ]
             case _:
                 payment = self.payment()
                 return [get(f"payments/{payment}"), post(f"payments/{payment}/refresh")]
+
+    def _put_on_sale(self) -> None:
+        for _ in range(CALLERS):
+            self._free.put(self.ticket())
 
     @contextmanager
     def two_replicas(self, service: str) -> Iterator[list[ServerProcess]]:
@@ -206,11 +219,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         stack.start(lambda _name, _what: None)
         try:
             yield Town(stack)
+            audit = [sys.executable, "-m", "ticketing_local", "audit", "--data-dir", str(folder)]
+            audited = subprocess.run(audit, capture_output=True, text=True, timeout=120, check=False)
+            assert audited.returncode == 0, audited.stdout
         finally:
             stack.stop()
 
 
-@pytest.mark.parametrize("service", ["auth", "tickets", "orders", "payments"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_replaced_under_load_and_no_request_fails(town: Town, service: str) -> None:
     with town.two_replicas(service) as replicas:
         rotation = Rotation(replicas)
@@ -258,3 +274,38 @@ def test_a_request_that_is_under_way_at_the_end_is_answered(town: Town) -> None:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{leaving.url}/healthz", timeout=30)
     assert [answer.status_code for answer in answers] == [404]
+
+
+def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(town: Town) -> None:
+    """Whoever is told to end has ten seconds, and a machine that is busy half as much again."""
+
+    def ask() -> None:
+        with suppress(httpx.HTTPError):  # whatever becomes of it
+            town.ticket()
+
+    asked = [threading.Thread(target=ask) for _ in range(20)]
+    with ExitStack() as begun:
+        replicas = [begun.enter_context(town.two_replicas(service))[1] for service in SERVICES]
+        for replica in replicas:
+            for half in (b"GET / HT", b"POST /api/orders HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n{"):
+                caller = begun.enter_context(socket.create_connection(("127.0.0.1", replica.port)))
+                caller.sendall(half)
+        for thread in asked:
+            thread.start()  # events for all consumers, wherever these are when all stops
+        town.ticket()
+        for name in ("mongod", "nats-server", "redis-server"):
+            server = town.stack.processes[name]
+            server.pause()
+            begun.callback(server.resume)
+        for replica in replicas:
+            caller = begun.enter_context(socket.create_connection(("127.0.0.1", replica.port)))
+            caller.sendall(b"GET /api/tickets HTTP/1.1\r\nHost: here\r\n\r\n")
+
+        told = time.monotonic()
+        for replica in replicas:
+            replica.terminate()
+        while running := [replica.name for replica in replicas if replica.exit_code is None]:
+            assert time.monotonic() < told + 15, f"{running} did not end"
+            time.sleep(0.05)
+    for thread in asked:
+        thread.join(60)

@@ -12,7 +12,16 @@ from ticketing_common.events.subjects import SAFETY_NETS
 from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
 from ticketing_common.resilience import background, end
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
-from ticketing_common.storage import Collection, Database, DatabaseUnavailableError, Lease, Outbox, Repository, connect
+from ticketing_common.storage import (
+    Collection,
+    Database,
+    DatabaseUnavailableError,
+    Lease,
+    Outbox,
+    Repository,
+    connect,
+    disconnect,
+)
 from ticketing_common.storage.repository import Publisher as RepositoryPublisher
 from ticketing_common.telemetry import get_logger
 
@@ -139,7 +148,10 @@ class Backbone:
                 await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
-        """End in the order that loses nothing: hear no more, tell what is committed, leave the bus and the database."""
+        """End in the order that loses nothing: hear no more, tell what is committed, leave the bus and the database.
+
+        Within 6 s, even if none of them answers (2.5, 1.5, 1.5 and 0.5 s); 4 s for requests make ten of it.
+        """
         await end(self._setup)  # first: it begins the keeper
         await end(self._keeper)
         if self._resync is not None:
@@ -149,7 +161,7 @@ class Backbone:
             await self._relay.stop()
         if self._bus is not None:
             await self._bus.close()
-        self._client.close()
+        await disconnect(self._client, seconds=0.5)
 
     async def _make_ready(self) -> None:
         await asyncio.gather(self._make_indexes(), self._join_bus())

@@ -31,6 +31,7 @@ FETCH_SECONDS: Final = 2.0
 """Short: a fetch that is under way when the broker dies is noticed only at its end."""
 BATCH_SECONDS: Final = 0.25
 """For what is there already; only another replica that takes it first makes us wait that long."""
+STOP_SECONDS: Final = FETCH_SECONDS + 0.5
 REBIND_SECONDS: Final = 1.0
 FIRST_DELAY_SECONDS: Final = 0.1
 LONGEST_DELAY_SECONDS: Final = 30.0
@@ -88,7 +89,7 @@ class Consumer:
         """Begin to consume; binds in the background and goes on trying until the stream exists."""
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._heartbeat())]
 
-    async def stop(self, seconds: float = 5.0) -> None:
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Take nothing more, hand back at once for another replica what is not begun, and finish what is.
 
         The fetch under way is left to end by itself: cancelled, its request would stay on the broker and swallow the
@@ -98,14 +99,16 @@ class Consumer:
         if not self._tasks:
             return
         run, heartbeat = self._tasks
-        await asyncio.wait([run], timeout=FETCH_SECONDS + 0.5)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        await asyncio.wait([run], timeout=seconds)
         for message in self._workers.take_back():
             await self._give_back(message)
-        await self._workers.finish(seconds)
+        await self._workers.finish(max(0.0, deadline - loop.time()))
         await end(run, heartbeat)
         if self._pull is not None and self._connection.connected:
             try:
-                await self._pull.unsubscribe()  # before the drain, which would wait for it in vain
+                await self._pull.unsubscribe()
             except nats.errors.Error as error:
                 log.debug("unsubscribe failed", consumer=self.durable, error=repr(error))
 

@@ -70,19 +70,21 @@ class Relay:
         self._nudges_may_go.set()
         self._loops = [asyncio.create_task(self._follow_nudges()), asyncio.create_task(self._sweep_regularly())]
 
-    async def stop(self, seconds: float = 3.0) -> None:
+    async def stop(self, seconds: float = 1.0) -> None:
         """Publish what was announced, then end; what does not make it is found by the next sweep."""
         self._stopping = True
         self._nudged.set()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
         if self._loops:
             follow, sweep = self._loops
             await end(sweep)
             await asyncio.wait([follow], timeout=seconds)
             await end(follow)
         if self._settling:
-            await asyncio.wait(self._settling, timeout=seconds)
+            await asyncio.wait(self._settling, timeout=max(0.0, deadline - loop.time()))
         with contextlib.suppress(TimeoutError, *DatabaseUnavailableError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(0.5):
                 await self._lease.release()  # so that another replica need not wait until it runs out
 
     async def _follow_nudges(self) -> None:

@@ -63,6 +63,7 @@ class Tail:
         self._history = history
         self._made_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Read in the background, and go on trying until the stream exists."""
@@ -70,10 +71,11 @@ class Tail:
 
     async def stop(self) -> None:
         """Read no further; the fetch under way ends by itself, or with the connection."""
+        self._stopping = True
         await end(self._task)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 await self._read()
             except _Interrupted:
@@ -116,7 +118,7 @@ class Tail:
             return
         try:
             async with asyncio.timeout(LEAVING_SECONDS):
-                await pull.unsubscribe()  # before the drain, which would wait for it in vain
+                await pull.unsubscribe()  # nothing more is to come on it
                 await js.delete_consumer(self.stream, name)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
             log.debug("consumer not removed", consumer=name, error=repr(error))
@@ -124,7 +126,7 @@ class Tail:
     async def _follow(self, pull: JetStreamContext.PullSubscription, goal: int) -> None:
         waiting = goal - self.position
         received = 0
-        while True:
+        while not self._stopping:
             try:
                 # One while nothing is there, then as many as are known to wait: see `Consumer._consume`.
                 messages: list[Msg] = await pull.fetch(

@@ -5,19 +5,20 @@ from typing import Any, Final
 
 __all__ = ["end"]
 
-AGAIN_SECONDS: Final = 0.5
+AGAIN_SECONDS: Final = 1.0
 
 
-async def end(*tasks: "asyncio.Task[Any] | None") -> None:
+async def end(*tasks: "asyncio.Task[Any] | None", again_seconds: float = AGAIN_SECONDS) -> None:
     """Cancel these until they have ended; what they raised is not said, and None is passed over.
 
     Once is not enough for a loop that never ends by itself: a cancel that comes as an answer arrives may get lost, for
-    `asyncio.wait_for` of Python 3.11 returns the answer instead (seen with NATS and with Redis).
+    `asyncio.wait_for` of Python 3.11 returns the answer instead (seen with NATS and with Redis). The next one comes
+    `again_seconds` later, so what a task still does at its end must not take longer.
     """
     begun = [task for task in tasks if task is not None]
     pending = set(begun)
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)
+        _, pending = await asyncio.wait(pending, timeout=again_seconds)
     await asyncio.gather(*begun, return_exceptions=True)

@@ -14,6 +14,7 @@ from .mongo import (
     DuplicateKeyError,
     Index,
     connect,
+    disconnect,
     ensure_indexes,
 )
 from .outbox import WITHOUT_EVENTS, Commit, Outbox, OutboxEntry, OutboxStats
@@ -43,5 +44,6 @@ __all__ = [
     "Repository",
     "StoredAnswer",
     "connect",
+    "disconnect",
     "ensure_indexes",
 ]

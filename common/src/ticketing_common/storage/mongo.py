@@ -4,7 +4,9 @@ Motor had its end of life on 2026-05-14; its successor, PyMongo's own async clie
 changes over does it here: the names below, and `await` before `aggregate()` and `close()`.
 """
 
+import asyncio
 import os
+import threading
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -40,6 +42,7 @@ __all__ = [
     "ReturnDocument",
     "UpdateOne",
     "connect",
+    "disconnect",
     "ensure_indexes",
     "without_majority",
 ]
@@ -97,6 +100,17 @@ def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> Databa
         socketTimeoutMS=10_000,
         waitQueueTimeoutMS=2_000,
     )
+
+
+async def disconnect(client: DatabaseClient, *, seconds: float) -> None:
+    """Leave the database; what it does not hear of within `seconds` it finds out by itself.
+
+    The driver tells it that sessions end, and waits for the answer without looking up: in a thread, so that nothing
+    else stands still meanwhile, and a daemon, so that the process need not wait for it.
+    """
+    closing = threading.Thread(target=client.close, name="mongo-close", daemon=True)
+    closing.start()
+    await asyncio.to_thread(closing.join, seconds)
 
 
 def without_majority(collection: Collection) -> Collection:

@@ -16,7 +16,7 @@ from ticketing_common.testing.servers import ServerProcess, ServerStartError
 __all__ = ["SERVICES", "ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
 
 SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration")
-GRACEFUL_SECONDS: Final = 8
+GRACEFUL_SECONDS: Final = 4
 
 
 class _HttpProcess(ServerProcess):
