@@ -4,6 +4,10 @@
 // a member that lost its volume must join the others again and never begin a second set.
 const fs = require("fs");
 
+// As process 1 of its container it would not hear SIGTERM otherwise, and the pod, whose mongod has long ended, would wait
+// for the whole grace period before its successor may start (measured: 91 s).
+process.on("SIGTERM", () => process.exit(0));
+
 const INTERVAL_MS = 5000;
 const ANSWER_MS = 3000;
 const UNAUTHORIZED = 13;
