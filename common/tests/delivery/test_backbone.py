@@ -1,4 +1,6 @@
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,6 +122,42 @@ async def test_a_service_may_start_before_what_it_stands_on(
         await backbone.stop()
         nats_server.stop()
         mongod.stop()
+
+
+async def test_a_service_that_hears_events_stays_ready_while_the_bus_is_away(
+    tmp_path: Path, service_settings: dict[str, object], until: Until, printed_logs: Callable[[], str]
+) -> None:
+    """Its requests go on; unready, all replicas of all services would be taken out of rotation together."""
+    nats_server = NatsServer(tmp_path / "nats", port=free_port())
+    settings = EventServiceSettings.model_validate(
+        {
+            **service_settings,
+            "service_name": "parcels",
+            "nats_url": nats_server.url,
+            "nats_lost_after_seconds": 3600,
+        }
+    )
+    backbone, _ = joined(settings)
+
+    async def ignore(_event: object) -> None: ...
+
+    backbone.subscribe([Subscription(EXPIRATIONS, {ExpirationCompleted: ignore})])
+    await asyncio.to_thread(nats_server.start)
+    backbone.start()
+    try:
+        await backbone.wait_until_ready()
+        # As Kubernetes ends it: JetStream goes first, clients are sent away, and the server last.
+        assert nats_server.pid is not None
+        os.kill(nats_server.pid, signal.SIGUSR2)
+
+        async def the_consumer_has_noticed() -> bool:
+            return "consumer not bound, trying again" in printed_logs()
+
+        await until(the_consumer_has_noticed, 30)
+        assert backbone.missing() == []
+    finally:
+        await backbone.stop()
+        nats_server.stop()
 
 
 async def test_what_is_committed_before_the_end_is_told_before_the_end(

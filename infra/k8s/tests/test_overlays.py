@@ -282,3 +282,11 @@ def test_an_unknown_field_is_invalid(production: Manifests) -> None:
 
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, KUBERNETES[-1], strict=True)
+
+
+def test_the_loop_beside_mongod_ends_when_it_is_told_to(manifests: Manifests) -> None:
+    """As process 1 of its container it hears SIGTERM only if it asks for it; the pod would wait out its grace."""
+    scripts = [m["data"]["replica-set.js"] for m in manifests if "replica-set.js" in m.get("data", {})]
+
+    assert scripts
+    assert all('process.on("SIGTERM", () => process.exit(0));' in script for script in scripts)

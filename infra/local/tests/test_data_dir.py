@@ -1,13 +1,18 @@
 """What a stack keeps, and who owns it."""
 
+import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
+import ticketing_local
+from ticketing_common.testing.servers import free_port
 from ticketing_local.data_dir import AlreadyRunningError, DataDir, StackState
 from ticketing_local.keys import Keys
 
@@ -104,3 +109,22 @@ def test_asking_whether_it_runs_never_keeps_a_stack_from_starting(tmp_path: Path
 def test_asking_whether_it_runs_makes_no_folder(tmp_path: Path) -> None:
     assert not DataDir(tmp_path / "nothing").is_running()
     assert not (tmp_path / "nothing").exists()
+
+
+def test_the_demo_against_an_address_needs_no_checkout(tmp_path: Path) -> None:
+    """As in the tools' image, where `skaffold verify` plays it: the package lies near the root of the file system."""
+    with tempfile.TemporaryDirectory(prefix="app-") as folder:
+        shutil.copytree(Path(ticketing_local.__file__).parent, Path(folder) / "ticketing_local")
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        command = ["demo", "--base-url", f"http://127.0.0.1:{free_port()}", "--window", "1"]
+        played = subprocess.run(
+            [sys.executable, "-m", "ticketing_local", *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert played.returncode == 1
+    assert "ConnectError" in played.stdout, played.stdout + played.stderr

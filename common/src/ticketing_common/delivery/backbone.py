@@ -132,7 +132,7 @@ class Backbone:
         missing = set(self._missing)
         if self._bus is not None and not self._bus.healthy:
             missing.add("nats")
-        missing.update(f"consumer {consumer.durable}" for consumer in self._consumers if not consumer.bound)
+        missing.update(f"consumer {consumer.durable}" for consumer in self._consumers if not consumer.joined)
         missing.update(f"tail {tail.stream}" for tail in self._tails if not tail.caught_up)
         return sorted(missing)
 

@@ -70,6 +70,8 @@ class Consumer:
         self._service = service
         self._replicas = replicas
         self.durable = subscription.durable(service)
+        self.joined = False
+        """Whether it has been bound once. When the broker goes away later, that is for the connection to tell."""
         self._traced = {"messaging.system": "nats", "messaging.consumer.group.name": self.durable}
         self._pull: JetStreamContext.PullSubscription | None = None
         self._workers: KeyedWorkers[Msg] = KeyedWorkers(
@@ -143,6 +145,7 @@ class Consumer:
             ),
         )
         self._pull = await js.pull_subscribe_bind(self.durable, stream=self._subscription.stream)
+        self.joined = True
 
     async def _unbind(self) -> None:
         pull, self._pull = self._pull, None

@@ -73,6 +73,8 @@ class NatsConnection:
                 client = await nats.connect(
                     servers=servers,
                     name=self._name,
+                    # Answers come to a place of its own, so that a broker can keep the other services from listening.
+                    inbox_prefix=f"_INBOX_{self._name}",
                     connect_timeout=2,
                     # For the first connection only one round; this loop goes on with it, so that stopping is quick.
                     allow_reconnect=True,

@@ -2,6 +2,7 @@
 # One archive per database. Each aggregate is one document with its outbox inside, so a dump that takes its time is still
 # whole aggregate by aggregate, and `ticketing resync` makes the projections agree after a restore.
 set -eu
+umask 077
 now=$(date -u +%Y%m%dT%H%M%SZ)
 for service in auth tickets orders payments expiration; do
   mongodump --config="/credentials/$service.yaml" --db="$service" --readPreference=secondaryPreferred \

@@ -18,11 +18,14 @@ __all__ = ["AlreadyRunningError", "DataDir", "DataDirOption", "StackState", "dat
 
 OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "seeded", "state.json", "fault.json")
 PROBE_SECONDS: Final = 0.5
+_DEPTH: Final = 4
+"""infra/local/src/ticketing_local"""
 
 
 def repository_root() -> Path:
-    """The checkout this package is installed from (editable)."""
-    return Path(__file__).resolve().parents[4]
+    """The checkout this package is installed from (editable); in an image, where none is, the current folder."""
+    above = Path(__file__).resolve().parents
+    return above[_DEPTH] if len(above) > _DEPTH else Path.cwd()
 
 
 class AlreadyRunningError(Exception):

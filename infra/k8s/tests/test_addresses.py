@@ -1,0 +1,69 @@
+"""Behind the gateway every request comes from the gateway; the limits per address must count the buyer's own."""
+
+from typing import Any
+
+import pytest
+import uvicorn
+from httpx import ASGITransport, AsyncClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from ticketing_common.web.rate_limit import address
+
+pytestmark = pytest.mark.unit
+
+BUYER, FORGED = "203.0.113.9", "198.51.100.1"
+GATEWAY = "10.244.1.7"
+
+
+async def _seen(peer: str, forwarded_for: str) -> str:
+    """The address that a service counts, asked by `peer` with that header; uvicorn is set up as its command does it."""
+
+    async def tell(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await address(request))
+
+    config = uvicorn.Config(Starlette(routes=[Route("/", tell)]), lifespan="off", log_config=None)
+    config.load()
+    transport = ASGITransport(app=config.loaded_app, client=(peer, 40_000))
+    async with AsyncClient(transport=transport, base_url="http://tickets") as client:
+        return (await client.get("/", headers={"X-Forwarded-For": forwarded_for})).text
+
+
+@pytest.fixture
+def settings(manifests: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlay's common settings, in this process's environment."""
+    data = next(
+        m["data"] for m in manifests if m["kind"] == "ConfigMap" and m["metadata"]["name"].startswith("settings")
+    )
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    for name, value in data.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("settings")
+async def test_the_buyer_is_counted_and_not_the_gateway() -> None:
+    assert await _seen(GATEWAY, BUYER) == BUYER
+
+
+@pytest.mark.usefixtures("settings")
+async def test_a_page_rendered_for_a_buyer_counts_as_his() -> None:
+    """Browser, gateway, client, service: the client hands on what the gateway told it."""
+    assert await _seen("10.244.2.3", f"{BUYER}, {GATEWAY}") == BUYER
+
+
+@pytest.mark.usefixtures("settings")
+async def test_an_address_that_the_buyer_made_up_is_not_believed() -> None:
+    assert await _seen(GATEWAY, f"{FORGED}, {BUYER}") == BUYER
+
+
+@pytest.mark.usefixtures("settings")
+async def test_nobody_outside_the_cluster_is_believed() -> None:
+    assert await _seen(BUYER, FORGED) == BUYER
+
+
+async def test_without_the_setting_all_buyers_would_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+
+    assert await _seen(GATEWAY, BUYER) == GATEWAY
