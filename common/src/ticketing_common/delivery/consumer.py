@@ -94,8 +94,9 @@ class Consumer:
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Take nothing more, hand back at once for another replica what is not begun, and finish what is.
 
-        The fetch under way is left to end by itself: cancelled, its request would stay on the broker and swallow the
-        next message until `ack_wait` (measured).
+        The fetch under way is left to end by itself if it does in time: cancelled, its request would stay on the broker
+        and swallow the next message until `ack_wait` (measured). Either way the subscription ends before anything is
+        handed back, or that request would take it again and nobody would see it.
         """
         self._stopping.set()
         if not self._tasks:
@@ -104,15 +105,13 @@ class Consumer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         await asyncio.wait([run], timeout=seconds)
+        await end(run)
+        if self._connection.connected:
+            await self._unbind()
         for message in self._workers.take_back():
             await self._give_back(message)
         await self._workers.finish(max(0.0, deadline - loop.time()))
-        await end(run, heartbeat)
-        if self._pull is not None and self._connection.connected:
-            try:
-                await self._pull.unsubscribe()
-            except nats.errors.Error as error:
-                log.debug("unsubscribe failed", consumer=self.durable, error=repr(error))
+        await end(heartbeat)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
