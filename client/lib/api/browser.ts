@@ -2,11 +2,12 @@
 import { serverClock } from "@/lib/clock";
 import { suspectSession } from "@/lib/session";
 import { createApi } from "./client";
+import { BROWSER_PATIENCE } from "./retry";
 
-export const api = createApi(
-  (path, init) => fetch(path, { ...init, credentials: "same-origin" }),
-  (response, startedAt) => {
+export const api = createApi((path, init) => fetch(path, { ...init, credentials: "same-origin" }), {
+  patience: BROWSER_PATIENCE,
+  onAnswer(response, startedAt) {
     serverClock.observe(response.headers.get("date"), startedAt, Date.now());
     if (response.status === 401 && !response.url.endsWith("/signin")) suspectSession();
   },
-);
+});

@@ -2,6 +2,7 @@
 import { ApiError, errorFrom, unreachable } from "./errors";
 import type { Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
+import { isRepeatable, type Patience, RetryBudget, withRetries } from "./retry";
 import type { Order, Payment, Ticket, TicketInput, User } from "./types";
 
 export interface Page<Item> {
@@ -56,14 +57,32 @@ export interface Api {
   refreshPayment(id: string): Promise<Payment>;
 }
 
+interface ApiOptions {
+  onAnswer?: (response: Response, startedAt: number) => void;
+  /** How to repeat what may be repeated; without it nothing is. */
+  patience?: Patience;
+  /** Shared by all calls that fail together. */
+  budget?: RetryBudget;
+}
+
 /** Every call of the returned object rejects with `ApiError` and nothing else (except an abort). */
 export function createApi(
   transport: Transport,
-  onAnswer: (response: Response, startedAt: number) => void = () => {},
+  { onAnswer = () => {}, patience, budget = new RetryBudget() }: ApiOptions = {},
 ): Api {
-  async function call<Name extends Operation>(
+  function call<Name extends Operation>(
     operation: Name,
     options: CallOptions<Name> = {},
+  ): Promise<Answer<Operations[Name]["answer"]>> {
+    const send = () => callOnce(operation, options);
+    const method = operation.slice(0, operation.indexOf(" "));
+    if (!patience || !isRepeatable(method, options.idempotencyKey)) return send();
+    return withRetries(send, { patience, budget, signal: options.signal });
+  }
+
+  async function callOnce<Name extends Operation>(
+    operation: Name,
+    options: CallOptions<Name>,
   ): Promise<Answer<Operations[Name]["answer"]>> {
     const [method = "", template = ""] = operation.split(" ");
     const path = template.replace("{id}", encodeURIComponent(options.id ?? "")) + queryString(options.query ?? {});

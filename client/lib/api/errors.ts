@@ -46,6 +46,7 @@ const FALLBACK_TITLES: Record<number, string> = {
   0: "We could not reach the server. Check your connection and try again.",
   502: "This part of the shop is not answering right now. Please try again in a moment.",
   503: "This part of the shop is busy or down right now. Please try again in a moment.",
+  504: "This part of the shop takes too long to answer right now. Please try again in a moment.",
 };
 
 const DEFAULT_TITLE = "Something went wrong on our side. Please try again.";

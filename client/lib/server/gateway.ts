@@ -19,8 +19,13 @@ const HOP_BY_HOP = new Set([
   "upgrade",
 ]);
 
-/** A service that takes no connection within this time is down; once connected, streams may last for ever. */
+/** A service that takes no connection within this time is down. */
 const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Above the 30 s after which a service itself answers 503: only one that hangs altogether lets it pass. Streams answer at once and then last. */
+export const ANSWER_TIMEOUT_MS = 40_000;
+
+class AnswerTimeoutError extends Error {}
 
 /**
  * Idle connections are given up well before uvicorn's own five seconds: one that the service closes at the very moment
@@ -60,6 +65,7 @@ function pipeThrough(upstream: URL, path: string, incoming: IncomingMessage, out
         headers: requestHeaders(incoming, upstream),
       },
       (answer) => {
+        clearTimeout(answerTimer);
         outgoing.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer.headers));
         // Event streams say nothing for a while; the browser must see them open before the first event.
         outgoing.flushHeaders();
@@ -68,6 +74,8 @@ function pipeThrough(upstream: URL, path: string, incoming: IncomingMessage, out
       },
     );
 
+    const answerTimer = setTimeout(() => proxied.destroy(new AnswerTimeoutError("no answer")), ANSWER_TIMEOUT_MS);
+    proxied.once("close", () => clearTimeout(answerTimer));
     proxied.once("socket", (socket) => {
       if (!socket.connecting) return;
       const timer = setTimeout(() => proxied.destroy(new Error("connect timeout")), CONNECT_TIMEOUT_MS);
@@ -80,7 +88,9 @@ function pipeThrough(upstream: URL, path: string, incoming: IncomingMessage, out
       if (outgoing.headersSent) outgoing.destroy();
       else {
         console.error(`${incoming.method} ${path.split("?")[0]}: ${error.code ?? error.message}`);
-        sendProblem(outgoing, 502, "Service unavailable", "The service behind this address is not answering.");
+        if (error instanceof AnswerTimeoutError)
+          sendProblem(outgoing, 504, "Service too slow", "The service behind this address took too long to answer.");
+        else sendProblem(outgoing, 502, "Service unavailable", "The service behind this address is not answering.");
       }
     });
     // Closed early means the browser went away: let the service stop working on it.

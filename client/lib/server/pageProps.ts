@@ -1,7 +1,8 @@
 /** What every page's getServerSideProps shares: who is signed in, the API with the reader's cookie, errors made presentable. */
 import type { GetServerSideProps, GetServerSidePropsContext, GetServerSidePropsResult } from "next";
-import { type Api, createApi } from "@/lib/api/client";
+import { type Api, createApi, type Transport } from "@/lib/api/client";
 import { ApiError, localError } from "@/lib/api/errors";
+import { RetryBudget, SERVER_PATIENCE } from "@/lib/api/retry";
 import type { User } from "@/lib/api/types";
 import { signInPath } from "@/lib/returnTo";
 import { type RuntimeConfig, runtimeConfig } from "./runtimeConfig";
@@ -79,22 +80,28 @@ function redirect(destination: string): GetServerSidePropsResult<never> {
 }
 
 /** A page that waits longer than this for a service is shown without it. */
-const UPSTREAM_TIMEOUT_MS = 10_000;
+const PATIENCE_SECONDS = 10;
+
+/** One for all pages: what fails for one reader fails for the next. */
+const budget = new RetryBudget();
 
 function serverApi({ req }: GetServerSidePropsContext): Api {
-  return createApi(async (path, init) => {
+  const timeout = Number(process.env.PAGE_TIMEOUT_SECONDS || PATIENCE_SECONDS) * 1000;
+  const transport: Transport = async (path, init) => {
     const headers = new Headers(init.headers);
     if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
     const forwardedFor = [req.headers["x-forwarded-for"] ?? req.socket.remoteAddress ?? ""].flat().join(", ");
     if (forwardedFor) headers.set("X-Forwarded-For", forwardedFor);
-    const signal = AbortSignal.timeout(UPSTREAM_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(timeout);
     try {
       return await fetch(addressOf(path), { ...init, headers, signal });
     } catch (error) {
       console.error(`${path.split("?")[0]}: ${error instanceof Error ? error.message : error}`);
-      throw error instanceof UpstreamNotConfiguredError ? localError(503, error.message) : localError(502);
+      if (error instanceof UpstreamNotConfiguredError) throw localError(503, error.message);
+      throw localError(signal.aborted ? 504 : 502);
     }
-  });
+  };
+  return createApi(transport, { patience: SERVER_PATIENCE, budget });
 }
 
 function addressOf(path: string): string {

@@ -1,32 +1,9 @@
 // @vitest-environment node
 /** The gateway between real sockets: what goes in must come out, and a dead service must say so in our own words. */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  request,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import type { AddressInfo } from "node:net";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { forward } from "@/lib/server/gateway";
-
-const servers: Server[] = [];
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function unusedAddress(): Promise<string> {
-  const address = await serve(() => {});
-  const server = servers.pop();
-  await new Promise((resolve) => server?.close(resolve));
-  return address;
-}
+import { ANSWER_TIMEOUT_MS, forward } from "@/lib/server/gateway";
+import { serve, unusedAddress } from "./servers";
 
 let gateway: string;
 
@@ -36,12 +13,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   vi.unstubAllEnvs();
   vi.restoreAllMocks();
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
 });
 
 describe("the gateway", () => {
@@ -114,6 +88,18 @@ describe("the gateway", () => {
     expect(response.headers.get("content-type")).toBe("application/problem+json");
     expect(response.headers.get("retry-after")).toBe("2");
     expect(await response.json()).toMatchObject({ status: 502, title: "Service unavailable" });
+  });
+
+  it("answers 504 when the service takes the request and then says nothing", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const silent = vi.fn();
+    vi.stubEnv("TICKETS_URL", await serve(silent));
+    const answer = fetch(`${gateway}/api/tickets`);
+    await vi.waitFor(() => expect(silent).toHaveBeenCalled());
+    vi.advanceTimersByTime(ANSWER_TIMEOUT_MS);
+    const response = await answer;
+    expect(response.status).toBe(504);
+    expect(await response.json()).toMatchObject({ status: 504, title: "Service too slow" });
   });
 
   it("names the missing variable when a service has no address", async () => {

@@ -1,0 +1,96 @@
+// @vitest-environment node
+/** Pages made on the server while a service is down, hangs or is busy: shown without it, in time, and whole again afterwards. */
+import type { RequestListener } from "node:http";
+import { request } from "node:http";
+import type { GetServerSideProps } from "next";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { getServerSideProps as browse } from "@/pages/index";
+import { getServerSideProps as orders } from "@/pages/orders/index";
+import { serve, unusedAddress } from "./servers";
+
+const TICKETS: RequestListener = (_request, answer) => void answer.writeHead(200).end("[]");
+const USER: RequestListener = (_request, answer) =>
+  void answer.writeHead(200).end('{"currentUser":{"id":"1","email":"a@b.example"}}');
+const hang: RequestListener = () => {};
+const busy: RequestListener = (_request, answer) => void answer.writeHead(503, { "retry-after": "5" }).end();
+const hangUp: RequestListener = (request) => void request.socket.destroy();
+
+interface Shown {
+  status: number;
+  props?: { failure?: { status: number }; user?: object | null };
+}
+
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  vi.stubEnv("PAGE_TIMEOUT_SECONDS", "0.3");
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+/** What the page's server half makes of a real request. */
+async function shown(getProps: GetServerSideProps, cookie = ""): Promise<Shown> {
+  const result = vi.fn();
+  const address = await serve(async (req, res) => {
+    const query = {};
+    result(await getProps({ req: Object.assign(req, { cookies: {} }), res, query, resolvedUrl: "/" }));
+    res.end();
+  });
+  const status = await new Promise<number>((resolve, reject) =>
+    request(address, { headers: cookie ? { cookie } : {} }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    })
+      .once("error", reject)
+      .end(),
+  );
+  return { status, ...result.mock.lastCall?.[0] };
+}
+
+describe("a page whose service", () => {
+  it.each([
+    ["is down", async () => unusedAddress(), 502],
+    ["hangs", async () => serve(hang), 504],
+    ["is busy", async () => serve(busy), 503],
+  ])("%s is shown with the failure, and whole once it is back", async (_what, broken, status) => {
+    vi.stubEnv("TICKETS_URL", await broken());
+    const without = await shown(browse);
+    expect(without.status).toBe(status);
+    expect(without.props?.failure?.status).toBe(status);
+
+    vi.stubEnv("TICKETS_URL", await serve(TICKETS));
+    const whole = await shown(browse);
+    expect(whole.status).toBe(200);
+    expect(whole.props).toMatchObject({ tickets: { items: [] } });
+  });
+
+  it("hangs up once, as one that is being replaced, is whole all the same", async () => {
+    let asked = 0;
+    const replaced: RequestListener = (...exchange) => (++asked === 1 ? hangUp : TICKETS)(...exchange);
+    vi.stubEnv("TICKETS_URL", await serve(replaced));
+    expect((await shown(browse)).status).toBe(200);
+    expect(asked).toBe(2);
+  });
+});
+
+describe("while auth hangs", () => {
+  beforeEach(async () => {
+    vi.stubEnv("AUTH_URL", await serve(hang));
+    vi.stubEnv("TICKETS_URL", await serve(TICKETS));
+    vi.stubEnv("ORDERS_URL", await serve(TICKETS));
+  });
+
+  it("browsing goes on, as if signed out", async () => {
+    const page = await shown(browse, "session=x");
+    expect(page).toMatchObject({ status: 200, props: { user: null } });
+  });
+
+  it("a page that needs the reader says so, and is whole once auth is back", async () => {
+    expect(await shown(orders, "session=x")).toMatchObject({ status: 504, props: { failure: { status: 504 } } });
+
+    vi.stubEnv("AUTH_URL", await serve(USER));
+    expect(await shown(orders, "session=x")).toMatchObject({ status: 200, props: { user: { id: "1" } } });
+  });
+});

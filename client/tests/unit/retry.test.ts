@@ -1,0 +1,152 @@
+// @vitest-environment node
+/** What is repeated by itself, and what is not, against a real server that refuses, hangs up and comes back. */
+import type { IncomingMessage, RequestListener } from "node:http";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Api, createApi } from "@/lib/api/client";
+import { ApiError } from "@/lib/api/errors";
+import { type Patience, RetryBudget } from "@/lib/api/retry";
+import { serve, unusedAddress } from "./servers";
+
+const QUICK: Patience = { attempts: 3, firstDelayMs: 10, longestDelayMs: 1_500, withinMs: 5_000 };
+const TICKETS: RequestListener = (_request, answer) => void answer.writeHead(200).end("[]");
+
+let asked: IncomingMessage[];
+
+beforeEach(() => {
+  asked = [];
+});
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** An API on a server that answers one request after the other as told, and with the last of these from then on. */
+async function served(answers: RequestListener[], patience = QUICK, budget = new RetryBudget()): Promise<Api> {
+  const address = await serve((request, answer) => {
+    asked.push(request);
+    answers[Math.min(asked.length, answers.length) - 1]?.(request, answer);
+  });
+  return createApi((path, init) => fetch(address + path, init), { patience, budget });
+}
+
+const hangUp: RequestListener = (request) => void request.socket.destroy();
+
+function refuse(status: number, { retryAfter, title = "No" }: { retryAfter?: string; title?: string } = {}) {
+  const headers: Record<string, string> = { "content-type": "application/problem+json" };
+  if (retryAfter) headers["retry-after"] = retryAfter;
+  const body = JSON.stringify({ type: "about:blank", title, status, errors: [] });
+  return ((_request, answer) => void answer.writeHead(status, headers).end(body)) satisfies RequestListener;
+}
+
+async function failure(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => "no failure",
+    (error) => (error instanceof ApiError ? error.status : error),
+  );
+}
+
+describe("a call that is safe to repeat", () => {
+  it.each([
+    ["hung up on", hangUp],
+    ["answered 502", refuse(502)],
+    ["answered 503", refuse(503, { retryAfter: "0" })],
+  ])("succeeds after it was %s twice", async (_what, broken) => {
+    const api = await served([broken, broken, TICKETS]);
+    expect((await api.listTickets({})).items).toEqual([]);
+    expect(asked).toHaveLength(3);
+  });
+
+  it("is given up after three, with the last refusal", async () => {
+    const api = await served([refuse(502), refuse(502), refuse(503)]);
+    expect(await failure(api.listTickets({}))).toBe(503);
+    expect(asked).toHaveLength(3);
+  });
+
+  it.each([400, 401, 404, 409, 422, 429, 500, 504])("is not repeated after %i", async (status) => {
+    const api = await served([refuse(status)]);
+    expect(await failure(api.listTickets({}))).toBe(status);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("waits as long as the server asks", async () => {
+    const api = await served([refuse(503, { retryAfter: "1" }), TICKETS]);
+    const begun = performance.now();
+    await api.listTickets({});
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(990);
+  });
+
+  it("is not repeated when the server asks for more than a reader waits", async () => {
+    const api = await served([refuse(503, { retryAfter: "30" })]);
+    expect(await failure(api.listTickets({}))).toBe(503);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is not repeated when that would begin too late", async () => {
+    const api = await served([refuse(503, { retryAfter: "1" })], { ...QUICK, withinMs: 900 });
+    expect(await failure(api.listTickets({}))).toBe(503);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is not waited for any longer once the reader has gone elsewhere", async () => {
+    const api = await served([refuse(503, { retryAfter: "1" }), TICKETS]);
+    const leaving = new AbortController();
+    const call = api.listTickets({}, leaving.signal);
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    leaving.abort();
+    expect(await failure(call)).toMatchObject({ name: "AbortError" });
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("a call that changes something", () => {
+  it("is repeated under one idempotency key, which the server carries out once", async () => {
+    const api = await served([
+      hangUp,
+      refuse(409, { title: "Still running" }),
+      (_request, answer) => void answer.writeHead(201).end('{"id":"7"}'),
+    ]);
+    expect((await api.holdTicket("1", "key")).id).toBe("7");
+    expect(asked.map((request) => request.headers["idempotency-key"])).toEqual(["key", "key", "key"]);
+  });
+
+  it("is not repeated when it lost a race", async () => {
+    const api = await served([refuse(409, { title: "Ticket already held" })]);
+    expect(await failure(api.holdTicket("1", "key"))).toBe(409);
+    expect(asked).toHaveLength(1);
+  });
+
+  it.each([
+    ["signing in", (api: Api) => api.signIn({ email: "a@b.example", password: "" })],
+    ["cancelling", (api: Api) => api.cancelOrder("1")],
+    ["refreshing a payment", (api: Api) => api.refreshPayment("1")],
+  ])("is not repeated without a key: %s", async (_what, call) => {
+    const api = await served([hangUp]);
+    expect(await failure(call(api))).toBe(0);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("an outage", () => {
+  it("does not make everybody ask three times", async () => {
+    const api = await served([refuse(503)]);
+    for (let reader = 0; reader < 30; reader++) expect(await failure(api.listTickets({}))).toBe(503);
+    expect(asked.length).toBe(30 + 10);
+  });
+
+  it("is over when calls succeed again, and one in ten may be repeated once more", async () => {
+    const budget = new RetryBudget(1, 10);
+    const api = await served(
+      [refuse(503), refuse(503), ...Array(10).fill(TICKETS), refuse(503), TICKETS],
+      QUICK,
+      budget,
+    );
+    expect(await failure(api.listTickets({}))).toBe(503);
+    expect(asked).toHaveLength(2);
+    for (let reader = 0; reader < 11; reader++) await api.listTickets({});
+    expect(asked).toHaveLength(2 + 10 + 2);
+  });
+
+  it("of the whole server is told as such", async () => {
+    const address = await unusedAddress();
+    const api = createApi((path, init) => fetch(address + path, init), { patience: QUICK });
+    expect(await failure(api.listTickets({}))).toBe(0);
+  });
+});

@@ -1,0 +1,31 @@
+/** Real HTTP servers on free ports of loopback, closed after each test. */
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach } from "vitest";
+
+const servers: Server[] = [];
+
+/** Starts one and gives its address. */
+export async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+export async function stopAll(): Promise<void> {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/** An address where nothing listens. */
+export async function unusedAddress(): Promise<string> {
+  const address = await serve(() => {});
+  const server = servers.pop();
+  await new Promise((resolve) => server?.close(resolve));
+  return address;
+}
+
+afterEach(stopAll);
