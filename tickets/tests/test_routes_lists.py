@@ -1,6 +1,7 @@
 """The HTTP contract of the lists; one service runs for all of these tests."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
@@ -35,7 +36,12 @@ async def listings(api: httpx.AsyncClient, identity: Identity, *bodies: dict[str
 async def newest_first(api: httpx.AsyncClient, *ticket_ids: str) -> list[str]:
     """The ids in the order they should be listed in: two may have been made in the same millisecond."""
     tickets = [(await api.get(f"/api/tickets/{ticket_id}")).json() for ticket_id in ticket_ids]
-    return [ticket["id"] for ticket in sorted(tickets, key=lambda t: (t["createdAt"], t["id"]), reverse=True)]
+
+    def by_age(ticket: dict[str, Any]) -> tuple[datetime, str]:
+        # As text a whole second would come after its fractions.
+        return datetime.fromisoformat(ticket["createdAt"]), ticket["id"]
+
+    return [ticket["id"] for ticket in sorted(tickets, key=by_age, reverse=True)]
 
 
 async def ids(api: httpx.AsyncClient, word: str, **query: Any) -> list[str]:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import TICKETS
-from ticketing_common.web import LiveFeed, create_service_app
+from ticketing_common.web import Changes, LiveFeed, create_service_app
 
 from .feed import HISTORY, ticket_news
 from .publishers import ticket_changed
@@ -23,17 +23,18 @@ __all__ = ["create_app"]
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The tickets service; settings come from the environment when none are given."""
     settings = settings or Settings()
+    changes = Changes()
 
     @asynccontextmanager
     async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        tickets = TicketRepository(backbone.outbox("tickets"))
+        tickets = TicketRepository(backbone.outbox("tickets", changes.note))
         orders = OrderProjection(backbone.collection("orders"))
         backbone.add_stores(tickets, orders)
         service = TicketService(tickets, orders, currency=settings.currency)
         app.state.service = service
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(tickets, ticket_changed)
-        app.state.feed = LiveFeed(backbone, TICKETS, ticket_news, history=HISTORY)
+        app.state.feed = LiveFeed(backbone, TICKETS, ticket_news, history=HISTORY, changes=changes)
         async with app.state.feed.open():
             yield
 
@@ -44,5 +45,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routers=[router],
         assemble=assemble,
         publishes=TICKETS,
-        remembered_path="/api/tickets",
+        remembered=("/api/tickets", changes),
     )

@@ -1,7 +1,7 @@
 """What a service stands on: its database, the bus, its relay and its consumers; begun and ended in the right order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import nats.errors
@@ -14,6 +14,7 @@ from ticketing_common.resilience import background, end
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import (
     Collection,
+    Commit,
     Database,
     DatabaseUnavailableError,
     Lease,
@@ -83,11 +84,11 @@ class Backbone:
         """A collection of the service's own database."""
         return self.database[name]
 
-    def outbox(self, name: str) -> Outbox:
-        """A collection whose documents carry events; the relay takes them from there."""
+    def outbox(self, name: str, *listeners: Callable[[Commit], None]) -> Outbox:
+        """A collection whose documents carry events; the relay takes them from there, `listeners` hear of commits."""
         if self._relay is None:
-            return Outbox(self.database[name])
-        outbox = Outbox(self.database[name], self._relay.announce)
+            return Outbox(self.database[name], *listeners)
+        outbox = Outbox(self.database[name], self._relay.announce, *listeners)
         self._relay.watch(outbox)
         return outbox
 

@@ -87,8 +87,8 @@ class OutboxStats:
 class Outbox:
     """The waiting events of one collection.
 
-    `announce` is told of every commit, in memory: the relay's nudge. Losing an announcement loses nothing, the sweep
-    finds the entry.
+    `listeners` are told of every commit, in memory; they neither wait nor fail. The relay's nudge is one:
+    losing it loses nothing, the sweep finds the entry.
     """
 
     INDEXES: Final = (
@@ -97,15 +97,17 @@ class Outbox:
         Index([(f"{PARKED}.at", ASCENDING)], name="outbox_parked_at", sparse=True),
     )
 
-    def __init__(self, collection: Collection, announce: Callable[[Commit], None] | None = None) -> None:
+    def __init__(self, collection: Collection, *listeners: Callable[[Commit], None]) -> None:
         self.collection = collection
-        self._announce = announce
+        self._listeners = listeners
         self._relaxed = without_majority(collection)
 
     def committed(self, document_id: str, entries: Sequence[OutboxEntry]) -> None:
-        """Tell the relay, after the write was acknowledged."""
-        if self._announce and entries:
-            self._announce(Commit(self, document_id, tuple(entries)))
+        """Tell the listeners, after the write was acknowledged."""
+        if entries:
+            commit = Commit(self, document_id, tuple(entries))
+            for listener in self._listeners:
+                listener(commit)
 
     async def pending(self, *, older_than_seconds: float, limit: int, without: Sequence[str] = ()) -> list[Commit]:
         """Documents with entries that somebody should have published by now, oldest first.

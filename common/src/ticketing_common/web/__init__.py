@@ -1,6 +1,7 @@
 """The HTTP side of every service: one application factory, one kind of error answer, one set of conventions."""
 
 from .app import create_service_app
+from .changes import Changes
 from .idempotency import CreationId
 from .live_feed import LiveFeed, News
 from .pagination import Page, PageRequest, link_next
@@ -12,6 +13,7 @@ __all__ = [
     "EVENT_STREAM",
     "AddressDep",
     "ApiModel",
+    "Changes",
     "CreationId",
     "EventStream",
     "Id",

@@ -17,6 +17,7 @@ from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import configure_logging, recording_provider
 
 from .body_limit import BodyLimitMiddleware
+from .changes import Changes
 from .deadline import DeadlineMiddleware
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
@@ -39,13 +40,13 @@ def create_service_app(
     routers: Sequence[APIRouter] = (),
     prefix: str | None = None,
     publishes: str | None = None,
-    remembered_path: str | None = None,
+    remembered: tuple[str, Changes] | None = None,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
 
     `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
-    without one there are none. The list at `remembered_path`, the same for everybody, is answered from memory while the
-    database is away.
+    without one there are none. `remembered` is the path of a list that is the same for everybody, and what tells of its
+    changes: until the next one, and while the database is away, it is answered from memory.
     """
     configure_telemetry(settings)
     lag = LoopLag(settings.service_name)
@@ -82,8 +83,12 @@ def create_service_app(
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
             *(
-                [Middleware(LastAnswersMiddleware, service=settings.service_name, path=remembered_path)]
-                if remembered_path
+                [
+                    Middleware(
+                        LastAnswersMiddleware, service=settings.service_name, path=remembered[0], changes=remembered[1]
+                    )
+                ]
+                if remembered
                 else []
             ),
             Middleware(

@@ -16,6 +16,7 @@ from ticketing_common.events import Event, parse_event
 from ticketing_common.resilience import end
 from ticketing_common.telemetry.metrics import LIVE_STREAMS, LIVE_STREAMS_ENDED
 
+from .changes import Changes
 from .sse import COMMENT, Follower, Told, frame
 from .termination import on_termination
 
@@ -40,9 +41,18 @@ class LiveFeed:
 
     `news_of` says what is shown of an event. The last `history` of them are kept in memory, those from before the start
     among them: who comes back in time misses nothing. An order's followers need none, as they begin with its state.
+    `changes` are told of each event as well.
     """
 
-    def __init__(self, backbone: Backbone, stream: str, news_of: Callable[[Event], News], *, history: int = 0) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        stream: str,
+        news_of: Callable[[Event], News],
+        *,
+        history: int = 0,
+        changes: Changes | None = None,
+    ) -> None:
         settings = backbone.settings
         self._news_of = news_of
         self._history = history
@@ -55,6 +65,8 @@ class LiveFeed:
         self._ending = False
         self._tail = Tail(backbone.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
         backbone.follow(self._tail)
+        self._changes = changes or Changes()
+        self._changes.heard_while(lambda: self._tail.caught_up and backbone.bus.connected)
 
     @property
     def position(self) -> int:
@@ -141,6 +153,7 @@ class LiveFeed:
             LIVE_STREAMS_ENDED.labels(self._service, follower.ended_as or "left").inc()
 
     def _on_event(self, sequence: int, subject: str, body: bytes) -> None:
+        self._changes.note()
         event = parse_event(subject, body)
         news = self._news_of(event)
         told = Told(event.data.version, frame(news.event, news.json, id=sequence))
@@ -152,6 +165,7 @@ class LiveFeed:
 
     def _on_gap(self) -> None:
         """Nobody knows what was missed: all load anew."""
+        self._changes.note()
         self._recent.clear()
         reset = Told(inf, frame("reset", b"{}", id=self.position))
         for follower in self._all():

@@ -1,0 +1,126 @@
+"""When a list is answered from memory, and when it is asked for anew."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from ticketing_common.web import last_answers
+from ticketing_common.web.changes import Changes
+from ticketing_common.web.last_answers import LastAnswersMiddleware
+
+pytestmark = pytest.mark.unit
+
+
+class Shop:
+    """A list that counts how often it was made, and can be held up while it is."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.status = 200
+        self.hearing = True
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.changes = Changes()
+        self.changes.heard_while(lambda: self.hearing)
+        self.app = LastAnswersMiddleware(
+            Starlette(routes=[Route("/list", self.listed), Route("/other", self.listed)]),
+            service="shop",
+            path="/list",
+            changes=self.changes,
+        )
+
+    async def listed(self, request: Request) -> JSONResponse:
+        self.made += 1
+        made = self.made
+        await self.gate.wait()
+        headers = {"Link": "</list?cursor=x>", "Set-Cookie": "of=one caller"}
+        return JSONResponse({"made": made}, self.status, headers)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+async def client(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.app), base_url="http://shop") as client:
+        yield client
+
+
+async def test_it_is_made_once_while_nothing_changes(client: httpx.AsyncClient) -> None:
+    first = await client.get("/list")
+    again = await client.get("/list")
+    assert first.content == again.content == b'{"made":1}'
+    assert again.headers["Link"] == first.headers["Link"]
+    assert again.headers["Content-Type"] == "application/json"
+    assert "Set-Cookie" not in again.headers
+    assert "Age" not in again.headers
+
+
+async def test_after_a_change_it_is_made_anew(client: httpx.AsyncClient, shop: Shop) -> None:
+    await client.get("/list")
+    shop.changes.note()
+    assert (await client.get("/list")).json() == {"made": 2}
+    assert (await client.get("/list")).json() == {"made": 2}
+
+
+async def test_what_changed_while_it_was_made_counts(client: httpx.AsyncClient, shop: Shop) -> None:
+    shop.gate.clear()
+    first = asyncio.create_task(client.get("/list"))
+    while not shop.made:  # noqa: ASYNC110 (one turn of the loop after the other)
+        await asyncio.sleep(0)
+    shop.changes.note()
+    shop.gate.set()
+    await first
+    assert (await client.get("/list")).json() == {"made": 2}
+
+
+async def test_while_no_news_arrives_it_is_made_every_time(client: httpx.AsyncClient, shop: Shop) -> None:
+    shop.hearing = False
+    for number in (1, 2):
+        assert (await client.get("/list")).json() == {"made": number}
+    shop.hearing = True
+    assert (await client.get("/list")).json() == {"made": 3}
+
+
+async def test_it_is_made_anew_after_a_while_whatever_is_heard(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    for number in (1, 2):
+        assert (await client.get("/list")).json() == {"made": number}
+
+
+async def test_queries_other_paths_and_methods_are_apart(client: httpx.AsyncClient, shop: Shop) -> None:
+    for path in ("/list", "/list?a=1", "/list?a=2", "/other", "/other"):
+        await client.get(path)
+    assert (await client.head("/list")).content == b""
+    assert shop.made == 6
+    assert (await client.get("/list?a=1")).json() == {"made": 2}
+
+
+async def test_a_refusal_is_not_remembered(client: httpx.AsyncClient, shop: Shop) -> None:
+    shop.status = 422
+    await client.get("/list")
+    shop.status = 200
+    assert (await client.get("/list")).status_code == 200
+
+
+async def test_what_is_too_large_is_not_remembered(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_answers, "MAX_BODY_BYTES", 5)
+    for number in (1, 2):
+        assert (await client.get("/list")).json() == {"made": number}
+
+
+async def test_the_oldest_is_forgotten(client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_answers, "REMEMBERED", 2)
+    for query in ("a", "b", "c", "c", "b", "a"):
+        await client.get(f"/list?{query}")
+    assert shop.made == 4

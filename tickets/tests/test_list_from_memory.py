@@ -1,0 +1,86 @@
+"""The list from memory on two replicas: never behind one's own doing, hardly behind that of the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ticketing_common.storage import connect
+from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_tickets.app import create_app
+from ticketing_tickets.settings import Settings
+
+LIST = "/api/tickets?limit=100&status=all"
+BODY = {"title": "Seat 7", "price": 10}
+
+
+@pytest.fixture
+def database() -> str:
+    return f"test_{token_hex(6)}"
+
+
+@pytest.fixture
+def make_app(mongo_url: str, nats_url: str, bus: Bus, identity: Identity, database: str) -> Callable[[], FastAPI]:
+    def make() -> FastAPI:
+        fields: dict[str, Any] = service_settings_for(
+            mongo_url=mongo_url, database=database, nats_url=nats_url, identity=identity
+        )
+        return create_app(Settings.model_validate(fields))
+
+    return make
+
+
+@pytest.fixture
+async def one(make_app: Callable[[], FastAPI]) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_app(make_app()) as client:
+        yield client
+
+
+@pytest.fixture
+async def other(make_app: Callable[[], FastAPI]) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_app(make_app()) as client:
+        yield client
+
+
+async def test_what_one_did_oneself_is_there_at_once(one: httpx.AsyncClient, identity: Identity) -> None:
+    seller = identity.headers()
+    for number in range(1, 20):
+        made = (await one.post("/api/tickets", json=BODY, headers=seller)).json()
+        assert len((await one.get(LIST)).json()) == number
+        path = f"/api/tickets/{made['id']}"
+        edited = (await one.put(path, json={**BODY, "title": f"Row {number}"}, headers=seller)).json()
+        assert (await one.get(LIST)).json()[0] == edited
+    assert (await one.delete(path, headers=seller)).status_code == 204
+    assert made["id"] not in [ticket["id"] for ticket in (await one.get(LIST)).json()]
+
+
+async def test_what_is_done_at_another_replica_is_heard_of(
+    one: httpx.AsyncClient, other: httpx.AsyncClient, identity: Identity
+) -> None:
+    assert (await other.get(LIST)).json() == []
+    made = (await one.post("/api/tickets", json=BODY, headers=identity.headers())).json()
+    async with asyncio.timeout(5):
+        while (await other.get(LIST)).json() != [made]:  # noqa: ASYNC110 (what is heard cannot be waited for here)
+            await asyncio.sleep(0.01)
+
+
+async def test_it_is_really_from_memory(
+    one: httpx.AsyncClient, identity: Identity, mongo_url: str, database: str
+) -> None:
+    """What nobody told of, a change by hand in the database, is not seen until the second is over."""
+    made = (await one.post("/api/tickets", json=BODY, headers=identity.headers())).json()
+    client = connect(mongo_url, application="test")
+    seen_before = 0
+    async with asyncio.timeout(10):
+        while not seen_before:  # the event of the ticket may still come in between
+            await one.get(LIST)
+            await client[database]["tickets"].update_one({"_id": made["id"]}, {"$inc": {"price_cents": 1}})
+            price = (await client[database]["tickets"].find_one({"_id": made["id"]}))["price_cents"]
+            seen_before += (await one.get(LIST)).json()[0]["price"] < price / 100
+        while (await one.get(LIST)).json()[0]["price"] != price / 100:  # noqa: ASYNC110 (time itself is waited for)
+            await asyncio.sleep(0.05)
+    client.close()
