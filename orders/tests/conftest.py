@@ -17,6 +17,7 @@ from ticketing_common.testing.apps import Bus, Identity, run_app, service_settin
 from ticketing_common.testing.servers import NatsServer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
+from ticketing_orders.held_tickets import HeldTickets
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
@@ -111,7 +112,7 @@ def service(
     settings = Settings.model_validate(
         service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
     )
-    return OrderService(orders, tickets, PaymentProjection(database["payments"]), settings)
+    return OrderService(orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings)
 
 
 class RunningOrders:

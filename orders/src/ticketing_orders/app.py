@@ -2,15 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from ticketing_common.delivery import Backbone
+from ticketing_common.events import Event, OrderEvent
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.web import LiveFeed, create_service_app
 
 from .dependencies import HoldLimits
+from .early_refusal import EarlyRefusalMiddleware
 from .feed import order_news
+from .held_tickets import HeldTickets
 from .publishers import order_restated
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .routes import router
@@ -20,10 +25,17 @@ from .subscribers import subscriptions
 
 __all__ = ["create_app"]
 
+PREFIX: Final = "/api/orders"
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The orders service; settings come from the environment unless given."""
     settings = settings or Settings()
+    held = HeldTickets()
+
+    def hear(event: Event) -> None:
+        assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
+        held.see(event.data, as_of=event.time)
 
     @asynccontextmanager
     async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
@@ -31,15 +43,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tickets = TicketProjection(backbone.collection("tickets"))
         payments = PaymentProjection(backbone.collection("payments"))
         backbone.add_stores(orders, tickets, payments)
-        service = OrderService(orders, tickets, payments, settings)
+        service = OrderService(orders, tickets, payments, held, settings)
         app.state.service = service
         app.state.hold_limits = HoldLimits(settings)
+        app.state.held_tickets = held
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(orders, order_restated)
-        app.state.feed = LiveFeed(backbone, ORDERS, order_news)
+        app.state.feed = LiveFeed(backbone, ORDERS, order_news, listener=hear)
         async with app.state.feed.open():
             yield
 
     return create_service_app(
-        settings, title="Orders", prefix="/api/orders", routers=[router], assemble=assemble, publishes=ORDERS
+        settings,
+        title="Orders",
+        prefix=PREFIX,
+        routers=[router],
+        assemble=assemble,
+        publishes=ORDERS,
+        guards=[Middleware(EarlyRefusalMiddleware, path=PREFIX, held=held)],
     )

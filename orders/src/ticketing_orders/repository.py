@@ -74,6 +74,12 @@ class OrderRepository(Repository[Order]):
         )
         return self.to_entity(document) if document else None
 
+    async def find_active(self, ticket_id: str) -> Order | None:
+        """The order that has this ticket, paid or not; the same index allows one at most."""
+        active = {"$in": [status.value for status in ACTIVE_STATUSES]}
+        document = await self.collection.find_one({"ticket.id": ticket_id, "status": active}, WITHOUT_EVENTS)
+        return self.to_entity(document) if document else None
+
     async def list_of_user(self, user_id: str, *, limit: int, after: Sequence[object] = ()) -> list[Order]:
         """A user's orders, newest first; `after` holds the `page_keys` of the last one already seen."""
         query: Document = {"user_id": user_id}

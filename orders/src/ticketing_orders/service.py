@@ -11,6 +11,7 @@ from ticketing_common.web import Page, PageRequest
 
 from .domain import Order
 from .errors import TicketNotFoundError, TicketReservedError
+from .held_tickets import HeldTickets
 from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
 from .repository import OrderRepository, PaymentProjection, TicketProjection, page_keys
 from .settings import Settings
@@ -26,11 +27,17 @@ class OrderService:
     """
 
     def __init__(
-        self, orders: OrderRepository, tickets: TicketProjection, payments: PaymentProjection, settings: Settings
+        self,
+        orders: OrderRepository,
+        tickets: TicketProjection,
+        payments: PaymentProjection,
+        held: HeldTickets,
+        settings: Settings,
     ) -> None:
         self._orders = orders
         self._tickets = tickets
         self._payments = payments
+        self._held = held
         self._settings = settings
 
     async def place(self, ticket_id: str, *, user_id: str, order_id: str | None = None) -> Order:
@@ -55,9 +62,19 @@ class OrderService:
                 order = await self._orders.add_once(order, order_created)
         except TicketReservedError:
             HOLDS_LOST.inc()
+            await self._see_holder(ticket_id, user_id)
             raise
         HOLDS_PLACED.inc()
+        self._held.see(order)
         return order
+
+    async def _see_holder(self, ticket_id: str, loser_id: str) -> None:
+        """For those who come after: the index says that somebody has the ticket, but not who."""
+        if self._held.is_held_by_another(ticket_id, user_id=loser_id):
+            return
+        holding = await self._orders.find_active(ticket_id)
+        if holding is not None:
+            self._held.see(holding)
 
     async def get(self, order_id: str, *, user_id: str) -> Order:
         """A user's own order; raises `OrderNotFoundError` and `OrderForbiddenError`."""
@@ -121,6 +138,7 @@ class OrderService:
 
         order = await self._orders.update(order_id, watched)
         if moved:
+            self._held.see(order)
             _count(order)
         return order
 

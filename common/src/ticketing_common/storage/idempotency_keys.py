@@ -6,7 +6,16 @@ from typing import Any, ClassVar, Final
 
 from ticketing_common.entity import new_id, utc_now
 
-from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, ReturnDocument, ensure_indexes
+from .mongo import (
+    ASCENDING,
+    Collection,
+    Document,
+    DuplicateKeyError,
+    Index,
+    ReturnDocument,
+    ensure_indexes,
+    without_majority,
+)
 
 __all__ = ["Claim", "IdempotencyKeys", "StoredAnswer"]
 
@@ -48,6 +57,7 @@ class IdempotencyKeys:
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
+        self._relaxed = without_majority(collection)
 
     async def ensure_indexes(self) -> None:
         """Create the expiry index; idempotent."""
@@ -86,9 +96,17 @@ class IdempotencyKeys:
             found.get("body", b""),
         )
 
+    async def knows(self, key: str) -> bool:
+        """Whether somebody came with this key before, however that ended."""
+        return await self._collection.find_one({"_id": key}, {"_id": 1}) is not None
+
     async def answer(self, key: str, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Keep the answer for those who ask again."""
-        await self._collection.update_one(
+        """Keep the answer for those who ask again.
+
+        Should a failover lose it, the next request with the key runs as after a crash in between, with the same id: it
+        finds what the first has made. So no caller waits for a majority here; the claim before it did.
+        """
+        await self._relaxed.update_one(
             {"_id": key}, {"$set": {"status": status, "headers": [list(pair) for pair in headers], "body": body}}
         )
 

@@ -1,11 +1,12 @@
 """The HTTP side of every service: one application factory, one kind of error answer, one set of conventions."""
 
 from .app import create_service_app
+from .bodies import read_body, replay_body
 from .changes import Changes
-from .idempotency import CreationId
+from .idempotency import CreationId, was_asked_before
 from .live_feed import LiveFeed, News
 from .pagination import Page, PageRequest, link_next
-from .rate_limit import AddressDep, RateLimit, RateLimiter
+from .rate_limit import AddressDep, RateLimit, RateLimiter, address
 from .schemas import ApiModel, Id, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
 
@@ -26,7 +27,11 @@ __all__ = [
     "RateLimit",
     "RateLimiter",
     "RequestModel",
+    "address",
     "create_service_app",
     "from_cents",
     "link_next",
+    "read_body",
+    "replay_body",
+    "was_asked_before",
 ]

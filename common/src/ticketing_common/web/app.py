@@ -41,12 +41,14 @@ def create_service_app(
     prefix: str | None = None,
     publishes: str | None = None,
     remembered: tuple[str, Changes] | None = None,
+    guards: Sequence[Middleware] = (),
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
 
     `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
     without one there are none. `remembered` is the path of a list that is the same for everybody, and what tells of its
-    changes: until the next one, and while the database is away, it is answered from memory.
+    changes: until the next one, and while the database is away, it is answered from memory. `guards` may turn a request
+    away once it is known who asks, and before its Idempotency-Key is looked up.
     """
     configure_telemetry(settings)
     lag = LoopLag(settings.service_name)
@@ -104,6 +106,7 @@ def create_service_app(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
             ),
             Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name=settings.cookie_name),
+            *guards,
             *([Middleware(IdempotencyMiddleware, path=prefix)] if prefix else []),
         ],
     )

@@ -14,9 +14,10 @@ from ticketing_common.errors import ConflictError, FieldError, InvalidInputError
 from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
 from ticketing_common.telemetry import get_logger
 
+from .bodies import read_body, replay_body
 from .error_handlers import refusal
 
-__all__ = ["CreationId", "IdempotencyMiddleware", "IdempotencyStateError"]
+__all__ = ["CreationId", "IdempotencyMiddleware", "IdempotencyStateError", "was_asked_before"]
 
 log = get_logger(__name__)
 
@@ -51,20 +52,18 @@ class IdempotencyMiddleware:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
-        value = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
-        user = scope["state"]["user"]
-        if value is None or user is None:
+        header = _header(scope)
+        if header is None:
             await self._app(scope, receive, send)
             return
-        header = value.decode("latin-1")
         if not _KEY.match(header):
             raise InvalidInputError(
                 "An Idempotency-Key is 1 to 255 visible ASCII characters.",
                 errors=(FieldError("not a valid key", "Idempotency-Key"),),
             )
         keys: IdempotencyKeys = scope["app"].state.idempotency_keys
-        body = await _read(receive)
-        key = hashlib.sha256(f"{user.id}\n{self._path}\n{header}".encode()).hexdigest()
+        body = await read_body(receive)
+        key = _key(scope, header)
         known = await keys.claim(key, hashlib.sha256(body).hexdigest())
         if isinstance(known, Claim):
             scope["state"]["creation_id"] = known.creation_id
@@ -78,14 +77,7 @@ class IdempotencyMiddleware:
         status = 500
         headers: list[tuple[str, str]] = []
         answer = bytearray()
-        body_given = False
-
-        async def replay() -> Message:
-            nonlocal body_given
-            if body_given:
-                return await receive()
-            body_given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+        replay = replay_body(body, receive)
 
         async def record(message: Message) -> None:
             nonlocal status, headers
@@ -96,7 +88,7 @@ class IdempotencyMiddleware:
             elif message["type"] == "http.response.body":
                 answer.extend(message.get("body", b""))
                 if not message.get("more_body", False):
-                    # Before the last byte leaves: whoever has the answer can rely on getting it again.
+                    # Before the last byte leaves: whoever has the answer gets it again.
                     await self._keep(keys, key, status, headers, bytes(answer))
             await send(message)
 
@@ -136,6 +128,30 @@ class IdempotencyMiddleware:
         await send({"type": "http.response.body", "body": known.body})
 
 
+async def was_asked_before(scope: Scope) -> bool:
+    """Whether an earlier request had this one's key, so that only its answer can be right.
+
+    True also for a key that `IdempotencyMiddleware` will refuse. Raises what the driver raises when the database is
+    away.
+    """
+    header = _header(scope)
+    if header is None:
+        return False
+    keys: IdempotencyKeys = scope["app"].state.idempotency_keys
+    return not _KEY.match(header) or await keys.knows(_key(scope, header))
+
+
+def _header(scope: Scope) -> str | None:
+    """The key as it was sent; None for those who sent none, or are not signed in."""
+    value = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
+    return None if value is None or scope["state"]["user"] is None else value.decode("latin-1")
+
+
+def _key(scope: Scope, header: str) -> str:
+    """A key belongs to one caller and one path."""
+    return hashlib.sha256(f"{scope['state']['user'].id}\n{scope['path']}\n{header}".encode()).hexdigest()
+
+
 async def creation_id(request: Request) -> str | None:
     """The id for what this request makes; None when it came without an Idempotency-Key, and any will do."""
     given: str | None = getattr(request.state, "creation_id", None)
@@ -143,15 +159,3 @@ async def creation_id(request: Request) -> str | None:
 
 
 CreationId: TypeAlias = Annotated[str | None, Depends(creation_id)]
-
-
-async def _read(receive: Receive) -> bytes:
-    """The whole body; the limit is held further out."""
-    chunks = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return bytes(chunks)
-        chunks.extend(message.get("body", b""))
-        if not message.get("more_body", False):
-            return bytes(chunks)

@@ -41,7 +41,7 @@ class LiveFeed:
 
     `news_of` says what is shown of an event. The last `history` of them are kept in memory, those from before the start
     among them: who comes back in time misses nothing. An order's followers need none, as they begin with its state.
-    `changes` are told of each event as well.
+    `changes` are told of each event as well, and so is a `listener`, with the event.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class LiveFeed:
         *,
         history: int = 0,
         changes: Changes | None = None,
+        listener: Callable[[Event], None] | None = None,
     ) -> None:
         settings = backbone.settings
         self._news_of = news_of
@@ -66,6 +67,7 @@ class LiveFeed:
         self._tail = Tail(backbone.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
         backbone.follow(self._tail)
         self._changes = changes or Changes()
+        self._listener = listener
         self._changes.heard_while(lambda: self._tail.caught_up and backbone.bus.connected)
 
     @property
@@ -155,6 +157,8 @@ class LiveFeed:
     def _on_event(self, sequence: int, subject: str, body: bytes) -> None:
         self._changes.note()
         event = parse_event(subject, body)
+        if self._listener is not None:
+            self._listener(event)
         news = self._news_of(event)
         told = Told(event.data.version, frame(news.event, news.json, id=sequence))
         if self._history:

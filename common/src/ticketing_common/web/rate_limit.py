@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from ticketing_common.errors import TooManyRequestsError
 
-__all__ = ["AddressDep", "RateLimit", "RateLimiter", "rate_limit_headers"]
+__all__ = ["AddressDep", "RateLimit", "RateLimiter", "address", "rate_limit_headers"]
 
 _STATE = "rate_limit"
 

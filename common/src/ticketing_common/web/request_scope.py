@@ -61,6 +61,6 @@ class RequestScopeMiddleware:
     def _template(self, scope: Scope) -> str:
         """`/api/tickets/{id}`; the framework knows a route only relative to its router."""
         path = getattr(scope.get("route"), "path", None)
-        if path is None:
-            return "unmatched"
+        if path is None:  # refused before it came to a route, or there is none
+            return self._prefix if self._prefix and scope["path"] == self._prefix else "unmatched"
         return f"{self._prefix}{path}" if scope["path"].startswith(self._prefix) else str(path)

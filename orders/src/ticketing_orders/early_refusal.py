@@ -1,0 +1,64 @@
+"""The answer to those who come too late, before anything is written for them."""
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ticketing_common.security import User
+from ticketing_common.telemetry.metrics import HOLDS_LOST
+from ticketing_common.web import address, read_body, replay_body, was_asked_before
+
+from .dependencies import HoldLimits
+from .errors import TicketReservedError
+from .held_tickets import HeldTickets
+from .schemas import OrderRequest
+
+__all__ = ["EarlyRefusalMiddleware"]
+
+
+class EarlyRefusalMiddleware:
+    """Raises `TicketReservedError` for a hold on a ticket that somebody else is known to have.
+
+    It stands before the Idempotency-Key is claimed, so such a refusal is not kept under the key: nothing was done, and
+    the same request may succeed once the ticket is free. Whoever has used the key before goes on to have the answer of
+    then. It counts against the limits as every try does. Everything else goes on to the route, what is malformed too.
+    """
+
+    def __init__(self, app: ASGIApp, *, path: str, held: HeldTickets) -> None:
+        self._app = app
+        self._path = path
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
+            await self._app(scope, receive, send)
+            return
+        user: User | None = scope["state"]["user"]
+        if user is None:
+            await self._app(scope, receive, send)
+            return
+        body = await read_body(receive)
+        ticket_id = _ticket_id(scope, body)
+        if (
+            ticket_id is not None
+            and self._held.is_held_by_another(ticket_id, user_id=user.id)
+            and not await was_asked_before(scope)
+        ):
+            request = Request(scope)
+            limits: HoldLimits = scope["app"].state.hold_limits
+            await limits.check(request, user_id=user.id, address=await address(request))
+            HOLDS_LOST.inc()
+            raise TicketReservedError(ticket_id)
+        await self._app(scope, replay_body(body, receive), send)
+
+
+def _ticket_id(scope: Scope, body: bytes) -> str | None:
+    """Of a request that the route would accept; None for every other."""
+    content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
+        return None
+    try:
+        return OrderRequest.model_validate_json(body).ticket_id
+    except ValidationError:
+        return None

@@ -1,0 +1,56 @@
+"""Tickets that were held a moment ago: so that who comes too late hears it at once. It only ever refuses."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ticketing_common.entity import utc_now
+from ticketing_common.events import OrderData
+
+from .domain import ACTIVE_STATUSES, Order
+
+__all__ = ["HeldTickets"]
+
+FRESH_SECONDS: Final = 1.0
+"""How long what was seen is believed. Endings are heard of in some 20 ms; this is for when they are not."""
+REMEMBERED: Final = 10_000
+"""Tickets; some 3 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    rank: tuple[datetime, int]
+    """Grows with every change of a ticket's orders: they follow one another in time, as only one at once is active."""
+    holder: str | None
+    at: float
+
+
+class HeldTickets:
+    """Who held which ticket, as this replica last saw it in its own writes, in the database or in an event.
+
+    Fifty who want a ticket that is gone would each write to the database to be told so. Whoever is refused from here is
+    told nothing that the unique index would not have said at some moment of the last second. Nobody gets a ticket from
+    here, and a holder is always sent on: the request may be the repetition of the one that got him the ticket.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+
+    def see(self, order: Order | OrderData, *, as_of: datetime | None = None) -> None:
+        """An order as it is now, or as it was then (UTC): it has its ticket, or has let go of it."""
+        age = max(0.0, (utc_now() - as_of).total_seconds()) if as_of else 0.0
+        rank, at = (order.created_at, order.version), time.monotonic() - age
+        known = self._seen.get(order.ticket.id)
+        if known is not None and (rank < known.rank or (rank == known.rank and at < known.at)):
+            return  # our own write, coming back as an event
+        self._seen[order.ticket.id] = _Seen(rank, order.user_id if order.status in ACTIVE_STATUSES else None, at)
+        self._seen.move_to_end(order.ticket.id)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def is_held_by_another(self, ticket_id: str, *, user_id: str) -> bool:
+        """Whether somebody else had the ticket within the last second; False says nothing."""
+        seen = self._seen.get(ticket_id)
+        return seen is not None and seen.holder not in (None, user_id) and time.monotonic() - seen.at < FRESH_SECONDS

@@ -1,0 +1,165 @@
+"""Who comes too late hears it from memory; the database is asked by nobody but those who might get the ticket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ticketing_common.entity import new_id
+from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_orders.app import create_app
+from ticketing_orders.settings import Settings
+
+from .conftest import RunningOrders
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def make_app(mongo_url: str, nats_url: str, identity: Identity) -> Callable[..., FastAPI]:
+    database = f"test_{token_hex(6)}"
+
+    def make(**settings: Any) -> FastAPI:
+        fields: dict[str, Any] = service_settings_for(
+            mongo_url=mongo_url, database=database, nats_url=nats_url, identity=identity
+        )
+        return create_app(Settings.model_validate(fields | settings))
+
+    return make
+
+
+@pytest.fixture
+async def one(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) -> AsyncIterator[RunningOrders]:
+    app = make_app(rate_limit_holds="5/minute")
+    async with run_app(app) as client:
+        yield RunningOrders(app, client, identity, bus)
+
+
+@pytest.fixture
+async def other(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) -> AsyncIterator[RunningOrders]:
+    app = make_app()
+    async with run_app(app) as client:
+        yield RunningOrders(app, client, identity, bus)
+
+
+@pytest.fixture
+def ticket(make_ticket):
+    return make_ticket()
+
+
+async def hold(api: RunningOrders, ticket_id: str, user_id: str, key: str = "") -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return await api.call("POST", user_id=user_id, json={"ticketId": ticket_id}, headers=headers)
+
+
+async def keys(api: RunningOrders) -> int:
+    total: int = await api.app.state.backbone.collection("idempotency_keys").count_documents({})
+    return total
+
+
+async def test_the_late_are_refused_before_anything_is_written(one, ticket):
+    await one.service.follow_ticket(ticket)
+    winner, loser = new_id(), new_id()
+    assert (await hold(one, ticket.id, winner, "win")).status_code == 201
+    refused = await hold(one, ticket.id, loser, "lose")
+    one.assert_problem(refused, 409)
+    assert refused.headers["ratelimit-remaining"] == "4", "it counts as every try does"
+    assert await keys(one) == 1, "the winner's"
+
+
+async def test_the_winner_asks_again_and_has_it_still(one, ticket):
+    await one.service.follow_ticket(ticket)
+    winner = new_id()
+    first = await hold(one, ticket.id, winner, "win")
+    assert (await hold(one, ticket.id, new_id())).status_code == 409
+    again = await hold(one, ticket.id, winner, "win")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_key_that_was_refused_may_win_once_the_ticket_is_free(one, ticket):
+    await one.service.follow_ticket(ticket)
+    winner, loser = new_id(), new_id()
+    order = (await hold(one, ticket.id, winner)).json()
+    assert (await hold(one, ticket.id, loser, "mine")).status_code == 409
+    assert (await one.call("DELETE", f"/{order['id']}", user_id=winner)).status_code == 204
+    assert (await hold(one, ticket.id, loser, "mine")).status_code == 201, "at once, on the replica that cancelled"
+
+
+async def test_it_is_from_memory_for_a_second_and_no_longer(one, ticket):
+    """An order that vanishes by hand, so that nobody can have told of it."""
+    await one.service.follow_ticket(ticket)
+    await hold(one, ticket.id, new_id())
+    await one.repository.collection.delete_many({})
+    loser = new_id()
+    assert (await hold(one, ticket.id, loser)).status_code == 409
+    assert await one.count() == 0
+    async with asyncio.timeout(10):
+        while (await hold(one, ticket.id, new_id())).status_code != 201:  # noqa: ASYNC110 (time itself is waited for)
+            await asyncio.sleep(0.05)
+
+
+async def test_who_lost_at_the_index_teaches_the_replica_who_has_it(one, other, ticket):
+    """Also where the event of the other replica's order never comes."""
+    await one.service.follow_ticket(ticket)
+    holder = new_id()
+    placed = await one.service.place(ticket.id, user_id=holder)
+    held = other.app.state.held_tickets
+    other.app.state.feed._listener = None
+    held._seen.clear()
+    assert (await hold(other, ticket.id, new_id(), "first")).status_code == 409
+    assert held.is_held_by_another(ticket.id, user_id=new_id())
+    assert not held.is_held_by_another(ticket.id, user_id=holder)
+    before = await keys(other)
+    assert (await hold(other, ticket.id, new_id(), "second")).status_code == 409
+    assert await keys(other) == before
+    assert (await other.call("GET", f"/{placed.id}", user_id=holder)).status_code == 200
+
+
+async def test_two_replicas_hear_of_each_others_holds_and_endings(one, other, ticket):
+    await one.service.follow_ticket(ticket)
+    winner, loser = new_id(), new_id()
+    held = other.app.state.held_tickets
+    order = (await hold(one, ticket.id, winner)).json()
+    async with asyncio.timeout(5):
+        while ticket.id not in held._seen:  # noqa: ASYNC110 (what is heard cannot be waited for here)
+            await asyncio.sleep(0.005)
+    assert held.is_held_by_another(ticket.id, user_id=loser)
+    assert (await one.call("DELETE", f"/{order['id']}", user_id=winner)).status_code == 204
+    async with asyncio.timeout(5):
+        while held._seen[ticket.id].holder is not None:  # noqa: ASYNC110 (as above)
+            await asyncio.sleep(0.005)
+    assert (await hold(other, ticket.id, loser)).status_code == 201
+    assert await one.repository.collection.count_documents({"status": "created"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ('{"ticketId": "%s", "extra": 1}', "application/json", 422),
+        ('{"ticketId": ["%s"]}', "application/json", 422),
+        ('{"ticketId": "%s"', "application/json", 422),
+        ('{"ticketId": "%s"}', "text/plain", 422),
+    ],
+    ids=["unknown field", "wrong type", "broken", "not JSON by its header"],
+)
+async def test_what_is_malformed_is_told_so_whoever_has_the_ticket(one, ticket, body, content_type, status):
+    await one.service.follow_ticket(ticket)
+    await hold(one, ticket.id, new_id())
+    answer = await one.call(
+        "POST", user_id=new_id(), content=body.replace("%s", ticket.id), headers={"Content-Type": content_type}
+    )
+    one.assert_problem(answer, status)
+
+
+async def test_nobody_and_the_impatient_are_told_what_they_were_told_before(one, ticket):
+    await one.service.follow_ticket(ticket)
+    await hold(one, ticket.id, new_id())
+    one.assert_problem(await one.call("POST", user_id=None, json={"ticketId": ticket.id}), 401)
+    impatient = new_id()
+    statuses = [(await hold(one, ticket.id, impatient)).status_code for _ in range(6)]
+    assert statuses == [409] * 5 + [429]
