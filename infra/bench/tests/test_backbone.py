@@ -4,7 +4,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from ticketing_bench.backbone.broker import make_orders, publish_windowed
-from ticketing_bench.backbone.run import IncompleteRoundError, Sizes, _in_turns, _Rounds, run
+from ticketing_bench.backbone.run import IncompleteRoundError, Sizes, _Rounds, run
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import ensure_stream, stream_config
 from ticketing_common.testing.apps import Bus
@@ -40,11 +40,6 @@ def test_a_round_that_lost_a_message_is_no_figure() -> None:
         side.take({"rate": 1e9, "cpu": {}, "complete": False})
 
     assert side.values == []
-
-
-@pytest.mark.unit
-def test_every_side_is_the_first_in_turn() -> None:
-    assert _in_turns(["a", "b"], 3) == ["a", "b", "b", "a", "a", "b"]
 
 
 async def test_the_plain_side_sends_what_the_relay_would(bus: Bus) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from ticketing_bench.measurement import Budget, Measurement, Side, Spread, percentile
+from ticketing_bench.measurement import Budget, Measurement, Side, Spread, in_turns, percentile
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +31,10 @@ def test_a_percentile_of_nothing_is_refused() -> None:
         percentile([], 0.5)
 
 
+def test_every_side_is_the_first_in_turn() -> None:
+    assert in_turns(["a", "b"], 3) == ["a", "b", "b", "a", "a", "b"]
+
+
 def test_the_spread_is_the_middle_and_both_ends() -> None:
     assert Spread.of([9.0, 1.0, 2.0]) == Spread(median=2.0, low=1.0, high=9.0)
 
@@ -50,6 +54,11 @@ def test_rounds_that_have_no_partner_are_refused() -> None:
 @pytest.mark.parametrize(("subject", "kept"), [(49.0, False), (50.0, True), (51.0, True)])
 def test_a_ratio_is_kept_from_its_bound_on(subject: float, kept: bool) -> None:
     assert measured([subject], [100.0], Budget(ratio_at_least=0.5)).kept is kept
+
+
+@pytest.mark.parametrize(("subject", "kept"), [(199.0, True), (200.0, True), (201.0, False)])
+def test_a_multiple_is_kept_up_to_its_bound(subject: float, kept: bool) -> None:
+    assert measured([subject], [100.0], Budget(ratio_at_most=2)).kept is kept
 
 
 @pytest.mark.parametrize(("subject", "kept"), [(99.0, True), (100.0, False)])

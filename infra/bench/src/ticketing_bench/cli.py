@@ -99,6 +99,18 @@ def streams(quick: QuickOption = False, out: OutOption = None) -> None:
     _tell(report, _folder(out, quick=quick))
 
 
+@app.command()
+def routes(quick: QuickOption = False, out: OutOption = None) -> None:
+    """What single routes cost against bare ones, the drivers, traces, and others while Stripe hangs."""
+    from .route_costs.run import FULL, QUICK, UnexpectedAnswerError, run  # here, as it brings services and the drivers
+
+    try:
+        report = run(QUICK if quick else FULL, quick=quick, say=_say)
+    except (UnexpectedAnswerError, WorkerError, ServerStartError) as error:
+        fail(str(error))
+    _tell(report, _folder(out, quick=quick))
+
+
 app.command()(chaos)
 
 

@@ -7,7 +7,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-__all__ = ["Budget", "Measurement", "Side", "Spread", "percentile"]
+__all__ = ["Budget", "Measurement", "Side", "Spread", "in_turns", "percentile"]
+
+
+def in_turns(sides: Sequence[str], rounds: int) -> list[str]:
+    """Every side once a round, beginning with another one each time: whoever comes first has no steady advantage."""
+    return [sides[(number + place) % len(sides)] for number in range(rounds) for place in range(len(sides))]
 
 
 def percentile(values: Sequence[float], part: float) -> float:
@@ -60,15 +65,18 @@ class Side(_Figures):
 
 
 class Budget(_Figures):
-    """What is promised: at least a part of the reference, or at most so much."""
+    """What is promised: at least a part of the reference, at most a multiple of it, or at most so much."""
 
     ratio_at_least: float | None = None
+    ratio_at_most: float | None = None
     value_below: float | None = None
 
     def text(self, unit: str) -> str:
         """As a person says it."""
         if self.ratio_at_least is not None:
             return f"≥ {self.ratio_at_least:.0%}"
+        if self.ratio_at_most is not None:
+            return f"≤ {self.ratio_at_most:g} ×"
         return f"< {self.value_below:g} {unit}" if self.value_below is not None else "-"
 
 
@@ -99,5 +107,7 @@ class Measurement(_Figures):
         if self.budget is None:
             return None
         if self.budget.ratio_at_least is not None and self.ratio.median < self.budget.ratio_at_least:
+            return False
+        if self.budget.ratio_at_most is not None and self.ratio.median > self.budget.ratio_at_most:
             return False
         return self.budget.value_below is None or self.subject.spread.median < self.budget.value_below

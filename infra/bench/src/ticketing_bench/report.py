@@ -45,7 +45,7 @@ class Report(BaseModel):
         written[0].write_text(self.model_dump_json(indent=2) + "\n")
         for number, unit in enumerate(dict.fromkeys(one.unit for one in self.measurements)):
             chosen = [one for one in self.measurements if one.unit == unit]
-            path = folder / (f"{self.name}.svg" if number == 0 else f"{self.name}-{unit.replace('/', '-per-')}.svg")
+            path = folder / (f"{self.name}.svg" if number == 0 else f"{self.name}-{_file_name(unit)}.svg")
             bars = [
                 Bars("the product", [one.subject.spread.median for one in chosen]),
                 Bars("the plain thing", [one.reference.spread.median for one in chosen]),
@@ -53,6 +53,10 @@ class Report(BaseModel):
             write_bars(path, f"{self.title} ({unit}, median of rounds)", [one.name for one in chosen], bars)
             written.append(path)
         return written
+
+
+def _file_name(unit: str) -> str:
+    return unit.replace("/", "-per-").replace("µ", "u")
 
 
 def figure(value: float) -> str:
@@ -84,7 +88,7 @@ def _processors(measurements: Sequence[Measurement]) -> Table:
     table = Table(title="Cores in use while measured (1.00 is one core all the time)", title_justify="left")
     for heading in ("measurement", "the product", "the plain thing"):
         table.add_column(heading)
-    for one in measurements:
+    for one in (one for one in measurements if one.subject.cpu or one.reference.cpu):
         table.add_row(one.name, _cores(one.subject), _cores(one.reference))
     return table
 

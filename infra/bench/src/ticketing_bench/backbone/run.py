@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ticketing_bench.machine import Machine
-from ticketing_bench.measurement import Budget, Measurement, Side, percentile
+from ticketing_bench.measurement import Budget, Measurement, Side, in_turns, percentile
 from ticketing_bench.report import Report
 from ticketing_bench.servers import Servers, running_servers
 from ticketing_bench.worker import Worker
@@ -41,7 +41,7 @@ class Sizes:
 
 
 FULL: Final = Sizes(rounds=7, relayed=15_000, consumed=20_000, latency_seconds=10.0)
-QUICK: Final = Sizes(rounds=3, relayed=5_000, consumed=5_000, latency_seconds=4.0)
+QUICK: Final = Sizes(rounds=2, relayed=5_000, consumed=5_000, latency_seconds=4.0)
 
 
 def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
@@ -75,11 +75,6 @@ class _Rounds:
         return Side.of(self.name, self.values, self.cpu)
 
 
-def _in_turns(orders: list[str], rounds: int) -> list[str]:
-    """Every order once a round, beginning with another one each time: whoever comes first has no steady advantage."""
-    return [orders[(number + place) % len(orders)] for number in range(rounds) for place in range(len(orders))]
-
-
 def _relay(servers: Servers, sizes: Sizes, say: Say) -> list[Measurement]:
     sides = {
         "raw": _Rounds("js.publish, windows of 256"),
@@ -89,7 +84,7 @@ def _relay(servers: Servers, sizes: Sizes, say: Say) -> list[Measurement]:
     with Worker(RelayRole, urls=servers.urls, pids=servers.pids) as worker:
         for order in sides:
             worker.ask(order, count=max(1, int(sizes.relayed * sizes.warm_up)))
-        for order in _in_turns(list(sides), sizes.rounds):
+        for order in in_turns(list(sides), sizes.rounds):
             sides[order].take(worker.ask(order, count=sizes.relayed))
             say(f"relay, {order}: {sides[order].values[-1]:,.0f} events/s")
     note = f"{sizes.relayed} OrderCreated a round, bodies and headers the same; R1 file store"
@@ -117,7 +112,7 @@ def _consumer(servers: Servers, sizes: Sizes, say: Say) -> Measurement:
         for order in sides:
             worker.ask("fill", count=few)
             worker.ask(order, count=few)
-        for order in _in_turns(list(sides), sizes.rounds):
+        for order in in_turns(list(sides), sizes.rounds):
             worker.ask("fill", count=sizes.consumed)
             sides[order].take(worker.ask(order, count=sizes.consumed))
             say(f"consumer, {order}: {sides[order].values[-1]:,.0f} events/s")
@@ -142,7 +137,7 @@ def _latency(servers: Servers, sizes: Sizes, say: Say) -> list[Measurement]:
         few = max(1, int(count * sizes.warm_up))
         for order in ("commit", "publish"):
             _one_latency(sender, receiver, order, few)
-        for order in _in_turns(["publish", "commit"], sizes.rounds):
+        for order in in_turns(["publish", "commit"], sizes.rounds):
             times, cores = _one_latency(sender, receiver, order, count)
             for part, values in times.items():
                 found[order][part].append(values)

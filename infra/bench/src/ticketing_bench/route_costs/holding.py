@@ -1,0 +1,53 @@
+"""What a hold costs, over HTTP, against the same reads and writes from a bare route."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ticketing_bench.measurement import Budget, Measurement
+from ticketing_common.entity import new_id
+
+from .client import http_request
+from .rounds import Bench
+from .serving import running
+from .stock import PLAIN, known_tickets, prepare_plain
+
+__all__ = ["measure_holding"]
+
+BUYERS: Final = 50
+MOST_PER_SECOND: Final = 3_000
+"""More than any machine of today decides; so many tickets are at hand."""
+
+
+def measure_holding(bench: Bench) -> list[Measurement]:
+    """Everybody holds another ticket, so that every request is a write."""
+    house = bench.house
+    mongo_url = house.urls["mongo_url"]
+    count = int(MOST_PER_SECOND * bench.seconds)
+    buyers = [house.token(new_id()) for _ in range(BUYERS)]
+
+    def holds(database: str, path: str, tokens: Sequence[str | None]) -> Callable[[], Sequence[str]]:
+        def make() -> list[str]:
+            tickets = asyncio.run(known_tickets(mongo_url, database, count))
+            return [
+                http_request("POST", path, token=token, body={"ticketId": ticket})
+                for ticket, token in zip(tickets, itertools.cycle(tokens), strict=False)
+            ]
+
+        return make
+
+    asyncio.run(prepare_plain(mongo_url))
+    service, plain = house.service("orders"), house.plain()
+    with running(service, plain):
+        return bench.compare_costs(
+            "POST /api/orders",
+            bench.asked("the service", service, holds("orders", "/api/orders", buyers), expected=201, once=True),
+            bench.asked("bare route, Motor", plain, holds(PLAIN, "/orders", [None]), expected=201, once=True),
+            question="What does a service add to the reads and writes of a hold?",
+            budget=Budget(ratio_at_least=0.5),
+            note=(
+                "Each hold reads its ticket and inserts the order with its event, and the event is removed afterwards. "
+                "Only the service also publishes it and hears it again for its streams. No Idempotency-Key"
+            ),
+        )

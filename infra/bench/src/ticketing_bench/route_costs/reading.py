@@ -1,0 +1,144 @@
+"""What browsing costs, against the same bytes and the same read; and what recording traces adds to it."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import httpx
+
+from ticketing_bench.measurement import Budget, Measurement
+from ticketing_common.entity import new_id
+from ticketing_common.testing.servers import ServerProcess
+
+from .client import http_request
+from .rounds import Bench, UnexpectedAnswerError
+from .serving import running
+
+__all__ = ["measure_reading"]
+
+PAGE: Final = "/api/tickets?limit=20"
+STEP: Final = 5
+"""So many tickets on, another page begins: of 2,000 tickets 400 pages, twice as many as the service remembers."""
+SPANS_SECONDS: Final = 15.0
+SAMPLED: Final = "0.05"
+
+
+def measure_reading(bench: Bench, ids: Sequence[str]) -> list[Measurement]:
+    """The list from memory and from the database, one ticket, and then with traces; `ids` are the catalogue's."""
+    house = bench.house
+    service = house.service("tickets")
+    with running(service):
+        page = httpx.get(f"{service.url}{PAGE}").raise_for_status().content
+        plain = house.plain(page)
+        with running(plain):
+            return [
+                *_lists(bench, service, plain),
+                *_one_ticket(bench, service, plain, ids),
+                *_traced(bench, service, plain, ids),
+            ]
+
+
+def _asking(*paths: str) -> Callable[[], Sequence[str]]:
+    requests = [http_request("GET", path) for path in paths]
+    return lambda: requests
+
+
+def _lists(bench: Bench, service: ServerProcess, plain: ServerProcess) -> list[Measurement]:
+    bare = bench.asked("bare route, same bytes", plain, _asking("/page"))
+    return [
+        *bench.compare_costs(
+            "GET /api/tickets",
+            bench.asked("from memory", service, _asking(PAGE)),
+            bare,
+            question="What does a page of 20 tickets cost while nothing changes?",
+            budget=Budget(ratio_at_least=0.6),
+            note="The first page of the newest; the service answers it from memory and asks the database once a second",
+        ),
+        *bench.compare_costs(
+            "GET /api/tickets, unremembered",
+            bench.asked("from the database", service, _asking(*_pages(service))),
+            bare,
+            question="What does a page cost that nobody has asked for lately?",
+            note="All pages of the catalogue in turn, more than are remembered; the bare route reads nothing at all",
+        ),
+    ]
+
+
+def _pages(service: ServerProcess) -> list[str]:
+    """Pages from all over the catalogue, each after another ticket; their cursors are found as a reader would."""
+    pages: list[str] = []
+    with httpx.Client(base_url=service.url) as client:
+        following = f"/api/tickets?limit={STEP}"
+        while True:
+            link = client.get(following).raise_for_status().links.get("next")
+            if link is None:
+                return pages
+            following = link["url"]
+            pages.append(following.replace(f"limit={STEP}", "limit=20"))
+
+
+def _one_ticket(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
+    bare = bench.asked("bare route, Motor's find_one", plain, _asking(*(f"/tickets/{one}" for one in ids)))
+    return [
+        *bench.compare_costs(
+            "GET /api/tickets/{id}",
+            bench.asked("the service", service, _asking(*(f"/api/tickets/{one}" for one in ids))),
+            bare,
+            question="What does a service add to one read by id?",
+            budget=Budget(ratio_at_least=0.7),
+            note="Every ticket of the catalogue in turn, from the same collection",
+        ),
+        *bench.compare_costs(
+            "bare route, Motor",
+            bare,
+            bench.asked("PyMongo's async client", plain, _asking(*(f"/pymongo/{one}" for one in ids))),
+            question="What would the other driver give a route that does nothing but find_one?",
+        ),
+    ]
+
+
+def _traced(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
+    """Two replicas of one service; one records a twentieth of its traces and sends them to a collector."""
+    traced = bench.house.service(
+        "tickets",
+        called="tickets-traced",
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT=plain.url,
+        OTEL_TRACES_SAMPLER="parentbased_traceidratio",
+        OTEL_TRACES_SAMPLER_ARG=SAMPLED,
+    )
+    token = bench.house.token(new_id())
+    ticket = {"title": "Opening night: the long way round", "price": 25.5, "venue": "The old theatre"}
+    get = _asking(*(f"/api/tickets/{one}" for one in ids))
+    post = http_request("POST", "/api/tickets", token=token, body=ticket)
+    note = f"{SAMPLED} of the traces are recorded and sent to a collector that drops them"
+    with running(traced):
+        found = [
+            *bench.compare_costs(
+                "traced GET /api/tickets/{id}",
+                bench.asked("5 % recorded", traced, get),
+                bench.asked("off", service, get),
+                question="What do traces cost a read?",
+                budget=Budget(ratio_at_least=0.9),
+                note=note,
+            ),
+            *bench.compare_costs(
+                "traced POST /api/tickets",
+                bench.asked("5 % recorded", traced, lambda: [post], expected=201),
+                bench.asked("off", service, lambda: [post], expected=201),
+                question="What do traces cost a write, with the event that it tells?",
+                budget=Budget(ratio_at_least=0.9),
+                note=note,
+            ),
+        ]
+        _expect_spans(plain)
+    return found
+
+
+def _expect_spans(collector: ServerProcess) -> None:
+    """Raise `UnexpectedAnswerError` when nothing was recorded: then nothing was measured either."""
+    deadline = time.monotonic() + SPANS_SECONDS
+    while httpx.get(f"{collector.url}/spans").raise_for_status().json() == 0:
+        if time.monotonic() > deadline:
+            raise UnexpectedAnswerError("no span has come to the collector")
+        time.sleep(0.1)

@@ -1,0 +1,78 @@
+"""The run: one part after the other over the same servers, each with the processes that it needs."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ticketing_bench.machine import Machine
+from ticketing_bench.report import Report
+from ticketing_bench.servers import running_servers
+from ticketing_bench.worker import Worker
+from ticketing_common.testing.apps import Bus
+
+from .drivers import measure_drivers
+from .generator import GeneratorRole
+from .hanging import measure_hanging
+from .holding import measure_holding
+from .reading import measure_reading
+from .rounds import Bench, UnexpectedAnswerError
+from .serving import House
+from .signing_in import measure_signing_in
+from .stock import list_tickets
+
+__all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "run"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How long a run takes: `seconds` a side and round for what is counted, `watch_seconds` for what is timed."""
+
+    rounds: int
+    seconds: float
+    watch_seconds: float
+    catalogue: int = 2_000
+    connections: int = 16
+
+
+FULL: Final = Sizes(rounds=5, seconds=2.5, watch_seconds=5.0)
+QUICK: Final = Sizes(rounds=2, seconds=0.3, watch_seconds=1.0, catalogue=1_500)
+
+
+def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
+    """Measure everything; raises `UnexpectedAnswerError` when a side did not do what was asked."""
+    machine, at = Machine.this(), datetime.now(UTC)
+    with (
+        tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder,
+        running_servers(nats=True) as servers,
+        Worker(GeneratorRole, urls={}, pids={}) as generator,
+    ):
+        asyncio.run(_declare_streams(servers.urls["nats_url"]))
+        bench = Bench(
+            house=House(servers, Path(folder)),
+            generator=generator,
+            rounds=sizes.rounds,
+            seconds=sizes.seconds,
+            watch_seconds=sizes.watch_seconds,
+            connections=sizes.connections,
+            say=say,
+        )
+        ids = asyncio.run(list_tickets(servers.urls["mongo_url"], sizes.catalogue))
+        measurements = (
+            *measure_reading(bench, ids),
+            *measure_holding(bench),
+            *measure_signing_in(bench),
+            *measure_drivers(bench, ids),
+            *measure_hanging(bench, Path(folder)),
+        )
+    title = "Single routes against the plain thing"
+    return Report(name="routes", title=title, at=at, quick=quick, machine=machine, measurements=measurements)
+
+
+async def _declare_streams(nats_url: str) -> None:
+    """As their owners would: a service waits at its start for those that it hears."""
+    async with Bus.connect(nats_url):
+        pass

@@ -1,0 +1,90 @@
+"""The services as `ticketing up` runs them, and the plain things under the very same command."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ticketing_bench.servers import Servers
+from ticketing_common.testing.apps import Identity
+from ticketing_common.testing.servers import ServerProcess, ServerStartError, free_port
+from ticketing_local.services import ServiceProcess
+
+__all__ = ["House", "PlainProcess", "running"]
+
+PLAIN_APP: Final = "ticketing_bench.route_costs.plain:create_app"
+DAY_SECONDS: Final = 86_400
+
+
+class PlainProcess(ServiceProcess):
+    """The bare routes, with every argument that a service's uvicorn is given."""
+
+    def command(self) -> Sequence[str]:
+        """The services' own, but for the application."""
+        service = f"ticketing_{self.name}.app:create_app"
+        return [PLAIN_APP if argument == service else argument for argument in super().command()]
+
+
+class House:
+    """Makes processes that share the servers and the key of one run, with their logs in its folder."""
+
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        self.urls = servers.urls
+        self.pids = servers.pids
+        self._folder = folder
+        self._identity = Identity()
+
+    def token(self, user_id: str) -> str:
+        """Of a user whose session outlasts the run."""
+        return self._identity.token(user_id, exp=int(time.time()) + DAY_SECONDS)
+
+    def service(self, name: str, *, called: str = "", **settings: str) -> ServiceProcess:
+        """A replica as in the local stack, but for its rate limits; `called` tells its log from that of another one."""
+        environment = {
+            "ENVIRONMENT": "local",
+            "MONGO_URL": self.urls["mongo_url"],
+            "MONGO_DATABASE": name,
+            "NATS_URL": self.urls["nats_url"],
+            "JWT_KEY": self._identity.private_key_pem,
+            "JWT_PUBLIC_KEYS": json.dumps([self._identity.public_key_pem]),
+            "COOKIE_SECURE": "false",
+            "ALLOWED_ORIGINS": "[]",
+            "OTEL_TRACES_EXPORTER": "none",
+            "RATE_LIMIT_SIGNUP": "off",
+            "RATE_LIMIT_SIGNIN": "off",
+            "RATE_LIMIT_HOLDS": "off",
+        }
+        log = self._folder / f"{called or name}.log"
+        return ServiceProcess(name, self._folder, log, port=free_port(), environment=environment | settings)
+
+    def plain(self, page: bytes = b"[]") -> PlainProcess:
+        """The bare routes; one of them gives these bytes."""
+        answer = self._folder / "page.json"
+        answer.write_bytes(page)
+        environment = {"MONGO_URL": self.urls["mongo_url"], "PLAIN_ANSWER": str(answer)}
+        log = self._folder / "plain.log"
+        return PlainProcess("plain", self._folder, log, port=free_port(), environment=environment)
+
+    def pids_of(self, server: ServerProcess) -> dict[str, int]:
+        """Whose processor time is counted while this one is asked."""
+        if server.pid is None:
+            raise ServerStartError(f"{server.name} has ended. Its log ends:\n{server.tail()}")
+        return {"server": server.pid, **self.pids}
+
+
+@contextmanager
+def running(*processes: ServerProcess) -> Iterator[None]:
+    """Started together, ready inside this block, and ended with it."""
+    try:
+        for process in processes:
+            process.launch()
+        for process in processes:
+            process.wait_until_ready()
+        yield
+    finally:
+        for process in processes:  # all are told before one is waited for
+            process.terminate()
+        for process in processes:
+            process.stop()

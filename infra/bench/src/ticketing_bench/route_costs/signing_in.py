@@ -1,0 +1,134 @@
+"""What signing in costs beside its hash, and whether anybody else notices."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import Any, ClassVar, Final
+
+import httpx
+from pydantic import SecretStr
+
+from ticketing_auth.passwords import PasswordHasher
+from ticketing_auth.settings import Settings
+from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.processor_time import ProcessorTime
+from ticketing_bench.worker import Role, Worker
+from ticketing_common.entity import new_id
+from ticketing_common.testing.servers import ServerProcess
+
+from .client import http_request
+from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
+from .serving import running
+
+__all__ = ["HashRole", "measure_signing_in"]
+
+ACCOUNTS: Final = 8
+PROBES_PER_SECOND: Final = 200.0
+PART_OF_CAPACITY: Final = 0.5
+LEAD_SECONDS: Final = 0.5
+UNMOVED: Final = Budget(ratio_at_most=2.0)
+"""As while Stripe hangs: half of what can be hashed is half of all cores of a small machine."""
+
+
+class HashRole(Role):
+    """The service's own hasher with its own threads, and nobody who asks over a network."""
+
+    NAME: ClassVar[str] = "hasher"
+
+    async def open(self) -> None:
+        """With as many threads as the service has unless told otherwise."""
+        threads, queue = (Settings.model_fields[name].default for name in ("password_threads", "password_queue"))
+        self._hasher = PasswordHasher(threads=threads, queue=queue)
+
+    async def close(self) -> None:
+        """End the threads."""
+        self._hasher.close()
+
+    async def verify(self, password: str, calls: int, seconds: float) -> dict[str, Any]:
+        """Verify the right password, so many calls at a time."""
+        secret = SecretStr(password)
+        stored = await self._hasher.hash(secret)
+        done = 0
+
+        async def keep_verifying() -> None:
+            nonlocal done
+            while time.monotonic() < deadline:
+                if not (await self._hasher.verify(secret, stored)).matches:
+                    raise ValueError("the right password is refused")
+                done += 1
+
+        processors = ProcessorTime("server", self.pids)
+        begun = time.monotonic()
+        deadline = begun + seconds
+        async with asyncio.TaskGroup() as group:
+            for _ in range(calls):
+                group.create_task(keep_verifying())
+        return {"rate": done / (time.monotonic() - begun), "cpu": processors.cores()}
+
+
+def measure_signing_in(bench: Bench) -> list[Measurement]:
+    """First how many sign-ins there can be, then half of them beside somebody else."""
+    house = bench.house
+    service = house.service("auth")
+    password = new_id()
+    with running(service), Worker(HashRole, urls={}, pids=house.pids) as hasher:
+        accounts = [_sign_up(service, f"buyer{number}@example.com", password) for number in range(ACCOUNTS)]
+        sign_ins = [http_request("POST", "/api/users/signin", body=account) for account in accounts]
+
+        def hash_alone(seconds: float) -> Answer:
+            return hasher.ask("verify", password=password, calls=bench.connections, seconds=seconds)
+
+        costs = bench.compare_costs(
+            "POST /api/users/signin",
+            bench.asked("the service", service, lambda: sign_ins),
+            Contender("the hash alone", hash_alone),
+            question="What does signing in cost beside its hash?",
+            budget=Budget(ratio_at_least=0.8),
+            note="Right passwords; the hash alone is the service's hasher with the same number of threads",
+        )
+        rate = PART_OF_CAPACITY * median(costs[0].subject.rounds)
+        return [*costs, *_others(bench, service, {"rate": rate, "requests": sign_ins})]
+
+
+def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -> list[Measurement]:
+    token = bench.house.token(new_id())
+    probe = {"rate": PROBES_PER_SECOND, "requests": [http_request("GET", "/api/users/currentuser", token=token)]}
+
+    def watched(name: str, beside: Mapping[str, Any] | None) -> Contender:
+        def measure(seconds: float) -> Answer:
+            answer = bench.generator.ask(
+                "watch",
+                port=service.port,
+                probe=probe,
+                beside=beside,
+                lead_seconds=LEAD_SECONDS,
+                seconds=seconds,
+                pids=bench.house.pids_of(service),
+            )
+            check_answers(f"GET currentuser, {name}", answer["statuses"], 200)
+            if beside is not None:
+                check_answers("sign-ins", answer["beside"], 200)
+            return answer
+
+        return Contender(name, measure)
+
+    return bench.compare_delays(
+        "GET currentuser while people sign in",
+        watched("while people sign in", sign_ins),
+        watched("while nobody does", None),
+        question="Does anybody notice that others sign in?",
+        budget=UNMOVED,
+        note=(
+            f"{PROBES_PER_SECOND:g} requests/s in an open loop; {sign_ins['rate']:.0f} sign-ins/s beside them, half of "
+            f"what the service can do"
+        ),
+    )
+
+
+def _sign_up(service: ServerProcess, email: str, password: str) -> dict[str, str]:
+    account = {"email": email, "password": password}
+    answer = httpx.post(f"{service.url}/api/users/signup", json=account)
+    if answer.status_code != 201:
+        raise UnexpectedAnswerError(f"sign-up: {answer.status_code} {answer.text}")
+    return account

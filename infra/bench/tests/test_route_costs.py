@@ -1,0 +1,160 @@
+"""The run in small, so that it cannot rot; and whoever asks, against servers that do not do what they should."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from ticketing_bench.route_costs.client import Connections, http_request
+from ticketing_bench.route_costs.generator import GeneratorRole
+from ticketing_bench.route_costs.rounds import UnexpectedAnswerError, check_answers
+from ticketing_bench.route_costs.run import Sizes, run
+
+SMALL = Sizes(rounds=2, seconds=0.1, watch_seconds=0.3, catalogue=50, connections=4)
+GET = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def test_a_small_run_measures_all_sides() -> None:
+    said: list[str] = []
+
+    report = run(SMALL, quick=True, say=said.append)
+
+    names = [one.name for one in report.measurements]
+    costs = [
+        "GET /api/tickets",
+        "GET /api/tickets, unremembered",
+        "GET /api/tickets/{id}",
+        "bare route, Motor",
+        "traced GET /api/tickets/{id}",
+        "traced POST /api/tickets",
+        "POST /api/orders",
+        "POST /api/users/signin",
+        "Motor, find_one",
+        "Motor, insert_one",
+    ]
+    delays = ["GET currentuser while people sign in", "GET a payment while Stripe hangs"]
+    processors = [f"{name}, processor" for name in costs]
+    parts = [f"{name}, {part}" for name in delays for part in ("p50", "p99")]
+    assert sorted(names) == sorted([*costs, *processors, *parts])
+    for one in report.measurements:
+        assert len(one.subject.rounds) == len(one.reference.rounds) == 2
+        assert min(*one.subject.rounds, *one.reference.rounds) > 0
+    assert len(said) == 2 * 2 * (len(costs) + len(delays))
+    last = report.measurements[-1]
+    assert last.subject.cpu.keys() >= {"server", "generator", "mongod", "stripe-double"}
+
+
+@pytest.mark.unit
+def test_a_request_says_how_long_its_body_is() -> None:
+    assert http_request("GET", "/a") == "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    posted = http_request("POST", "/a", token="t", body={"title": "é"})
+    head, _, body = posted.partition("\r\n\r\n")
+    assert "Authorization: Bearer t" in head.split("\r\n")
+    assert f"Content-Length: {len(body.encode())}" in head.split("\r\n")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("statuses", [{}, {"200": 9, "503": 1}, {"500": 10}], ids=["none", "one other", "all other"])
+def test_a_side_that_answers_otherwise_is_no_figure(statuses: dict[str, int]) -> None:
+    check_answers("list", {"200": 10}, 200)
+    with pytest.raises(UnexpectedAnswerError, match="list: 200 was expected"):
+        check_answers("list", statuses, 200)
+
+
+async def _answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r\n\r\n"):
+        writer.write(OK)
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[Serve], Awaitable[int]]]:
+    """Listens on a free port until the test ends."""
+    servers: list[asyncio.Server] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def start(answer: Serve) -> int:
+        async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            with suppress(asyncio.IncompleteReadError, ConnectionError):  # whoever asks may leave at any time
+                await answer(reader, writer)
+
+        server = await asyncio.start_server(kept, "127.0.0.1", 0)
+        servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    yield start
+    for server in servers:
+        server.close()
+    for writer in writers:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@pytest.fixture
+def generator() -> GeneratorRole:
+    return GeneratorRole(urls={}, pids={})
+
+
+async def test_answers_in_pieces_are_put_together(serve: Callable[[Serve], Awaitable[int]]) -> None:
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            for byte in OK:
+                writer.write(bytes([byte]))
+                await writer.drain()
+
+    async with Connections(await serve(slowly)) as connections:
+        assert [await connections.ask(GET.encode()) for _ in range(3)] == [200, 200, 200]
+
+
+async def test_a_connection_that_ends_before_its_answer_is_an_error(serve: Callable[[Serve], Awaitable[int]]) -> None:
+    async def leaving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK[:20])
+        writer.close()
+
+    async with Connections(await serve(leaving)) as connections:
+        with pytest.raises(ConnectionError):
+            await connections.ask(GET.encode())
+
+
+async def test_what_may_be_asked_once_is_asked_once(
+    serve: Callable[[Serve], Awaitable[int]], generator: GeneratorRole
+) -> None:
+    answer = await generator.flood(
+        port=await serve(_answering), requests=[GET] * 25, connections=4, seconds=30, once=True, pids={}
+    )
+
+    assert answer["statuses"] == {200: 25}
+    assert answer["rate"] > 0
+
+
+async def test_what_is_late_is_charged_from_when_it_was_due_and_who_hangs_beside_it_is_not_waited_for(
+    serve: Callable[[Serve], Awaitable[int]], generator: GeneratorRole
+) -> None:
+    asked = 0
+
+    async def hanging_beside(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while request := await reader.readuntil(b"\r\n\r\n"):
+            if b"/hang" in request:
+                await asyncio.Event().wait()
+            asked += 1
+            await asyncio.sleep(0.05)
+            writer.write(OK)
+
+    answer = await generator.watch(
+        port=await serve(hanging_beside),
+        probe={"rate": 50.0, "requests": [GET]},
+        beside={"rate": 50.0, "requests": [GET.replace("/ ", "/hang ")]},
+        lead_seconds=0.1,
+        seconds=0.4,
+        pids={},
+    )
+
+    assert (answer["statuses"], answer["beside"], asked) == ({200: 20}, {}, 20)
+    assert 50 <= answer["p50"] <= answer["p99"]
