@@ -9,7 +9,9 @@ import pytest
 from ticketing_bench.route_costs.client import Connections, http_request
 from ticketing_bench.route_costs.generator import GeneratorRole
 from ticketing_bench.route_costs.rounds import UnexpectedAnswerError, check_answers
-from ticketing_bench.route_costs.run import Sizes, run
+from ticketing_bench.route_costs.run import Sizes, empty_streams, run
+from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.testing.apps import Bus
 
 SMALL = Sizes(rounds=2, seconds=0.1, watch_seconds=0.3, catalogue=50, connections=4)
 GET = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -45,6 +47,15 @@ def test_a_small_run_measures_all_sides() -> None:
     assert len(said) == 2 * 2 * (len(costs) + len(delays))
     last = report.measurements[-1]
     assert last.subject.cpu.keys() >= {"server", "generator", "mongod", "stripe-double"}
+
+
+async def test_no_part_hears_what_another_has_told(bus: Bus, nats_url: str) -> None:
+    for name, subject in STREAM_SUBJECTS.items():
+        await bus.js.publish(subject.replace(">", "told.somebody"), b"{}", stream=name)
+
+    await empty_streams(nats_url)
+
+    assert {(await bus.js.stream_info(name)).state.messages for name in STREAM_SUBJECTS} == {0}
 
 
 @pytest.mark.unit

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from ticketing_bench.machine import Machine
+from ticketing_bench.measurement import Measurement
 from ticketing_bench.report import Report
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
+from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_common.testing.apps import Bus
 
 from .drivers import measure_drivers
@@ -24,7 +26,7 @@ from .serving import House
 from .signing_in import measure_signing_in
 from .stock import list_tickets
 
-__all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "run"]
+__all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "empty_streams", "run"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,6 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
         running_servers(nats=True) as servers,
         Worker(GeneratorRole, urls={}, pids={}) as generator,
     ):
-        asyncio.run(_declare_streams(servers.urls["nats_url"]))
         bench = Bench(
             house=House(servers, Path(folder)),
             generator=generator,
@@ -61,18 +62,27 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
             say=say,
         )
         ids = asyncio.run(list_tickets(servers.urls["mongo_url"], sizes.catalogue))
-        measurements = (
-            *measure_reading(bench, ids),
-            *measure_holding(bench),
-            *measure_signing_in(bench),
-            *measure_drivers(bench, ids),
-            *measure_hanging(bench, Path(folder)),
-        )
+        parts: list[Callable[[], list[Measurement]]] = [
+            lambda: measure_reading(bench, ids),
+            lambda: measure_holding(bench),
+            lambda: measure_signing_in(bench),
+            lambda: measure_drivers(bench, ids),
+            lambda: measure_hanging(bench, Path(folder)),
+        ]
+        measurements: list[Measurement] = []
+        for part in parts:
+            asyncio.run(empty_streams(servers.urls["nats_url"]))
+            measurements += part()
     title = "Single routes against the plain thing"
-    return Report(name="routes", title=title, at=at, quick=quick, machine=machine, measurements=measurements)
+    return Report(name="routes", title=title, at=at, quick=quick, machine=machine, measurements=tuple(measurements))
 
 
-async def _declare_streams(nats_url: str) -> None:
-    """As their owners would: a service waits at its start for those that it hears."""
-    async with Bus.connect(nats_url):
-        pass
+async def empty_streams(nats_url: str) -> None:
+    """Declare them, as a service waits at its start for those that it hears; with nothing in them.
+
+    It would take in what an earlier part has told while it is measured: after 16,000 new tickets the bare route beside
+    orders was seen to make a third of its holds, and the service looked twice as good.
+    """
+    async with Bus.connect(nats_url) as bus:
+        for name in STREAM_SUBJECTS:
+            await bus.js.purge_stream(name)
