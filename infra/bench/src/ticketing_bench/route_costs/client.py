@@ -1,8 +1,7 @@
 """HTTP/1.1 for whoever asks much: connections that stay open, and httptools' parser.
 
-Two cores bear the server, the database and whoever asks. aiohttp's client needs more processor for a request than a
-bare Starlette route for its answer, so it would be what is measured; and wrk, hey and their like, where one has them,
-cannot hold one flow of requests steady while they time another. This one needs about a quarter of the bare route's.
+Server, database and whoever asks share the processors, so what asking costs is taken from what is measured. wrk, hey
+and their like, where one has them, cannot hold one flow of requests steady while they time another.
 """
 
 import asyncio
