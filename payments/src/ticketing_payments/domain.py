@@ -159,6 +159,11 @@ class Payment(Entity):
         return not TRANSITIONS[self.status]
 
     @property
+    def undecided(self) -> bool:
+        """Whether nobody was told anything of this attempt yet."""
+        return not self.over and not self.paid
+
+    @property
     def paid(self) -> bool:
         """Whether the money is set aside or taken."""
         return self.status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED)
@@ -203,9 +208,14 @@ class Payment(Entity):
 
     def abandon(self) -> bool:
         """Let it go before Stripe was reached. A PaymentIntent that came of it after all is never confirmed."""
-        if self.over or self.stripe_id is not None:
+        return self.stripe_id is None and self.let_go()
+
+    def let_go(self) -> bool:
+        """Decide that it will not become money. What Stripe knows of it must be cancelled there: `check_at` stays."""
+        if not self.undecided:
             return False
-        self.check_at = None
+        if self.stripe_id is None:
+            self.check_at = None
         return self._move(PaymentStatus.VOIDED)
 
     def _target(self, intent: Intent, *, released: bool) -> PaymentStatus | None:

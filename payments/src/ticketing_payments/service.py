@@ -168,6 +168,12 @@ class PaymentService:
                 step = await self._choose(payment, intent, ask=ask, give_up=give_up)
                 if step is Step.NOTHING:
                     break
+                if step is Step.RELEASE and payment.undecided:
+                    # Stored before Stripe is asked. Whoever hears from the bank just now finds it over, and announces
+                    # nothing; had they been first, it would be theirs, and is looked at anew.
+                    payment = await self._change(payment, _let_go(payment.status))
+                    if not payment.over:
+                        continue
                 try:
                     intent = await self._do(step, payment)
                 except StripeKeySpentError:
@@ -262,6 +268,10 @@ def _heard(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool
     if intent is None:
         return Payment.abandon
     return lambda payment: payment.follow(intent, released=released)
+
+
+def _let_go(seen: PaymentStatus) -> Callable[[Payment], bool]:
+    return lambda payment: payment.status is seen and payment.let_go()
 
 
 def _refused(decline: Decline) -> Callable[[Payment], bool]:

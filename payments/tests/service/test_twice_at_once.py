@@ -1,9 +1,9 @@
 import asyncio
 
-from ticketing_common.events import PaymentStatus
-from ticketing_payments.errors import (
-    StripeUnknownError,
-)
+import pytest
+
+from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
+from ticketing_payments.errors import PaymentNotPossibleError, StripeUnknownError
 from ticketing_payments.service import PaymentService
 from ticketing_payments.stripe_gateway import StripeGateway
 
@@ -63,3 +63,79 @@ async def test_the_same_card_goes_on_where_it_was(story, bank):
     card = await bank.card()
     first, second = await story.pay(card), await story.pay(card)
     assert (first.id, first.client_secret) == (second.id, second.client_secret)
+
+
+@pytest.fixture
+async def replica(stores, make_settings, proxy):
+    """Another process of the service, over the same database and the same Stripe."""
+    settings = make_settings(stripe_api_base=proxy.url)
+    async with StripeGateway.connect(settings) as gateway:
+        yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
+
+
+async def test_what_one_replica_lets_go_another_does_not_announce_as_paid(story, replica, proxy, bank):
+    """The hold runs out while the bank is asked; a webhook makes the other replica look just then."""
+    confirming, cancelling = proxy.fail("held", "/confirm$"), proxy.fail("held", "/cancel$")
+    paying = asyncio.create_task(story.pay())
+    await confirming.reached.wait()
+    await story.run_out()
+    (payment,) = await story.payments()
+    letting_go = asyncio.create_task(replica.refresh(payment.id, user_id=payment.user_id))
+    await cancelling.reached.wait()
+    confirming.release()
+    with pytest.raises(PaymentNotPossibleError):
+        await paying
+    cancelling.release()
+    await letting_go
+    assert await story.told() == ["payment.voided"]
+    assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["canceled"]
+
+
+async def test_a_card_that_the_bank_accepts_while_another_replaces_it_is_not_announced(story, replica, proxy, bank):
+    waiting = await story.pay(await bank.card())
+    cancelling = proxy.fail("held", "/cancel$")
+    replacing = asyncio.create_task(story.pay(GOOD))
+    await cancelling.reached.wait()
+    await bank.authenticate(waiting.stripe_id, success=True)
+    await replica.refresh(waiting.id, user_id=waiting.user_id)
+    cancelling.release()
+    paid = await replacing
+    assert (await story.statuses(), paid.status) == (
+        [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED],
+        PaymentStatus.AUTHORIZED,
+    )
+    assert await story.told() == ["payment.voided", "payment.authorized"]
+    assert await status_at_stripe(bank, waiting) == "canceled"
+
+
+async def test_who_looks_with_old_eyes_does_not_let_go_what_was_paid_meanwhile(story, replica, bank, monkeypatch):
+    """Between reading the payment and reading the order, the other replica hears of the money and orders completes."""
+    payment = await story.pay(await bank.card())
+    find = story.stores.orders.find
+
+    async def find_late(order_id: str):
+        monkeypatch.setattr(story.stores.orders, "find", find)
+        await bank.authenticate(payment.stripe_id, success=True)
+        await replica.refresh(payment.id, user_id=payment.user_id)
+        complete = {"version": story.order.version + 1, "status": OrderStatus.COMPLETE, "payment_id": payment.id}
+        await story.stores.orders.apply(story.order.model_copy(update=complete))
+        return await find(order_id)
+
+    monkeypatch.setattr(story.stores.orders, "find", find_late)
+    ended = await story.service.refresh(payment.id, user_id=payment.user_id)
+    assert ended.status is PaymentStatus.CAPTURED
+    assert await story.told() == ["payment.authorized", "payment.captured"]
+
+
+@pytest.mark.parametrize("fault", ["lost", "away"])
+async def test_what_stripe_does_not_hear_of_when_it_is_let_go_is_tidied_up_later(story, proxy, bank, fault):
+    payment = await story.pay(await bank.card())
+    proxy.fail(fault, "/cancel$", times=3)
+    await story.cancel(OrderReason.BUYER)
+    assert await story.statuses() == [PaymentStatus.VOIDED]
+    if fault == "away":
+        await bank.authenticate(payment.stripe_id, success=True)  # the buyer goes on in a tab that was left open
+    await story.due()
+    assert await status_at_stripe(bank, payment) == "canceled"
+    assert [one.check_at for one in await story.payments()] == [None]
+    assert await story.told() == ["payment.voided"]
