@@ -4,8 +4,8 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
-from ticketing_common.security import CurrentUser
-from ticketing_common.web import AddressDep, LiveFeed, RateLimiter
+from ticketing_common.security import require_user
+from ticketing_common.web import LiveFeed, RateLimiter, address
 
 from .service import OrderService
 from .settings import Settings
@@ -33,10 +33,11 @@ class HoldLimits:
         await self._user.check(request, user_id)
 
 
-async def limit_holds(request: Request, user: CurrentUser, address: AddressDep) -> None:
-    """Count a try to hold a ticket; raises `TooManyRequestsError`."""
+async def limit_holds(request: Request) -> None:
+    """Count a try to hold a ticket; raises `UnauthenticatedError` and `TooManyRequestsError`."""
+    user = require_user(request)
     limits: HoldLimits = request.app.state.hold_limits
-    await limits.check(request, user_id=user.id, address=address)
+    await limits.check(request, user_id=user.id, address=await address(request))
 
 
 async def live_feed(request: Request) -> LiveFeed:

@@ -1,7 +1,7 @@
 """Who is asking: tokens, the middleware that reads them, and what routes ask of them."""
 
 from .csrf import OriginCheckMiddleware
-from .dependencies import CurrentUser, OptionalUser
+from .dependencies import CurrentUser, OptionalUser, require_user
 from .middleware import AuthenticationMiddleware
 from .tokens import TokenSigner, TokenVerifier, User
 
@@ -13,4 +13,5 @@ __all__ = [
     "TokenSigner",
     "TokenVerifier",
     "User",
+    "require_user",
 ]

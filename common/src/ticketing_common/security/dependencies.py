@@ -3,36 +3,56 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyCookie, HTTPBearer
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from ticketing_common.errors import UnauthenticatedError
 
 from .tokens import User
 
-__all__ = ["CurrentUser", "OptionalUser"]
-
-# Declared for the OpenAPI document only; the middleware has done the reading.
-_cookie = APIKeyCookie(name="session", auto_error=False, description="Session cookie set by sign-in")
-_bearer = HTTPBearer(auto_error=False, description="Token from POST /api/users/token")
+__all__ = ["CurrentUser", "OptionalUser", "require_user"]
 
 
-async def optional_user(
-    request: Request,
-    _session: Annotated[str | None, Depends(_cookie)],
-    _token: Annotated[object, Depends(_bearer)],
-) -> User | None:
-    """Whoever is signed in, or None."""
-    user: User | None = request.state.user
-    return user
+class _Bearer(SecurityBase):
+    """The other way to sign a request, for the OpenAPI document only."""
+
+    scheme_name = "HTTPBearer"
+    model = HTTPBearer(description="Token from POST /api/users/token")
+
+    async def __call__(self) -> None:
+        """Nothing: the middleware has read it."""
 
 
-async def current_user(request: Request, user: Annotated[User | None, Depends(optional_user)]) -> User:
+class _OptionalUser(SecurityBase):
+    """Whoever is signed in, or None.
+
+    The middleware has found that out, so this is cheap; and it is itself what the OpenAPI document tells of, since each
+    dependency costs as much as a small middleware, at every request and wherever it is asked for (measured).
+    """
+
+    scheme_name = "APIKeyCookie"
+    model = APIKey(**{"in": APIKeyIn.cookie}, name="session", description="Session cookie set by sign-in")
+
+    async def __call__(self, request: Request, _: Annotated[None, Depends(_Bearer())]) -> User | None:
+        user: User | None = request.state.user
+        return user
+
+
+class _CurrentUser(_OptionalUser):
     """Whoever is signed in; raises `UnauthenticatedError`."""
+
+    async def __call__(self, request: Request, _: Annotated[None, Depends(_Bearer())]) -> User:
+        return require_user(request)
+
+
+def require_user(request: Request) -> User:
+    """Whoever is signed in; raises `UnauthenticatedError`. For dependencies that need no second look at who it is."""
+    user: User | None = request.state.user
     if user is None:
         error: UnauthenticatedError | None = request.state.authentication_error
         raise error or UnauthenticatedError("Sign in first.")
     return user
 
 
-OptionalUser = Annotated[User | None, Depends(optional_user)]
-CurrentUser = Annotated[User, Depends(current_user)]
+OptionalUser = Annotated[User | None, Depends(_OptionalUser())]
+CurrentUser = Annotated[User, Depends(_CurrentUser())]

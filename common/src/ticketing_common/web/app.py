@@ -111,9 +111,9 @@ def create_service_app(
         ],
     )
     add_error_handlers(app)
-    app.include_router(health_router)
     for router in routers:
         app.include_router(router, prefix=prefix or "")
+    app.include_router(health_router)  # last: routers are tried in their order
     return app
 
 
