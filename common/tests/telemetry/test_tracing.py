@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import StatusCode
 
 from ticketing_common.telemetry import Sending, current_trace_id, handling
@@ -74,3 +75,11 @@ def test_an_error_that_quotes_what_was_handled_is_not_in_the_span() -> None:
             raise ValueError("ann@example.com")
         (span,) = spans.of(TRACE_ID)
     assert "ann@example.com" not in json.dumps(json.loads(span.to_json()))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("flags", "enabled"), [("01", True), ("00", False)])
+def test_libraries_make_spans_only_in_a_story_that_is_sampled(flags: str, enabled: bool) -> None:
+    with recorded_spans(), handling("handle order.created", f"{PARENT[:-2]}{flags}", {}):
+        assert is_instrumentation_enabled() is enabled
+    assert is_instrumentation_enabled()

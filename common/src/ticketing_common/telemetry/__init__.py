@@ -1,7 +1,15 @@
 """Sight: structured logs, trace context and metrics."""
 
 from .logs import configure_logging, get_logger
-from .traces import Sending, current_trace_id, current_traceparent, handling, recording_provider, trace_scope
+from .traces import (
+    Sending,
+    current_trace_id,
+    current_traceparent,
+    handling,
+    quiet_unless_sampled,
+    recording_provider,
+    trace_scope,
+)
 
 __all__ = [
     "Sending",
@@ -10,6 +18,7 @@ __all__ = [
     "current_traceparent",
     "get_logger",
     "handling",
+    "quiet_unless_sampled",
     "recording_provider",
     "trace_scope",
 ]

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final, Literal
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
@@ -42,7 +43,7 @@ def provider_with(processor: SpanProcessor, *, service: str) -> TracerProvider:
 
 def turn_on(provider: TracerProvider) -> None:
     """Make spans with it, ours and those of the libraries."""
-    record_with(provider)
+    record_with(provider, without_libraries=suppress_instrumentation)
     for found in _instrumentors():
         found.instrument(tracer_provider=provider, skip_dep_check=True, failed_hook=_name_only)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticketing_common.telemetry import current_trace_id, trace_scope
+from ticketing_common.telemetry import current_trace_id, quiet_unless_sampled, trace_scope
 from ticketing_common.telemetry.metrics import HTTP_SECONDS
 
 from .rate_limit import rate_limit_headers
@@ -51,7 +51,8 @@ class RequestScopeMiddleware:
         )
         try:
             # Where the framework records a span it has taken the caller's trace already, and that span is current.
-            with nullcontext() if "fastapi.telemetry" in scope and current_trace_id() else trace_scope(traceparent):
+            traced = "fastapi.telemetry" in scope and current_trace_id()
+            with nullcontext() if traced else trace_scope(traceparent), quiet_unless_sampled():
                 await self._app(scope, receive, watch)
         finally:
             route = self._template(scope)
