@@ -149,6 +149,10 @@ lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lightho
 bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (20 minutes); figures into docs/bench
 	@code=0; for part in backbone streams routes holds; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
 
+.PHONY: bench-load
+bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machine (half an hour); figures into docs/bench
+	@$(BIN)/ticketing-bench load $(ARGS)
+
 .PHONY: bench-quick
 bench-quick: $(VENV)/.installed ## The backbone's and the routes' ratios in under two minutes, into .local/bench
 	@code=0; for part in backbone routes; do $(BIN)/ticketing-bench $$part --quick || code=$$?; done; exit $$code

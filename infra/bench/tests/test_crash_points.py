@@ -15,7 +15,7 @@ import nats
 import pytest
 from nats.js.api import ConsumerInfo
 
-from ticketing_bench.chaos.run import make_stack
+from ticketing_bench.stacks import make_stack
 from ticketing_common.storage import connect
 from ticketing_common.testing.servers import ServerProcess
 from ticketing_local.api import Api

@@ -1,5 +1,6 @@
 """The `ticketing-bench` command."""
 
+import asyncio
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from ticketing_local.console import console, fail
 from ticketing_local.data_dir import repository_root
 
 from .chaos import chaos
+from .load.findings import LoadReport
 from .report import Report, paste
 from .worker import WorkerError
 
@@ -40,7 +42,7 @@ def _folder(out: Path | None, *, quick: bool) -> Path:
     return out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
 
 
-def _tell(report: Report, folder: Path) -> None:
+def _tell(report: Report | LoadReport, folder: Path) -> None:
     """Show and write what a run found; leaves with 1 when a budget was missed."""
     report.show(console)
     for path in report.write(folder):
@@ -107,6 +109,26 @@ def routes(quick: QuickOption = False, out: OutOption = None) -> None:
     try:
         report = run(QUICK if quick else FULL, quick=quick, say=_say)
     except (UnexpectedAnswerError, WorkerError, ServerStartError) as error:
+        fail(str(error))
+    _tell(report, _folder(out, quick=quick))
+
+
+@app.command()
+def load(
+    quick: QuickOption = False,
+    out: OutOption = None,
+    part: Annotated[list[str] | None, typer.Option(help="Only these, by name; can be given several times")] = None,
+) -> None:
+    """The whole product: bursts, a steady stream, buying, growth, memory, starts, and holds that run out."""
+    from .load.market import UnsettledError  # here, as it brings services and the drivers with it
+    from .load.run import PARTS, run
+    from .load.sizes import FULL, QUICK
+
+    if unknown := set(part or ()) - set(PARTS):
+        fail(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+    try:
+        report = asyncio.run(run(part or PARTS, QUICK if quick else FULL, quick=quick, say=_say))
+    except (UnsettledError, WorkerError, ServerStartError) as error:
         fail(str(error))
     _tell(report, _folder(out, quick=quick))
 

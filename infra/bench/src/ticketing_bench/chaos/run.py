@@ -1,7 +1,6 @@
 """One run: a stack, its callers, the faults, and then the reckoning."""
 
 import asyncio
-import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import Final
 
 import httpx
 
+from ticketing_bench.stacks import make_stack
 from ticketing_common.testing.servers import ServerStartError
 from ticketing_local.audit import AuditAddresses, UnreadableError, audit
-from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
+from ticketing_local.stack import Stack
 
 from .buyers import Buyer
 from .caller import ANSWER_SECONDS, Caller
@@ -31,10 +31,6 @@ WINDOW_SECONDS: Final = 6
 LOOK_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0
 """For the audit: by the time that nothing is unsettled, an event has no reason to be on its way any longer."""
-RATES: Final = ("SIGNIN", "SIGNIN_ADDRESS", "SIGNUP", "HOLDS")
-FIRST_PORT: Final = 20_000
-PORTS: Final = 10_000
-"""Below those that the kernel gives to outgoing connections: a killed server must find its port free again."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +43,6 @@ class RunOptions:
     buyers: int = 8
     sellers: int = 2
     settle_seconds: float = 30.0
-
-
-def make_stack(data_dir: Path, *, window_seconds: int) -> Stack:
-    """A whole stack without a client, on ports of its own and without rate limits."""
-    base = FIRST_PORT + (os.getpid() * len(PREFERRED_PORTS)) % PORTS
-    return Stack(
-        StackOptions(
-            data_dir,
-            client=False,
-            reservation_window_seconds=window_seconds,
-            ports={name: base + number for number, name in enumerate(PREFERRED_PORTS)},
-            environment={f"RATE_LIMIT_{what}": "off" for what in RATES},
-        )
-    )
 
 
 def run(options: RunOptions, say: Callable[[str], None]) -> Report:

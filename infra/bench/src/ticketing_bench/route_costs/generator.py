@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 from ticketing_bench.measurement import percentile
 from ticketing_bench.pace import paced
 from ticketing_bench.processor_time import ProcessorTime
+from ticketing_bench.wire import Connection, Connections
 from ticketing_bench.worker import Role
 from ticketing_common.resilience import end
-
-from .client import Connection, Connections
 
 __all__ = ["GeneratorRole"]
 

@@ -10,11 +10,11 @@ from typing import Final
 import httpx
 
 from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 from ticketing_common.testing.servers import ServerProcess, StripeDouble
 from ticketing_payments.settings import Settings
 
-from .client import http_request
 from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
 from .serving import running
 from .stock import known_orders

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 
-from .client import http_request
 from .rounds import Bench
 from .serving import running
 from .stock import PLAIN, known_tickets, prepare_plain

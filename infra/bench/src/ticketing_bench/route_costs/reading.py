@@ -7,10 +7,10 @@ from typing import Final
 import httpx
 
 from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 from ticketing_common.testing.servers import ServerProcess
 
-from .client import http_request
 from .rounds import Bench, UnexpectedAnswerError
 from .serving import running
 

@@ -13,11 +13,11 @@ from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.settings import Settings
 from ticketing_bench.measurement import Budget, Measurement
 from ticketing_bench.processor_time import ProcessorTime
+from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Role, Worker
 from ticketing_common.entity import new_id
 from ticketing_common.testing.servers import ServerProcess
 
-from .client import http_request
 from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
 from .serving import running
 

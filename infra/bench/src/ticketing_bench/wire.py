@@ -11,7 +11,7 @@ from typing import Any, Final, Self, cast
 
 import httptools
 
-__all__ = ["Connection", "Connections", "http_request"]
+__all__ = ["HOST", "Connection", "Connections", "http_request"]
 
 HOST: Final = "127.0.0.1"
 
@@ -28,11 +28,12 @@ def http_request(method: str, path: str, *, token: str | None = None, body: obje
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time; of the answer only its status is kept."""
+    """One request at a time; of the answer its status and its `body` are kept."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[int] | None = None
+        self.body = b""
         self._transport: asyncio.Transport
 
     async def ask(self, request: bytes) -> int:
@@ -40,6 +41,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise ConnectionError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
+        self.body = b""
         self._transport.write(request)
         return await self._answer
 
@@ -52,6 +54,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
+
+    def on_body(self, part: bytes) -> None:
+        """The parser's call: a piece of the answer."""
+        self.body += part
 
     def on_message_complete(self) -> None:
         """The parser's call: the answer is here."""

@@ -1,0 +1,79 @@
+"""Everybody at the same moment: who gets the tickets, how quickly the others know, and whether any was sold twice."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import psutil
+
+from ticketing_bench.wire import http_request
+from ticketing_bench.worker import Worker
+from ticketing_common.storage import Document
+
+from .findings import Finding
+from .market import Market, UnsettledError
+from .sizes import Sizes
+
+__all__ = ["measure_burst"]
+
+SEED: Final = 20_261_124
+SETTLE_SECONDS: Final = 180.0
+ACTIVE: Final = ("created", "complete")
+
+
+async def measure_burst(market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+    """Committed holds per second and core, and the losers' wait; raises `UnsettledError` if the audit finds a thing."""
+    cores, chance = psutil.cpu_count() or 1, random.Random(SEED)
+    findings = []
+    for count in sizes.burst_tickets:
+        answers: list[dict[str, Any]] = []
+        for _ in range(sizes.rounds):
+            tickets = await market.stock(count)
+            people = await market.sign_in(sizes.buyers)
+            requests = [
+                http_request("POST", "/api/orders", token=token, body={"ticketId": chance.choice(tickets)})
+                for _, token in people
+            ]
+            answer = await asyncio.to_thread(
+                generator.ask, "burst", port=market.port("orders"), requests=requests, pids=market.pids
+            )
+            await market.settle(SETTLE_SECONDS)
+            await _none_sold_twice(market, tickets)
+            await market.check()
+            answers.append(answer)
+            say(f"burst on {count:,} tickets: {answer['statuses']}, won within {answer['won_seconds']:.1f} s")
+        on = f"{sizes.buyers:,} buyers on {count:,} tickets"
+        won = [answer["statuses"].get("201", 0) for answer in answers]
+        note = f"answers of the last round {answers[-1]['statuses']}, told to come again {answers[-1]['again']} times"
+        findings += [
+            Finding(
+                part="burst",
+                name=f"{on}: committed holds",
+                unit="1/s/core",
+                rounds=tuple(n / answer["won_seconds"] / cores for n, answer in zip(won, answers, strict=True)),
+                at_least=130,
+                note=note + "; none held twice, the audit found nothing",
+                cpu=answers[-1]["cpu"],
+            ),
+            Finding(
+                part="burst",
+                name=f"{on}: losers told, p99",
+                unit="ms",
+                rounds=tuple(answer["lost_p99_ms"] for answer in answers),
+                below=250,
+                note=f"median loser {answers[-1]['lost_p50_ms']:.0f} ms, from the first try on",
+            ),
+        ]
+    return findings
+
+
+async def _none_sold_twice(market: Market, tickets: list[str]) -> None:
+    pipeline: list[Document] = [
+        {"$match": {"ticket.id": {"$in": tickets}, "status": {"$in": ACTIVE}}},
+        {"$group": {"_id": "$ticket.id", "orders": {"$sum": 1}}},
+        {"$match": {"orders": {"$gt": 1}}},
+    ]
+    twice = await market.collection("orders", "orders").aggregate(pipeline).to_list(5)
+    if twice:
+        raise UnsettledError(f"tickets are held twice: {twice}")

@@ -1,0 +1,98 @@
+"""Many holds that run out: how long after its moment each is over."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from ticketing_bench.measurement import percentile
+from ticketing_common.entity import utc_now
+from ticketing_common.events import TicketData
+from ticketing_common.storage import Outbox
+from ticketing_orders.domain import Order
+from ticketing_orders.publishers import order_created
+from ticketing_orders.repository import OrderRepository
+
+from .findings import Finding
+from .market import Market, UnsettledError
+from .sizes import Sizes
+
+__all__ = ["measure_expiry"]
+
+PATIENCE_SECONDS: Final = 180.0
+AT_ONCE: Final = 32
+LOOK_SECONDS: Final = 0.5
+
+
+async def measure_expiry(market: Market, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+    """From `expires_at` to the order's cancellation, as orders stores both; due within a minute, and at one instant."""
+    findings = []
+    for spread, below in ((sizes.spread_seconds, 1.0), (0.0, 3.0)):
+        orders = await _place(market, sizes, spread)
+        last = max(order.expires_at for order in orders)
+        await asyncio.sleep(max(0.0, (last - utc_now()).total_seconds()))
+        late = await _lateness(market, orders)
+        when = f"within {spread:g} s" if spread else "at one instant"
+        say(f"{len(orders):,} due {when}: p50 {percentile(late, 0.5):.2f} s, p99 {percentile(late, 0.99):.2f} s")
+        findings.append(
+            Finding(
+                part="expiry",
+                name=f"{len(orders):,} holds due {when}: late, p99",
+                unit="s",
+                rounds=(percentile(late, 0.99),),
+                below=below,
+                note=f"p50 {percentile(late, 0.5):.2f} s, the last {max(late):.2f} s, the first {min(late):.3f} s",
+            )
+        )
+        await market.settle(PATIENCE_SECONDS)
+        await market.check()
+    return findings
+
+
+async def _place(market: Market, sizes: Sizes, spread: float) -> list[Order]:
+    """Stored as orders stores a hold, with its event in the outbox: from there on the product does everything.
+
+    Raises `UnsettledError` when the holds were not known everywhere before the first of them was due.
+    """
+    tickets = await market.stock(sizes.expiring)
+    people = await market.sign_in(20)
+    known = market.collection("orders", "tickets")
+    first = utc_now() + timedelta(seconds=sizes.lead_seconds)
+    orders: list[Order] = []
+    for number, ticket_id in enumerate(tickets):
+        document = await known.find_one({"_id": ticket_id})
+        ticket = TicketData.model_validate({"id": ticket_id} | (document or {}))
+        order = Order.place(ticket, user_id=people[number % 20][0], window_seconds=1)
+        order.expires_at = _in_milliseconds(first + timedelta(seconds=spread * number / len(tickets)))
+        orders.append(order)
+    repository = OrderRepository(Outbox(market.collection("orders", "orders")))
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def add(order: Order) -> None:
+        async with gate:
+            await repository.add(order, order_created)
+
+    await asyncio.gather(*(add(order) for order in orders))
+    await market.settle(sizes.lead_seconds)
+    if utc_now() >= first:
+        raise UnsettledError("the holds were due before everybody knew of them: a longer lead is needed")
+    return orders
+
+
+def _in_milliseconds(moment: datetime) -> datetime:
+    """As exact as MongoDB keeps it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+async def _lateness(market: Market, orders: list[Order]) -> list[float]:
+    """Seconds, of every order; raises `UnsettledError` when some are not over in time."""
+    ids = [order.id for order in orders]
+    query = {"_id": {"$in": ids}, "status": "cancelled", "reason": "expired"}
+    collection, loop = market.collection("orders", "orders"), asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
+    while await collection.count_documents(query) < len(ids):
+        if loop.time() > deadline:
+            raise UnsettledError("some holds were not over in time")
+        await asyncio.sleep(LOOK_SECONDS)
+    found = await collection.find(query, {"expires_at": 1, "updated_at": 1}).to_list(None)
+    return [(one["updated_at"] - one["expires_at"]).total_seconds() for one in found]

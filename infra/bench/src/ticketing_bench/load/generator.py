@@ -1,0 +1,175 @@
+"""Whoever asks, in a process of its own: all at once, at a steady rate, or one buyer after another to the end."""
+
+import asyncio
+import base64
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
+
+from ticketing_bench.measurement import percentile
+from ticketing_bench.pace import paced
+from ticketing_bench.processor_time import ProcessorTime
+from ticketing_bench.wire import HOST, Connection, Connections, http_request
+from ticketing_bench.worker import Role
+
+__all__ = ["LoadRole"]
+
+CARD: Final = "pm_card_visa"
+NOT_NOW: Final = frozenset({429, 503})
+PAUSE_SECONDS: Final = 0.2
+GIVE_UP_SECONDS: Final = 60.0
+
+
+class LoadRole(Role):
+    """All parts are asked by the same process; how much processor it takes is in every answer."""
+
+    NAME: ClassVar[str] = "generator"
+
+    async def burst(self, port: int, requests: Sequence[str], pids: Mapping[str, int]) -> dict[str, Any]:
+        """Everybody sends one request at the same moment, each over a connection of their own.
+
+        Who is told to come again comes again; a time is from the first try to the answer that decides.
+        """
+        times: dict[int, list[float]] = {}
+        again, last_won = 0, 0.0
+
+        async def ask(connection: Connection, request: bytes) -> None:
+            nonlocal again, last_won
+            while True:
+                status = await connection.ask(request)
+                now = time.monotonic() - begun
+                if status not in NOT_NOW or now > GIVE_UP_SECONDS:
+                    break
+                again += 1
+                await asyncio.sleep(PAUSE_SECONDS)
+            times.setdefault(status, []).append(now)
+            if status == 201:
+                last_won = now
+
+        async with Connections(port) as opened:
+            pairs = [(await opened.open(), request.encode()) for request in requests]
+            processors = ProcessorTime(self.NAME, pids)
+            begun = time.monotonic()
+            async with asyncio.TaskGroup() as group:
+                for connection, request in pairs:
+                    group.create_task(ask(connection, request))
+            cores = processors.cores()
+        lost = times.get(409, [])
+        return {
+            "statuses": {status: len(values) for status, values in times.items()},
+            "won_seconds": last_won,
+            "lost_p50_ms": percentile(lost, 0.5) * 1000 if lost else 0.0,
+            "lost_p99_ms": percentile(lost, 0.99) * 1000 if lost else 0.0,
+            "again": again,
+            "cpu": cores,
+        }
+
+    async def steady(self, port: int, requests: Sequence[str], rate: float, pids: Mapping[str, int]) -> dict[str, Any]:
+        """An open loop: each request once, at its moment, whatever became of those before."""
+        statuses: Counter[int] = Counter()
+        following, numbers = iter([request.encode() for request in requests]), itertools.count()
+        async with Connections(port) as opened:
+
+            async def send() -> str:
+                statuses[await opened.ask(next(following))] += 1
+                return str(next(numbers))
+
+            processors = ProcessorTime(self.NAME, pids)
+            due, done = await paced(rate, len(requests), send)
+            cores = processors.cores()
+        late = [(done[one] - due[one]) * 1000 for one in due]
+        return {"statuses": statuses, "p50": percentile(late, 0.5), "p99": percentile(late, 0.99), "cpu": cores}
+
+    async def one_by_one(self, port: int, requests: Sequence[str]) -> dict[str, Any]:
+        """One request after another, over one connection; milliseconds each."""
+        statuses: Counter[int] = Counter()
+        times: list[float] = []
+        async with Connections(port) as opened:
+            connection = await opened.open()
+            for request in [one.encode() for one in requests]:
+                begun = time.monotonic()
+                statuses[await connection.ask(request)] += 1
+                times.append((time.monotonic() - begun) * 1000)
+        return {"statuses": statuses, "p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
+
+    async def buy(
+        self,
+        orders_port: int,
+        payments_port: int,
+        buys: Sequence[Sequence[str]],
+        at_once: int,
+        pids: Mapping[str, int],
+    ) -> dict[str, Any]:
+        """Each buyer (token, ticket) holds and pays, so many at once; `begun` is on CLOCK_MONOTONIC, seconds."""
+        statuses: Counter[str] = Counter()
+        async with Connections(orders_port) as holding, Connections(payments_port) as paying:
+
+            async def one(buy: Sequence[str], hold: Connection, pay: Connection) -> None:
+                token, ticket = buy
+                status = await hold.ask(_post("/api/orders", token, {"ticketId": ticket}))
+                statuses[f"hold {status}"] += 1
+                body = {"orderId": json.loads(hold.body)["id"], "paymentMethodId": CARD}
+                status = await pay.ask(_post("/api/payments", token, body))
+                statuses[f"pay {status}"] += 1
+
+            pairs = [(await holding.open(), await paying.open()) for _ in range(at_once)]
+            processors = ProcessorTime(self.NAME, pids)
+            begun = time.monotonic()
+            await _in_lanes(buys, pairs, lambda buy, lane: one(buy, *lane))
+            cores = processors.cores()
+        return {"statuses": statuses, "begun": begun, "cpu": cores}
+
+    async def charge(self, port: int, key: str, count: int, at_once: int) -> dict[str, Any]:
+        """What the Stripe double can do when nothing else is asked of it: create, confirm, capture; per second."""
+        authorization = base64.b64encode(f"{key}:".encode()).decode()
+
+        def call(path: str, **fields: object) -> bytes:
+            content = urlencode(fields)
+            lines = [
+                f"POST /v1/payment_intents{path} HTTP/1.1",
+                f"Host: {HOST}",
+                f"Authorization: Basic {authorization}",
+                "Content-Type: application/x-www-form-urlencoded",
+                f"Content-Length: {len(content)}",
+            ]
+            return "\r\n".join([*lines, "", content]).encode()
+
+        statuses: Counter[int] = Counter()
+
+        async def one(_: int, connection: Connection) -> None:
+            statuses[
+                await connection.ask(
+                    call("", amount=2_550, currency="usd", payment_method=CARD, capture_method="manual")
+                )
+            ] += 1
+            intent = json.loads(connection.body)["id"]
+            for step in ("confirm", "capture"):
+                statuses[await connection.ask(call(f"/{intent}/{step}"))] += 1
+
+        async with Connections(port) as opened:
+            lanes = [await opened.open() for _ in range(at_once)]
+            begun = time.monotonic()
+            await _in_lanes(range(count), lanes, one)
+            elapsed = time.monotonic() - begun
+        return {"rate": count / elapsed, "statuses": statuses}
+
+
+def _post(path: str, token: str, body: object) -> bytes:
+    return http_request("POST", path, token=token, body=body).encode()
+
+
+async def _in_lanes(work: Sequence[Any], lanes: Sequence[Any], do: Callable[[Any, Any], Awaitable[None]]) -> None:
+    """All work, one piece at a time in each lane."""
+    following = iter(work)
+
+    async def run(lane: Any) -> None:
+        for piece in following:
+            await do(piece, lane)
+
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(run(lane))

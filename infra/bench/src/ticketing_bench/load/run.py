@@ -1,0 +1,73 @@
+"""The run: one stack, one part after another, and its findings."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from ticketing_bench.machine import Machine
+from ticketing_bench.worker import Worker
+
+from .burst import measure_burst
+from .buying import measure_buying
+from .expiry import measure_expiry
+from .findings import Finding, LoadReport
+from .footprint import measure_starts, memory_findings, memory_of
+from .generator import LoadRole
+from .growth import measure_growth
+from .market import Market, running_market
+from .sizes import Sizes
+from .sustained import measure_sustained
+
+__all__ = ["PARTS", "run"]
+
+Say = Callable[[str], None]
+
+PARTS: Final = ("burst", "sustained", "buying", "memory", "expiry", "growth", "starts")
+
+
+async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> LoadReport:
+    """Measure the chosen parts on stacks that are started for it and end with it.
+
+    Raises `UnsettledError` when anything was sold twice, got lost, or did not come to its end: then no figure counts.
+    """
+    machine, at = Machine.this(), datetime.now(UTC)
+    findings: list[Finding] = []
+    for measure in (_people, _catalogues):  # a large catalogue, and nothing else in it, has a stack of its own
+        if set(parts) & _PARTS_OF[measure]:
+            async with running_market(say) as market:
+                with Worker(LoadRole, urls={}, pids={}) as generator:
+                    findings += [found async for found in measure(market, generator, parts, sizes, say)]
+    return LoadReport(at=at, quick=quick, machine=machine, findings=tuple(findings))
+
+
+async def _people(
+    market: Market, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
+) -> AsyncIterator[Finding]:
+    idle = memory_of(market)
+    for part, measure in (("burst", measure_burst), ("sustained", measure_sustained), ("buying", measure_buying)):
+        if part in parts:
+            for found in await measure(market, generator, sizes, say):
+                yield found
+    if "memory" in parts:
+        for found in memory_findings(idle, memory_of(market)):
+            yield found
+    if "expiry" in parts:
+        for found in await measure_expiry(market, sizes, say):
+            yield found
+
+
+async def _catalogues(
+    market: Market, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
+) -> AsyncIterator[Finding]:
+    if "starts" in parts:
+        for found in await measure_starts(market, sizes, say):
+            yield found
+    if "growth" in parts:
+        for found in await measure_growth(market, generator, sizes, say):
+            yield found
+
+
+_PARTS_OF: Final = {
+    _people: frozenset({"burst", "sustained", "buying", "memory", "expiry"}),
+    _catalogues: frozenset({"growth", "starts"}),
+}

@@ -1,0 +1,74 @@
+"""A steady stream of buyers, faster step by step, until something falls behind."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import psutil
+
+from ticketing_bench.wire import http_request
+from ticketing_bench.worker import Worker
+
+from .findings import Finding, highest_kept
+from .market import Market, UnsettledError
+from .sizes import Sizes
+
+__all__ = ["measure_sustained"]
+
+PEOPLE: Final = 200
+ANSWERED_MS: Final = 1_000.0
+CAUGHT_UP_SECONDS: Final = 2.0
+"""Two looks in a row take a good tenth of that; who is behind by more had let something grow."""
+SETTLE_SECONDS: Final = 120.0
+
+
+async def measure_sustained(
+    market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+) -> list[Finding]:
+    """The highest rate at which every hold is answered within a second and every event is handled as it comes."""
+    cores = psutil.cpu_count() or 1
+    people = await market.sign_in(PEOPLE)
+    steps: dict[float, bool] = {}
+    answers: dict[float, dict[str, Any]] = {}
+    for rate in sizes.rates:
+        tickets = await market.stock(int(rate * cores * sizes.step_seconds))
+        requests = [
+            http_request("POST", "/api/orders", token=people[n % PEOPLE][1], body={"ticketId": ticket})
+            for n, ticket in enumerate(tickets)
+        ]
+        answer = await asyncio.to_thread(
+            generator.ask,
+            "steady",
+            port=market.port("orders"),
+            requests=requests,
+            rate=rate * cores,
+            pids=market.pids,
+        )
+        behind = await market.settle(SETTLE_SECONDS)
+        steps[rate] = (
+            answer["statuses"] == {"201": len(tickets)} and answer["p99"] < ANSWERED_MS and behind < CAUGHT_UP_SECONDS
+        )
+        answers[rate] = answer
+        say(
+            f"{rate:g} holds/s/core: {answer['statuses']}, p99 {answer['p99']:.0f} ms, all told {behind:.1f} s after; "
+            f"{'kept up' if steps[rate] else 'fell behind'}"
+        )
+        if not steps[rate]:
+            break
+    await market.check()
+    highest = highest_kept(steps)
+    if highest == 0:
+        raise UnsettledError(f"not even {sizes.rates[0]:g} holds/s/core were kept up with")
+    return [
+        Finding(
+            part="sustained",
+            name="holds with everything kept up",
+            unit="1/s/core",
+            rounds=(highest,),
+            at_least=60,
+            note=f"steps of {sizes.step_seconds:g} s: "
+            + ", ".join(f"{rate:g} {'kept' if kept else 'fell behind'}" for rate, kept in steps.items()),
+            cpu=answers[highest]["cpu"],
+        ),
+        Finding(part="sustained", name="answer at that rate, p99", unit="ms", rounds=(answers[highest]["p99"],)),
+    ]
