@@ -163,3 +163,35 @@ async def test_nobody_and_the_impatient_are_told_what_they_were_told_before(one,
     impatient = new_id()
     statuses = [(await hold(one, ticket.id, impatient)).status_code for _ in range(6)]
     assert statuses == [409] * 5 + [429]
+
+
+async def test_of_many_at_the_same_moment_one_asks_the_database(one, ticket):
+    await one.service.follow_ticket(ticket)
+    answers = await asyncio.gather(*(hold(one, ticket.id, new_id(), f"key-{number}") for number in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
+    assert await keys(one) == 1, "the winner's; the others saw that he had it"
+
+
+async def test_who_waits_behind_a_request_that_hangs_goes_on_after_a_second(one, ticket, monkeypatch):
+    await one.service.follow_ticket(ticket)
+    place, hangs, go_on = one.service.place, asyncio.Event(), asyncio.Event()
+
+    async def hang_once(*args, **kwargs):
+        if not hangs.is_set():
+            hangs.set()
+            await go_on.wait()
+        return await place(*args, **kwargs)
+
+    monkeypatch.setattr(one.service, "place", hang_once)
+    first = asyncio.create_task(hold(one, ticket.id, new_id()))
+    await hangs.wait()
+    assert (await hold(one, ticket.id, new_id())).status_code == 201
+    go_on.set()
+    assert (await first).status_code == 409
+
+
+async def test_the_next_in_turn_may_win_when_the_one_before_is_refused(one, ticket):
+    await one.service.follow_ticket(ticket)
+    seller, buyer = hold(one, ticket.id, ticket.user_id), hold(one, ticket.id, new_id())
+    assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
+    assert not one.app.state.held_tickets._turns

@@ -22,6 +22,8 @@ class EarlyRefusalMiddleware:
     It stands before the Idempotency-Key is claimed, so such a refusal is not kept under the key: nothing was done, and
     the same request may succeed once the ticket is free. Whoever has used the key before goes on to have the answer of
     then. It counts against the limits as every try does. Everything else goes on to the route, what is malformed too.
+
+    Of those who want the same ticket at the same moment one goes on, and the others see what became of him.
     """
 
     def __init__(self, app: ASGIApp, *, path: str, held: HeldTickets) -> None:
@@ -39,18 +41,19 @@ class EarlyRefusalMiddleware:
             await self._app(scope, receive, send)
             return
         body = await read_body(receive)
+        receive = replay_body(body, receive)
         ticket_id = _ticket_id(scope, body)
-        if (
-            ticket_id is not None
-            and self._held.is_held_by_another(ticket_id, user_id=user.id)
-            and not await was_asked_before(scope)
-        ):
-            request = Request(scope)
-            limits: HoldLimits = scope["app"].state.hold_limits
-            await limits.check(request, user_id=user.id, address=await address(request))
-            HOLDS_LOST.inc()
-            raise TicketReservedError(ticket_id)
-        await self._app(scope, replay_body(body, receive), send)
+        if ticket_id is None:
+            await self._app(scope, receive, send)
+            return
+        async with self._held.turn(ticket_id):
+            if self._held.is_held_by_another(ticket_id, user_id=user.id) and not await was_asked_before(scope):
+                request = Request(scope)
+                limits: HoldLimits = scope["app"].state.hold_limits
+                await limits.check(request, user_id=user.id, address=await address(request))
+                HOLDS_LOST.inc()
+                raise TicketReservedError(ticket_id)
+            await self._app(scope, receive, send)
 
 
 def _ticket_id(scope: Scope, body: bytes) -> str | None:

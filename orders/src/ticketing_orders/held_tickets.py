@@ -1,10 +1,14 @@
 """Tickets that were held a moment ago: so that who comes too late hears it at once. It only ever refuses."""
 
+import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import OrderData
@@ -15,6 +19,7 @@ __all__ = ["HeldTickets"]
 
 FRESH_SECONDS: Final = 1.0
 """How long what was seen is believed. Endings are heard of in some 20 ms; this is for when they are not."""
+TURN_SECONDS: Final = 1.0
 REMEMBERED: Final = 10_000
 """Tickets; some 3 MB."""
 
@@ -37,6 +42,7 @@ class HeldTickets:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def see(self, order: Order | OrderData, *, as_of: datetime | None = None) -> None:
         """An order as it is now, or as it was then (UTC): it has its ticket, or has let go of it."""
@@ -54,3 +60,20 @@ class HeldTickets:
         """Whether somebody else had the ticket within the last second; False says nothing."""
         seen = self._seen.get(ticket_id)
         return seen is not None and seen.holder not in (None, user_id) and time.monotonic() - seen.at < FRESH_SECONDS
+
+    @asynccontextmanager
+    async def turn(self, ticket_id: str) -> AsyncIterator[None]:
+        """Inside this block, one at a time for each ticket, in the order of coming; nobody waits for over a second.
+
+        It only saves work: whoever had enough of waiting goes on beside the others, and the unique index decides.
+        """
+        lock = self._turns.setdefault(ticket_id, asyncio.Lock())
+        taken = False
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TURN_SECONDS):
+                    taken = await lock.acquire()
+            yield
+        finally:
+            if taken:
+                lock.release()

@@ -38,12 +38,17 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes) -> int:
         """The answer's status, once all of it is here; raises ConnectionError."""
-        if self._transport.is_closing():
+        if self.closed:
             raise ConnectionError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
         self.body = b""
         self._transport.write(request)
         return await self._answer
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return self._transport.is_closing()
 
     def close(self) -> None:
         """Whatever is still awaited."""
@@ -93,7 +98,12 @@ class Connections:
         return made[1]
 
     async def ask(self, request: bytes) -> int:
-        """Over a free connection; one that is given up before its answer came is not used again."""
+        """Over a free connection; one that is given up before its answer came is not used again.
+
+        Nor is one that the server has closed: it does so with those that have been idle for some seconds.
+        """
+        while self._free and self._free[-1].closed:
+            self._free.pop()
         connection = self._free.pop() if self._free else await self.open()
         status = await connection.ask(request)
         self._free.append(connection)
