@@ -1,5 +1,6 @@
 """Vulnerabilities, licences and versions: what counts, what is allowed, and that silence is not taken for a yes."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def test_the_clients_packages_may_be_handed_on() -> None:
 
     assert len(packages) > 100
     assert refused(iter(packages), {}) == []
+
+
+def test_every_package_of_the_client_is_locked_to_its_contents_and_to_no_host() -> None:
+    packages = json.loads((ROOT / "client/package-lock.json").read_text())["packages"]
+    others = {name: package for name, package in packages.items() if name}
+
+    assert [name for name, package in others.items() if not package.get("integrity", "").startswith("sha512-")] == []
+    assert [name for name, package in others.items() if "resolved" in package] == []
 
 
 CHANGELOG = """# Changelog
