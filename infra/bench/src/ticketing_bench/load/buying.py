@@ -1,11 +1,14 @@
 """From nothing to a captured payment, against what the Stripe double could do at best."""
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from ticketing_bench.worker import Worker
+from ticketing_common.testing.servers import StripeDouble
 
 from .findings import Finding
 from .market import Market, UnsettledError
@@ -19,12 +22,25 @@ LOOK_SECONDS: Final = 0.05
 
 async def measure_buying(market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
     """Tickets sold per second, and which part that is of the double's own create, confirm and capture."""
+    with tempfile.TemporaryDirectory(prefix="ticketing-double-") as folder:
+        # Another one, since it grows slower with every charge that it keeps: each gets as many as the other.
+        double = StripeDouble(Path(folder))
+        await asyncio.to_thread(double.start)
+        try:
+            return await _in_rounds(market, generator, double.port, sizes, say)
+        finally:
+            await asyncio.to_thread(double.stop)
+
+
+async def _in_rounds(
+    market: Market, generator: Worker, double: int, sizes: Sizes, say: Callable[[str], None]
+) -> list[Finding]:
     bought, ceiling, cpu = [], [], {}
     for _ in range(sizes.rounds):
         charged = await asyncio.to_thread(
             generator.ask,
             "charge",
-            port=market.port("stripe"),
+            port=double,
             key=market.keys.stripe_key,
             count=sizes.buys,
             at_once=sizes.buys_at_once,

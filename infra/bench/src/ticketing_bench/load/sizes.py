@@ -15,13 +15,13 @@ class Sizes:
     burst_tickets: tuple[int, ...] = (200, 20_000)
     rates: tuple[float, ...] = (20, 30, 40, 50, 60, 80, 100)
     step_seconds: float = 20
-    buys: int = 600
+    buys: int = 200
     buys_at_once: int = 16
     catalogues: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     asked: int = 200
     starts: int = 5
     expiring: int = 10_000
-    lead_seconds: float = 180
+    lead_seconds: float = 150
     spread_seconds: float = 60
 
 
