@@ -150,7 +150,7 @@ bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet mach
 	@code=0; for part in backbone streams routes holds; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
 
 .PHONY: bench-load
-bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machine (half an hour); figures into docs/bench
+bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machine (20 minutes); figures into docs/bench
 	@$(BIN)/ticketing-bench load $(ARGS)
 
 .PHONY: bench-quick
