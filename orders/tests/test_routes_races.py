@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from contextlib import nullcontext
 from typing import Final
 
 import pytest
@@ -23,7 +24,19 @@ async def test_of_fifty_buyers_at_once_exactly_one_holds_the_ticket(api, ticket)
     assert await api.repository.collection.count_documents({"ticket.id": ticket.id}) == 1
 
 
-async def test_without_the_index_the_ticket_would_be_oversold(api, ticket):
+@pytest.fixture
+def without_memory(api, monkeypatch):
+    """Nobody waits for another or is refused from memory: all fifty come to the database."""
+    held = api.app.state.held_tickets
+    monkeypatch.setattr(held, "turn", lambda _ticket_id: nullcontext())
+    monkeypatch.setattr(held, "is_held_by_another", lambda *_, **__: False)
+
+
+async def test_the_index_decides_when_all_come_to_the_database(api, ticket, without_memory):
+    assert await _rush(api, ticket.id) == {201: 1, 409: BUYERS - 1}
+
+
+async def test_without_the_index_the_ticket_would_be_oversold(api, ticket, without_memory):
     """The negative control: it is the index that decides, and nothing else."""
     await api.repository.collection.drop_index("one_active_order_per_ticket")
     try:
