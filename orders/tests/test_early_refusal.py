@@ -71,6 +71,15 @@ async def test_the_late_are_refused_before_anything_is_written(one, ticket):
     assert await keys(one) == 1, "the winner's"
 
 
+async def test_a_seller_hears_that_the_ticket_is_his_own_whoever_has_it(one, other, ticket):
+    await one.service.follow_ticket(ticket)
+    assert (await hold(one, ticket.id, new_id())).status_code == 201
+    for replica in (one, other):
+        replica.assert_problem(await hold(replica, ticket.id, ticket.user_id), 403)
+        assert (await hold(replica, ticket.id, new_id())).status_code == 409
+        replica.assert_problem(await hold(replica, ticket.id, ticket.user_id), 403)
+
+
 async def test_the_winner_asks_again_and_has_it_still(one, ticket):
     await one.service.follow_ticket(ticket)
     winner = new_id()
@@ -128,6 +137,7 @@ async def test_two_replicas_hear_of_each_others_holds_and_endings(one, other, ti
     async with asyncio.timeout(5):
         while ticket.id not in held._seen:  # noqa: ASYNC110 (what is heard cannot be waited for here)
             await asyncio.sleep(0.005)
+    assert (await hold(other, ticket.id, new_id())).status_code == 409, "and learns whose ticket it is"
     assert held.is_held_by_another(ticket.id, user_id=loser)
     assert (await one.call("DELETE", f"/{order['id']}", user_id=winner)).status_code == 204
     async with asyncio.timeout(5):

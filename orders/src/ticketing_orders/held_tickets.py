@@ -29,6 +29,8 @@ class _Seen:
     rank: tuple[datetime, int]
     """Grows with every change of a ticket's orders: they follow one another in time, as only one at once is active."""
     holder: str | None
+    seller: str | None
+    """None while nobody at this replica has read the ticket; order events do not name the seller."""
     at: float
 
 
@@ -37,29 +39,36 @@ class HeldTickets:
 
     Fifty who want a ticket that is gone would each write to the database to be told so. Whoever is refused from here is
     told nothing that the unique index would not have said at some moment of the last second. Nobody gets a ticket from
-    here, and a holder is always sent on: the request may be the repetition of the one that got him the ticket.
+    here, and a holder is always sent on: the request may be the repetition of the one that got him the ticket. So is
+    the seller, who is told that the ticket is his own.
     """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def see(self, order: Order | OrderData, *, as_of: datetime | None = None) -> None:
-        """An order as it is now, or as it was then (UTC): it has its ticket, or has let go of it."""
+    def see(self, order: Order | OrderData, *, seller_id: str | None = None, as_of: datetime | None = None) -> None:
+        """An order as it is now, or as it was then (UTC): it has its ticket, or has let go of it.
+
+        `seller_id` is the ticket's, where it is known; it never changes, so once is enough.
+        """
         age = max(0.0, (utc_now() - as_of).total_seconds()) if as_of else 0.0
         rank, at = (order.created_at, order.version), time.monotonic() - age
         known = self._seen.get(order.ticket.id)
         if known is not None and (rank < known.rank or (rank == known.rank and at < known.at)):
             return  # our own write, coming back as an event
-        self._seen[order.ticket.id] = _Seen(rank, order.user_id if order.status in ACTIVE_STATUSES else None, at)
+        holder = order.user_id if order.status in ACTIVE_STATUSES else None
+        self._seen[order.ticket.id] = _Seen(rank, holder, seller_id or (known.seller if known else None), at)
         self._seen.move_to_end(order.ticket.id)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
     def is_held_by_another(self, ticket_id: str, *, user_id: str) -> bool:
-        """Whether somebody else had the ticket within the last second; False says nothing."""
+        """Whether another buyer had this ticket, of another seller, within the last second; False says nothing."""
         seen = self._seen.get(ticket_id)
-        return seen is not None and seen.holder not in (None, user_id) and time.monotonic() - seen.at < FRESH_SECONDS
+        if seen is None or time.monotonic() - seen.at >= FRESH_SECONDS:
+            return False
+        return seen.holder not in (None, user_id) and seen.seller not in (None, user_id)
 
     @asynccontextmanager
     async def turn(self, ticket_id: str) -> AsyncIterator[None]:

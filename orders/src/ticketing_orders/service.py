@@ -62,19 +62,19 @@ class OrderService:
                 order = await self._orders.add_once(order, order_created)
         except TicketReservedError:
             HOLDS_LOST.inc()
-            await self._see_holder(ticket_id, user_id)
+            await self._see_holder(ticket, user_id)
             raise
         HOLDS_PLACED.inc()
-        self._held.see(order)
+        self._held.see(order, seller_id=ticket.user_id)
         return order
 
-    async def _see_holder(self, ticket_id: str, loser_id: str) -> None:
+    async def _see_holder(self, ticket: TicketData, loser_id: str) -> None:
         """For those who come after: the index says that somebody has the ticket, but not who."""
-        if self._held.is_held_by_another(ticket_id, user_id=loser_id):
+        if self._held.is_held_by_another(ticket.id, user_id=loser_id):
             return
-        holding = await self._orders.find_active(ticket_id)
+        holding = await self._orders.find_active(ticket.id)
         if holding is not None:
-            self._held.see(holding)
+            self._held.see(holding, seller_id=ticket.user_id)
 
     async def get(self, order_id: str, *, user_id: str) -> Order:
         """A user's own order; raises `OrderNotFoundError` and `OrderForbiddenError`."""
