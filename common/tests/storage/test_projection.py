@@ -1,6 +1,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -58,13 +59,17 @@ async def test_a_newer_state_replaces_all_of_the_older(database: Database) -> No
     assert await database["projected"].count_documents({}) == 1
 
 
-async def test_first_events_that_race_leave_the_newest(database: Database) -> None:
-    projected = projection(database)
+@pytest.mark.parametrize("replicas", [1, 2, 8])
+async def test_first_events_that_race_leave_the_newest(database: Database, replicas: int) -> None:
+    """At one replica they go together in one command; those of several meet in the database."""
+    projected = [projection(database) for _ in range(replicas)]
     for _ in range(20):
         aggregate_id = new_id()
-        results = await asyncio.gather(*(projected.apply(state(aggregate_id, version)) for version in range(1, 9)))
+        results = await asyncio.gather(
+            *(projected[version % replicas].apply(state(aggregate_id, version)) for version in range(1, 9))
+        )
 
-        assert await projected.find(aggregate_id) == state(aggregate_id, 8)
+        assert await projected[0].find(aggregate_id) == state(aggregate_id, 8)
         assert all(result.version >= version for version, result in enumerate(results, 1))
 
 

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -10,6 +11,7 @@ from prometheus_client import REGISTRY
 from ticketing_common.entity import Entity, new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
 from ticketing_common.events import ExpirationCompleted, ExpirationData, parse_event
+from ticketing_common.resilience import background
 from ticketing_common.storage import ASCENDING, Commit, Database, Document, DuplicateKeyError, Index, Outbox, Repository
 from ticketing_common.storage import repository as room
 
@@ -101,7 +103,15 @@ async def test_a_refused_insert_leaves_no_trace(parcels: ParcelRepository, commi
     assert len(commits) == 1
 
 
-async def test_a_stale_copy_cannot_be_saved(parcels: ParcelRepository, commits: list[Commit]) -> None:
+Compartment = Callable[[], AbstractContextManager[None]]
+both_compartments = pytest.mark.parametrize("compartment", [nullcontext, background], ids=["alone", "together"])
+"""A person's change goes alone, those of the background together."""
+
+
+@both_compartments
+async def test_a_stale_copy_cannot_be_saved(
+    parcels: ParcelRepository, commits: list[Commit], compartment: Compartment
+) -> None:
     await parcels.add(Parcel(id=(parcel_id := new_id()), label="a"), told)
     first, second = await parcels.get(parcel_id), await parcels.get(parcel_id)
     first.stamps = 1
@@ -110,7 +120,7 @@ async def test_a_stale_copy_cannot_be_saved(parcels: ParcelRepository, commits: 
 
     second.stamps = 100
     loaded_at = second.updated_at
-    with pytest.raises(ConcurrentUpdateError):
+    with pytest.raises(ConcurrentUpdateError), compartment():
         await parcels.save(second, told)
 
     assert await document(parcels, first) == before
@@ -118,13 +128,16 @@ async def test_a_stale_copy_cannot_be_saved(parcels: ParcelRepository, commits: 
     assert len(commits) == 2
 
 
-async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(parcels: ParcelRepository) -> None:
+@both_compartments
+async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(
+    parcels: ParcelRepository, compartment: Compartment
+) -> None:
     await parcels.add(parcel := Parcel(label="a"))
     await parcels.collection.insert_one({"_id": new_id(), "label": "b", "version": 1})
     before = (parcel.version, parcel.updated_at)
 
     parcel.label = "b"
-    with pytest.raises(DuplicateKeyError):
+    with pytest.raises(DuplicateKeyError), compartment():
         await parcels.save(parcel, told)
 
     assert (parcel.version, parcel.updated_at) == before
@@ -146,7 +159,10 @@ async def test_what_cannot_be_told_is_not_stored(parcels: ParcelRepository) -> N
     assert parcel.version == 1
 
 
-async def test_many_who_change_the_same_thing_lose_no_change(parcels: ParcelRepository) -> None:
+@both_compartments
+async def test_many_who_change_the_same_thing_lose_no_change(
+    parcels: ParcelRepository, compartment: Compartment
+) -> None:
     await parcels.add(parcel := Parcel(label="a"))
 
     async def until_done() -> None:
@@ -157,12 +173,33 @@ async def test_many_who_change_the_same_thing_lose_no_change(parcels: ParcelRepo
                 continue
             return
 
-    await asyncio.gather(*(until_done() for _ in range(20)))
+    with compartment():
+        await asyncio.gather(*(until_done() for _ in range(20)))
 
     found = await document(parcels, parcel)
     assert (found["stamps"], found["version"]) == (20, 21)
     versions = [parse_event(entry["subject"], entry["body"].encode()).data.version for entry in found["outbox"]]
     assert versions == list(range(2, 22))
+
+
+async def test_of_changes_that_go_together_only_the_stale_are_refused(
+    parcels: ParcelRepository, commits: list[Commit]
+) -> None:
+    made = [Parcel(label=str(number)) for number in range(10)]
+    for parcel in made:
+        await parcels.add(parcel)
+    stale = await parcels.get(made[4].id)
+    await parcels.update(stale.id, stamp)
+    before = await document(parcels, stale)
+    commits.clear()
+
+    with background():
+        outcomes = await asyncio.gather(*(parcels.save(parcel, told) for parcel in made), return_exceptions=True)
+
+    assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [4]
+    assert isinstance(outcomes[4], ConcurrentUpdateError)
+    assert await document(parcels, stale) == before
+    assert {commit.document_id for commit in commits} == {parcel.id for parcel in made} - {stale.id}
 
 
 async def test_nothing_to_do_writes_nothing(parcels: ParcelRepository, commits: list[Commit]) -> None:

@@ -10,7 +10,7 @@ The fallback is outermost and the caller's own: only it knows what may be answer
 
 from .breaker import Breaker, CircuitOpenError
 from .bulkhead import Bulkhead, BulkheadFullError
-from .compartments import background, in_background
+from .compartments import background, empty_context, in_background
 from .endings import end
 from .protection import NotAskedError, Protection
 from .retries import Retries
@@ -24,6 +24,7 @@ __all__ = [
     "Protection",
     "Retries",
     "background",
+    "empty_context",
     "end",
     "in_background",
 ]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Final
 
-__all__ = ["background", "in_background"]
+__all__ = ["background", "empty_context", "in_background"]
 
 _IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
 
@@ -23,3 +23,10 @@ def background() -> Iterator[None]:
         yield
     finally:
         _IN_BACKGROUND.reset(token)
+
+
+def empty_context(*, in_background: bool) -> Context:
+    """For work that is done for several callers at once: it has nothing of any of them but who waits for it."""
+    context = Context()
+    context.run(_IN_BACKGROUND.set, in_background)
+    return context

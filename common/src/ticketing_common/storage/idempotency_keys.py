@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from ticketing_common.entity import new_id, utc_now
 
+from .batches import batched_find, batched_insert, batched_write
 from .mongo import (
     ASCENDING,
     Collection,
@@ -13,6 +14,7 @@ from .mongo import (
     DuplicateKeyError,
     Index,
     ReturnDocument,
+    UpdateOne,
     ensure_indexes,
     without_majority,
 )
@@ -57,7 +59,9 @@ class IdempotencyKeys:
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        self._relaxed = without_majority(collection)
+        self._find = batched_find(collection)
+        self._insert = batched_insert(collection)
+        self._relaxed = batched_write(without_majority(collection))
 
     async def ensure_indexes(self) -> None:
         """Create the expiry index; idempotent."""
@@ -74,7 +78,7 @@ class IdempotencyKeys:
             "expires_at": now + timedelta(seconds=KEEP_SECONDS),
         }
         try:
-            await self._collection.insert_one(document)
+            await self._insert(document)
             return Claim(document["creation_id"])
         except DuplicateKeyError:
             pass
@@ -86,7 +90,7 @@ class IdempotencyKeys:
         )
         if taken_over is not None:
             return Claim(taken_over["creation_id"])
-        found = await self._collection.find_one({"_id": key})
+        found = await self._find(key)
         if found is None:  # it ran out or was forgotten between the two
             return await self.claim(key, fingerprint)
         return StoredAnswer(
@@ -98,7 +102,7 @@ class IdempotencyKeys:
 
     async def knows(self, key: str) -> bool:
         """Whether somebody came with this key before, however that ended."""
-        return await self._collection.find_one({"_id": key}, {"_id": 1}) is not None
+        return await self._find(key) is not None
 
     async def answer(self, key: str, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Keep the answer for those who ask again.
@@ -106,9 +110,8 @@ class IdempotencyKeys:
         Should a failover lose it, the next request with the key runs as after a crash in between, with the same id: it
         finds what the first has made. So no caller waits for a majority here; the claim before it did.
         """
-        await self._relaxed.update_one(
-            {"_id": key}, {"$set": {"status": status, "headers": [list(pair) for pair in headers], "body": body}}
-        )
+        given = {"status": status, "headers": [list(pair) for pair in headers], "body": body}
+        await self._relaxed(UpdateOne({"_id": key}, {"$set": given}))
 
     async def release(self, key: str) -> None:
         """Let the same request be tried again at once: nobody knows how far this try came, so its id stays."""

@@ -7,7 +7,7 @@ changes over does it here: the names below, and `await` before `aggregate()` and
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import motor.frameworks.asyncio
@@ -15,6 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, Asyn
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
@@ -22,6 +23,8 @@ from pymongo.errors import (
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
+    WriteConcernError,
+    WriteError,
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -44,7 +47,9 @@ __all__ = [
     "connect",
     "disconnect",
     "ensure_indexes",
+    "insert_each",
     "without_majority",
+    "write_each",
 ]
 
 Document: TypeAlias = dict[str, Any]
@@ -67,6 +72,7 @@ DatabaseUnavailableError = (
 """What the driver raises when the database is away or too slow; a tuple, for `except` and `isinstance`."""
 
 
+DUPLICATE_KEY: Final = 11_000
 THREADS: Final = min(5 * (os.cpu_count() or 1), 20)
 """For requests, and as many for the background; Motor's own number, but never more than there are connections."""
 POOL_SIZE: Final = 50
@@ -116,6 +122,45 @@ async def disconnect(client: DatabaseClient, *, seconds: float) -> None:
 def without_majority(collection: Collection) -> Collection:
     """The same collection for writes whose loss costs nothing but doing them again."""
     return collection.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))
+
+
+async def insert_each(collection: Collection, documents: Sequence[Document]) -> list[Exception | None]:
+    """Insert them in one round trip, each as if alone; why it could not be (`DuplicateKeyError`), or None, for each.
+
+    Raises what `insert_one` raises when nobody knows what became of them.
+    """
+    errors: list[Exception | None] = [None] * len(documents)
+    try:
+        if len(documents) == 1:
+            await collection.insert_one(documents[0])
+        else:
+            await collection.insert_many(documents, ordered=False)
+    except DuplicateKeyError as error:
+        errors = [error]
+    except BulkWriteError as error:
+        _tell_apart(error.details or {}, errors)
+    return errors
+
+
+async def write_each(collection: Collection, operations: Sequence[UpdateOne]) -> tuple[int, list[Exception | None]]:
+    """As `insert_each`, for updates; first, how many of them found the document that they ask for."""
+    errors: list[Exception | None] = [None] * len(operations)
+    try:
+        result = await collection.bulk_write(list(operations), ordered=False)
+        return result.matched_count, errors
+    except BulkWriteError as error:
+        details = error.details or {}
+        _tell_apart(details, errors)
+        return details.get("nMatched", 0), errors
+
+
+def _tell_apart(details: Mapping[str, Any], errors: list[Exception | None]) -> None:
+    """Give each its own error, as the driver would have raised it; what the whole command lacks is everybody's."""
+    for lack in details.get("writeConcernErrors", [])[-1:]:
+        errors[:] = [WriteConcernError(lack.get("errmsg", ""), lack.get("code"), lack)] * len(errors)
+    for refused in details.get("writeErrors", []):
+        kind = DuplicateKeyError if refused["code"] == DUPLICATE_KEY else WriteError
+        errors[refused["index"]] = kind(refused.get("errmsg", ""), refused["code"], refused)
 
 
 async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> None:

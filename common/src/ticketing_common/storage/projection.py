@@ -9,7 +9,8 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 from ticketing_common.events import EventData
 
-from .mongo import Collection, Document, DuplicateKeyError, Index, ReturnDocument, ensure_indexes
+from .batches import batched_find, batched_write
+from .mongo import Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes
 
 __all__ = ["Projection"]
 
@@ -26,6 +27,8 @@ class Projection(Generic[D]):
     def __init__(self, collection: Collection, data: type[D]) -> None:
         self.collection = collection
         self._data = data
+        self._find = batched_find(collection)
+        self._write = batched_write(collection)
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""
@@ -37,15 +40,14 @@ class Projection(Generic[D]):
         Handlers derive what they must do from the returned state, not from the event: it is the newest known, also when
         the event was a duplicate or came late.
         """
-        document: Document = data.model_dump(exclude={"id"})
+        newer = UpdateOne(
+            {"_id": data.id, "version": {"$lt": data.version}},
+            {"$set": data.model_dump(exclude={"id"})},
+            upsert=True,
+        )
         for _ in range(APPLY_ATTEMPTS):
             try:
-                stored = await self.collection.find_one_and_update(
-                    {"_id": data.id, "version": {"$lt": data.version}},
-                    {"$set": document},
-                    upsert=True,
-                    return_document=ReturnDocument.AFTER,
-                )
+                await self._write(newer)
             except DuplicateKeyError:
                 # The filter missed and the upsert met the existing document: stored is as new, or newer.
                 current = await self.find(data.id)
@@ -53,12 +55,12 @@ class Projection(Generic[D]):
                     return current
                 # Two first events raced for the insert and the older one won: try again against it.
                 continue
-            return self.to_data(stored)
+            return data
         raise RuntimeError(f"{self._data.__name__} {data.id} could not be applied in {APPLY_ATTEMPTS} attempts")
 
     async def find(self, aggregate_id: str) -> D | None:
         """The newest known state, or None when no event of it has come yet."""
-        document = await self.collection.find_one({"_id": aggregate_id})
+        document = await self._find(aggregate_id)
         return self.to_data(document) if document else None
 
     def to_data(self, document: Document) -> D:

@@ -1,6 +1,7 @@
 """Compare-and-swap over one document per aggregate, with the event inside the same write."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -8,9 +9,11 @@ from pydantic import TypeAdapter
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
+from ticketing_common.resilience import in_background
 from ticketing_common.telemetry.metrics import OUTBOX_FULL
 
-from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes
+from .batches import Batcher, batched_find, batched_insert
+from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
 __all__ = ["Publisher", "Repository"]
@@ -21,6 +24,16 @@ Publisher = Callable[[E], Event]
 
 UPDATE_ATTEMPTS: Final = 8
 WALK_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Swap:
+    """One write that is done only if nobody was faster."""
+
+    id: str
+    unchanged: Document
+    change: Document
+    entries: Sequence[OutboxEntry]
 
 
 class Repository(Generic[E]):
@@ -36,6 +49,9 @@ class Repository(Generic[E]):
         self.collection: Collection = outbox.collection
         self._entity = entity
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
+        self._find = batched_find(self.collection, WITHOUT_EVENTS)
+        self._insert = batched_insert(self.collection)
+        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each)
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""
@@ -43,7 +59,7 @@ class Repository(Generic[E]):
 
     async def find(self, entity_id: str) -> E | None:
         """The aggregate, or None."""
-        document = await self.collection.find_one({"_id": entity_id}, WITHOUT_EVENTS)
+        document = await self._find(entity_id)
         return self.to_entity(document) if document else None
 
     async def get(self, entity_id: str) -> E:
@@ -63,7 +79,7 @@ class Repository(Generic[E]):
             entries = [OutboxEntry.of(publish(entity)) for publish in publishers]
             document = self.to_document(entity)
             document[FIELD] = [entry.to_document() for entry in entries]
-            await self.collection.insert_one(document)
+            await self._insert(document)
         except BaseException:
             entity.version -= 1
             raise
@@ -93,9 +109,8 @@ class Repository(Generic[E]):
         """
         loaded_version, loaded_at = entity.version, entity.updated_at
         try:
-            unchanged, change, entries = self._next_version(entity, publishers)
-            result = await self.collection.update_one(unchanged, change)
-            if result.matched_count == 0:
+            swap = self._next_version(entity, publishers)
+            if not await self._compare_and_swap(swap):
                 if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
                     OUTBOX_FULL.labels(self.collection.name).inc()
                     raise UnavailableError(
@@ -105,35 +120,50 @@ class Repository(Generic[E]):
         except BaseException:
             entity.version, entity.updated_at = loaded_version, loaded_at
             raise
-        self.outbox.committed(entity.id, entries)
+        self.outbox.committed(entity.id, swap.entries)
+
+    async def _compare_and_swap(self, swap: "_Swap") -> bool:
+        """Whether the document was as it was loaded, and is now as it should be.
+
+        Together with others only in the background and with an event: which of several matched is asked for by their
+        events, and one that a sweep has published and removed meanwhile looks as if it had not been stored. Those who
+        handle events look again and find that all is done; a person must not be told that it failed.
+        """
+        if swap.entries and in_background():
+            return await self._swap(swap)
+        result = await self.collection.update_one(swap.unchanged, swap.change)
+        return result.matched_count > 0
+
+    async def _swap_each(self, swaps: Sequence["_Swap"]) -> list[bool | Exception]:
+        matched, errors = await write_each(self.collection, [UpdateOne(one.unchanged, one.change) for one in swaps])
+        stored = {one.id for one in swaps}
+        if matched < len(swaps):
+            # The answer holds only their number. An entry's id is nobody else's, so its presence tells which they are.
+            ours = {"_id": {"$in": list(stored)}, f"{FIELD}.id": {"$in": [one.entries[0].id for one in swaps]}}
+            found = self.collection.find(ours, {f"{FIELD}.id": 1})
+            entries = {entry["id"] async for document in found for entry in document[FIELD]}
+            return [error or one.entries[0].id in entries for one, error in zip(swaps, errors, strict=True)]
+        return [error or True for error in errors]
 
     async def save_all(self, entities: Sequence[E], publish: Publisher[E]) -> list[E]:
         """As `save`, for many in one round trip; returns those that were saved.
 
         What somebody else changed meanwhile is not among them, and has to be loaded again.
         """
-        entries: dict[str, OutboxEntry] = {}
-        operations: list[UpdateOne] = []
-        for entity in entities:
-            unchanged, change, (entries[entity.id],) = self._next_version(entity, [publish])
-            operations.append(UpdateOne(unchanged, change))
-        if not operations:
-            return []
-        result = await self.collection.bulk_write(operations, ordered=False)
-        saved = list(entities)
-        if result.matched_count < len(operations):
-            # The answer holds only their number. An entry's id is nobody else's, so its presence tells which they are.
-            ours = {"_id": {"$in": list(entries)}, f"{FIELD}.id": {"$in": [entry.id for entry in entries.values()]}}
-            stored = {document["_id"] async for document in self.collection.find(ours, {"_id": 1})}
-            saved = [entity for entity in entities if entity.id in stored]
-        for entity in saved:
-            self.outbox.committed(entity.id, [entries[entity.id]])
+        swaps = [self._next_version(entity, [publish]) for entity in entities]
+        outcomes = await self._swap_each(swaps) if swaps else []
+        saved = []
+        for entity, swap, outcome in zip(entities, swaps, outcomes, strict=True):
+            if outcome is True:
+                self.outbox.committed(entity.id, swap.entries)
+                saved.append(entity)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
         return saved
 
-    def _next_version(
-        self, entity: E, publishers: Sequence[Publisher[E]]
-    ) -> tuple[Document, Document, list[OutboxEntry]]:
-        """Raise the version; the condition under which the stored one is still what was loaded, and the update."""
+    def _next_version(self, entity: E, publishers: Sequence[Publisher[E]]) -> "_Swap":
+        """Raise the version; the write that stores it if the stored one is still what was loaded."""
         unchanged = _unchanged(entity)
         entity.version += 1
         entity.updated_at = utc_now()
@@ -141,7 +171,7 @@ class Repository(Generic[E]):
         document = self.to_document(entity)
         del document["_id"]
         pushed = {"$each": [entry.to_document() for entry in entries]}
-        return unchanged, {"$set": document, "$push": {FIELD: pushed}}, entries
+        return _Swap(entity.id, unchanged, {"$set": document, "$push": {FIELD: pushed}}, entries)
 
     async def update(self, entity_id: str, change: Callable[[E], Publisher[E] | None]) -> E:
         """Load, change, save; again from the start when the race was lost, a bounded number of times.

@@ -8,6 +8,7 @@ from .traces import (
     handling,
     quiet_unless_sampled,
     recording_provider,
+    story_is_recorded,
     trace_scope,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "handling",
     "quiet_unless_sampled",
     "recording_provider",
+    "story_is_recorded",
     "trace_scope",
 ]

@@ -1,0 +1,189 @@
+"""Operations that come at the same time go together, and each has its own outcome."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from ticketing_common.entity import new_id
+from ticketing_common.resilience import background
+from ticketing_common.storage import DuplicateKeyError
+from ticketing_common.storage.batches import Batcher, batched_find, batched_insert, batched_write
+from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
+
+
+class Gate:
+    """Does nothing until it is opened, and remembers what came together."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.batches: list[list[Any]] = []
+
+    async def __call__(self, items: Sequence[Any]) -> list[Any]:
+        self.batches.append(list(items))
+        await self.opened.wait()
+        return [item if item != "bad" else ValueError("bad") for item in items]
+
+
+async def settled() -> None:
+    """Until everything that can go on has gone on."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
+    batcher = Batcher(gate, at_once=1)
+    first = asyncio.create_task(batcher("first"))
+    await settled()
+    assert gate.batches == [["first"]]
+    others = [asyncio.create_task(batcher(n)) for n in range(5)]
+    await settled()
+    assert gate.batches == [["first"]], "they wait"
+    gate.opened.set()
+    assert await asyncio.gather(first, *others) == ["first", 0, 1, 2, 3, 4]
+    assert gate.batches == [["first"], [0, 1, 2, 3, 4]]
+
+
+async def test_no_command_is_larger_than_agreed(gate):
+    gate.opened.set()
+    batcher = Batcher(gate, at_once=1, most=2)
+    assert await asyncio.gather(*(batcher(n) for n in range(5))) == [0, 1, 2, 3, 4]
+    assert gate.batches == [[0, 1], [2, 3], [4]]
+
+
+async def test_each_has_its_own_error(gate):
+    gate.opened.set()
+    batcher = Batcher(gate)
+    good, bad = await asyncio.gather(batcher("good"), batcher("bad"), return_exceptions=True)
+    assert good == "good"
+    assert isinstance(bad, ValueError)
+
+
+async def test_nothing_is_done_for_who_has_left_the_line(gate):
+    batcher = Batcher(gate, at_once=1)
+    first, gone, stays = (asyncio.create_task(batcher(name)) for name in ("first", "gone", "stays"))
+    await settled()
+    assert gate.batches == [["first", "gone", "stays"]]
+    late = asyncio.create_task(batcher("late"))
+    later = asyncio.create_task(batcher("later"))
+    await settled()
+    late.cancel()
+    gone.cancel()
+    await settled()
+    gate.opened.set()
+    assert await asyncio.gather(first, stays, later) == ["first", "stays", "later"]
+    assert gate.batches[1:] == [["later"]]
+
+
+async def test_requests_and_the_background_do_not_stand_in_one_line(gate):
+    batcher = Batcher(gate, at_once=1)
+    request = asyncio.create_task(batcher("request"))
+    await settled()
+    with background():
+        event = asyncio.create_task(batcher("event"))
+    await settled()
+    assert gate.batches == [["request"], ["event"]]
+    gate.opened.set()
+    await asyncio.gather(request, event)
+
+
+async def test_who_is_recorded_goes_alone_and_in_its_own_trace():
+    spans = []
+
+    async def outcomes(items: Sequence[str]) -> list[str]:
+        spans.append((list(items), trace.get_current_span().get_span_context().trace_id))
+        return list(items)
+
+    batcher = Batcher(outcomes)
+    tracer = TracerProvider().get_tracer("test")
+
+    async def recorded(name: str) -> str:
+        with tracer.start_as_current_span(name) as span:
+            assert await batcher(name) == name
+            return f"{name} {span.get_span_context().trace_id}"
+
+    told = await asyncio.gather(recorded("one"), recorded("two"), batcher("three"), batcher("four"))
+    assert {f"{items[0]} {trace_id}" for items, trace_id in spans if len(items) == 1} == set(told[:2])
+    assert [items for items, trace_id in spans if trace_id == 0] == [["three", "four"]]
+
+
+async def test_an_outage_is_everybodys_and_the_next_goes_through():
+    answers: list[Any] = [AutoReconnect("away")]
+
+    async def outcomes(items: Sequence[str]) -> list[str]:
+        if answers:
+            raise answers.pop()
+        return list(items)
+
+    batcher = Batcher(outcomes)
+    assert [type(one) for one in await asyncio.gather(batcher("a"), batcher("b"), return_exceptions=True)] == [
+        AutoReconnect,
+        AutoReconnect,
+    ]
+    assert await batcher("c") == "c"
+
+
+async def test_when_the_loop_ends_nobody_is_left_waiting(gate):
+    batcher = Batcher(gate, at_once=1)
+    first, second = asyncio.create_task(batcher("first")), asyncio.create_task(batcher("second"))
+    await settled()
+    third = asyncio.create_task(batcher("third"))
+    await settled()
+    for task in batcher._requests._tasks:
+        task.cancel()
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(first, second, third, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 3
+    gate.opened.set()
+    assert await batcher("fourth") == "fourth"
+
+
+# --- over a real database -------------------------------------------------------------------------------------------
+
+
+async def test_of_many_inserts_each_knows_whether_it_was_the_duplicate(database):
+    insert = batched_insert(database["things"])
+    await insert({"_id": 0})
+    outcomes = await asyncio.gather(*(insert({"_id": n % 7}) for n in range(14)), return_exceptions=True)
+    refused = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, DuplicateKeyError)]
+    assert refused == [0, 7, 8, 9, 10, 11, 12, 13]
+    assert "_id" in outcomes[7].details["keyPattern"], "as the driver says it of one"
+    assert await database["things"].count_documents({}) == 7
+
+
+async def test_what_cannot_be_written_down_does_not_spoil_the_others(database):
+    insert = batched_insert(database["things"])
+    documents = [{"_id": n, "number": 2**70 if n == 3 else n} for n in range(6)]
+    outcomes = await asyncio.gather(*map(insert, documents), return_exceptions=True)
+    assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [3]
+    assert isinstance(outcomes[3], OverflowError)
+    assert await database["things"].count_documents({}) == 5
+
+
+async def test_many_are_found_by_their_ids_in_one_question(database):
+    ids = [new_id() for _ in range(150)]
+    await database["things"].insert_many([{"_id": one, "name": f"thing {one}", "secret": 1} for one in ids])
+    find = batched_find(database["things"], {"secret": 0})
+    found = await asyncio.gather(*map(find, [*ids, ids[0], new_id()]))
+    assert found == [{"_id": one, "name": f"thing {one}"} for one in [*ids, ids[0]]] + [None]
+
+
+async def test_of_many_updates_each_knows_whether_it_was_refused(database):
+    await database["things"].insert_many([{"_id": n, "version": 5} for n in range(3)])
+    write = batched_write(database["things"])
+    newer = [
+        UpdateOne({"_id": n, "version": {"$lt": version}}, {"$set": {"version": version}}, upsert=True)
+        for n, version in ((0, 4), (1, 6), (2, 5), (3, 1))
+    ]
+    outcomes = await asyncio.gather(*map(write, newer), return_exceptions=True)
+    assert [isinstance(outcome, DuplicateKeyError) for outcome in outcomes] == [True, False, True, False]
+    stored = await database["things"].find().sort("_id", 1).to_list(None)
+    assert [one["version"] for one in stored] == [5, 6, 5, 1]
