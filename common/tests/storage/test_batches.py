@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
 from ticketing_common.storage import DuplicateKeyError
-from ticketing_common.storage.batches import Batcher, batched_find, batched_insert, batched_write
+from ticketing_common.storage.batches import Batcher, batched_find, batched_insert, batched_lists, batched_write
 from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
 
 
@@ -174,6 +174,16 @@ async def test_many_are_found_by_their_ids_in_one_question(database):
     find = batched_find(database["things"], {"secret": 0})
     found = await asyncio.gather(*map(find, [*ids, ids[0], new_id()]))
     assert found == [{"_id": one, "name": f"thing {one}"} for one in [*ids, ids[0]]] + [None]
+
+
+async def test_many_lists_are_read_in_one_question_and_told_apart(database):
+    things = [{"_id": n, "owner": {"id": f"owner-{n % 3}"}, "gone": n == 0, "secret": 1} for n in range(9)]
+    await database["things"].insert_many(things)
+    lists = batched_lists(database["things"], "owner.id", {"gone": False}, {"secret": 0})
+    asked = ["owner-0", "owner-2", "nobody", "owner-0"]
+    found = await asyncio.gather(*map(lists, asked))
+    assert [sorted(one["_id"] for one in owned) for owned in found] == [[3, 6], [2, 5, 8], [], [3, 6]]
+    assert all("secret" not in one for owned in found for one in owned)
 
 
 async def test_of_many_updates_each_knows_whether_it_was_refused(database):

@@ -19,6 +19,7 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    batched_lists,
     ensure_indexes,
 )
 from ticketing_common.storage.repository import Publisher
@@ -53,6 +54,8 @@ class PaymentRepository(Repository[Payment]):
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Payment)
+        active = {"status": {"$in": [status.value for status in ACTIVE_STATUSES]}}
+        self._active = batched_lists(self.collection, "order_id", active, WITHOUT_EVENTS)
 
     async def get(self, entity_id: str) -> Payment:
         """The payment; raises `PaymentNotFoundError`."""
@@ -106,9 +109,8 @@ class PaymentRepository(Repository[Payment]):
 
     async def find_active(self, order_id: str) -> Payment | None:
         """The one payment of this order that is not over."""
-        statuses = [status.value for status in ACTIVE_STATUSES]
-        document = await self.collection.find_one({"order_id": order_id, "status": {"$in": statuses}}, WITHOUT_EVENTS)
-        return self.to_entity(document) if document else None
+        active = await self._active(order_id)
+        return self.to_entity(active[0]) if active else None
 
     async def list_to_check(self, now: datetime, *, limit: int) -> list[Payment]:
         """Payments that must be looked at, longest overdue first."""

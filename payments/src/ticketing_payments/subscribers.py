@@ -29,7 +29,7 @@ class OrderSubscriber:
 
 
 def subscriptions(service: PaymentService) -> list[Subscription]:
-    """Who handles what. Many at a time: a handler mostly waits for Stripe."""
+    """Who handles what."""
     subscriber = OrderSubscriber(service)
     return [
         Subscription(
@@ -39,6 +39,5 @@ def subscriptions(service: PaymentService) -> list[Subscription]:
                 OrderCompleted: subscriber.on_order_completed,
                 OrderCancelled: subscriber.on_order_cancelled,
             },
-            concurrency=64,
         )
     ]

@@ -18,6 +18,7 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    batched_lists,
 )
 from ticketing_common.web.pagination import CursorValue, Page, PageRequest
 
@@ -110,11 +111,11 @@ class OrderProjection(Projection[OrderData]):
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, OrderData)
+        self._active = batched_lists(collection, "ticket.id", {"status": {"$ne": OrderStatus.CANCELLED.value}})
 
     async def list_active(self, ticket_id: str) -> list[OrderData]:
         """The orders that hold or have bought this ticket, as far as is known; hardly ever more than one."""
-        active = self.collection.find({"ticket.id": ticket_id, "status": {"$ne": OrderStatus.CANCELLED.value}})
-        return [self.to_data(document) async for document in active]
+        return [self.to_data(document) for document in await self._active(ticket_id)]
 
 
 def _one_of(statuses: Sequence[TicketStatus]) -> Document | str:

@@ -16,7 +16,8 @@ Handler: TypeAlias = Callable[[Any], Awaitable[None]]
 class Subscription:
     """A durable consumer on one stream, shared by all replicas of the service.
 
-    `concurrency` events of different aggregates are handled side by side; those of one aggregate in their order.
+    `concurrency` events of different aggregates are handled side by side, and what they ask of the database travels
+    together; those of one aggregate are handled in their order.
     After `max_attempts` deliveries an event that still fails goes to the dead letters. `ack_wait_seconds` is how soon
     another replica, or this one's next life, gets the event when this one dies with it; a heartbeat prolongs it while
     work goes on.
@@ -24,7 +25,7 @@ class Subscription:
 
     stream: str
     handlers: Mapping[type[Event], Handler]
-    concurrency: int = 16
+    concurrency: int = 64
     max_attempts: int = 10
     ack_wait_seconds: float = 10.0
 

@@ -1,5 +1,6 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
+from .batches import batched_lists
 from .idempotency_keys import Claim, IdempotencyKeys, StoredAnswer
 from .lease import Lease
 from .mongo import (
@@ -43,6 +44,7 @@ __all__ = [
     "Projection",
     "Repository",
     "StoredAnswer",
+    "batched_lists",
     "connect",
     "disconnect",
     "ensure_indexes",

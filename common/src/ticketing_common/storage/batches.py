@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from functools import reduce
+from operator import getitem
 from typing import Final, Generic, TypeVar
 
 from ticketing_common.resilience import empty_context, in_background
@@ -16,7 +18,7 @@ from ticketing_common.telemetry import story_is_recorded
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, write_each
 
-__all__ = ["Batcher", "batched_find", "batched_insert", "batched_write"]
+__all__ = ["Batcher", "batched_find", "batched_insert", "batched_lists", "batched_write"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -136,6 +138,21 @@ def batched_find(collection: Collection, fields: Document | None = None) -> Batc
         cursor = collection.find({"_id": {"$in": wanted}}, fields).batch_size(len(wanted) + 1)
         documents = {document["_id"]: document for document in await cursor.to_list(None)}
         return [documents.get(one) for one in ids]
+
+    return Batcher(find)
+
+
+def batched_lists(
+    collection: Collection, field: str, condition: Document, fields: Document | None = None
+) -> Batcher[str, list[Document]]:
+    """`find` by the value of a field (dotted for one within another), under a condition that is the same for all."""
+    path = field.split(".")
+
+    async def find(values: Sequence[str]) -> list[list[Document]]:
+        wanted: dict[str, list[Document]] = {value: [] for value in values}
+        for document in await collection.find({field: {"$in": list(wanted)}} | condition, fields).to_list(None):
+            wanted[reduce(getitem, path, document)].append(document)  # type: ignore[index]  # a string at its end
+        return [wanted[value] for value in values]
 
     return Batcher(find)
 
