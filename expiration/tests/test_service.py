@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from secrets import token_hex
 
 import pytest
 
@@ -8,11 +9,12 @@ from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
 from ticketing_common.storage import Database
+from ticketing_common.telemetry import trace_scope
 from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration.domain import DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.service import ExpirationService
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.timers import ANSWER_SECONDS, QUEUE, Timers, connect
 
 MakeOrder = Callable[..., OrderData]
 
@@ -166,6 +168,36 @@ async def test_a_timer_that_comes_early_is_told_how_long_to_wait(
     assert remaining is not None
     assert timedelta(seconds=50) < remaining <= timedelta(seconds=60)
     assert (await deadlines.get(order.id)).status is DeadlineStatus.PENDING
+
+
+async def test_a_redis_that_hangs_does_not_hold_up_a_release(
+    service: ExpirationService, timers: Timers, make_order: MakeOrder, redis_server: RedisServer
+) -> None:
+    await service.follow_order(make_order(due_in=-1))
+    redis_server.pause()
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS / 2):
+            assert await service.release_due() == 1
+    finally:
+        redis_server.resume()
+
+
+async def test_every_deadline_goes_on_with_its_own_story(
+    service: ExpirationService, database: Database, make_order: MakeOrder
+) -> None:
+    """Though all are released in one go, in whoever's trace."""
+    stories = {}
+    for _ in range(3):
+        order, traceparent = make_order(due_in=-1), f"00-{token_hex(16)}-{token_hex(8)}-01"
+        with trace_scope(traceparent):
+            await service.follow_order(order)
+        stories[order.id] = traceparent
+
+    with trace_scope(None):
+        assert await service.release_due() == 3
+
+    documents = await database["deadlines"].find().to_list(None)
+    assert {document["_id"]: document["outbox"][0]["traceparent"] for document in documents} == stories
 
 
 async def test_a_timer_of_nobody_does_nothing(service: ExpirationService) -> None:

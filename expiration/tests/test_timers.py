@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -9,6 +9,8 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration import timers as room
 from ticketing_expiration.timers import QUEUE, Timers, connect
+
+Until = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -47,6 +49,27 @@ async def test_missing_timers_are_found(timers: Timers) -> None:
 
     assert await timers.without_timer([armed, missing]) == [missing]
     assert await timers.without_timer([]) == []
+
+
+async def test_a_timer_that_is_taken_away_never_goes_off_and_its_job_is_forgotten(
+    timers: Timers, redis_url: str, until: Until
+) -> None:
+    stays, *gone = (new_id() for _ in range(4))
+    for order_id in (stays, *gone):
+        await timers.arm(order_id, utc_now())
+
+    timers.take_away(gone)
+    timers.take_away([])
+
+    async with connect(redis_url) as redis:
+
+        async def taken() -> bool:
+            return await redis.zrange(QUEUE, 0, -1) == [stays.encode()]
+
+        await until(taken)
+        lives = [await redis.ttl(f"arq:job:{order_id}") for order_id in (stays, *gone)]
+    assert lives[0] > room.FORGET_SECONDS
+    assert all(0 < left <= room.FORGET_SECONDS for left in lives[1:])
 
 
 async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Timers, redis_server: RedisServer) -> None:

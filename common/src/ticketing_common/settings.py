@@ -50,7 +50,7 @@ class ServiceSettings(BaseSettings):
     )
 
     request_seconds: float = Field(default=30.0, gt=0, description="for a request; then it is given up (streams not)")
-    max_in_flight: int = Field(default=1_000, ge=0, description="requests at once, the next is refused; 0: no limit")
+    max_in_flight: int = Field(default=2_500, ge=0, description="requests at once, the next is refused; 0: no limit")
     max_loop_lag_seconds: float = Field(
         default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
     )

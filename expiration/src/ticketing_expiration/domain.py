@@ -31,9 +31,14 @@ TRANSITIONS: Final[dict[DeadlineStatus, frozenset[DeadlineStatus]]] = {
 
 @dataclass(kw_only=True)
 class Deadline(Entity):
-    """Until when one order may be paid; its id is the order's. Whether it has come, the database's clock says."""
+    """Until when one order may be paid; its id is the order's. Whether it has come, the database's clock says.
+
+    `traceparent` is of the request that placed the order: many deadlines are released in one go, and each goes on with
+    its own story.
+    """
 
     expires_at: datetime
+    traceparent: str | None = None
     status: DeadlineStatus = DeadlineStatus.PENDING
 
     def complete(self) -> bool:

@@ -9,6 +9,7 @@ __all__ = ["expiration_completed"]
 
 def expiration_completed(deadline: Deadline) -> ExpirationCompleted:
     """The deadline has passed; orders decides what that means."""
-    return ExpirationCompleted.of(
-        ExpirationData(id=deadline.id, version=deadline.version, order_id=deadline.id, expires_at=deadline.expires_at)
+    data = ExpirationData(
+        id=deadline.id, version=deadline.version, order_id=deadline.id, expires_at=deadline.expires_at
     )
+    return ExpirationCompleted.of(data, traceparent=deadline.traceparent)

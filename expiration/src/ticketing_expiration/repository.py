@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from ticketing_common.storage import ASCENDING, Document, DuplicateKeyError, Index, Outbox, Repository
+from ticketing_common.storage import ASCENDING, Batcher, Document, DuplicateKeyError, Index, Outbox, Repository
 
 from .domain import Deadline, DeadlineStatus
 
@@ -28,9 +28,12 @@ class DeadlineRepository(Repository[Deadline]):
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Deadline)
+        self._remaining: Batcher[str, timedelta | None] = Batcher(self._remaining_of_each)
 
     async def find_or_add(self, deadline: Deadline) -> Deadline:
         """What is stored for that order; `deadline` itself when nothing was."""
+        if deadline.status is not DeadlineStatus.PENDING and (stored := await self.find(deadline.id)):
+            return stored  # the usual end: it was there from the beginning, and a refused insert costs more
         try:
             await self.add(deadline)
         except DuplicateKeyError:
@@ -47,13 +50,17 @@ class DeadlineRepository(Repository[Deadline]):
 
     async def remaining(self, order_id: str) -> timedelta | None:
         """How long until this deadline, negative once it is due; None when it is not pending."""
+        return await self._remaining(order_id)
+
+    async def _remaining_of_each(self, order_ids: Sequence[str]) -> list[timedelta | None]:
         rows = await self.collection.aggregate(
             [
-                {"$match": {"_id": order_id, "status": DeadlineStatus.PENDING.value}},
+                {"$match": {"_id": {"$in": list(order_ids)}, "status": DeadlineStatus.PENDING.value}},
                 {"$project": {"milliseconds": {"$subtract": ["$expires_at", "$$NOW"]}}},
             ]
-        ).to_list(1)
-        return timedelta(milliseconds=rows[0]["milliseconds"]) if rows else None
+        ).to_list(None)
+        found = {row["_id"]: timedelta(milliseconds=row["milliseconds"]) for row in rows}
+        return [found.get(order_id) for order_id in order_ids]
 
     async def walk(self) -> AsyncIterator[Deadline]:
         """For a resync: only what has passed has been told of."""

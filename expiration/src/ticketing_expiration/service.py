@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from ticketing_common.events import OrderData, OrderStatus
-from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry import current_traceparent, get_logger
 
 from .domain import Deadline, DeadlineStatus
 from .publishers import expiration_completed
@@ -38,6 +38,7 @@ class ExpirationService:
                 id=order.id,
                 expires_at=order.expires_at,
                 status=DeadlineStatus.PENDING if open_ else DeadlineStatus.OFF,
+                traceparent=current_traceparent(),
             )
         )
         if not open_ and deadline.switch_off():
@@ -92,4 +93,7 @@ class ExpirationService:
         """How many were: not those that changed since they were read, by another worker or since the order was paid."""
         for deadline in due:
             deadline.complete()
-        return len(await self._deadlines.save_all(due, expiration_completed))
+        completed = await self._deadlines.save_all(due, expiration_completed)
+        # Their own timers have nothing left to do, and where many are due together each costs as much as a release.
+        self._timers.take_away([deadline.id for deadline in completed])
+        return len(completed)

@@ -1,5 +1,6 @@
 """Wake-up calls at an order's deadline: arq jobs on Redis. Losing any of them costs a moment, never a release."""
 
+import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -7,9 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
+from ticketing_common.resilience import end
 from ticketing_common.telemetry import current_traceparent, get_logger
 
 __all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]
@@ -22,6 +25,8 @@ CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 3.0
 """A Redis that hangs must not hang us."""
 PAUSE_SECONDS: Final = 2.0
+FORGET_SECONDS: Final = 60
+"""For the job of a timer that was taken away; not at once, as arq may be about to read it."""
 
 
 def to_json(job: dict[str, Any]) -> bytes:
@@ -49,6 +54,7 @@ class Timers:
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
         self._paused_until = 0.0
+        self._takers: set[asyncio.Task[None]] = set()
 
     async def arm(self, order_id: str, at: datetime) -> bool:
         """Wake a worker at that time, unless a timer of this order is already set; False when Redis is away."""
@@ -73,8 +79,29 @@ class Timers:
             return []
         return [order_id for order_id, score in zip(order_ids, scores, strict=True) if score is None]
 
+    def take_away(self, order_ids: Sequence[str]) -> None:
+        """Unset those that have not gone off, soon: a Redis that hangs must not hold up whoever releases.
+
+        One that goes off all the same finds nothing to do.
+        """
+        if order_ids and time.monotonic() >= self._paused_until:
+            task = asyncio.create_task(self._take_away(order_ids))
+            self._takers.add(task)
+            task.add_done_callback(self._takers.discard)
+
+    async def _take_away(self, order_ids: Sequence[str]) -> None:
+        try:
+            async with self._redis.pipeline(transaction=True) as together:
+                together.zrem(QUEUE, *order_ids)
+                for order_id in order_ids:
+                    together.expire(job_key_prefix + order_id, FORGET_SECONDS)
+                await together.execute()
+        except (RedisError, OSError) as error:
+            self._pause(error)
+
     async def close(self) -> None:
         """Leave Redis."""
+        await end(*self._takers)
         await self._redis.aclose()
 
     def _pause(self, error: Exception) -> None:

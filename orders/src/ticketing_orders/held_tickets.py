@@ -19,7 +19,7 @@ __all__ = ["HeldTickets"]
 
 FRESH_SECONDS: Final = 1.0
 """How long what was seen is believed. Endings are heard of in some 20 ms; this is for when they are not."""
-TURN_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 3.0
 REMEMBERED: Final = 10_000
 """Tickets; some 3 MB."""
 

@@ -50,14 +50,18 @@ class Event(BaseModel):
         return f"{TYPE_PREFIX}{cls.NAME}.v{cls.SCHEMA_VERSION}"
 
     @classmethod
-    def of(cls, data: EventData, *, time: datetime | None = None) -> Self:
-        """Tell of `data` now; `source` is the stream's noun, as each noun has one owner."""
+    def of(cls, data: EventData, *, time: datetime | None = None, traceparent: str | None = None) -> Self:
+        """Tell of `data` now; `source` is the stream's noun, as each noun has one owner.
+
+        `traceparent` is for what continues another story than that of whoever tells it.
+        """
         noun = cls.NAME.partition(".")[0]
         fields: dict[str, Any] = {
             "source": f"/{noun}s",
             "type": cls.event_type(),
             "subject": data.id,
             "data": data,
+            "traceparent": traceparent,
         }
         return cls(**fields) if time is None else cls(**fields, time=time)
 
