@@ -10,9 +10,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
-from ticketing_common.storage import DuplicateKeyError
+from ticketing_common.storage import DuplicateKeyError, connect, disconnect
 from ticketing_common.storage.batches import Batcher, batched_find, batched_insert, batched_lists, batched_write
 from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
+from ticketing_common.telemetry import recording_provider
+from ticketing_common.testing.spans import recorded_spans
 
 
 class Gate:
@@ -113,6 +115,19 @@ async def test_who_is_recorded_goes_alone_and_in_its_own_trace():
     told = await asyncio.gather(recorded("one"), recorded("two"), batcher("three"), batcher("four"))
     assert {f"{items[0]} {trace_id}" for items, trace_id in spans if len(items) == 1} == set(told[:2])
     assert [items for items, trace_id in spans if trace_id == 0] == [["three", "four"]]
+
+
+async def test_commands_for_several_make_no_spans_of_their_own(mongo_url, database_name):
+    """They would be traces that nobody began."""
+    with recorded_spans() as spans:
+        client = connect(mongo_url, application="test")
+        find = batched_find(client[database_name]["things"])
+        assert await asyncio.gather(find("one"), find("two")) == [None, None]
+        assert not spans.all()
+        with recording_provider().get_tracer("test").start_as_current_span("asks"):
+            assert await find("three") is None
+        assert [span.name.rpartition(".")[2] for span in spans.all()] == ["find", "asks"]
+        await disconnect(client, seconds=5)
 
 
 async def test_an_outage_is_everybodys_and_the_next_goes_through():

@@ -14,7 +14,7 @@ from operator import getitem
 from typing import Final, Generic, TypeVar
 
 from ticketing_common.resilience import empty_context, in_background
-from ticketing_common.telemetry import story_is_recorded
+from ticketing_common.telemetry import quiet_unless_sampled, story_is_recorded
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, write_each
 
@@ -116,7 +116,8 @@ class _Line(Generic[A, R]):
                     if not future.done():
                         batch.append((item, future))
                 if batch:
-                    await self._settle(batch)
+                    with quiet_unless_sampled():  # they have no story, and whoever has one went alone
+                        await self._settle(batch)
         except BaseException:
             # The loop ends: nobody is left waiting for what never comes.
             for _, future in (*batch, *self._waiting):
