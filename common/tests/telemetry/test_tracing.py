@@ -3,12 +3,18 @@
 import json
 import subprocess
 import sys
+from secrets import token_hex
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import StatusCode
 
 from ticketing_common.telemetry import Sending, current_trace_id, handling
+from ticketing_common.telemetry.tracing import is_wanted, provider_with
 from ticketing_common.testing.spans import recorded_spans
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -83,3 +89,24 @@ def test_libraries_make_spans_only_in_a_story_that_is_sampled(flags: str, enable
     with recorded_spans(), handling("handle order.created", f"{PARENT[:-2]}{flags}", {}):
         assert is_instrumentation_enabled() is enabled
     assert is_instrumentation_enabled()
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.05, 0.5, 1.0])
+def test_what_the_sampler_wants_is_known_beforehand_and_comes_true(ratio: float) -> None:
+    provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
+    provider.sampler = ParentBasedTraceIdRatio(ratio)
+    wanted, requests = 0, 2_000
+    for _ in range(requests):
+        if is_wanted(provider, "GET", {}):
+            wanted += 1
+            assert provider.get_tracer("test").start_span("GET", context=Context()).is_recording()
+    assert abs(wanted / requests - ratio) <= 0.05
+    assert len({provider.id_generator.generate_trace_id() for _ in range(100)}) == 100, "an id is given once"
+
+
+@pytest.mark.parametrize(("flags", "wanted"), [("01", True), ("00", False)])
+def test_a_caller_who_has_decided_is_followed(flags: str, wanted: bool) -> None:
+    provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
+    provider.sampler = ParentBasedTraceIdRatio(0.5)
+    traceparent = f"00-{token_hex(16)}-{token_hex(8)}-{flags}".encode()
+    assert all(is_wanted(provider, "GET", {b"traceparent": traceparent}) is wanted for _ in range(20))

@@ -18,6 +18,7 @@ __all__ = [
     "current_trace_id",
     "current_traceparent",
     "handling",
+    "parent_of",
     "quiet_unless_sampled",
     "record_with",
     "recording_provider",
@@ -85,6 +86,12 @@ def trace_scope(traceparent: str | None) -> Iterator[None]:
         yield
     finally:
         context.detach(token)
+
+
+def parent_of(traceparent: str) -> tuple[context.Context, trace.SpanContext]:
+    """What a request says of the story it belongs to; not valid where it says nothing."""
+    extracted = _extracted(traceparent)
+    return extracted, trace.get_current_span(extracted).get_span_context()
 
 
 def _extracted(traceparent: str | None) -> context.Context:

@@ -4,6 +4,8 @@ How much is sampled is OpenTelemetry's own setting (`OTEL_TRACES_SAMPLER=parentb
 `OTEL_TRACES_SAMPLER_ARG=0.05`), and so are the details of the export (`OTEL_EXPORTER_OTLP_…`).
 """
 
+from collections.abc import Mapping
+from contextvars import ContextVar
 from importlib.metadata import entry_points
 from typing import Any, Final, Literal
 
@@ -12,16 +14,43 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
-from opentelemetry.trace import StatusCode
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import SpanKind, StatusCode
 
-from .traces import record_with
+from .traces import parent_of, record_with
 
-__all__ = ["TraceExporter", "provider_with", "start_tracing", "turn_off", "turn_on"]
+__all__ = ["TraceExporter", "is_wanted", "provider_with", "start_tracing", "turn_off", "turn_on"]
 
 TraceExporter = Literal["otlp", "console"]
 
 INSTRUMENTED: Final = frozenset({"pymongo", "redis", "httpx"})
 """Libraries whose own instrumentation is used where it is installed: with the service that uses the library."""
+
+
+_AGREED: Final[ContextVar[int]] = ContextVar("agreed_trace_id", default=0)
+
+
+class _AgreedIds(RandomIdGenerator):
+    """Gives a trace the id by which it was chosen."""
+
+    def generate_trace_id(self) -> int:
+        agreed = _AGREED.get()
+        _AGREED.set(0)
+        return agreed or super().generate_trace_id()
+
+
+def is_wanted(provider: TracerProvider, name: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the sampler wants a request's story, asked before its span is prepared: that costs 40 us (measured).
+
+    The story then begins with the id that was asked for, so the sampler says the same once more.
+    """
+    parent, sent = parent_of(headers.get(b"traceparent", b"").decode("latin-1"))
+    trace_id = sent.trace_id if sent.is_valid else provider.id_generator.generate_trace_id()
+    wanted = provider.sampler.should_sample(parent, trace_id, name, SpanKind.SERVER).decision is not Decision.DROP
+    if wanted and not sent.is_valid:
+        _AGREED.set(trace_id)
+    return wanted
 
 
 def start_tracing(*, service: str, exporter: TraceExporter) -> None:
@@ -36,7 +65,7 @@ def start_tracing(*, service: str, exporter: TraceExporter) -> None:
 
 def provider_with(processor: SpanProcessor, *, service: str) -> TracerProvider:
     """Names the service on every span and hands them on."""
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), id_generator=_AgreedIds())
     provider.add_span_processor(processor)
     return provider
 

@@ -4,11 +4,13 @@ import gc
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
+from starlette.types import Scope
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
@@ -27,6 +29,8 @@ from .load_shedding import LoadSheddingMiddleware, LoopLag
 from .request_scope import RequestScopeMiddleware
 
 __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
+
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Assemble = Callable[[FastAPI, Backbone], AbstractAsyncContextManager[None]]
 """Joins a service's parts when the event loop runs: repositories, use cases (into `app.state`), subscriptions."""
@@ -128,13 +132,20 @@ def configure_telemetry(settings: ServiceSettings) -> None:
 def _telemetry() -> TelemetryConfig:
     """The framework's own spans: one a request, none for probes; its metrics and logs are ours already."""
     provider = recording_provider()
+    left_out: Callable[[Scope], bool] | None = None
+    if provider is not None:
+        is_wanted = importlib.import_module("ticketing_common.telemetry.tracing").is_wanted
+
+        def left_out(scope: Scope) -> bool:
+            return scope["path"] in PROBES or not is_wanted(provider, scope["method"], dict(scope["headers"]))
+
     return {
         "tracing": provider is not None,
         "tracer_provider": provider,
         "operation_spans": False,
         "metrics": False,
         "logs": False,
-        "exclude": lambda scope: scope["path"] in {"/healthz", "/readyz", "/metrics"},
+        "exclude": left_out,
     }
 
 
