@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
@@ -6,7 +8,7 @@ from passlib.context import CryptContext
 from pydantic import SecretStr
 
 from ticketing_auth.errors import PasswordQueueFullError
-from ticketing_auth.passwords import PasswordHasher, Verdict
+from ticketing_auth.passwords import NICENESS, PasswordHasher, Verdict
 
 PASSWORD = SecretStr("correct horse battery")
 
@@ -58,6 +60,16 @@ async def test_the_event_loop_is_free_while_passwords_are_hashed(passwords):
         turns += 1
     assert turns > 100
     assert len(await hashing) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+async def test_only_the_threads_that_hash_give_way():
+    hasher = PasswordHasher(threads=1, queue=1)
+    try:
+        nice = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
+        assert nice == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+    finally:
+        hasher.close()
 
 
 async def test_who_finds_the_queue_full_is_told_at_once_and_the_others_are_served():

@@ -1,6 +1,8 @@
 """Argon2id in threads of its own: never on the event loop, never more at once than the machine bears."""
 
 import asyncio
+import os
+import sys
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,10 @@ MEMORY_KIB: Final = 19 * 1024
 ITERATIONS: Final = 2
 LANES: Final = 1
 """OWASP Password Storage Cheat Sheet, argon2id: 19 MiB, t=2, p=1; some 25 ms of one core."""
+
+
+NICENESS: Final = 10
+"""Of the hashing threads: a processor that the event loop wants is the event loop's, whoever signs in meanwhile."""
 
 
 class Verdict(NamedTuple):
@@ -45,7 +51,7 @@ class PasswordHasher:
             argon2__parallelism=LANES,
         )
         self._nobodys_hash: str = self._context.hash(token_urlsafe())
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords", initializer=_give_way)
         self._room = threads + queue
         self._inside = 0
 
@@ -76,6 +82,12 @@ class PasswordHasher:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         finally:
             self._inside -= 1
+
+
+def _give_way() -> None:
+    """Linux knows a niceness for each thread (nice(2)); elsewhere it would be the whole process's."""
+    if sys.platform == "linux":
+        os.nice(NICENESS)
 
 
 def _prepared(password: SecretStr) -> str:
