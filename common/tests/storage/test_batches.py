@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from motor.motor_asyncio import AsyncIOMotorClient
+from opentelemetry.trace import StatusCode
 
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
@@ -30,6 +30,10 @@ class Gate:
         return [item if item != "bad" else ValueError("bad") for item in items]
 
 
+def batcher_of(outcomes: Any, **limits: int) -> Batcher[Any, Any]:
+    return Batcher(outcomes, AsyncIOMotorClient(connect=False)["somewhere"]["things"], "do", **limits)
+
+
 async def settled() -> None:
     """Until everything that can go on has gone on."""
     for _ in range(5):
@@ -42,7 +46,7 @@ def gate() -> Gate:
 
 
 async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
-    batcher = Batcher(gate, at_once=1)
+    batcher = batcher_of(gate, at_once=1)
     first = asyncio.create_task(batcher("first"))
     await settled()
     assert gate.batches == [["first"]]
@@ -56,21 +60,21 @@ async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
 
 async def test_no_command_is_larger_than_agreed(gate):
     gate.opened.set()
-    batcher = Batcher(gate, at_once=1, most=2)
+    batcher = batcher_of(gate, at_once=1, most=2)
     assert await asyncio.gather(*(batcher(n) for n in range(5))) == [0, 1, 2, 3, 4]
     assert gate.batches == [[0, 1], [2, 3], [4]]
 
 
 async def test_each_has_its_own_error(gate):
     gate.opened.set()
-    batcher = Batcher(gate)
+    batcher = batcher_of(gate)
     good, bad = await asyncio.gather(batcher("good"), batcher("bad"), return_exceptions=True)
     assert good == "good"
     assert isinstance(bad, ValueError)
 
 
 async def test_nothing_is_done_for_who_has_left_the_line(gate):
-    batcher = Batcher(gate, at_once=1)
+    batcher = batcher_of(gate, at_once=1)
     first, gone, stays = (asyncio.create_task(batcher(name)) for name in ("first", "gone", "stays"))
     await settled()
     assert gate.batches == [["first", "gone", "stays"]]
@@ -86,7 +90,7 @@ async def test_nothing_is_done_for_who_has_left_the_line(gate):
 
 
 async def test_requests_and_the_background_do_not_stand_in_one_line(gate):
-    batcher = Batcher(gate, at_once=1)
+    batcher = batcher_of(gate, at_once=1)
     request = asyncio.create_task(batcher("request"))
     await settled()
     with background():
@@ -97,36 +101,29 @@ async def test_requests_and_the_background_do_not_stand_in_one_line(gate):
     await asyncio.gather(request, event)
 
 
-async def test_who_is_recorded_goes_alone_and_in_its_own_trace():
-    spans = []
-
-    async def outcomes(items: Sequence[str]) -> list[str]:
-        spans.append((list(items), trace.get_current_span().get_span_context().trace_id))
-        return list(items)
-
-    batcher = Batcher(outcomes)
-    tracer = TracerProvider().get_tracer("test")
-
-    async def recorded(name: str) -> str:
-        with tracer.start_as_current_span(name) as span:
-            assert await batcher(name) == name
-            return f"{name} {span.get_span_context().trace_id}"
-
-    told = await asyncio.gather(recorded("one"), recorded("two"), batcher("three"), batcher("four"))
-    assert {f"{items[0]} {trace_id}" for items, trace_id in spans if len(items) == 1} == set(told[:2])
-    assert [items for items, trace_id in spans if trace_id == 0] == [["three", "four"]]
-
-
-async def test_commands_for_several_make_no_spans_of_their_own(mongo_url, database_name):
-    """They would be traces that nobody began."""
+async def test_each_recorded_story_has_a_span_and_the_command_for_several_has_none(mongo_url, database_name):
+    """A command's own span would be a trace that nobody began."""
     with recorded_spans() as spans:
         client = connect(mongo_url, application="test")
-        find = batched_find(client[database_name]["things"])
-        assert await asyncio.gather(find("one"), find("two")) == [None, None]
-        assert not spans.all()
-        with recording_provider().get_tracer("test").start_as_current_span("asks"):
-            assert await find("three") is None
-        assert [span.name.rpartition(".")[2] for span in spans.all()] == ["find", "asks"]
+        insert = batched_insert(client[database_name]["things"])
+        tracer = recording_provider().get_tracer("test")
+
+        async def recorded(number: int) -> str:
+            with tracer.start_as_current_span("asks") as span:
+                await insert({"_id": number})
+                return f"{span.get_span_context().trace_id:032x}"
+
+        *traces, _ = await asyncio.gather(recorded(1), recorded(2), insert({"_id": 3}))
+        for trace_id in traces:
+            inserted, asks = spans.of(trace_id)
+            assert (inserted.name, inserted.parent.span_id) == (f"{database_name}.insert", asks.context.span_id)
+            assert inserted.attributes["db.collection.name"] == "things"
+        assert len(spans.all()) == 4
+
+        with pytest.raises(DuplicateKeyError):
+            await recorded(1)
+        refused, _ = spans.all()[4:]
+        assert (refused.status.status_code, refused.status.description) == (StatusCode.ERROR, "DuplicateKeyError")
         await disconnect(client, seconds=5)
 
 
@@ -138,7 +135,7 @@ async def test_an_outage_is_everybodys_and_the_next_goes_through():
             raise answers.pop()
         return list(items)
 
-    batcher = Batcher(outcomes)
+    batcher = batcher_of(outcomes)
     assert [type(one) for one in await asyncio.gather(batcher("a"), batcher("b"), return_exceptions=True)] == [
         AutoReconnect,
         AutoReconnect,
@@ -147,7 +144,7 @@ async def test_an_outage_is_everybodys_and_the_next_goes_through():
 
 
 async def test_when_the_loop_ends_nobody_is_left_waiting(gate):
-    batcher = Batcher(gate, at_once=1)
+    batcher = batcher_of(gate, at_once=1)
     first, second = asyncio.create_task(batcher("first")), asyncio.create_task(batcher("second"))
     await settled()
     third = asyncio.create_task(batcher("third"))

@@ -28,7 +28,7 @@ class DeadlineRepository(Repository[Deadline]):
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Deadline)
-        self._remaining: Batcher[str, timedelta | None] = Batcher(self._remaining_of_each)
+        self._remaining: Batcher[str, timedelta | None] = Batcher(self._remaining_of_each, self.collection, "aggregate")
 
     async def find_or_add(self, deadline: Deadline) -> Deadline:
         """What is stored for that order; `deadline` itself when nothing was."""

@@ -14,7 +14,7 @@ from operator import getitem
 from typing import Final, Generic, TypeVar
 
 from ticketing_common.resilience import empty_context, in_background
-from ticketing_common.telemetry import quiet_unless_sampled, story_is_recorded
+from ticketing_common.telemetry import asking, quiet_unless_sampled
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, write_each
 
@@ -37,11 +37,26 @@ class Batcher(Generic[A, R]):
 
     Requests and the background stand in lines of their own, as everywhere. Whoever is cancelled while waiting in line
     leaves it, and nothing is done for him; later, the database does it and nobody hears of it, as with any operation.
-    A call whose trace is recorded goes alone, so that the trace shows its command and nobody else's.
     """
 
-    def __init__(self, outcomes: Outcomes[A, R], *, at_once: int = AT_ONCE, most: int = MOST) -> None:
+    def __init__(
+        self,
+        outcomes: Outcomes[A, R],
+        collection: Collection,
+        operation: str,
+        *,
+        at_once: int = AT_ONCE,
+        most: int = MOST,
+    ) -> None:
+        """`collection` and `operation` say in traces what is done."""
         self._outcomes = outcomes
+        self._span = f"{collection.database.name}.{operation}"
+        self._attributes = {
+            "db.system.name": "mongodb",
+            "db.namespace": collection.database.name,
+            "db.collection.name": collection.name,
+            "db.operation.name": operation,
+        }
         self._requests, self._background = (
             _Line(self._settle, at_once=at_once, most=most, context=empty_context(in_background=background))
             for background in (False, True)
@@ -50,13 +65,10 @@ class Batcher(Generic[A, R]):
     async def __call__(self, item: A) -> R:
         """The result for this one; raises its error."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        if story_is_recorded():
-            await self._settle([(item, future)])
-        elif in_background():
-            self._background.join(item, future)
-        else:
-            self._requests.join(item, future)
-        return await future
+        line = self._background if in_background() else self._requests
+        with asking(self._span, self._attributes):
+            line.join(item, future)
+            return await future
 
     async def _settle(self, batch: Sequence[tuple[A, "asyncio.Future[R]"]]) -> None:
         try:
@@ -116,7 +128,7 @@ class _Line(Generic[A, R]):
                     if not future.done():
                         batch.append((item, future))
                 if batch:
-                    with quiet_unless_sampled():  # they have no story, and whoever has one went alone
+                    with quiet_unless_sampled():  # in the stories of those who wait each has a span of its own
                         await self._settle(batch)
         except BaseException:
             # The loop ends: nobody is left waiting for what never comes.
@@ -140,7 +152,7 @@ def batched_find(collection: Collection, fields: Document | None = None) -> Batc
         documents = {document["_id"]: document for document in await cursor.to_list(None)}
         return [documents.get(one) for one in ids]
 
-    return Batcher(find)
+    return Batcher(find, collection, "find")
 
 
 def batched_lists(
@@ -155,7 +167,7 @@ def batched_lists(
             wanted[reduce(getitem, path, document)].append(document)  # type: ignore[index]  # a string at its end
         return [wanted[value] for value in values]
 
-    return Batcher(find)
+    return Batcher(find, collection, "find")
 
 
 def batched_insert(collection: Collection) -> Batcher[Document, None]:
@@ -164,7 +176,7 @@ def batched_insert(collection: Collection) -> Batcher[Document, None]:
     async def insert(documents: Sequence[Document]) -> list[Exception | None]:
         return await insert_each(collection, documents)
 
-    return Batcher(insert)
+    return Batcher(insert, collection, "insert")
 
 
 def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
@@ -174,4 +186,4 @@ def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
         _, errors = await write_each(collection, operations)
         return errors
 
-    return Batcher(write)
+    return Batcher(write, collection, "update")

@@ -51,7 +51,7 @@ class Repository(Generic[E]):
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
-        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each)
+        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, self.collection, "update")
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""

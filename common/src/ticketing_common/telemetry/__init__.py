@@ -3,17 +3,18 @@
 from .logs import configure_logging, get_logger
 from .traces import (
     Sending,
+    asking,
     current_trace_id,
     current_traceparent,
     handling,
     quiet_unless_sampled,
     recording_provider,
-    story_is_recorded,
     trace_scope,
 )
 
 __all__ = [
     "Sending",
+    "asking",
     "configure_logging",
     "current_trace_id",
     "current_traceparent",
@@ -21,6 +22,5 @@ __all__ = [
     "handling",
     "quiet_unless_sampled",
     "recording_provider",
-    "story_is_recorded",
     "trace_scope",
 ]
