@@ -90,7 +90,7 @@ async def _lateness(market: Market, orders: list[Order]) -> list[float]:
     query = {"_id": {"$in": ids}, "status": "cancelled", "reason": "expired"}
     collection, loop = market.collection("orders", "orders"), asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE_SECONDS
-    while await collection.count_documents(query) < len(ids):
+    while await collection.find_one({"_id": {"$in": ids}, "status": {"$ne": "cancelled"}}, {"_id": 1}):
         if loop.time() > deadline:
             raise UnsettledError("some holds were not over in time")
         await asyncio.sleep(LOOK_SECONDS)

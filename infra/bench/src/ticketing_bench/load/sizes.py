@@ -13,7 +13,7 @@ class Sizes:
     rounds: int = 3
     buyers: int = 2_000
     burst_tickets: tuple[int, ...] = (200, 20_000)
-    rates: tuple[float, ...] = (20, 30, 40, 50, 60, 80, 100)
+    rates: tuple[float, ...] = (20, 40, 60, 80, 100, 120, 150, 200)
     step_seconds: float = 20
     buys: int = 200
     buys_at_once: int = 16
