@@ -93,6 +93,8 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
     if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
     const forwardedFor = [req.headers["x-forwarded-for"] ?? req.socket.remoteAddress ?? ""].flat().join(", ");
     if (forwardedFor) headers.set("X-Forwarded-For", forwardedFor);
+    // So that the service does not go on working for us when we have given up (Envoy's word for it, which proxies know).
+    headers.set("X-Envoy-Expected-Rq-Timeout-Ms", String(timeout));
     propagation.inject(tracing.active(), headers, { set: (to, name, value) => to.set(name, value) });
     const signal = AbortSignal.timeout(timeout);
     try {

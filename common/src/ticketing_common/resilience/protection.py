@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from ticketing_common.telemetry.metrics import CALLS_REFUSED
 
 from .breaker import Breaker
 from .bulkhead import Bulkhead
+from .deadline import time_left
 from .refusals import NotAskedError
 from .retries import Retries
 
@@ -14,12 +17,16 @@ __all__ = ["NotAskedError", "Protection"]
 
 T = TypeVar("T")
 
+ANSWER_SECONDS: Final = 0.25
+"""Of a request's time, kept for telling its caller what became of the call."""
+
 
 @dataclass(frozen=True)
 class Protection:
     """Breakers are shared by all who ask the same side, bulkheads by those who may hinder one another.
 
-    `attempt_seconds` limits one attempt, `budget_seconds` the whole: attempts, waits and standing in line.
+    `attempt_seconds` limits one attempt, `budget_seconds` the whole: attempts, waits and standing in line. For a
+    request that has less time than that, its time is the budget.
     """
 
     breaker: Breaker
@@ -31,8 +38,9 @@ class Protection:
     async def call(self, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool]) -> T:
         """Do it under all of them; `again` says which errors are worth another attempt.
 
-        Raises `NotAskedError` when nothing was asked, TimeoutError when the answer did not come in time (what was asked
-        may have happened), and the action's own errors. A refusal to ask is not repeated here: it is there to be quick.
+        Raises `NotAskedError` when nothing was asked (an open circuit, no place, no time left), TimeoutError when the
+        answer did not come in time (what was asked may have happened), and the action's own errors. A refusal to ask is
+        not repeated here: it is there to be quick.
         """
 
         asked: BaseException | None = None
@@ -56,5 +64,15 @@ class Protection:
         def worth_repeating(error: BaseException) -> bool:
             return not refused and (isinstance(error, TimeoutError) or again(error))
 
-        async with asyncio.timeout(self.budget_seconds):
-            return await self.retries.run(self.breaker.name, attempt, again=worth_repeating)
+        budget = self._budget()
+        async with asyncio.timeout(budget):
+            return await self.retries.run(self.breaker.name, attempt, again=worth_repeating, seconds=budget)
+
+    def _budget(self) -> float:
+        left = time_left()
+        if left is None:
+            return self.budget_seconds
+        if left <= ANSWER_SECONDS:
+            CALLS_REFUSED.labels(self.breaker.name, "no_time_left").inc()
+            raise NotAskedError(f"{self.breaker.name}: the request's time is spent.", retry_after_seconds=1)
+        return min(self.budget_seconds, left - ANSWER_SECONDS)
