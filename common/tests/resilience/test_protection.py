@@ -114,6 +114,25 @@ async def test_an_attempt_and_the_whole_have_their_limits() -> None:
     assert tried == 1, "the budget was spent before the first attempt was"
 
 
+async def test_every_attempt_is_timed_by_its_end() -> None:
+    def so_far(outcome: str) -> float:
+        labels = {"call": "there", "outcome": outcome}
+        return REGISTRY.get_sample_value("call_duration_seconds_count", labels) or 0
+
+    before = {outcome: so_far(outcome) for outcome in ("answered", "failed", "cancelled")}
+    _, twice = failing(2)
+    await make().call(twice, again=passing)  # fails twice, then answers
+    _, refusing = failing(1, ValueError)
+    with pytest.raises(ValueError):
+        await make().call(refusing, again=passing)  # a refusal is an answer
+    hanging = asyncio.create_task(make().call(asyncio.Event().wait, again=passing))
+    await asyncio.sleep(0)
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    since = {outcome: so_far(outcome) - count for outcome, count in before.items()}
+    assert since == {"answered": 2, "failed": 2, "cancelled": 1}
+
+
 async def test_no_pause_is_begun_that_the_budget_does_not_reach_beyond() -> None:
     retries = Retries(attempts=3, first_wait_seconds=30, longest_wait_seconds=60)
     breaker = Breaker("there", failures=100, open_seconds=60, is_failure=passing)

@@ -8,7 +8,7 @@ from typing import Final
 from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker
 
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE
+from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE, begin
 
 from .refusals import NotAskedError
 
@@ -45,12 +45,18 @@ class Breaker:
         )
         self._probing = False
         self._told = STATE_CLOSED
+        self._is_failure = is_failure
         CIRCUIT_STATE.labels(name).set(0)
+        begin(CALLS_REFUSED, (name, "circuit_open"))
 
     @property
     def is_open(self) -> bool:
         """Whether calls are refused now."""
         return bool(self._circuit.opened)
+
+    def counts(self, error: BaseException) -> bool:
+        """Whether this says that the other side does not answer."""
+        return self._is_failure(error)
 
     @contextmanager
     def watching(self) -> Iterator[None]:

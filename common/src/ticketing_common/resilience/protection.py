@@ -1,11 +1,13 @@
 """The pieces put together, for calls to one other side from one compartment of ours."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ticketing_common.telemetry.metrics import CALLS_REFUSED
+from ticketing_common.telemetry.metrics import CALL_SECONDS, CALLS_REFUSED, CALLS_REPEATED, begin
 
 from .breaker import Breaker
 from .bulkhead import Bulkhead
@@ -35,6 +37,10 @@ class Protection:
     attempt_seconds: float
     budget_seconds: float
 
+    def __post_init__(self) -> None:
+        begin(CALLS_REPEATED, (self.breaker.name,))
+        begin(CALLS_REFUSED, (self.breaker.name, "no_time_left"))
+
     async def call(self, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool]) -> T:
         """Do it under all of them; `again` says which errors are worth another attempt.
 
@@ -50,8 +56,10 @@ class Protection:
             nonlocal asked, refused
             try:
                 with self.breaker.watching():
-                    async with self.bulkhead.place(), asyncio.timeout(self.attempt_seconds):
-                        return await action()
+                    async with self.bulkhead.place():
+                        with self._measured():
+                            async with asyncio.timeout(self.attempt_seconds):
+                                return await action()
             except NotAskedError:
                 refused = True
                 if asked is not None:
@@ -67,6 +75,20 @@ class Protection:
         budget = self._budget()
         async with asyncio.timeout(budget):
             return await self.retries.run(self.breaker.name, attempt, again=worth_repeating, seconds=budget)
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        begun, outcome = time.perf_counter(), "answered"
+        try:
+            yield
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        except BaseException as error:
+            outcome = "failed" if self.breaker.counts(error) else "answered"
+            raise
+        finally:
+            CALL_SECONDS.labels(self.breaker.name, outcome).observe(time.perf_counter() - begun)
 
     def _budget(self) -> float:
         left = time_left()

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.errors import DeadlineError, OverloadedError
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import STALE_ANSWERS
+from ticketing_common.telemetry.metrics import STALE_ANSWERS, begin
 
 from .changes import Changes
 from .responses import ends_answer
@@ -74,6 +74,7 @@ class LastAnswersMiddleware:
         self._changes = changes
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._away: _Absence | None = None
+        begin(STALE_ANSWERS, (service,))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import end
-from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED
+from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, begin
 
 from .responses import ends_answer, starts_stream
 
@@ -64,6 +64,7 @@ class LoadSheddingMiddleware:
         self._lag = lag
         self._in_flight = 0
         self._gauge = REQUESTS_IN_FLIGHT.labels(service)
+        begin(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
