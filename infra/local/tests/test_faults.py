@@ -200,15 +200,19 @@ def test_a_wiped_redis_loses_no_deadline(play: Play) -> None:
     eventually(lambda: play.status(order) == "cancelled", WINDOW_SECONDS + 30)
 
 
-def test_without_redis_holds_end_all_the_same(play: Play) -> None:
-    with play.fault("redis-down"):
+@pytest.mark.parametrize("fault", ["redis-down", "redis-paused"])
+def test_without_redis_holds_end_all_the_same(play: Play, fault: str) -> None:
+    with play.fault(fault):
         order = play.order()
         eventually(lambda: play.status(order) == "cancelled", WINDOW_SECONDS + 30)
 
 
-def test_without_nats_requests_are_answered_and_told_afterwards(play: Play) -> None:
-    with play.fault("nats-down"):
+@pytest.mark.parametrize("fault", ["nats-down", "nats-paused"])
+def test_without_nats_requests_are_answered_and_told_afterwards(play: Play, fault: str) -> None:
+    with play.fault(fault):
+        begun = time.monotonic()
         ticket = play.ticket()
+        assert time.monotonic() - begun < 1, "nobody waits for it"
         assert play.call("GET", "tickets", f"tickets/{ticket}", {}).status_code == 200
         assert play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket}).status_code == 404
     eventually(
