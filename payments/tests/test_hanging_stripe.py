@@ -4,6 +4,7 @@ import asyncio
 
 from ticketing_common.testing.apps import run_app
 from ticketing_payments.app import create_app
+from ticketing_payments.errors import StripeUnknownError
 
 PAYMENTS = "/api/payments"
 PLACES = 2
@@ -46,3 +47,25 @@ async def test_other_routes_answer_while_calls_hang_at_stripe(
     assert [answer.json() for answer in shown] == [payment] * 20
     assert health.status_code == 200
     assert [answer.status_code for answer in answers] == [201] * PLACES
+
+
+async def test_the_time_of_the_request_is_the_calls_too(make_settings, proxy, make_order, nats_url, bus, identity):
+    """Stripe would have 60 s, the request has 2: its caller hears what is known of the call, not that time is up."""
+    settings = make_settings(
+        nats_url=nats_url, stripe_api_base=proxy.url, stripe_timeout_seconds=60, request_seconds=2, reconcile_seconds=60
+    )
+    app = create_app(settings)
+    async with run_app(app) as client:
+        order = make_order()
+        await app.state.service.follow_order(order)
+        held = proxy.fail("held", "POST /v1/payment_intents$")
+        body = {"orderId": order.id, "paymentMethodId": "pm_card_visa"}
+        owner = identity.headers(user_id=order.user_id)
+
+        refused = await client.post(PAYMENTS, json=body, headers=owner)
+        held.release()
+        assert (refused.status_code, refused.json()["title"]) == (503, StripeUnknownError.title)
+        assert int(refused.headers["Retry-After"]) >= 1
+
+        paid = await client.post(PAYMENTS, json=body, headers=owner)
+    assert paid.status_code == 201, "the row was kept as it was"

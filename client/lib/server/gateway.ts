@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import * as http from "node:http";
 import * as https from "node:https";
+import { context, propagation } from "@opentelemetry/api";
 import type { Problem } from "@/lib/api/types";
 import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
 
@@ -111,6 +112,8 @@ function requestHeaders(incoming: IncomingMessage, upstream: URL): IncomingHttpH
   headers["x-forwarded-host"] ??= incoming.headers.host;
   headers["x-forwarded-proto"] ??= "http";
   headers.host = upstream.host;
+  // The request's own span is the parent of the service's. Where none is made, the caller's header passes as it is.
+  propagation.inject(context.active(), headers);
   return headers;
 }
 

@@ -1,4 +1,5 @@
 /** What every page's getServerSideProps shares: who is signed in, the API with the reader's cookie, errors made presentable. */
+import { context as tracing, propagation } from "@opentelemetry/api";
 import type { GetServerSideProps, GetServerSidePropsContext, GetServerSidePropsResult } from "next";
 import { type Api, createApi, type Transport } from "@/lib/api/client";
 import { ApiError, localError } from "@/lib/api/errors";
@@ -92,6 +93,9 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
     if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
     const forwardedFor = [req.headers["x-forwarded-for"] ?? req.socket.remoteAddress ?? ""].flat().join(", ");
     if (forwardedFor) headers.set("X-Forwarded-For", forwardedFor);
+    // So that the service does not go on working for us when we have given up (Envoy's word for it, which proxies know).
+    headers.set("X-Envoy-Expected-Rq-Timeout-Ms", String(timeout));
+    propagation.inject(tracing.active(), headers, { set: (to, name, value) => to.set(name, value) });
     const signal = AbortSignal.timeout(timeout);
     try {
       return await fetch(addressOf(path), { ...init, headers, signal });

@@ -49,6 +49,17 @@ async function shown(getProps: GetServerSideProps, cookie = ""): Promise<Shown> 
   return { status, ...result.mock.lastCall?.[0] };
 }
 
+it("tells the service how long it waits, so that nobody works for it any longer", async () => {
+  let told: unknown;
+  const service = await serve((incoming, answer) => {
+    told = incoming.headers["x-envoy-expected-rq-timeout-ms"];
+    answer.writeHead(200).end("[]");
+  });
+  vi.stubEnv("TICKETS_URL", service);
+  await shown(browse);
+  expect(told).toBe("300");
+});
+
 describe("a page whose service", () => {
   it.each([
     ["is down", async () => unusedAddress(), 502],

@@ -11,7 +11,7 @@ __all__ = ["EventServiceSettings", "NatsSettings", "ServiceSettings"]
 class NatsSettings(BaseSettings):
     """Where the event bus is and how durable its streams are."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     nats_url: SecretStr = Field(description="nats://[user:password@]host:port, several separated by commas")
     nats_replicas: Annotated[int, Field(ge=1, le=5)] = Field(default=1, description="copies of each stream: 1 or 3")
@@ -24,7 +24,7 @@ class ServiceSettings(BaseSettings):
     No secret has a default: a service without its configuration must not start.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     service_name: str
     environment: Literal["local", "development", "production"] = "production"

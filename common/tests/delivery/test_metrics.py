@@ -84,6 +84,44 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
     assert sample("relay_published_total", service=service, path="sweep") == 7
 
 
+async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
+    connection: NatsConnection,
+    database: Database,
+    nats_server: NatsServer,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay_room, "STATS_SECONDS", 0.1)
+    monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
+    service = f"test-{new_id()}"
+    relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
+    outbox = Outbox(database["parcels"], relay.announce)
+    parcels = Repository(outbox, Parcel)
+    relay.watch(outbox)
+    await parcels.ensure_indexes()
+    nats_server.pause()
+    try:
+        relay.start()
+        await parcels.add(Parcel(), told)
+
+        async def swept() -> bool:
+            return sample("outbox_oldest_seconds", service=service, collection="parcels") > 2.5
+
+        await until(swept, 10.0)
+        # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on.
+        since = sample("outbox_oldest_seconds", service=service, collection="parcels")
+
+        async def counted() -> bool:
+            return sample("outbox_oldest_seconds", service=service, collection="parcels") > since + 0.5
+
+        begun = asyncio.get_running_loop().time()
+        await until(counted, 10.0)
+        assert asyncio.get_running_loop().time() - begun < 2, "not only when the broker's time is up (5 s)"
+    finally:
+        nats_server.resume()
+        await relay.stop()
+
+
 async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_event(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
 ) -> None:

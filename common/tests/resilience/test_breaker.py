@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from contextlib import AbstractContextManager
 
 import pytest
 from prometheus_client import REGISTRY
@@ -85,6 +86,34 @@ def test_a_try_that_fails_opens_it_again() -> None:
     wait_until_half_open(breaker)
     fail(breaker)
     assert breaker.is_open
+
+
+def test_a_crowd_that_began_before_it_opened_keeps_it_open_no_longer() -> None:
+    breaker = make(failures=2, open_seconds=OPEN_SECONDS)
+    crowd = [breaker.watching() for _ in range(6)]
+    for call in crowd:
+        call.__enter__()
+
+    def ends(call: AbstractContextManager[None]) -> None:
+        with contextlib.suppress(OSError):
+            call.__exit__(OSError, OSError(), None)
+
+    ends(crowd.pop())
+    ends(crowd.pop())
+    assert breaker.is_open
+    opened = breaker._circuit._opened
+    ends(crowd.pop())
+    assert breaker._circuit._opened == opened, "the wait does not begin anew"
+    crowd.pop().__exit__(None, None, None)
+    assert breaker.is_open, "nor does a late answer send everybody there: that is for the one that tries"
+    wait_until_half_open(breaker)
+    succeed(breaker)
+    ends(crowd.pop())
+    ends(crowd.pop())
+    assert not breaker.is_open, "what hung before says nothing about now"
+    fail(breaker)
+    fail(breaker)
+    assert breaker.is_open, "and what fails now does"
 
 
 @pytest.mark.parametrize("neutral", ["cancelled", "no place"])

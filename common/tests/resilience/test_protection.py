@@ -1,17 +1,24 @@
 """Which piece goes inside which, and what of it the caller is told."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Awaitable, Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from ticketing_common.resilience import (
     Breaker,
     Bulkhead,
     BulkheadFullError,
     CircuitOpenError,
+    NotAskedError,
     Protection,
     Retries,
+    background,
+    time_left,
+    until,
 )
 
 pytestmark = pytest.mark.unit
@@ -105,3 +112,101 @@ async def test_an_attempt_and_the_whole_have_their_limits() -> None:
     with pytest.raises(TimeoutError):
         await make(budget_seconds=0.02).call(hang, again=passing)
     assert tried == 1, "the budget was spent before the first attempt was"
+
+
+async def test_every_attempt_is_timed_by_its_end() -> None:
+    def so_far(outcome: str) -> float:
+        labels = {"call": "there", "outcome": outcome}
+        return REGISTRY.get_sample_value("call_duration_seconds_count", labels) or 0
+
+    before = {outcome: so_far(outcome) for outcome in ("answered", "failed", "cancelled")}
+    _, twice = failing(2)
+    await make().call(twice, again=passing)  # fails twice, then answers
+    _, refusing = failing(1, ValueError)
+    with pytest.raises(ValueError):
+        await make().call(refusing, again=passing)  # a refusal is an answer
+    hanging = asyncio.create_task(make().call(asyncio.Event().wait, again=passing))
+    await asyncio.sleep(0)
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    since = {outcome: so_far(outcome) - count for outcome, count in before.items()}
+    assert since == {"answered": 2, "failed": 2, "cancelled": 1}
+
+
+async def test_no_pause_is_begun_that_the_budget_does_not_reach_beyond() -> None:
+    retries = Retries(attempts=3, first_wait_seconds=30, longest_wait_seconds=60)
+    breaker = Breaker("there", failures=100, open_seconds=60, is_failure=passing)
+    protection = Protection(
+        breaker, Bulkhead("here", places=1, wait_seconds=1), retries, attempt_seconds=5, budget_seconds=10
+    )
+    calls, call = failing(99)
+    async with asyncio.timeout(5):  # far less than the pause
+        with pytest.raises(AwayError):  # what came, and not that time ran out
+            await protection.call(call, again=passing)
+    assert len(calls) == 1
+
+
+async def test_the_time_of_a_request_is_the_budget_of_its_calls() -> None:
+    async with asyncio.timeout(0.5) as clock:
+        with until(clock), pytest.raises(TimeoutError):
+            await make().call(asyncio.Event().wait, again=passing)
+        assert not clock.expired(), "it ended before the request did, so that there is time to say so"
+        left = time_left()
+    assert left is None
+
+
+async def test_without_time_nothing_is_asked() -> None:
+    calls, call = failing(0)
+    async with asyncio.timeout(0.1) as clock:
+        with until(clock), pytest.raises(NotAskedError):
+            await make().call(call, again=passing)
+    assert calls == []
+
+
+async def test_work_in_the_background_has_its_own_time() -> None:
+    _, call = failing(0)
+    async with asyncio.timeout(0.1) as clock:
+        with until(clock), background():
+            assert time_left() is None
+            assert await make().call(call, again=passing) == "answer"
+
+
+async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> None:
+    protection = make(places=2)
+    entered, gate = 0, asyncio.Event()
+
+    async def call() -> None:
+        nonlocal entered
+        entered += 1
+        await gate.wait()
+
+    for turns in range(12):  # at every step on the way in
+        tasks = [asyncio.create_task(protection.call(call, again=passing)) for _ in range(5)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert REGISTRY.get_sample_value("calls_in_progress", {"call": "here"}) == 0
+    assert entered > 0
+    gate.set()
+    for _ in range(2):  # one after the other in each place
+        await asyncio.gather(*(protection.call(call, again=passing) for _ in range(2)))
+    assert not protection.breaker.is_open
+
+
+async def test_a_place_that_comes_free_as_the_wait_ends_is_not_lost() -> None:
+    bulkhead = Bulkhead("here", places=1, wait_seconds=0.001)
+    for _ in range(200):
+        async with bulkhead.place():
+            waiting = asyncio.create_task(enter(bulkhead))
+            await asyncio.sleep(random.uniform(0.0005, 0.0015))
+        with contextlib.suppress(BulkheadFullError):
+            await waiting
+    async with asyncio.timeout(5), bulkhead.place():
+        pass
+
+
+async def enter(bulkhead: Bulkhead) -> None:
+    async with bulkhead.place():
+        pass

@@ -1,15 +1,20 @@
 """When a list is answered from memory, and when it is asked for anew."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from ticketing_common.errors import OverloadedError
 from ticketing_common.web import last_answers
 from ticketing_common.web.changes import Changes
 from ticketing_common.web.last_answers import LastAnswersMiddleware
@@ -22,18 +27,27 @@ class Shop:
 
     def __init__(self) -> None:
         self.made = 0
+        self.asked = 0
+        self.away: Exception | None = None
         self.status = 200
         self.hearing = True
         self.gate = asyncio.Event()
         self.gate.set()
         self.changes = Changes()
         self.changes.heard_while(lambda: self.hearing)
+        self.routes = Starlette(routes=[Route("/list", self.listed), Route("/other", self.listed)])
         self.app = LastAnswersMiddleware(
-            Starlette(routes=[Route("/list", self.listed), Route("/other", self.listed)]),
+            self.ask,
             service="shop",
             path="/list",
             changes=self.changes,
         )
+
+    async def ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        if self.away is not None:
+            raise self.away
+        await self.routes(scope, receive, send)
 
     async def listed(self, request: Request) -> JSONResponse:
         self.made += 1
@@ -124,3 +138,57 @@ async def test_the_oldest_is_forgotten(client: httpx.AsyncClient, shop: Shop, mo
     for query in ("a", "b", "c", "c", "b", "a"):
         await client.get(f"/list?{query}")
     assert shop.made == 4
+
+
+async def stale(client: httpx.AsyncClient) -> bool:
+    answer = await client.get("/list")
+    assert answer.status_code == 200
+    return "Age" in answer.headers
+
+
+async def test_a_database_that_is_away_is_left_alone_for_a_while(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(last_answers, "LEFT_ALONE_SECONDS", 60.0)
+    await client.get("/list")
+    shop.away = ServerSelectionTimeoutError()
+    assert [await stale(client) for _ in range(20)] == [True] * 20
+    assert shop.asked == 2, "the first, and the one that found out"
+
+    monkeypatch.setattr(last_answers, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 100))
+    shop.gate.clear()
+    shop.away = None
+    finding_out = asyncio.create_task(stale(client))
+    while shop.asked < 3:  # noqa: ASYNC110 (one turn of the loop after the other)
+        await asyncio.sleep(0)
+    assert [await stale(client) for _ in range(20)] == [True] * 20, "one tries, the others do not wait for it"
+    assert shop.asked == 3
+    shop.gate.set()
+    assert not await finding_out
+    assert not await stale(client)
+
+
+async def test_a_change_that_is_heard_of_ends_the_wait(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(last_answers, "LEFT_ALONE_SECONDS", 60.0)
+    await client.get("/list")
+    shop.away = ServerSelectionTimeoutError()
+    assert await stale(client)
+    shop.away = None
+    assert await stale(client)
+    shop.changes.note()
+    assert not await stale(client)
+
+
+async def test_a_busy_service_is_not_a_database_that_is_away(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    await client.get("/list")
+    shop.away = OverloadedError()
+    assert await stale(client)
+    shop.away = None
+    assert not await stale(client)

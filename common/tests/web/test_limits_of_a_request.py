@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from ticketing_common.resilience import time_left
+from ticketing_common.settings import ServiceSettings
 from ticketing_common.web.deadline import DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
 from ticketing_common.web.load_shedding import LoadSheddingMiddleware, LoopLag
@@ -29,9 +31,11 @@ class Place:
         self.gate = asyncio.Event()
         self.cancelled: list[str] = []
         self.afterwards = asyncio.Event()
+        self.left_afterwards: asyncio.Queue[float | None] = asyncio.Queue()
         self.app = Starlette(
             routes=[
-                Route("/slow", self.slow),
+                Route("/slow", self.slow, methods=["GET", "POST"]),
+                Route("/left", self.left),
                 Route("/quick", self.quick),
                 Route("/stream", self.stream),
                 Route("/healthz", self.quick),
@@ -53,6 +57,12 @@ class Place:
             self.afterwards.set()
 
         return JSONResponse({}, background=go_on if "later" in request.query_params else None)  # type: ignore[arg-type]
+
+    async def left(self, request: Request) -> JSONResponse:
+        async def go_on() -> None:
+            self.left_afterwards.put_nowait(time_left())
+
+        return JSONResponse(time_left(), background=go_on)  # type: ignore[arg-type]
 
     async def stream(self, request: Request) -> StreamingResponse:
         async def events() -> AsyncIterator[bytes]:
@@ -114,6 +124,20 @@ async def test_a_loop_that_is_late_takes_no_more(place: Place) -> None:
         assert (await client.get("/quick")).status_code == 200
 
 
+async def test_one_long_pause_turns_nobody_away_and_two_do() -> None:
+    """A process that was frozen, or a machine that slept, is not overloaded when it goes on."""
+    lag = LoopLag("things")
+    async with lag.measured(), asyncio.timeout(60):
+        await asyncio.sleep(0)
+        time.sleep(5)  # noqa: ASYNC251 (the pause)
+        while not lag.seconds:  # noqa: ASYNC110 (until it has been measured)
+            await asyncio.sleep(0.01)
+        assert 0.5 < lag.seconds < ServiceSettings.model_fields["max_loop_lag_seconds"].default
+        time.sleep(5)  # noqa: ASYNC251
+        while lag.seconds < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_a_loop_that_is_held_up_is_noticed() -> None:
     lag = LoopLag("things")
     async with lag.measured(), asyncio.timeout(30):
@@ -158,6 +182,37 @@ async def test_a_request_whose_time_is_spent_is_cancelled(place: Place) -> None:
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers
     assert place.cancelled == ["slow"]
+
+
+async def test_who_waits_less_long_is_worked_for_no_longer(place: Place) -> None:
+    async with caller(DeadlineMiddleware(place.app, seconds=60)) as client:
+        answer = await client.get("/slow", headers={"X-Envoy-Expected-Rq-Timeout-Ms": "50"})
+    assert (answer.status_code, place.cancelled) == (503, ["slow"])
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"), [("GET", "90000"), ("GET", "soon"), ("GET", "-1"), ("GET", "9" * 5000), ("POST", "50")]
+)
+async def test_nobody_gets_more_time_by_asking_nor_cuts_a_change_short(place: Place, method: str, asked: str) -> None:
+    app = DeadlineMiddleware(place.app, seconds=0.3 if method == "GET" else 60)
+    async with caller(app) as client:
+        calling = asyncio.create_task(
+            client.request(method, "/slow", headers={"X-Envoy-Expected-Rq-Timeout-Ms": asked})
+        )
+        if method == "POST":
+            await place.entered.get()
+            await asyncio.sleep(0.1)  # twice what was asked for
+            place.gate.set()
+        assert (await calling).status_code == (200 if method == "POST" else 503)
+
+
+async def test_whoever_calls_others_knows_how_long_is_left(place: Place) -> None:
+    place.gate.set()
+    async with caller(DeadlineMiddleware(place.app, seconds=20)) as client:
+        left = (await client.get("/left")).json()
+        afterwards = await place.left_afterwards.get()
+    assert 19 < left <= 20
+    assert afterwards is None, "the answer is out: nobody waits"
 
 
 async def test_within_its_time_it_is_answered(place: Place) -> None:

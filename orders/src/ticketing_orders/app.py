@@ -8,8 +8,9 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from ticketing_common.delivery import Backbone
-from ticketing_common.events import Event, OrderEvent
+from ticketing_common.events import Event, OrderEvent, OrderReason
 from ticketing_common.events.subjects import ORDERS
+from ticketing_common.telemetry import metrics
 from ticketing_common.web import LiveFeed, create_service_app
 
 from .dependencies import HoldLimits
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The orders service; settings come from the environment unless given."""
     settings = settings or Settings()
     held = HeldTickets()
+    metrics.begin(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
     def hear(event: Event) -> None:
         assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)

@@ -32,6 +32,7 @@ from .errors import (
     PaymentMethodRefusedError,
     PaymentNotFoundError,
     PaymentNotPossibleError,
+    StripeAwayError,
     StripeKeySpentError,
     StripeUnknownError,
 )
@@ -149,6 +150,10 @@ class PaymentService:
             await self._payments.check_later(payment.id, payment.next_check(utc_now()))
             try:
                 await self.advance(payment.id, ask=True)
+            except StripeAwayError as refusal:
+                # It was not asked, so it need not wait longer: not than until somebody may be asked.
+                at = utc_now() + timedelta(seconds=refusal.retry_after_seconds)
+                await self._payments.check_later(payment.id, at)
             except TicketingError as error:
                 log.warning("payment still unsettled", payment_id=payment.id, error=repr(error))
 

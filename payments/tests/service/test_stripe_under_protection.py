@@ -2,9 +2,11 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
+from ticketing_common.entity import utc_now
 from ticketing_common.events import PaymentStatus
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.service import PaymentService
@@ -78,6 +80,20 @@ async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, pr
         proxy.heal()
         await settled([story], PaymentStatus.AUTHORIZED)
         assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["requires_capture"]
+
+
+async def test_a_payment_that_was_not_asked_about_is_not_put_off_for_it(with_limits, proxy):
+    """It would be looked at after as long as it has lasted already: for an old one a minute after Stripe is back."""
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=5) as (story,):
+        proxy.fail("away", CREATE, times=3)
+        with pytest.raises(StripeUnknownError):
+            await story.pay()
+        (payment,) = await story.payments()
+        long_ago = {"$set": {"created_at": utc_now() - timedelta(minutes=5)}}
+        await story.stores.payments.collection.update_one({"_id": payment.id}, long_ago)
+        await story.due()  # the circuit is open
+        (payment,) = await story.payments()
+        assert payment.check_at - utc_now() <= timedelta(seconds=5)
 
 
 async def at_stripe(bank, story) -> list[str]:

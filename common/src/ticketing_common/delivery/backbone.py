@@ -24,7 +24,7 @@ from ticketing_common.storage import (
     disconnect,
 )
 from ticketing_common.storage.repository import Publisher as RepositoryPublisher
-from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry import get_logger, metrics
 
 from .consumer import Consumer
 from .dead_letters import DeadLetters
@@ -86,6 +86,7 @@ class Backbone:
 
     def outbox(self, name: str, *listeners: Callable[[Commit], None]) -> Outbox:
         """A collection whose documents carry events; the relay takes them from there, `listeners` hear of commits."""
+        metrics.begin(metrics.OUTBOX_FULL, (name,))
         if self._relay is None:
             return Outbox(self.database[name], *listeners)
         outbox = Outbox(self.database[name], self._relay.announce, *listeners)
@@ -100,6 +101,8 @@ class Backbone:
         """Consume these from `start()` on."""
         bus = self.bus
         dead_letters = DeadLetters(Publisher(bus))
+        service = self.settings.service_name
+        metrics.begin(metrics.DEAD_LETTERS, *((one.durable(service),) for one in subscriptions))
         self._consumers.extend(
             Consumer(
                 bus, subscription, dead_letters, service=self.settings.service_name, replicas=self._nats.nats_replicas

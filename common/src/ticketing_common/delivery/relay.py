@@ -68,7 +68,10 @@ class Relay:
         """Begin to relay; call once the connection has been made."""
         self._born = asyncio.get_running_loop().time()
         self._nudges_may_go.set()
-        self._loops = [asyncio.create_task(self._follow_nudges()), asyncio.create_task(self._sweep_regularly())]
+        self._loops = [
+            asyncio.create_task(one)
+            for one in (self._follow_nudges(), self._sweep_regularly(), self._measure_regularly())
+        ]
 
     async def stop(self, seconds: float = 1.0) -> None:
         """Publish what was announced, then end; what does not make it is found by the next sweep."""
@@ -77,8 +80,8 @@ class Relay:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         if self._loops:
-            follow, sweep = self._loops
-            await end(sweep)
+            follow, *others = self._loops
+            await end(*others)
             await asyncio.wait([follow], timeout=seconds)
             await end(follow)
         if self._settling:
@@ -142,17 +145,10 @@ class Relay:
         return complete
 
     async def _sweep_regularly(self) -> None:
-        stats_due = 0.0
-        loop = asyncio.get_running_loop()
         while not self._stopping:
             try:
                 if self._connection.connected:
                     await self._sweep()
-                if loop.time() >= stats_due:
-                    begun = loop.time()
-                    await self._measure()
-                    # Counting a long backlog takes a while: never more than a twentieth of the time goes into it.
-                    stats_due = begun + max(STATS_SECONDS, 20 * (loop.time() - begun))
             except DatabaseUnavailableError as error:
                 log.warning("sweep put off, the database is away", error=repr(error))
             except Exception:
@@ -218,6 +214,20 @@ class Relay:
         if settling is not None:
             await settling
         return False
+
+    async def _measure_regularly(self) -> None:
+        """Beside the sweep: one that catches up, or waits for a broker that hangs, takes a while to come round."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            begun = loop.time()
+            try:
+                await self._measure()
+            except DatabaseUnavailableError as error:
+                log.debug("outboxes not counted, the database is away", error=repr(error))
+            except Exception:
+                log.exception("outboxes not counted")
+            # Counting a long backlog takes a while: never more than a twentieth of the time goes into it.
+            await asyncio.sleep(max(STATS_SECONDS, 20 * (loop.time() - begun)))
 
     async def _measure(self) -> None:
         for outbox in self._outboxes:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED
+from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED, begin
 
 from .refusals import NotAskedError
 
@@ -22,6 +22,7 @@ class Bulkhead:
         self.name = name
         self._places = asyncio.Semaphore(places)
         self._wait_seconds = wait_seconds
+        begin(CALLS_REFUSED, (name, "bulkhead_full"))
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:

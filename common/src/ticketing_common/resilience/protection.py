@@ -1,12 +1,17 @@
 """The pieces put together, for calls to one other side from one compartment of ours."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from ticketing_common.telemetry.metrics import CALL_SECONDS, CALLS_REFUSED, CALLS_REPEATED, begin
 
 from .breaker import Breaker
 from .bulkhead import Bulkhead
+from .deadline import time_left
 from .refusals import NotAskedError
 from .retries import Retries
 
@@ -14,12 +19,16 @@ __all__ = ["NotAskedError", "Protection"]
 
 T = TypeVar("T")
 
+ANSWER_SECONDS: Final = 0.25
+"""Of a request's time, kept for telling its caller what became of the call."""
+
 
 @dataclass(frozen=True)
 class Protection:
     """Breakers are shared by all who ask the same side, bulkheads by those who may hinder one another.
 
-    `attempt_seconds` limits one attempt, `budget_seconds` the whole: attempts, waits and standing in line.
+    `attempt_seconds` limits one attempt, `budget_seconds` the whole: attempts, waits and standing in line. For a
+    request that has less time than that, its time is the budget.
     """
 
     breaker: Breaker
@@ -28,11 +37,16 @@ class Protection:
     attempt_seconds: float
     budget_seconds: float
 
+    def __post_init__(self) -> None:
+        begin(CALLS_REPEATED, (self.breaker.name,))
+        begin(CALLS_REFUSED, (self.breaker.name, "no_time_left"))
+
     async def call(self, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool]) -> T:
         """Do it under all of them; `again` says which errors are worth another attempt.
 
-        Raises `NotAskedError` when nothing was asked, TimeoutError when the answer did not come in time (what was asked
-        may have happened), and the action's own errors. A refusal to ask is not repeated here: it is there to be quick.
+        Raises `NotAskedError` when nothing was asked (an open circuit, no place, no time left), TimeoutError when the
+        answer did not come in time (what was asked may have happened), and the action's own errors. A refusal to ask is
+        not repeated here: it is there to be quick.
         """
 
         asked: BaseException | None = None
@@ -42,8 +56,10 @@ class Protection:
             nonlocal asked, refused
             try:
                 with self.breaker.watching():
-                    async with self.bulkhead.place(), asyncio.timeout(self.attempt_seconds):
-                        return await action()
+                    async with self.bulkhead.place():
+                        with self._measured():
+                            async with asyncio.timeout(self.attempt_seconds):
+                                return await action()
             except NotAskedError:
                 refused = True
                 if asked is not None:
@@ -56,5 +72,29 @@ class Protection:
         def worth_repeating(error: BaseException) -> bool:
             return not refused and (isinstance(error, TimeoutError) or again(error))
 
-        async with asyncio.timeout(self.budget_seconds):
-            return await self.retries.run(self.breaker.name, attempt, again=worth_repeating)
+        budget = self._budget()
+        async with asyncio.timeout(budget):
+            return await self.retries.run(self.breaker.name, attempt, again=worth_repeating, seconds=budget)
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        begun, outcome = time.perf_counter(), "answered"
+        try:
+            yield
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        except BaseException as error:
+            outcome = "failed" if self.breaker.counts(error) else "answered"
+            raise
+        finally:
+            CALL_SECONDS.labels(self.breaker.name, outcome).observe(time.perf_counter() - begun)
+
+    def _budget(self) -> float:
+        left = time_left()
+        if left is None:
+            return self.budget_seconds
+        if left <= ANSWER_SECONDS:
+            CALLS_REFUSED.labels(self.breaker.name, "no_time_left").inc()
+            raise NotAskedError(f"{self.breaker.name}: the request's time is spent.", retry_after_seconds=1)
+        return min(self.budget_seconds, left - ANSWER_SECONDS)

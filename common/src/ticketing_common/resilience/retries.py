@@ -4,7 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
 
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import CALLS_REPEATED
@@ -28,9 +35,13 @@ class Retries:
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 2.0
 
-    async def run(self, name: str, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool]) -> T:
+    async def run(
+        self, name: str, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool], seconds: float
+    ) -> T:
         """Do it until it succeeds or `again` says no to its error; the last error is raised as it is.
 
+        It is raised at once when the next attempt could not begin within `seconds` of the first: nobody is made to
+        wait for a pause with nothing behind it.
         The action must bear being done twice. Of an error only its kind is logged: its text may quote what was sent.
         """
 
@@ -40,7 +51,7 @@ class Retries:
             log.info("call is repeated", call=name, attempt=state.attempt_number, after=type(error).__name__)
 
         return await AsyncRetrying(
-            stop=stop_after_attempt(self.attempts),
+            stop=stop_after_attempt(self.attempts) | stop_before_delay(seconds),
             wait=wait_exponential_jitter(
                 multiplier=self.first_wait_seconds, max=self.longest_wait_seconds, jitter=self.first_wait_seconds
             ),

@@ -63,6 +63,11 @@ def _slowest(share: float, *by: str) -> str:
     return f"histogram_quantile({share}, sum {_labels(http, *by, 'le')}({buckets}))"
 
 
+def _slowest_calls(share: float, *by: str) -> str:
+    calls = metrics.CALL_SECONDS
+    return f"histogram_quantile({share}, sum {_labels(calls, *by, 'le')}(rate({calls._name}_bucket[5m])))"
+
+
 PANELS: Final = (
     # Requests
     Panel("Requests per second", _requests("service", over="1m"), "reqps"),
@@ -78,6 +83,7 @@ PANELS: Final = (
     Panel("Consumed per second, by outcome", _rate(metrics.CONSUMED, "consumer", "outcome")),
     Panel("Dead letters", _increase(metrics.DEAD_LETTERS, "consumer")),
     # Protection
+    Panel("p99 of calls to others, by their end", _slowest_calls(0.99, "call", "outcome"), "s"),
     Panel("Circuits (1 is open)", _now(metrics.CIRCUIT_STATE, "max", "circuit")),
     Panel("Calls refused per second", _rate(metrics.CALLS_REFUSED, "call", "reason")),
     Panel("Calls repeated per second", _rate(metrics.CALLS_REPEATED, "call")),

@@ -3,6 +3,7 @@
 The header's meaning follows the IETF draft `draft-ietf-httpapi-idempotency-key-header` and Stripe's practice.
 """
 
+import asyncio
 import hashlib
 import re
 from typing import Annotated, Final, TypeAlias
@@ -25,6 +26,7 @@ _KEY: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
 _KEPT_HEADERS: Final = frozenset({"content-type", "location", "retry-after"})
 _NOT_KEPT: Final = frozenset({401, 408, 429})
 """Answers about the moment, not about the request."""
+GIVE_BACK_SECONDS: Final = 1.0
 
 
 class IdempotencyStateError(ConflictError):
@@ -98,15 +100,23 @@ class IdempotencyMiddleware:
             # A refusal is an answer too: rendered here, so that it is kept.
             await refusal(error)(scope, replay, record)
         except BaseException:
-            await keys.release(key)
+            await self._give_back(keys, key)
             raise
+
+    async def _give_back(self, keys: IdempotencyKeys, key: str) -> None:
+        """For the next try, if that is quickly done: the time of this request may be spent, and the database why."""
+        try:
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await keys.release(key)
+        except (TimeoutError, *DatabaseUnavailableError) as error:
+            log.warning("idempotency key not given back, it runs out by itself", error=repr(error))
 
     async def _keep(
         self, keys: IdempotencyKeys, key: str, status: int, headers: list[tuple[str, str]], body: bytes
     ) -> None:
         try:
             if status >= 500:
-                await keys.release(key)
+                await self._give_back(keys, key)
             elif status in _NOT_KEPT:
                 await keys.forget(key)
             else:

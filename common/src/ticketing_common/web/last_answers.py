@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.errors import DeadlineError, OverloadedError
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import STALE_ANSWERS
+from ticketing_common.telemetry.metrics import STALE_ANSWERS, begin
 
 from .changes import Changes
 from .responses import ends_answer
@@ -27,6 +27,10 @@ FRESH_SECONDS: Final = 1.0
 """We hear of another replica's change in some 20 ms. Should the news be late, nothing older is shown as new."""
 PATIENCE_SECONDS: Final = 2.0
 """So long is a new answer waited for when there is an old one: a database that hangs takes 10 s to say so."""
+PATIENCE_WHILE_AWAY_SECONDS: Final = 0.5
+LEFT_ALONE_SECONDS: Final = 1.0
+"""A database that was just found away is not asked for this long, and then by one request at a time: the others need
+not find out for themselves, and it has enough to do when it comes back."""
 STALE_HEADERS: Final = ((b"warning", b'110 - "Response is Stale"'), (b"cache-control", b"no-store"))
 KEPT_HEADERS: Final = frozenset({b"content-type", b"link"})
 
@@ -40,6 +44,18 @@ class _Answer:
     """What `Changes` said before it was asked for."""
     route: object
     """Which route had answered, for whoever measures by route."""
+
+
+@dataclass(slots=True)
+class _Absence:
+    """The database did not answer."""
+
+    mark: int | None
+    again_at: float
+
+    def leaves_alone(self, mark: int | None) -> bool:
+        """Whether to ask now makes no sense. A change that was heard of since shows that it is back."""
+        return self.mark == mark and time.monotonic() < self.again_at
 
 
 class LastAnswersMiddleware:
@@ -57,6 +73,8 @@ class LastAnswersMiddleware:
         self._path = path
         self._changes = changes
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._away: _Absence | None = None
+        begin(STALE_ANSWERS, (service,))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -71,6 +89,13 @@ class LastAnswersMiddleware:
             scope["route"] = known.route
             await _send(known, send)
             return
+        patience = PATIENCE_SECONDS if known else None
+        if known and self._away:
+            if self._away.leaves_alone(mark):
+                await self._repeat(known, "left alone", send)
+                return
+            self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)  # this one asks, for all the others
+            patience = PATIENCE_WHILE_AWAY_SECONDS
         asked_at = time.monotonic()
         started: Message | None = None
         body = bytearray()
@@ -80,6 +105,8 @@ class LastAnswersMiddleware:
             nonlocal started, sent
             if message["type"] == "http.response.start":
                 started = message
+                if message["status"] == 200:
+                    self._away = None
             else:
                 body.extend(message.get("body", b""))
                 if ends_answer(message) and started is not None and started["status"] == 200:
@@ -90,12 +117,14 @@ class LastAnswersMiddleware:
             await send(message)
 
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS if known else None) as clock:
+            async with asyncio.timeout(patience) as clock:
                 await self._app(scope, receive, remember)
         except (*DatabaseUnavailableError, DeadlineError, OverloadedError, TimeoutError) as error:
+            if not sent and not isinstance(error, OverloadedError):
+                self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)
             if sent or known is None:
                 raise
-            await self._repeat(known, error, send)
+            await self._repeat(known, type(error).__name__, send)
 
     def _keep(self, query: bytes, answer: _Answer) -> None:
         if len(answer.body) > MAX_BODY_BYTES:
@@ -105,10 +134,10 @@ class LastAnswersMiddleware:
         if len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
 
-    async def _repeat(self, known: _Answer, error: BaseException, send: Send) -> None:
+    async def _repeat(self, known: _Answer, reason: str, send: Send) -> None:
         age = int(time.monotonic() - known.at)
         STALE_ANSWERS.labels(self._service).inc()
-        log.warning("answered from memory", path=self._path, age_seconds=age, error=type(error).__name__)
+        log.warning("answered from memory", path=self._path, age_seconds=age, reason=reason)
         await _send(known, send, (b"age", str(age).encode()), *STALE_HEADERS)
 
 

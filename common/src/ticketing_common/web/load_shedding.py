@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import end
-from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED
+from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, begin
 
 from .responses import ends_answer, starts_stream
 
@@ -17,7 +17,10 @@ __all__ = ["LoadSheddingMiddleware", "LoopLag"]
 
 PROBE_SECONDS: Final = 0.1
 SMOOTHING: Final = 0.3
-"""The share of the newest measurement: one long pause is forgotten after a second, a lasting one is not."""
+"""The share of the newest measurement."""
+LONGEST_SECONDS: Final = 3.0
+"""No measurement counts for more: one pause, however long (a process that was frozen, a laptop that slept), is over
+when it is noticed, and turns nobody away; it takes two in a row to come to a second."""
 RETRY_AFTER_SECONDS: Final = 1
 NEVER_SHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Who asks how we are must hear it above all when we are busy."""
@@ -44,7 +47,8 @@ class LoopLag:
         while True:
             due = loop.time() + PROBE_SECONDS
             await asyncio.sleep(PROBE_SECONDS)
-            self.seconds += SMOOTHING * (max(0.0, loop.time() - due) - self.seconds)
+            late = min(max(0.0, loop.time() - due), LONGEST_SECONDS)
+            self.seconds += SMOOTHING * (late - self.seconds)
             self._gauge.set(self.seconds)
 
 
@@ -60,6 +64,7 @@ class LoadSheddingMiddleware:
         self._lag = lag
         self._in_flight = 0
         self._gauge = REQUESTS_IN_FLIGHT.labels(service)
+        begin(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""

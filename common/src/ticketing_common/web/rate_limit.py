@@ -1,18 +1,18 @@
 """Slower, please: a moving window per caller, kept in this replica's memory, and told in every answer."""
 
 import math
-import time
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import AfterValidator
 from starlette.types import Scope
 
 from ticketing_common.errors import TooManyRequestsError
+
+from .rate_windows import Windows
 
 __all__ = ["AddressDep", "RateLimit", "RateLimiter", "address", "rate_limit_headers"]
 
@@ -38,7 +38,8 @@ class RateLimiter:
     def __init__(self, limit: str, *, name: str) -> None:
         self._item: RateLimitItem | None = None if limit == "off" else parse(limit)
         self._name = name
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = Windows()
+        self._limiter = MovingWindowRateLimiter(self._windows)
 
     async def check(self, request: Request, *keys: str) -> None:
         """Count one use, and leave word of it for the answer, whatever that will be.
@@ -49,7 +50,7 @@ class RateLimiter:
             return
         allowed = await self._limiter.hit(self._item, self._name, *keys)
         stats = await self._limiter.get_window_stats(self._item, self._name, *keys)
-        wait = max(1, math.ceil(stats.reset_time - time.time()))
+        wait = max(1, math.ceil(stats.reset_time - self._windows.now()))
         self._tell(request, remaining=stats.remaining if allowed else 0, reset_seconds=wait)
         if not allowed:
             raise TooManyRequestsError(f"Try again in {wait} s.", retry_after_seconds=wait)

@@ -105,6 +105,16 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "requests are answered; tickets look free until it is back; outbox_pending grows and then drains",
         *_down("nats-server"),
     ),
+    "nats-paused": Fault(
+        "NATS hangs",
+        "requests are answered at once all the same; outbox_pending grows and then drains",
+        *_paused("nats-server"),
+    ),
+    "redis-paused": Fault(
+        "Redis hangs",
+        "nothing is seen: the worker's sweep ends holds, up to a second late",
+        *_paused("redis-server"),
+    ),
     "redis-down": Fault(
         "Redis is gone", "nothing is seen: the worker's sweep ends holds, up to a second late", *_down("redis-server")
     ),

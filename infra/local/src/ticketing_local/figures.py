@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-__all__ = ["Look", "ServiceFigures", "circuits", "figures_of", "highest", "total"]
+__all__ = ["Look", "ServiceFigures", "circuits", "figures_of", "highest", "total", "worst"]
 
 HTTP: Final = "http_request_duration_seconds"
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -55,6 +55,11 @@ def total(look: Look, name: str) -> float:
 def highest(look: Look, name: str) -> float:
     """Over all series; 0 when there is none."""
     return max((value for _, value in look.named(name)), default=0.0)
+
+
+def worst(look: Look, name: str, label: str) -> tuple[float, str]:
+    """The highest of all series, and which it is."""
+    return max(((value, labels[label]) for labels, value in look.named(name)), default=(0.0, ""))
 
 
 def circuits(look: Look) -> dict[str, float]:

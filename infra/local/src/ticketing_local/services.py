@@ -123,6 +123,7 @@ class ClientProcess(_HttpProcess):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, "NEXT_TELEMETRY_DISABLED": "1"},
             ) as process,
         ):
             try:

@@ -168,6 +168,7 @@ class Stack:
             "STRIPE_JS_URL": os.environ.get("STRIPE_JS_URL", f"{stripe_url}/js.stripe.com/v3/"),
         }
         environment = {
+            **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
             **addresses,
             **(stripe if "STRIPE_API_BASE" not in os.environ or "STRIPE_PUBLISHABLE_KEY" in os.environ else {}),
             "PORT": str(port),

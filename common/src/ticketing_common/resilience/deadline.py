@@ -1,0 +1,30 @@
+"""How long whoever waits for this will go on waiting: set where a request comes in, asked where a slow call begins."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from .compartments import in_background
+
+__all__ = ["time_left", "until"]
+
+_CLOCK: Final[ContextVar["asyncio.Timeout | None"]] = ContextVar("clock", default=None)
+
+
+def time_left() -> float | None:
+    """Seconds, 0 when they are spent; None where nobody waits: in the background, and after the answer is out."""
+    clock = _CLOCK.get()
+    due = None if clock is None or in_background() else clock.when()
+    return None if due is None else max(0.0, due - asyncio.get_running_loop().time())
+
+
+@contextmanager
+def until(clock: asyncio.Timeout) -> Iterator[None]:
+    """What is done inside has the time of this clock, also while it is set anew."""
+    token = _CLOCK.set(clock)
+    try:
+        yield
+    finally:
+        _CLOCK.reset(token)

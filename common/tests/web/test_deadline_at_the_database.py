@@ -1,0 +1,86 @@
+"""A request whose time is spent in the middle of a commit: answered in time, and whole or not at all afterwards."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ticketing_common.entity import utc_now
+from ticketing_common.storage import IdempotencyKeys
+from ticketing_common.testing.apps import Identity, run_app
+from ticketing_common.testing.servers import Mongod
+from ticketing_common.web import idempotency
+
+REQUEST_SECONDS = 1.0
+THING = {"title": "A thing", "price": 10}
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """A MongoDB of these tests' own: it will be frozen."""
+    server = Mongod(tmp_path_factory.mktemp("mongod"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.resume()
+        server.stop()
+
+
+@pytest.fixture
+def service_settings(service_settings: dict[str, object], mongod: Mongod) -> dict[str, object]:
+    return {**service_settings, "mongo_url": mongod.url, "request_seconds": REQUEST_SECONDS}
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with run_app(app) as client:
+        client.timeout = httpx.Timeout(60)
+        yield client
+
+
+async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_asked_again(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity, mongod: Mongod
+) -> None:
+    headers = {**identity.headers(), "Idempotency-Key": "one"}
+    app.state.gate = asyncio.Event()
+    hanging = asyncio.create_task(client.post("/api/things", json=THING, headers=headers))
+    await app.state.entered.get()  # its key is claimed
+    mongod.pause()
+    begun = time.monotonic()
+    app.state.gate.set()
+    try:
+        answer = await hanging
+    finally:
+        took = time.monotonic() - begun
+        mongod.resume()
+    assert (answer.status_code, answer.json()["title"]) == (503, "It took too long")
+    assert took < 4 * REQUEST_SECONDS, "not until the database's own limits (10 s) have passed"
+
+    # The write may have been taken in the meantime; whoever asks again gets the one thing.
+    async with asyncio.timeout(30):
+        again = await client.post("/api/things", json=THING, headers=headers)
+        while again.status_code == 409:  # its first try is still ending
+            await asyncio.sleep(0.1)
+            again = await client.post("/api/things", json=THING, headers=headers)
+    assert again.status_code == 201
+    things = await app.state.things.collection.find({}).to_list(None)
+    assert [thing["_id"] for thing in things] == [again.json()["id"]]
+
+
+async def test_a_key_that_cannot_be_given_back_runs_out(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_keys: object, _key: str) -> None:
+        await asyncio.Event().wait()
+
+    headers = {**identity.headers(), "Idempotency-Key": "two"}
+    monkeypatch.setattr(IdempotencyKeys, "release", hang)
+    monkeypatch.setattr(idempotency, "GIVE_BACK_SECONDS", 0.1)
+    failed = await client.post("/api/things", json={**THING, "title": "bug"}, headers=headers)
+    assert failed.status_code == 500, "what went wrong is told, and not that the time is spent"
+    kept = await app.state.idempotency_keys._collection.find_one({})
+    assert kept["abandoned_at"] > utc_now(), "until then it is taken for one that runs"

@@ -1,0 +1,108 @@
+"""A limit counts what was in its window, forgets the rest, and costs the same however many there are to count."""
+
+import time
+
+import pytest
+from limits import parse
+from limits.aio.strategies import MovingWindowRateLimiter
+from starlette.requests import Request
+
+from ticketing_common.errors import TooManyRequestsError
+from ticketing_common.web.rate_limit import RateLimiter
+from ticketing_common.web.rate_windows import Windows
+
+pytestmark = pytest.mark.unit
+
+ITEM = parse("3/minute")
+
+
+class Clock:
+    """Set by the test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 1_000.0
+        monkeypatch.setattr(Windows, "now", staticmethod(lambda: self.seconds))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+async def test_the_window_moves_with_each_hit(clock: Clock) -> None:
+    limiter = MovingWindowRateLimiter(Windows())
+    for _ in range(3):
+        assert await limiter.hit(ITEM, "ann")
+        clock.seconds += 10
+    assert not await limiter.hit(ITEM, "ann")
+    assert await limiter.hit(ITEM, "bob"), "everybody has a window of his own"
+    stats = await limiter.get_window_stats(ITEM, "ann")
+    assert (stats.remaining, stats.reset_time - clock.seconds) == (0, 30)
+    clock.seconds += 30
+    assert await limiter.hit(ITEM, "ann"), "the first of the three is a minute old"
+    assert not await limiter.hit(ITEM, "ann"), "and the other two are not"
+
+
+async def test_who_waits_as_long_as_he_was_told_is_let_in(clock: Clock) -> None:
+    limiter = RateLimiter("1/minute", name="try")
+    await limiter.check(Request({"type": "http"}), "ann")
+    clock.seconds += 0.1
+    refusals = 0
+    while True:
+        try:
+            await limiter.check(Request({"type": "http"}), "ann")
+        except TooManyRequestsError as refused:
+            refusals += 1
+            clock.seconds += refused.retry_after_seconds
+        else:
+            break
+    assert refusals == 1
+
+
+async def test_a_refusal_does_not_make_the_wait_longer(clock: Clock) -> None:
+    limiter = MovingWindowRateLimiter(Windows())
+    for _ in range(3):
+        await limiter.hit(ITEM, "ann")
+    for _ in range(59):
+        clock.seconds += 1
+        assert not await limiter.hit(ITEM, "ann")
+    clock.seconds += 1
+    assert await limiter.hit(ITEM, "ann")
+
+
+async def test_whoever_has_not_come_for_a_window_is_forgotten(clock: Clock) -> None:
+    windows = Windows()
+    limiter = MovingWindowRateLimiter(windows)
+    for number in range(1_000):
+        await limiter.hit(ITEM, f"visitor {number}")
+    clock.seconds += 30
+    await limiter.hit(ITEM, "visitor 0")
+    assert len(windows) == 1_000
+    clock.seconds += 30
+    await limiter.hit(ITEM, "ann")
+    assert len(windows) == 2, "ann, and the one who came twice"
+    clock.seconds += 61
+    await limiter.hit(ITEM, "ann")
+    assert len(windows) == 1
+
+
+async def test_asking_leaves_nothing_behind(clock: Clock) -> None:
+    windows = Windows()
+    for number in range(100):
+        await MovingWindowRateLimiter(windows).get_window_stats(ITEM, f"visitor {number}")
+    assert len(windows) == 0
+
+
+async def test_many_keys_make_a_hit_no_dearer() -> None:
+    limiter = MovingWindowRateLimiter(Windows())
+
+    async def cost() -> float:
+        begun = time.process_time()
+        for number in range(1_000):
+            await limiter.hit(ITEM, f"visitor {number}")
+        return time.process_time() - begun
+
+    few = await cost()
+    for number in range(50_000):
+        await limiter.hit(ITEM, f"crowd {number}")
+    assert await cost() < 5 * few + 0.05, "a look through all of them would be fifty times dearer"
