@@ -1,10 +1,11 @@
 /** Orders in a list, newest first, under their heading. */
-import Link from "next/link";
+
 import { useId } from "react";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
+import { PageLink } from "./PageLink";
 import { OrderBadge } from "./StatusBadge";
 
 export function OrderList({ title, orders }: { title: string; orders: Order[] }) {
@@ -17,7 +18,7 @@ export function OrderList({ title, orders }: { title: string; orders: Order[] })
         {orders.map((order) => (
           <li key={order.id} className={styles.item}>
             <h3 className={styles.title}>
-              <Link href={`/orders/${order.id}`}>{order.ticket.title}</Link>
+              <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
             </h3>
             <span className={styles.price}>{formatPrice(order.ticket.price, order.ticket.currency)}</span>
             <p className={styles.when}>

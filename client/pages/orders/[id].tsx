@@ -1,13 +1,13 @@
 /** One order: pay it while the hold lasts, or see how it ended. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
-import Link from "next/link";
 import { BackLink } from "@/components/BackLink";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
 import { OrderOutcome } from "@/components/OrderOutcome";
+import { PageLink } from "@/components/PageLink";
 import { PaymentForm } from "@/components/PaymentForm";
 import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
@@ -111,7 +111,7 @@ function OrderFacts({ order }: { order: Order }) {
       </dd>
       <dt>Ticket</dt>
       <dd>
-        <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
+        <PageLink href={`/tickets/${order.ticket.id}`}>See the listing</PageLink>
       </dd>
       <dt>Order number</dt>
       <dd className={styles.number}>{order.id}</dd>
