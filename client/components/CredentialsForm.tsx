@@ -50,8 +50,10 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
         <title>{`${text.title} · Ticketing`}</title>
       </Head>
       <form className={styles.card} onSubmit={submit} noValidate>
-        <h1>{text.title}</h1>
-        {returnTo !== "/" && <p className={styles.lead}>Then you go on where you were.</p>}
+        <div>
+          <h1>{text.title}</h1>
+          {returnTo !== "/" && <p className={styles.lead}>Then you go on where you were.</p>}
+        </div>
         <FormError error={error} fields={["email", "password"]} />
         <TextField
           label="E-mail"

@@ -6,9 +6,16 @@ import { formatPrice } from "@/lib/format";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
 import { PageLink } from "./PageLink";
-import { OrderBadge } from "./StatusBadge";
+import { OrderBadge, TimeLeftBadge } from "./StatusBadge";
 
-export function OrderList({ title, orders }: { title: string; orders: Order[] }) {
+interface Props {
+  title: string;
+  orders: Order[];
+  /** The server's time (ms), where there are open orders: they show how long they last instead of their state. */
+  now?: number;
+}
+
+export function OrderList({ title, orders, now }: Props) {
   const id = useId();
   if (orders.length === 0) return null;
   return (
@@ -25,7 +32,11 @@ export function OrderList({ title, orders }: { title: string; orders: Order[] })
               <LocalTime iso={order.createdAt} />
             </p>
             <span className={styles.state}>
-              <OrderBadge order={order} />
+              {now !== undefined && order.status === "created" ? (
+                <TimeLeftBadge remainingMs={Date.parse(order.expiresAt) - now} />
+              ) : (
+                <OrderBadge order={order} />
+              )}
             </span>
           </li>
         ))}

@@ -64,10 +64,12 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
       <BackLink href="/orders">My orders</BackLink>
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
-          <div className={styles.row}>
-            <OrderBadge order={order} />
+          <div className={styles.title}>
+            <div className={styles.row}>
+              <OrderBadge order={order} />
+            </div>
+            <h1>{order.ticket.title}</h1>
           </div>
-          <h1>{order.ticket.title}</h1>
           {open ? (
             <div className={styles.card}>
               <Countdown

@@ -99,7 +99,11 @@ test("an order that is cancelled in one tab is cancelled in the other, and the s
   await expect(listing).toContainText("On hold", NEWS);
   await page.goto(`/orders/${order.id}`);
   const second = await context.newPage();
-  await second.goto(`/orders/${order.id}`);
+  await second.goto("/orders");
+  const open = second.getByRole("listitem").filter({ hasText: title });
+  await expect(open.getByRole("timer")).toHaveText(/^\d+:\d\d left$/);
+  await open.getByRole("link", { name: title }).click();
+  await expect(second).toHaveURL(new RegExp(`/orders/${order.id}$`));
   await page.getByRole("button", { name: "Cancel this order" }).click();
   await page.getByRole("button", { name: "Give it back" }).click();
   await expect(page.getByText("You cancelled this order")).toBeVisible();
