@@ -10,6 +10,23 @@ import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 import { safeReturnPath } from "@/lib/returnTo";
 
 describe("the server's clock", () => {
+  it("takes the page's own time until an answer has been seen, and for a wrong clock only", () => {
+    const server = Date.parse("2026-01-01T12:00:00Z");
+    for (const wrongBy of [-600_000, 600_000]) {
+      vi.useFakeTimers({ now: server + wrongBy });
+      const clock = new ServerClock();
+      clock.observeRendering(server);
+      expect(clock.now()).toBe(server);
+      clock.observe("Thu, 01 Jan 2026 12:00:03 GMT", server + wrongBy, server + wrongBy);
+      clock.observeRendering(server - 60_000);
+      expect(clock.now()).toBe(server + 3_500);
+    }
+    vi.useFakeTimers({ now: server + 2_000 });
+    const right = new ServerClock();
+    right.observeRendering(server);
+    expect(right.now()).toBe(server + 2_000);
+  });
+
   const local = Date.parse("2026-01-01T12:00:00Z");
 
   it("corrects a computer that is five minutes wrong", () => {
