@@ -1,6 +1,13 @@
 /** Finding a ticket: the address is the page's whole state, with and without scripts, and the way back leads to the same place. */
 import { expect, test } from "@playwright/test";
+import { HYDRATION_MARK } from "@/lib/interruptibleHydration";
 import { listTicket, newSeller, problemsOf, uniqueTitle } from "./marketplace";
+
+test("the page comes alive in slices", async ({ page }) => {
+  await page.goto("/");
+  const marks = () => page.evaluate((name) => performance.getEntriesByName(name).length, HYDRATION_MARK);
+  await expect.poll(marks).toBe(1);
+});
 
 test("dates go into the address, are there after a reload, and are cleared", async ({ page }) => {
   const problems = problemsOf(page);
