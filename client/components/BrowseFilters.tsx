@@ -86,6 +86,8 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
               </option>
             ))}
           </SelectField>
+        </div>
+        <div className={styles.last}>
           <details className={styles.more} open={Boolean(state.from || state.to) || undefined}>
             <summary>Dates</summary>
             <div className={styles.dates}>
@@ -93,14 +95,12 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
               <TextField label="Not after" name="to" type="date" defaultValue={state.to} error={errors.to} />
             </div>
           </details>
-        </div>
-        {isFiltered(state) && (
-          <div className={styles.actions}>
+          {isFiltered(state) && (
             <ButtonLink href="/" look="secondary">
               Clear filters
             </ButtonLink>
-          </div>
-        )}
+          )}
+        </div>
         <noscript>
           <button type="submit">Search</button>
         </noscript>

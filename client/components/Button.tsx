@@ -1,7 +1,8 @@
 /** Buttons, and links that look like them. */
-import Link from "next/link";
+
 import type { ComponentProps, ReactNode } from "react";
 import styles from "./Button.module.css";
+import { PageLink } from "./PageLink";
 
 interface Look {
   look?: "primary" | "secondary" | "danger";
@@ -37,8 +38,8 @@ export function Button({ look, wide, busy = false, children, onClick, type = "bu
 
 export function ButtonLink({ look, wide, children, href }: Look & { href: string }) {
   return (
-    <Link href={href} className={classes({ ...(look && { look }), ...(wide && { wide }) })}>
+    <PageLink href={href} className={classes({ ...(look && { look }), ...(wide && { wide }) })}>
       {children}
-    </Link>
+    </PageLink>
   );
 }

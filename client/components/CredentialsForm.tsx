@@ -1,6 +1,5 @@
 /** E-mail and password, for signing in and for signing up. */
 import Head from "next/head";
-import Link from "next/link";
 import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
@@ -10,6 +9,7 @@ import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { TextField } from "./Field";
 import { FormError } from "./FormError";
+import { PageLink } from "./PageLink";
 
 const TEXTS = {
   signin: {
@@ -50,8 +50,10 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
         <title>{`${text.title} · Ticketing`}</title>
       </Head>
       <form className={styles.card} onSubmit={submit} noValidate>
-        <h1>{text.title}</h1>
-        {returnTo !== "/" && <p className={styles.lead}>Then you go on where you were.</p>}
+        <div>
+          <h1>{text.title}</h1>
+          {returnTo !== "/" && <p className={styles.lead}>Then you go on where you were.</p>}
+        </div>
         <FormError error={error} fields={["email", "password"]} />
         <TextField
           label="E-mail"
@@ -74,7 +76,7 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
           {text.title}
         </Button>
         <p>
-          {text.question} <Link href={text.otherPath + query}>{text.other}</Link>
+          {text.question} <PageLink href={text.otherPath + query}>{text.other}</PageLink>
         </p>
       </form>
     </div>

@@ -1,5 +1,5 @@
 /** Plain card fields for the local Stripe double, with its test cards one press away. */
-import { type Ref, useImperativeHandle, useState } from "react";
+import { type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { groupExpiry, groupNumber, isCard, readCard } from "@/lib/payments/cardData";
 import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
 import { doubleCardEntry, TEST_CARDS } from "@/lib/payments/stripeDouble";
@@ -16,20 +16,26 @@ export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
   const [number, setNumber] = useState("");
   const [expiry, setExpiry] = useState("");
   const [cvc, setCvc] = useState("");
-  const [asked, setAsked] = useState(false);
+  /** How often something was sent that is no card. */
+  const [refusals, setRefusals] = useState(0);
+  const fields = useRef<HTMLDivElement>(null);
   const card = readCard(number, expiry, cvc, new Date());
-  const problems = asked && !isCard(card) ? card : {};
+  const problems = refusals > 0 && !isCard(card) ? card : {};
 
   useImperativeHandle(
     ref,
     () =>
       doubleCardEntry(scriptUrl, publishableKey, () => {
-        setAsked(true);
-        if (!isCard(card)) throw new CardInputError("Please check the card's details.");
-        return card;
+        if (isCard(card)) return card;
+        setRefusals((count) => count + 1);
+        throw new CardInputError("Please check the card's details.");
       }),
     [scriptUrl, publishableKey, card],
   );
+
+  useEffect(() => {
+    if (refusals > 0) fields.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  }, [refusals]);
 
   function fill(testNumber: string) {
     setNumber(groupNumber(testNumber));
@@ -38,7 +44,7 @@ export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
   }
 
   return (
-    <div className={styles.fields}>
+    <div ref={fields} className={styles.fields}>
       <div className={styles.test}>
         <p>Test mode: no real card is charged. Use one of these.</p>
         <ul>

@@ -1,6 +1,5 @@
 /** The frame of every page: skip link, navigation, account. */
 import Head from "next/head";
-import Link from "next/link";
 import { useRouter } from "next/router";
 import type { ReactNode } from "react";
 import type { User } from "@/lib/api/types";
@@ -8,6 +7,7 @@ import { signInPath } from "@/lib/returnTo";
 import { ButtonLink } from "./Button";
 import { ConnectionStatus } from "./ConnectionStatus";
 import styles from "./Layout.module.css";
+import { PageLink } from "./PageLink";
 import { SessionStatus } from "./SessionStatus";
 import { SignOutButton } from "./SignOutButton";
 
@@ -26,10 +26,10 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
       </a>
       <header className={styles.header}>
         <div className={styles.bar}>
-          <Link href="/" className={styles.brand}>
+          <PageLink href="/" className={styles.brand}>
             <Stub />
             Ticketing
-          </Link>
+          </PageLink>
           <nav className={styles.nav} aria-label="Main">
             <NavLink href="/">Browse</NavLink>
             <NavLink href="/sell">Sell</NavLink>
@@ -47,7 +47,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
             )}
             {user === null && (
               <>
-                <Link href={signIn}>Sign in</Link>
+                <PageLink href={signIn}>Sign in</PageLink>
                 <ButtonLink href={signIn.replace("/signin", "/signup")}>Sign up</ButtonLink>
               </>
             )}
@@ -69,9 +69,9 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
 function NavLink({ href, children }: { href: string; children: ReactNode }) {
   const { pathname } = useRouter();
   return (
-    <Link href={href} aria-current={pathname === href ? "page" : undefined}>
+    <PageLink href={href} aria-current={pathname === href ? "page" : undefined}>
       {children}
-    </Link>
+    </PageLink>
   );
 }
 

@@ -1,13 +1,21 @@
 /** Orders in a list, newest first, under their heading. */
-import Link from "next/link";
+
 import { useId } from "react";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
-import { OrderBadge } from "./StatusBadge";
+import { PageLink } from "./PageLink";
+import { OrderBadge, TimeLeftBadge } from "./StatusBadge";
 
-export function OrderList({ title, orders }: { title: string; orders: Order[] }) {
+interface Props {
+  title: string;
+  orders: Order[];
+  /** The server's time (ms), where there are open orders: they show how long they last instead of their state. */
+  now?: number;
+}
+
+export function OrderList({ title, orders, now }: Props) {
   const id = useId();
   if (orders.length === 0) return null;
   return (
@@ -17,14 +25,18 @@ export function OrderList({ title, orders }: { title: string; orders: Order[] })
         {orders.map((order) => (
           <li key={order.id} className={styles.item}>
             <h3 className={styles.title}>
-              <Link href={`/orders/${order.id}`}>{order.ticket.title}</Link>
+              <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
             </h3>
             <span className={styles.price}>{formatPrice(order.ticket.price, order.ticket.currency)}</span>
             <p className={styles.when}>
               <LocalTime iso={order.createdAt} />
             </p>
             <span className={styles.state}>
-              <OrderBadge order={order} />
+              {now !== undefined && order.status === "created" ? (
+                <TimeLeftBadge remainingMs={Date.parse(order.expiresAt) - now} />
+              ) : (
+                <OrderBadge order={order} />
+              )}
             </span>
           </li>
         ))}

@@ -1,9 +1,10 @@
 /** Says that the session has ended, before a press of a button finds out, and leads back to where one is. */
-import Link from "next/link";
+
 import { useRouter } from "next/router";
 import { useSessionEnded } from "@/hooks/useSession";
 import type { User } from "@/lib/api/types";
 import { signInPath } from "@/lib/returnTo";
+import { PageLink } from "./PageLink";
 import styles from "./SessionStatus.module.css";
 
 export function SessionStatus({ user }: { user: User | null | undefined }) {
@@ -13,7 +14,7 @@ export function SessionStatus({ user }: { user: User | null | undefined }) {
     <div role="status" className={ended ? styles.status : styles.none}>
       {ended && (
         <>
-          Your session has ended. <Link href={signInPath(asPath)}>Sign in again</Link>, and you are back here.
+          Your session has ended. <PageLink href={signInPath(asPath)}>Sign in again</PageLink>, and you are back here.
         </>
       )}
     </div>

@@ -1,5 +1,6 @@
 /** The state of a ticket or an order in one word. */
 import type { CancelReason, Order, TicketStatus } from "@/lib/api/types";
+import { formatRemaining } from "@/lib/format";
 import styles from "./StatusBadge.module.css";
 
 const TICKET = {
@@ -19,6 +20,16 @@ const CANCELLED: Record<CancelReason, string> = {
 export function TicketBadge({ status }: { status: TicketStatus }) {
   const { text, tone } = TICKET[status];
   return <span className={`${styles.badge} ${styles[tone]}`}>{text}</span>;
+}
+
+/** How long an open order may still be paid. */
+export function TimeLeftBadge({ remainingMs }: { remainingMs: number }) {
+  const text = remainingMs > 0 ? `${formatRemaining(remainingMs)} left` : "Time is up";
+  return (
+    <span role="timer" aria-live="off" className={`${styles.badge} ${styles.warn} ${styles.time}`}>
+      {text}
+    </span>
+  );
 }
 
 export function OrderBadge({ order }: { order: Pick<Order, "status" | "reason"> }) {

@@ -1,9 +1,10 @@
 /** Tickets as stubs in a grid, and their outlines while they load. */
-import Link from "next/link";
+
 import { memo } from "react";
 import { useHydrated } from "@/hooks/useHydrated";
 import type { Ticket } from "@/lib/api/types";
 import { formatPrice, stubDate } from "@/lib/format";
+import { PageLink } from "./PageLink";
 import { TicketBadge } from "./StatusBadge";
 import styles from "./TicketCard.module.css";
 
@@ -18,7 +19,7 @@ function Card({ ticket }: { ticket: Ticket }) {
       <StubDate startsAt={ticket.startsAt} />
       <div className={styles.body}>
         <h2 className={styles.title}>
-          <Link href={`/tickets/${ticket.id}`}>{ticket.title}</Link>
+          <PageLink href={`/tickets/${ticket.id}`}>{ticket.title}</PageLink>
         </h2>
         <p className={styles.venue}>{ticket.venue ?? "Venue not given"}</p>
         <div className={styles.foot}>
@@ -39,7 +40,7 @@ function StubDate({ startsAt }: { startsAt: string | null }) {
       </div>
     );
   }
-  const { month, day, weekday } = stubDate(startsAt, hydrated ? undefined : "UTC");
+  const { month, day, weekday } = stubDate(startsAt, hydrated ? "local" : "UTC");
   return (
     <time className={styles.stub} dateTime={startsAt}>
       <span className={styles.month}>{month}</span>

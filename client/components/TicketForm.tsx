@@ -1,8 +1,9 @@
 /** The listing's form, for a new ticket and for a change. */
 import { useRouter } from "next/router";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { useHydrated } from "@/hooks/useHydrated";
+import { invalidInput } from "@/lib/api/errors";
 import type { Ticket, TicketInput } from "@/lib/api/types";
 import { restoreDraft } from "@/lib/draft";
 import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
@@ -11,6 +12,8 @@ import { Button } from "./Button";
 import { TextAreaField, TextField } from "./Field";
 import { FormError } from "./FormError";
 
+const NO_TITLE = { title: "Say what the ticket is for." };
+const NO_PRICE = { price: "Write the price as a number with at most two decimals, for instance 25 or 25.50." };
 const FIELDS = ["title", "price", "venue", "startsAt", "description"];
 
 interface Props {
@@ -27,16 +30,14 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
     // The session had ended when this was sent: its author has signed in again and is back.
     if (hydrated && form.current) restoreDraft(asPath, form.current);
   }, [hydrated, asPath]);
-  const [priceError, setPriceError] = useState<string>();
   const { busy, error, submit } = useFormSubmission(async (data) => {
-    const price = readPrice(String(data.get("price")));
-    setPriceError(
-      price === null ? "Write the price as a number with at most two decimals, for instance 25 or 25.50." : undefined,
-    );
-    if (price === null) return;
     const text = (name: string) => String(data.get(name)).trim() || null;
+    const title = text("title");
+    const price = readPrice(String(data.get("price")));
+    if (title === null || price === null)
+      throw invalidInput({ ...(!title && NO_TITLE), ...(price === null && NO_PRICE) });
     await onSubmit({
-      title: text("title") ?? "",
+      title,
       price,
       venue: text("venue"),
       startsAt: isoFromLocalInput(String(data.get("startsAt"))),
@@ -64,7 +65,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
           inputMode="decimal"
           placeholder="25.00"
           defaultValue={ticket?.price.toFixed(2)}
-          error={priceError ?? errors.price}
+          error={errors.price}
         />
         <TextField
           // The input speaks local time, which only the browser knows: remount it once there.

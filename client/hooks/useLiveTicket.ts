@@ -49,5 +49,6 @@ export function useLiveTicket(initial: Ticket): Ticket | null {
 function newer(known: Ticket | null, other: Ticket): Ticket | null {
   // Withdrawn is the end, but for a sale that was decided before the withdrawal was heard of: that has the higher version.
   if (known === null) return other.status === "sold" ? other : null;
-  return other.version >= known.version ? other : known;
+  // The same version is the same ticket: nothing is drawn again for it.
+  return other.version > known.version ? other : known;
 }

@@ -23,7 +23,7 @@ export function useOrder(initial: Order): LiveOrder {
 
   // News and answers can overtake each other; a version never goes back.
   const take = useCallback((latest: Order) => {
-    setOrder((known) => (latest.version >= known.version ? latest : known));
+    setOrder((known) => (latest.version > known.version ? latest : known));
   }, []);
 
   const refresh = useCallback(() => {

@@ -5,6 +5,7 @@ import { serverClock } from "@/lib/clock";
 /** `initial` (ms) is what the server rendered with, so that hydration finds the same text. */
 export function useServerNow(initial: number, ticking: boolean): number {
   const [now, setNow] = useState(initial);
+  useEffect(() => serverClock.observeRendering(initial), [initial]);
   useEffect(() => {
     setNow(serverClock.now());
     if (!ticking) return;

@@ -3,6 +3,9 @@
 /** The Date header has whole seconds: on average the true time is half a second later. */
 const TRUNCATION_MS = 500;
 
+/** A page is shown within this time after it was rendered, unless the network is very slow. */
+const RENDERING_MS = 5_000;
+
 export class ServerClock {
   private offsetMs = 0;
   private roundTripMs = Number.POSITIVE_INFINITY;
@@ -16,6 +19,15 @@ export class ServerClock {
     const offsetMs = serverTime + TRUNCATION_MS - (sentAt + receivedAt) / 2;
     // Within the header's own error this computer's clock is right and a correction would only make the display jump.
     this.offsetMs = Math.abs(offsetMs) <= TRUNCATION_MS + roundTripMs / 2 ? 0 : offsetMs;
+  }
+
+  /**
+   * Takes the time at which the server rendered the page that has just been shown. It is too early by as long as the page
+   * was on its way, so it counts only while no answer has been observed, and for a clock that is wrong by more than that.
+   */
+  observeRendering(renderedAt: number): void {
+    const offsetMs = renderedAt - Date.now();
+    if (this.roundTripMs === Number.POSITIVE_INFINITY && Math.abs(offsetMs) > RENDERING_MS) this.offsetMs = offsetMs;
   }
 
   /** The server's time now, in milliseconds since the epoch. */

@@ -1,40 +1,44 @@
 /** Money and times as people read them. */
 
-const LOCALE = "en-US";
+/*
+ * Written out, not with Intl: the product speaks American English only, and the first of each of Intl's formatters
+ * holds a slow phone for longer than drawing all tickets does.
+ */
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
-/** Making a formatter costs more than a hundred uses of it, and a list of tickets needs four of them for each. */
-function remembered<Formatter>(make: (...by: (string | undefined)[]) => Formatter) {
-  const made = new Map<string, Formatter>();
-  return (...by: (string | undefined)[]): Formatter => {
-    const key = by.join(" ");
-    const formatter = made.get(key) ?? make(...by);
-    made.set(key, formatter);
-    return formatter;
-  };
-}
-
-const money = remembered((currency) => new Intl.NumberFormat(LOCALE, { style: "currency", currency: currency ?? "" }));
-const dateTime = remembered(
-  (timeZone) => new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short", timeZone }),
-);
-const dateParts = remembered(
-  (timeZone) => new Intl.DateTimeFormat(LOCALE, { month: "short", day: "numeric", weekday: "short", timeZone }),
-);
+/** Where a time is read: the server knows UTC only, the browser the reader's own zone. */
+export type Zone = "UTC" | "local";
 
 /** `price` in units of `currency`, for instance `formatPrice(25.5, "usd")` is "$25.50". */
 export function formatPrice(price: number, currency: string): string {
-  return money(currency.toUpperCase()).format(price);
+  const amount = price.toFixed(2).replace(/\B(?=(\d{3})+\.)/g, ",");
+  return currency.toLowerCase() === "usd" ? `$${amount}` : `${currency.toUpperCase()} ${amount}`;
 }
 
-export function formatDateTime(iso: string, timeZone?: string): string {
-  return dateTime(timeZone).format(new Date(iso));
+/** For instance "Jun 1, 2026, 7:30 PM". */
+export function formatDateTime(iso: string, zone: Zone = "local"): string {
+  const moment = inZone(iso, zone);
+  const hour = moment.getUTCHours();
+  const minute = String(moment.getUTCMinutes()).padStart(2, "0");
+  const time = `${hour % 12 || 12}:${minute} ${hour < 12 ? "AM" : "PM"}`;
+  return `${MONTHS[moment.getUTCMonth()]} ${moment.getUTCDate()}, ${moment.getUTCFullYear()}, ${time}`;
 }
 
 /** The parts of a ticket stub's date block. */
-export function stubDate(iso: string, timeZone?: string): { month: string; day: string; weekday: string } {
-  const parts = dateParts(timeZone).formatToParts(new Date(iso));
-  const part = (type: string) => parts.find((one) => one.type === type)?.value ?? "";
-  return { month: part("month"), day: part("day"), weekday: part("weekday") };
+export function stubDate(iso: string, zone: Zone = "local"): { month: string; day: string; weekday: string } {
+  const moment = inZone(iso, zone);
+  return {
+    month: MONTHS[moment.getUTCMonth()] ?? "",
+    day: String(moment.getUTCDate()),
+    weekday: WEEKDAYS[moment.getUTCDay()] ?? "",
+  };
+}
+
+/** A date whose UTC fields are what a clock in that zone shows. */
+function inZone(iso: string, zone: Zone): Date {
+  const moment = new Date(iso);
+  return zone === "UTC" ? moment : new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000);
 }
 
 /** Milliseconds as m:ss, rounded up so that 0:00 means over. */

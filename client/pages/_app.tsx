@@ -4,6 +4,7 @@ import Head from "next/head";
 import { Layout } from "@/components/Layout";
 import { useFocusOnNavigation } from "@/hooks/useFocusOnNavigation";
 import type { SharedProps } from "@/lib/server/pageProps";
+import "@/lib/interruptibleHydration";
 import "@/styles/global.css";
 
 export default function App({ Component, pageProps }: AppProps<Partial<SharedProps>>) {

@@ -96,7 +96,7 @@ function Browse({ state, tickets, filterErrors }: Props) {
       ) : list.items.length > 0 ? (
         <TicketGrid tickets={list.items} busy={navigating} />
       ) : (
-        <NothingFound filtered={isFiltered(state)} />
+        <NothingFound filtered={isFiltered(state)} invalid={Object.keys(filterErrors).length > 0} />
       )}
       {list.loading && <TicketGridSkeleton />}
       <LoadMore {...list} onMore={more} byItself={shown < MAX_PAGES_ON_LOAD} />
@@ -109,7 +109,14 @@ function countText(count: number, hasMore: boolean): string {
   return `${count}${hasMore ? "+" : ""} ${count === 1 ? "ticket" : "tickets"}`;
 }
 
-function NothingFound({ filtered }: { filtered: boolean }) {
+function NothingFound({ filtered, invalid }: { filtered: boolean; invalid: boolean }) {
+  if (invalid) {
+    return (
+      <EmptyState title="We cannot search like this" text="One of the filters is not understood; it is marked above.">
+        <ButtonLink href="/">Show everything</ButtonLink>
+      </EmptyState>
+    );
+  }
   return filtered ? (
     <EmptyState title="Nothing matches" text="Try fewer words or a wider price range. New tickets appear all the time.">
       <ButtonLink href="/">Show everything</ButtonLink>

@@ -29,7 +29,7 @@ export class ApiError extends Error {
     const byField: Record<string, string> = {};
     for (const { field, message } of this.problem.errors ?? []) {
       const name = field?.split(".").at(-1);
-      if (name && !(name in byField)) byField[name] = message;
+      if (name && !(name in byField)) byField[name] = message.replace(/^Input should be/, "This must be");
     }
     return byField;
   }
@@ -54,6 +54,12 @@ const DEFAULT_TITLE = "Something went wrong on our side. Please try again.";
 /** An error made here, not by a service: status 0 is "no answer at all". */
 export function localError(status: number, title: string = FALLBACK_TITLES[status] ?? DEFAULT_TITLE): ApiError {
   return new ApiError(status, { type: "about:blank", title, status, errors: [] });
+}
+
+/** What the form itself sees before anything is sent, in the shape of a service's refusal. */
+export function invalidInput(messages: Record<string, string>): ApiError {
+  const errors = Object.entries(messages).map(([field, message]) => ({ field, message }));
+  return new ApiError(422, { type: "about:blank", title: "Please check what is marked", status: 422, errors });
 }
 
 export function unreachable(): ApiError {

@@ -53,6 +53,8 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
           headers: { Accept: "text/event-stream", ...(lastEventId !== undefined && { "Last-Event-ID": lastEventId }) },
           credentials: "same-origin",
           cache: "no-store",
+          // What the page is made of comes first.
+          priority: "low",
           signal: attempt.signal,
         });
         if (closed.signal.aborted) return;

@@ -1,13 +1,13 @@
 /** One order: pay it while the hold lasts, or see how it ended. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
-import Link from "next/link";
 import { BackLink } from "@/components/BackLink";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
 import { OrderOutcome } from "@/components/OrderOutcome";
+import { PageLink } from "@/components/PageLink";
 import { PaymentForm } from "@/components/PaymentForm";
 import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
@@ -64,10 +64,12 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
       <BackLink href="/orders">My orders</BackLink>
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
-          <div className={styles.row}>
-            <OrderBadge order={order} />
+          <div className={styles.title}>
+            <div className={styles.row}>
+              <OrderBadge order={order} />
+            </div>
+            <h1>{order.ticket.title}</h1>
           </div>
-          <h1>{order.ticket.title}</h1>
           {open ? (
             <div className={styles.card}>
               <Countdown
@@ -111,7 +113,7 @@ function OrderFacts({ order }: { order: Order }) {
       </dd>
       <dt>Ticket</dt>
       <dd>
-        <Link href={`/tickets/${order.ticket.id}`}>See the listing</Link>
+        <PageLink href={`/tickets/${order.ticket.id}`}>See the listing</PageLink>
       </dd>
       <dt>Order number</dt>
       <dd className={styles.number}>{order.id}</dd>

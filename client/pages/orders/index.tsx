@@ -7,6 +7,7 @@ import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
 import { OrderList } from "@/components/OrderList";
 import { useLiveOrders } from "@/hooks/useLiveOrders";
+import { useServerNow } from "@/hooks/useServerNow";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
 import { page } from "@/lib/server/pageProps";
@@ -14,10 +15,12 @@ import styles from "@/styles/page.module.css";
 
 interface Props {
   orders: Page<Order>;
+  /** When this page was rendered, milliseconds since the epoch. */
+  renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services }) => ({ props: { orders: await services.listOrders({}) } }),
+  async ({ api: services }) => ({ props: { orders: await services.listOrders({}), renderedAt: Date.now() } }),
   { signedIn: true },
 );
 
@@ -28,7 +31,7 @@ export default function OrdersPage(props: InferGetServerSidePropsType<typeof get
         <title>My orders · Ticketing</title>
       </Head>
       <h1>My orders</h1>
-      {"failure" in props ? <FailureState failure={props.failure} /> : <Orders orders={props.orders} />}
+      {"failure" in props ? <FailureState failure={props.failure} /> : <Orders {...props} />}
     </div>
   );
 }
@@ -37,8 +40,9 @@ function isOpen(order: Order): boolean {
   return order.status === "created";
 }
 
-function Orders({ orders }: Props) {
+function Orders({ orders, renderedAt }: Props) {
   const list = useLiveOrders(orders);
+  const now = useServerNow(renderedAt, list.items.some(isOpen));
   if (list.items.length === 0) {
     return (
       <EmptyState
@@ -51,7 +55,7 @@ function Orders({ orders }: Props) {
   }
   return (
     <>
-      <OrderList title="Waiting for payment" orders={list.items.filter(isOpen)} />
+      <OrderList title="Waiting for payment" orders={list.items.filter(isOpen)} now={now} />
       <OrderList title="History" orders={list.items.filter((order) => !isOpen(order))} />
       <LoadMore {...list} onMore={list.loadMore} />
     </>

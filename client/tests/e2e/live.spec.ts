@@ -39,6 +39,32 @@ test("a browse page shows a listing appear, change its price, be held, be free a
   await Promise.all([seller.dispose(), buyer.dispose()]);
 });
 
+test("a ticket page shows that the ticket is sold, and that another is withdrawn, and offers others", async ({
+  page,
+  baseURL,
+}) => {
+  const seller = await newSeller(baseURL);
+  const buyer = await newSeller(baseURL);
+  const title = uniqueTitle("Farewell tour");
+  const sold = await listTicket(seller, title);
+  const withdrawn = await listTicket(seller, title);
+  const other = await listTicket(seller, `${title}, balcony`);
+  await page.goto(`/tickets/${sold.id}`);
+  await expect(page.getByRole("link", { name: "Sign in to hold this ticket" })).toBeVisible();
+  const order = await holdTicket(buyer, sold);
+  await expect(page.getByText("Someone is buying this ticket.")).toBeVisible(NEWS);
+  const paid = await buyer.post("/api/payments", { data: { orderId: order.id, paymentMethodId: "pm_card_visa" } });
+  expect(paid.status()).toBe(201);
+  await expect(page.getByText("This ticket is sold.")).toBeVisible(NEWS);
+  const similar = page.getByRole("region", { name: "Similar tickets" });
+  await similar.getByRole("link", { name: title, exact: true }).click();
+  await expect(page).toHaveURL(new RegExp(`/tickets/${withdrawn.id}$`));
+  await seller.delete(`/api/tickets/${withdrawn.id}`);
+  await expect(page.getByText("The seller has withdrawn this ticket.")).toBeVisible(NEWS);
+  await expect(similar.getByRole("link", { name: other.title })).toBeVisible();
+  await Promise.all([seller.dispose(), buyer.dispose()]);
+});
+
 test("two buyers press at once: one gets the ticket, the other is told kindly and offered another", async ({
   browser,
   baseURL,
@@ -99,7 +125,11 @@ test("an order that is cancelled in one tab is cancelled in the other, and the s
   await expect(listing).toContainText("On hold", NEWS);
   await page.goto(`/orders/${order.id}`);
   const second = await context.newPage();
-  await second.goto(`/orders/${order.id}`);
+  await second.goto("/orders");
+  const open = second.getByRole("listitem").filter({ hasText: title });
+  await expect(open.getByRole("timer")).toHaveText(/^\d+:\d\d left$/);
+  await open.getByRole("link", { name: title }).click();
+  await expect(second).toHaveURL(new RegExp(`/orders/${order.id}$`));
   await page.getByRole("button", { name: "Cancel this order" }).click();
   await page.getByRole("button", { name: "Give it back" }).click();
   await expect(page.getByText("You cancelled this order")).toBeVisible();

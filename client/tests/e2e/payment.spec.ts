@@ -16,6 +16,9 @@ test("a card that asks for 3-D Secure is refused, then confirmed, and the receip
   await page.goto(`/tickets/${ticket.id}`);
   await page.getByRole("button", { name: "Hold this ticket" }).click();
 
+  await page.getByRole("button", { name: /^Pay \$/ }).click();
+  await expect(page.getByLabel("Card number")).toBeFocused();
+  await expect(page.getByLabel("Card number")).toHaveAttribute("aria-invalid", "true");
   await payWith(page, CARD.threeDSecure);
   await page.getByRole("alertdialog", QUESTION).getByRole("button", { name: "Fail" }).click();
   await expect(page.getByText("Not paid")).toBeVisible();
@@ -33,6 +36,30 @@ test("a card that asks for 3-D Secure is refused, then confirmed, and the receip
   expect(problems).toEqual([]);
   await seller.dispose();
 });
+
+for (const wrongBy of [-10, 10]) {
+  test(`a computer whose clock is ${wrongBy} minutes off counts down on the server's`, async ({
+    page,
+    context,
+    baseURL,
+  }) => {
+    const seller = await newSeller(baseURL);
+    const ticket = await listTicket(seller, uniqueTitle("Other time"));
+    await signUpIn(context, baseURL);
+    const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+    const secondsLeft = () => (Date.parse(order.expiresAt) - Date.now()) / 1000;
+    await page.clock.install({ time: Date.now() + wrongBy * 60_000 });
+    await page.goto(`/orders/${order.id}`);
+    // The first figure is what the server rendered; from the second on it is this browser's.
+    await page.clock.runFor(3_000);
+    await expect(async () => {
+      const [minutes = 0, seconds = 0] = ((await page.getByRole("timer").textContent()) ?? "").split(":").map(Number);
+      expect(Math.abs(minutes * 60 + seconds - secondsLeft())).toBeLessThan(8);
+    }).toPass({ timeout: 10_000 });
+    await expect(page.getByRole("button", { name: /^Pay \$/ })).toBeEnabled();
+    await seller.dispose();
+  });
+}
 
 test("a hold that runs out while its buyer watches ends by itself, and the ticket can be held again", async ({
   page,

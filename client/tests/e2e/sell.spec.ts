@@ -11,6 +11,11 @@ test("a seller lists a ticket, is told what is wrong, changes its price and take
   await signUpIn(context, baseURL);
   const title = uniqueTitle("Garden opera");
   await page.goto("/sell");
+  await page.getByRole("button", { name: "List this ticket" }).click();
+  await expect(page.getByLabel("Title")).toBeFocused();
+  for (const label of ["Title", "Price in US dollars"]) {
+    await expect(page.getByLabel(label)).toHaveAttribute("aria-invalid", "true");
+  }
   await page.getByLabel("Title").fill(title);
   await page.getByLabel("Price in US dollars").fill("0");
   await page.getByRole("button", { name: "List this ticket" }).click();

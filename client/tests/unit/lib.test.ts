@@ -4,12 +4,29 @@ import { localError, unreachable } from "@/lib/api/errors";
 import { Attempt } from "@/lib/attempt";
 import { browsePath, readBrowseState, ticketQuery } from "@/lib/browseQuery";
 import { ServerClock } from "@/lib/clock";
-import { formatPrice, formatRemaining, stubDate } from "@/lib/format";
+import { formatDateTime, formatPrice, formatRemaining, stubDate } from "@/lib/format";
 import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 import { safeReturnPath } from "@/lib/returnTo";
 
 describe("the server's clock", () => {
+  it("takes the page's own time until an answer has been seen, and for a wrong clock only", () => {
+    const server = Date.parse("2026-01-01T12:00:00Z");
+    for (const wrongBy of [-600_000, 600_000]) {
+      vi.useFakeTimers({ now: server + wrongBy });
+      const clock = new ServerClock();
+      clock.observeRendering(server);
+      expect(clock.now()).toBe(server);
+      clock.observe("Thu, 01 Jan 2026 12:00:03 GMT", server + wrongBy, server + wrongBy);
+      clock.observeRendering(server - 60_000);
+      expect(clock.now()).toBe(server + 3_500);
+    }
+    vi.useFakeTimers({ now: server + 2_000 });
+    const right = new ServerClock();
+    right.observeRendering(server);
+    expect(right.now()).toBe(server + 2_000);
+  });
+
   const local = Date.parse("2026-01-01T12:00:00Z");
 
   it("corrects a computer that is five minutes wrong", () => {
@@ -108,13 +125,34 @@ describe("card data", () => {
 describe("money and time", () => {
   it("are written as people read them", () => {
     expect(formatPrice(1234.5, "usd")).toBe("$1,234.50");
+    expect(formatPrice(1_000_000, "usd")).toBe("$1,000,000.00");
+    expect(formatPrice(0.01, "eur")).toBe("EUR 0.01");
     expect([formatRemaining(900_000), formatRemaining(59_001), formatRemaining(-5)]).toEqual(["15:00", "1:00", "0:00"]);
   });
 
   it("show a stub's day where the reader is", () => {
     const iso = "2026-07-01T01:00:00Z";
     expect(stubDate(iso, "UTC")).toEqual({ month: "Jul", day: "1", weekday: "Wed" });
-    expect(stubDate(iso, "America/New_York")).toEqual({ month: "Jun", day: "30", weekday: "Tue" });
+    vi.stubEnv("TZ", "America/New_York");
+    expect(stubDate(iso)).toEqual({ month: "Jun", day: "30", weekday: "Tue" });
+    vi.unstubAllEnvs();
+  });
+
+  it("say when as Intl would, whatever the zone and the season", () => {
+    for (const zone of ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"]) {
+      vi.stubEnv("TZ", zone);
+      for (const iso of [
+        "2026-01-01T00:00:00Z",
+        "2026-03-08T07:00:00Z",
+        "2026-07-01T11:59:59Z",
+        "2999-12-31T23:30:00Z",
+      ]) {
+        const intl = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeStyle: "short", timeZone: zone });
+        expect(formatDateTime(iso)).toBe(intl.format(new Date(iso)).replace(/\s+(?=[AP]M)/u, " "));
+      }
+    }
+    vi.unstubAllEnvs();
+    expect(formatDateTime("2026-07-01T00:05:00Z", "UTC")).toBe("Jul 1, 2026, 12:05 AM");
   });
 
   it("local inputs come back as they went", () => {

@@ -1,12 +1,12 @@
 /** Edit or take down one's own listing. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
-import Link from "next/link";
 import { useRouter } from "next/router";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { Notice } from "@/components/Notice";
+import { PageLink } from "@/components/PageLink";
 import { TicketForm } from "@/components/TicketForm";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { api } from "@/lib/api/browser";
@@ -52,7 +52,7 @@ function EditTicket({ ticket }: Props) {
         title={ticket.status === "held" ? "Someone is buying this ticket" : "This ticket is sold"}
         text="A ticket that is held or sold cannot be changed. If the hold runs out, you can edit it again."
       >
-        <Link href="/listings">Back to my listings</Link>
+        <PageLink href="/listings">Back to my listings</PageLink>
       </EmptyState>
     );
   }

@@ -47,7 +47,7 @@ function TicketDetails({ ticket: initial, user }: Props & { user: User | null })
         </Notice>
       )}
       <div className={styles.columns}>
-        <header className={styles.stack}>
+        <header className={styles.title}>
           <div className={styles.row}>
             <TicketBadge status={ticket.status} />
           </div>

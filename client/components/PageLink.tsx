@@ -1,0 +1,10 @@
+/**
+ * A link within the product. What it leads to is fetched when a pointer or finger comes near, not for every link that is
+ * seen: Next would also run the code of all those pages, which on a phone costs as much as showing this one.
+ */
+import Link from "next/link";
+import type { ComponentProps } from "react";
+
+export function PageLink(props: Omit<ComponentProps<typeof Link>, "prefetch">) {
+  return <Link {...props} prefetch={false} />;
+}

@@ -1,0 +1,80 @@
+/** Finding a ticket: the address is the page's whole state, with and without scripts, and the way back leads to the same place. */
+import { expect, test } from "@playwright/test";
+import { HYDRATION_MARK } from "@/lib/interruptibleHydration";
+import { listTicket, newSeller, problemsOf, uniqueTitle } from "./marketplace";
+
+test("the page comes alive in slices", async ({ page }) => {
+  await page.goto("/");
+  const marks = () => page.evaluate((name) => performance.getEntriesByName(name).length, HYDRATION_MARK);
+  await expect.poll(marks).toBe(1);
+});
+
+test("dates go into the address, are there after a reload, and are cleared", async ({ page }) => {
+  const problems = problemsOf(page);
+  await page.goto("/");
+  await page.getByText("Dates", { exact: true }).click();
+  await page.getByLabel("Not before").fill("2998-01-01");
+  await expect(page).toHaveURL(/from=2998-01-01/);
+  await page.reload();
+  await expect(page.getByLabel("Not before")).toBeVisible();
+  await page.getByRole("link", { name: "Clear filters" }).click();
+  await expect(page).toHaveURL(/\/$/);
+  await expect(page.getByLabel("Not before")).toHaveValue("");
+  expect(problems).toEqual([]);
+});
+
+test("what is typed stays as it is while the list follows; a price that is none is marked", async ({
+  page,
+  baseURL,
+}) => {
+  const seller = await newSeller(baseURL);
+  const title = uniqueTitle("Slow typing");
+  await listTicket(seller, title);
+  await page.goto("/");
+  const search = page.getByRole("searchbox", { name: "Search" });
+  await search.fill(title.slice(0, -4));
+  // Slower than the pause after which the page asks: answers come while the rest is typed.
+  await search.pressSequentially(title.slice(-4), { delay: 300 });
+  await expect(page).toHaveURL(new RegExp(`q=${title.replaceAll(" ", "\\+")}$`));
+  await expect(search).toHaveValue(title);
+  await expect(search).toBeFocused();
+  await expect(page.getByRole("listitem").filter({ hasText: title })).toBeVisible();
+
+  await page.getByLabel("From price").fill("cheap");
+  await expect(page.getByLabel("From price")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.getByRole("heading", { name: "We cannot search like this" })).toBeVisible();
+  await seller.dispose();
+});
+
+test("the way back from a ticket leads to the same place of a long list", async ({ page, baseURL }) => {
+  const seller = await newSeller(baseURL);
+  const series = uniqueTitle("Long way");
+  for (let night = 1; night <= 45; night++) await listTicket(seller, `${series} night ${night}`, night);
+  await page.goto(`/?q=${encodeURIComponent(series)}&sort=price&pages=3`);
+  const wanted = page.getByRole("link", { name: `${series} night 40` });
+  await wanted.scrollIntoViewIfNeeded();
+  const place = await page.evaluate(() => window.scrollY);
+  expect(place).toBeGreaterThan(0);
+  await wanted.click();
+  await expect(page.getByRole("heading", { level: 1, name: `${series} night 40` })).toBeVisible();
+  await page.goBack();
+  await expect(wanted).toBeInViewport();
+  await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(place);
+  await seller.dispose();
+});
+
+test.describe("without scripts", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("the list is there and can be searched", async ({ page, baseURL }) => {
+    const seller = await newSeller(baseURL);
+    const title = uniqueTitle("Plain paper");
+    await listTicket(seller, title);
+    await page.goto("/");
+    await page.getByRole("searchbox", { name: "Search" }).fill(title);
+    await page.keyboard.press("Enter");
+    await expect(page).toHaveURL(/q=Plain\+paper/);
+    await expect(page.getByRole("listitem").filter({ hasText: title })).toHaveCount(1);
+    await seller.dispose();
+  });
+});
