@@ -24,8 +24,10 @@ LANES: Final = 1
 """OWASP Password Storage Cheat Sheet, argon2id: 19 MiB, t=2, p=1; some 25 ms of one core."""
 
 
-NICENESS: Final = 10
-"""Of the hashing threads: a processor that the event loop wants is the event loop's, whoever signs in meanwhile."""
+NICENESS: Final = 5
+"""Of the hashing threads: a processor that the event loop wants is the event loop's, whoever signs in meanwhile. They
+have a third of its share then; with a tenth (10) nobody could sign in on a machine that is busy otherwise.
+"""
 
 
 class Verdict(NamedTuple):

@@ -15,7 +15,7 @@ from ticketing_common.messaging import NatsConnection, NotPublishedError, Refuse
 from ticketing_common.resilience import end
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger, handling
-from ticketing_common.telemetry.metrics import CONSUMED, CONSUMER_LAG
+from ticketing_common.telemetry.metrics import CONSUMED, CONSUMER_LAG, EVENT_SECONDS
 
 from .dead_letters import DeadLetters
 from .ordering import KeyedWorkers
@@ -72,6 +72,7 @@ class Consumer:
         self.durable = subscription.durable(service)
         self.joined = False
         """Whether it has been bound once. When the broker goes away later, that is for the connection to tell."""
+        self._seconds = EVENT_SECONDS.labels(service, self.durable)
         self._traced = {"messaging.system": "nats", "messaging.consumer.group.name": self.durable}
         self._pull: JetStreamContext.PullSubscription | None = None
         self._workers: KeyedWorkers[Msg] = KeyedWorkers(
@@ -190,7 +191,7 @@ class Consumer:
         traceparent = (message.headers or {}).get("traceparent")
         try:
             name = message.subject.rpartition(".")[0]
-            with handling(f"handle {name}", traceparent, self._traced) as span:
+            with self._seconds.time(), handling(f"handle {name}", traceparent, self._traced) as span:
                 outcome = await self._decide(message)
                 span.set_attribute("outcome", outcome)
             CONSUMED.labels(self._service, self.durable, outcome).inc()

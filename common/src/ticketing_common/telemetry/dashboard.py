@@ -57,15 +57,9 @@ def _requests(*by: str, of: str = "", over: str = "5m") -> str:
     return f"sum {_labels(http, *by)}(rate({http._name}_count{of}[{over}]))"
 
 
-def _slowest(share: float, *by: str) -> str:
-    http = metrics.HTTP_SECONDS
-    buckets = f'rate({http._name}_bucket{{route!~".*/stream"}}[5m])'
-    return f"histogram_quantile({share}, sum {_labels(http, *by, 'le')}({buckets}))"
-
-
-def _slowest_calls(share: float, *by: str) -> str:
-    calls = metrics.CALL_SECONDS
-    return f"histogram_quantile({share}, sum {_labels(calls, *by, 'le')}(rate({calls._name}_bucket[5m])))"
+def _slowest(metric: Histogram, share: float, *by: str, of: str = "") -> str:
+    buckets = f"rate({metric._name}_bucket{of}[5m])"
+    return f"histogram_quantile({share}, sum {_labels(metric, *by, 'le')}({buckets}))"
 
 
 PANELS: Final = (
@@ -74,16 +68,17 @@ PANELS: Final = (
     Panel(
         "Errors (5xx share)", _requests("service", of='{status=~"5.."}') + " / " + _requests("service"), "percentunit"
     ),
-    Panel("p99 latency", _slowest(0.99, "service"), "s"),
+    Panel("p99 latency", _slowest(metrics.HTTP_SECONDS, 0.99, "service", of='{route!~".*/stream"}'), "s"),
     # The backbone
     Panel("Oldest unpublished event", _now(metrics.OUTBOX_OLDEST, "max", "service"), "s"),
     Panel("Unpublished events", _now(metrics.OUTBOX_PENDING, "sum", "service")),
     Panel("Published per second", _rate(metrics.RELAY_PUBLISHED, "service", "path")),
     Panel("Consumer lag", _now(metrics.CONSUMER_LAG, "max", "consumer")),
     Panel("Consumed per second, by outcome", _rate(metrics.CONSUMED, "consumer", "outcome")),
+    Panel("p99 of handling an event", _slowest(metrics.EVENT_SECONDS, 0.99, "consumer"), "s"),
     Panel("Dead letters", _increase(metrics.DEAD_LETTERS, "consumer")),
     # Protection
-    Panel("p99 of calls to others, by their end", _slowest_calls(0.99, "call", "outcome"), "s"),
+    Panel("p99 of calls to others, by their end", _slowest(metrics.CALL_SECONDS, 0.99, "call", "outcome"), "s"),
     Panel("Circuits (1 is open)", _now(metrics.CIRCUIT_STATE, "max", "circuit")),
     Panel("Calls refused per second", _rate(metrics.CALLS_REFUSED, "call", "reason")),
     Panel("Calls repeated per second", _rate(metrics.CALLS_REPEATED, "call")),

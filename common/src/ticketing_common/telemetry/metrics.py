@@ -19,6 +19,7 @@ __all__ = [
     "CONSUMER_LAG",
     "DEAD_LETTERS",
     "EVENT_LOOP_LAG",
+    "EVENT_SECONDS",
     "HOLDS_LOST",
     "HOLDS_PLACED",
     "HTTP_SECONDS",
@@ -58,6 +59,12 @@ OUTBOX_PARKED: Final = Gauge("outbox_parked", "Events set aside since the bus re
 OUTBOX_FULL: Final = Counter("outbox_full", "Changes refused, as too many events of the document wait", ["collection"])
 RELAY_PUBLISHED: Final = Counter("relay_published", "Events acknowledged by the broker", ["service", "path"])
 CONSUMED: Final = Counter("events_consumed", "Events by what became of them", ["service", "consumer", "outcome"])
+EVENT_SECONDS: Final = Histogram(
+    "event_handling_duration_seconds",
+    "Time to handle an event, whatever became of it",
+    ["service", "consumer"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 CONSUMER_LAG: Final = Gauge("consumer_lag", "Events in the stream that this consumer has not had", ["consumer"])
 DEAD_LETTERS: Final = Counter("dead_letters", "Events given up and set aside", ["consumer"])
 
