@@ -26,7 +26,7 @@ LANES: Final = 1
 
 NICENESS: Final = 5
 """Of the hashing threads: a processor that the event loop wants is the event loop's, whoever signs in meanwhile. They
-have a third of its share then; with a tenth (10) nobody could sign in on a machine that is busy otherwise.
+have a third of its share then; with a tenth (10) a test saw nobody signed in while the machine was busy otherwise.
 """
 
 

@@ -20,6 +20,7 @@ __all__ = ["HeldTickets"]
 FRESH_SECONDS: Final = 1.0
 """How long what was seen is believed. Endings are heard of in some 20 ms; this is for when they are not."""
 TURN_SECONDS: Final = 3.0
+"""Longer than a crowd of thousands takes to be read: who stops waiting earlier writes to the database in vain."""
 REMEMBERED: Final = 10_000
 """Tickets; some 3 MB."""
 
@@ -72,7 +73,7 @@ class HeldTickets:
 
     @asynccontextmanager
     async def turn(self, ticket_id: str) -> AsyncIterator[None]:
-        """Inside this block, one at a time for each ticket, in the order of coming; nobody waits for over a second.
+        """Inside this block, one at a time for each ticket, in the order of coming; nobody waits for over 3 s.
 
         It only saves work: whoever had enough of waiting goes on beside the others, and the unique index decides.
         """
