@@ -4,6 +4,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ticketing_common.headers import header_of
 from ticketing_common.security import User
 from ticketing_common.telemetry.metrics import HOLDS_LOST
 from ticketing_common.web import address, read_body, replay_body, was_asked_before
@@ -58,7 +59,7 @@ class EarlyRefusalMiddleware:
 
 def _ticket_id(scope: Scope, body: bytes) -> str | None:
     """Of a request that the route would accept; None for every other."""
-    content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    content_type = header_of(scope, b"content-type") or b""
     if content_type.partition(b";")[0].strip().lower() != b"application/json":
         return None
     try:

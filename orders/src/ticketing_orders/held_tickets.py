@@ -80,9 +80,12 @@ class HeldTickets:
         lock = self._turns.setdefault(ticket_id, asyncio.Lock())
         taken = False
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TURN_SECONDS):
-                    taken = await lock.acquire()
+            if lock.locked():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TURN_SECONDS):
+                        taken = await lock.acquire()
+            else:  # the usual case, which need not pay for a timer
+                taken = await lock.acquire()
             yield
         finally:
             if taken:

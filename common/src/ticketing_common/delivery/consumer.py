@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from typing import Final
 
 import nats.errors
@@ -39,6 +40,8 @@ MAX_DELIVER: Final = 1_000
 """Far above `max_attempts`: an outage of ours must not let the broker give up on an event by itself."""
 MAX_ACK_PENDING: Final = MAX_IN_HAND * 16
 
+OUTCOMES: Final = ("handled", "put_off", "buried", "unacknowledged")
+
 _PASSING: Final = (*DatabaseUnavailableError, UnavailableError, NotPublishedError, ConnectionError)
 """Not the event's fault: tried again for as long as it takes."""
 
@@ -67,12 +70,12 @@ class Consumer:
         self._connection = connection
         self._subscription = subscription
         self._dead_letters = dead_letters
-        self._service = service
         self._replicas = replicas
         self.durable = subscription.durable(service)
         self.joined = False
         """Whether it has been bound once. When the broker goes away later, that is for the connection to tell."""
         self._seconds = EVENT_SECONDS.labels(service, self.durable)
+        self._outcomes = {one: CONSUMED.labels(service, self.durable, one) for one in OUTCOMES}
         self._traced = {"messaging.system": "nats", "messaging.consumer.group.name": self.durable}
         self._pull: JetStreamContext.PullSubscription | None = None
         self._workers: KeyedWorkers[Msg] = KeyedWorkers(
@@ -191,10 +194,12 @@ class Consumer:
         traceparent = (message.headers or {}).get("traceparent")
         try:
             name = message.subject.rpartition(".")[0]
-            with self._seconds.time(), handling(f"handle {name}", traceparent, self._traced) as span:
+            begun = time.perf_counter()
+            with handling(f"handle {name}", traceparent, self._traced) as span:
                 outcome = await self._decide(message)
                 span.set_attribute("outcome", outcome)
-            CONSUMED.labels(self._service, self.durable, outcome).inc()
+            self._seconds.observe(time.perf_counter() - begun)
+            self._outcomes[outcome].inc()
         except asyncio.CancelledError:
             await self._give_back(message)
             raise

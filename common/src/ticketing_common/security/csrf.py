@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import ForbiddenError
+from ticketing_common.headers import header_of
 
 __all__ = ["OriginCheckMiddleware"]
 
@@ -27,7 +28,7 @@ class OriginCheckMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry; raises `ForbiddenError`, which the error middleware outside renders."""
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and header_of(scope, b"cookie") is not None:
             request = Request(scope)
             if self._cookie_name in request.cookies and not self._own_page(request):
                 raise ForbiddenError("This request did not come from our own pages.")

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import UnauthenticatedError
+from ticketing_common.headers import header_of
 
 from .tokens import TokenVerifier
 
@@ -38,10 +39,11 @@ class AuthenticationMiddleware:
         await self._app(scope, receive, send)
 
     def _token(self, scope: Scope) -> tuple[str | None, bool]:
-        request = Request(scope)
-        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        scheme, _, credentials = (header_of(scope, b"authorization") or b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             return credentials.strip(), False
+        if header_of(scope, b"cookie") is None:
+            return None, False
         # Starlette reads as browsers do; http.cookies drops all cookies when one of them, of whomever, is odd.
-        token = request.cookies.get(self._cookie_name)
+        token = Request(scope).cookies.get(self._cookie_name)
         return token, bool(token)

@@ -4,6 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import TooLargeError
+from ticketing_common.headers import header_of
 
 __all__ = ["BodyLimitMiddleware"]
 
@@ -20,7 +21,7 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        announced = header_of(scope, b"content-length") or b"0"
         if announced.isdigit() and int(announced) > self._max_bytes:
             raise self._too_large()
         received = 0

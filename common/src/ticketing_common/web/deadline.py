@@ -7,6 +7,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import DeadlineError
+from ticketing_common.headers import header_of
 from ticketing_common.resilience import until
 
 from .responses import ends_answer, starts_stream
@@ -56,5 +57,5 @@ class DeadlineMiddleware:
 
 def _patience(scope: Scope) -> float:
     """Seconds that the caller waits; infinity when he does not say, or asks for more than to be told something."""
-    told = next((value for name, value in scope["headers"] if name == PATIENCE_HEADER), b"")
-    return int(told) / 1000 if scope["method"] in READING and told.isdigit() and len(told) < 10 else math.inf
+    told = header_of(scope, PATIENCE_HEADER) if scope["method"] in READING else None
+    return int(told) / 1000 if told and told.isdigit() and len(told) < 10 else math.inf

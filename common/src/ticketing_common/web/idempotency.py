@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import ConflictError, FieldError, InvalidInputError, TicketingError
+from ticketing_common.headers import header_of
 from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
 from ticketing_common.telemetry import get_logger
 
@@ -153,7 +154,7 @@ async def was_asked_before(scope: Scope) -> bool:
 
 def _header(scope: Scope) -> str | None:
     """The key as it was sent; None for those who sent none, or are not signed in."""
-    value = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
+    value = header_of(scope, b"idempotency-key")
     return None if value is None or scope["state"]["user"] is None else value.decode("latin-1")
 
 

@@ -63,7 +63,7 @@ class LoadSheddingMiddleware:
         self._max_lag_seconds = max_lag_seconds
         self._lag = lag
         self._in_flight = 0
-        self._gauge = REQUESTS_IN_FLIGHT.labels(service)
+        REQUESTS_IN_FLIGHT.labels(service).set_function(lambda: self._in_flight)
         begin(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,24 +76,20 @@ class LoadSheddingMiddleware:
         if 0 < self._max_lag_seconds < self._lag.seconds:
             self._refuse("loop_lag")
         counted = True
-        self._count(1)
+        self._in_flight += 1
 
         async def watch(message: Message) -> None:
             nonlocal counted
             if counted and (starts_stream(message) or ends_answer(message)):
                 counted = False
-                self._count(-1)
+                self._in_flight -= 1
             await send(message)
 
         try:
             await self._app(scope, receive, watch)
         finally:
             if counted:
-                self._count(-1)
-
-    def _count(self, change: int) -> None:
-        self._in_flight += change
-        self._gauge.set(self._in_flight)
+                self._in_flight -= 1
 
     def _refuse(self, reason: str) -> None:
         REQUESTS_SHED.labels(self._service, reason).inc()

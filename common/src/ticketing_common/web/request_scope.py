@@ -4,8 +4,10 @@ import time
 from contextlib import nullcontext
 from typing import Final
 
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ticketing_common.headers import header_of
 from ticketing_common.telemetry import current_trace_id, quiet_unless_sampled, trace_scope
 from ticketing_common.telemetry.metrics import HTTP_SECONDS
 
@@ -25,6 +27,7 @@ class RequestScopeMiddleware:
         self._app = app
         self._service = service
         self._prefix = prefix
+        self._series: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -46,9 +49,7 @@ class RequestScopeMiddleware:
                     message = {**message, "headers": [*message.get("headers", ()), *told]}
             await send(message)
 
-        traceparent = next(
-            (value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None
-        )
+        traceparent = (header_of(scope, b"traceparent") or b"").decode("latin-1")
         try:
             # Where the framework records a span it has taken the caller's trace already, and that span is current.
             traced = "fastapi.telemetry" in scope and current_trace_id()
@@ -57,7 +58,14 @@ class RequestScopeMiddleware:
         finally:
             route = self._template(scope)
             method = scope["method"] if scope["method"] in METHODS else "other"
-            HTTP_SECONDS.labels(self._service, method, route, status).observe((answered or time.perf_counter()) - began)
+            self._histogram(method, route, status).observe((answered or time.perf_counter()) - began)
+
+    def _histogram(self, method: str, route: str, status: int) -> Histogram:
+        """Looked up here, since the library takes as long to find a series as to count (measured); they are few."""
+        found = self._series.get((method, route, status))
+        if found is None:
+            found = self._series[method, route, status] = HTTP_SECONDS.labels(self._service, method, route, status)
+        return found
 
     def _template(self, scope: Scope) -> str:
         """`/api/tickets/{id}`; the framework knows a route only relative to its router."""
