@@ -64,7 +64,8 @@ async def test_an_event_whose_producer_dies_with_it_is_told(world: World, where:
     async for ticket in TicketRepository(outbox).walk():
         world.ledger.note(ticket_changed(ticket).data)
     assert world.ledger.newest.keys() >= set(printed), "what its writer was told is stored"
-    waiting = {commit.document_id for commit in await outbox.pending(older_than_seconds=-1, limit=100)}
+    batches = outbox.pending(older_than_seconds=-1, batch=100)
+    waiting = {commit.document_id async for commits in batches for commit in commits}
     told = await world.told()
     if where == "before_publish":
         assert world.ledger.untold(told), "it died before it told them"

@@ -184,7 +184,7 @@ async def test_an_event_that_was_published_but_not_removed_is_stored_once(
 ) -> None:
     repository = silent(database)
     await repository.add(Parcel(label="a"), told)
-    (commit,) = await repository.outbox.pending(older_than_seconds=-1, limit=1)
+    ((commit,),) = [commits async for commits in repository.outbox.pending(older_than_seconds=-1, batch=1)]
     entry = commit.entries[0]
     await bus.js.publish(entry.subject, entry.body, headers={"Nats-Msg-Id": entry.id})
 

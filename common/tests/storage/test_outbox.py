@@ -4,7 +4,7 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
-from ticketing_common.storage import Database, Outbox, OutboxEntry, ensure_indexes
+from ticketing_common.storage import Commit, Database, Outbox, OutboxEntry, ensure_indexes
 from ticketing_common.storage import outbox as room
 from ticketing_common.telemetry import trace_scope
 
@@ -34,6 +34,11 @@ async def store(outbox: Outbox, *entries: OutboxEntry) -> str:
     return document_id
 
 
+async def pending(outbox: Outbox, older_than_seconds: float, *, batch: int = 10) -> list[Commit]:
+    batches = outbox.pending(older_than_seconds=older_than_seconds, batch=batch)
+    return [commit async for commits in batches for commit in commits]
+
+
 def test_an_entry_keeps_the_trace_of_the_request_that_caused_it() -> None:
     event = ExpirationCompleted.of(ExpirationData(id=new_id(), version=1, order_id=new_id(), expires_at=utc_now()))
     with trace_scope(TRACEPARENT):
@@ -48,7 +53,7 @@ async def test_an_entry_survives_the_database(outbox: Outbox) -> None:
     stored = entry()
     document_id = await store(outbox, stored)
 
-    (commit,) = await outbox.pending(older_than_seconds=-1, limit=10)
+    (commit,) = await pending(outbox, -1)
 
     assert commit.document_id == document_id
     assert commit.entries == (stored,)
@@ -59,19 +64,31 @@ async def test_pending_are_the_old_ones_oldest_first(outbox: Outbox) -> None:
     await store(outbox, entry(aged=0.5))
     await store(outbox)
 
-    commits = await outbox.pending(older_than_seconds=2, limit=10)
+    commits = await pending(outbox, 2)
 
     assert [commit.document_id for commit in commits] == [first, second]
     assert len(commits[0].entries) == 2  # all of a document go out together, in their order
-    assert len(await outbox.pending(older_than_seconds=2, limit=1)) == 1
 
 
-async def test_what_is_on_its_way_already_is_passed_over(outbox: Outbox) -> None:
-    first, second = await store(outbox, entry(aged=9)), await store(outbox, entry(aged=8))
+async def test_pending_come_in_batches_and_each_once_whatever_happens_to_it_meanwhile(outbox: Outbox) -> None:
+    ids = [await store(outbox, entry(aged=20 - number)) for number in range(5)]
+    batches = []
 
-    commits = await outbox.pending(older_than_seconds=2, limit=1, without=[first])
+    async for commits in outbox.pending(older_than_seconds=2, batch=2):
+        batches.append([commit.document_id for commit in commits])
+        for commit in commits:  # one more, which by its time comes later in the index
+            newer = entry(aged=5)
+            await outbox.collection.update_one({"_id": commit.document_id}, {"$push": {"outbox": newer.to_document()}})
 
-    assert [commit.document_id for commit in commits] == [second]
+    assert batches == [ids[:2], ids[2:4], ids[4:]]
+
+
+async def test_one_that_cannot_be_read_does_not_end_the_sweep(outbox: Outbox) -> None:
+    unreadable = await store(outbox, entry(aged=9))
+    await outbox.collection.update_one({"_id": unreadable}, {"$unset": {"outbox.0.body": True}})
+    after = await store(outbox, entry(aged=8))
+
+    assert [commit.document_id for commit in await pending(outbox, 2, batch=1)] == [after]
 
 
 async def test_looking_for_the_oldest_does_not_read_the_whole_backlog(outbox: Outbox, database: Database) -> None:
@@ -81,7 +98,9 @@ async def test_looking_for_the_oldest_does_not_read_the_whole_backlog(outbox: Ou
     await outbox.collection.insert_many([{"_id": new_id(), "outbox": []} for _ in range(300)])
     await database.command("profile", 2)
 
-    assert len(await outbox.pending(older_than_seconds=2, limit=10)) == 10
+    async for commits in outbox.pending(older_than_seconds=2, batch=10):
+        assert len(commits) == 10
+        break
 
     await database.command("profile", 0)
     profile = await database["system.profile"].find_one({"ns": outbox.collection.full_name, "op": "query"})
@@ -96,7 +115,7 @@ async def test_removed_are_only_the_entries_named(outbox: Outbox) -> None:
     await outbox.remove({first: [published.id], second: [other.id], new_id(): ["gone"]})
     await outbox.remove({})
 
-    (commit,) = await outbox.pending(older_than_seconds=-1, limit=10)
+    (commit,) = await pending(outbox, -1)
     assert commit.entries == (waiting,)
 
 
@@ -106,7 +125,7 @@ async def test_a_parked_entry_is_out_of_the_way_but_kept(outbox: Outbox) -> None
 
     await outbox.park(document_id, refused, "too large")
 
-    (commit,) = await outbox.pending(older_than_seconds=2, limit=10)
+    (commit,) = await pending(outbox, 2)
     assert commit.entries == (waiting,)
     document = await outbox.collection.find_one({"_id": document_id})
     assert document is not None
@@ -122,7 +141,7 @@ async def test_what_is_no_entry_is_set_aside_and_stops_nobody(outbox: Outbox, br
     await outbox.collection.update_one({"_id": document_id}, {"$push": {"outbox": broken}})
     await store(outbox, other)
 
-    commits = await outbox.pending(older_than_seconds=2, limit=10)
+    commits = await pending(outbox, 2)
 
     assert sorted(entry.id for commit in commits for entry in commit.entries) == sorted([good.id, other.id])
     document = await outbox.collection.find_one({"_id": document_id})
@@ -158,7 +177,7 @@ async def test_only_what_was_published_is_removed_and_full_documents_go_in_sever
     await outbox.remove({one: [entries[0].id, entries[1].id] for one, entries in zip(ids, stored, strict=True)})
 
     await database.command("profile", 0)
-    left = {commit.document_id: commit.entries for commit in await outbox.pending(older_than_seconds=-1, limit=10)}
+    left = {commit.document_id: commit.entries for commit in await pending(outbox, -1)}
     assert {one: left[one] for one in ids} == {one: (entries[2],) for one, entries in zip(ids, stored, strict=True)}
     assert len(left[untouched]) == 1
     updates = database["system.profile"].find({"ns": outbox.collection.full_name, "op": "update"})

@@ -201,19 +201,17 @@ class Relay:
         so the events of an aggregate keep their order whatever becomes of either.
         """
         settling: asyncio.Task[bool] | None = None
-        sent: list[str] = []
-        while not self._stopping:
-            commits = await outbox.pending(older_than_seconds=age_seconds, limit=SWEEP_DOCUMENTS, without=sent)
-            before, settling = settling, self._send(commits, path="sweep") if commits else None
-            sent = [commit.document_id for commit in commits]
-            complete = before is None or await before
-            if len(commits) < SWEEP_DOCUMENTS or not complete:
-                return (settling is None or await settling) and complete
-            if not await self._lease.acquire():
-                break
-        if settling is not None:
-            await settling
-        return False
+        complete = True
+        async with contextlib.aclosing(outbox.pending(older_than_seconds=age_seconds, batch=SWEEP_DOCUMENTS)) as late:
+            async for commits in late:
+                if settling is not None and (self._stopping or not await self._lease.acquire()):
+                    complete = False
+                    break
+                before, settling = settling, self._send(commits, path="sweep")
+                complete = before is None or await before
+                if not complete:
+                    break
+        return (settling is None or await settling) and complete
 
     async def _measure_regularly(self) -> None:
         """Beside the sweep: one that catches up, or waits for a broker that hangs, takes a while to come round."""

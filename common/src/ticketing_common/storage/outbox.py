@@ -4,7 +4,7 @@ An entry is written by the very update that changes the aggregate, so there is n
 the other. It holds the finished body: what cannot be serialised fails in the request, before anything is stored.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -109,26 +109,31 @@ class Outbox:
             for listener in self._listeners:
                 listener(commit)
 
-    async def pending(self, *, older_than_seconds: float, limit: int, without: Sequence[str] = ()) -> list[Commit]:
-        """Documents with entries that somebody should have published by now, oldest first.
+    async def pending(self, *, older_than_seconds: float, batch: int) -> AsyncGenerator[list[Commit], None]:
+        """Documents with entries that somebody should have published by now, oldest first, so many at a time.
 
-        `without` are the ids of documents that are on their way already.
+        Each document comes once, however often it changes meanwhile.
         """
         cutoff = utc_now() - timedelta(seconds=older_than_seconds)
-        # Reads `limit` documents, in the order of the sparse index. A condition on the time itself would make MongoDB
-        # read and sort the whole backlog for every batch, since the index is on an array (measured: 14 times slower).
-        query: Document = {f"{FIELD}.at": {"$exists": True}}
-        if without:
-            query["_id"] = {"$nin": list(without)}
+        # In the order of the sparse index, by one cursor: asking anew would walk over what is on its way already. A
+        # condition on the time itself would make MongoDB read and sort the whole backlog, since the index is on an
+        # array (measured: 14 times slower).
         cursor = (
-            self.collection.find(query, {FIELD: 1})
+            self.collection.find({f"{FIELD}.at": {"$exists": True}}, {FIELD: 1})
             .sort(f"{FIELD}.at", ASCENDING)
-            .limit(limit)
-            .batch_size(limit)  # in one answer; the database's first holds 101 otherwise
+            .batch_size(batch)  # in one answer; the database's first holds 101 otherwise
         )
-        documents = await cursor.to_list(limit)
-        commits = [Commit(self, document["_id"], await self._readable(document)) for document in documents]
-        return [commit for commit in commits if any(entry.at < cutoff for entry in commit.entries)]
+        try:
+            while documents := await cursor.to_list(batch):
+                found = [Commit(self, document["_id"], await self._readable(document)) for document in documents]
+                commits = [commit for commit in found if commit.entries]
+                late = [commit for commit in commits if any(entry.at < cutoff for entry in commit.entries)]
+                if late:
+                    yield late
+                if len(late) < len(commits):
+                    break  # the others are too new, and so are all that follow
+        finally:
+            await cursor.close()
 
     async def _readable(self, document: Document) -> tuple[OutboxEntry, ...]:
         """The entries of one document; what is no entry (written by hand, say) is set aside, or it would stop all."""
