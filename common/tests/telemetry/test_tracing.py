@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import StatusCode
 
-from ticketing_common.telemetry import Sending, current_trace_id, handling
+from ticketing_common.telemetry import Sending, current_trace_id, handling, trace_scope
 from ticketing_common.telemetry.tracing import is_wanted, provider_with
 from ticketing_common.testing.spans import recorded_spans
 
@@ -91,13 +91,26 @@ def test_libraries_make_spans_only_in_a_story_that_is_sampled(flags: str, enable
     assert is_instrumentation_enabled()
 
 
+@pytest.mark.unit
+@pytest.mark.parametrize("traceparent", [None, PARENT, "not one"])
+def test_in_a_request_that_nobody_records_libraries_make_none(traceparent: str | None) -> None:
+    with trace_scope(traceparent, unrecorded=True):
+        assert is_instrumentation_enabled(), "while nobody records at all they are left alone"
+    with recorded_spans():
+        with trace_scope(traceparent, unrecorded=True):
+            assert not is_instrumentation_enabled()
+            assert (current_trace_id() == TRACE_ID) is (traceparent == PARENT)
+        assert is_instrumentation_enabled()
+        assert current_trace_id() is None
+
+
 @pytest.mark.parametrize("ratio", [0.0, 0.05, 0.5, 1.0])
 def test_what_the_sampler_wants_is_known_beforehand_and_comes_true(ratio: float) -> None:
     provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
     provider.sampler = ParentBasedTraceIdRatio(ratio)
     wanted, requests = 0, 2_000
     for _ in range(requests):
-        if is_wanted(provider, "GET", {}):
+        if is_wanted(provider, "GET", ""):
             wanted += 1
             assert provider.get_tracer("test").start_span("GET", context=Context()).is_recording()
     assert abs(wanted / requests - ratio) <= 0.05
@@ -108,5 +121,5 @@ def test_what_the_sampler_wants_is_known_beforehand_and_comes_true(ratio: float)
 def test_a_caller_who_has_decided_is_followed(flags: str, wanted: bool) -> None:
     provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
     provider.sampler = ParentBasedTraceIdRatio(0.5)
-    traceparent = f"00-{token_hex(16)}-{token_hex(8)}-{flags}".encode()
-    assert all(is_wanted(provider, "GET", {b"traceparent": traceparent}) is wanted for _ in range(20))
+    traceparent = f"00-{token_hex(16)}-{token_hex(8)}-{flags}"
+    assert all(is_wanted(provider, "GET", traceparent) is wanted for _ in range(20))

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import Scope
 
 from ticketing_common.delivery import Backbone
+from ticketing_common.headers import header_of
 from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
@@ -137,7 +138,10 @@ def _telemetry() -> TelemetryConfig:
         is_wanted = importlib.import_module("ticketing_common.telemetry.tracing").is_wanted
 
         def left_out(scope: Scope) -> bool:
-            return scope["path"] in PROBES or not is_wanted(provider, scope["method"], dict(scope["headers"]))
+            if scope["path"] in PROBES:
+                return True
+            sent = header_of(scope, b"traceparent") or b""
+            return not is_wanted(provider, scope["method"], sent.decode("latin-1"))
 
     return {
         "tracing": provider is not None,

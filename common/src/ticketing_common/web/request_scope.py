@@ -8,7 +8,7 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.headers import header_of
-from ticketing_common.telemetry import current_trace_id, quiet_unless_sampled, trace_scope
+from ticketing_common.telemetry import is_recorded, trace_scope
 from ticketing_common.telemetry.metrics import HTTP_SECONDS
 
 from .rate_limit import rate_limit_headers
@@ -52,8 +52,8 @@ class RequestScopeMiddleware:
         traceparent = (header_of(scope, b"traceparent") or b"").decode("latin-1")
         try:
             # Where the framework records a span it has taken the caller's trace already, and that span is current.
-            traced = "fastapi.telemetry" in scope and current_trace_id()
-            with nullcontext() if traced else trace_scope(traceparent), quiet_unless_sampled():
+            recorded = "fastapi.telemetry" in scope and is_recorded()
+            with nullcontext() if recorded else trace_scope(traceparent, unrecorded=True):
                 await self._app(scope, receive, watch)
         finally:
             route = self._template(scope)
