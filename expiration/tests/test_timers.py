@@ -6,11 +6,16 @@ from datetime import timedelta
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
+from ticketing_common.telemetry import trace_scope
 from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration import timers as room
 from ticketing_expiration.timers import QUEUE, Timers, connect
 
 Until = Callable[..., Awaitable[None]]
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+DAY_MS = 86_400_000
+"""What arq keeps a job beyond its moment."""
 
 
 @pytest.fixture
@@ -30,6 +35,25 @@ async def test_a_timer_is_set_once_for_its_moment(timers: Timers, redis_url: str
         assert await redis.zrange(QUEUE, 0, -1, withscores=True) == [
             (order_id.encode(), round(at.timestamp() * 1000)),
         ]
+
+
+async def test_timers_that_are_set_at_the_same_time_travel_together_as_jobs_of_arq(
+    timers: Timers, redis_url: str
+) -> None:
+    order_ids, at = [new_id() for _ in range(40)], utc_now() + timedelta(minutes=15)
+    async with connect(redis_url) as redis:
+        with trace_scope(TRACEPARENT):
+            await timers.arm(order_ids[0], at)
+        before = (await redis.info("commandstats"))["cmdstat_exec"]["calls"]
+        assert all(await asyncio.gather(*(timers.arm(order_id, at) for order_id in order_ids)))
+
+        assert (await redis.info("commandstats"))["cmdstat_exec"]["calls"] - before <= 3
+        jobs = {job.job_id: job for job in await redis.queued_jobs(queue_name=QUEUE)}
+        kept = await redis.pttl(f"arq:job:{order_ids[-1]}")
+    assert set(jobs) == set(order_ids)
+    assert list(jobs[order_ids[0]].args) == [order_ids[0], TRACEPARENT], "the first to set it stays"
+    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (room.JOB, [order_ids[1]])
+    assert kept == pytest.approx((at - utc_now()).total_seconds() * 1000 + DAY_MS, abs=5_000)
 
 
 async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url: str) -> None:

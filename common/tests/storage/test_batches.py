@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
 from opentelemetry.trace import StatusCode
 
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
 from ticketing_common.storage import DuplicateKeyError, connect, disconnect
-from ticketing_common.storage.batches import Batcher, batched_find, batched_insert, batched_lists, batched_write
+from ticketing_common.storage.batches import Asked, Batcher, batched_find, batched_insert, batched_lists, batched_write
 from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
 from ticketing_common.telemetry import recording_provider
 from ticketing_common.testing.spans import recorded_spans
@@ -31,7 +30,7 @@ class Gate:
 
 
 def batcher_of(outcomes: Any, **limits: int) -> Batcher[Any, Any]:
-    return Batcher(outcomes, AsyncIOMotorClient(connect=False)["somewhere"]["things"], "do", **limits)
+    return Batcher(outcomes, Asked("somewhere.do", {}), **limits)
 
 
 async def settled() -> None:

@@ -4,15 +4,19 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms, to_unix_ms
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from ticketing_common.resilience import end
+from ticketing_common.storage import Asked, Batcher
 from ticketing_common.telemetry import current_traceparent, get_logger
 
 __all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]
@@ -48,6 +52,14 @@ def connect(url: str) -> ArqRedis:
     return client
 
 
+@dataclass(frozen=True, slots=True)
+class _Timer:
+    order_id: str
+    at: datetime
+    story: tuple[str, ...]
+    """The traceparent of whoever sets it, or nothing: the job's further arguments."""
+
+
 class Timers:
     """Sets one timer per order. Never fails: the deadline is in the database, and the worker sets what is missing."""
 
@@ -55,18 +67,31 @@ class Timers:
         self._redis = redis
         self._paused_until = 0.0
         self._takers: set[asyncio.Task[None]] = set()
+        asked = Asked("redis.enqueue", {"db.system.name": "redis", "db.operation.name": "enqueue"})
+        self._arm: Batcher[_Timer, bool] = Batcher(self._arm_each, asked)
 
     async def arm(self, order_id: str, at: datetime) -> bool:
         """Wake a worker at that time, unless a timer of this order is already set; False when Redis is away."""
         if time.monotonic() < self._paused_until:
             return False
-        story = [traceparent] if (traceparent := current_traceparent()) else []
+        story = (traceparent,) if (traceparent := current_traceparent()) else ()
+        return await self._arm(_Timer(order_id, at, story))
+
+    async def _arm_each(self, timers: Sequence[_Timer]) -> list[bool]:
+        """What `enqueue_job` writes, in one round trip for all; it takes four for each, and a third of our time."""
         try:
-            await self._redis.enqueue_job(JOB, order_id, *story, _job_id=order_id, _defer_until=at)
+            async with self._redis.pipeline(transaction=True) as together:
+                now = timestamp_ms()
+                for one in timers:
+                    job = serialize_job(JOB, (one.order_id, *one.story), {}, None, now, serializer=to_json)
+                    kept_ms = max(0, to_unix_ms(one.at) - now) + self._redis.expires_extra_ms
+                    together.set(job_key_prefix + one.order_id, job, px=kept_ms, nx=True)
+                together.zadd(QUEUE, {one.order_id: to_unix_ms(one.at) for one in timers}, nx=True)
+                await together.execute()
         except (RedisError, OSError) as error:
             self._pause(error)
-            return False
-        return True
+            return [False] * len(timers)
+        return [True] * len(timers)
 
     async def without_timer(self, order_ids: Sequence[str]) -> list[str]:
         """Those for which no timer is set; none at all while Redis is away."""

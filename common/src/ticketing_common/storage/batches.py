@@ -7,18 +7,19 @@ way, an operation leaves at once and alone. Each has its own outcome: what one m
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from ticketing_common.resilience import empty_context, in_background
 from ticketing_common.telemetry import asking, quiet_unless_sampled
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, write_each
 
-__all__ = ["Batcher", "batched_find", "batched_insert", "batched_lists", "batched_write"]
+__all__ = ["Asked", "Batcher", "batched_find", "batched_insert", "batched_lists", "batched_write"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -32,6 +33,27 @@ MOST: Final = 100
 """Operations in a command: what the last in line waits for the others stays within milliseconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked, and what: as it is told in traces (OpenTelemetry's semantic conventions for databases)."""
+
+    span: str
+    attributes: Mapping[str, str]
+
+    @classmethod
+    def of(cls, collection: Collection, operation: str) -> Self:
+        """A collection of MongoDB's."""
+        return cls(
+            f"{collection.database.name}.{operation}",
+            {
+                "db.system.name": "mongodb",
+                "db.namespace": collection.database.name,
+                "db.collection.name": collection.name,
+                "db.operation.name": operation,
+            },
+        )
+
+
 class Batcher(Generic[A, R]):
     """Calls like a function; calls that come together are done together.
 
@@ -42,21 +64,13 @@ class Batcher(Generic[A, R]):
     def __init__(
         self,
         outcomes: Outcomes[A, R],
-        collection: Collection,
-        operation: str,
+        asked: Asked,
         *,
         at_once: int = AT_ONCE,
         most: int = MOST,
     ) -> None:
-        """`collection` and `operation` say in traces what is done."""
         self._outcomes = outcomes
-        self._span = f"{collection.database.name}.{operation}"
-        self._attributes = {
-            "db.system.name": "mongodb",
-            "db.namespace": collection.database.name,
-            "db.collection.name": collection.name,
-            "db.operation.name": operation,
-        }
+        self._asked = asked
         self._requests, self._background = (
             _Line(self._settle, at_once=at_once, most=most, context=empty_context(in_background=background))
             for background in (False, True)
@@ -66,7 +80,7 @@ class Batcher(Generic[A, R]):
         """The result for this one; raises its error."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         line = self._background if in_background() else self._requests
-        with asking(self._span, self._attributes):
+        with asking(self._asked.span, self._asked.attributes):
             line.join(item, future)
             return await future
 
@@ -152,7 +166,7 @@ def batched_find(collection: Collection, fields: Document | None = None) -> Batc
         documents = {document["_id"]: document for document in await cursor.to_list(None)}
         return [documents.get(one) for one in ids]
 
-    return Batcher(find, collection, "find")
+    return Batcher(find, Asked.of(collection, "find"))
 
 
 def batched_lists(
@@ -167,7 +181,7 @@ def batched_lists(
             wanted[reduce(getitem, path, document)].append(document)  # type: ignore[index]  # a string at its end
         return [wanted[value] for value in values]
 
-    return Batcher(find, collection, "find")
+    return Batcher(find, Asked.of(collection, "find"))
 
 
 def batched_insert(collection: Collection) -> Batcher[Document, None]:
@@ -176,7 +190,7 @@ def batched_insert(collection: Collection) -> Batcher[Document, None]:
     async def insert(documents: Sequence[Document]) -> list[Exception | None]:
         return await insert_each(collection, documents)
 
-    return Batcher(insert, collection, "insert")
+    return Batcher(insert, Asked.of(collection, "insert"))
 
 
 def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
@@ -186,4 +200,4 @@ def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
         _, errors = await write_each(collection, operations)
         return errors
 
-    return Batcher(write, collection, "update")
+    return Batcher(write, Asked.of(collection, "update"))

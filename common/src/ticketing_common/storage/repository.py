@@ -12,7 +12,7 @@ from ticketing_common.events import Event
 from ticketing_common.resilience import in_background
 from ticketing_common.telemetry.metrics import OUTBOX_FULL
 
-from .batches import Batcher, batched_find, batched_insert
+from .batches import Asked, Batcher, batched_find, batched_insert
 from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
@@ -51,7 +51,7 @@ class Repository(Generic[E]):
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
-        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, self.collection, "update")
+        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, Asked.of(self.collection, "update"))
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""
