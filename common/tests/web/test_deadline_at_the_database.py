@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -16,18 +16,6 @@ from ticketing_common.web import idempotency
 
 REQUEST_SECONDS = 1.0
 THING = {"title": "A thing", "price": 10}
-
-
-@pytest.fixture(scope="module")
-def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """A MongoDB of these tests' own: it will be frozen."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.resume()
-        server.stop()
 
 
 @pytest.fixture
@@ -49,14 +37,11 @@ async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_a
     app.state.gate = asyncio.Event()
     hanging = asyncio.create_task(client.post("/api/things", json=THING, headers=headers))
     await app.state.entered.get()  # its key is claimed
-    mongod.pause()
-    begun = time.monotonic()
-    app.state.gate.set()
-    try:
+    with mongod.paused():
+        begun = time.monotonic()
+        app.state.gate.set()
         answer = await hanging
-    finally:
         took = time.monotonic() - begun
-        mongod.resume()
     assert (answer.status_code, answer.json()["title"]) == (503, "It took too long")
     assert took < 4 * REQUEST_SECONDS, "not until the database's own limits (10 s) have passed"
 
