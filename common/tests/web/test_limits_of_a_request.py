@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ticketing_common.resilience import time_left
+from ticketing_common.resilience import time_left, until
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.web.deadline import DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
@@ -216,6 +216,17 @@ async def test_whoever_calls_others_knows_how_long_is_left(place: Place) -> None
         afterwards = await place.left_afterwards.get()
     assert 19 < left <= 20
     assert afterwards is None, "the answer is out: nobody waits"
+
+
+async def test_a_clock_within_another_gives_no_time() -> None:
+    async with asyncio.timeout(20) as outer, asyncio.timeout(60) as inner:  # noqa: ASYNC100 (clocks that are only read)
+        with until(outer), until(inner):
+            assert 19 < (time_left() or 0) <= 20
+            inner.reschedule(asyncio.get_running_loop().time() + 5)
+            assert 4 < (time_left() or 0) <= 5
+            inner.reschedule(None)
+            assert 19 < (time_left() or 0) <= 20
+        assert time_left() is None
 
 
 async def test_within_its_time_it_is_answered(place: Place) -> None:
