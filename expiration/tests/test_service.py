@@ -174,12 +174,9 @@ async def test_a_redis_that_hangs_does_not_hold_up_a_release(
     service: ExpirationService, timers: Timers, make_order: MakeOrder, redis_server: RedisServer
 ) -> None:
     await service.follow_order(make_order(due_in=-1))
-    redis_server.pause()
-    try:
+    with redis_server.paused():
         async with asyncio.timeout(ANSWER_SECONDS / 2):
             assert await service.release_due() == 1
-    finally:
-        redis_server.resume()
 
 
 async def test_every_deadline_goes_on_with_its_own_story(

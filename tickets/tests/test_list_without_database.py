@@ -1,6 +1,6 @@
 """The list while its database is paused, killed and back."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from secrets import token_hex
 from typing import Any
 
@@ -13,18 +13,6 @@ from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 
 LIST = "/api/tickets?limit=2"
-
-
-@pytest.fixture(scope="module")
-def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """A MongoDB of these tests' own: it will be hurt."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.resume()
-        server.stop()
 
 
 @pytest.fixture
@@ -53,12 +41,9 @@ async def test_a_list_that_was_seen_is_shown_while_the_database_hangs(
 ) -> None:
     fresh = await client.get(LIST)
     assert "Age" not in fresh.headers
-    mongod.pause()
-    try:
+    with mongod.paused():
         stale = await _once_stale(client)
         unseen = await client.get("/api/tickets?limit=3")
-    finally:
-        mongod.resume()
     assert (stale.status_code, stale.json()) == (200, fresh.json())
     assert int(stale.headers["Age"]) >= 0
     assert stale.headers["Warning"].startswith("110 ")

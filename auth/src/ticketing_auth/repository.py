@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from ticketing_common.storage import ASCENDING, Collection, DuplicateKeyError, Index, Outbox, Repository, ensure_indexes
+from ticketing_common.storage import (
+    ASCENDING,
+    Collection,
+    DuplicateKeyError,
+    Index,
+    Outbox,
+    Repository,
+    ensure_indexes,
+    reading,
+)
 from ticketing_common.storage.repository import Publisher
 
 from .domain import User
@@ -30,7 +39,8 @@ class UserRepository(Repository[User]):
 
     async def find_by_email(self, email: str) -> User | None:
         """The user with this e-mail, in its normal form."""
-        document = await self.collection.find_one({"email": email})
+        with reading(self.collection):
+            document = await self.collection.find_one({"email": email})
         return self.to_entity(document) if document else None
 
 
@@ -52,4 +62,5 @@ class RevokedSessions:
 
     async def contains(self, session_id: str) -> bool:
         """Whether this session is over."""
-        return await self._collection.find_one({"_id": session_id}, {"_id": 1}) is not None
+        with reading(self._collection):
+            return await self._collection.find_one({"_id": session_id}, {"_id": 1}) is not None

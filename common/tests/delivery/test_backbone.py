@@ -194,10 +194,8 @@ async def test_a_service_ends_without_an_error_while_the_bus_is_away(
 
 
 async def test_a_service_ends_in_time_though_bus_and_database_hang(
-    service_settings: dict[str, object], tmp_path: Path, nats_server: NatsServer, bus: Bus
+    service_settings: dict[str, object], mongod: Mongod, nats_server: NatsServer, bus: Bus
 ) -> None:
-    mongod = Mongod(tmp_path / "mongod", port=free_port())
-    await asyncio.to_thread(mongod.start)
     own = {"service_name": "parcels", "mongo_url": mongod.url}
     backbone, parcels = joined(EventServiceSettings.model_validate(service_settings | own))
     backbone.follow(Tail(backbone.bus, EXPIRATIONS, on_event=lambda *_: None, on_gap=lambda: None))
@@ -205,16 +203,12 @@ async def test_a_service_ends_in_time_though_bus_and_database_hang(
     adding = asyncio.create_task(asyncio.sleep(0))
     try:
         await backbone.wait_until_ready()
-        mongod.pause()
-        nats_server.pause()
-        adding = asyncio.create_task(parcels.add(Parcel(), told))
-        async with asyncio.timeout(9):  # six are promised, and this machine may be busy
-            await backbone.stop()
+        with mongod.paused(), nats_server.paused():
+            adding = asyncio.create_task(parcels.add(Parcel(), told))
+            async with asyncio.timeout(9):  # six are promised, and this machine may be busy
+                await backbone.stop()
     finally:
-        mongod.resume()
-        nats_server.resume()
         await asyncio.gather(adding, return_exceptions=True)
-        await asyncio.to_thread(mongod.stop)
 
 
 async def test_a_service_whose_stream_is_not_as_declared_is_not_ready(

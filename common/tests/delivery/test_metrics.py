@@ -99,26 +99,25 @@ async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
     parcels = Repository(outbox, Parcel)
     relay.watch(outbox)
     await parcels.ensure_indexes()
-    nats_server.pause()
     try:
-        relay.start()
-        await parcels.add(Parcel(), told)
+        with nats_server.paused():
+            relay.start()
+            await parcels.add(Parcel(), told)
 
-        async def swept() -> bool:
-            return sample("outbox_oldest_seconds", service=service, collection="parcels") > 2.5
+            async def swept() -> bool:
+                return sample("outbox_oldest_seconds", service=service, collection="parcels") > 2.5
 
-        await until(swept, 10.0)
-        # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on.
-        since = sample("outbox_oldest_seconds", service=service, collection="parcels")
+            await until(swept, 10.0)
+            # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on.
+            since = sample("outbox_oldest_seconds", service=service, collection="parcels")
 
-        async def counted() -> bool:
-            return sample("outbox_oldest_seconds", service=service, collection="parcels") > since + 0.5
+            async def counted() -> bool:
+                return sample("outbox_oldest_seconds", service=service, collection="parcels") > since + 0.5
 
-        begun = asyncio.get_running_loop().time()
-        await until(counted, 10.0)
-        assert asyncio.get_running_loop().time() - begun < 2, "not only when the broker's time is up (5 s)"
+            begun = asyncio.get_running_loop().time()
+            await until(counted, 10.0)
+            assert asyncio.get_running_loop().time() - begun < 2, "not only when the broker's time is up (5 s)"
     finally:
-        nats_server.resume()
         await relay.stop()
 
 

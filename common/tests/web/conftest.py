@@ -15,7 +15,7 @@ from ticketing_common.entity import Entity, new_id
 from ticketing_common.errors import ConflictError, TooManyRequestsError, UnavailableError
 from ticketing_common.security import CurrentUser
 from ticketing_common.settings import EventServiceSettings
-from ticketing_common.storage import Repository
+from ticketing_common.storage import Repository, reading
 from ticketing_common.testing.apps import run_app
 from ticketing_common.web import (
     ApiModel,
@@ -86,7 +86,8 @@ async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request,
 async def list_things(page: PageRequestDep, request: Request, response: Response) -> list[ThingResponse]:
     things: Repository[Thing] = request.app.state.things
     after = {"_id": {"$gt": page.after[0]}} if page.after else {}
-    documents = await things.collection.find(after).sort("_id", 1).limit(page.limit + 1).to_list(None)
+    with reading(things.collection):
+        documents = await things.collection.find(after).sort("_id", 1).limit(page.limit + 1).to_list(None)
     found = [things.to_entity(document) for document in documents]
     cut = Page.cut(found, page.limit, [found[page.limit - 1].id] if len(found) > page.limit else [])
     link_next(request, response, cut)

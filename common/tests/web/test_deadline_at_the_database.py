@@ -1,14 +1,14 @@
-"""A request whose time is spent in the middle of a commit: answered in time, and whole or not at all afterwards."""
+"""A request whose time is spent at the database: answered in time; a commit is whole or not at all afterwards."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.entity import utc_now
+from ticketing_common.entity import new_id, utc_now
 from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.testing.apps import Identity, run_app
 from ticketing_common.testing.servers import Mongod
@@ -16,18 +16,6 @@ from ticketing_common.web import idempotency
 
 REQUEST_SECONDS = 1.0
 THING = {"title": "A thing", "price": 10}
-
-
-@pytest.fixture(scope="module")
-def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """A MongoDB of these tests' own: it will be frozen."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.resume()
-        server.stop()
 
 
 @pytest.fixture
@@ -49,14 +37,11 @@ async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_a
     app.state.gate = asyncio.Event()
     hanging = asyncio.create_task(client.post("/api/things", json=THING, headers=headers))
     await app.state.entered.get()  # its key is claimed
-    mongod.pause()
-    begun = time.monotonic()
-    app.state.gate.set()
-    try:
+    with mongod.paused():
+        begun = time.monotonic()
+        app.state.gate.set()
         answer = await hanging
-    finally:
         took = time.monotonic() - begun
-        mongod.resume()
     assert (answer.status_code, answer.json()["title"]) == (503, "It took too long")
     assert took < 4 * REQUEST_SECONDS, "not until the database's own limits (10 s) have passed"
 
@@ -69,6 +54,14 @@ async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_a
     assert again.status_code == 201
     things = await app.state.things.collection.find({}).to_list(None)
     assert [thing["_id"] for thing in things] == [again.json()["id"]]
+
+
+async def test_what_hangs_in_a_reading_is_answered_in_the_same_words(client: httpx.AsyncClient, mongod: Mongod) -> None:
+    """And not in the driver's, whose limit is for nearly the same moment."""
+    paths = ["/api/things", f"/api/things/{new_id()}"]
+    with mongod.paused():
+        answers = await asyncio.gather(*(client.get(path) for path in paths * 3))
+    assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(503, "It took too long")}
 
 
 async def test_a_key_that_cannot_be_given_back_runs_out(

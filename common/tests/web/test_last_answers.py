@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError
+from ticketing_common.resilience import time_left
 from ticketing_common.web import last_answers
 from ticketing_common.web.changes import Changes
 from ticketing_common.web.last_answers import LastAnswersMiddleware
@@ -28,6 +29,7 @@ class Shop:
     def __init__(self) -> None:
         self.made = 0
         self.asked = 0
+        self.left: float | None = None
         self.away: Exception | None = None
         self.status = 200
         self.hearing = True
@@ -51,6 +53,7 @@ class Shop:
 
     async def listed(self, request: Request) -> JSONResponse:
         self.made += 1
+        self.left = time_left()
         made = self.made
         await self.gate.wait()
         headers = {"Link": "</list?cursor=x>", "Set-Cookie": "of=one caller"}
@@ -110,6 +113,16 @@ async def test_it_is_made_anew_after_a_while_whatever_is_heard(
     monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
     for number in (1, 2):
         assert (await client.get("/list")).json() == {"made": number}
+
+
+async def test_who_makes_it_knows_how_long_it_is_waited_for(client: httpx.AsyncClient, shop: Shop) -> None:
+    """So that no query is left at a database that hangs, where one a second follows it."""
+    await client.get("/list")
+    assert shop.left is None, "there is nothing else to show"
+    shop.changes.note()
+    await client.get("/list")
+    assert shop.left is not None
+    assert 1 < shop.left <= last_answers.PATIENCE_SECONDS
 
 
 async def test_queries_other_paths_and_methods_are_apart(client: httpx.AsyncClient, shop: Shop) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ticketing_common.resilience import time_left
+from ticketing_common.resilience import time_left, until
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.web.deadline import DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
@@ -124,16 +124,19 @@ async def test_a_loop_that_is_late_takes_no_more(place: Place) -> None:
         assert (await client.get("/quick")).status_code == 200
 
 
-async def test_one_long_pause_turns_nobody_away_and_two_do() -> None:
+async def test_one_long_pause_turns_nobody_away_and_two_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was frozen, or a machine that slept, is not overloaded when it goes on."""
+    loop = asyncio.get_running_loop()
+    clock, paused = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: clock() + paused)  # all that a loop sees of a pause is how late it is
     lag = LoopLag("things")
     async with lag.measured(), asyncio.timeout(60):
         await asyncio.sleep(0)
-        time.sleep(5)  # noqa: ASYNC251 (the pause)
+        paused += 5
         while not lag.seconds:  # noqa: ASYNC110 (until it has been measured)
             await asyncio.sleep(0.01)
         assert 0.5 < lag.seconds < ServiceSettings.model_fields["max_loop_lag_seconds"].default
-        time.sleep(5)  # noqa: ASYNC251
+        paused += 5
         while lag.seconds < 1:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -213,6 +216,17 @@ async def test_whoever_calls_others_knows_how_long_is_left(place: Place) -> None
         afterwards = await place.left_afterwards.get()
     assert 19 < left <= 20
     assert afterwards is None, "the answer is out: nobody waits"
+
+
+async def test_a_clock_within_another_gives_no_time() -> None:
+    async with asyncio.timeout(20) as outer, asyncio.timeout(60) as inner:  # noqa: ASYNC100 (clocks that are only read)
+        with until(outer), until(inner):
+            assert 19 < (time_left() or 0) <= 20
+            inner.reschedule(asyncio.get_running_loop().time() + 5)
+            assert 4 < (time_left() or 0) <= 5
+            inner.reschedule(None)
+            assert 19 < (time_left() or 0) <= 20
+        assert time_left() is None
 
 
 async def test_within_its_time_it_is_answered(place: Place) -> None:

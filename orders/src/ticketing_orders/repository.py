@@ -22,6 +22,7 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    reading,
 )
 from ticketing_common.storage.repository import Publisher
 
@@ -77,7 +78,8 @@ class OrderRepository(Repository[Order]):
     async def find_active(self, ticket_id: str) -> Order | None:
         """The order that has this ticket, paid or not; the same index allows one at most."""
         active = {"$in": [status.value for status in ACTIVE_STATUSES]}
-        document = await self.collection.find_one({"ticket.id": ticket_id, "status": active}, WITHOUT_EVENTS)
+        with reading(self.collection):
+            document = await self.collection.find_one({"ticket.id": ticket_id, "status": active}, WITHOUT_EVENTS)
         return self.to_entity(document) if document else None
 
     async def list_of_user(self, user_id: str, *, limit: int, after: Sequence[object] = ()) -> list[Order]:
@@ -92,7 +94,8 @@ class OrderRepository(Repository[Order]):
             .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
             .limit(limit)
         )
-        return [self.to_entity(document) async for document in cursor]
+        with reading(self.collection):
+            return [self.to_entity(document) async for document in cursor]
 
 
 def page_keys(order: Order) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from ticketing_common.storage import (
     Repository,
     batched_lists,
     ensure_indexes,
+    reading,
 )
 from ticketing_common.storage.repository import Publisher
 
@@ -102,9 +103,10 @@ class PaymentRepository(Repository[Payment]):
 
     async def find_latest(self, order_id: str) -> Payment | None:
         """The latest attempt to pay this order."""
-        document = await self.collection.find_one(
-            {"order_id": order_id}, WITHOUT_EVENTS, sort=[("attempt", DESCENDING)]
-        )
+        with reading(self.collection):
+            document = await self.collection.find_one(
+                {"order_id": order_id}, WITHOUT_EVENTS, sort=[("attempt", DESCENDING)]
+            )
         return self.to_entity(document) if document else None
 
     async def find_active(self, order_id: str) -> Payment | None:

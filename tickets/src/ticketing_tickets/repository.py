@@ -19,6 +19,7 @@ from ticketing_common.storage import (
     Projection,
     Repository,
     batched_lists,
+    reading,
 )
 from ticketing_common.web.pagination import CursorValue, Page, PageRequest
 
@@ -99,7 +100,9 @@ class TicketRepository(Repository[Ticket]):
             if wanted == 0:
                 break
             found = self.collection.find({"$and": [selection, stretch]}, _UNSHOWN, hint=hint)
-            documents += await found.sort([(key, direction) for key in keys]).limit(wanted).to_list(wanted)
+            found = found.sort([(key, direction) for key in keys]).limit(wanted)
+            with reading(self.collection):
+                documents += await found.to_list(wanted)
         tickets = [self.to_entity(document) for document in documents]
         return Page.cut(tickets, page.limit, _position(tickets[: page.limit], field))
 

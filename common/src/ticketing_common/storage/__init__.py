@@ -17,6 +17,7 @@ from .mongo import (
     connect,
     disconnect,
     ensure_indexes,
+    reading,
 )
 from .outbox import WITHOUT_EVENTS, Commit, Outbox, OutboxEntry, OutboxStats
 from .projection import Projection
@@ -50,4 +51,5 @@ __all__ = [
     "connect",
     "disconnect",
     "ensure_indexes",
+    "reading",
 ]

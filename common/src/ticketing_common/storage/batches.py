@@ -17,7 +17,7 @@ from typing import Final, Generic, Self, TypeVar
 from ticketing_common.resilience import empty_context, in_background
 from ticketing_common.telemetry import asking, quiet_unless_sampled
 
-from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, write_each
+from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, reading, write_each
 
 __all__ = ["Asked", "Batcher", "batched_find", "batched_insert", "batched_lists", "batched_write"]
 
@@ -160,10 +160,12 @@ def batched_find(collection: Collection, fields: Document | None = None) -> Batc
     async def find(ids: Sequence[str]) -> list[Document | None]:
         wanted = list(dict.fromkeys(ids))
         if len(wanted) == 1:
-            found = await collection.find_one({"_id": wanted[0]}, fields)
+            with reading(collection):
+                found = await collection.find_one({"_id": wanted[0]}, fields)
             return [found] * len(ids)
         cursor = collection.find({"_id": {"$in": wanted}}, fields).batch_size(len(wanted) + 1)
-        documents = {document["_id"]: document for document in await cursor.to_list(None)}
+        with reading(collection):
+            documents = {document["_id"]: document for document in await cursor.to_list(None)}
         return [documents.get(one) for one in ids]
 
     return Batcher(find, Asked.of(collection, "find"))
@@ -177,7 +179,9 @@ def batched_lists(
 
     async def find(values: Sequence[str]) -> list[list[Document]]:
         wanted: dict[str, list[Document]] = {value: [] for value in values}
-        for document in await collection.find({field: {"$in": list(wanted)}} | condition, fields).to_list(None):
+        with reading(collection):
+            found = await collection.find({field: {"$in": list(wanted)}} | condition, fields).to_list(None)
+        for document in found:
             wanted[reduce(getitem, path, document)].append(document)  # type: ignore[index]  # a string at its end
         return [wanted[value] for value in values]
 

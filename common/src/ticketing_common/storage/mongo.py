@@ -8,9 +8,12 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import motor.frameworks.asyncio
+import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import (
@@ -27,7 +30,10 @@ from pymongo.errors import (
     WriteError,
 )
 from pymongo.read_concern import ReadConcern
+from pymongo.topology_description import TopologyDescription
 from pymongo.write_concern import WriteConcern
+
+from ticketing_common.resilience import in_background, time_left
 
 from .threads import TwoPools
 
@@ -48,6 +54,7 @@ __all__ = [
     "disconnect",
     "ensure_indexes",
     "insert_each",
+    "reading",
     "without_majority",
     "write_each",
 ]
@@ -76,14 +83,18 @@ DUPLICATE_KEY: Final = 11_000
 THREADS: Final = min(5 * (os.cpu_count() or 1), 20)
 """For requests, and as many for the background; Motor's own number, but never more than there are connections."""
 POOL_SIZE: Final = 50
+ANSWER_SECONDS: Final = 10.0
+"""What an answer may take: the driver's own limit for one try, and ours for a reading with all its tries."""
+GRACE_SECONDS: Final = 0.1
+"""A request that is spent is told so by its own clock; the driver's goes off after it."""
 
 
 def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> DatabaseClient:
     """A client for the running event loop; nothing is sent until the first operation.
 
     Writes are acknowledged by a majority and journalled: what was answered with 201 survives the loss of a node.
-    The driver retries a write once by itself, safely. Waits are short, since a caller waits too: 3 s to find a server,
-    2 s for a free connection, 10 s for an answer.
+    The driver retries once by itself, safely. Waits are short, since a caller waits too: 3 s to find a server, 2 s for
+    a free connection, 10 s for an answer to each try; `reading()` is shorter still.
 
     Requests and the background each have threads of their own, so that neither waits behind the other's slow queries.
     Motor does everything in one small pool of threads (10 on two cores), which is what would run out; connections are
@@ -103,7 +114,7 @@ def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> Databa
         maxPoolSize=pool_size,
         serverSelectionTimeoutMS=3_000,
         connectTimeoutMS=3_000,
-        socketTimeoutMS=10_000,
+        socketTimeoutMS=int(ANSWER_SECONDS * 1_000),
         waitQueueTimeoutMS=2_000,
     )
 
@@ -122,6 +133,27 @@ async def disconnect(client: DatabaseClient, *, seconds: float) -> None:
 def without_majority(collection: Collection) -> Collection:
     """The same collection for writes whose loss costs nothing but doing them again."""
     return collection.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))
+
+
+def reading(collection: Collection) -> AbstractContextManager[None]:
+    """What a request reads inside takes as long as somebody waits for it, 10 s at most; then thread, connection and
+    database are free again.
+
+    Without it the driver lets a query that hangs go on for 10 s, and then begins it a second time. For what is read
+    only: a change goes on to its end, so that no more of them than must be end with nobody knowing whether they were
+    made. Only calls of the driver belong inside: a task begun there would have the limit for ever.
+
+    While no server is known nothing is set, since the driver would wait for one that long, too, and not for 3 s.
+    """
+    if in_background() or not _readable(collection.database.client.topology_description):
+        return nullcontext()
+    left = time_left()
+    return pymongo.timeout(ANSWER_SECONDS if left is None else min(left + GRACE_SECONDS, ANSWER_SECONDS))
+
+
+@lru_cache(maxsize=8)  # a description never changes, and asking it costs as much as all the rest here
+def _readable(description: TopologyDescription) -> bool:
+    return description.has_readable_server()
 
 
 async def insert_each(collection: Collection, documents: Sequence[Document]) -> list[Exception | None]:

@@ -43,6 +43,17 @@ def database_name(mongo_url: str) -> Iterator[str]:
     client.close()
 
 
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    """A MongoDB of this module's own; it may be paused, and killed and started again."""
+    server = Mongod(tmp_path_factory.mktemp("mongod"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
     """A NATS server of this test's own, empty; it may be killed, paused and restarted."""

@@ -23,7 +23,8 @@ class DeadlineMiddleware:
     """Raises `DeadlineError` when no answer was complete in time.
 
     The clock stops when the answer is out, so what a route does afterwards is not cut short, and when a stream begins.
-    A query that is cancelled leaves its line if it has not begun; one at the database ends by the driver's own limit.
+    A query that is cancelled leaves its line if it has not begun. At the database what is read ends, too
+    (`storage.reading`); what is written goes on until it is done, or until the driver's own limit.
 
     Deadlines travel: whoever asks to read and says that he waits less long is not worked for any longer (what changes
     something goes on: its caller will want to know), and `time_left()` tells those who call others how long that is.

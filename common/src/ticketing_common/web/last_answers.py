@@ -9,6 +9,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import DeadlineError, OverloadedError
+from ticketing_common.resilience import until
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STALE_ANSWERS, begin
@@ -118,7 +119,8 @@ class LastAnswersMiddleware:
 
         try:
             async with asyncio.timeout(patience) as clock:
-                await self._app(scope, receive, remember)
+                with until(clock):  # one a second asks, so none may stay at the database for long
+                    await self._app(scope, receive, remember)
         except (*DatabaseUnavailableError, DeadlineError, OverloadedError, TimeoutError) as error:
             if not sent and not isinstance(error, OverloadedError):
                 self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)

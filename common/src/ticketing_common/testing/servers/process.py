@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -190,6 +190,15 @@ class ServerProcess:
         """Let it go on."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Frozen inside this block; afterwards it goes on, however the block ends."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def _taken(self) -> bool:
         with socket.socket() as probe:

@@ -91,12 +91,9 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         return found
 
     def hanging(seconds: float) -> Answer:
-        double.pause()
-        try:
+        with double.paused():
             found = watch(seconds, lead_seconds=_lead_seconds(places))
             taken = _calls_in_progress(service)
-        finally:
-            double.resume()
         # Whoever found no place was sent away, nobody has paid, and no call was given up before the end.
         check_answers("payments, Stripe hanging", found["beside"], 503)
         if taken != places:

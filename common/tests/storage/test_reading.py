@@ -1,0 +1,153 @@
+"""A query that hangs is over when nobody waits for it any more: for us, for the driver and for MongoDB."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+
+import motor.frameworks.asyncio
+import pytest
+from pymongo import MongoClient
+
+from ticketing_common.resilience import background, until
+from ticketing_common.storage import Collection, DatabaseUnavailableError, connect, reading
+from ticketing_common.storage import mongo as room
+from ticketing_common.storage.batches import batched_find, batched_lists
+from ticketing_common.storage.mongo import GRACE_SECONDS, THREADS
+from ticketing_common.testing.servers import Mongod
+
+SECONDS = 1.0
+"""What each request has."""
+SLOW = {"$where": "sleep(4000) || true"}
+SOON = 2.0
+"""Far less than a slow query takes, on a busy machine, too."""
+
+
+@pytest.fixture
+async def things(mongod: Mongod, database_name: str) -> AsyncIterator[Collection]:
+    """With one connection for each thread, so that one that is taken is missed."""
+    client = connect(mongod.url, application="test", pool_size=THREADS)
+    collection = client[database_name]["things"]
+    await collection.insert_one({"_id": "thing", "kind": "small"})
+    yield collection
+    client.close()
+
+
+async def request(things: Collection, query: dict[str, object]) -> None:
+    """A request whose time is spent while it reads."""
+
+    async def read() -> None:
+        async with asyncio.timeout(SECONDS) as clock:
+            with until(clock), reading(things):
+                await things.find_one(query)
+
+    with pytest.raises(TimeoutError):
+        await read()
+
+
+async def every_thread_is_free() -> None:
+    loop, everyone = asyncio.get_running_loop(), threading.Barrier(THREADS)
+    try:
+        executor = motor.frameworks.asyncio._EXECUTOR
+        await asyncio.gather(*(loop.run_in_executor(executor, everyone.wait) for _ in range(THREADS)))
+    finally:
+        everyone.abort()  # who arrived need not wait for those who could not
+
+
+async def until_mongodb_works_on(watcher: MongoClient[dict[str, object]], things: Collection, many: int) -> None:
+    while True:
+        seen = await asyncio.to_thread(watcher.admin.command, {"currentOp": 1, "ns": things.full_name})
+        if len(seen["inprog"]) == many:
+            return
+        await asyncio.sleep(0.02)
+
+
+async def test_slow_queries_leave_thread_connection_and_mongodb_with_their_requests(
+    things: Collection, mongod: Mongod
+) -> None:
+    with MongoClient[dict[str, object]](mongod.url) as watcher:
+        queries = [asyncio.create_task(request(things, SLOW)) for _ in range(THREADS)]
+        await until_mongodb_works_on(watcher, things, THREADS)
+        await asyncio.gather(*queries)
+        async with asyncio.timeout(SOON):
+            await every_thread_is_free()
+            await asyncio.gather(*(things.find_one({"_id": "thing"}) for _ in range(THREADS)))
+            await until_mongodb_works_on(watcher, things, 0)
+
+
+async def test_without_it_they_stay(things: Collection) -> None:
+    for _ in range(THREADS):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SECONDS / THREADS):
+                await things.find_one(SLOW)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(SOON):
+            await every_thread_is_free()
+    async with asyncio.timeout(10):
+        await every_thread_is_free()
+
+
+async def test_a_frozen_mongodb_keeps_no_thread_either(things: Collection, mongod: Mongod) -> None:
+    with mongod.paused():
+        await asyncio.gather(*(request(things, {"_id": "thing"}) for _ in range(THREADS)))
+        async with asyncio.timeout(SOON):
+            await every_thread_is_free()
+    assert await things.find_one({"_id": "thing"})
+
+
+async def test_who_is_more_patient_hears_of_it_once_the_longest_has_passed(
+    things: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, of several that travel together, and in lists: and no query is begun a second time."""
+    monkeypatch.setattr(room, "ANSWER_SECONDS", SECONDS)
+    find, lists = batched_find(things), batched_lists(things, "kind", SLOW)
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailableError), reading(things):
+        await things.find_one(SLOW)
+    with pytest.raises(DatabaseUnavailableError):
+        await lists("small")
+    assert time.monotonic() - begun < 2 * SECONDS + SOON
+    assert await find("thing"), "what is quick is as ever"
+
+
+async def test_batches_at_a_frozen_mongodb_end_too(
+    things: Collection, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "ANSWER_SECONDS", SECONDS)
+    find = batched_find(things)
+    assert await find("thing")
+    with mongod.paused():
+        async with asyncio.timeout(2 * SECONDS + SOON):  # those who came while two were under way, afterwards
+            outcomes = await asyncio.gather(*(find(f"thing-{n}") for n in range(5)), return_exceptions=True)
+    assert all(isinstance(outcome, DatabaseUnavailableError) for outcome in outcomes)
+
+
+async def test_the_background_has_its_time(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ANSWER_SECONDS", SECONDS)
+    with background(), reading(things):
+        assert await things.find_one({"$where": f"sleep({4 * SECONDS * 1000}) || true"})
+
+
+async def test_a_request_hears_of_its_own_clock_first(things: Collection) -> None:
+    """Or some would be told that the database is away, and others that it took too long."""
+    for _ in range(3):
+        await request(things, SLOW)  # a TimeoutError, and no error of the driver's
+
+
+async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(things: Collection, mongod: Mongod) -> None:
+    mongod.kill()
+    try:
+        while things.database.client.topology_description.has_readable_server():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        begun = time.monotonic()
+        with pytest.raises(DatabaseUnavailableError), reading(things):
+            await things.find_one({"_id": "thing"})
+        assert time.monotonic() - begun < room.ANSWER_SECONDS / 2, "3 s are for finding a server"
+    finally:
+        mongod.start()
+
+
+async def test_nothing_of_it_is_left_behind(things: Collection) -> None:
+    await request(things, SLOW)
+    await asyncio.sleep(GRACE_SECONDS)
+    assert await things.find_one({"$where": f"sleep({2 * SECONDS * 1000}) || true"}), "it ended with its block"
