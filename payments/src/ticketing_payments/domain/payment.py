@@ -7,11 +7,16 @@ from typing import Final, Self
 
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.events import OrderData, PaymentStatus
-from ticketing_payments.errors import PaymentForbiddenError, PaymentTransitionError
+from ticketing_payments.errors import (
+    CardDeclinedError,
+    PaymentForbiddenError,
+    PaymentNotPossibleError,
+    PaymentTransitionError,
+)
 
-from .intents import OPEN_STATES, Decline, Intent, IntentState
+from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = ["ACTIVE_STATUSES", "TRANSITIONS", "Payment"]
+__all__ = ["ACTIVE_STATUSES", "OLD_NEWS", "TRANSITIONS", "Payment"]
 
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
@@ -35,6 +40,17 @@ TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
     PaymentStatus.FAILED: frozenset(),
 }
 """Each step that there is. Never to `captured` but from `authorized`: orders decides in between."""
+
+_AUTHORIZED_OR_LATER: Final = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED})
+OLD_NEWS: Final[Mapping[str, frozenset[PaymentStatus]]] = {
+    "payment_intent.created": frozenset(ACTIVE_STATUSES),
+    "payment_intent.requires_action": _AUTHORIZED_OR_LATER,
+    "payment_intent.amount_capturable_updated": _AUTHORIZED_OR_LATER,
+    "payment_intent.succeeded": frozenset({PaymentStatus.CAPTURED}),
+    # Over for good at Stripe, too. Of anything else it may be money on a payment that is over, and must be looked at.
+    "payment_intent.canceled": frozenset({PaymentStatus.VOIDED, PaymentStatus.FAILED}),
+}
+"""Webhooks, and the statuses that say as much or more (https://docs.stripe.com/api/events/types)."""
 
 
 @dataclass(kw_only=True)
@@ -96,6 +112,17 @@ class Payment(Entity):
         """Raise `PaymentForbiddenError` unless this user pays."""
         if self.user_id != user_id:
             raise PaymentForbiddenError(self.id)
+
+    def knows(self, event: StripeEvent) -> bool:
+        """Whether Stripe need not be asked about this webhook: all that it can have meant is stored here."""
+        return self.status in OLD_NEWS.get(event.type, ())
+
+    def check_not_over(self) -> None:
+        """Tell the buyer of an attempt that came to its end: `CardDeclinedError`, or `PaymentNotPossibleError`."""
+        if self.status is PaymentStatus.FAILED:
+            raise CardDeclinedError(self.decline_message or "Your card was declined.", self.decline_code)
+        if self.status is PaymentStatus.VOIDED:
+            raise PaymentNotPossibleError(f"Order {self.order_id} ended meanwhile. Nothing was charged.")
 
     def next_check(self, now: datetime) -> datetime:
         """When to look again: after as long as it has lasted already, from 5 s to 60 s."""
