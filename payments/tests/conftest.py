@@ -24,11 +24,6 @@ from ticketing_payments.stripe_gateway import StripeGateway
 from .story import Story
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Stripe's library hands httpx the body in the old way (stripe 16.1, httpx 0.28); it still works."""
-    item.add_marker(pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"))
-
-
 @pytest.fixture(scope="session")
 def make_order() -> Callable[..., OrderData]:
     """An order as the orders service would tell of it."""

@@ -9,6 +9,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderStatus, PaymentStatus
 from ticketing_payments.domain import (
     ACTIVE_STATUSES,
+    OLD_NEWS,
     OPEN_STATES,
     TRANSITIONS,
     Decline,
@@ -16,6 +17,7 @@ from ticketing_payments.domain import (
     IntentState,
     Payment,
     Step,
+    StripeEvent,
     check_payable,
     next_step,
 )
@@ -228,3 +230,34 @@ def test_money_never_moves_towards_us_without_a_live_order(status, order_status,
         assert step in (Step.RELEASE, Step.REFUND)
     if status not in ACTIVE_STATUSES and intent is not None and intent.state in OPEN_STATES:
         assert step is Step.RELEASE
+
+
+TOLD = {
+    "payment_intent.created": IntentState.UNCONFIRMED,
+    "payment_intent.requires_action": IntentState.NEEDS_BUYER,
+    "payment_intent.amount_capturable_updated": IntentState.AUTHORIZED,
+    "payment_intent.succeeded": IntentState.CAPTURED,
+    "payment_intent.canceled": IntentState.CANCELLED,
+}
+
+
+@pytest.mark.parametrize("kind", [*TOLD, "payment_intent.payment_failed"])
+@pytest.mark.parametrize("status", PaymentStatus)
+@pytest.mark.parametrize("of_the_order", OrderStatus)
+def test_a_webhook_is_old_news_where_it_could_change_nothing(
+    kind: str, status: PaymentStatus, of_the_order: OrderStatus
+) -> None:
+    payment = payment_in(status)
+    if payment.knows(StripeEvent("evt_1", kind, payment.id)):
+        order, now = order_of(payment, status=of_the_order), utc_now()
+        asked_anyhow = next_step(payment, order, None, now) is Step.ASK or payment.stripe_id is None
+        intent = intent_in(TOLD[kind])
+        assert asked_anyhow or next_step(payment, order, None, now) is next_step(payment, order, intent, now)
+        assert asked_anyhow or not payment.follow(replace(intent, client_secret=None))
+    elif status in (PaymentStatus.VOIDED, PaymentStatus.FAILED):
+        assert kind != "payment_intent.canceled", "whatever else comes may be money on a payment that is over"
+
+
+def test_what_is_not_in_the_table_is_news() -> None:
+    assert set(TOLD) == set(OLD_NEWS)
+    assert not payment_in(PaymentStatus.CAPTURED).knows(StripeEvent("evt_1", "payment_intent.on_the_moon", None))

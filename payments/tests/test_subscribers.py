@@ -122,7 +122,7 @@ async def test_the_story_over_the_bus(settings, bus, proxy, identity, make_order
 async def test_the_running_service_finds_out_by_itself_and_sends_a_503_meanwhile(
     settings, bus, proxy, identity, make_order, monkeypatch
 ):
-    monkeypatch.setattr("ticketing_payments.domain.FIRST_CHECK", timedelta())
+    monkeypatch.setattr("ticketing_payments.domain.payment.FIRST_CHECK", timedelta())
     order = make_order()
     async with run_app(create_app(settings)) as client:
         await bus.publish(OrderCreated.of(order))

@@ -31,7 +31,6 @@ from .errors import (
     PaymentActiveError,
     PaymentMethodRefusedError,
     PaymentNotFoundError,
-    PaymentNotPossibleError,
     StripeAwayError,
     StripeKeySpentError,
     StripeUnknownError,
@@ -90,7 +89,8 @@ class PaymentService:
                 payment = await self.advance(payment.id, give_up=True)
             if another_card and payment.over:
                 continue
-            return _answered(payment)
+            payment.check_not_over()
+            return payment
         raise PaymentActiveError(order_id)
 
     async def get(self, payment_id: str, *, user_id: str) -> Payment:
@@ -120,11 +120,11 @@ class PaymentService:
         return event
 
     async def apply_webhook(self, event: StripeEvent) -> None:
-        """Ask Stripe about the payment that the webhook is about; what the webhook said does not matter."""
+        """Ask Stripe about the payment, unless the webhook is old news; what it says is never taken at its word."""
         if event.payment_id is not None:
             try:
                 with background():
-                    await self.advance(event.payment_id, ask=True)
+                    await self.advance(event.payment_id, heard=event)
             except PaymentNotFoundError:
                 log.info("webhook about an unknown payment", event_id=event.id, event_type=event.type)
             except TicketingError as error:
@@ -157,17 +157,21 @@ class PaymentService:
             except TicketingError as error:
                 log.warning("payment still unsettled", payment_id=payment.id, error=repr(error))
 
-    async def advance(self, payment_id: str, *, ask: bool = False, give_up: bool = False) -> Payment:
+    async def advance(
+        self, payment_id: str, *, ask: bool = False, heard: StripeEvent | None = None, give_up: bool = False
+    ) -> Payment:
         """Bring Stripe, the payment and the order into step; the one way in which a payment ever changes.
 
         Every round looks at what is stored then, does at most one thing at Stripe, and stores what came of it, so it
         may be called at any time, by anybody, as often as one likes. `ask` puts a question to Stripe when nothing else
-        is to be done; `give_up` lets go an attempt that waits for the buyer.
+        is to be done, and so does what was `heard`, unless the payment says as much already; `give_up` lets go an
+        attempt that waits for the buyer.
 
         Raises `PaymentNotFoundError`, `StripeUnknownError`, and what Stripe refuses at the beginning.
         """
         async with self._turns.setdefault(payment_id, asyncio.Lock()):
             payment = await self._payments.get(payment_id)
+            ask = ask or (heard is not None and not payment.knows(heard))
             intent: Intent | None = None
             for _ in range(MAX_STEPS):
                 step = await self._choose(payment, intent, ask=ask, give_up=give_up)
@@ -286,12 +290,3 @@ def _refused(decline: Decline) -> Callable[[Payment], bool]:
 def _news(payment: Payment) -> Sequence[Callable[[Payment], PaymentEvent]]:
     publisher = PUBLISHERS.get(payment.status)
     return () if publisher is None else (publisher,)
-
-
-def _answered(payment: Payment) -> Payment:
-    """What the buyer is told of an attempt that came to its end."""
-    if payment.status is PaymentStatus.FAILED:
-        raise CardDeclinedError(payment.decline_message or "Your card was declined.", payment.decline_code)
-    if payment.status is PaymentStatus.VOIDED:
-        raise PaymentNotPossibleError(f"Order {payment.order_id} ended meanwhile. Nothing was charged.")
-    return payment

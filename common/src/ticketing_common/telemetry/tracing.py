@@ -23,7 +23,7 @@ __all__ = ["TraceExporter", "is_wanted", "provider_with", "start_tracing", "turn
 
 TraceExporter = Literal["otlp", "console"]
 
-INSTRUMENTED: Final = frozenset({"pymongo", "redis", "httpx"})
+INSTRUMENTED: Final = frozenset({"pymongo", "redis", "aiohttp-client"})
 """Libraries whose own instrumentation is used where it is installed: with the service that uses the library."""
 
 

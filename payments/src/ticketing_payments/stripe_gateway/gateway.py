@@ -32,6 +32,7 @@ from ticketing_payments.errors import (
 from ticketing_payments.settings import Settings
 
 from .calls import StripeCalls, unknown, was_replayed
+from .transport import StripeTransport
 
 __all__ = ["API_VERSION", "StripeGateway"]
 
@@ -101,18 +102,16 @@ class StripeGateway:
         """A gateway for the running event loop."""
         # Telemetry would write a file into the home directory, from the event loop.
         stripe.enable_telemetry = False
-        http_client = stripe.HTTPXClient(timeout=settings.stripe_timeout_seconds)
-        client = stripe.StripeClient(
-            settings.stripe_key.get_secret_value(),
-            http_client=http_client,
-            stripe_version=API_VERSION,
-            max_network_retries=0,  # one layer repeats, and that is `StripeCalls`
-            base_addresses={"api": settings.stripe_api_base} if settings.stripe_api_base else {},
-        )
-        try:
+        address = settings.stripe_api_base or stripe.DEFAULT_API_BASE
+        async with StripeTransport.connect(address) as transport:
+            client = stripe.StripeClient(
+                settings.stripe_key.get_secret_value(),
+                http_client=transport,
+                stripe_version=API_VERSION,
+                max_network_retries=0,  # one layer repeats, and that is `StripeCalls`
+                base_addresses={"api": address},
+            )
             yield cls(client, settings)
-        finally:
-            await http_client.close_async()  # type: ignore[no-untyped-call]  # stripe left it untyped
 
     async def create(self, payment: Payment) -> Intent:
         """Make the payment's PaymentIntent, or get it again: the key is the payment's own.

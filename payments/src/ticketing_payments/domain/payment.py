@@ -1,29 +1,22 @@
-"""A payment: what Stripe said last, what that makes of it, and what must be done next."""
+"""A payment: one attempt to pay an order, and the states that it goes through."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final, Self
 
 from ticketing_common.entity import Entity, utc_now
-from ticketing_common.events import OrderData, OrderStatus, PaymentStatus
+from ticketing_common.events import OrderData, PaymentStatus
+from ticketing_payments.errors import (
+    CardDeclinedError,
+    PaymentForbiddenError,
+    PaymentNotPossibleError,
+    PaymentTransitionError,
+)
 
-from .errors import OrderForbiddenError, PaymentForbiddenError, PaymentNotPossibleError, PaymentTransitionError
+from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = [
-    "ACTIVE_STATUSES",
-    "OPEN_STATES",
-    "TRANSITIONS",
-    "Decline",
-    "Intent",
-    "IntentState",
-    "Payment",
-    "Step",
-    "StripeEvent",
-    "check_payable",
-    "next_step",
-]
+__all__ = ["ACTIVE_STATUSES", "OLD_NEWS", "TRANSITIONS", "Payment"]
 
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
@@ -48,69 +41,16 @@ TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
 }
 """Each step that there is. Never to `captured` but from `authorized`: orders decides in between."""
 
-
-class IntentState(StrEnum):
-    """Where a PaymentIntent stands at Stripe, in our words."""
-
-    UNCONFIRMED = "unconfirmed"  # it has a card, and nobody has asked the bank
-    NEEDS_BUYER = "needs_buyer"  # 3-D Secure, or a card to be entered in the browser
-    PROCESSING = "processing"
-    DECLINED = "declined"
-    AUTHORIZED = "authorized"
-    CAPTURED = "captured"
-    REFUNDED = "refunded"
-    CANCELLED = "cancelled"
-
-
-OPEN_STATES: Final = frozenset(
-    {
-        IntentState.UNCONFIRMED,
-        IntentState.NEEDS_BUYER,
-        IntentState.PROCESSING,
-        IntentState.DECLINED,
-        IntentState.AUTHORIZED,
-    }
-)
-"""From these money can still move, or is set aside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """Why the bank said no: Stripe's sentence for the person, and its code for us."""
-
-    message: str
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What Stripe says about one PaymentIntent. `decline` beside AUTHORIZED: a capture was refused for good."""
-
-    id: str
-    state: IntentState
-    client_secret: str | None = field(default=None, repr=False)
-    decline: Decline | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StripeEvent:
-    """A webhook that was signed by Stripe; `payment_id` is None when it concerns none of ours."""
-
-    id: str
-    type: str
-    payment_id: str | None
-
-
-class Step(StrEnum):
-    """What may have to be done at Stripe."""
-
-    NOTHING = "nothing"
-    CREATE = "create"
-    ASK = "ask"
-    CONFIRM = "confirm"
-    CAPTURE = "capture"
-    RELEASE = "release"
-    REFUND = "refund"
+_AUTHORIZED_OR_LATER: Final = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED})
+OLD_NEWS: Final[Mapping[str, frozenset[PaymentStatus]]] = {
+    "payment_intent.created": frozenset(ACTIVE_STATUSES),
+    "payment_intent.requires_action": _AUTHORIZED_OR_LATER,
+    "payment_intent.amount_capturable_updated": _AUTHORIZED_OR_LATER,
+    "payment_intent.succeeded": frozenset({PaymentStatus.CAPTURED}),
+    # Over for good at Stripe, too. Of anything else it may be money on a payment that is over, and must be looked at.
+    "payment_intent.canceled": frozenset({PaymentStatus.VOIDED, PaymentStatus.FAILED}),
+}
+"""Webhooks, and the statuses that say as much or more (https://docs.stripe.com/api/events/types)."""
 
 
 @dataclass(kw_only=True)
@@ -172,6 +112,17 @@ class Payment(Entity):
         """Raise `PaymentForbiddenError` unless this user pays."""
         if self.user_id != user_id:
             raise PaymentForbiddenError(self.id)
+
+    def knows(self, event: StripeEvent) -> bool:
+        """Whether Stripe need not be asked about this webhook: all that it can have meant is stored here."""
+        return self.status in OLD_NEWS.get(event.type, ())
+
+    def check_not_over(self) -> None:
+        """Tell the buyer of an attempt that came to its end: `CardDeclinedError`, or `PaymentNotPossibleError`."""
+        if self.status is PaymentStatus.FAILED:
+            raise CardDeclinedError(self.decline_message or "Your card was declined.", self.decline_code)
+        if self.status is PaymentStatus.VOIDED:
+            raise PaymentNotPossibleError(f"Order {self.order_id} ended meanwhile. Nothing was charged.")
 
     def next_check(self, now: datetime) -> datetime:
         """When to look again: after as long as it has lasted already, from 5 s to 60 s."""
@@ -247,48 +198,3 @@ class Payment(Entity):
             raise PaymentTransitionError(self.id, self.status, target)
         self.status = target
         return True
-
-
-def check_payable(order: OrderData, user_id: str, now: datetime) -> None:
-    """Raise `OrderForbiddenError` or `PaymentNotPossibleError` unless this user may pay this order now (UTC)."""
-    if order.user_id != user_id:
-        raise OrderForbiddenError(order.id)
-    if order.status is OrderStatus.COMPLETE:
-        raise PaymentNotPossibleError(f"Order {order.id} is already paid.")
-    if order.status is OrderStatus.CANCELLED:
-        raise PaymentNotPossibleError(f"Order {order.id} was cancelled. Nothing was charged.")
-    if now >= order.expires_at:
-        raise PaymentNotPossibleError(f"The hold of order {order.id} has expired. Nothing was charged.")
-
-
-def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: datetime) -> Step:
-    """What must be done at Stripe, seeing the payment, the order and what Stripe said last (None: not asked yet).
-
-    Money is asked for only while the hold runs, taken only for the complete order, and whatever is open when the
-    payment or the order is over is let go.
-    """
-    match payment.status:
-        case PaymentStatus.INITIATED | PaymentStatus.REQUIRES_ACTION:
-            if order.status is not OrderStatus.CREATED or now >= order.expires_at:
-                return Step.RELEASE
-            if payment.stripe_id is None:
-                return Step.CREATE
-            if intent is None:
-                return Step.ASK
-            confirmable = intent.state is IntentState.UNCONFIRMED and payment.payment_method_id is not None
-            return Step.CONFIRM if confirmable else Step.NOTHING
-        case PaymentStatus.AUTHORIZED:
-            if order.status is OrderStatus.CANCELLED:
-                return Step.RELEASE
-            if order.status is OrderStatus.COMPLETE:
-                # `payment_id` names the only payment that may be captured.
-                return Step.CAPTURE if order.payment_id in (None, payment.id) else Step.RELEASE
-            return Step.NOTHING
-        case PaymentStatus.CAPTURED:
-            return Step.REFUND if order.status is OrderStatus.CANCELLED else Step.NOTHING
-        case PaymentStatus.VOIDED | PaymentStatus.FAILED:
-            if intent is None:
-                return Step.NOTHING
-            if intent.state is IntentState.CAPTURED:
-                return Step.REFUND
-            return Step.RELEASE if intent.state in OPEN_STATES else Step.NOTHING
