@@ -21,4 +21,4 @@ def order_as_news(order: Order) -> News:
 
 
 def _news(order: OrderResponse) -> News:
-    return News("order", order.model_dump_json(by_alias=True).encode(), topic=order.id)
+    return News("order", order.model_dump_json(by_alias=True).encode())

@@ -1,8 +1,8 @@
 """CloudEvents 1.0 envelope in structured JSON mode; what travels and what the outbox keeps are the same bytes."""
 
 from datetime import datetime
+from secrets import token_hex
 from typing import Any, ClassVar, Literal, Self
-from uuid import uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -35,7 +35,7 @@ class Event(BaseModel):
     SCHEMA_VERSION: ClassVar[int] = 1
 
     specversion: Literal["1.0"] = "1.0"
-    id: str = Field(default_factory=lambda: uuid4().hex)
+    id: str = Field(default_factory=lambda: token_hex(16))
     source: str
     type: str
     subject: str = Field(description="the aggregate's id")

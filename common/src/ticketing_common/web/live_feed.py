@@ -25,22 +25,24 @@ __all__ = ["LiveFeed", "News"]
 KEEPING_SECONDS: Final = 1.0
 OVERTAKEN_SECONDS: Final = 1.0
 RETRY_AFTER_SECONDS: Final = 5
+ALL: Final = ""
+"""What those follow who follow everything; the others one aggregate, by its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is shown of one event: `json` under the name `event`, to those who follow `topic`."""
+    """What is shown of one event: `json` under the name `event`."""
 
     event: str
     json: bytes
-    topic: str = ""
 
 
 class LiveFeed:
     """The events of one stream of the bus, for browsers.
 
-    `news_of` says what is shown of an event. The last `history` of them are kept in memory, those from before the start
-    among them: who comes back in time misses nothing. An order's followers need none, as they begin with its state.
+    `news_of` says what is shown of an event, and is asked when the first is to see it. The last `history` of them are
+    kept in memory, those from before the start among them: who comes back in time misses nothing. An order's followers
+    need none, as they begin with its state.
     `changes` are told of each event as well, and so is a `listener`, with the event.
     """
 
@@ -94,20 +96,20 @@ class LiveFeed:
         """
         after = int(last_id) if last_id is not None and last_id.isdecimal() and len(last_id) < 20 else -1
         await self._reach(after)
-        with self._follow("") as follower:
+        with self._follow(ALL) as follower:
             # Without a pause since then, so that nothing comes between what is told now and what the queue holds.
             follower.first = frame("ready", b"{}", id=self.position) if last_id is None else self._missed(after)
             yield follower
 
     @asynccontextmanager
     async def watch(
-        self, topic: str, state: Callable[[], Awaitable[tuple[int, News]]], *, until: datetime
+        self, aggregate_id: str, state: Callable[[], Awaitable[tuple[int, News]]], *, until: datetime
     ) -> AsyncIterator[Follower]:
         """One thing's state at this moment, with its version, and every later one; until the session ends.
 
         Raises `OverloadedError` when too many follow already, and what `state` raises.
         """
-        with self._follow(topic) as follower:
+        with self._follow(aggregate_id) as follower:
             version, news = await state()
             follower.after_version = version  # what is older may have come while the state was read
             follower.first = frame(news.event, news.json, id=self.position)
@@ -159,19 +161,24 @@ class LiveFeed:
         event = parse_event(subject, body)
         if self._listener is not None:
             self._listener(event)
-        news = self._news_of(event)
-        told = Told(event.data.version, frame(news.event, news.json, id=sequence))
+        told = Told(event.data.version, lambda: self._frame(event, sequence))
         if self._history:
             self._recent[sequence] = told
             self._recent.pop(sequence - self._history, None)
-        for follower in self._followers.get(news.topic, ()):
-            follower.put(told)
+        for topic in (ALL, event.subject):
+            for follower in self._followers.get(topic, ()):
+                follower.put(told)
+
+    def _frame(self, event: Event, sequence: int) -> bytes:
+        news = self._news_of(event)
+        return frame(news.event, news.json, id=sequence)
 
     def _on_gap(self) -> None:
         """Nobody knows what was missed: all load anew."""
         self._changes.note()
         self._recent.clear()
-        reset = Told(inf, frame("reset", b"{}", id=self.position))
+        nobody_knows = frame("reset", b"{}", id=self.position)
+        reset = Told(inf, lambda: nobody_knows)
         for follower in self._all():
             follower.put(reset)
 

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from math import inf
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Header
 from starlette.responses import StreamingResponse
@@ -38,11 +38,25 @@ def frame(event: str, data: bytes, *, id: int) -> bytes:  # noqa: A002 (the form
     return b"event: %s\nid: %d\ndata: %s\n\n" % (event.encode(), id, data)
 
 
-class Told(NamedTuple):
-    """One event as bytes, and the version of what it is about."""
+class Told:
+    """One event, and the version of what it is about; made into bytes for the first who sends it, and once for all.
 
-    version: float
-    frame: bytes
+    Most are sent to nobody: a replica hears of every order, and has few of their buyers.
+    """
+
+    __slots__ = ("_frame", "_render", "version")
+
+    def __init__(self, version: float, render: Callable[[], bytes]) -> None:
+        self.version = version
+        self._render: Callable[[], bytes] | None = render
+        self._frame = b""
+
+    @property
+    def frame(self) -> bytes:
+        """The event as it goes over the wire."""
+        if self._render is not None:
+            self._frame, self._render = self._render(), None
+        return self._frame
 
 
 class Follower:
@@ -86,7 +100,7 @@ class Follower:
                 self.end("slow")
                 self.patience.reschedule(asyncio.get_running_loop().time())
         elif silent_seconds > self._heartbeat_seconds:
-            self.put(Told(inf, COMMENT))
+            self.put(Told(inf, lambda: COMMENT))
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """`first`, then always all that waits, until the end."""
