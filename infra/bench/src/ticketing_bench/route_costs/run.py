@@ -41,7 +41,7 @@ class Sizes:
 
 
 FULL: Final = Sizes(rounds=5, seconds=2.5, watch_seconds=5.0)
-QUICK: Final = Sizes(rounds=2, seconds=0.3, watch_seconds=1.0, catalogue=1_500)
+QUICK: Final = Sizes(rounds=2, seconds=0.2, watch_seconds=0.5, catalogue=1_500)
 
 
 def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
