@@ -1,4 +1,4 @@
-"""How one request gets to Stripe and its answer back: over aiohttp, for a third of what httpx costs (decision 0011)."""
+"""How one request gets to Stripe and back: over aiohttp, for a quarter of what httpx costs (decision 0011)."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
