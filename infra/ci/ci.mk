@@ -29,15 +29,26 @@ commit-message: ## Check the message that git has at hand
 overlays: $(VENV)/.installed ## Render the overlays and hold them to their policies: `make manifests` without servers
 	$(BIN)/pytest -q infra/k8s/tests/test_overlays.py infra/k8s/tests/test_images.py
 
+SKAFFOLD ?= skaffold
+
+dist/bin/skaffold:
+	go build -C dist/skaffold -o ../bin/skaffold ./cmd/skaffold
+
+.PHONY: skaffold
+skaffold: $(filter dist/%,$(SKAFFOLD)) ## Let Skaffold find what each image is made of and render each profile (needs Skaffold, kubectl, the network)
+	@# --digest-source=none: nothing is built.
+	for profile in "" "--profile dev" "--profile prod"; do \
+	  $(SKAFFOLD) diagnose $$profile >/dev/null && $(SKAFFOLD) render $$profile --offline --digest-source=none >/dev/null || exit 1; done
+
 .PHONY: workflows
 workflows: $(TOOLS)/.installed ## Lint workflows and actions: schema, zizmor, and actionlint where Go or actionlint is there
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(TOOLS)/bin/zizmor --offline --quiet --no-progress .github
-	@# Its PyPI package downloads the program while it installs, which no hash of ours covers; Go checks what it builds.
+	@# actionlint 1.7.12 does not know `queue` yet; the schema above does. Its PyPI package downloads the program while it installs, which no hash of ours covers; Go checks what it builds.
 	@if command -v actionlint >/dev/null; then lint=actionlint; elif command -v go >/dev/null; then lint="go run $(ACTIONLINT)"; \
-	  else echo "actionlint: not run, neither it nor Go is here"; exit 0; fi; PATH="$$PWD/$(TOOLS)/bin:$$PATH" $$lint -color
+	  else echo "actionlint: not run, neither it nor Go is here"; exit 0; fi; PATH="$$PWD/$(TOOLS)/bin:$$PATH" $$lint -color -ignore 'unexpected key "queue" for "concurrency"'
 
 .PHONY: dockerfiles
 dockerfiles: $(TOOLS)/.installed ## Lint the Dockerfiles
