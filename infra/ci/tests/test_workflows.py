@@ -198,6 +198,10 @@ def test_a_deployment_waits_for_the_tests_and_is_not_cut_off(name: str) -> None:
     assert workflow["concurrency"]["cancel-in-progress"] is False
 
 
+def test_no_release_is_dropped_while_another_one_runs() -> None:
+    assert _workflow("deploy-prod.yml")["concurrency"]["queue"] == "max"
+
+
 def test_the_gate_runs_whatever_was_skipped_and_waits_for_all_jobs() -> None:
     jobs = _workflow("ci.yml")["jobs"]
 
