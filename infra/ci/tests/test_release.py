@@ -28,6 +28,7 @@ class OnPaper:
         self.waited: list[str] = []
         self.restarted: list[str] = []
         self.stored: list[Manifest] = []
+        self.removed: list[str] = []
 
     def apply(self, text: str) -> None:
         self.applied.append(text)
@@ -53,22 +54,33 @@ class OnPaper:
     def delete(self, kind: str, name: str) -> None:
         pass
 
+    def remove(self, manifests: Sequence[Manifest]) -> None:
+        if self.bad == "removing":
+            raise ClusterError("delete: refused")
+        self.removed += [
+            f"{manifest['apiVersion']} {manifest['kind']} {manifest['metadata']['name']}" for manifest in manifests
+        ]
+
     def logs(self, target: str) -> str:
         return f"log of {target}"
 
 
-def _text(mark: str) -> str:
+def _object(kind: str, mark: str, api: str = "v1", **metadata: str) -> Manifest:
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": f"{kind.lower()}-1", "mark": mark, **metadata}}
+
+
+def _text(mark: str, *more: Manifest) -> str:
     kinds = ("ConfigMap", "StatefulSet", "Deployment")
-    return yaml.safe_dump_all({"kind": kind, "metadata": {"name": f"{kind.lower()}-1", "mark": mark}} for kind in kinds)
+    return yaml.safe_dump_all([*(_object(kind, mark) for kind in kinds), *more])
 
 
 def _silent(_: str) -> None:
     pass
 
 
-def _standing(mark: str) -> OnPaper:
+def _standing(mark: str, *more: Manifest) -> OnPaper:
     cluster = OnPaper()
-    release(cluster, _text(mark), mark, smoke=lambda: None, say=_silent)
+    release(cluster, _text(mark, *more), mark, smoke=lambda: None, say=_silent)
     return cluster
 
 
@@ -121,6 +133,57 @@ def test_a_way_back_that_fails_too_is_told() -> None:
 
     with pytest.raises(ReleaseError, match="so did going back to one"):
         release(cluster, _text("two"), "v2", smoke=lambda: None, say=_silent)
+
+
+LEFT = (
+    _object("CronJob", "left", "batch/v1", name="old-job"),
+    _object("ConfigMap", "left", namespace="monitoring", name="rules"),
+    _object("PersistentVolumeClaim", "left", name="backups"),
+    _object("Namespace", "left", name="ticketing"),
+)
+
+
+def test_what_left_the_overlay_is_removed_once_the_release_stands_and_data_is_kept() -> None:
+    cluster = _standing("one", *LEFT)
+    removed_before_smoke: list[int] = []
+
+    release(cluster, _text("two"), "v2", smoke=lambda: removed_before_smoke.append(len(cluster.removed)), say=_silent)
+
+    assert removed_before_smoke == [0]
+    assert cluster.removed == ["batch/v1 CronJob old-job", "v1 ConfigMap rules"]
+
+
+def test_an_object_that_moves_to_another_version_of_its_api_is_kept() -> None:
+    cluster = _standing("one", _object("HTTPRoute", "one", "gateway.networking.k8s.io/v1beta1"))
+
+    release(
+        cluster, _text("two", _object("HTTPRoute", "two", "gateway.networking.k8s.io/v1")), "v2", lambda: None, _silent
+    )
+
+    assert cluster.removed == []
+
+
+def test_what_a_failed_release_added_goes_with_it_and_nothing_of_the_old_one_does() -> None:
+    cluster = _standing("one", LEFT[1])
+
+    with pytest.raises(ReleaseError, match="one is back"):
+        release(cluster, _text("two", LEFT[0]), "v2", smoke=_fails, say=_silent)
+
+    assert cluster.removed == ["batch/v1 CronJob old-job"]
+
+
+def test_a_removal_that_fails_is_told_and_tried_again_by_the_next_run() -> None:
+    cluster = _standing("one", LEFT[0])
+    cluster.bad = "removing"
+    with pytest.raises(ReleaseError, match="release it again"):
+        release(cluster, _text("two"), "v2", smoke=lambda: None, say=_silent)
+    assert cluster.objects[("configmap", RECORD)]["data"]["revision"] == "one"
+
+    cluster.bad = "broken"
+    release(cluster, _text("two"), "v2", smoke=lambda: None, say=_silent)
+
+    assert cluster.removed == ["batch/v1 CronJob old-job"]
+    assert cluster.objects[("configmap", RECORD)]["data"]["revision"] == "v2"
 
 
 def test_the_overlay_names_every_image_by_its_digest() -> None:

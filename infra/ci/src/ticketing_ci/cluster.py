@@ -39,12 +39,15 @@ class Cluster(Protocol):
     def delete(self, kind: str, name: str) -> None:
         """And wait until it is gone; nothing happens if it is not there."""
 
+    def remove(self, manifests: Sequence[Manifest]) -> None:
+        """Delete these objects and wait until they are gone; those that do not exist count as gone. `ClusterError`."""
+
     def logs(self, target: str) -> str:
         """What it printed."""
 
 
 class Kubectl:
-    """The current context of kubectl. Content goes through its standard input: nobody who lists processes sees it."""
+    """The current context of kubectl. Content goes through its standard input: a list of processes does not show it."""
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
         command = ["kubectl", "--namespace", NAMESPACE, *arguments]
@@ -75,6 +78,20 @@ class Kubectl:
 
     def delete(self, kind: str, name: str) -> None:
         self._run("delete", kind, name, "--ignore-not-found", "--wait")
+
+    def remove(self, manifests: Sequence[Manifest]) -> None:
+        named = [
+            {
+                "apiVersion": manifest["apiVersion"],
+                "kind": manifest["kind"],
+                "metadata": {
+                    key: manifest["metadata"][key] for key in ("name", "namespace") if key in manifest["metadata"]
+                },
+            }
+            for manifest in manifests
+        ]
+        listed = {"apiVersion": "v1", "kind": "List", "items": named}
+        self._run("delete", "--ignore-not-found", "--wait", "--filename", "-", stdin=json.dumps(listed))
 
     def logs(self, target: str) -> str:
         return self._run("logs", target, "--tail=-1")

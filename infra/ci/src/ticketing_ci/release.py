@@ -1,4 +1,4 @@
-"""Puts an overlay with images by digest on the cluster, tries it, and puts the last good one back if it fails."""
+"""Applies an overlay with images by digest, tries it, removes what left the overlay, and goes back when it fails."""
 
 import base64
 import gzip
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ticketing_ci.cluster import NAMESPACE, Cluster, ClusterError
+from ticketing_ci.cluster import NAMESPACE, Cluster, ClusterError, Manifest
 
 __all__ = ["ReleaseError", "overlay", "release", "render", "running_images"]
 
@@ -17,6 +17,8 @@ RECORD = "ticketing-release"
 """The ConfigMap with the manifests of the last release that passed: going back takes settings and routes along."""
 
 ROLLED_OUT = ("Deployment", "StatefulSet")
+KEPT = ("Namespace", "PersistentVolumeClaim", "CustomResourceDefinition")
+"""Never removed by a release: their data would go with them."""
 MINUTES_10 = 600
 
 
@@ -62,14 +64,18 @@ def running_images(cluster: Cluster, names: tuple[str, ...]) -> dict[str, str]:
 def release(
     cluster: Cluster, text: str, revision: str, smoke: Callable[[], None], say: Callable[[str], None] = print
 ) -> None:
-    """Apply, wait, try, and remember; raises `ReleaseError` after having gone back."""
+    """Apply, wait, try, remove what only the release before had, and record this one.
+
+    Raises `ReleaseError` after going back to the release before. The record is written last, so a run that is cut off
+    anywhere is repeated with the same command.
+    """
     record = cluster.get("configmap", RECORD)
     try:
         say(f"Applying {revision}")
         _bring_up(cluster, text)
         say("Rolled out; trying it")
         smoke()
-    except Exception as failure:  # whatever it was, nobody has seen this release work
+    except Exception as failure:  # whatever it was, the release has not been seen to work
         say(f"Failed: {failure}")
         if record is None:
             raise ReleaseError("failed, and there is no earlier release to go back to") from failure
@@ -77,18 +83,47 @@ def release(
         say(f"Going back to {before}")
         try:
             _bring_up(cluster, _unpacked(record))
+            _prune(cluster, text, _unpacked(record), say)
         except ClusterError as second:
             raise ReleaseError(f"failed, and so did going back to {before}: {second}") from failure
         raise ReleaseError(f"failed; {before} is back") from failure
+    if record is not None:
+        try:
+            _prune(cluster, _unpacked(record), text, say)
+        except ClusterError as failure:
+            raise ReleaseError(
+                f"{revision} runs, but what left it is still there; release it again: {failure}"
+            ) from failure
     cluster.store(_record(text, revision))
     say(f"{revision} stands")
 
 
 def _bring_up(cluster: Cluster, text: str) -> None:
     cluster.apply(text)
-    for manifest in yaml.safe_load_all(text):
-        if manifest and manifest["kind"] in ROLLED_OUT:
+    for manifest in _manifests(text):
+        if manifest["kind"] in ROLLED_OUT:
             cluster.wait(f"{manifest['kind'].lower()}/{manifest['metadata']['name']}", MINUTES_10)
+
+
+def _prune(cluster: Cluster, before: str, now: str, say: Callable[[str], None]) -> None:
+    """Remove the objects of one set of manifests that the other does not have."""
+    wanted = {_identity(manifest) for manifest in _manifests(now)}
+    gone = [manifest for manifest in _manifests(before) if _identity(manifest) not in wanted]
+    gone = [manifest for manifest in gone if manifest["kind"] not in KEPT]
+    if gone:
+        say("Removing " + ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in gone))
+        cluster.remove(gone)
+
+
+def _manifests(text: str) -> list[Manifest]:
+    return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+
+
+def _identity(manifest: Manifest) -> tuple[str, str, str, str]:
+    """An object stays the same one when its API changes version, not when it changes group."""
+    group = manifest["apiVersion"].rpartition("/")[0]
+    metadata = manifest["metadata"]
+    return group, manifest["kind"], metadata.get("namespace", NAMESPACE), metadata["name"]
 
 
 def _record(text: str, revision: str) -> dict[str, Any]:
