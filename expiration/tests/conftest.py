@@ -1,19 +1,24 @@
 """Orders as the orders service would tell of them, and a settings object that points at this test's servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import runpy
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 
 MakeOrder = Callable[..., OrderData]
 Until = Callable[..., Awaitable[None]]
+MANIFESTS: Final = Path(__file__).resolve().parents[2] / "infra" / "k8s"
 
 
 @pytest.fixture
@@ -56,10 +61,53 @@ def make_order() -> MakeOrder:
     return make
 
 
+class ClusterRedis(RedisServer):
+    """The server with the cluster's redis.conf and access list, and a user `test` that may do everything."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        secrets = dict(runpy.run_path(str(MANIFESTS / "cluster_secrets.py"))["timers"]())
+        self.users: str = secrets["redis"]["users.acl"]
+        address: str = secrets["expiration-redis"]["REDIS_URL"]
+        self.service_url = address.replace("redis:6379", f"127.0.0.1:{self.port}")
+
+    @property
+    def url(self) -> str:
+        """The address for the test's own look at the server."""
+        return f"redis://test:any@127.0.0.1:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        """The command line; the directory and the port replace those of the container."""
+        users = self.directory / "users.acl"
+        users.write_text(f"{self.users}user test on nopass ~* &* +@all\n")
+        configuration = (MANIFESTS / "redis" / "redis.conf").read_text()
+        configuration = configuration.replace("/etc/redis-acl/users.acl", str(users))
+        file = self.directory / "redis.conf"
+        file.write_text(configuration.replace("dir /data", f"dir {self.directory}"))
+        return [super().command()[0], str(file), "--port", str(self.port), "--bind", "127.0.0.1"]
+
+
 @pytest.fixture
-def settings(service_settings: dict[str, object], redis_url: str) -> Settings:
+def redis_server(tmp_path: Path) -> Iterator[ClusterRedis]:
+    """Valkey as the cluster runs it, empty; it may be killed and restarted."""
+    server = ClusterRedis(tmp_path / "redis")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def service_redis_url(redis_server: ClusterRedis) -> str:
+    """The address that the service has in the cluster, with its user's rights."""
+    return redis_server.service_url
+
+
+@pytest.fixture
+def settings(service_settings: dict[str, object], service_redis_url: str) -> Settings:
     """Settings of a service on real servers."""
-    return Settings.model_validate({"service_name": "expiration", **service_settings, "redis_url": redis_url})
+    return Settings.model_validate({"service_name": "expiration", **service_settings, "redis_url": service_redis_url})
 
 
 @pytest.fixture

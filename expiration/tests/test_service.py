@@ -20,8 +20,8 @@ MakeOrder = Callable[..., OrderData]
 
 
 @pytest.fixture
-async def timers(redis_url: str) -> AsyncIterator[Timers]:
-    made = Timers(connect(redis_url))
+async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
+    made = Timers(connect(service_redis_url))
     yield made
     await made.close()
 

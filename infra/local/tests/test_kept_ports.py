@@ -27,7 +27,7 @@ def a_stack(tmp_path: Path, port: int) -> Iterator[Callable[[], Stack]]:
     made: list[Stack] = []
 
     def make() -> Stack:
-        ports = {**PREFERRED_PORTS, "redis-server": port}
+        ports = {**PREFERRED_PORTS, "valkey-server": port}
         made.append(Stack(StackOptions(tmp_path / str(len(made)), client=False, ports=ports)))
         return made[-1]
 
@@ -38,14 +38,14 @@ def a_stack(tmp_path: Path, port: int) -> Iterator[Callable[[], Stack]]:
 
 def test_a_server_that_is_down_keeps_its_port(tmp_path: Path, port: int, a_stack: Callable[[], Stack]) -> None:
     stack, other = a_stack(), a_stack()
-    redis = RedisServer(tmp_path / "redis", port=stack._port("redis-server"))
+    redis = RedisServer(tmp_path / "redis", port=stack._port("valkey-server"))
     assert redis.port == port
     stack._running.append(redis)
     fault = FAULTS["redis-down"]
     redis.start()
     try:
         fault.on(stack)
-        assert other._port("redis-server") != port
+        assert other._port("valkey-server") != port
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
         assert fault.off is not None
@@ -59,14 +59,14 @@ def test_a_port_that_nobody_keeps_would_be_taken(tmp_path: Path, port: int, a_st
     redis = RedisServer(tmp_path / "redis", port=port)
     redis.start()
     redis.kill()
-    assert a_stack()._port("redis-server") == port
+    assert a_stack()._port("valkey-server") == port
 
 
 def test_a_stack_that_ends_keeps_no_port(port: int, a_stack: Callable[[], Stack]) -> None:
     stack = a_stack()
-    assert stack._port("redis-server") == port
+    assert stack._port("valkey-server") == port
     stack.stop()
-    assert a_stack()._port("redis-server") == port
+    assert a_stack()._port("valkey-server") == port
 
 
 def test_a_port_is_kept_once(port: int) -> None:
@@ -81,4 +81,4 @@ def test_a_port_is_kept_once(port: int) -> None:
 
 def test_a_port_where_somebody_else_listens_is_not_ours(port: int, a_stack: Callable[[], Stack]) -> None:
     with socket.create_server(("127.0.0.1", port)):
-        assert a_stack()._port("redis-server") != port
+        assert a_stack()._port("valkey-server") != port

@@ -293,7 +293,7 @@ def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(town: Town) -
         for thread in asked:
             thread.start()  # events for all consumers, wherever these are when all stops
         town.ticket()
-        for name in ("mongod", "nats-server", "redis-server"):
+        for name in ("mongod", "nats-server", "valkey-server"):
             server = town.stack.processes[name]
             server.pause()
             begun.callback(server.resume)

@@ -45,7 +45,7 @@ def test_what_is_wrong_is_named_and_red() -> None:
     picture = Picture(looks={"payments": deque([Look.read(METRICS, at=0)])})
     picture.ready["tickets"] = "no answer"
     picture.counts.update({"violations": "2", "holds open": "3", "dead letters": "no answer"})
-    state = StackState(1, "ready", faults=["nats-down"], dead={"redis-server": "ended with 1"})
+    state = StackState(1, "ready", faults=["nats-down"], dead={"valkey-server": "ended with 1"})
     *_, facts = plain(picture, state)
     for fact in (
         "consumer lag: 7 (payments-orders)",
@@ -53,7 +53,7 @@ def test_what_is_wrong_is_named_and_red() -> None:
         "holds open: 3",
         "violations: 2",
         "circuit stripe: open",
-        "redis-server: ended with 1",
+        "valkey-server: ended with 1",
         "broken on purpose: nats-down",
     ):
         assert fact in facts

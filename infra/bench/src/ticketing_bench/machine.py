@@ -15,7 +15,7 @@ from ticketing_common.testing.servers.binaries import ServerStartError, find_bin
 __all__ = ["Machine"]
 
 LIBRARIES: Final = ("nats-py", "motor", "pymongo", "redis", "uvloop", "pydantic")
-SERVERS: Final = ("mongod", "nats-server", "redis-server")
+SERVERS: Final = ("mongod", "nats-server", "valkey-server")
 
 
 class Machine(BaseModel):

@@ -63,7 +63,7 @@ def _stripe(kind: str) -> tuple[Switch, Switch]:
 
 
 def _wipe(stack: Stack) -> None:
-    _process(stack, "redis-server")
+    _process(stack, "valkey-server")
     address = urlsplit(stack.state.addresses["redis"])
     with socket.create_connection((address.hostname or "127.0.0.1", address.port or 6379), timeout=5) as redis:
         redis.sendall(b"FLUSHALL\r\n")
@@ -113,10 +113,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "redis-paused": Fault(
         "Redis hangs",
         "nothing is seen: the worker's sweep ends holds, up to a second late",
-        *_paused("redis-server"),
+        *_paused("valkey-server"),
     ),
     "redis-down": Fault(
-        "Redis is gone", "nothing is seen: the worker's sweep ends holds, up to a second late", *_down("redis-server")
+        "Redis is gone", "nothing is seen: the worker's sweep ends holds, up to a second late", *_down("valkey-server")
     ),
     "redis-wiped": Fault("Redis forgets everything, once", "nothing is seen: timers are set again", _wipe, None),
     **{

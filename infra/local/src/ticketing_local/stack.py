@@ -38,7 +38,7 @@ PREFERRED_PORTS: Final[Mapping[str, int]] = {
     "worker": 4006,
     "mongod": 4017,
     "nats-server": 4022,
-    "redis-server": 4079,
+    "valkey-server": 4079,
     "stripe-double": 4020,
 }
 PASSED_THROUGH: Final = (
@@ -135,7 +135,7 @@ class Stack:
         own: dict[str, tuple[str, Callable[[], ServerProcess]]] = {
             "mongo": ("MONGO_URL", lambda: Mongod(self.data.server("mongod"), port=self._port("mongod"))),
             "nats": ("NATS_URL", lambda: NatsServer(self.data.server("nats"), port=self._port("nats-server"))),
-            "redis": ("REDIS_URL", lambda: RedisServer(self.data.server("redis"), port=self._port("redis-server"))),
+            "redis": ("REDIS_URL", lambda: RedisServer(self.data.server("redis"), port=self._port("valkey-server"))),
             "stripe": (
                 "STRIPE_API_BASE",
                 lambda: StripeDouble(self.data.server("stripe"), port=self._port("stripe-double")),

