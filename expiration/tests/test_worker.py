@@ -8,6 +8,7 @@ from typing import Any
 
 import arq.worker
 import pytest
+from prometheus_client import REGISTRY
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
@@ -113,6 +114,24 @@ async def test_timers_work_again_after_redis_was_killed_and_started(
         second = await hold(deadlines, due_in=0.1)
         await arm(redis_server.url, second)
         await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == second.id)
+
+
+async def test_the_worker_shows_whether_it_reaches_redis(
+    settings: Settings, bus: Bus, redis_server: RedisServer, until: Until
+) -> None:
+    def shows(value: float) -> Callable[[], Awaitable[bool]]:
+        async def check() -> bool:
+            return REGISTRY.get_sample_value("timers_available") == value
+
+        return check
+
+    async with run_app(create_worker(settings)):
+        await until(shows(1))
+        redis_server.kill()
+        await until(shows(0))
+        redis_server.start()
+        await until(shows(1), seconds=15)
+    assert await shows(0)()
 
 
 async def test_timers_lost_with_redis_are_set_again(

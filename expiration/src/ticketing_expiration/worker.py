@@ -24,6 +24,7 @@ from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.resilience import background, end
 from ticketing_common.telemetry import get_logger, handling
+from ticketing_common.telemetry.metrics import TIMERS_AVAILABLE
 from ticketing_common.web.app import configure_telemetry
 from ticketing_common.web.health import router as health_router
 
@@ -121,18 +122,24 @@ class ExpirationWorker:
             max_tries=MAX_TRIES,
             job_serializer=to_json,
             job_deserializer=from_json,
+            on_startup=_timers_are_available,  # arq calls it after its first answer from Redis
         )
         polling = asyncio.create_task(worker.main())
         try:
             await asyncio.wait([polling])
             polling.result()  # raises what it ended with
         finally:
+            TIMERS_AVAILABLE.set(0)
             worker.allow_pick_jobs = False
             await end(polling, again_seconds=0.1)
             await end(*worker.tasks.values(), again_seconds=0.1)  # arq puts their jobs back
             await worker.put_back()
             with contextlib.suppress(RedisError, OSError):
                 await worker.pool.aclose()
+
+
+async def _timers_are_available(_: dict[Any, Any]) -> None:
+    TIMERS_AVAILABLE.set(1)
 
 
 class _Worker(Worker):

@@ -36,6 +36,7 @@ __all__ = [
     "REQUESTS_IN_FLIGHT",
     "REQUESTS_SHED",
     "STALE_ANSWERS",
+    "TIMERS_AVAILABLE",
     "begin",
 ]
 
@@ -86,6 +87,7 @@ STALE_ANSWERS: Final = Counter("stale_answers", "Answers from memory, as the dat
 LIVE_STREAMS: Final = Gauge("live_streams", "Event streams open to browsers", ["service"])
 LIVE_STREAMS_ENDED: Final = Counter("live_streams_ended", "Event streams that ended, by why", ["service", "reason"])
 
+TIMERS_AVAILABLE: Final = Gauge("timers_available", "1 while the worker polls Redis for timers, 0 while it only sweeps")
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused, since somebody else was faster")
 ORDERS_COMPLETED: Final = Counter("orders_completed", "Orders paid in time")
