@@ -36,7 +36,20 @@ function parseInChunks(stream: string, sizes: number[]): StreamEvent[] {
 }
 
 const line = fc.oneof(
-  fc.constantFrom("", "", "data", "data:", "data: x", "data:  y", "id: 7", "id", "id: a\0b", "event: ready", ":", ": z"),
+  fc.constantFrom(
+    "",
+    "",
+    "data",
+    "data:",
+    "data: x",
+    "data:  y",
+    "id: 7",
+    "id",
+    "id: a\0b",
+    "event: ready",
+    ":",
+    ": z",
+  ),
   fc.tuple(fc.constantFrom("data", "id", "event", "retry", "", "other"), fc.string()).map(([n, v]) => `${n}: ${v}`),
 );
 const stream = fc

@@ -7,7 +7,6 @@ import { ServerClock } from "@/lib/clock";
 import { formatDateTime, formatPrice, formatRemaining, stubDate } from "@/lib/format";
 import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
-import { safeReturnPath } from "@/lib/returnTo";
 
 describe("the server's clock", () => {
   it("takes the page's own time until an answer has been seen, and for a wrong clock only", () => {
@@ -71,18 +70,6 @@ describe("an attempt", () => {
     expect(fourth).not.toBe(third);
     expect(first).toMatch(/^[0-9a-f]{32}$/);
   });
-});
-
-describe("the return address", () => {
-  it.each([
-    ["/orders/1?x=2", "/orders/1?x=2"],
-    ["//evil.example", "/"],
-    ["/\\evil.example", "/"],
-    ["https://evil.example/", "/"],
-    ["/\t/evil.example", "/"],
-    [undefined, "/"],
-    [["/sell", "/x"], "/sell"],
-  ])("%j leads to %s", (value, path) => expect(safeReturnPath(value as string)).toBe(path));
 });
 
 describe("the browse address", () => {
