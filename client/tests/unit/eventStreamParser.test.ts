@@ -15,7 +15,7 @@ function parseWhole(stream: string): StreamEvent[] {
       event = {};
       continue;
     }
-    const [, name = "", value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? [];
+    const [, name = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (name === "event") event.type = value;
     if (name === "data") event.data = event.data === undefined ? value : `${event.data}\n${value}`;
     if (name === "id" && !value.includes("\0")) event.id = value;
