@@ -157,7 +157,7 @@ function NothingFound({ filtered, invalid }: { filtered: boolean; invalid: boole
   ) : (
     <EmptyState
       title="Nothing for sale yet"
-      text="Be the first: list a ticket you cannot use and someone will be glad of it."
+      text="List a ticket that you cannot use."
     >
       <ButtonLink href="/sell">Sell a ticket</ButtonLink>
     </EmptyState>
