@@ -1,6 +1,7 @@
 /** Search, price, dates and sort. A plain GET form that works without scripts; with them it follows the typing. */
 import { type FormEvent, useEffect, useRef } from "react";
-import { type BrowseState, browsePath, isFiltered, readBrowseState, SORTS } from "@/lib/browseQuery";
+import { type BrowseState, browsePath, hasDays, isFiltered, readBrowseState, SORTS } from "@/lib/browseQuery";
+import { ownZone, zoneName } from "@/lib/timeZone";
 import styles from "./BrowseFilters.module.css";
 import { ButtonLink } from "./Button";
 import { SelectField, TextField } from "./Field";
@@ -37,7 +38,7 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
     clearTimeout(timer.current);
     if (!form.current) return;
     const inputs = Object.fromEntries([...new FormData(form.current)].map(([name, value]) => [name, String(value)]));
-    const wanted = readBrowseState(inputs);
+    const wanted = inZoneOf(state, readBrowseState(inputs));
     if (browsePath(wanted) === asked.current) return;
     asked.current = browsePath(wanted);
     onChange(wanted);
@@ -94,6 +95,13 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
               <TextField label="Not before" name="from" type="date" defaultValue={state.from} error={errors.from} />
               <TextField label="Not after" name="to" type="date" defaultValue={state.to} error={errors.to} />
             </div>
+            {state.zone ? (
+              <p className={styles.zone}>Days in the time zone {zoneName(state.zone)}</p>
+            ) : (
+              <noscript>
+                <p className={styles.zone}>Days in the time zone UTC</p>
+              </noscript>
+            )}
           </details>
           {isFiltered(state) && (
             <ButtonLink href="/" look="secondary">
@@ -107,4 +115,10 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
       </form>
     </search>
   );
+}
+
+/** Days that this reader has chosen are days of this reader's zone; those of a shared address stay what they are. */
+function inZoneOf(state: BrowseState, wanted: BrowseState): BrowseState {
+  const same = wanted.from === state.from && wanted.to === state.to;
+  return hasDays(wanted) ? { ...wanted, zone: (same && state.zone) || ownZone() } : wanted;
 }

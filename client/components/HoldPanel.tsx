@@ -1,10 +1,11 @@
-/** The price and the one thing to do about it: hold the ticket, or edit it when it is one's own. */
+/** The price and the action: hold the ticket, or edit it when it is one's own. */
 import { useRouter } from "next/router";
 import { useRef, useState } from "react";
 import { useOwnHold } from "@/hooks/useOwnHold";
+import { useTicketStatus } from "@/hooks/useTicketStatus";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
-import type { Order, Ticket, User } from "@/lib/api/types";
+import type { Order, Ticket, TicketStatus, User } from "@/lib/api/types";
 import { Attempt } from "@/lib/attempt";
 import { formatPrice } from "@/lib/format";
 import { signInPath } from "@/lib/returnTo";
@@ -14,7 +15,7 @@ import { Notice } from "./Notice";
 import { SimilarTickets } from "./SimilarTickets";
 
 interface Props {
-  /** As it is now; it changes under our hands. */
+  /** As it is now; it changes while the page is open. */
   ticket: Ticket;
   user: User | null;
 }
@@ -23,15 +24,16 @@ export function HoldPanel({ ticket, user }: Props) {
   const own = user?.id === ticket.userId;
   const [lost, setLost] = useState(false);
   const ownHold = useOwnHold(ticket, user);
-  const gone = lost || ticket.status !== "available";
+  const status = useTicketStatus(ticket);
+  const gone = lost || status !== "available";
   return (
     <aside className={`${styles.stack} ${styles.side}`} aria-label="Price and purchase">
       <div className={styles.card}>
         <p className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</p>
         {own ? (
-          <OwnTicket ticket={ticket} />
+          <OwnTicket ticket={ticket} status={status} />
         ) : (
-          <Purchase ticket={ticket} user={user} ownHold={ownHold} lost={lost} onLost={setLost} />
+          <Purchase ticket={ticket} status={status} user={user} ownHold={ownHold} lost={lost} onLost={setLost} />
         )}
       </div>
       {gone && !own && !ownHold && <SimilarTickets ticket={ticket} />}
@@ -40,13 +42,20 @@ export function HoldPanel({ ticket, user }: Props) {
 }
 
 interface PurchaseProps extends Props {
+  status: TicketStatus;
   ownHold: Order | null;
-  /** Somebody else's hold came first. */
+  /** The service refused this hold: another buyer's came first, or the event has begun. */
   lost: boolean;
   onLost: (lost: boolean) => void;
 }
 
-function Purchase({ ticket, user, ownHold, lost, onLost }: PurchaseProps) {
+/** Why a ticket cannot be bought, for good. */
+const CLOSED: Partial<Record<TicketStatus, string>> = {
+  sold: "This ticket is sold.",
+  cancelled: "The seller has cancelled this event. Tickets for it can no longer be bought.",
+};
+
+function Purchase({ ticket, status, user, ownHold, lost, onLost }: PurchaseProps) {
   const router = useRouter();
   const attempt = useRef(new Attempt());
   const [busy, setBusy] = useState(false);
@@ -69,13 +78,14 @@ function Purchase({ ticket, user, ownHold, lost, onLost }: PurchaseProps) {
     }
   }
 
-  if (ticket.status === "sold") return <Notice tone="info">This ticket is sold.</Notice>;
+  const closed = CLOSED[status];
+  if (closed) return <Notice tone="info">{closed}</Notice>;
   // While our own hold is on its way, the news that the ticket is held is about us.
   if (ownHold && !busy) {
     return (
       <>
         <Notice tone="good" title="You hold this ticket.">
-          It is yours once you have paid.
+          Pay before the time runs out to buy it.
         </Notice>
         <ButtonLink wide href={`/orders/${ownHold.id}`}>
           Go on to payment
@@ -83,17 +93,30 @@ function Purchase({ ticket, user, ownHold, lost, onLost }: PurchaseProps) {
       </>
     );
   }
-  const taken = ticket.status === "held" && !busy;
+  if (status === "ended") {
+    return (
+      <>
+        <Notice tone="info" title="This event has started.">
+          Its ticket can no longer be bought.
+        </Notice>
+        <Button wide disabled>
+          Hold this ticket
+        </Button>
+      </>
+    );
+  }
+  const taken = status === "held" && !busy;
   return (
     <>
       {lost && (
-        <Notice tone="warn" title="Someone was a moment quicker.">
-          They hold this ticket now and you were not charged. If they do not pay in time it is free again.
+        <Notice tone="warn" title="You do not hold this ticket.">
+          Another buyer placed a hold first, or the event has started. You were not charged. If that buyer does not pay
+          in time, you can hold the ticket.
         </Notice>
       )}
       {taken && !lost && (
-        <Notice tone="warn" title="Someone is buying this ticket.">
-          If they do not pay in time it is free again; this page then says so by itself.
+        <Notice tone="warn" title="Another buyer holds this ticket.">
+          If that buyer does not pay in time, you can hold it. This page updates by itself.
         </Notice>
       )}
       {error && <Notice tone="bad">{error.message}</Notice>}
@@ -106,21 +129,28 @@ function Purchase({ ticket, user, ownHold, lost, onLost }: PurchaseProps) {
           Sign in to hold this ticket
         </ButtonLink>
       )}
-      <p className={styles.count}>Nobody else can buy it while you pay. Holding costs nothing.</p>
+      <p className={styles.count}>While you hold it, no other buyer can buy it. A hold costs nothing.</p>
     </>
   );
 }
 
-function OwnTicket({ ticket }: { ticket: Ticket }) {
-  if (ticket.status === "sold") return <Notice tone="good">You sold this ticket.</Notice>;
-  if (ticket.status === "held") {
+function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus }) {
+  if (status === "sold") return <Notice tone="good">You sold this ticket.</Notice>;
+  if (status === "cancelled") return <Notice tone="info">You cancelled this event.</Notice>;
+  if (status === "held") {
     return (
-      <Notice tone="warn">Someone is buying your ticket. You can edit it again if they do not pay in time.</Notice>
+      <Notice tone="warn">A buyer holds your ticket. If that buyer does not pay in time, you can edit it again.</Notice>
     );
   }
   return (
     <>
-      <p>This is your listing.</p>
+      {status === "ended" ? (
+        <Notice tone="info" title="The event has started.">
+          Buyers no longer see this listing. Change its date if the event takes place later.
+        </Notice>
+      ) : (
+        <p>This is your listing.</p>
+      )}
       <ButtonLink href={`/tickets/${ticket.id}/edit`} wide>
         Edit or delete
       </ButtonLink>

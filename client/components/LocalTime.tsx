@@ -2,7 +2,13 @@
 import { useHydrated } from "@/hooks/useHydrated";
 import { formatDateTime } from "@/lib/format";
 
-export function LocalTime({ iso }: { iso: string }) {
-  const hydrated = useHydrated();
-  return <time dateTime={iso}>{hydrated ? formatDateTime(iso) : `${formatDateTime(iso, "UTC")} UTC`}</time>;
+interface Props {
+  iso: string;
+  /** Says the distance from UTC too: the time of an event elsewhere must not be taken for the time at its place. */
+  withOffset?: boolean;
+}
+
+export function LocalTime({ iso, withOffset = false }: Props) {
+  const zone = useHydrated() ? "local" : "UTC";
+  return <time dateTime={iso}>{formatDateTime(iso, zone, withOffset || zone === "UTC" ? "always" : "repeated")}</time>;
 }

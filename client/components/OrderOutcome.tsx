@@ -5,15 +5,15 @@ import { ButtonLink } from "./Button";
 import { Notice } from "./Notice";
 
 const CANCELLED: Record<CancelReason, { title: string; text: string }> = {
-  buyer: { title: "You cancelled this order", text: "The ticket is free again. You were not charged." },
+  buyer: { title: "You cancelled this order", text: "The ticket is for sale again. You were not charged." },
   expired: {
     title: "The hold ran out",
-    text: "The ticket is free again and you were not charged. Perhaps it is still there.",
+    text: "You did not pay in time, so the ticket is for sale again. You were not charged.",
   },
   ticket_gone: { title: "The ticket is no longer for sale", text: "The seller withdrew it. You were not charged." },
   payment_failed: {
-    title: "The payment failed in the end",
-    text: "Your bank did not hand over the money, so the ticket is free again. You were not charged.",
+    title: "The payment failed",
+    text: "Your bank did not release the money, so the ticket is for sale again. You were not charged.",
   },
 };
 
@@ -22,7 +22,7 @@ export function OrderOutcome({ order }: { order: Order }) {
     return (
       <div className={styles.stack}>
         <Notice tone="good" title="The ticket is yours">
-          Paid and done. You find it under “My orders” at any time.
+          You have paid. You find the ticket under “My orders”.
         </Notice>
         <div className={styles.row}>
           <ButtonLink href="/orders">My orders</ButtonLink>

@@ -1,6 +1,9 @@
-/** How one's listings stand: how many in each state, and what the sold ones brought. */
-import type { Ticket } from "@/lib/api/types";
+/** One's own listings in figures: how many in each state, and what the sold ones brought. */
+import { useHydrated } from "@/hooks/useHydrated";
+import type { Ticket, TicketStatus } from "@/lib/api/types";
+import { serverClock } from "@/lib/clock";
 import { formatPrice } from "@/lib/format";
+import { statusAt } from "@/lib/ticketStatus";
 import styles from "./SalesSummary.module.css";
 
 interface Props {
@@ -10,9 +13,11 @@ interface Props {
 }
 
 export function SalesSummary({ tickets, more }: Props) {
-  const inState = (status: Ticket["status"]) => tickets.filter((ticket) => ticket.status === status);
+  // The server's clock is known only after hydration.
+  const now = useHydrated() ? serverClock.now() : 0;
+  const inState = (status: TicketStatus) => tickets.filter((ticket) => statusAt(ticket, now) === status);
   const plus = more ? "+" : "";
-  const count = (status: Ticket["status"]) => `${inState(status).length}${plus}`;
+  const count = (status: TicketStatus) => `${inState(status).length}${plus}`;
   return (
     <dl className={styles.summary}>
       <div>

@@ -1,7 +1,9 @@
-/** Other tickets for the reader who came too late: the same event if there are any, else the newest. */
+/** Other tickets for a reader who cannot buy this one: of the same event if there are any, else the newest. */
 import { useEffect, useState } from "react";
 import { api } from "@/lib/api/browser";
 import type { Ticket } from "@/lib/api/types";
+import { serverClock } from "@/lib/clock";
+import { statusAt } from "@/lib/ticketStatus";
 import styles from "@/styles/page.module.css";
 import { TicketCard } from "./TicketCard";
 
@@ -14,7 +16,8 @@ export function SimilarTickets({ ticket }: { ticket: Ticket }) {
     const request = new AbortController();
     const find = async (q: string) => {
       const { items } = await api.listTickets({ q, limit: String(SHOWN + 1) }, request.signal);
-      return items.filter((item) => item.id !== ticket.id).slice(0, SHOWN);
+      const now = serverClock.now();
+      return items.filter((item) => item.id !== ticket.id && statusAt(item, now) === "available").slice(0, SHOWN);
     };
     (async () => {
       const sameEvent = await find(ticket.title);
@@ -28,7 +31,7 @@ export function SimilarTickets({ ticket }: { ticket: Ticket }) {
   if (others.length === 0) return null;
   return (
     <section className={styles.stack} aria-label="Similar tickets">
-      <h2>Perhaps one of these</h2>
+      <h2>Other tickets</h2>
       <ul className={styles.stack}>
         {others.map((other) => (
           <TicketCard key={other.id} ticket={other} />

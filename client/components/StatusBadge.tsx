@@ -3,12 +3,14 @@ import type { CancelReason, Order, TicketStatus } from "@/lib/api/types";
 import { formatRemaining } from "@/lib/format";
 import styles from "./StatusBadge.module.css";
 
-const TICKET = {
+const TICKET: Record<TicketStatus, { text: string; tone: "good" | "warn" | "quiet" }> = {
   available: { text: "Available", tone: "good" },
   held: { text: "On hold", tone: "warn" },
   sold: { text: "Sold", tone: "quiet" },
   deleted: { text: "Withdrawn", tone: "quiet" },
-} as const;
+  ended: { text: "Ended", tone: "quiet" },
+  cancelled: { text: "Event cancelled", tone: "quiet" },
+};
 
 const CANCELLED: Record<CancelReason, string> = {
   buyer: "Cancelled",
@@ -18,7 +20,8 @@ const CANCELLED: Record<CancelReason, string> = {
 };
 
 export function TicketBadge({ status }: { status: TicketStatus }) {
-  const { text, tone } = TICKET[status];
+  // A newer service may know statuses that this page does not.
+  const { text, tone } = TICKET[status] ?? { text: "Not for sale", tone: "quiet" };
   return <span className={`${styles.badge} ${styles[tone]}`}>{text}</span>;
 }
 

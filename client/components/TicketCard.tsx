@@ -2,6 +2,7 @@
 
 import { memo } from "react";
 import { useHydrated } from "@/hooks/useHydrated";
+import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket } from "@/lib/api/types";
 import { formatPrice, stubDate } from "@/lib/format";
 import { PageLink } from "./PageLink";
@@ -14,6 +15,7 @@ export const TicketCard = memo(Card, (one, other) => {
 });
 
 function Card({ ticket }: { ticket: Ticket }) {
+  const status = useTicketStatus(ticket);
   return (
     <li className={styles.card}>
       <StubDate startsAt={ticket.startsAt} />
@@ -24,7 +26,7 @@ function Card({ ticket }: { ticket: Ticket }) {
         <p className={styles.venue}>{ticket.venue ?? "Venue not given"}</p>
         <div className={styles.foot}>
           <span className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</span>
-          <TicketBadge status={ticket.status} />
+          <TicketBadge status={status} />
         </div>
       </div>
     </li>

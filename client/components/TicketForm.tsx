@@ -1,20 +1,23 @@
 /** The listing's form, for a new ticket and for a change. */
 import { useRouter } from "next/router";
-import { useEffect, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { useHydrated } from "@/hooks/useHydrated";
 import { invalidInput } from "@/lib/api/errors";
 import type { Ticket, TicketInput } from "@/lib/api/types";
 import { restoreDraft } from "@/lib/draft";
-import { isoFromLocalInput, localInputFromIso } from "@/lib/localInput";
+import { STARTS_AT, STARTS_AT_WHICH, startsAtFrom } from "@/lib/startsAt";
+import { ownZone } from "@/lib/timeZone";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { TextAreaField, TextField } from "./Field";
 import { FormError } from "./FormError";
+import { StartsAtField } from "./StartsAtField";
 
-const NO_TITLE = { title: "Say what the ticket is for." };
-const NO_PRICE = { price: "Write the price as a number with at most two decimals, for instance 25 or 25.50." };
-const FIELDS = ["title", "price", "venue", "startsAt", "description"];
+const NO_TITLE = { title: "Enter a title." };
+const NO_PRICE = { price: "Enter a number with at most two decimals, for instance 25 or 25.50." };
+const HALF_A_DATE = { [STARTS_AT]: "Enter both the date and the time, or neither." };
+const FIELDS = ["title", "price", "venue", STARTS_AT, STARTS_AT_WHICH, "description"];
 
 interface Props {
   ticket?: Ticket;
@@ -26,8 +29,11 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const hydrated = useHydrated();
   const form = useRef<HTMLFormElement>(null);
   const { asPath } = useRouter();
+  const before = ticket?.startsAt ?? null;
+  // Fixed for this form's life: what was typed does not change its meaning when the computer changes its zone.
+  const zone = useMemo(() => (hydrated ? ownZone() : null), [hydrated]);
   useEffect(() => {
-    // The session had ended when this was sent: its author has signed in again and is back.
+    // The session had ended when this was sent: the author has signed in again and is back.
     if (hydrated && form.current) restoreDraft(asPath, form.current);
   }, [hydrated, asPath]);
   const { busy, error, submit } = useFormSubmission(async (data) => {
@@ -36,11 +42,14 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
     const price = readPrice(String(data.get("price")));
     if (title === null || price === null)
       throw invalidInput({ ...(!title && NO_TITLE), ...(price === null && NO_PRICE) });
+    // An incomplete date is an empty one to FormData.
+    if (form.current?.querySelector<HTMLInputElement>(`[name=${STARTS_AT}]`)?.validity.badInput)
+      throw invalidInput(HALF_A_DATE);
     await onSubmit({
       title,
       price,
       venue: text("venue"),
-      startsAt: isoFromLocalInput(String(data.get("startsAt"))),
+      startsAt: startsAtFrom(data, before, zone ?? ownZone()),
       description: text("description"),
     });
   });
@@ -67,16 +76,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
           defaultValue={ticket?.price.toFixed(2)}
           error={errors.price}
         />
-        <TextField
-          // The input speaks local time, which only the browser knows: remount it once there.
-          key={String(hydrated)}
-          label="Starts at"
-          name="startsAt"
-          type="datetime-local"
-          optional
-          defaultValue={hydrated && ticket?.startsAt ? localInputFromIso(ticket.startsAt) : ""}
-          error={errors.startsAt}
-        />
+        <StartsAtField key={zone} startsAt={before} zone={zone} errors={errors} />
       </div>
       <TextField
         label="Venue"

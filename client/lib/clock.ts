@@ -37,3 +37,18 @@ export class ServerClock {
 }
 
 export const serverClock = new ServerClock();
+
+/** Timers drift, stop while a computer sleeps, and take no delay beyond 24 days; the clock may also be corrected meanwhile. */
+const LONGEST_WAIT_MS = 30_000;
+
+/** Calls back once the server's clock shows `at` (ms), unless the returned function is called before. */
+export function whenServerTimeIs(at: number, callback: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const look = () => {
+    const remainingMs = at - serverClock.now();
+    if (remainingMs <= 0) callback();
+    else timer = setTimeout(look, Math.min(remainingMs, LONGEST_WAIT_MS));
+  };
+  look();
+  return () => clearTimeout(timer);
+}

@@ -23,6 +23,12 @@ export function restoreDraft(path: string, form: HTMLFormElement): void {
   if (!text) return;
   for (const [name, value] of Object.entries(JSON.parse(text) as Record<string, string>)) {
     const input = form.elements.namedItem(name);
-    if (input instanceof HTMLInputElement || input instanceof HTMLTextAreaElement) input.value = value;
+    if (
+      !(input instanceof HTMLInputElement || input instanceof HTMLTextAreaElement || input instanceof HTMLSelectElement)
+    )
+      continue;
+    input.value = value;
+    // A field may show something about its value.
+    input.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }

@@ -7,6 +7,9 @@
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
 /** Where a time is read: the server knows UTC only, the browser the reader's own zone. */
 export type Zone = "UTC" | "local";
 
@@ -16,13 +19,36 @@ export function formatPrice(price: number, currency: string): string {
   return currency.toLowerCase() === "usd" ? `$${amount}` : `${currency.toUpperCase()} ${amount}`;
 }
 
-/** For instance "Jun 1, 2026, 7:30 PM". */
-export function formatDateTime(iso: string, zone: Zone = "local"): string {
+/**
+ * For instance "Jun 1, 2026, 7:30 PM". `offset` says when the zone's distance from UTC follows, as in "(UTC−4)": always,
+ * or only where the reader's clocks show this time twice.
+ */
+export function formatDateTime(iso: string, zone: Zone = "local", offset: "always" | "repeated" = "repeated"): string {
   const moment = inZone(iso, zone);
   const hour = moment.getUTCHours();
   const minute = String(moment.getUTCMinutes()).padStart(2, "0");
   const time = `${hour % 12 || 12}:${minute} ${hour < 12 ? "AM" : "PM"}`;
-  return `${MONTHS[moment.getUTCMonth()]} ${moment.getUTCDate()}, ${moment.getUTCFullYear()}, ${time}`;
+  const text = `${MONTHS[moment.getUTCMonth()]} ${moment.getUTCDate()}, ${moment.getUTCFullYear()}, ${time}`;
+  if (zone === "UTC") return offset === "always" ? `${text} (UTC)` : text;
+  return offset === "always" || isRepeated(new Date(iso)) ? `${text} (${formatOffset(new Date(iso))})` : text;
+}
+
+/** Whether the reader's clocks show this moment's time at another moment too, because they go back. */
+function isRepeated(moment: Date): boolean {
+  const own = moment.getTimezoneOffset();
+  return [-DAY_MS, DAY_MS].some((way) => {
+    const other = new Date(moment.getTime() + way).getTimezoneOffset();
+    const twin = new Date(moment.getTime() + (other - own) * MINUTE_MS);
+    return other !== own && twin.getTimezoneOffset() === other;
+  });
+}
+
+/** For instance "UTC−4" or "UTC+5:30". */
+function formatOffset(moment: Date): string {
+  const east = -moment.getTimezoneOffset();
+  const minutes = Math.abs(east) % 60;
+  const size = String(Math.floor(Math.abs(east) / 60)) + (minutes ? `:${String(minutes).padStart(2, "0")}` : "");
+  return east === 0 ? "UTC" : `UTC${east < 0 ? "−" : "+"}${size}`;
 }
 
 /** The parts of a ticket stub's date block. */
@@ -38,7 +64,7 @@ export function stubDate(iso: string, zone: Zone = "local"): { month: string; da
 /** A date whose UTC fields are what a clock in that zone shows. */
 function inZone(iso: string, zone: Zone): Date {
   const moment = new Date(iso);
-  return zone === "UTC" ? moment : new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000);
+  return zone === "UTC" ? moment : new Date(moment.getTime() - moment.getTimezoneOffset() * MINUTE_MS);
 }
 
 /** Milliseconds as m:ss, rounded up so that 0:00 means over. */

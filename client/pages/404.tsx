@@ -12,7 +12,7 @@ export default function NotFoundPage() {
       <EmptyState
         heading="h1"
         title="There is nothing here"
-        text="The ticket may have been withdrawn, or the address has a slip in it."
+        text="The seller may have withdrawn the ticket, or the address is wrong."
       >
         <ButtonLink href="/">See what is for sale</ButtonLink>
       </EmptyState>

@@ -2,6 +2,7 @@
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { useRouter } from "next/router";
+import { useEffect, useRef } from "react";
 import { BrowseFilters } from "@/components/BrowseFilters";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
@@ -10,6 +11,7 @@ import { LoadMore } from "@/components/LoadMore";
 import { TicketGrid, TicketGridSkeleton } from "@/components/TicketCard";
 import { useLiveTickets } from "@/hooks/useLiveTickets";
 import { useNavigating } from "@/hooks/useNavigating";
+import { useServerClock } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
 import type { Api, Page } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
@@ -17,6 +19,8 @@ import type { Ticket } from "@/lib/api/types";
 import {
   type BrowseState,
   browsePath,
+  dayErrors,
+  hasDays,
   isFiltered,
   MAX_PAGES_ON_LOAD,
   readBrowseState,
@@ -24,6 +28,7 @@ import {
 } from "@/lib/browseQuery";
 import { browseView } from "@/lib/live/views";
 import { page } from "@/lib/server/pageProps";
+import { ownZone } from "@/lib/timeZone";
 import styles from "@/styles/page.module.css";
 
 interface Props {
@@ -31,15 +36,25 @@ interface Props {
   tickets: Page<Ticket>;
   /** What the API said about a filter's value, by its name. */
   filterErrors: Record<string, string>;
+  /** When this page was rendered, milliseconds since the epoch. */
+  renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(async ({ api: services, context }) => {
-  const state = readBrowseState(context.query);
+  const asked = readBrowseState(context.query);
+  // Without scripts nothing tells the reader's zone: UTC then, and the page says so.
+  const state = hasDays(asked) && !asked.zone ? { ...asked, zone: "UTC" } : asked;
+  const renderedAt = Date.now();
+  const refused = (filterErrors: Record<string, string>) => {
+    return { props: { state, tickets: { items: [], next: null }, filterErrors, renderedAt }, status: 422 };
+  };
+  const wrong = dayErrors(state);
+  if (Object.keys(wrong).length > 0) return refused(wrong);
   try {
-    return { props: { state, tickets: await loadPages(services, state), filterErrors: {} } };
+    return { props: { state, tickets: await loadPages(services, state), filterErrors: {}, renderedAt } };
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 422)) throw error;
-    return { props: { state, tickets: { items: [], next: null }, filterErrors: error.fieldErrors }, status: 422 };
+    return refused(error.fieldErrors);
   }
 });
 
@@ -67,8 +82,10 @@ export default function BrowsePage(props: InferGetServerSidePropsType<typeof get
   );
 }
 
-function Browse({ state, tickets, filterErrors }: Props) {
+function Browse({ state, tickets, filterErrors, renderedAt }: Props) {
+  useServerClock(renderedAt);
   const router = useRouter();
+  useReadersDays(state);
   const navigating = useNavigating();
   const list = useLiveTickets(tickets, browseView(state), (query, signal) =>
     api.listTickets({ ...ticketQuery(state), ...query }, signal),
@@ -104,6 +121,19 @@ function Browse({ state, tickets, filterErrors }: Props) {
   );
 }
 
+/** Days in an address that names no zone are the reader's own, once there is a browser to tell which those are. */
+function useReadersDays(state: BrowseState): void {
+  const router = useRouter();
+  const latest = useRef({ router, state });
+  latest.current = { router, state };
+  const zoneMissing = hasDays(state) && router.query.zone === undefined;
+  useEffect(() => {
+    if (!zoneMissing) return;
+    const { router, state } = latest.current;
+    void router.replace(browsePath({ ...state, zone: ownZone() }), undefined, { scroll: false });
+  }, [zoneMissing]);
+}
+
 function countText(count: number, hasMore: boolean): string {
   if (count === 0) return "No tickets";
   return `${count}${hasMore ? "+" : ""} ${count === 1 ? "ticket" : "tickets"}`;
@@ -118,13 +148,16 @@ function NothingFound({ filtered, invalid }: { filtered: boolean; invalid: boole
     );
   }
   return filtered ? (
-    <EmptyState title="Nothing matches" text="Try fewer words or a wider price range. New tickets appear all the time.">
+    <EmptyState
+      title="Nothing matches"
+      text="Try fewer words, a wider price range or other dates. New tickets appear all the time."
+    >
       <ButtonLink href="/">Show everything</ButtonLink>
     </EmptyState>
   ) : (
     <EmptyState
       title="Nothing for sale yet"
-      text="Be the first: list a ticket you cannot use and someone will be glad of it."
+      text="List a ticket that you cannot use."
     >
       <ButtonLink href="/sell">Sell a ticket</ButtonLink>
     </EmptyState>

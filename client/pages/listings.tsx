@@ -8,6 +8,7 @@ import { LoadMore } from "@/components/LoadMore";
 import { SalesSummary } from "@/components/SalesSummary";
 import { TicketGrid } from "@/components/TicketCard";
 import { useLiveTickets } from "@/hooks/useLiveTickets";
+import { useServerClock } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
 import type { Ticket, User } from "@/lib/api/types";
@@ -17,13 +18,17 @@ import styles from "@/styles/page.module.css";
 
 interface Props {
   tickets: Page<Ticket>;
+  /** When this page was rendered, milliseconds since the epoch. */
+  renderedAt: number;
 }
 
 /** As many as one request may ask for: the summary counts what is loaded, and few people sell more. */
 const LIMIT = "100";
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services }) => ({ props: { tickets: await services.listMyTickets({ limit: LIMIT }) } }),
+  async ({ api: services }) => {
+    return { props: { tickets: await services.listMyTickets({ limit: LIMIT }), renderedAt: Date.now() } };
+  },
   { signedIn: true },
 );
 
@@ -37,16 +42,13 @@ export default function ListingsPage(props: InferGetServerSidePropsType<typeof g
         <h1>My listings</h1>
         <ButtonLink href="/sell">Sell a ticket</ButtonLink>
       </div>
-      {"failure" in props ? (
-        <FailureState failure={props.failure} />
-      ) : (
-        <Listings tickets={props.tickets} user={props.user} />
-      )}
+      {"failure" in props ? <FailureState failure={props.failure} /> : <Listings {...props} />}
     </div>
   );
 }
 
-function Listings({ tickets, user }: Props & { user: User | null }) {
+function Listings({ tickets, user, renderedAt }: Props & { user: User | null }) {
+  useServerClock(renderedAt);
   const list = useLiveTickets(tickets, listingsView(user?.id), (query, signal) =>
     api.listMyTickets({ limit: LIMIT, ...query }, signal),
   );
@@ -54,7 +56,7 @@ function Listings({ tickets, user }: Props & { user: User | null }) {
     return (
       <EmptyState
         title="You sell nothing yet"
-        text="Tickets you list appear here with their state: available, on hold or sold."
+        text="Tickets you list appear here with their state: available, on hold, sold or ended."
       />
     );
   }

@@ -21,7 +21,7 @@ export default function SellPage({ failure }: { failure?: Failure }) {
       </Head>
       <div>
         <h1>Sell a ticket</h1>
-        <p className={styles.lead}>It is for sale the moment you list it. You can change it until someone holds it.</p>
+        <p className={styles.lead}>It is for sale as soon as you list it. You can change it until a buyer holds it.</p>
       </div>
       {failure ? (
         <FailureState failure={failure} />

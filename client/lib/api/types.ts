@@ -1,4 +1,5 @@
 /** Short names for the HTTP contract's shapes; the shapes themselves are generated from the services' OpenAPI documents. */
+import type { TicketStatus as StoredStatus, TicketResponse } from "./generated";
 
 export type {
   OrderReason as CancelReason,
@@ -6,8 +7,10 @@ export type {
   PaymentResponse as Payment,
   Problem,
   TicketRequest as TicketInput,
-  TicketResponse as Ticket,
   TicketSort,
-  TicketStatus,
   UserResponse as User,
 } from "./generated";
+
+/** What a reader sees of a listing: `ended` once its event has begun, `cancelled` once its seller has called it off. */
+export type TicketStatus = StoredStatus | "ended" | "cancelled";
+export type Ticket = Omit<TicketResponse, "status"> & { status: TicketStatus };

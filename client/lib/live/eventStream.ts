@@ -50,7 +50,7 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
       try {
         const startedAt = Date.now();
         const response = await fetch(path, {
-          headers: { Accept: "text/event-stream", ...(lastEventId !== undefined && { "Last-Event-ID": lastEventId }) },
+          headers: { Accept: "text/event-stream", ...(lastEventId && { "Last-Event-ID": lastEventId }) },
           credentials: "same-origin",
           cache: "no-store",
           // What the page is made of comes first.
@@ -86,7 +86,8 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
 
   async function read(body: ReadableStream<Uint8Array>, heard: () => void): Promise<void> {
     const parser = new EventStreamParser();
-    const decoder = new TextDecoder();
+    // The parser removes the byte order mark.
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const reader = body.getReader();
     for (;;) {
       const { done, value } = await reader.read();

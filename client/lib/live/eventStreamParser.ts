@@ -1,29 +1,47 @@
-/** Reads the text/event-stream format (WHATWG HTML §9.2.6) out of a text that arrives in arbitrary pieces. */
+/** Parses the text/event-stream format (WHATWG HTML §9.2.6) from text that arrives in arbitrary chunks. */
 
 export interface StreamEvent {
   type: string;
-  /** What to resume from after this event; undefined when the event brought none. */
+  /** What to resume from after this event; undefined when the event has no id. */
   id: string | undefined;
   data: string;
 }
 
 export class EventStreamParser {
+  /** The start of a line whose end has not arrived. */
   private rest = "";
+  /** The last chunk ended with CR, which ends a line by itself; an LF that follows belongs to it. */
+  private afterCr = false;
+  private started = false;
   private type = "";
   private id: string | undefined;
   private data: string[] = [];
 
-  /** The events that this piece completes. */
-  push(text: string): StreamEvent[] {
-    const lines = (this.rest + text).split(/\r\n|\n|\r(?!$)/);
-    this.rest = lines.pop() ?? "";
-    return lines.flatMap((line) => this.take(line) ?? []);
+  /** Returns the events that this chunk completes. Each character is looked at once, whatever the size of a line. */
+  push(chunk: string): StreamEvent[] {
+    if (chunk === "") return [];
+    let text = chunk;
+    if (!this.started && text.startsWith("\uFEFF")) text = text.slice(1);
+    else if (this.afterCr && text.startsWith("\n")) text = text.slice(1);
+    this.started = true;
+    this.afterCr = text.endsWith("\r");
+
+    const [first = "", ...others] = text.split(/\r\n|\n|\r/);
+    // A string that only grows is cheap: engines join it once, when its line is complete.
+    this.rest += first;
+    const events: StreamEvent[] = [];
+    for (const next of others) {
+      const event = this.take(this.rest);
+      if (event) events.push(event);
+      this.rest = next;
+    }
+    return events;
   }
 
   private take(line: string): StreamEvent | undefined {
     if (line === "") return this.dispatch();
     const colon = line.indexOf(":");
-    // A line that begins with a colon is a comment: it only shows that the connection lives.
+    // A line that begins with a colon is a comment: it only shows that the connection is alive.
     if (colon === 0) return;
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
@@ -37,7 +55,7 @@ export class EventStreamParser {
     this.type = "";
     this.id = undefined;
     this.data = [];
-    // An id without data moves the place to resume from, and says nothing else.
+    // An id without data only moves the place to resume from.
     if (data.length === 0 && id === undefined) return;
     return { type: type || "message", id, data: data.join("\n") };
   }

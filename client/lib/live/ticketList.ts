@@ -6,30 +6,42 @@ import type { TicketChange } from "./ticketFeed";
 /** Which tickets a list shows, and in which order. */
 export interface TicketView {
   wants: (ticket: Ticket) => boolean;
+  /** False once a ticket that is shown must leave the list, also without news of it. */
+  keeps: (ticket: Ticket) => boolean;
   /** Negative when the first comes before the second. */
   compare: (one: Ticket, other: Ticket) => number;
 }
 
 /**
- * A ticket that is shown stays where it is and shows its new state, even when it no longer matches: nothing vanishes
- * under the reader's hand but what was deleted. A new one goes where the list's order puts it, unless that is on a
- * page that is not loaded yet.
+ * A ticket that is shown stays where it is and shows its new state, even when it no longer matches: a listing vanishes
+ * under the reader's hand only when it is deleted or when the list no longer keeps it. A new one goes where the list's
+ * order puts it, unless that is on a page that is not loaded yet.
  */
 export function applyChange(list: Page<Ticket>, change: TicketChange, view: TicketView): Page<Ticket> {
   const id = change.kind === "changed" ? change.ticket.id : change.id;
   const place = list.items.findIndex((item) => item.id === id);
   const known = list.items[place];
   if (change.kind === "deleted") {
-    return known ? { ...list, items: list.items.filter((item) => item !== known) } : list;
+    return known ? without(list, known) : list;
   }
   const { ticket } = change;
   if (known) {
+    if (ticket.version >= known.version && !view.keeps(ticket)) return without(list, known);
     return ticket.version > known.version ? { ...list, items: list.items.with(place, ticket) } : list;
   }
-  if (!view.wants(ticket)) return list;
+  if (!view.wants(ticket) || !view.keeps(ticket)) return list;
   const next = list.items.findIndex((item) => view.compare(ticket, item) < 0);
   if (next < 0 && list.next !== null) return list;
   return { ...list, items: list.items.toSpliced(next < 0 ? list.items.length : next, 0, ticket) };
+}
+
+function without(list: Page<Ticket>, known: Ticket): Page<Ticket> {
+  return { ...list, items: list.items.filter((item) => item !== known) };
+}
+
+/** The list without what it no longer keeps; the same object when that is nothing. */
+export function dropEnded(list: Page<Ticket>, view: TicketView): Page<Ticket> {
+  return list.items.every(view.keeps) ? list : { ...list, items: list.items.filter(view.keeps) };
 }
 
 /** An answer may be older than what was told while it was on its way. */

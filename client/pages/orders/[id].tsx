@@ -92,7 +92,7 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
               keepLabel="Keep it"
               onConfirm={cancel}
             >
-              <p>Someone else can buy it then. You have not been charged.</p>
+              <p>Other buyers can buy it then. You have not been charged.</p>
             </ConfirmDialog>
           </section>
         )}

@@ -52,7 +52,7 @@ test("a ticket page shows that the ticket is sold, and that another is withdrawn
   await page.goto(`/tickets/${sold.id}`);
   await expect(page.getByRole("link", { name: "Sign in to hold this ticket" })).toBeVisible();
   const order = await holdTicket(buyer, sold);
-  await expect(page.getByText("Someone is buying this ticket.")).toBeVisible(NEWS);
+  await expect(page.getByText("Another buyer holds this ticket.")).toBeVisible(NEWS);
   const paid = await buyer.post("/api/payments", { data: { orderId: order.id, paymentMethodId: "pm_card_visa" } });
   expect(paid.status()).toBe(201);
   await expect(page.getByText("This ticket is sold.")).toBeVisible(NEWS);
@@ -65,7 +65,7 @@ test("a ticket page shows that the ticket is sold, and that another is withdrawn
   await Promise.all([seller.dispose(), buyer.dispose()]);
 });
 
-test("two buyers press at once: one gets the ticket, the other is told kindly and offered another", async ({
+test("two buyers press at once: one gets the ticket, the other is told and offered another", async ({
   browser,
   baseURL,
 }) => {
@@ -84,7 +84,7 @@ test("two buyers press at once: one gets the ticket, the other is told kindly an
   );
 
   await Promise.all(pages.map((page) => page.getByRole("button", { name: "Hold this ticket" }).click()));
-  const lost = "Someone was a moment quicker.";
+  const lost = "You do not hold this ticket.";
   const outcomes = await Promise.all(
     pages.map(async (page) => {
       await expect(page.getByText(lost).or(page.getByRole("timer"))).toBeVisible(NEWS);

@@ -52,8 +52,12 @@ async function signUp(
   return person;
 }
 
-export async function listTicket(seller: APIRequestContext, title: string, price = 25.5): Promise<Ticket> {
-  const startsAt = new Date(Date.now() + 30 * 24 * 3600 * 1000).toISOString();
+export async function listTicket(
+  seller: APIRequestContext,
+  title: string,
+  price = 25.5,
+  startsAt = new Date(Date.now() + 30 * 24 * 3600 * 1000).toISOString(),
+): Promise<Ticket> {
   const response = await seller.post("/api/tickets", { data: { title, price, venue: "Roundhouse", startsAt } });
   expect(response.status(), await response.text()).toBe(201);
   return response.json();

@@ -96,7 +96,7 @@ test("screenshots", async ({ browser, baseURL }) => {
 
 /** What a page fetches for itself after it has been shown. */
 const LATE: Record<string, string> = {
-  "ticket-held": "Perhaps one of these",
+  "ticket-held": "Other tickets",
   "ticket-own-hold": "You hold this ticket.",
 };
 

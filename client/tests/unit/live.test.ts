@@ -6,23 +6,7 @@ import { EventStreamParser } from "@/lib/live/eventStreamParser";
 import type { TicketChange } from "@/lib/live/ticketFeed";
 import { applyChange, applyChanges } from "@/lib/live/ticketList";
 import { browseView, listingsView } from "@/lib/live/views";
-
-function ticket(id: string, changes: Partial<Ticket> = {}): Ticket {
-  const base: Ticket = {
-    id,
-    title: `Ticket ${id}`,
-    description: null,
-    venue: null,
-    startsAt: null,
-    price: 10,
-    currency: "usd",
-    status: "available",
-    userId: "seller",
-    version: 1,
-    createdAt: "2026-05-01T12:00:00Z",
-  };
-  return { ...base, ...changes };
-}
+import { listing as ticket } from "./listing";
 
 const changed = (told: Ticket): TicketChange => ({ kind: "changed", ticket: told });
 const everything = browseView(readBrowseState({}));

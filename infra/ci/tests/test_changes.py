@@ -19,6 +19,10 @@ TABLE: dict[str, tuple[list[str], tuple[frozenset[str], str, tuple[str, ...], tu
         ["orders/src/ticketing_orders/service.py"],
         (frozenset({"orders", "nats-tests"}), "pm", ("orders",), ("dev",)),
     ),
+    "the table that the client reads too": (
+        ["tickets/tests/list_cases.json"],
+        (frozenset({"tickets", "nats-tests"}), "cpm", (), ()),
+    ),
     "only its tests": (["orders/tests/test_service.py"], (frozenset({"orders", "nats-tests"}), "pm", (), ())),
     "two services": (
         ["auth/src/ticketing_auth/routes.py", "payments/requirements.lock"],

@@ -10,7 +10,7 @@ import { PageLink } from "@/components/PageLink";
 import { TicketForm } from "@/components/TicketForm";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { api } from "@/lib/api/browser";
-import type { Ticket } from "@/lib/api/types";
+import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { first } from "@/lib/returnTo";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
@@ -42,16 +42,23 @@ export default function EditTicketPage(props: InferGetServerSidePropsType<typeof
   );
 }
 
+/** Why a listing cannot be edited. One that has ended can: its event may have been moved. */
+const LOCKED: Partial<Record<TicketStatus, { title: string; text: string }>> = {
+  held: {
+    title: "A buyer holds this ticket",
+    text: "A ticket on hold cannot be changed. If the buyer does not pay in time, you can edit it again.",
+  },
+  sold: { title: "This ticket is sold", text: "A sold ticket cannot be changed." },
+  cancelled: { title: "This event is cancelled", text: "A cancelled event cannot be changed." },
+};
+
 function EditTicket({ ticket }: Props) {
   const router = useRouter();
   const now = useLiveTicket(ticket);
-  if (ticket.status !== "available") {
+  const locked = LOCKED[ticket.status];
+  if (locked) {
     return (
-      <EmptyState
-        heading="h1"
-        title={ticket.status === "held" ? "Someone is buying this ticket" : "This ticket is sold"}
-        text="A ticket that is held or sold cannot be changed. If the hold runs out, you can edit it again."
-      >
+      <EmptyState heading="h1" title={locked.title} text={locked.text}>
         <PageLink href="/listings">Back to my listings</PageLink>
       </EmptyState>
     );
@@ -70,13 +77,13 @@ function EditTicket({ ticket }: Props) {
             await router.push("/listings");
           }}
         >
-          <p>“{ticket.title}” disappears from the shop at once. This cannot be undone.</p>
+          <p>Buyers no longer see “{ticket.title}”. This cannot be undone.</p>
         </ConfirmDialog>
       </div>
       {/* What is typed stays: the hold may run out before it is finished. */}
       {now?.status === "held" && (
-        <Notice tone="warn" title="Someone is buying this ticket just now.">
-          It cannot be changed while they hold it. If they do not pay in time, you can save your changes.
+        <Notice tone="warn" title="A buyer holds this ticket now.">
+          You cannot save changes while it is on hold. If the buyer does not pay in time, you can save them.
         </Notice>
       )}
       {now?.status === "sold" && <Notice tone="good">This ticket has just been sold.</Notice>}

@@ -10,6 +10,8 @@ import { Notice } from "@/components/Notice";
 import { SimilarTickets } from "@/components/SimilarTickets";
 import { TicketBadge } from "@/components/StatusBadge";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
+import { useServerClock } from "@/hooks/useServerClock";
+import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket, User } from "@/lib/api/types";
 import { first } from "@/lib/returnTo";
 import { page } from "@/lib/server/pageProps";
@@ -17,22 +19,26 @@ import styles from "@/styles/page.module.css";
 
 interface Props {
   ticket: Ticket;
+  /** When this page was rendered, milliseconds since the epoch. */
+  renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(async ({ api: services, context }) => ({
-  props: { ticket: await services.getTicket(first(context.params?.id) ?? "") },
+  props: { ticket: await services.getTicket(first(context.params?.id) ?? ""), renderedAt: Date.now() },
 }));
 
 export default function TicketPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
   return "failure" in props ? (
     <FailureState failure={props.failure} heading="h1" />
   ) : (
-    <TicketDetails key={props.ticket.id} ticket={props.ticket} user={props.user} />
+    <TicketDetails key={props.ticket.id} {...props} />
   );
 }
 
-function TicketDetails({ ticket: initial, user }: Props & { user: User | null }) {
+function TicketDetails({ ticket: initial, user, renderedAt }: Props & { user: User | null }) {
+  useServerClock(renderedAt);
   const ticket = useLiveTicket(initial);
+  const status = useTicketStatus(ticket ?? initial);
   const justListed = useRouter().query.listed === "1";
   if (!ticket) return <Withdrawn ticket={initial} />;
   return (
@@ -49,7 +55,7 @@ function TicketDetails({ ticket: initial, user }: Props & { user: User | null })
       <div className={styles.columns}>
         <header className={styles.title}>
           <div className={styles.row}>
-            <TicketBadge status={ticket.status} />
+            <TicketBadge status={status} />
           </div>
           <h1>{ticket.title}</h1>
         </header>
@@ -57,7 +63,7 @@ function TicketDetails({ ticket: initial, user }: Props & { user: User | null })
         <section className={styles.stack} aria-label="Details">
           <dl className={`${styles.facts} ${styles.card}`}>
             <dt>When</dt>
-            <dd>{ticket.startsAt ? <LocalTime iso={ticket.startsAt} /> : "Not given"}</dd>
+            <dd>{ticket.startsAt ? <LocalTime iso={ticket.startsAt} withOffset /> : "Not given"}</dd>
             <dt>Where</dt>
             <dd>{ticket.venue ?? "Not given"}</dd>
             <dt>Listed</dt>
@@ -72,7 +78,7 @@ function TicketDetails({ ticket: initial, user }: Props & { user: User | null })
   );
 }
 
-function Withdrawn({ ticket }: Props) {
+function Withdrawn({ ticket }: Pick<Props, "ticket">) {
   return (
     <div className={`${styles.stack} ${styles.medium}`}>
       <BackLink href="/">All tickets</BackLink>

@@ -50,6 +50,11 @@ def _service(name: str) -> Rule:
 
 
 RULES = (
+    # What a list finds is one table for the service's tests and the client's.
+    Rule(
+        ("tickets/tests/list_cases.json",),
+        Effect(frozenset({"tickets", "nats-tests"}), client=True, product=True, manifests=True),
+    ),
     *(_service(name) for name in SERVICES),
     # Every service is built on it, so all five are tested, built and deployed.
     Rule(("common/",), Effect(frozenset(SUITES), product=True, manifests=True)),

@@ -1,0 +1,16 @@
+/** The status of a listing as it is now, by the server's clock. */
+import { useEffect, useState } from "react";
+import type { Ticket, TicketStatus } from "@/lib/api/types";
+import { whenServerTimeIs } from "@/lib/clock";
+import { endsAt } from "@/lib/ticketStatus";
+
+export function useTicketStatus(ticket: Pick<Ticket, "status" | "startsAt">): TicketStatus {
+  const end = endsAt(ticket);
+  /** The end that has passed: another date of the same listing is another end. */
+  const [passed, setPassed] = useState<number | null>(null);
+  useEffect(() => {
+    if (end === Number.POSITIVE_INFINITY) return;
+    return whenServerTimeIs(end, () => setPassed(end));
+  }, [end]);
+  return passed === end ? "ended" : ticket.status;
+}

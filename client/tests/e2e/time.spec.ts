@@ -1,0 +1,106 @@
+/** Times as readers and sellers in another zone see them, on days when clocks change, and when an event begins. */
+import { expect, test } from "@playwright/test";
+import { listTicket, newSeller, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+
+test.describe("in New York", () => {
+  test.use({ timezoneId: "America/New_York" });
+
+  test("a day of the filter is a day there, also when the address names no zone", async ({ page, baseURL }) => {
+    const problems = problemsOf(page);
+    const seller = await newSeller(baseURL);
+    const series = uniqueTitle("Late show");
+    // Just before, the first and the last moment of 14 March 2027, on which clocks change, and just after.
+    for (const [name, startsAt] of [
+      ["before", "2027-03-14T04:59:59.999Z"],
+      ["first", "2027-03-14T05:00:00Z"],
+      ["last", "2027-03-15T03:59:59.999Z"],
+      ["after", "2027-03-15T04:00:00Z"],
+    ] as const) {
+      await listTicket(seller, `${series} ${name}`, 10, startsAt);
+    }
+    const cards = page.getByRole("listitem").filter({ hasText: series });
+    await page.goto(`/?q=${encodeURIComponent(series)}&from=2027-03-14&to=2027-03-14&sort=startsAt`);
+    await expect(page).toHaveURL(/zone=America%2FNew_York/);
+    await expect(page.getByText("Days in the time zone America/New York")).toBeVisible();
+    await expect(cards).toHaveCount(2);
+    await expect(cards.first()).toContainText("first");
+    await expect(cards.last()).toContainText("last");
+    // What comes in by the news is judged in the same way.
+    await listTicket(seller, `${series} too late`, 10, "2027-03-15T04:00:00.001Z");
+    await listTicket(seller, `${series} in time`, 10, "2027-03-15T03:00:00Z");
+    await expect(cards).toHaveCount(3);
+    await expect(cards.filter({ hasText: "in time" })).toBeVisible();
+    // An address that was shared keeps its days.
+    await page.goto(`/?q=${encodeURIComponent(series)}&from=2027-03-14&to=2027-03-14&zone=UTC`);
+    await expect(page.getByText("Days in the time zone UTC")).toBeVisible();
+    await expect(cards.filter({ hasText: "before" })).toBeVisible();
+    expect(problems).toEqual([]);
+    await seller.dispose();
+  });
+
+  test("a seller says which of two equal times is meant, and an edit keeps it", async ({ page, context, baseURL }) => {
+    const problems = problemsOf(page);
+    await signUpIn(context, baseURL);
+    await page.goto("/sell");
+    await page.getByLabel("Title").fill(uniqueTitle("Clocks go back"));
+    await page.getByLabel("Price in US dollars").fill("12");
+    await expect(page.getByText("In your time zone, America/New York.")).toBeVisible();
+    const start = page.getByLabel("Starts at");
+    const which = page.getByLabel("Clocks go back: which of the two?");
+    const list = page.getByRole("button", { name: "List this ticket" });
+
+    await start.fill("2027-03-14T02:30");
+    await list.click();
+    await expect(page.getByText(/go forward from Mar 14, 2027, 2:00 AM to Mar 14, 2027, 3:00 AM/)).toBeVisible();
+    await expect(which).toBeHidden();
+
+    await start.fill("2027-11-07T01:30");
+    await expect(which).toBeVisible();
+    await list.click();
+    await expect(which).toBeFocused();
+    await which.selectOption({ label: "Second: Nov 7, 2027, 1:30 AM (UTC−5)" });
+    await list.click();
+    await expect(page.getByText("Your ticket is listed.")).toBeVisible();
+    await expect(page.getByText("Nov 7, 2027, 1:30 AM (UTC−5)")).toBeVisible();
+
+    await page.getByRole("link", { name: "Edit or delete" }).click();
+    await expect(which).toHaveValue("later");
+    await page.getByLabel("Price in US dollars").fill("13");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(page.getByText("$13.00")).toBeVisible();
+    await expect(page.getByText("Nov 7, 2027, 1:30 AM (UTC−5)")).toBeVisible();
+    expect(problems).toEqual([]);
+  });
+});
+
+test("a listing ends while it is looked at: it leaves the list, and cannot be held any more", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const problems = problemsOf(page);
+  await signUpIn(context, baseURL);
+  const seller = await newSeller(baseURL);
+  const title = uniqueTitle("Starting now");
+  const begins = Date.now() + 12_000;
+  const ticket = await listTicket(seller, title, 10, new Date(begins).toISOString());
+  await listTicket(seller, `${title} tomorrow`);
+  const list = await context.newPage();
+  await list.goto(`/?q=${encodeURIComponent(title)}`);
+  await page.goto(`/tickets/${ticket.id}`);
+  const hold = page.getByRole("button", { name: "Hold this ticket" });
+  await expect(hold).toBeEnabled();
+  const cards = list.getByRole("listitem").filter({ hasText: title });
+  await expect(cards).toHaveCount(2);
+
+  await expect(hold).toBeDisabled({ timeout: 30_000 });
+  expect(Date.now()).toBeGreaterThan(begins - 1_000);
+  await expect(page.getByText("This event has started.")).toBeVisible();
+  await expect(page.getByText("Ended", { exact: true })).toBeVisible();
+  await expect(page.getByRole("region", { name: "Similar tickets" })).toContainText("tomorrow");
+  await list.bringToFront();
+  await expect(cards).toHaveCount(1);
+  await expect(list.getByRole("status").filter({ hasText: "1 ticket" })).toBeVisible();
+  expect(problems).toEqual([]);
+  await seller.dispose();
+});

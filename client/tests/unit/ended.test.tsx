@@ -1,0 +1,168 @@
+/** A listing whose event begins while the page is open: by the server's clock, whatever this computer's shows. */
+import { act, cleanup, render, renderHook, screen } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { TicketBadge } from "@/components/StatusBadge";
+import { useLiveTickets } from "@/hooks/useLiveTickets";
+import { useServerClock } from "@/hooks/useServerClock";
+import { useTicketStatus } from "@/hooks/useTicketStatus";
+import type { Ticket, TicketStatus } from "@/lib/api/types";
+import { readBrowseState } from "@/lib/browseQuery";
+import { serverClock, whenServerTimeIs } from "@/lib/clock";
+import type { TicketListener } from "@/lib/live/ticketFeed";
+import { browseView, listingsView } from "@/lib/live/views";
+import { statusAt } from "@/lib/ticketStatus";
+import { listing } from "./listing";
+
+const feed = vi.hoisted(() => ({ listeners: new Set<TicketListener>() }));
+vi.mock("@/lib/live/ticketFeed", () => ({
+  latestChanges: () => [],
+  followTickets: (listener: TicketListener) => {
+    feed.listeners.add(listener);
+    return () => feed.listeners.delete(listener);
+  },
+}));
+
+const START = Date.parse("2026-06-01T20:00:00Z");
+const MINUTE = 60_000;
+const concert = (id: string, changes: Partial<Ticket> = {}) =>
+  listing(id, { startsAt: new Date(START).toISOString(), ...changes });
+const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: START - 10 * MINUTE });
+  serverIsAhead(0);
+});
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** The server's clock as `Date.now()` and this many milliseconds. */
+const serverIsAhead = (ms: number) => vi.spyOn(serverClock, "now").mockImplementation(() => Date.now() + ms);
+
+describe("a listing", () => {
+  it.each<[TicketStatus, number, TicketStatus]>([
+    ["available", -1, "available"],
+    ["available", 0, "ended"],
+    ["held", MINUTE, "held"],
+    ["sold", MINUTE, "sold"],
+    ["deleted", MINUTE, "deleted"],
+    ["ended", -1, "ended"],
+  ])("that is %s is, %i ms after its start, %s", (status, after, shown) => {
+    expect(statusAt(concert("a", { status }), START + after)).toBe(shown);
+  });
+
+  it("without a date never ends", () => expect(statusAt(listing("a"), Number.MAX_SAFE_INTEGER)).toBe("available"));
+
+  it("ends when the server's clock says so", async () => {
+    serverIsAhead(3 * MINUTE);
+    const { result } = renderHook(() => useTicketStatus(concert("a")));
+    await pass(7 * MINUTE - 1);
+    expect(result.current).toBe("available");
+    await pass(1);
+    expect(result.current).toBe("ended");
+  });
+
+  it("is for sale again when its seller moves the event", async () => {
+    const { result, rerender } = renderHook(useTicketStatus, { initialProps: concert("a") });
+    await pass(11 * MINUTE);
+    expect(result.current).toBe("ended");
+    rerender(concert("a", { version: 2, startsAt: new Date(START + 60 * MINUTE).toISOString() }));
+    expect(result.current).toBe("available");
+    await pass(60 * MINUTE);
+    expect(result.current).toBe("ended");
+  });
+
+  it("has a badge for every status, also for one that this page does not know", () => {
+    for (const status of ["available", "held", "sold", "deleted", "ended", "cancelled", "new" as TicketStatus]) {
+      const { container } = render(<TicketBadge status={status as TicketStatus} />);
+      expect(container.textContent).not.toBe("");
+    }
+    expect(screen.getByText("Ended")).toBeDefined();
+  });
+});
+
+describe("a list of what is for sale", () => {
+  const everything = browseView(readBrowseState({}));
+  const load = async () => ({ items: [], next: null });
+  const list = (items: Ticket[], view = everything) => {
+    const initial = { items, next: null };
+    const { result } = renderHook(() => useLiveTickets(initial, view, load));
+    return () => result.current.items.map(({ id }) => id).join("");
+  };
+  const tell = (ticket: Ticket) =>
+    act(() => {
+      for (const { onChange } of feed.listeners) onChange({ kind: "changed", ticket });
+    });
+
+  it("lets each go when it begins, and keeps what is held, sold or without a date", async () => {
+    const later = concert("d", { startsAt: new Date(START + 5 * MINUTE).toISOString() });
+    const ids = list([
+      concert("a"),
+      concert("b", { status: "held" }),
+      listing("c"),
+      later,
+      concert("e", { status: "sold" }),
+    ]);
+    await pass(10 * MINUTE - 1);
+    expect(ids()).toBe("abcde");
+    await pass(1);
+    expect(ids()).toBe("bcde");
+    await pass(5 * MINUTE);
+    expect(ids()).toBe("bce");
+  });
+
+  it("neither shows an event that has begun nor takes it in from the news", async () => {
+    const begun = { startsAt: new Date(START - 60 * MINUTE).toISOString() };
+    const ids = list([concert("a", begun), listing("b")]);
+    expect(ids()).toBe("b");
+    tell(concert("c", begun));
+    tell(concert("d", { status: "ended" }));
+    expect(ids()).toBe("b");
+    tell(concert("b", { ...begun, version: 2 }));
+    expect(ids()).toBe("");
+  });
+
+  it("lets a held one go when its hold ends after the start", async () => {
+    const ids = list([concert("a", { status: "held" })]);
+    await pass(15 * MINUTE);
+    expect(ids()).toBe("a");
+    tell(concert("a", { version: 2 }));
+    expect(ids()).toBe("");
+  });
+
+  it("is not one's own listings: there it stays", async () => {
+    const ids = list([concert("a", { userId: "me" })], listingsView("me"));
+    await pass(15 * MINUTE);
+    expect(ids()).toBe("a");
+  });
+
+  it("goes by the time at which the server rendered the page, before anything answers", async () => {
+    vi.mocked(serverClock.now).mockRestore();
+    vi.setSystemTime(START + 60 * MINUTE); // An hour fast.
+    const initial = { items: [concert("a")], next: null };
+    const { result } = renderHook(() => {
+      useServerClock(START - 10 * MINUTE);
+      return useLiveTickets(initial, everything, load);
+    });
+    expect(result.current.items).toHaveLength(1);
+    await pass(10 * MINUTE);
+    expect(result.current.items).toHaveLength(0);
+  });
+});
+
+describe("waiting for the server's time", () => {
+  it("takes a correction on the way, a wait of years, and a farewell", async () => {
+    const now = serverIsAhead(0);
+    const called = vi.fn();
+    whenServerTimeIs(START, called);
+    const far = whenServerTimeIs(START + 1_000 * 365 * 24 * 60 * MINUTE, called);
+    await pass(MINUTE);
+    now.mockImplementation(() => Date.now() + 9 * MINUTE);
+    await pass(30_000);
+    expect(called).toHaveBeenCalledTimes(1);
+    far();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,105 @@
+/** The event stream parser against a second reading of the specification, which sees the whole text at once. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { EventStreamParser, type StreamEvent } from "@/lib/live/eventStreamParser";
+
+/** WHATWG HTML §9.2.6, step by step: decode, split into lines, then fields; an incomplete last line is dropped. */
+function parseWhole(stream: string): StreamEvent[] {
+  const text = stream.replace(/^\uFEFF/, "");
+  const events: StreamEvent[] = [];
+  let event: Partial<Omit<StreamEvent, "data">> & { data?: string } = {};
+  for (const [, line = ""] of text.matchAll(/([^\r\n]*)(?:\r\n|\r|\n)/g)) {
+    if (line === "") {
+      if (event.data !== undefined || event.id !== undefined)
+        events.push({ type: event.type || "message", id: event.id, data: event.data ?? "" });
+      event = {};
+      continue;
+    }
+    const [, name = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (name === "event") event.type = value;
+    if (name === "data") event.data = event.data === undefined ? value : `${event.data}\n${value}`;
+    if (name === "id" && !value.includes("\0")) event.id = value;
+  }
+  return events;
+}
+
+function parseInChunks(stream: string, sizes: number[]): StreamEvent[] {
+  const parser = new EventStreamParser();
+  const events: StreamEvent[] = [];
+  let at = 0;
+  for (let turn = 0; at < stream.length; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1;
+    events.push(...parser.push(stream.slice(at, at + size)));
+    at += size;
+  }
+  return events;
+}
+
+const line = fc.oneof(
+  fc.constantFrom(
+    "",
+    "",
+    "data",
+    "data:",
+    "data: x",
+    "data:  y",
+    "id: 7",
+    "id",
+    "id: a\0b",
+    "event: ready",
+    ":",
+    ": z",
+  ),
+  fc.tuple(fc.constantFrom("data", "id", "event", "retry", "", "other"), fc.string()).map(([n, v]) => `${n}: ${v}`),
+);
+const stream = fc
+  .tuple(
+    fc.boolean(),
+    fc.array(fc.tuple(line, fc.constantFrom("\n", "\r", "\r\n", "\n\r")), { maxLength: 30 }),
+    fc.constantFrom("", "data: cut", "\uFEFF"),
+  )
+  .map(([mark, lines, rest]) => (mark ? "\uFEFF" : "") + lines.map((parts) => parts.join("")).join("") + rest);
+const sizes = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 8 }).filter((s) => s.some(Boolean));
+
+describe("an event stream", () => {
+  it("means the same in whatever chunks it arrives", () => {
+    fc.assert(
+      fc.property(stream, sizes, (text, cut) => {
+        expect(parseInChunks(text, cut)).toEqual(parseWhole(text));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it("gives an event as soon as its last character is there, whatever ends its lines", () => {
+    for (const end of ["\n", "\r", "\r\n"]) {
+      const parser = new EventStreamParser();
+      expect(parser.push(`data: a${end}`)).toEqual([]);
+      expect(parser.push(end)).toEqual([{ type: "message", id: undefined, data: "a" }]);
+      expect(parser.push(`data: b${end}${end}`)).toEqual([{ type: "message", id: undefined, data: "b" }]);
+    }
+  });
+
+  it("takes an LF after a CR at the end of a chunk as part of the same line ending", () => {
+    const parser = new EventStreamParser();
+    expect(parser.push("data: a\r")).toEqual([]);
+    expect(parser.push("\ndata: b\r")).toEqual([]);
+    expect(parser.push("")).toEqual([]);
+    expect(parser.push("\n\r")).toEqual([{ type: "message", id: undefined, data: "a\nb" }]);
+    expect(parser.push("\n\n")).toEqual([]);
+  });
+
+  it("reads an event in time that grows with its size, not with its square", () => {
+    const milliseconds = (size: number) => {
+      const text = `data: ${"x".repeat(size)}\n\n`;
+      const startedAt = performance.now();
+      expect(parseInChunks(text, [100])).toHaveLength(1);
+      return performance.now() - startedAt;
+    };
+    milliseconds(100_000);
+    const small = Math.min(...[1, 2, 3].map(() => milliseconds(100_000)));
+    const large = Math.min(...[1, 2, 3].map(() => milliseconds(800_000)));
+    // Eight times the size: about 8 when linear, 64 when quadratic.
+    expect(large / Math.max(small, 1)).toBeLessThan(30);
+  });
+});
