@@ -5,6 +5,7 @@ import { isosFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import { STARTS_AT, STARTS_AT_WHICH, whichOf } from "@/lib/startsAt";
 import { zoneName } from "@/lib/timeZone";
 import { SelectField, TextField } from "./Field";
+import styles from "./StartsAtField.module.css";
 
 interface Props {
   /** The listing's present start. */
@@ -22,7 +23,7 @@ export function StartsAtField({ startsAt, zone, errors }: Props) {
   const label = (which: string, iso: string | undefined) =>
     iso ? `${which}: ${formatDateTime(iso, "local", "always")}` : which;
   return (
-    <div>
+    <div className={styles.field}>
       <TextField
         label="Starts at"
         name={STARTS_AT}
