@@ -107,7 +107,7 @@ def tickets(database: Database) -> TicketProjection:
 class NothingOnItsWay:
     """The progress of a service without a bus."""
 
-    async def handled_until_now(self, *, seconds: float) -> bool:
+    async def handled_until_now(self, *, patience_seconds: float) -> bool:
         return True
 
 

@@ -22,16 +22,16 @@ __all__ = ["OrderService"]
 
 log = get_logger(__name__)
 
-PAYMENTS_WAIT_SECONDS: Final = 30.0
-"""How long an expiry waits for payment events that are on their way. A replica that dies with one in hand keeps it from
-the others for `ack_wait_seconds` (10); this covers two such deaths. Past it the seat is freed all the same."""
+PAYMENTS_PATIENCE_SECONDS: Final = 30.0
+"""How long an expiry waits while no payment event gets handled. A replica that dies with one in hand keeps it from the
+others for `ack_wait_seconds` (10); this covers two such deaths. Past it the seat is freed all the same."""
 
 
 class PaymentProgress(Protocol):
     """Knows whether all payment events that were published until now are handled."""
 
-    async def handled_until_now(self, *, seconds: float) -> bool:
-        """Wait for that; False when it takes longer than `seconds`."""
+    async def handled_until_now(self, *, patience_seconds: float) -> bool:
+        """Wait for that; False when there is no progress for `patience_seconds`."""
 
 
 class OrderService:
@@ -147,7 +147,7 @@ class OrderService:
 
         Raises `OrderNotFoundError` and `OrderNotDueError`.
         """
-        if not await self._payment_progress.handled_until_now(seconds=PAYMENTS_WAIT_SECONDS):
+        if not await self._payment_progress.handled_until_now(patience_seconds=PAYMENTS_PATIENCE_SECONDS):
             log.warning("order expires although payment events are not handled", order_id=order_id)
         await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
 
