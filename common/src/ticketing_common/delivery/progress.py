@@ -27,9 +27,10 @@ within a second, and their sweep comes a good second later."""
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """What the broker says of one stream and of one consumer on it; the consumer was asked second."""
+    """What the broker says of one stream and of one consumer on it."""
 
     last_sequence: int
+    """Of the stream; 0 when the consumer is idle: then it is not asked for."""
     undelivered: int
     unacknowledged: int
     delivered: int
@@ -102,13 +103,14 @@ class ConsumerProgress:
         """None when the broker does not say."""
         try:
             js = self._connection.js
-            stream = await js.stream_info(self._stream)
             consumer = await js.consumer_info(self._stream, self._durable)
+            idle = not consumer.num_pending and not consumer.num_ack_pending
+            last_sequence = 0 if idle else (await js.stream_info(self._stream)).state.last_seq
         except (nats.errors.Error, nats.js.errors.Error, OSError) as error:
             log.debug("progress not known", consumer=self._durable, error=repr(error))
             return None
         return _Position(
-            last_sequence=stream.state.last_seq,
+            last_sequence=last_sequence,
             undelivered=consumer.num_pending or 0,
             unacknowledged=consumer.num_ack_pending or 0,
             delivered=consumer.delivered.stream_seq if consumer.delivered else 0,
