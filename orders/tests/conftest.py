@@ -104,6 +104,13 @@ def tickets(database: Database) -> TicketProjection:
     return TicketProjection(database["tickets"])
 
 
+class NothingOnItsWay:
+    """The progress of a service without a bus."""
+
+    async def handled_until_now(self, *, patience_seconds: float) -> bool:
+        return True
+
+
 @pytest.fixture
 def service(
     orders: OrderRepository, tickets: TicketProjection, database: Database, mongo_url: str, identity: Identity
@@ -112,7 +119,9 @@ def service(
     settings = Settings.model_validate(
         service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
     )
-    return OrderService(orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings)
+    return OrderService(
+        orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings, NothingOnItsWay()
+    )
 
 
 class RunningOrders:

@@ -1,6 +1,7 @@
 import json
 from datetime import timedelta
 
+from ticketing_common.delivery.consumer import MAX_ACK_PENDING, MAX_DELIVER
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import (
     ExpirationCompleted,
@@ -19,6 +20,8 @@ from ticketing_common.events import (
     TicketStatus,
     TicketUpdated,
 )
+from ticketing_common.events.subjects import PAYMENTS
+from ticketing_common.messaging import consumer_config, ensure_consumer
 from ticketing_common.storage import Outbox
 from ticketing_common.testing.apps import run_app
 from ticketing_orders.app import create_app
@@ -124,6 +127,41 @@ async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(serv
         await bus.publish(expired(order))
         cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == order.id)
         assert cancelled.time >= order.expires_at
+
+
+async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_waits_for_redelivery(
+    service_settings, bus, make_order, make_payment
+):
+    """A replica died with the event in hand; the broker gives it to another only after `ack_wait_seconds`."""
+    app = create_app(Settings.model_validate(service_settings))
+    (payments,) = (one for one in subscriptions(None) if one.stream == PAYMENTS)
+    config = consumer_config(
+        payments.durable("orders"),
+        filter_subjects=payments.filter_subjects,
+        ack_wait_seconds=payments.ack_wait_seconds,
+        max_ack_pending=MAX_ACK_PENDING,
+        max_deliver=MAX_DELIVER,
+        replicas=1,
+    )
+    await ensure_consumer(bus.js, PAYMENTS, config)
+    late, unpaid = make_order(due=True), make_order(due=True)
+    await bus.publish(PaymentAuthorized.of(make_payment(late)))
+    dead_replica = await bus.js.pull_subscribe_bind(payments.durable("orders"), stream=PAYMENTS)
+    (in_hand,) = await dead_replica.fetch(1)
+    async with run_app(app):
+        orders = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        progress = await bus.client.subscribe("$JS.API.STREAM.INFO.PAYMENTS")
+        for order in (late, unpaid):
+            await orders.add(order)
+            await bus.publish(expired(order))
+        for _ in range(2):  # looked once, and the event was not handled: it waits
+            await progress.next_msg(timeout=10)
+        assert [(await orders.get(order.id)).status for order in (late, unpaid)] == [OrderStatus.CREATED] * 2
+        await in_hand.nak()
+        completed = await bus.expect(OrderCompleted)
+        cancelled = await bus.expect(OrderCancelled)
+        assert (completed.data.id, cancelled.data.id) == (late.id, unpaid.id)
+        assert cancelled.data.reason is OrderReason.EXPIRED
 
 
 async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_settings, bus, make_order, make_payment):

@@ -10,7 +10,7 @@ from ticketing_common.testing.servers import ServerStartError, free_port
 from ticketing_local import turns
 from ticketing_local.data_dir import StackState
 from ticketing_local.report import print_status
-from ticketing_local.services import ClientProcess, ServiceProcess
+from ticketing_local.services import ServiceProcess
 
 READY = """
 async def answer(scope, receive, send):
@@ -79,29 +79,6 @@ def test_one_stack_starts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert not entered.is_set()
     assert entered.wait(5)
     other.join()
-
-
-@pytest.mark.unit
-def test_only_a_change_of_the_sources_makes_the_build_stale(tmp_path: Path) -> None:
-    client = ClientProcess(tmp_path, tmp_path / "client.log", port=free_port(), environment={})
-    assert client.is_stale()
-    for made in (
-        ".next/standalone/server.js",
-        ".next/BUILD_ID",
-        "pages/index.tsx",
-        "tests/a.ts",
-        "tsconfig.tsbuildinfo",
-    ):
-        (tmp_path / made).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / made).touch()
-    built = (tmp_path / ".next" / "BUILD_ID").stat().st_mtime
-    os.utime(tmp_path / "pages" / "index.tsx", (built - 1, built - 1))
-    for later in ("tests/a.ts", "tsconfig.tsbuildinfo"):
-        os.utime(tmp_path / later, (built + 1, built + 1))
-    assert not client.is_stale()
-
-    os.utime(tmp_path / "pages" / "index.tsx", (built + 1, built + 1))
-    assert client.is_stale()
 
 
 @pytest.mark.unit

@@ -150,8 +150,15 @@ def test_two_stacks_run_side_by_side_and_know_nothing_of_each_other(stack: Stack
         ours, theirs = stack.state()["addresses"], other.state()["addresses"]
         assert not set(ours.values()) & set(theirs.values())
         email = {"email": "only-there@example.com", "password": "a long password"}
-        assert httpx.post(f"{theirs['auth']}/api/users/signup", json=email).status_code == 201
-        assert httpx.post(f"{ours['auth']}/api/users/signup", json=email).status_code == 201
+        with httpx.Client() as browser:  # keeps cookies per host, as browsers do, and both stacks are on one
+            signed_up = {
+                auth: browser.post(f"{auth}/api/users/signup", json=email) for auth in (theirs["auth"], ours["auth"])
+            }
+            assert [answer.status_code for answer in signed_up.values()] == [201, 201]
+            for auth, answer in signed_up.items():
+                assert browser.get(f"{auth}/api/users/currentuser").json()["currentUser"]["id"] == answer.json()["id"]
+            assert browser.post(f"{theirs['auth']}/api/users/signout").status_code == 200
+            assert browser.get(f"{ours['auth']}/api/users/currentuser").json()["currentUser"] is not None
         processes, supervisor = other.state()["processes"], other.state()["supervisor_pid"]
     finally:
         stopped = other.run("down")

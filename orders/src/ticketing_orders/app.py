@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events import Event, OrderEvent, OrderReason
-from ticketing_common.events.subjects import ORDERS
+from ticketing_common.events.subjects import ORDERS, PAYMENTS
 from ticketing_common.telemetry import metrics
 from ticketing_common.web import LiveFeed, create_service_app
 
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tickets = TicketProjection(backbone.collection("tickets"))
         payments = PaymentProjection(backbone.collection("payments"))
         backbone.add_stores(orders, tickets, payments)
-        service = OrderService(orders, tickets, payments, held, settings)
+        service = OrderService(orders, tickets, payments, held, settings, backbone.progress(PAYMENTS))
         app.state.service = service
         app.state.hold_limits = HoldLimits(settings)
         app.state.held_tickets = held

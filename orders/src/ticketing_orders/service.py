@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final, Protocol
 
 from ticketing_common.entity import ID_PATTERN, utc_now
 from ticketing_common.events import OrderStatus, PaymentData, PaymentStatus, TicketData, TicketStatus
+from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import HOLDS_LOST, HOLDS_PLACED, ORDERS_CANCELLED, ORDERS_COMPLETED
 from ticketing_common.web import Page, PageRequest
 
@@ -17,6 +19,19 @@ from .repository import OrderRepository, PaymentProjection, TicketProjection, pa
 from .settings import Settings
 
 __all__ = ["OrderService"]
+
+log = get_logger(__name__)
+
+PAYMENTS_PATIENCE_SECONDS: Final = 30.0
+"""How long an expiry waits while no payment event gets handled. A replica that dies with one in hand keeps it from the
+others for `ack_wait_seconds` (10); this covers two such deaths. Past it the seat is freed all the same."""
+
+
+class PaymentProgress(Protocol):
+    """Knows whether all payment events that were published until now are handled."""
+
+    async def handled_until_now(self, *, patience_seconds: float) -> bool:
+        """Wait for that; False when there is no progress for `patience_seconds`."""
 
 
 class OrderService:
@@ -33,12 +48,14 @@ class OrderService:
         payments: PaymentProjection,
         held: HeldTickets,
         settings: Settings,
+        payment_progress: PaymentProgress,
     ) -> None:
         self._orders = orders
         self._tickets = tickets
         self._payments = payments
         self._held = held
         self._settings = settings
+        self._payment_progress = payment_progress
 
     async def place(self, ticket_id: str, *, user_id: str, order_id: str | None = None) -> Order:
         """Hold a ticket for a buyer; nothing is looked up first about who has it, the insert decides.
@@ -124,8 +141,14 @@ class OrderService:
 
         There is no projection of deadlines: the order's own `expires_at` decides, whatever comes in what order.
 
+        The events of payments and of expiration come by different streams, in no order. So this waits until the payment
+        events that were published before it are handled: a payment authorised in time completes the order, although its
+        event waits for its redelivery.
+
         Raises `OrderNotFoundError` and `OrderNotDueError`.
         """
+        if not await self._payment_progress.handled_until_now(patience_seconds=PAYMENTS_PATIENCE_SECONDS):
+            log.warning("order expires although payment events are not handled", order_id=order_id)
         await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
 
     async def _change(self, order_id: str, fact: Callable[[Order], bool], tell: OrderPublisher) -> Order:

@@ -3,8 +3,19 @@
 from .backbone import Backbone
 from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters
+from .progress import ConsumerProgress
 from .relay import Relay
 from .subscription import Handler, Subscription
 from .tail import Tail
 
-__all__ = ["Backbone", "Consumer", "DeadLetter", "DeadLetters", "Handler", "Relay", "Subscription", "Tail"]
+__all__ = [
+    "Backbone",
+    "Consumer",
+    "ConsumerProgress",
+    "DeadLetter",
+    "DeadLetters",
+    "Handler",
+    "Relay",
+    "Subscription",
+    "Tail",
+]

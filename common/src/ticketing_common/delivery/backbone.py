@@ -28,6 +28,7 @@ from ticketing_common.telemetry import get_logger, metrics
 
 from .consumer import Consumer
 from .dead_letters import DeadLetters
+from .progress import ConsumerProgress
 from .relay import Relay
 from .resync import Resync
 from .subscription import Subscription
@@ -109,6 +110,10 @@ class Backbone:
             )
             for subscription in subscriptions
         )
+
+    def progress(self, stream: str) -> ConsumerProgress:
+        """How far this service, with all its replicas, is with a stream that it subscribes to."""
+        return ConsumerProgress(self.bus, stream, Subscription(stream, {}).durable(self.settings.service_name))
 
     def follow(self, tail: Tail) -> None:
         """Read a stream along from `start()` on, each replica for itself."""

@@ -33,6 +33,7 @@ class NatsConnection:
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
         self._lost_since: float | None = time.monotonic()
+        self._connected_since = time.monotonic()
         self._closing = False
 
     @property
@@ -44,6 +45,11 @@ class NatsConnection:
     def lost_seconds(self) -> float:
         """For how long the broker has been away; 0 while connected."""
         return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
+
+    @property
+    def connected_seconds(self) -> float:
+        """For how long the present connection has lasted; 0 while there is none."""
+        return time.monotonic() - self._connected_since if self.connected else 0.0
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +103,7 @@ class NatsConnection:
             self._client = client
             self._js = client.jetstream(timeout=5)
             self._lost_since = None
+            self._connected_since = time.monotonic()
             return
 
     async def close(self) -> None:
@@ -129,3 +136,4 @@ class NatsConnection:
     async def _on_reconnected(self) -> None:
         log.info("NATS connection is back", after_seconds=round(self.lost_seconds, 1))
         self._lost_since = None
+        self._connected_since = time.monotonic()

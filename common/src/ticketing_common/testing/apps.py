@@ -110,7 +110,7 @@ class Bus:
     """The neighbours of the service under test."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
         self.js: JetStreamContext = client.jetstream()
 
     @classmethod

@@ -1,8 +1,6 @@
 """Our own processes: five services, the worker, and the client."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -73,66 +71,16 @@ class WorkerProcess(_HttpProcess):
 
 
 class ClientProcess(_HttpProcess):
-    """The Next.js client, built once and served by its standalone server."""
+    """The Next.js client: a finished build, served by its own standalone server."""
 
     ready_path = "/"  # its first page, which asks the services: ready means usable
 
-    def __init__(self, source: Path, log: Path, *, port: int, environment: Mapping[str, str]) -> None:
-        super().__init__("client", source, log, port=port, environment=environment)
-        self._source = source
+    def __init__(self, build: Path, log: Path, *, port: int, environment: Mapping[str, str]) -> None:
+        super().__init__("client", build, log, port=port, environment=environment)
 
     def command(self) -> Sequence[str]:
-        """What `npm start` runs, without npm in between: signals reach the server itself."""
-        return [find_node(), str(self._source / ".next" / "standalone" / "server.js")]
-
-    def is_stale(self) -> bool:
-        """Whether there is no build, or a source file is newer than it."""
-        built = self._source / ".next" / "standalone" / "server.js"
-        if not built.is_file():
-            return True
-        newest = max(file.stat().st_mtime for file in self._sources())
-        return newest > (self._source / ".next" / "BUILD_ID").stat().st_mtime
-
-    def build(self) -> None:
-        """`npm ci` when packages are missing, then `npm run build`; raises `ServerStartError` with npm's last lines."""
-        find_node()
-        installed = self._source / "node_modules" / ".package-lock.json"
-        lock = self._source / "package-lock.json"
-        if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
-            self._npm("ci", "--no-audit", "--no-fund")
-        self._npm("run", "build")
-
-    def _sources(self) -> list[Path]:
-        skipped = {"node_modules", ".next", "tests", "test-results", "playwright-report"}
-        folders = [entry for entry in self._source.iterdir() if entry.is_dir() and entry.name not in skipped]
-        # Written by the compiler itself, or read by people only.
-        made = {"next-env.d.ts", "tsconfig.tsbuildinfo", "README.md"}
-        files = [entry for entry in self._source.iterdir() if entry.is_file() and entry.name not in made]
-        return files + [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-
-    def _npm(self, *arguments: str) -> None:
-        npm = shutil.which("npm")
-        if npm is None:
-            raise ServerStartError("npm is missing: install Node.js 20 or newer, or run with --no-client.")
-        with (
-            self.log.open("ab") as log,
-            subprocess.Popen(
-                [npm, *arguments],
-                cwd=self._source,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={**os.environ, "NEXT_TELEMETRY_DISABLED": "1"},
-            ) as process,
-        ):
-            try:
-                status = process.wait()
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)  # npm starts others, which would go on without it
-                raise
-        if status != 0:
-            raise ServerStartError(f"npm {' '.join(arguments)} failed. Its log ends:\n{self.tail()}")
+        """As in the image, without npm in between: signals reach the server itself."""
+        return [find_node(), str(self.directory / "server.js")]
 
 
 def find_node() -> str:

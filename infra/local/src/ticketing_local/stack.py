@@ -19,6 +19,7 @@ from ticketing_common.testing.servers import (
 )
 
 from .addresses import check_address
+from .client_builds import ClientBuild, ClientBuilds
 from .data_dir import DataDir, StackState, repository_root
 from .kept_ports import KeptPorts
 from .keys import Keys
@@ -77,6 +78,7 @@ class Stack:
         self._options = options
         self._running: list[ServerProcess] = []
         self._ports = KeptPorts()
+        self._client_build: ClientBuild | None = None
         window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
 
@@ -95,8 +97,8 @@ class Stack:
             find_node()  # said now, not after all the others have started
         client_port = self._client_port() if self._options.client else None
         servers = self._start_servers(progress)
-        base = self._base_environment(keys, servers, client_port)
         ports = {name: self._port(name) for name in (*SERVICES, "worker")}
+        base = self._base_environment(keys, servers, client_port or ports["auth"], client=client_port is not None)
         services: list[ServerProcess] = [
             ServiceProcess(
                 name,
@@ -176,20 +178,20 @@ class Stack:
             "NODE_ENV": "production",
             "NEXT_TELEMETRY_DISABLED": "1",
         }
-        client = ClientProcess(
-            repository_root() / "client", self.data.logs / "client.log", port=port, environment=environment
+        log = self.data.logs / "client.log"
+        self._client_build = ClientBuilds(repository_root() / "client", log).take(
+            lambda: progress("client", "building (once, about half a minute)")
         )
-        if client.is_stale():
-            progress("client", "building (once, about half a minute)")
-            client.build()
+        client = ClientProcess(self._client_build.folder, log, port=port, environment=environment)
         progress("client", "starting")
         self._launch(client)
         client.wait_until_ready()
         progress("client", "ready")
         self.state.addresses["client"] = f"http://localhost:{port}"
 
-    def _base_environment(self, keys: Keys, servers: Mapping[str, str], client_port: int | None) -> dict[str, str]:
-        origins = [f"http://{host}:{client_port}" for host in ("localhost", "127.0.0.1") if client_port is not None]
+    def _base_environment(self, keys: Keys, servers: Mapping[str, str], port: int, *, client: bool) -> dict[str, str]:
+        """What all of our processes are told; `port` is where a browser finds the stack: no other stack has it."""
+        origins = [f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") if client]
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(PASSED_THROUGH)},
             **self._options.environment,
@@ -197,6 +199,9 @@ class Stack:
             "MONGO_URL": servers["mongo"],
             "NATS_URL": servers["nats"],
             "JWT_PUBLIC_KEYS": json.dumps([keys.jwt_public]),
+            # A cookie belongs to a host, not to a port (RFC 6265, 8.5): one name for all would sign people out of the
+            # other stacks of this machine.
+            "COOKIE_NAME": f"session_{port}",
             "COOKIE_SECURE": "false",
             "ALLOWED_ORIGINS": json.dumps(origins),
             "RESERVATION_WINDOW_SECONDS": str(self.state.reservation_window_seconds),
@@ -271,6 +276,8 @@ class Stack:
                 process.stop()
                 self._running.remove(process)
                 self.state.processes.pop(process.name, None)
+        if self._client_build is not None:
+            self._client_build.release()
         self._ports.give_back_all()
 
 

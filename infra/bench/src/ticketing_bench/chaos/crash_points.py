@@ -19,15 +19,23 @@ from typing import Any, Final
 
 from nats.aio.msg import Msg
 
+from ticketing_common.delivery import Consumer
 from ticketing_common.storage import Outbox
 
 __all__ = ["POINTS", "main"]
 
 AFTER_COMMIT: Final = "after_commit"
 AFTER_PUBLISH: Final = "after_publish"
+BEFORE_HANDLING: Final = "before_handling"
 BEFORE_ACK: Final = "before_ack"
 STRIPE_CALLS: Final = ("create", "confirm", "capture", "cancel", "refund")
-POINTS: Final = (AFTER_COMMIT, AFTER_PUBLISH, BEFORE_ACK, *(f"after_stripe_{call}" for call in STRIPE_CALLS))
+POINTS: Final = (
+    AFTER_COMMIT,
+    AFTER_PUBLISH,
+    BEFORE_HANDLING,
+    BEFORE_ACK,
+    *(f"after_stripe_{call}" for call in STRIPE_CALLS),
+)
 
 Method = Callable[..., Any]
 
@@ -45,6 +53,8 @@ def _plant(folder: Path) -> None:
     _before(Outbox, "committed", folder / AFTER_COMMIT, when=lambda _outbox, _document, entries: bool(entries))
     # The broker has acknowledged them, and they still wait in the outbox.
     _before(Outbox, "remove", folder / AFTER_PUBLISH, when=lambda _outbox, published: bool(published))
+    # The event is delivered, and the broker waits `ack_wait_seconds` before it delivers it again.
+    _before(Consumer, "_decide", folder / BEFORE_HANDLING)
     # The event is handled, and the broker does not know.
     _before(Msg, "ack", folder / BEFORE_ACK)
     if find_spec("ticketing_payments"):

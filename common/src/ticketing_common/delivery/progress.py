@@ -1,0 +1,118 @@
+"""How far a service is with a stream: whether all that was published until now is handled."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+import nats.js.errors
+
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.storage import Asked, Batcher
+from ticketing_common.telemetry import get_logger
+
+__all__ = ["ConsumerProgress"]
+
+log = get_logger(__name__)
+
+LOOK_SECONDS: Final = 0.1
+UNWATCHED_SECONDS: Final = 1.0
+"""When no caller has looked for so long, the consumer may have moved in between: its time begins anew."""
+RECONNECTED_SECONDS: Final = 3.0
+"""So long after a connection other services may still publish what they kept while the broker was away: they reconnect
+within a second, and their sweep comes a good second later."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """What the broker says of one stream and of one consumer on it."""
+
+    last_sequence: int
+    """Of the stream; 0 when the consumer is idle: then it is not asked for."""
+    undelivered: int
+    unacknowledged: int
+    delivered: int
+    acknowledged: int
+    """All messages up to this sequence are acknowledged."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left to be delivered or acknowledged."""
+        return self.undelivered == 0 and self.unacknowledged == 0
+
+    def has_passed(self, sequence: int) -> bool:
+        """Whether no message up to `sequence` is still to be delivered or acknowledged.
+
+        The two sequences alone do not say so: they stop at the last message that the consumer's filter lets through.
+        """
+        return (self.undelivered == 0 or self.delivered >= sequence) and (
+            self.unacknowledged == 0 or self.acknowledged >= sequence
+        )
+
+
+class ConsumerProgress:
+    """Asks the broker, so the answer covers every replica, and events that a replica took with it when it died."""
+
+    def __init__(self, connection: NatsConnection, stream: str, durable: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._durable = durable
+        self._looked_at = self._moved_at = 0.0
+        self._acknowledged = 0
+        asked = Asked(f"{durable} info", {"messaging.system": "nats", "messaging.operation.name": "info"})
+        # Callers that come together share one answer; it is asked for after each of them has come.
+        self._look: Batcher[None, _Position | None] = Batcher(self._look_for_all, asked)
+
+    async def handled_until_now(self, *, patience_seconds: float) -> bool:
+        """Wait until all that the stream holds at this moment is handled.
+
+        Events that are published later do not prolong the wait. False when the consumer has made no progress for
+        `patience_seconds`: what blocks it blocks every caller, and those who come later are not made to wait again. A
+        broker that does not answer counts as no progress.
+        """
+        await self._wait_after_reconnecting()
+        target: int | None = None
+        while True:
+            position = await self._look(None)
+            if position is not None:
+                target = position.last_sequence if target is None else target
+                if position.has_passed(target):
+                    return True
+            if time.monotonic() - self._moved_at >= patience_seconds:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _wait_after_reconnecting(self) -> None:
+        # The connection may be lost meanwhile; then it begins anew.
+        while (left := RECONNECTED_SECONDS - self._connection.connected_seconds) > 0:  # noqa: ASYNC110 (time decides)
+            await asyncio.sleep(left)
+
+    async def _look_for_all(self, callers: Sequence[None]) -> list[_Position | None]:
+        if time.monotonic() - self._looked_at > UNWATCHED_SECONDS:
+            self._moved_at = time.monotonic()
+        position = await self._ask()
+        self._looked_at = time.monotonic()
+        if position is not None and (position.idle or position.acknowledged != self._acknowledged):
+            self._moved_at = self._looked_at
+            self._acknowledged = position.acknowledged
+        return [position] * len(callers)
+
+    async def _ask(self) -> _Position | None:
+        """None when the broker does not say."""
+        try:
+            js = self._connection.js
+            consumer = await js.consumer_info(self._stream, self._durable)
+            idle = not consumer.num_pending and not consumer.num_ack_pending
+            last_sequence = 0 if idle else (await js.stream_info(self._stream)).state.last_seq
+        except (nats.errors.Error, nats.js.errors.Error, OSError) as error:
+            log.debug("progress not known", consumer=self._durable, error=repr(error))
+            return None
+        return _Position(
+            last_sequence=last_sequence,
+            undelivered=consumer.num_pending or 0,
+            unacknowledged=consumer.num_ack_pending or 0,
+            delivered=consumer.delivered.stream_seq if consumer.delivered else 0,
+            acknowledged=consumer.ack_floor.stream_seq if consumer.ack_floor else 0,
+        )

@@ -1,0 +1,159 @@
+"""Whether all that was published until now is handled, as the broker tells it."""
+
+import asyncio
+
+import pytest
+
+from ticketing_common.delivery import ConsumerProgress, progress
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import PaymentAuthorized, PaymentCaptured, PaymentData, PaymentStatus
+from ticketing_common.events.subjects import PAYMENTS
+from ticketing_common.messaging import consumer_config, ensure_consumer
+
+DURABLE = "orders-payments"
+ACK_WAIT_SECONDS = 30.0
+CEILING_SECONDS = 10.0
+
+
+def payment(status=PaymentStatus.AUTHORIZED):
+    return PaymentData.model_validate(
+        {
+            "id": new_id(),
+            "version": 2,
+            "order_id": new_id(),
+            "user_id": new_id(),
+            "amount_cents": 2_550,
+            "currency": "usd",
+            "status": status,
+            "stripe_id": None,
+            "created_at": utc_now(),
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def long_connected(request, monkeypatch):
+    if "reconnecting" not in request.node.name:
+        monkeypatch.setattr(progress, "RECONNECTED_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def pull(bus):
+    """Takes events and leaves them unacknowledged, as a replica that dies."""
+    config = consumer_config(
+        DURABLE,
+        filter_subjects=[f"{PaymentAuthorized.NAME}.*"],
+        ack_wait_seconds=ACK_WAIT_SECONDS,
+        max_ack_pending=100,
+        max_deliver=100,
+        replicas=1,
+    )
+    await ensure_consumer(bus.js, PAYMENTS, config)
+    return await bus.js.pull_subscribe_bind(DURABLE, stream=PAYMENTS)
+
+
+@pytest.fixture
+def payments(connection):
+    return ConsumerProgress(connection, PAYMENTS, DURABLE)
+
+
+async def is_handled(payments, *, patience_seconds=0.5):
+    return await payments.handled_until_now(patience_seconds=patience_seconds)
+
+
+async def test_an_empty_stream_is_handled(payments, pull):
+    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+
+
+async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
+    await bus.publish(PaymentAuthorized.of(payment()))
+    assert not await is_handled(payments), "it is not delivered"
+    (message,) = await pull.fetch(1)
+    assert not await is_handled(payments), "it is delivered and not acknowledged"
+    await message.nak(delay=1.5)
+    assert not await is_handled(payments), "it waits for its next delivery"
+    (message,) = await pull.fetch(1)
+    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    await message.ack()
+    assert await waiting
+
+
+async def test_what_is_published_later_is_not_waited_for(payments, pull, bus, until):
+    await bus.publish(PaymentAuthorized.of(payment()))
+    (first,) = await pull.fetch(1)
+    asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
+    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    await asked.next_msg(timeout=CEILING_SECONDS)
+    await bus.publish(PaymentAuthorized.of(payment()))
+    await pull.fetch(1)  # and kept
+    await bus.publish(PaymentAuthorized.of(payment()))
+    await first.ack()
+    assert await waiting
+    assert not await is_handled(payments), "who asks now waits for them"
+
+
+async def test_events_that_the_consumer_does_not_take_are_not_waited_for(payments, pull, bus):
+    await bus.publish(PaymentAuthorized.of(payment()))
+    await bus.publish(PaymentCaptured.of(payment(PaymentStatus.CAPTURED)))
+    (message,) = await pull.fetch(1)
+    await message.ack()
+    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+
+
+async def test_a_broker_that_does_not_know_the_consumer_says_nothing(payments):
+    assert not await is_handled(payments)
+
+
+async def test_many_who_ask_together_ask_the_broker_a_few_times(payments, pull, bus):
+    asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
+    assert all(await asyncio.gather(*(is_handled(payments, patience_seconds=CEILING_SECONDS) for _ in range(200))))
+    await bus.client.flush()
+    assert asked.pending_msgs <= 10
+
+
+async def test_after_reconnecting_others_have_time_to_publish_what_they_kept(payments, pull, nats_server, connection):
+    nats_server.kill()
+    nats_server.start()
+    async with asyncio.timeout(CEILING_SECONDS):
+        while not connection.connected or connection.connected_seconds > CEILING_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert connection.connected_seconds < 1
+    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert connection.connected_seconds >= progress.RECONNECTED_SECONDS
+
+
+async def test_what_blocks_one_does_not_make_each_of_the_next_wait(payments, pull, bus):
+    await bus.publish(PaymentAuthorized.of(payment()))
+    await pull.fetch(1)  # and kept
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    assert not await is_handled(payments, patience_seconds=2.0)
+    assert loop.time() - begun >= 2.0
+    begun = loop.time()
+    for _ in range(5):
+        assert not await is_handled(payments, patience_seconds=2.0)
+    assert loop.time() - begun < 2.0
+
+
+async def test_a_consumer_that_makes_progress_is_waited_for(payments, pull, bus):
+    for _ in range(6):
+        await bus.publish(PaymentAuthorized.of(payment()))
+    waiting = asyncio.create_task(is_handled(payments, patience_seconds=2.0))
+    for message in await pull.fetch(6):
+        await asyncio.sleep(0.5)  # slow work: three seconds altogether, and never two without an acknowledgement
+        await message.ack()
+    assert await waiting
+
+
+async def test_a_consumer_that_was_idle_for_long_has_all_of_its_time(payments, pull, bus):
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while loop.time() - begun < 1.5:
+        assert await is_handled(payments, patience_seconds=1.0)
+    await bus.publish(PaymentAuthorized.of(payment()))
+    (message,) = await pull.fetch(1)
+    waiting = asyncio.create_task(is_handled(payments, patience_seconds=1.0))
+    _, pending = await asyncio.wait([waiting], timeout=0.5)
+    await message.ack()
+    assert pending
+    assert await waiting

@@ -1,0 +1,170 @@
+"""Builds of the client, each in a folder named after its sources; a running stack keeps the one it serves from.
+
+client/.next/                what `npm run build` writes: the workshop, nothing is served from it
+client/.builds/<digest>/     a finished build (Next's standalone folder); appears in one step, and never changes
+client/.builds/<digest>.use  locked (shared) by every stack that serves from it
+client/.builds/lock          locked while a build is chosen, made or removed
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from ticketing_common.testing.servers import ServerStartError
+
+__all__ = ["ClientBuild", "ClientBuilds"]
+
+KEPT: Final = 2
+"""Unused builds that stay beside those in use: going back to another branch needs no new build."""
+ATTEMPTS: Final = 3
+UNFINISHED: Final = "unfinished-"
+NO_SOURCES: Final = frozenset({"node_modules", "tests", "test-results", "playwright-report"})
+MADE_FILES: Final = frozenset({"next-env.d.ts", "tsconfig.tsbuildinfo", "README.md"})
+"""Written by the compiler itself, or read by people only."""
+
+
+class ClientBuild:
+    """A finished build, kept from removal until `release()` or the end of this process."""
+
+    def __init__(self, folder: Path, use: IO[str]) -> None:
+        self.folder = folder
+        self._use = use
+
+    def release(self) -> None:
+        """It may be removed from now on."""
+        self._use.close()
+
+
+class ClientBuilds:
+    """The builds of one checkout's client, shared by its stacks."""
+
+    def __init__(self, source: Path, log: Path) -> None:
+        self._source = source
+        self._log = log
+        self._folder = source / ".builds"
+
+    def take(self, on_build: Callable[[], None]) -> ClientBuild:
+        """The build of the present sources; calls `on_build` first when it has to be made.
+
+        Of several calls at the same time, in whatever processes, one builds and the others wait for it. Raises
+        `ServerStartError` with npm's last lines.
+        """
+        with self._locked():
+            digest = self._digest()
+            if not (self._folder / digest).is_dir():
+                on_build()
+                digest = self._build(digest)
+            use = (self._folder / f"{digest}.use").open("a")
+            fcntl.flock(use, fcntl.LOCK_SH)
+            os.utime(self._folder / digest)  # used last: the last to be removed
+            self._remove_old()
+            return ClientBuild(self._folder / digest, use)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The kernel unlocks it however this process ends."""
+        self._folder.mkdir(exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _digest(self) -> str:
+        """Of all that goes into a build: names and contents, so that no clock and no checkout's order matters."""
+        total = hashlib.sha256()
+        for file in sorted(self._sources()):
+            name = file.relative_to(self._source).as_posix()
+            total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+        return total.hexdigest()[:16]
+
+    def _sources(self) -> Iterator[Path]:
+        for entry in self._source.iterdir():
+            if entry.is_file() and entry.name not in MADE_FILES:
+                yield entry
+            elif entry.is_dir() and not entry.name.startswith(".") and entry.name not in NO_SOURCES:
+                yield from (file for file in entry.rglob("*") if file.is_file())
+
+    def _build(self, digest: str) -> str:
+        """Make it and put it in its place; the digest of what was built, when the sources changed meanwhile."""
+        for _ in range(ATTEMPTS):
+            self._install()
+            self._npm("run", "build")
+            built, digest = digest, self._digest()
+            if built == digest:
+                break
+        else:
+            raise ServerStartError("The client's sources change while they are built: save them, and start again.")
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
+        made = shutil.copytree(self._source / ".next" / "standalone", unfinished / digest, symlinks=True)
+        os.rename(made, self._folder / digest)
+        unfinished.rmdir()
+        return digest
+
+    def _install(self) -> None:
+        """`npm ci` when packages are missing."""
+        installed = self._source / "node_modules" / ".package-lock.json"
+        lock = self._source / "package-lock.json"
+        if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
+            self._npm("ci", "--no-audit", "--no-fund")
+
+    def _remove_old(self) -> None:
+        """What a crash left unfinished, and finished builds that no stack serves from, but for the newest few."""
+        for unfinished in self._folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(unfinished)
+        unused = [use for use in self._folder.glob("*.use") if _is_unused(use)]
+        unused.sort(key=lambda use: _used_last(use.with_suffix("")), reverse=True)
+        for use in unused[KEPT:]:
+            build = use.with_suffix("")
+            if build.is_dir():
+                # Out of its place in one step: what a crash leaves of it does not count as a build.
+                gone = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
+                os.rename(build, gone / build.name)
+                shutil.rmtree(gone)
+            use.unlink()
+
+    def _npm(self, *arguments: str) -> None:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise ServerStartError("npm is missing: install Node.js 20 or newer, or run with --no-client.")
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            self._log.open("ab") as log,
+            subprocess.Popen(
+                [npm, *arguments],
+                cwd=self._source,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "NEXT_TELEMETRY_DISABLED": "1"},
+            ) as process,
+        ):
+            try:
+                status = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)  # npm starts others, which would go on without it
+                raise
+        if status != 0:
+            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-12:])
+            raise ServerStartError(f"npm {' '.join(arguments)} failed. Its log ends:\n{tail}")
+
+
+def _is_unused(use: Path) -> bool:
+    """Asked under the lock under which builds are taken, so the answer stays true until that is given back."""
+    with use.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _used_last(build: Path) -> float:
+    return build.stat().st_mtime if build.is_dir() else 0.0
