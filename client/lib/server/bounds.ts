@@ -22,7 +22,7 @@ export const BOUNDS: Bounds = {
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 2_000,
   maxHeaderSize: 16 * 1024,
-  maxConnections: 2_000,
+  maxConnections: 5_000, // the streams that two services have places for, and a thousand more
 };
 
 const DROPS_REPORTED_EVERY_MS = 60_000;
@@ -32,18 +32,18 @@ export function boundedServer(listener: RequestListener, bounds: Bounds = BOUNDS
   const { maxConnections, ...options } = bounds;
   const server = create(options);
   server.maxConnections = maxConnections;
-  const answers = new WeakMap<Duplex, Set<ServerResponse>>();
+  /** Of a connection, the answers that are not through: more than one where requests are pipelined. */
+  const answers = new WeakMap<Duplex, ServerResponse[]>();
   server.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const open = answers.get(incoming.socket) ?? new Set();
-    answers.set(incoming.socket, open.add(outgoing));
-    outgoing.once("close", () => open.delete(outgoing));
+    const open = answers.get(incoming.socket)?.filter((other) => !other.writableFinished) ?? [];
+    answers.set(incoming.socket, [...open, outgoing]);
     for (const header of Object.entries(securityHeaders(incoming.headers["x-forwarded-proto"]))) {
       outgoing.setHeader(...header);
     }
   });
   server.on("request", listener);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const begun = [...(answers.get(socket) ?? [])].some((outgoing) => outgoing.headersSent);
+    const begun = answers.get(socket)?.some((outgoing) => outgoing.headersSent && !outgoing.writableFinished);
     // In the middle of an answer another one would be taken for its content.
     if (begun || !socket.writable || error.code === "ECONNRESET") socket.destroy(error);
     else socket.end(rawAnswer(refusalFor(error.code)), () => socket.destroy());

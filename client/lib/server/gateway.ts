@@ -3,7 +3,7 @@
  * is that side's own (RFC 9112 §6): undici frames what goes to a service, Node what goes to the caller.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { pipeline } from "node:stream/promises";
+import { finished } from "node:stream/promises";
 import { context, propagation } from "@opentelemetry/api";
 import { Agent, type Dispatcher, errors } from "undici";
 import { callerOf } from "./forwarded";
@@ -101,7 +101,8 @@ async function relay(
   outgoing.writeHead(answer.statusCode, responseHeaders(answer.headers));
   // Event streams say nothing for a while; the browser must see them open before the first event.
   outgoing.flushHeaders();
-  await pipeline(answer.body, outgoing);
+  answer.body.pipe(outgoing);
+  await finished(answer.body);
 }
 
 /**

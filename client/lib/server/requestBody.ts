@@ -20,6 +20,10 @@ export class TransferCodingError extends Error {
 /** Too many bodies are being read at the same time. */
 export class BodiesFullError extends Error {
   override readonly name = "BodiesFullError";
+
+  constructor() {
+    super(`request bodies that are being read take ${MAX_HELD_BYTES} bytes`);
+  }
 }
 
 /** The caller broke off before the end of the body. */
@@ -27,10 +31,11 @@ export class CallerGoneError extends Error {
   override readonly name = "CallerGoneError";
 }
 
-/** Memory for bodies that are being read, of all requests together: slow uploads must not use up the process's memory. */
-export const MAX_HELD_BYTES = 32 * 1024 * 1024;
+/** What every body may take at once; nearly all of ours fit. The number of connections bounds the sum. */
+export const FIRST_BYTES = 4 * 1024;
 
-const FIRST_BYTES = 4 * 1024;
+/** Memory for what is longer, of all requests together: slow uploads take neither the process's memory nor small bodies' place. */
+export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
 /** After a refusal so much more is read and thrown away; a connection closed under a sender's hands loses the answer. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
@@ -81,6 +86,7 @@ function read(incoming: IncomingMessage, body: GrowingBody): Promise<void> {
 class GrowingBody {
   private block = Buffer.alloc(0);
   private length = 0;
+  private counted = 0;
 
   constructor(private readonly maxBytes: number) {}
 
@@ -99,15 +105,18 @@ class GrowingBody {
   }
 
   release(): void {
-    held -= this.block.length;
+    held -= this.counted;
+    this.counted = 0;
     this.block = Buffer.alloc(0);
   }
 
   private grow(size: number): void {
-    if (held - this.block.length + size > MAX_HELD_BYTES) throw new BodiesFullError();
+    const more = Math.max(0, size - FIRST_BYTES) - this.counted;
+    if (held + more > MAX_HELD_BYTES) throw new BodiesFullError();
+    held += more;
+    this.counted += more;
     const larger = Buffer.allocUnsafeSlow(size);
     this.block.copy(larger, 0, 0, this.length);
-    held += size - this.block.length;
     this.block = larger;
   }
 }
