@@ -7,6 +7,8 @@ const config: NextConfig = {
   turbopack: { root: import.meta.dirname },
   poweredByHeader: false,
   reactStrictMode: true,
+  // The product has no pictures to resize, so the endpoint that resizes them is closed.
+  images: { unoptimized: true },
   // The gateway forwards /api/* untouched; a redirect of "/api/x/" would be an answer the services never gave.
   skipTrailingSlashRedirect: true,
   experimental: { scrollRestoration: true },

@@ -1,4 +1,4 @@
-/** The HTML around every page, and the headers that guard it. */
+/** The HTML around every page, and the policy that lets its scripts run; lib/server/securityHeaders.ts has the other headers. */
 import { randomBytes } from "node:crypto";
 import Document, { type DocumentContext, type DocumentInitialProps, Head, Html, Main, NextScript } from "next/document";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";
@@ -13,8 +13,6 @@ export default class TicketingDocument extends Document<Props> {
     // The development server evaluates code and injects styles, which no useful policy allows.
     if (context.res && process.env.NODE_ENV === "production") {
       context.res.setHeader("Content-Security-Policy", contentSecurityPolicy(nonce));
-      context.res.setHeader("X-Content-Type-Options", "nosniff");
-      context.res.setHeader("Referrer-Policy", "strict-origin-when-cross-origin");
     }
     return { ...(await Document.getInitialProps(context)), nonce };
   }

@@ -1,16 +1,17 @@
-/** The Content-Security-Policy of a page: our own origin, scripts by nonce, and Stripe (or its double) for paying. */
+/** The Content-Security-Policy: our own origin, scripts by nonce, and Stripe (or its double) for paying. */
 import { runtimeConfig } from "./runtimeConfig";
 
 const STRIPE_SCRIPTS = ["https://js.stripe.com", "https://*.js.stripe.com"];
 const STRIPE_FRAMES = [...STRIPE_SCRIPTS, "https://hooks.stripe.com"];
 
-export function contentSecurityPolicy(nonce: string): string {
+/** Without a nonce for answers that no script stands in, and for pages that are made when the product is built. */
+export function contentSecurityPolicy(nonce?: string): string {
   const { stripe } = runtimeConfig();
   const double = stripe?.scriptUrl ? [new URL(stripe.scriptUrl).origin] : [];
   const real = stripe && !stripe.scriptUrl;
   const directives: Record<string, string[]> = {
     "default-src": ["'self'"],
-    "script-src": ["'self'", `'nonce-${nonce}'`, ...double, ...(real ? STRIPE_SCRIPTS : [])],
+    "script-src": ["'self'", ...(nonce ? [`'nonce-${nonce}'`] : []), ...double, ...(real ? STRIPE_SCRIPTS : [])],
     "connect-src": ["'self'", ...double, ...(real ? ["https://api.stripe.com"] : [])],
     "frame-src": real ? STRIPE_FRAMES : ["'none'"],
     "img-src": ["'self'", "data:"],

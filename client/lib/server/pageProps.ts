@@ -1,11 +1,12 @@
 /** What every page's getServerSideProps shares: who is signed in, the API with the reader's cookie, errors made presentable. */
-import { context as tracing, propagation } from "@opentelemetry/api";
+import { propagation, context as tracing } from "@opentelemetry/api";
 import type { GetServerSideProps, GetServerSidePropsContext, GetServerSidePropsResult } from "next";
 import { type Api, createApi, type Transport } from "@/lib/api/client";
 import { ApiError, localError } from "@/lib/api/errors";
 import { RetryBudget, SERVER_PATIENCE } from "@/lib/api/retry";
 import type { User } from "@/lib/api/types";
 import { signInPath } from "@/lib/returnTo";
+import { callerOf } from "./forwarded";
 import { type RuntimeConfig, runtimeConfig } from "./runtimeConfig";
 import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
 
@@ -91,8 +92,7 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
   const transport: Transport = async (path, init) => {
     const headers = new Headers(init.headers);
     if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
-    const forwardedFor = [req.headers["x-forwarded-for"] ?? req.socket.remoteAddress ?? ""].flat().join(", ");
-    if (forwardedFor) headers.set("X-Forwarded-For", forwardedFor);
+    headers.set("X-Forwarded-For", callerOf(req).forwardedFor);
     // So that the service does not go on working for us when we have given up (Envoy's word for it, which proxies know).
     headers.set("X-Envoy-Expected-Rq-Timeout-Ms", String(timeout));
     propagation.inject(tracing.active(), headers, { set: (to, name, value) => to.set(name, value) });
@@ -109,7 +109,7 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
 }
 
 function addressOf(path: string): string {
-  const upstream = upstreamFor(path);
-  if (!upstream) throw new Error(`no service owns ${path}`);
-  return upstream.href.replace(/\/$/, "") + path;
+  const address = upstreamFor(path)?.address;
+  if (!address) throw new Error(`no service owns ${path}`);
+  return address.href.replace(/\/$/, "") + path;
 }

@@ -2,6 +2,15 @@
 
 const SERVICES = { users: "AUTH_URL", tickets: "TICKETS_URL", orders: "ORDERS_URL", payments: "PAYMENTS_URL" } as const;
 
+/** What the services read of a request body (`max_body_bytes` in their settings); Stripe's webhooks are the larger ones. */
+const MAX_BODY_BYTES = { users: 64 * 1024, tickets: 64 * 1024, orders: 64 * 1024, payments: 256 * 1024 } as const;
+
+export interface Upstream {
+  address: URL;
+  /** The longest request body that is passed on, in bytes. */
+  maxBodyBytes: number;
+}
+
 export class UpstreamNotConfiguredError extends Error {
   override readonly name = "UpstreamNotConfiguredError";
 
@@ -11,16 +20,17 @@ export class UpstreamNotConfiguredError extends Error {
 }
 
 /**
- * The base URL of the service that owns an /api path; null when none does.
- * Raises UpstreamNotConfiguredError when the service is known and its address is missing or malformed.
+ * The service that owns an /api path; null when none does.
+ * Throws UpstreamNotConfiguredError when the service is known and its address is missing or malformed.
  */
-export function upstreamFor(path: string): URL | null {
+export function upstreamFor(path: string): Upstream | null {
   const segment = path.match(/^\/api\/([a-z]+)(?=[/?]|$)/)?.[1];
   if (!segment || !Object.hasOwn(SERVICES, segment)) return null;
-  const variable = SERVICES[segment as keyof typeof SERVICES];
+  const name = segment as keyof typeof SERVICES;
+  const variable = SERVICES[name];
   const address = process.env[variable];
   if (!address || !/^https?:\/\//.test(address) || !URL.canParse(address)) {
     throw new UpstreamNotConfiguredError(variable);
   }
-  return new URL(address);
+  return { address: new URL(address), maxBodyBytes: MAX_BODY_BYTES[name] };
 }

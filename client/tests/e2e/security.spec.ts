@@ -1,4 +1,5 @@
 /** What a page may load and run: our own scripts by nonce, the payment script, and nothing from anywhere else. */
+import { connect } from "node:net";
 import { expect, test } from "@playwright/test";
 import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, uniqueTitle } from "./marketplace";
 
@@ -57,4 +58,73 @@ test("each answer has a nonce of its own, and a script without it does not run",
   expect(await run("")).toBe(false);
   // The same with the nonce runs: it is the policy that stopped the other.
   expect(await run(nonces[1] ?? "")).toBe(true);
+});
+
+/** The bytes of an answer; the server closes the connection after it. */
+function exchange(baseURL: string | undefined, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(baseURL ?? "");
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ""));
+    socket.setEncoding("latin1");
+    socket.on("data", (data) => (text += data));
+    socket.on("error", reject);
+    socket.on("close", () => resolve(text));
+    socket.write(bytes);
+  });
+}
+
+test("every answer bears the security headers, whatever part of the server gives it", async ({ page, baseURL }) => {
+  const script = (await (await page.request.get("/")).text()).match(/\/_next\/static\/[^"]+\.js/)?.[0];
+  const bare = "Host: x\r\nConnection: close\r\nX-Forwarded-Proto: https\r\n\r\n";
+  const asked = [
+    ...["/", "/nowhere", "/404", "/500", "/icon.svg", "/%E0%A4%A", "//double", "/_next/data/x/y.json", "/tickets/none"],
+    ...[
+      "/_next/image?url=/icon.svg&w=64&q=75",
+      "/api",
+      "/api/nowhere",
+      "/api/tickets",
+      script ?? "no script on the page",
+    ],
+  ].map((path) => `GET ${path} HTTP/1.1\r\n${bare}`);
+  asked.push(`POST / HTTP/1.1\r\n${bare}`, `PUT /icon.svg HTTP/1.1\r\n${bare}`, "garbage\r\n\r\n");
+  asked.push(`GET / HTTP/1.1\r\nX-A: ${"a".repeat(17_000)}\r\n${bare}`);
+  for (const bytes of asked) {
+    const answer = await exchange(baseURL, bytes);
+    const head = answer.slice(0, answer.indexOf("\r\n\r\n"));
+    const about = `${bytes.split("\r\n")[0]}\n${head}`;
+    expect(head, about).toMatch(/^content-security-policy: .*frame-ancestors 'none'/im);
+    expect(head, about).toMatch(/^x-content-type-options: nosniff/im);
+    expect(head, about).toMatch(/^referrer-policy: strict-origin/im);
+    expect(head, about).not.toMatch(/^(x-powered-by|server):/im);
+    // Where Node reads no request, it cannot know how it came.
+    if (!/^HTTP\/1.1 4(00|31) [\s\S]*problem/.test(head)) {
+      expect(head, about).toMatch(/^strict-transport-security: max-age=31536000/im);
+    }
+  }
+});
+
+test("a request hidden in another one's body stays a body", async ({ baseURL }) => {
+  const seller = await newSeller(baseURL);
+  const { cookies } = await seller.storageState();
+  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+  const title = uniqueTitle("Hidden");
+  const body = JSON.stringify({ title, price: 10 });
+  const hidden =
+    `POST /api/tickets HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nOrigin: ${baseURL}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  for (const method of ["DELETE", "OPTIONS", "GET", "HEAD"]) {
+    for (const [headers, content] of [
+      ["Connection: close\r\nTransfer-Encoding: chunked", `${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`],
+      [`Connection: close, content-length\r\nContent-Length: ${hidden.length}`, hidden],
+    ]) {
+      const head = `${method} /api/tickets/aaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n`;
+      expect(await exchange(baseURL, head + content)).toMatch(/^HTTP\/1\.1 4/);
+    }
+  }
+  expect(await (await seller.get("/api/tickets/mine")).text()).not.toContain(title);
+  // The same request by itself makes the listing: it is the framing that kept it from doing so.
+  expect(await exchange(baseURL, hidden.replace("Host: x", "Host: x\r\nConnection: close"))).toMatch(/^HTTP\/1\.1 201/);
+  expect(await (await seller.get("/api/tickets/mine")).text()).toContain(title);
+  await seller.dispose();
 });

@@ -7,7 +7,10 @@ const servers: Server[] = [];
 
 /** Starts one and gives its address. */
 export async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
+  return serveWith(createServer(listener));
+}
+
+export async function serveWith(server: Server): Promise<string> {
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,6 +1,6 @@
 // @vitest-environment node
 /** One trace leads from the browser's request to the service: the gateway's span is the parent of what the service does. */
-import { propagation, ROOT_CONTEXT, context as tracing, trace } from "@opentelemetry/api";
+import { propagation, ROOT_CONTEXT, trace, context as tracing } from "@opentelemetry/api";
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
 import type { GetServerSidePropsContext } from "next";
 import { afterEach, describe, expect, it, vi } from "vitest";

@@ -280,3 +280,46 @@ async def test_it_comes_back_on_the_port_it_had(stripe_url: str) -> None:
         port = int(first.url.rpartition(":")[2])
     async with StripeProxy.start(stripe_url, port=port) as second:
         assert second.url == first.url
+
+
+HIDDEN = b"POST /v1/refunds HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+FRAMINGS = {
+    "length": (b"Content-Length: %d\r\n" % len(HIDDEN), HIDDEN),
+    "length named by Connection": (b"Connection: content-length\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN),
+    "chunked": (b"Transfer-Encoding: chunked\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)),
+    "chunked named by Connection": (
+        b"Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n",
+        b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN),
+    ),
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("method", [b"GET", b"DELETE", b"OPTIONS", b"POST", b"PUT"])
+async def test_a_body_never_becomes_a_second_call(method: bytes, framing: str) -> None:
+    """Request smuggling (RFC 9112 §11.2): the proxy frames what it sends to the double by itself."""
+    sent: list[tuple[bytes, bytes]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                lines = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:] if line)
+                sent.append((head.split(b" ")[0], await reader.readexactly(int(lines.get(b"content-length", b"0")))))
+                assert b"transfer-encoding" not in lines
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server, StripeProxy.start(f"http://{host}:{port}") as proxy:
+        reader, writer = await asyncio.open_connection(host, int(proxy.url.rpartition(":")[2]))
+        headers, content = FRAMINGS[framing]
+        follower = b"GET /v1/after HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        writer.write(b"%b /v1/refunds/re_1 HTTP/1.1\r\nHost: x\r\n%b\r\n%b%b" % (method, headers, content, follower))
+        await reader.read()
+        writer.close()
+    assert [method for method, _ in sent] in ([method], [method, b"GET"])
+    assert sent[0][1] in (b"", HIDDEN)
+    assert [call.path for call in proxy.calls][:1] == ["/v1/refunds/re_1"]

@@ -67,3 +67,14 @@ async def test_without_the_setting_all_buyers_would_be_one(monkeypatch: pytest.M
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
 
     assert await _seen(GATEWAY, BUYER) == GATEWAY
+
+
+def test_the_client_believes_whom_the_services_believe(manifests: list[dict[str, Any]]) -> None:
+    """It asks the services for a page's reader, and believes no X-Forwarded-For unless told whose."""
+    client = next(m for m in manifests if m["kind"] == "Deployment" and m["metadata"]["name"] == "client")
+    container = client["spec"]["template"]["spec"]["containers"][0]
+    source = next(one["valueFrom"] for one in container["env"] if one["name"] == "FORWARDED_ALLOW_IPS")
+    settings = next(
+        m for m in manifests if m["kind"] == "ConfigMap" and m["metadata"]["name"] == source["configMapKeyRef"]["name"]
+    )
+    assert "10.0.0.0/8" in settings["data"][source["configMapKeyRef"]["key"]].split(",")
