@@ -32,7 +32,14 @@ async def test_a_buyer_holds_a_ticket_and_everybody_is_told(api, ticket):
         "version": 1,
         "expiresAt": order["expiresAt"],
         "createdAt": order["createdAt"],
-        "ticket": {"id": ticket.id, "title": ticket.title, "price": 25.5, "currency": "usd"},
+        "ticket": {
+            "id": ticket.id,
+            "title": ticket.title,
+            "venue": None,
+            "startsAt": None,
+            "price": 25.5,
+            "currency": "usd",
+        },
     }
     told = await api.bus.expect(OrderCreated, lambda event: event.data.id == order["id"])
     assert (told.data.version, told.data.user_id, told.data.ticket.price_cents) == (1, buyer, 2_550)

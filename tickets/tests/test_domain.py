@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,20 +18,20 @@ pytestmark = pytest.mark.unit
 
 
 def test_an_edit_replaces_every_detail(ticket: Ticket) -> None:
-    details = TicketDetails(title="Seat 8", price_cents=2_500, starts_at=utc_now())
+    details = TicketDetails(title="Seat 8", price_cents=2_500, starts_at=utc_now() + timedelta(hours=1))
 
-    assert ticket.edit(ticket.user_id, details)
+    assert ticket.edit(ticket.user_id, details, now=utc_now())
     assert ticket.details == details
     assert ticket.venue is None
 
 
 def test_an_edit_that_changes_nothing_is_none(ticket: Ticket) -> None:
-    assert not ticket.edit(ticket.user_id, ticket.details)
+    assert not ticket.edit(ticket.user_id, ticket.details, now=utc_now())
 
 
 def test_only_the_seller_edits_and_deletes(ticket: Ticket, details: TicketDetails) -> None:
     with pytest.raises(TicketNotOwnedError):
-        ticket.edit(new_id(), details)
+        ticket.edit(new_id(), details, now=utc_now())
     with pytest.raises(TicketNotOwnedError):
         ticket.delete(new_id())
 
@@ -42,7 +43,7 @@ def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
     reserved = replace(ticket, status=status, order_id=new_id())
 
     with pytest.raises(TicketReservedError):
-        reserved.edit(ticket.user_id, details)
+        reserved.edit(ticket.user_id, details, now=utc_now())
     with pytest.raises(TicketReservedError):
         reserved.delete(ticket.user_id)
     assert reserved.status is status
