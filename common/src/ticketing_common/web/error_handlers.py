@@ -102,6 +102,8 @@ class ProblemMiddleware:
     def _answer(self, error: Exception, scope: Scope) -> Response:
         if isinstance(error, TicketingError):
             return refusal(error)
+        if isinstance(error, HTTPException):  # from what a middleware read: the body is over its limit, say
+            return _http_problem(error)
         if isinstance(error, DatabaseUnavailableError):
             log.warning("database away", path=scope["path"], error=repr(error))
             return refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."))
@@ -132,6 +134,10 @@ async def _http(_request: Request, error: Exception) -> Response:
         # holds a number of thousands of digits is no better.
         unreadable = FieldError("The body cannot be read as JSON.")
         return problem_response(422, NOT_VALID, detail="See errors.", errors=(unreadable,))
+    return _http_problem(error)
+
+
+def _http_problem(error: HTTPException) -> Response:
     title = HTTPStatus(error.status_code).phrase
     detail = str(error.detail) if error.detail and error.detail != title else None
     return problem_response(error.status_code, title, detail=detail, headers=error.headers)
