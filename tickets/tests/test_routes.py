@@ -64,7 +64,10 @@ async def test_what_is_left_out_is_null(listed: dict[str, Any]) -> None:
     [
         ({}, ["title", "price"]),
         ({**VALID, "price": 0.001}, ["price"]),
+        ({**VALID, "price": 0.49}, ["price"]),
         ({**VALID, "price": -5}, ["price"]),
+        ({**VALID, "title": "\u2800\u3164"}, ["title"]),
+        ({**VALID, "title": "a\u202eb", "venue": "a\nb", "description": "\u200b"}, ["title", "description", "venue"]),
         ({**VALID, "price": 19.999}, ["price"]),
         ({**VALID, "price": True}, ["price"]),
         ({**VALID, "price": "5"}, ["price"]),
