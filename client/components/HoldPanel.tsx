@@ -83,6 +83,7 @@ function Purchase({ ticket, user, ownHold, lost, onLost }: PurchaseProps) {
       </>
     );
   }
+  if (ticket.status === "ended") return <Notice tone="info">The event has begun. Tickets are no longer sold.</Notice>;
   const taken = ticket.status === "held" && !busy;
   return (
     <>

@@ -7,7 +7,7 @@ const TICKET = {
   available: { text: "Available", tone: "good" },
   held: { text: "On hold", tone: "warn" },
   sold: { text: "Sold", tone: "quiet" },
-  deleted: { text: "Withdrawn", tone: "quiet" },
+  ended: { text: "Ended", tone: "quiet" },
 } as const;
 
 const CANCELLED: Record<CancelReason, string> = {

@@ -5,9 +5,9 @@ export type {
   OrderResponse as Order,
   PaymentResponse as Payment,
   Problem,
+  ShownStatus as TicketStatus,
   TicketRequest as TicketInput,
   TicketResponse as Ticket,
   TicketSort,
-  TicketStatus,
   UserResponse as User,
 } from "./generated";

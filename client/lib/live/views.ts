@@ -53,7 +53,7 @@ export function browseView(state: BrowseState): TicketView {
 }
 
 export function listingsView(userId: string | undefined): TicketView {
-  return { compare: ORDERS.newest, wants: (ticket) => ticket.userId === userId && ticket.status !== "deleted" };
+  return { compare: ORDERS.newest, wants: (ticket) => ticket.userId === userId };
 }
 
 /** Without case and accents, as the service folds them. */
