@@ -97,6 +97,13 @@ async def test_a_huge_body_is_not_read(client: httpx.AsyncClient, identity: Iden
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+async def test_of_very_many_faults_the_first_are_named(client: httpx.AsyncClient, identity: Identity) -> None:
+    body = {**THING, **{f"unknown{number}": 1 for number in range(2_000)}}
+    answer = await client.post("/api/things", json=body, headers=identity.headers())
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"unknown{number}" for number in range(50)]
+
+
 @pytest.mark.parametrize("thing_id", ["abc", "z" * 24, "0" * 23, "0" * 25, "A" * 24, "%00", "65f0c0ffee0123456789abcd"])
 async def test_an_unknown_or_malformed_id_is_not_found(client: httpx.AsyncClient, thing_id: str) -> None:
     answer = await client.get(f"/api/things/{thing_id}")
