@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_local.bus import DataDirOption, on_bus
-from ticketing_local.console import console
+from ticketing_local.console import console, print_lines, printable
 from ticketing_local.events import begin, line, matches, since_time
 
 app = typer.Typer(add_completion=False)
@@ -51,11 +51,11 @@ def listen(
 def _show(message: Msg) -> None:
     console.print(line(message), soft_wrap=True)
     for name, value in (message.headers or {}).items():
-        console.print(f"       [dim]{name}: {escape(value)}[/]", soft_wrap=True)
+        console.print(f"       [dim]{escape(printable(f'{name}: {value}'))}[/]", soft_wrap=True)
     try:
-        console.print_json(json.dumps(json.loads(message.data)))
+        console.print_json(json.dumps(json.loads(message.data)), ensure_ascii=True)
     except ValueError:
-        console.print(escape(message.data.decode(errors="replace")), soft_wrap=True)
+        print_lines(message.data.decode(errors="replace"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +12,13 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConflictError, ForbiddenError, PermanentError, UnavailableError
 from ticketing_common.events import OrderReason, OrderStatus
 from ticketing_orders.domain import ACTIVE_STATUSES, TRANSITIONS, Order
-from ticketing_orders.errors import OrderForbiddenError, OrderNotDueError, OrderTransitionError, TicketOwnedError
+from ticketing_orders.errors import (
+    EventBegunError,
+    OrderForbiddenError,
+    OrderNotDueError,
+    OrderTransitionError,
+    TicketOwnedError,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -199,4 +206,18 @@ def test_a_paid_order_neither_expires_nor_loses_its_ticket(make_order):
     order.complete(PAYMENT)
     assert order.expire(order.expires_at, now=utc_now()) is False
     assert order.lose_ticket() is False
+    assert order.status is OrderStatus.COMPLETE
+
+
+def test_a_ticket_is_sold_until_its_event_begins(make_order, make_ticket):
+    assert make_order(make_ticket(starts_at=utc_now() + LATER)).ticket.starts_at > utc_now()
+    for begun in (utc_now(), utc_now() - LATER):
+        with pytest.raises(EventBegunError):
+            make_order(make_ticket(starts_at=begun))
+
+
+def test_a_hold_placed_in_time_may_be_paid_after_the_event_began(make_order, make_ticket):
+    order = make_order(make_ticket(starts_at=utc_now() + timedelta(milliseconds=50)))
+    order.ticket = replace(order.ticket, starts_at=utc_now() - LATER)
+    assert order.complete(PAYMENT)
     assert order.status is OrderStatus.COMPLETE

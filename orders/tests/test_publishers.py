@@ -1,13 +1,18 @@
+from datetime import timedelta
+
 import pytest
 
+from ticketing_common.entity import utc_now
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderReason, OrderStatus, parse_event
 from ticketing_orders.publishers import order_cancelled, order_completed, order_created, order_restated
 
 pytestmark = pytest.mark.unit
 
+NEXT_YEAR = utc_now() + timedelta(days=365)
 
-def test_a_created_order_is_told_in_full(make_order):
-    order = make_order()
+
+def test_a_created_order_is_told_in_full(make_order, make_ticket):
+    order = make_order(make_ticket(venue="Opera", starts_at=NEXT_YEAR))
     order.version = 1
     event = order_created(order)
     assert isinstance(event, OrderCreated)
@@ -22,7 +27,14 @@ def test_a_created_order_is_told_in_full(make_order):
         "expires_at": order.expires_at,
         "created_at": order.created_at,
         "payment_id": None,
-        "ticket": {"id": order.ticket.id, "title": "Opening night", "price_cents": 2_550, "currency": "usd"},
+        "ticket": {
+            "id": order.ticket.id,
+            "title": "Opening night",
+            "price_cents": 2_550,
+            "currency": "usd",
+            "venue": "Opera",
+            "starts_at": NEXT_YEAR,
+        },
     }
 
 

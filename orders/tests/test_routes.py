@@ -5,7 +5,7 @@ from typing import Final
 import httpx
 import pytest
 
-from ticketing_common.entity import new_id
+from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderCancelled, OrderCreated, OrderReason, TicketCreated, TicketStatus
 from ticketing_common.testing.crashes import dying_before_the_answer
 
@@ -32,7 +32,14 @@ async def test_a_buyer_holds_a_ticket_and_everybody_is_told(api, ticket):
         "version": 1,
         "expiresAt": order["expiresAt"],
         "createdAt": order["createdAt"],
-        "ticket": {"id": ticket.id, "title": ticket.title, "price": 25.5, "currency": "usd"},
+        "ticket": {
+            "id": ticket.id,
+            "title": ticket.title,
+            "venue": None,
+            "startsAt": None,
+            "price": 25.5,
+            "currency": "usd",
+        },
     }
     told = await api.bus.expect(OrderCreated, lambda event: event.data.id == order["id"])
     assert (told.data.version, told.data.user_id, told.data.ticket.price_cents) == (1, buyer, 2_550)
@@ -43,6 +50,14 @@ async def test_an_order_may_come_before_the_event_of_its_ticket(api, make_ticket
     listed = make_ticket()
     answer, _ = await asyncio.gather(api.hold(listed.id, user_id=new_id()), api.bus.publish(TicketCreated.of(listed)))
     assert answer.status_code == 201
+
+
+async def test_a_ticket_whose_event_has_begun_cannot_be_held(api, make_ticket):
+    begun = make_ticket(starts_at=utc_now())
+    await api.service.follow_ticket(begun)
+    answer = await api.hold(begun.id, user_id=new_id())
+    api.assert_problem(answer, 409)
+    assert answer.json()["title"] == "The event has begun"
 
 
 async def test_a_held_ticket_is_refused_to_the_next_buyer(api, ticket):

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 from typing import Any, Final
 
 import httpx
@@ -60,13 +61,26 @@ async def test_a_huge_body_is_not_read(api):
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense", "cursor=%00", "cursor=e30"]
+    "query",
+    [
+        *("limit=0", "limit=101", "limit=x", "limit=-1", "cursor=nonsense", "cursor=%00", "cursor=e30", "cursor="),
+        *("status=complete", "Limit=5"),
+    ],
 )
 async def test_wrong_paging_is_refused(api, query):
-    api.assert_problem(await api.call("GET", f"?{query}", user_id=new_id()), 422)
+    api.assert_problem(await api.call("GET", f"?{query}", user_id=new_id()), 422, query.partition("=")[0])
 
 
-@pytest.mark.parametrize("keys", [["x", "y"], [1, 2], [], [None, None], ["2026-01-01T00:00:00+00:00", "a"], ["a"] * 3])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *(["x", "y"], [1, 2], [], [None, None], ["2026-01-01T00:00:00+00:00", "a"], ["a"] * 3, [1, "a" * 24, 1]),
+        # As the cursors of this list were once; this one lies beyond the year 9999, and was a 500.
+        ["9999-12-31T23:59:59-23:59", "a" * 24],
+        *([edge, "a" * 24] for edge in (-62_135_596_800_001, 253_402_300_800_000, 2**53, 2**63, -(2**63), 10**30)),
+        *([value, "a" * 24] for value in (True, 1.5, [1], {"$gt": 1}, math.nan, math.inf)),
+    ],
+)
 async def test_a_forged_cursor_is_refused(api, make_ticket, keys):
     buyer = new_id()
     for _ in range(2):

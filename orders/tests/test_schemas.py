@@ -7,7 +7,7 @@ pytestmark = pytest.mark.unit
 
 
 def test_an_order_is_shown_in_the_contracts_shape(make_order, make_ticket):
-    order = make_order(make_ticket(price_cents=1_999))
+    order = make_order(make_ticket(price_cents=1_999, venue="Opera", starts_at="2999-06-01T18:00:00Z"))
     order.version = 1
     shown = OrderResponse.of(order).model_dump(mode="json", by_alias=True)
     assert shown == {
@@ -18,7 +18,14 @@ def test_an_order_is_shown_in_the_contracts_shape(make_order, make_ticket):
         "version": 1,
         "expiresAt": order.expires_at.isoformat().replace("+00:00", "Z"),
         "createdAt": order.created_at.isoformat().replace("+00:00", "Z"),
-        "ticket": {"id": order.ticket.id, "title": "Opening night", "price": 19.99, "currency": "usd"},
+        "ticket": {
+            "id": order.ticket.id,
+            "title": "Opening night",
+            "venue": "Opera",
+            "startsAt": "2999-06-01T18:00:00Z",
+            "price": 19.99,
+            "currency": "usd",
+        },
     }
 
 

@@ -3,11 +3,12 @@ from datetime import timedelta
 
 import pytest
 
-from ticketing_common.entity import new_id
+from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import NotFoundError, PermanentError
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus, TicketStatus
 from ticketing_orders.domain import Order
 from ticketing_orders.errors import (
+    EventBegunError,
     OrderNotDueError,
     OrderNotFoundError,
     TicketNotFoundError,
@@ -51,6 +52,25 @@ async def test_an_order_that_overtook_its_ticket_waits_for_it(service, make_tick
     await asyncio.sleep(0)  # let it begin
     await service.follow_ticket(ticket)
     assert (await placing).ticket.id == ticket.id
+
+
+async def test_a_ticket_whose_event_has_begun_is_not_held_and_nothing_is_written(service, orders, make_ticket):
+    with pytest.raises(EventBegunError):
+        await place(service, make_ticket(starts_at=utc_now() - timedelta(seconds=1)))
+    assert await orders.collection.count_documents({}) == 0
+
+
+async def test_a_repeated_request_gets_its_order_though_the_event_has_begun_meanwhile(service, make_ticket):
+    """The first try died after it had stored the order, and the second one comes after the beginning."""
+    ticket, buyer, order_id = make_ticket(starts_at=utc_now() + timedelta(hours=1)), new_id(), new_id()
+    await service.follow_ticket(ticket)
+    order = await service.place(ticket.id, user_id=buyer, order_id=order_id)
+    begun = {"version": 2, "starts_at": utc_now() - timedelta(seconds=1)}
+    await service.follow_ticket(ticket.model_copy(update=begun))
+
+    assert await service.place(ticket.id, user_id=buyer, order_id=order_id) == order
+    with pytest.raises(EventBegunError):
+        await service.place(ticket.id, user_id=buyer, order_id=new_id())
 
 
 @pytest.mark.parametrize("ticket_id", ["f" * 24, "abc", "", "F" * 24, "a" * 10_000, "a" * 24 + "\n", "{'$ne': None}"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,27 +11,33 @@ from hypothesis import strategies as st
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderStatus, TicketStatus
-from ticketing_tickets.domain import TRANSITIONS, Ticket, TicketDetails, holder_among, words_of
-from ticketing_tickets.errors import TicketNotOwnedError, TicketReservedError, TicketTransitionError
+from ticketing_tickets.domain import TRANSITIONS, Ticket, TicketDetails, check_price, holder_among, words_of
+from ticketing_tickets.errors import (
+    PriceTooLowError,
+    StartInPastError,
+    TicketNotOwnedError,
+    TicketReservedError,
+    TicketTransitionError,
+)
 
 pytestmark = pytest.mark.unit
 
 
 def test_an_edit_replaces_every_detail(ticket: Ticket) -> None:
-    details = TicketDetails(title="Seat 8", price_cents=2_500, starts_at=utc_now())
+    details = TicketDetails(title="Seat 8", price_cents=2_500, starts_at=utc_now() + timedelta(hours=1))
 
-    assert ticket.edit(ticket.user_id, details)
+    assert ticket.edit(ticket.user_id, details, now=utc_now())
     assert ticket.details == details
     assert ticket.venue is None
 
 
 def test_an_edit_that_changes_nothing_is_none(ticket: Ticket) -> None:
-    assert not ticket.edit(ticket.user_id, ticket.details)
+    assert not ticket.edit(ticket.user_id, ticket.details, now=utc_now())
 
 
 def test_only_the_seller_edits_and_deletes(ticket: Ticket, details: TicketDetails) -> None:
     with pytest.raises(TicketNotOwnedError):
-        ticket.edit(new_id(), details)
+        ticket.edit(new_id(), details, now=utc_now())
     with pytest.raises(TicketNotOwnedError):
         ticket.delete(new_id())
 
@@ -42,7 +49,7 @@ def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
     reserved = replace(ticket, status=status, order_id=new_id())
 
     with pytest.raises(TicketReservedError):
-        reserved.edit(ticket.user_id, details)
+        reserved.edit(ticket.user_id, details, now=utc_now())
     with pytest.raises(TicketReservedError):
         reserved.delete(ticket.user_id)
     assert reserved.status is status
@@ -168,3 +175,30 @@ def test_folding_words_again_changes_nothing_and_leaves_nothing_special(text: st
 
     assert words_of(" ".join(words)) == words
     assert all(word.isalnum() for word in words)
+
+
+def test_a_price_that_cannot_be_charged_is_refused_when_it_is_new(ticket: Ticket) -> None:
+    ticket.price_cents = 10  # from before there was a smallest price
+    cheap = replace(ticket.details, price_cents=49)
+
+    with pytest.raises(PriceTooLowError, match=r"0\.50 usd"):
+        ticket.edit(ticket.user_id, cheap, now=utc_now())
+    assert ticket.edit(ticket.user_id, replace(ticket.details, title="Seat 8"), now=utc_now())
+    assert ticket.edit(ticket.user_id, replace(ticket.details, price_cents=50), now=utc_now())
+
+
+def test_the_smallest_price_is_that_of_the_currency() -> None:
+    check_price(30, "gbp")
+    with pytest.raises(PriceTooLowError, match=r"175\.00 huf"):
+        check_price(17_499, "huf")
+
+
+def test_only_a_new_date_is_judged(ticket: Ticket) -> None:
+    now = utc_now()
+    ticket.starts_at = now - timedelta(days=1)
+
+    assert ticket.edit(ticket.user_id, replace(ticket.details, title="Seat 8"), now=now)
+    for moment in (now, now - timedelta(days=2)):
+        with pytest.raises(StartInPastError):
+            ticket.edit(ticket.user_id, replace(ticket.details, starts_at=moment), now=now)
+    assert ticket.edit(ticket.user_id, replace(ticket.details, starts_at=now + timedelta(seconds=1)), now=now)

@@ -1,12 +1,15 @@
 """The list while its database is paused, killed and back."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from secrets import token_hex
 from typing import Any
 
 import httpx
 import pytest
 
+from ticketing_common.entity import utc_now
 from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_common.testing.servers import Mongod
 from ticketing_tickets.app import create_app
@@ -70,3 +73,21 @@ async def test_without_a_database_other_pages_say_so_and_health_stays_honest(
     assert (listed.status_code, listed.headers["Warning"]) == (200, '110 - "Response is Stale"')
     assert (shown.status_code, health.status_code) == (503, 200)
     assert (await client.get(f"/api/tickets/{ticket['id']}")).status_code == 200
+
+
+async def test_a_listing_that_ends_while_the_database_is_away_is_no_longer_offered(
+    client: httpx.AsyncClient, mongod: Mongod, identity: Identity
+) -> None:
+    soon = utc_now() + timedelta(seconds=3)
+    body = {"title": "Soon", "price": 10, "startsAt": soon.isoformat()}
+    made = (await client.post("/api/tickets", json=body, headers=identity.headers())).json()
+    everything = "/api/tickets?limit=2&status=all"
+    for path in (LIST, everything):
+        assert (await client.get(path)).json()[0] == made
+    with mongod.paused():
+        async with asyncio.timeout(30):
+            while made["id"] in [ticket["id"] for ticket in (await client.get(LIST)).json()]:
+                assert utc_now() < soon + timedelta(seconds=10), "it is still offered"
+        stale = await client.get(everything)
+    assert stale.headers["Warning"].startswith("110 ")
+    assert (stale.json()[0]["id"], stale.json()[0]["status"]) == (made["id"], "ended")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ticketing_common.entity import new_id
+from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketStatus
 from ticketing_common.storage import Database
 from ticketing_common.web import Page, PageRequest
@@ -74,6 +74,31 @@ async def test_an_index_carries_every_page_of_every_order(
         assert FIELD_OF[sort] in query["planSummary"], "the planner was left to choose"
         # At most one key more per branch of the merge than was asked for.
         assert query["keysExamined"] <= 101 + 2 * len(statuses), query
+
+
+@pytest.mark.parametrize("sort", TicketSort)
+async def test_listings_that_ended_cost_keys_and_no_documents(
+    tickets: TicketRepository, database: Database, sort: TicketSort
+) -> None:
+    ended = [
+        a_ticket(starts_at=utc_now() - timedelta(hours=n), created_at=NOON + n * order, price_cents=1_000 + n)
+        for order in (timedelta(hours=1), timedelta(hours=-1))
+        for n in range(1, 501)
+    ]
+    ahead = [a_ticket(starts_at=NOON, created_at=NOON) for _ in range(10)]
+    await tickets.collection.insert_many([tickets.to_document(ticket) for ticket in (*ended, *ahead)])
+    await database.command("profile", 2)
+    listed = await found(tickets, sort=sort)
+    await database.command("profile", 0)
+
+    assert set(listed) == {ticket.id for ticket in ahead}
+    queries = [row async for row in database["system.profile"].find({"op": "query", "ns": {"$regex": "tickets$"}})]
+    assert queries
+    for query in queries:
+        assert query["docsExamined"] <= 10, query
+        assert not query.get("hasSortStage")
+        if FIELD_OF[sort] == "starts_at":
+            assert query["keysExamined"] <= 12, query
 
 
 async def test_an_index_carries_the_search_for_words_and_a_sellers_own(

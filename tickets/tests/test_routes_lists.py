@@ -1,5 +1,7 @@
 """The HTTP contract of the lists; one service runs for all of these tests."""
 
+import base64
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from secrets import token_hex
@@ -7,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic_core import from_json, to_json
 
 from ticketing_common.entity import new_id
 from ticketing_common.testing.apps import Identity
@@ -176,6 +179,61 @@ async def test_a_wrong_query_parameter_is_refused_by_name(
 async def test_a_search_bears_anything_that_is_typed(api: httpx.AsyncClient) -> None:
     for text in (".*", "^", "(", "[a", "\\", "$where", "é" * 200, "a " * 100, "\x00", "' or 1=1", "🎸"):
         assert (await api.get("/api/tickets", params={"q": text})).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["!", "…", " ", "\u3000", "_", "\u0301", "\u2800", "🎸", "' --"])
+async def test_a_search_without_any_word_finds_nothing(api: httpx.AsyncClient, listed: Any, text: str) -> None:
+    assert (await api.get("/api/tickets", params={"q": text})).json() == []
+    assert (await api.get("/api/tickets", params={"q": text, "status": "all", "limit": "1"})).json() == []
+    assert (await api.get("/api/tickets", params={"q": ""})).json() != []
+
+
+EDGES_OF_TIME = (-(2**63), -(2**53), -62_135_596_800_001, 253_402_300_800_000, 2**53, 2**53 + 1, 2**63, 10**30)
+
+
+@pytest.mark.parametrize("sort", ["newest", "price", "startsAt"])
+async def test_a_cursor_at_the_edge_of_what_can_be_stored_is_refused_or_leads_nowhere(
+    api: httpx.AsyncClient, identity: Identity, refused: Refused, sort: str
+) -> None:
+    word, _ = await listings(api, identity, {"startsAt": "2999-01-01T00:00:00Z"}, {"startsAt": "2999-01-01T00:00:00Z"})
+    query = {"q": word, "sort": sort, "limit": "1"}
+    given = (await api.get("/api/tickets", params=query)).links["next"]["url"]
+    fingerprint = from_json(_unpadded(httpx.URL(given).params["cursor"]))[0]
+
+    def forged(*values: Any) -> str:
+        return base64.urlsafe_b64encode(to_json([fingerprint, *values])).rstrip(b"=").decode()
+
+    wrong = [True, 1.5, "1", "9999-12-31T23:59:59-23:59", [1], {"a": 1}, math.inf]
+    for value in [*wrong, *(edge for edge in EDGES_OF_TIME if sort != "price" or abs(edge) > 2**53)]:
+        refused(await api.get("/api/tickets", params={**query, "cursor": forged(value, "a" * 24)}), 422, "cursor")
+    for last_id in (None, 5, "", "a" * 23, "A" * 24, "a" * 24 + "\n", {"$ne": 1}):
+        refused(await api.get("/api/tickets", params={**query, "cursor": forged(1, last_id)}), 422, "cursor")
+    for values in ((1,), (1, "a" * 24, 1)):
+        refused(await api.get("/api/tickets", params={**query, "cursor": forged(*values)}), 422, "cursor")
+    nested = base64.urlsafe_b64encode(b"[" * 300).decode()
+    for cursor in ("", nested, "[", "a" * 501, f" {forged(1, 'a' * 24)}", "é", "\x00"):
+        refused(await api.get("/api/tickets", params={**query, "cursor": cursor}), 422, "cursor")
+    for lowest in (-62_135_596_800_000, 253_402_300_799_999):  # the first and the last that are stored
+        answer = await api.get("/api/tickets", params={**query, "cursor": forged(lowest, "a" * 24)})
+        assert answer.status_code == 200
+
+
+def _unpadded(cursor: str) -> bytes:
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+
+
+async def test_times_at_the_edge_of_the_calendar_are_stored_shown_and_searched(
+    api: httpx.AsyncClient, identity: Identity, refused: Refused
+) -> None:
+    last = "9999-12-31T23:59:59.999Z"
+    word, (made,) = await listings(api, identity, {"startsAt": last})
+    assert (await api.get(f"/api/tickets/{made}")).json()["startsAt"] == last.replace(".999Z", ".999000Z")
+    assert await ids(api, word, **{"from": last, "to": last, "sort": "startsAt"}) == [made]
+    assert await ids(api, word, **{"from": "0001-01-01T00:00:00Z"}) == [made]
+    for moment in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+00:01", "0000-01-01T00:00:00Z"):
+        refused(await api.get("/api/tickets", params={"from": moment}), 422, "from")
+        body = {**VALID, "startsAt": moment}
+        refused(await api.post("/api/tickets", json=body, headers=identity.headers(SELLER)), 422, "startsAt")
 
 
 async def test_of_a_long_search_the_first_words_count(api: httpx.AsyncClient, identity: Identity) -> None:

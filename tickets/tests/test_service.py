@@ -178,7 +178,7 @@ async def test_an_active_order_of_a_ticket_that_was_never_here_is_an_error_and_a
 async def test_two_edits_at_once_both_happen_and_the_later_is_whole(
     service: TicketService, tickets: TicketRepository, listed: Ticket
 ) -> None:
-    edits = [TicketDetails(title=f"Seat {n}", price_cents=n, description=f"by {n}") for n in range(1, 6)]
+    edits = [TicketDetails(title=f"Seat {n}", price_cents=100 * n, description=f"by {n}") for n in range(1, 6)]
     results = await asyncio.gather(*(service.edit(listed.id, SELLER, edit) for edit in edits))
 
     assert sorted(ticket.version for ticket in results) == [2, 3, 4, 5, 6]

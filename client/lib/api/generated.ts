@@ -32,6 +32,8 @@ export type OrderStatus = "created" | "complete" | "cancelled";
 export type OrderTicketResponse = {
   id: string;
   title: string;
+  venue: string | null;
+  startsAt: string | null;
   price: number;
   currency: string;
 };
@@ -75,6 +77,9 @@ export type ProblemError = {
   field?: string | null;
 };
 
+/** What readers see of a listing: the stored status, or `ended`, which nothing stores since time alone brings it. */
+export type ShownStatus = "available" | "held" | "sold" | "ended";
+
 /** Somebody with an account. */
 export type SignInRequest = {
   email: string;
@@ -90,7 +95,21 @@ export type SignUpRequest = {
   password: string;
 };
 
-/** Everything a seller decides; on a change it replaces all of it, so what is left out becomes null. */
+/**
+ * Everything a seller decides; it replaces all of it, so what is left out becomes null.
+ *
+ * Texts are trimmed, and an empty description or venue is null. Whether `startsAt` may be in the past depends on the
+ * stored ticket.
+ */
+export type TicketChangeRequest = {
+  title: string;
+  price: number;
+  description?: string | null;
+  venue?: string | null;
+  startsAt?: string | null;
+};
+
+/** A new listing: as a change, and `startsAt` is in the future. */
 export type TicketRequest = {
   title: string;
   price: number;
@@ -109,7 +128,7 @@ export type TicketResponse = {
   /** decimal, at most two places */
   price: number;
   currency: string;
-  status: TicketStatus;
+  status: ShownStatus;
   /** the seller */
   userId: string;
   version: number;
@@ -118,9 +137,6 @@ export type TicketResponse = {
 
 /** How a list is ordered; a minus means falling. Tickets without a date come last in both orders by date. */
 export type TicketSort = "newest" | "oldest" | "price" | "-price" | "startsAt" | "-startsAt";
-
-/** Where a listing stands; `deleted` is never shown, only told. */
-export type TicketStatus = "available" | "held" | "sold" | "deleted";
 
 /**
  * The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
@@ -240,7 +256,7 @@ export interface Operations {
   /** Update Ticket */
   "PUT /api/tickets/{id}": {
     query: never;
-    body: TicketRequest;
+    body: TicketChangeRequest;
     answer: TicketResponse;
   };
   /** Delete Ticket */

@@ -6,6 +6,7 @@ export type {
   OrderResponse as Order,
   PaymentResponse as Payment,
   Problem,
+  ShownStatus as TicketStatus,
   TicketRequest as TicketInput,
   TicketSort,
   UserResponse as User,

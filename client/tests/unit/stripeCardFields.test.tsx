@@ -33,7 +33,7 @@ afterEach(() => {
 
 async function shown(): Promise<CardEntry> {
   const card = createRef<CardEntry>();
-  const ticket = { id: "1", title: "Seat", price: 25.1, currency: "usd" };
+  const ticket = { id: "1", title: "Seat", venue: null, startsAt: null, price: 25.1, currency: "usd" };
   render(<StripeCardFields publishableKey="pk_test_1" ticket={ticket} cardRef={card} />);
   await waitFor(() => expect(elements.create).toHaveBeenCalledWith("payment", expect.anything()));
   if (!card.current) throw new Error("no card entry");
@@ -70,7 +70,7 @@ it("says so when Stripe cannot be reached", async () => {
   render(
     <StripeCardFields
       publishableKey="pk_test_1"
-      ticket={{ id: "1", title: "Seat", price: 1, currency: "usd" }}
+      ticket={{ id: "1", title: "Seat", venue: null, startsAt: null, price: 1, currency: "usd" }}
       cardRef={createRef()}
     />,
   );

@@ -28,7 +28,7 @@ from ticketing_common.web import (
     from_cents,
     link_next,
 )
-from ticketing_common.web.pagination import PageRequestDep
+from ticketing_common.web.pagination import PageRequestDep, instant_key
 
 
 @dataclass(kw_only=True)
@@ -85,11 +85,17 @@ async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request,
 @router.get("")
 async def list_things(page: PageRequestDep, request: Request, response: Response) -> list[ThingResponse]:
     things: Repository[Thing] = request.app.state.things
-    after = {"_id": {"$gt": page.after[0]}} if page.after else {}
+    after = page.position(instant_key)
+    beyond = (
+        {"$or": [{"created_at": {"$gt": after[0]}}, {"created_at": after[0], "_id": {"$gt": after[1]}}]}
+        if after
+        else {}
+    )
     with reading(things.collection):
-        documents = await things.collection.find(after).sort("_id", 1).limit(page.limit + 1).to_list(None)
+        ordered = things.collection.find(beyond).sort([("created_at", 1), ("_id", 1)])
+        documents = await ordered.limit(page.limit + 1).to_list(None)
     found = [things.to_entity(document) for document in documents]
-    cut = Page.cut(found, page.limit, [found[page.limit - 1].id] if len(found) > page.limit else [])
+    cut = Page.cut(found, page.limit, lambda last: (last.created_at, last.id))
     link_next(request, response, cut)
     return [_response(thing) for thing in cut.items]
 

@@ -57,15 +57,17 @@ def told() -> ExpirationCompleted:
     return ExpirationCompleted.of(ExpirationData(id=aggregate, version=1, order_id=aggregate, expires_at=utc_now()))
 
 
-def buried(act: Act, event: ExpirationCompleted) -> DeadLetter:
+def buried(
+    act: Act, event: ExpirationCompleted, *, error: str = "ValueError: no such order", body: str = ""
+) -> DeadLetter:
     letter = DeadLetter(
         consumer="orders-expirations",
         stream=EXPIRATIONS,
         sequence=7,
         subject=event.nats_subject,
         headers={"Nats-Msg-Id": event.id, "traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"},
-        body=event.to_json().decode(),
-        error="ValueError: no such order",
+        body=body or event.to_json().decode(),
+        error=error,
         stack="Traceback …",
         attempts=10,
         at=utc_now(),
@@ -208,3 +210,37 @@ def test_the_tail_goes_on_behind_what_is_no_event(ticketing: Run, act: Act, body
     assert shown.exit_code == 0
     assert first.startswith("no event expiration.completed.")
     assert following.subject in second
+
+
+HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202egnirts \u2066 [bold]loud[/] \u2028\n\r next"
+
+
+def assert_harmless(output: str) -> None:
+    """A terminal obeys nothing of it, and shows it in the order in which it stands."""
+    assert [f"U+{ord(one):04X}" for one in output if one != "\n" and not one.isprintable()] == []
+    assert "[bold]loud[/]" in output
+
+
+def test_the_tail_shows_the_controls_of_others_and_does_not_pass_them_on(ticketing: Run, act: Act) -> None:
+    event = told()
+    body = json.loads(event.to_json())
+    body["data"]["title"] = HOSTILE
+    body["data"][HOSTILE] = "as a name"
+
+    async def publish(js: JetStreamContext) -> None:
+        await js.publish(event.nats_subject, json.dumps(body).encode())
+        await js.publish("expiration.\u202e.x", b"no event")
+
+    act(publish)
+    shown = ticketing("events", "tail", "--since", "all", "--no-follow").output
+
+    assert_harmless(shown)
+    assert "\\x1b]0;owned\\x07 \\x9b31m \\u202egnirts" in shown
+    assert len(shown.splitlines()) == 2
+
+
+def test_dead_letters_show_the_controls_of_others_and_do_not_pass_them_on(ticketing: Run, act: Act) -> None:
+    buried(act, told(), error=HOSTILE, body=json.dumps({"title": HOSTILE}, ensure_ascii=False))
+
+    for command in (["list"], ["show", "1"]):
+        assert_harmless(ticketing("dead-letters", *command).output)

@@ -8,7 +8,7 @@ from typing import Final, Self
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.events import OrderReason, OrderStatus, TicketData
 
-from .errors import OrderForbiddenError, OrderNotDueError, OrderTransitionError, TicketOwnedError
+from .errors import EventBegunError, OrderForbiddenError, OrderNotDueError, OrderTransitionError, TicketOwnedError
 
 __all__ = ["ACTIVE_STATUSES", "TRANSITIONS", "Order", "TicketSnapshot"]
 
@@ -27,12 +27,17 @@ TRANSITIONS: Final[Mapping[tuple[OrderStatus, OrderStatus], frozenset[OrderReaso
 
 @dataclass(frozen=True, kw_only=True)
 class TicketSnapshot:
-    """The ticket as the buyer saw it. Later edits do not touch it: what was shown is what is charged."""
+    """The ticket as the buyer saw it. Later edits do not touch it: what was shown is what is charged.
+
+    `starts_at` is UTC. Orders from before venue and time were kept have neither.
+    """
 
     id: str
     title: str
     price_cents: int
     currency: str
+    venue: str | None = None
+    starts_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -53,14 +58,24 @@ class Order(Entity):
 
     @classmethod
     def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int) -> Self:
-        """A new order at the ticket's present price; raises `TicketOwnedError` when the buyer is the seller."""
+        """A new order at the ticket's present price.
+
+        Raises `TicketOwnedError` when the buyer is the seller, and `EventBegunError` when `starts_at` has passed here.
+        """
+        now = utc_now()
         if ticket.user_id == user_id:
             raise TicketOwnedError(ticket.id)
-        now = utc_now()
+        if ticket.starts_at is not None and ticket.starts_at <= now:
+            raise EventBegunError(ticket.id)
         return cls(
             user_id=user_id,
             ticket=TicketSnapshot(
-                id=ticket.id, title=ticket.title, price_cents=ticket.price_cents, currency=ticket.currency
+                id=ticket.id,
+                title=ticket.title,
+                price_cents=ticket.price_cents,
+                currency=ticket.currency,
+                venue=ticket.venue,
+                starts_at=ticket.starts_at,
             ),
             expires_at=now + timedelta(seconds=window_seconds),
             created_at=now,

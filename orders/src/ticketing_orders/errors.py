@@ -4,6 +4,7 @@ from ticketing_common.errors import ConflictError, ForbiddenError, NotFoundError
 from ticketing_common.events import OrderReason, OrderStatus
 
 __all__ = [
+    "EventBegunError",
     "OrderForbiddenError",
     "OrderNotDueError",
     "OrderNotFoundError",
@@ -62,6 +63,15 @@ class TicketOwnedError(ForbiddenError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"Ticket {ticket_id} is your own.")
+
+
+class EventBegunError(ConflictError):
+    """The event of the ticket has begun, so it is no longer sold."""
+
+    title = "The event has begun"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"The event of ticket {ticket_id} has begun; it can no longer be held.")
 
 
 class TicketReservedError(ConflictError):

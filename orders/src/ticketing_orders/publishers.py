@@ -62,5 +62,7 @@ def _data(order: Order) -> OrderData:
             title=order.ticket.title,
             price_cents=order.ticket.price_cents,
             currency=order.ticket.currency,
+            venue=order.ticket.venue,
+            starts_at=order.ticket.starts_at,
         ),
     )

@@ -1,15 +1,11 @@
 """Every query of the orders database, and the index that each one uses."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import ClassVar, Final
 from weakref import WeakValueDictionary
 
-from ticketing_common.entity import ID_PATTERN
-from ticketing_common.errors import FieldError, InvalidInputError
 from ticketing_common.events import OrderStatus, PaymentData, TicketData
 from ticketing_common.storage import (
     ASCENDING,
@@ -25,11 +21,12 @@ from ticketing_common.storage import (
     reading,
 )
 from ticketing_common.storage.repository import Publisher
+from ticketing_common.web.pagination import Page, PageRequest, instant_key
 
 from .domain import ACTIVE_STATUSES, Order
 from .errors import OrderNotFoundError, TicketReservedError
 
-__all__ = ["OrderRepository", "PaymentProjection", "TicketProjection", "page_keys"]
+__all__ = ["OrderRepository", "PaymentProjection", "TicketProjection"]
 
 POLL_SECONDS: Final = 0.25
 
@@ -82,36 +79,21 @@ class OrderRepository(Repository[Order]):
             document = await self.collection.find_one({"ticket.id": ticket_id, "status": active}, WITHOUT_EVENTS)
         return self.to_entity(document) if document else None
 
-    async def list_of_user(self, user_id: str, *, limit: int, after: Sequence[object] = ()) -> list[Order]:
-        """A user's orders, newest first; `after` holds the `page_keys` of the last one already seen."""
+    async def list_of_user(self, user_id: str, page: PageRequest) -> Page[Order]:
+        """A page of a user's orders, newest first. Raises `InvalidInputError` for a made-up cursor."""
         query: Document = {"user_id": user_id}
-        if after:
-            created_at, order_id = _read_page_keys(after)
+        if after := page.position(instant_key):
+            created_at, order_id = after
             query["created_at"] = {"$lte": created_at}
             query["$or"] = [{"created_at": {"$lt": created_at}}, {"_id": {"$lt": order_id}}]
         cursor = (
             self.collection.find(query, WITHOUT_EVENTS)
             .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-            .limit(limit)
+            .limit(page.limit + 1)
         )
         with reading(self.collection):
-            return [self.to_entity(document) async for document in cursor]
-
-
-def page_keys(order: Order) -> tuple[str, str]:
-    """What the cursor holds of the last order on a page."""
-    return order.created_at.isoformat(), order.id
-
-
-def _read_page_keys(after: Sequence[object]) -> tuple[datetime, str]:
-    """A cursor can be made up by anybody: what does not read as ours is refused like any other wrong input."""
-    match after:
-        case [str(created_at), str(order_id)] if re.fullmatch(ID_PATTERN, order_id):
-            with suppress(ValueError):
-                return datetime.fromisoformat(created_at), order_id
-    raise InvalidInputError(
-        "The cursor is not one of this list.", errors=(FieldError("not a cursor of this list", "cursor"),)
-    )
+            orders = [self.to_entity(document) async for document in cursor]
+        return Page.cut(orders, page.limit, lambda last: (last.created_at, last.id))
 
 
 class TicketProjection(Projection[TicketData]):

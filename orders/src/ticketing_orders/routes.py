@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import EVENT_STREAM, CreationId, EventStream, Id, News, link_next
-from ticketing_common.web.pagination import PageRequestDep
+from ticketing_common.web import EVENT_STREAM, CreationId, EventStream, Id, News, PageRequestDep, PagingOnly, link_next
 
 from .dependencies import LiveFeedDep, OrderServiceDep, limit_holds
 from .feed import order_as_news
@@ -19,11 +18,11 @@ router = APIRouter(tags=["orders"])
 async def create_order(
     body: OrderRequest, user: CurrentUser, service: OrderServiceDep, order_id: CreationId
 ) -> OrderResponse:
-    """Hold a ticket until the order is paid, cancelled or expires. 409 when somebody has it."""
+    """Hold a ticket until the order is paid, cancelled or expires. 409 when it is taken or its event has begun."""
     return OrderResponse.of(await service.place(body.ticket_id, user_id=user.id, order_id=order_id))
 
 
-@router.get("")
+@router.get("", dependencies=[PagingOnly])
 async def list_orders(
     page_request: PageRequestDep, user: CurrentUser, service: OrderServiceDep, request: Request, response: Response
 ) -> list[OrderResponse]:

@@ -22,6 +22,8 @@ class OrderTicketResponse(ApiModel):
 
     id: str
     title: str
+    venue: str | None
+    starts_at: datetime | None
     price: float
     currency: str
 
@@ -52,6 +54,8 @@ class OrderResponse(ApiModel):
             ticket=OrderTicketResponse(
                 id=order.ticket.id,
                 title=order.ticket.title,
+                venue=order.ticket.venue,
+                starts_at=order.ticket.starts_at,
                 price=from_cents(order.ticket.price_cents),
                 currency=order.ticket.currency,
             ),

@@ -12,10 +12,10 @@ from ticketing_common.telemetry.metrics import HOLDS_LOST, HOLDS_PLACED, ORDERS_
 from ticketing_common.web import Page, PageRequest
 
 from .domain import Order
-from .errors import TicketNotFoundError, TicketReservedError
+from .errors import EventBegunError, TicketNotFoundError, TicketReservedError
 from .held_tickets import HeldTickets
 from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
-from .repository import OrderRepository, PaymentProjection, TicketProjection, page_keys
+from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .settings import Settings
 
 __all__ = ["OrderService"]
@@ -62,7 +62,8 @@ class OrderService:
 
         With an id that an earlier try of the same request may have used, the order that it placed.
 
-        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError` and `TicketReservedError`.
+        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError`, and
+        `EventBegunError` once the event has begun by the clock here.
         """
         if not re.fullmatch(ID_PATTERN, ticket_id):
             raise TicketNotFoundError
@@ -70,7 +71,13 @@ class OrderService:
         # A deletion that is still on its way here is no hole: tickets answers order.created by telling it again.
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
-        order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
+        try:
+            order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
+        except EventBegunError:
+            earlier = await self._orders.find(order_id) if order_id else None
+            if earlier is None:
+                raise
+            return earlier
         try:
             if order_id is None:
                 await self._orders.add(order, order_created)
@@ -101,8 +108,7 @@ class OrderService:
 
     async def list_own(self, *, user_id: str, page: PageRequest) -> Page[Order]:
         """A user's own orders, newest first; raises `InvalidInputError` for a cursor that is none of this list."""
-        orders = await self._orders.list_of_user(user_id, limit=page.limit + 1, after=page.after)
-        return Page.cut(orders, page.limit, page_keys(orders[: page.limit][-1]) if orders else ())
+        return await self._orders.list_of_user(user_id, page)
 
     async def cancel(self, order_id: str, *, user_id: str) -> Order:
         """The buyer lets go of the ticket; a cancelled order stays as it is.

@@ -1,13 +1,11 @@
 """The HTTP door of payments."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, BackgroundTasks, Depends, Header, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, Request
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import Id
 
-from .dependencies import PaymentServiceDep, limit_body
+from .dependencies import PaymentServiceDep, StripeSignature, limit_body
 from .schemas import PaymentRequest, PaymentResponse, WebhookResponse
 
 __all__ = ["router"]
@@ -36,12 +34,9 @@ async def refresh_payment(payment_id: Id, user: CurrentUser, service: PaymentSer
 
 @router.post("/webhook")
 async def receive_webhook(
-    request: Request,
-    background: BackgroundTasks,
-    service: PaymentServiceDep,
-    stripe_signature: Annotated[str | None, Header()] = None,
+    request: Request, background: BackgroundTasks, service: PaymentServiceDep, signature: StripeSignature
 ) -> WebhookResponse:
     """Stripe's own call. Answered once it is stored, and applied afterwards."""
-    event = await service.receive_webhook(await request.body(), stripe_signature)
+    event = await service.receive_webhook(await request.body(), signature)
     background.add_task(service.apply_webhook, event)
     return WebhookResponse(received=True)

@@ -247,7 +247,7 @@ class PaymentService:
         return payment
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:
-        if not re.match(ID_PATTERN, order_id):
+        if not re.fullmatch(ID_PATTERN, order_id):
             raise OrderNotFoundError
         order = await self._orders.wait_for(order_id, seconds=self._overtake_wait_seconds)
         if order is None:

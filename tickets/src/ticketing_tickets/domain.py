@@ -10,22 +10,53 @@ from typing import Final
 
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.events import OrderData, OrderStatus, TicketStatus
+from ticketing_common.money import SMALLEST_CHARGE_CENTS
 
-from .errors import TicketNotOwnedError, TicketReservedError, TicketTransitionError
+from .errors import (
+    PriceTooLowError,
+    StartInPastError,
+    TicketNotOwnedError,
+    TicketReservedError,
+    TicketTransitionError,
+)
 
 __all__ = [
     "LISTED",
     "TRANSITIONS",
+    "ShownStatus",
     "Ticket",
     "TicketDetails",
     "TicketSearch",
     "TicketSort",
+    "check_price",
     "holder_among",
+    "shown_status",
     "words_of",
 ]
 
 LISTED: Final = (TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD)
 """What is ever shown; a deleted ticket is only told of."""
+
+
+class ShownStatus(StrEnum):
+    """What readers see of a listing: the stored status, or `ended`, which nothing stores since time alone brings it."""
+
+    AVAILABLE = "available"
+    HELD = "held"
+    SOLD = "sold"
+    ENDED = "ended"
+
+
+def shown_status(status: TicketStatus, starts_at: datetime | None, now: datetime) -> ShownStatus:
+    """`ended` once the event has begun and the seat is still free. Times in UTC.
+
+    A hold that was placed in time may still be paid, so it is shown as `held` until it ends. Raises ValueError for a
+    deleted ticket, which is never shown.
+    """
+    if status is TicketStatus.AVAILABLE and starts_at is not None and starts_at <= now:
+        return ShownStatus.ENDED
+    return ShownStatus(status.value)
+
 
 TRANSITIONS: Final[Mapping[TicketStatus, frozenset[TicketStatus]]] = {
     TicketStatus.AVAILABLE: frozenset({TicketStatus.HELD, TicketStatus.SOLD, TicketStatus.DELETED}),
@@ -81,15 +112,20 @@ class Ticket(Entity):
             starts_at=self.starts_at,
         )
 
-    def edit(self, seller_id: str, details: TicketDetails) -> bool:
+    def edit(self, seller_id: str, details: TicketDetails, *, now: datetime) -> bool:
         """Replace the details; False when they are the same already.
 
-        Raises `TicketNotOwnedError` and `TicketReservedError`.
+        Only what changes is judged: a `starts_at` that has passed meanwhile may stay. Raises `TicketNotOwnedError`,
+        `TicketReservedError`, `PriceTooLowError` and `StartInPastError`.
         """
         self._require_seller(seller_id)
         self._require_available()
         if details == self.details:
             return False
+        if details.price_cents != self.price_cents:
+            check_price(details.price_cents, self.currency)
+        if details.starts_at not in (None, self.starts_at) and details.starts_at <= now:
+            raise StartInPastError
         self.title = details.title
         self.price_cents = details.price_cents
         self.description = details.description
@@ -144,6 +180,13 @@ class Ticket(Entity):
             raise TicketReservedError(self.id, self.status)
 
 
+def check_price(price_cents: int, currency: str) -> None:
+    """Raise `PriceTooLowError` for a price that cannot be charged in this currency."""
+    smallest = SMALLEST_CHARGE_CENTS[currency]
+    if price_cents < smallest:
+        raise PriceTooLowError(smallest, currency)
+
+
 def holder_among(orders: Iterable[OrderData]) -> OrderData | None:
     """The order that has the ticket, of all known ones for it: the complete one, else the newest active one.
 
@@ -166,15 +209,24 @@ class TicketSort(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TicketSearch:
-    """Which tickets, in which order. Bounds are inclusive; `words` are folded, and each must begin a word found."""
+    """Which tickets, in which order.
 
-    words: tuple[str, ...] = ()
+    Bounds are inclusive. `words` are folded, and each must begin a word found: with no words (an empty tuple) nothing
+    is found, and with None everything.
+    """
+
+    words: tuple[str, ...] | None = None
     min_price_cents: int | None = None
     max_price_cents: int | None = None
     starts_from: datetime | None = None
     starts_to: datetime | None = None
     statuses: tuple[TicketStatus, ...] = (TicketStatus.AVAILABLE,)
     sort: TicketSort = TicketSort.NEWEST
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether listings are left out once their event has begun: they are for holding, and that is over."""
+        return self.statuses == (TicketStatus.AVAILABLE,)
 
 
 _WORD: Final = re.compile(r"[^\W_]+")

@@ -1,8 +1,32 @@
 """What tickets refuses, each as its kind of error."""
 
-from ticketing_common.errors import ConflictError, ForbiddenError, NotFoundError
+from ticketing_common.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
+from ticketing_common.money import decimal_text
 
-__all__ = ["TicketNotFoundError", "TicketNotOwnedError", "TicketReservedError", "TicketTransitionError"]
+__all__ = [
+    "PriceTooLowError",
+    "StartInPastError",
+    "TicketNotFoundError",
+    "TicketNotOwnedError",
+    "TicketReservedError",
+    "TicketTransitionError",
+]
+
+
+class PriceTooLowError(InvalidInputError):
+    """The card processor charges no such small amount in this currency."""
+
+    def __init__(self, smallest_cents: int, currency: str) -> None:
+        detail = f"Input should be at least {decimal_text(smallest_cents)} {currency}"
+        super().__init__(detail, errors=(FieldError(detail, "price"),))
+
+
+class StartInPastError(InvalidInputError):
+    """A listing is given a new date that has passed."""
+
+    def __init__(self) -> None:
+        detail = "Input should be in the future"
+        super().__init__(detail, errors=(FieldError(detail, "startsAt"),))
 
 
 class TicketNotFoundError(NotFoundError):

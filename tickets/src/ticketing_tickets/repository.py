@@ -1,12 +1,10 @@
 """The tickets, and the orders known for them: the only queries of this service."""
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, Final
 
-from ticketing_common.entity import ID_PATTERN
-from ticketing_common.errors import FieldError, InvalidInputError
+from ticketing_common.entity import utc_now
 from ticketing_common.events import OrderData, OrderStatus, TicketStatus
 from ticketing_common.storage import (
     ASCENDING,
@@ -21,7 +19,7 @@ from ticketing_common.storage import (
     batched_lists,
     reading,
 )
-from ticketing_common.web.pagination import CursorValue, Page, PageRequest
+from ticketing_common.web.pagination import CursorValue, Page, PageRequest, instant_key, number_key
 
 from .domain import LISTED, Ticket, TicketSearch, TicketSort, words_of
 from .errors import TicketNotFoundError
@@ -37,16 +35,18 @@ _ORDERINGS: Final[Mapping[TicketSort, tuple[str, int]]] = {
     TicketSort.STARTS_AT_FALLING: ("starts_at", DESCENDING),
 }
 _ORDERING_INDEXES: Final = {
-    "created_at": "status_created_at",
-    "price_cents": "status_price",
+    "created_at": "status_created_at_starts_at",
+    "price_cents": "status_price_starts_at",
     "starts_at": "status_starts_at",
 }
-_TIMES: Final = frozenset({"created_at", "starts_at"})
 _NULLABLE: Final = frozenset({"starts_at"})
 _UNSHOWN: Final = {**WITHOUT_EVENTS, "words": 0}
-_EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_LARGEST_NUMBER: Final = 2**53
+_KEYS: Final[Mapping[str, Callable[[CursorValue], datetime | int | None]]] = {
+    "created_at": instant_key,
+    "price_cents": number_key,
+    "starts_at": lambda value: None if value is None else instant_key(value),
+}
+"""How the sort key is read from a cursor."""
 
 
 class TicketRepository(Repository[Ticket]):
@@ -59,9 +59,10 @@ class TicketRepository(Repository[Ticket]):
     """
 
     INDEXES: ClassVar[Sequence[Index]] = (
-        # Each is read in both directions; `_id` is the tie-break of the walk.
-        Index([("status", 1), ("created_at", 1), ("_id", 1)], name="status_created_at"),
-        Index([("status", 1), ("price_cents", 1), ("_id", 1)], name="status_price"),
+        # Each is read in both directions; `_id` is the tie-break of the walk. With `starts_at` at their end the first
+        # two tell without the document that an event has begun, so a listing that ended costs one key.
+        Index([("status", 1), ("created_at", 1), ("_id", 1), ("starts_at", 1)], name="status_created_at_starts_at"),
+        Index([("status", 1), ("price_cents", 1), ("_id", 1), ("starts_at", 1)], name="status_price_starts_at"),
         Index([("status", 1), ("starts_at", 1), ("_id", 1)], name="status_starts_at"),
         Index([("status", 1), ("words", 1)], name="status_words"),
         Index([("user_id", 1), ("status", 1), ("created_at", 1), ("_id", 1)], name="seller_created_at"),
@@ -79,8 +80,11 @@ class TicketRepository(Repository[Ticket]):
 
     async def list_matching(self, search: TicketSearch, page: PageRequest) -> Page[Ticket]:
         """A page of what the search asks for, in its order. Raises `InvalidInputError` for a made-up cursor."""
+        if search.words == ():
+            return Page([])
         field, direction = _ORDERINGS[search.sort]
-        return await self._walk(_selection(search), field, direction, page)
+        unbegun = {"starts_at": {"$not": {"$lte": utc_now()}}} if search.unbegun else {}
+        return await self._walk(_selection(search), field, direction, page, unbegun)
 
     async def list_of_seller(self, seller_id: str, page: PageRequest) -> Page[Ticket]:
         """A page of what this seller lists, newest first. Raises `InvalidInputError` for a made-up cursor."""
@@ -91,20 +95,30 @@ class TicketRepository(Repository[Ticket]):
         """The ticket as stored, with its words."""
         return super().to_document(entity) | {"words": words_of(f"{entity.title} {entity.venue or ''}")}
 
-    async def _walk(self, selection: Document, field: str, direction: int, page: PageRequest) -> Page[Ticket]:
-        """What comes after the cursor: stretch by stretch, until there is one more than a page holds."""
+    async def _walk(
+        self,
+        selection: Document,
+        field: str,
+        direction: int,
+        page: PageRequest,
+        filtered: Mapping[str, Document] | None = None,
+    ) -> Page[Ticket]:
+        """What comes after the cursor: stretch by stretch, until there is one more than a page holds.
+
+        `filtered` is a condition that every index of an ordering can answer from its keys.
+        """
         documents: list[Document] = []
         hint = _index_for(selection, field)
-        for stretch, keys in _stretches(field, direction, page.after):
+        for stretch, keys in _stretches(field, direction, page.position(_KEYS[field])):
             wanted = page.limit + 1 - len(documents)
             if wanted == 0:
                 break
-            found = self.collection.find({"$and": [selection, stretch]}, _UNSHOWN, hint=hint)
+            found = self.collection.find({"$and": [selection, stretch, filtered or {}]}, _UNSHOWN, hint=hint)
             found = found.sort([(key, direction) for key in keys]).limit(wanted)
             with reading(self.collection):
                 documents += await found.to_list(wanted)
         tickets = [self.to_entity(document) for document in documents]
-        return Page.cut(tickets, page.limit, _position(tickets[: page.limit], field))
+        return Page.cut(tickets, page.limit, lambda last: (getattr(last, field), last.id))
 
 
 class OrderProjection(Projection[OrderData]):
@@ -152,7 +166,9 @@ def _index_for(selection: Document, field: str) -> str | None:
     return "seller_created_at" if "user_id" in selection else _ORDERING_INDEXES[field]
 
 
-def _stretches(field: str, direction: int, after: tuple[CursorValue, ...]) -> list[tuple[Document, Sequence[str]]]:
+def _stretches(
+    field: str, direction: int, after: tuple[datetime | int | None, str] | None
+) -> list[tuple[Document, Sequence[str]]]:
     """The rest of an ordering as conditions and sort keys, to be read one after the other; each one range of its index.
 
     They are disjoint, and together they are exactly what comes after the cursor. As one `$or` they would need the
@@ -162,36 +178,9 @@ def _stretches(field: str, direction: int, after: tuple[CursorValue, ...]) -> li
     """
     both, tie_break = (field, "_id"), ("_id",)
     undated: list[tuple[Document, Sequence[str]]] = [({field: None}, tie_break)] if field in _NULLABLE else []
-    if not after:
+    if after is None:
         return [({field: {"$ne": None}}, both), *undated] if undated else [({}, both)]
-    value, last_id = _from_cursor(field, after)
+    value, last_id = after
     beyond = "$gt" if direction == ASCENDING else "$lt"
     ties: tuple[Document, Sequence[str]] = ({field: value, "_id": {beyond: last_id}}, tie_break)
     return [ties] if value is None else [ties, ({field: {beyond: value}}, both), *undated]
-
-
-def _position(tickets: Sequence[Ticket], field: str) -> tuple[CursorValue, ...]:
-    """Where a walk stands after these tickets; times as milliseconds, which is what MongoDB keeps."""
-    if not tickets:
-        return ()
-    value = getattr(tickets[-1], field)
-    return ((value - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else value, tickets[-1].id)
-
-
-def _from_cursor(field: str, after: tuple[CursorValue, ...]) -> tuple[datetime | int | None, str]:
-    """The reverse of `_position`. A cursor is not signed, so nothing about it is taken for granted."""
-    match after:
-        case (None, str() as last_id) if field in _NULLABLE and _is_id(last_id):
-            return None, last_id
-        case (int() as number, str() as last_id) if abs(number) <= _LARGEST_NUMBER and _is_id(last_id):
-            if field not in _TIMES:
-                return number, last_id
-            try:
-                return _EPOCH + number * _MILLISECOND, last_id
-            except OverflowError:
-                pass
-    raise InvalidInputError("The cursor is not one of this list.", errors=(FieldError("not a cursor", "cursor"),))
-
-
-def _is_id(value: str) -> bool:
-    return re.fullmatch(ID_PATTERN, value) is not None

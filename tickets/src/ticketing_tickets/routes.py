@@ -1,15 +1,24 @@
 """The HTTP door of tickets."""
 
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import EVENT_STREAM, CreationId, EventStream, Id, LastEventId, link_next
-from ticketing_common.web.pagination import PageRequestDep
+from ticketing_common.web import (
+    EVENT_STREAM,
+    CreationId,
+    EventStream,
+    Id,
+    LastEventId,
+    PageRequestDep,
+    PagingOnly,
+    link_next,
+)
 
 from .dependencies import LiveFeedDep, TicketServiceDep
-from .schemas import PagingOnly, TicketRequest, TicketResponse, TicketSearchDep
+from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
 
 __all__ = ["router"]
 
@@ -31,6 +40,7 @@ async def list_tickets(
     """Browse; `Link: …; rel="next"` leads on."""
     found = await service.search(search, page)
     link_next(request, response, found)
+    request.state.revise_answer = partial(revised, without_ended=search.unbegun)
     return [TicketResponse.of(ticket) for ticket in found.items]
 
 
@@ -63,7 +73,7 @@ async def get_ticket(ticket_id: Id, service: TicketServiceDep) -> TicketResponse
 
 @router.put("/{id}")
 async def update_ticket(
-    ticket_id: Id, body: TicketRequest, user: CurrentUser, service: TicketServiceDep
+    ticket_id: Id, body: TicketChangeRequest, user: CurrentUser, service: TicketServiceDep
 ) -> TicketResponse:
     """Replace what the seller decides; refused while the ticket is held or sold."""
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))

@@ -1,40 +1,44 @@
 """What requests say, in body and query, and what answers look like."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from fastapi import Depends, Query, Request
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ticketing_common.entity import utc_now
 from ticketing_common.errors import FieldError, InvalidInputError
 from ticketing_common.events import TicketData, TicketStatus
-from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
+from ticketing_common.web import ONE_LINE, PARAGRAPHS, ApiModel, Instant, Price, RequestModel, from_cents
+from ticketing_common.web.pagination import refuse_unknown_parameters
 
-from .domain import LISTED, Ticket, TicketDetails, TicketSearch, TicketSort, words_of
+from .domain import (
+    LISTED,
+    ShownStatus,
+    Ticket,
+    TicketDetails,
+    TicketSearch,
+    TicketSort,
+    shown_status,
+    words_of,
+)
 
-__all__ = ["DeletedTicketResponse", "PagingOnly", "TicketRequest", "TicketResponse", "TicketSearchDep"]
+__all__ = [
+    "DeletedTicketResponse",
+    "TicketChangeRequest",
+    "TicketRequest",
+    "TicketResponse",
+    "TicketSearchDep",
+    "revised",
+]
 
 MAX_WORDS: Final = 10
 """Of a longer search the first ten words count: each costs, and ten find what there is to find."""
 
-_RFC_3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)  # date-time of RFC 3339 §5.6
 _DECIMAL: Final = re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)
-
-
-def _to_instant(value: Any) -> datetime:
-    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        raise PydanticCustomError("instant", "Input should be a time with its offset, as in 2030-05-01T20:00:00+02:00")
-    try:
-        instant = datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):  # 30 February; or the year 10000 once it is in UTC
-        raise PydanticCustomError("instant", "Input should be a time that exists") from None
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def _in_future(instant: datetime) -> datetime:
@@ -49,11 +53,6 @@ def _to_price_bound(value: Any) -> int:
     return int(Decimal(value) * 100)
 
 
-Instant: TypeAlias = Annotated[
-    datetime, BeforeValidator(_to_instant), WithJsonSchema({"type": "string", "format": "date-time"})
-]
-"""An RFC 3339 time with an offset; UTC inside, to the millisecond, which is what is stored."""
-
 PriceBound: TypeAlias = Annotated[
     int,
     BeforeValidator(_to_price_bound),
@@ -61,23 +60,27 @@ PriceBound: TypeAlias = Annotated[
 ]
 """A price in a query; unlike that of a ticket it may be 0 or beyond the dearest ticket. Integer cents inside."""
 
-_Title: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_Description: TypeAlias = Annotated[str, StringConstraints(max_length=2_000)]
-_Venue: TypeAlias = Annotated[str, StringConstraints(max_length=200)]
+_Title: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
+_Description: TypeAlias = Annotated[str, StringConstraints(max_length=2_000), PARAGRAPHS]
+_Venue: TypeAlias = Annotated[str, StringConstraints(max_length=200), ONE_LINE]
 
 
 def _blank_is_absent(text: str | None) -> str | None:
     return text or None
 
 
-class TicketRequest(RequestModel):
-    """Everything a seller decides; on a change it replaces all of it, so what is left out becomes null."""
+class TicketChangeRequest(RequestModel):
+    """Everything a seller decides; it replaces all of it, so what is left out becomes null.
+
+    Texts are trimmed, and an empty description or venue is null. Whether `startsAt` may be in the past depends on the
+    stored ticket.
+    """
 
     title: _Title
     price: Price
     description: Annotated[_Description | None, AfterValidator(_blank_is_absent)] = None
     venue: Annotated[_Venue | None, AfterValidator(_blank_is_absent)] = None
-    starts_at: Annotated[Instant, AfterValidator(_in_future)] | None = None
+    starts_at: Instant | None = None
 
     def details(self) -> TicketDetails:
         """The same for the domain."""
@@ -90,6 +93,12 @@ class TicketRequest(RequestModel):
         )
 
 
+class TicketRequest(TicketChangeRequest):
+    """A new listing: as a change, and `startsAt` is in the future."""
+
+    starts_at: Annotated[Instant, AfterValidator(_in_future)] | None = None
+
+
 class TicketResponse(ApiModel):
     """A ticket as anybody may see it."""
 
@@ -100,7 +109,7 @@ class TicketResponse(ApiModel):
     starts_at: datetime | None
     price: float = Field(description="decimal, at most two places")
     currency: str
-    status: TicketStatus
+    status: ShownStatus
     user_id: str = Field(description="the seller")
     version: int
     created_at: datetime
@@ -116,11 +125,33 @@ class TicketResponse(ApiModel):
             starts_at=ticket.starts_at,
             price=from_cents(ticket.price_cents),
             currency=ticket.currency,
-            status=ticket.status,
+            status=shown_status(ticket.status, ticket.starts_at, utc_now()),
             user_id=ticket.user_id,
             version=ticket.version,
             created_at=ticket.created_at,
         )
+
+
+_LISTED: Final = TypeAdapter(list[TicketResponse])
+
+
+def revised(body: bytes, *, without_ended: bool) -> bytes:
+    """A list that was answered earlier, as it is by the present clock: what has begun is shown as ended or left out."""
+    now = utc_now()
+    listed = _LISTED.validate_json(body)
+    begun = {
+        ticket.id
+        for ticket in listed
+        if ticket.status is ShownStatus.AVAILABLE and ticket.starts_at is not None and ticket.starts_at <= now
+    }
+    if not begun:
+        return body
+    if without_ended:
+        present = [ticket for ticket in listed if ticket.id not in begun]
+    else:
+        ended = {"status": ShownStatus.ENDED}
+        present = [ticket.model_copy(update=ended) if ticket.id in begun else ticket for ticket in listed]
+    return _LISTED.dump_json(present, by_alias=True)
 
 
 class DeletedTicketResponse(ApiModel):
@@ -130,32 +161,18 @@ class DeletedTicketResponse(ApiModel):
     version: int
 
 
-_PAGING: Final = frozenset({"limit", "cursor"})
-_SEARCH: Final = _PAGING | {"q", "minPrice", "maxPrice", "from", "to", "sort", "status"}
+_SEARCH: Final = frozenset({"q", "minPrice", "maxPrice", "from", "to", "sort", "status", "limit", "cursor"})
 
 _empty_is_absent: Final = BeforeValidator(lambda value: None if value == "" else value)
 """Forms send the fields that nobody filled in."""
 
 
-def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
-    """As with the fields of a body: a misspelt filter must not quietly list everything."""
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        errors = tuple(FieldError("There is no such query parameter", name) for name in unknown)
-        raise InvalidInputError("See errors.", errors=errors)
-
-
-async def paging_only(request: Request) -> None:
-    """No query parameters but those of paging; raises `InvalidInputError`."""
-    _refuse_unknown(request, _PAGING)
-
-
-PagingOnly: Final = Depends(paging_only)
+_Q: Final = "beginnings of words in title and venue; all must occur, and a text without any word finds nothing"
 
 
 async def ticket_search(
     request: Request,
-    q: Annotated[str, Query(max_length=200, description="beginnings of words in title and venue; all must occur")] = "",
+    q: Annotated[str, Query(max_length=200, description=_Q)] = "",
     min_price: Annotated[PriceBound | None, _empty_is_absent, Query(alias="minPrice")] = None,
     max_price: Annotated[PriceBound | None, _empty_is_absent, Query(alias="maxPrice")] = None,
     starts_from: Annotated[Instant | None, _empty_is_absent, Query(alias="from", description="of startsAt")] = None,
@@ -164,7 +181,7 @@ async def ticket_search(
     status: Annotated[Literal["available", "held", "sold", "all"], Query()] = "available",
 ) -> TicketSearch:
     """What is looked for; raises `InvalidInputError` for bounds the wrong way round and for unknown parameters."""
-    _refuse_unknown(request, _SEARCH)
+    refuse_unknown_parameters(request, _SEARCH)
     errors = []
     if min_price is not None and max_price is not None and min_price > max_price:
         errors.append(FieldError("should not be above maxPrice", "minPrice"))
@@ -173,7 +190,7 @@ async def ticket_search(
     if errors:
         raise InvalidInputError("See errors.", errors=tuple(errors))
     return TicketSearch(
-        words=tuple(words_of(q)[:MAX_WORDS]),
+        words=tuple(words_of(q)[:MAX_WORDS]) if q else None,
         min_price_cents=min_price,
         max_price_cents=max_price,
         starts_from=starts_from,

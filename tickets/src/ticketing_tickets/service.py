@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from ticketing_common.entity import new_id
+from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, TicketDeleted
 from ticketing_common.web.pagination import Page, PageRequest
 
-from .domain import Ticket, TicketDetails, TicketSearch, holder_among
+from .domain import Ticket, TicketDetails, TicketSearch, check_price, holder_among
 from .errors import TicketNotFoundError
 from .publishers import ticket_changed, ticket_created, ticket_deleted, ticket_updated
 from .repository import OrderProjection, TicketRepository
@@ -27,7 +27,11 @@ class TicketService:
         self._currency = currency
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
-        """Put a ticket on sale; with an id that an earlier try may have used, the ticket that it listed."""
+        """Put a ticket on sale; with an id that an earlier try may have used, the ticket that it listed.
+
+        Raises `PriceTooLowError`.
+        """
+        check_price(details.price_cents, self._currency)
         ticket = Ticket(
             id=ticket_id or new_id(),
             user_id=seller_id,
@@ -55,10 +59,12 @@ class TicketService:
     async def edit(self, ticket_id: str, seller_id: str, details: TicketDetails) -> Ticket:
         """Replace what the seller decides.
 
-        Raises `TicketNotFoundError`, `TicketNotOwnedError`, and `TicketReservedError` while it is held or sold.
+        Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketReservedError` while it is held or sold,
+        `PriceTooLowError`, and `StartInPastError` for a new date that has passed.
         """
+        now = utc_now()
         return await self._tickets.update(
-            ticket_id, lambda ticket: ticket_updated if ticket.edit(seller_id, details) else None
+            ticket_id, lambda ticket: ticket_updated if ticket.edit(seller_id, details, now=now) else None
         )
 
     async def delete(self, ticket_id: str, seller_id: str) -> None:

@@ -1,9 +1,8 @@
 """What the tickets service reads from its environment."""
 
-from typing import Annotated
-
 from pydantic import Field
 
+from ticketing_common.money import Currency
 from ticketing_common.settings import EventServiceSettings
 
 __all__ = ["Settings"]
@@ -13,6 +12,4 @@ class Settings(EventServiceSettings):
     """The common settings, and the one currency of this marketplace."""
 
     service_name: str = "tickets"
-    currency: Annotated[str, Field(pattern=r"^[a-z]{3}$", description="ISO 4217, lower case as Stripe writes it")] = (
-        "usd"
-    )
+    currency: Currency = Field(default="usd", description="ISO 4217, lower case as Stripe writes it; two decimals only")

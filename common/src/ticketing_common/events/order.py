@@ -44,6 +44,8 @@ class OrderTicket(BaseModel):
     title: str
     price_cents: int = Field(gt=0)
     currency: str
+    venue: str | None = None
+    starts_at: AwareDatetime | None = None
 
 
 class OrderData(EventData):

@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import ForbiddenError
-from ticketing_common.headers import header_of
+
+from .cookies import cookie_of
 
 __all__ = ["OriginCheckMiddleware"]
 
@@ -28,10 +29,9 @@ class OriginCheckMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry; raises `ForbiddenError`, which the error middleware outside renders."""
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and header_of(scope, b"cookie") is not None:
-            request = Request(scope)
-            if self._cookie_name in request.cookies and not self._own_page(request):
-                raise ForbiddenError("This request did not come from our own pages.")
+        is_change = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
+        if is_change and cookie_of(scope, self._cookie_name) is not None and not self._own_page(Request(scope)):
+            raise ForbiddenError("This request did not come from our own pages.")
         await self._app(scope, receive, send)
 
     def _own_page(self, request: Request) -> bool:

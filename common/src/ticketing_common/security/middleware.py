@@ -1,11 +1,11 @@
 """Reads the session cookie or the bearer header once, before any route."""
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.headers import header_of
 
+from .cookies import cookie_of, without_cookies
 from .tokens import TokenVerifier
 
 __all__ = ["AuthenticationMiddleware"]
@@ -36,14 +36,13 @@ class AuthenticationMiddleware:
                     state["user"] = self._verifier.verify(token)
                 except UnauthenticatedError as error:
                     state["authentication_error"] = error
+            if header_of(scope, b"cookie") is not None:
+                without_cookies(scope)
         await self._app(scope, receive, send)
 
     def _token(self, scope: Scope) -> tuple[str | None, bool]:
         scheme, _, credentials = (header_of(scope, b"authorization") or b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             return credentials.strip(), False
-        if header_of(scope, b"cookie") is None:
-            return None, False
-        # Starlette reads as browsers do; http.cookies drops all cookies when one of them, of whomever, is odd.
-        token = Request(scope).cookies.get(self._cookie_name)
+        token = cookie_of(scope, self._cookie_name)
         return token, bool(token)

@@ -5,24 +5,30 @@ from .bodies import read_body, replay_body
 from .changes import Changes
 from .idempotency import CreationId, was_asked_before
 from .live_feed import LiveFeed, News
-from .pagination import Page, PageRequest, link_next
+from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, RateLimit, RateLimiter, address
-from .schemas import ApiModel, Id, Price, RequestModel, from_cents
+from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
+from .text import ONE_LINE, PARAGRAPHS
 
 __all__ = [
     "EVENT_STREAM",
+    "ONE_LINE",
+    "PARAGRAPHS",
     "AddressDep",
     "ApiModel",
     "Changes",
     "CreationId",
     "EventStream",
     "Id",
+    "Instant",
     "LastEventId",
     "LiveFeed",
     "News",
     "Page",
     "PageRequest",
+    "PageRequestDep",
+    "PagingOnly",
     "Price",
     "RateLimit",
     "RateLimiter",

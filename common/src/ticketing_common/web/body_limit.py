@@ -1,5 +1,7 @@
 """No request body is read past the limit, whether it announces its length or not."""
 
+from typing import Final
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -7,6 +9,9 @@ from ticketing_common.errors import TooLargeError
 from ticketing_common.headers import header_of
 
 __all__ = ["BodyLimitMiddleware"]
+
+MOST_DIGITS: Final = 18
+"""Of a length that is still read as a number; Python itself raises ValueError past some thousands of digits."""
 
 
 class BodyLimitMiddleware:
@@ -21,8 +26,8 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = header_of(scope, b"content-length") or b"0"
-        if announced.isdigit() and int(announced) > self._max_bytes:
+        announced = (header_of(scope, b"content-length") or b"0").lstrip(b"0") or b"0"
+        if announced.isdigit() and (len(announced) > MOST_DIGITS or int(announced) > self._max_bytes):
             raise self._too_large()
         received = 0
 

@@ -23,7 +23,7 @@ __all__ = ["CreationId", "IdempotencyMiddleware", "IdempotencyStateError", "was_
 
 log = get_logger(__name__)
 
-_KEY: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS: Final = frozenset({"content-type", "location", "retry-after"})
 _NOT_KEPT: Final = frozenset({401, 408, 429})
 """Answers about the moment, not about the request."""
@@ -59,7 +59,7 @@ class IdempotencyMiddleware:
         if header is None:
             await self._app(scope, receive, send)
             return
-        if not _KEY.match(header):
+        if not _KEY.fullmatch(header):
             raise InvalidInputError(
                 "An Idempotency-Key is 1 to 255 visible ASCII characters.",
                 errors=(FieldError("not a valid key", "Idempotency-Key"),),
@@ -149,7 +149,7 @@ async def was_asked_before(scope: Scope) -> bool:
     if header is None:
         return False
     keys: IdempotencyKeys = scope["app"].state.idempotency_keys
-    return not _KEY.match(header) or await keys.knows(_key(scope, header))
+    return not _KEY.fullmatch(header) or await keys.knows(_key(scope, header))
 
 
 def _header(scope: Scope) -> str | None:

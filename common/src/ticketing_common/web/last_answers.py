@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,6 +46,8 @@ class _Answer:
     """What `Changes` said before it was asked for."""
     route: object
     """Which route had answered, for whoever measures by route."""
+    revise: Callable[[bytes], bytes] | None
+    """Makes the body true again where time alone has changed it."""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,10 @@ class LastAnswersMiddleware:
     none since it was asked for, and for a second at most, an answer is repeated as it was. While the database is away
     it is repeated too, however old, and says so: `Age` (RFC 9111 §5.1) and `Warning: 110` (RFC 7234 §5.5.1, which
     clients still know). What was never asked for here is then a 503, as everything else.
+
+    Where time alone makes an answer wrong, its route leaves a function in `request.state.revise_answer`, from the old
+    body to the present one. What is answered while the database is away goes through it; any other answer is repeated
+    for a second at most, as it was.
     """
 
     def __init__(self, app: ASGIApp, *, service: str, path: str, changes: Changes) -> None:
@@ -112,7 +119,8 @@ class LastAnswersMiddleware:
                 body.extend(message.get("body", b""))
                 if ends_answer(message) and started is not None and started["status"] == 200:
                     headers = [(name, value) for name, value in started["headers"] if name.lower() in KEPT_HEADERS]
-                    self._keep(query, _Answer(headers, bytes(body), asked_at, mark, scope.get("route")))
+                    revise = scope.get("state", {}).get("revise_answer")
+                    self._keep(query, _Answer(headers, bytes(body), asked_at, mark, scope.get("route"), revise))
             clock.reschedule(None)
             sent = True
             await send(message)
@@ -140,6 +148,8 @@ class LastAnswersMiddleware:
         age = int(time.monotonic() - known.at)
         STALE_ANSWERS.labels(self._service).inc()
         log.warning("answered from memory", path=self._path, age_seconds=age, reason=reason)
+        if known.revise is not None:
+            known = replace(known, body=known.revise(known.body))
         await _send(known, send, (b"age", str(age).encode()), *STALE_HEADERS)
 
 

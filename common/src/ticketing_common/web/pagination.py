@@ -3,29 +3,88 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
+from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import FieldError, InvalidInputError
 
-__all__ = ["Page", "PageRequest", "PageRequestDep", "link_next"]
+__all__ = [
+    "CursorValue",
+    "Page",
+    "PageRequest",
+    "PageRequestDep",
+    "PagingOnly",
+    "instant_key",
+    "link_next",
+    "number_key",
+    "refuse_unknown_parameters",
+]
 
 T = TypeVar("T")
-CursorValue: TypeAlias = str | int | float | None
+K = TypeVar("K")
+CursorValue: TypeAlias = str | int | None
+"""What stands in a cursor: an id or a text, a number or a time in milliseconds since 1970, or no value."""
+
+_PAGING: Final = frozenset({"limit", "cursor"})
+_EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_LARGEST_NUMBER: Final = 2**53
+_ID: Final = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """How many items, after which one. `after` holds the sort keys of the last item seen, empty at the start."""
+    """How many items, after which one. `after` holds sort key and id of the last item seen, empty at the start.
+
+    A cursor is not signed, so its values are whatever the caller likes: `position` is the one way to read them.
+    """
 
     limit: int
     after: tuple[CursorValue, ...] = ()
+
+    def position(self, read_key: Callable[[CursorValue], K]) -> tuple[K, str] | None:
+        """Sort key and id of the last item seen; None at the start.
+
+        `read_key` is `instant_key`, `number_key`, or a function that raises ValueError like them. Raises
+        `InvalidInputError`, with the field `cursor`, for values that this list never gave out.
+        """
+        if not self.after:
+            return None
+        try:
+            key, last_id = self.after
+            if not isinstance(last_id, str) or not _ID.fullmatch(last_id):
+                raise ValueError("not an id")
+            return read_key(key), last_id
+        except ValueError:
+            raise _not_a_cursor() from None
+
+
+def instant_key(value: CursorValue) -> datetime:
+    """A time in UTC, to the millisecond; raises ValueError for a value that no stored time has."""
+    try:
+        return _EPOCH + number_key(value) * _MILLISECOND
+    except OverflowError:
+        raise ValueError("not a time of the years 1 to 9999") from None
+
+
+def number_key(value: CursorValue) -> int:
+    """An integer that MongoDB and JSON keep exactly; raises ValueError for any other value."""
+    if type(value) is not int or abs(value) > _LARGEST_NUMBER:  # a bool is an int to `isinstance`
+        raise ValueError("not a number")
+    return value
+
+
+def _to_cursor_value(key: datetime | CursorValue) -> CursorValue:
+    return (key - _EPOCH) // _MILLISECOND if isinstance(key, datetime) else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +95,11 @@ class Page(Generic[T]):
     next_after: tuple[CursorValue, ...] | None = None
 
     @classmethod
-    def cut(cls, items: list[T], limit: int, keys: Sequence[CursorValue]) -> "Page[T]":
-        """From `limit + 1` items asked of the database: `keys` are those of the item at the end of the page."""
-        return cls(items[:limit], tuple(keys) if len(items) > limit else None)
+    def cut(cls, items: list[T], limit: int, keys: Callable[[T], tuple[datetime | CursorValue, str]]) -> "Page[T]":
+        """From `limit + 1` items asked of the database: `keys` gives sort key and id of the item that ends the page."""
+        if len(items) <= limit:
+            return cls(items)
+        return cls(items[:limit], tuple(_to_cursor_value(key) for key in keys(items[limit - 1])))
 
 
 def _fingerprint(request: Request) -> str:
@@ -47,19 +108,22 @@ def _fingerprint(request: Request) -> str:
     return hashlib.blake2b(to_json([request.url.path, parameters]), digest_size=6).hexdigest()
 
 
-_PAGING = frozenset({"cursor", "limit"})
+def _not_a_cursor() -> InvalidInputError:
+    return InvalidInputError(
+        "The cursor is not one of this list.", errors=(FieldError("not a cursor of this list", "cursor"),)
+    )
 
 
 def _decode(request: Request, cursor: str) -> tuple[CursorValue, ...]:
-    refused = InvalidInputError(
-        "The cursor is not one of this list.", errors=(FieldError("not a cursor of this list", "cursor"),)
-    )
+    """The values of a cursor of this query; the length was checked before."""
     try:
-        fingerprint, *after = from_json(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error):
-        raise refused from None
-    if fingerprint != _fingerprint(request) or not all(isinstance(v, str | int | float | None) for v in after):
-        raise refused
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        body = from_json(base64.b64decode(padded, altchars=b"-_", validate=True), allow_inf_nan=False)
+        fingerprint, *after = body if isinstance(body, list) else [None]
+    except (ValueError, binascii.Error):
+        raise _not_a_cursor() from None
+    if fingerprint != _fingerprint(request) or not all(type(value) in (str, int, type(None)) for value in after):
+        raise _not_a_cursor()
     return tuple(after)
 
 
@@ -68,10 +132,26 @@ async def _page_request(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=500, description="opaque, from the Link header")] = None,
 ) -> PageRequest:
-    return PageRequest(limit, _decode(request, cursor) if cursor else ())
+    return PageRequest(limit, _decode(request, cursor) if cursor is not None else ())
 
 
 PageRequestDep: TypeAlias = Annotated[PageRequest, Depends(_page_request)]
+
+
+def refuse_unknown_parameters(request: Request, known: Iterable[str]) -> None:
+    """As with the fields of a body: a misspelt filter must not quietly list everything; raises `InvalidInputError`."""
+    unknown = sorted(set(request.query_params) - set(known))
+    if unknown:
+        errors = tuple(FieldError("There is no such query parameter", name) for name in unknown)
+        raise InvalidInputError("See errors.", errors=errors)
+
+
+async def _paging_only(request: Request) -> None:
+    refuse_unknown_parameters(request, _PAGING)
+
+
+PagingOnly: Final = Depends(_paging_only)
+"""For the list of a route that takes no query parameters but those of paging; others are refused by name."""
 
 
 def link_next(request: Request, response: Response, page: Page[T]) -> None:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from ticketing_common.testing.servers import ServerStartError
 
 from .audit.command import audit_command
-from .console import console, fail
+from .console import console, fail, print_lines
 from .data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
 from .dead_letters import dead_letters_app
 from .demo import StoryError, play
@@ -108,7 +108,7 @@ def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
         supervisor.terminate()
         supervisor.wait()
         raise
-    console.print((data.logs / "supervisor.log").read_text().rstrip(), markup=False, soft_wrap=True)
+    print_lines((data.logs / "supervisor.log").read_text().rstrip())
     return supervisor.returncode or 1
 
 

@@ -6,6 +6,7 @@ import nats.js.errors
 import typer
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
+from rich.markup import escape
 
 from ticketing_common.delivery.advisories import Advisory, given_up
 from ticketing_common.delivery.dead_letters import DeadLetter
@@ -13,7 +14,7 @@ from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS
 
 from .bus import DataDirOption, age_text, on_bus
-from .console import console, fail
+from .console import console, fail, print_lines, printable
 
 __all__ = ["dead_letters_app"]
 
@@ -37,7 +38,7 @@ def list_letters(data_dir: DataDirOption = None) -> None:
         for number, letter in letters:
             console.print(
                 f"{number:>5}  [dim]{age_text((utc_now() - letter.at).total_seconds()):>6}[/]  {letter.consumer:<20} "
-                f"{letter.subject}  after {letter.attempts}: [red]{letter.error.splitlines()[0][:100]}[/]",
+                f"{_shown(letter.subject)}  after {letter.attempts}: [red]{_shown(_first_line(letter.error))}[/]",
                 soft_wrap=True,
             )
         advisories = await given_up(client.jetstream())
@@ -61,11 +62,11 @@ def show(number: Reference, data_dir: DataDirOption = None) -> None:
     async def command(client: Client) -> None:
         stream, sequence = _place(number)
         found = await _kept(client, stream, sequence)
-        console.print_json((found.data or b"").decode())
+        _print_json((found.data or b"").decode(errors="replace"))
         if stream == ADVISORIES:
             event = await _event_of(client, found)
-            console.print(f"{event.subject}, which is still in its stream:")
-            console.print((event.data or b"").decode(errors="replace"), markup=False, soft_wrap=True)
+            console.print(f"{_shown(str(event.subject))}, which is still in its stream:")
+            print_lines((event.data or b"").decode(errors="replace"))
 
     on_bus(data_dir, command)
 
@@ -94,7 +95,7 @@ def replay(number: Reference, data_dir: DataDirOption = None) -> None:
         js = client.jetstream()
         ack = await js.publish(subject, body, headers=headers)
         await js.delete_msg(stream, sequence)
-        console.print(f"{subject} is on the bus again as {ack.stream} #{ack.seq}.", soft_wrap=True)
+        console.print(f"{_shown(subject)} is on the bus again as {ack.stream} #{ack.seq}.", soft_wrap=True)
 
     on_bus(data_dir, command)
 
@@ -110,6 +111,23 @@ def discard(number: Reference, data_dir: DataDirOption = None) -> None:
         console.print(f"Dead letter {number} is gone.")
 
     on_bus(data_dir, command)
+
+
+def _shown(text: str) -> str:
+    """Text of others, which the terminal must neither obey nor take for markup."""
+    return escape(printable(text))
+
+
+def _first_line(error: str) -> str:
+    return (error.splitlines() or [""])[0][:100]
+
+
+def _print_json(text: str) -> None:
+    """JSON in ASCII, so that what the terminal would obey is escaped in JSON's own way; other text line by line."""
+    try:
+        console.print_json(text, ensure_ascii=True)
+    except ValueError:
+        print_lines(text)
 
 
 def _place(number: str) -> tuple[str, int]:

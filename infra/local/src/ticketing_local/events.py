@@ -16,7 +16,7 @@ from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 
 from .bus import DataDirOption, age_text, on_bus
-from .console import console, fail
+from .console import console, fail, printable
 
 __all__ = ["begin", "events_app", "line", "matches", "since_time"]
 
@@ -92,7 +92,7 @@ def line(message: Msg) -> str:
     try:
         return _event_line(message)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"[red]no event[/] {escape(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
+        return f"[red]no event[/] {_shown(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _event_line(message: Msg) -> str:
@@ -105,15 +105,16 @@ def _event_line(message: Msg) -> str:
         for key, value in data.items()
         if key not in ("id", "version", "created_at", "description") and value is not None
     }
-    said = " ".join(f"[dim]{key}[/]={_short(value)}" for key, value in facts.items())
+    said = " ".join(f"[dim]{_shown(key)}[/]={_short(value)}" for key, value in facts.items())
     colour = _COLOURS.get(name.partition(".")[0], "white")
-    return (
-        f"[dim]{age_text(age):>6}[/] [{colour}]{name:<21}[/] {aggregate_id} v{data['version']:<3} {said} "
-        f"[dim]#{message.metadata.sequence.stream}[/]"
-    )
+    about = f"[{colour}]{_shown(name):<21}[/] {_shown(aggregate_id)} v{data['version']:<3d}"
+    return f"[dim]{age_text(age):>6}[/] {about} {said} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return str(value.get("id", "…"))
-    return str(value).replace("[", "(")
+    return _shown(str(value.get("id", "…") if isinstance(value, dict) else value))
+
+
+def _shown(text: str) -> str:
+    """Text of others, which the terminal must neither obey nor take for markup."""
+    return escape(printable(text))

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from .console import console
+from .console import console, print_lines
 
 __all__ = ["show_logs"]
 
@@ -40,4 +40,4 @@ def show_logs(folder: Path, service: str | None, *, follow: bool, lines: int) ->
 
 
 def _print(file: Path, line: str, *, named: bool) -> None:
-    console.print(f"{file.stem:<13} {line}" if named else line, markup=False, soft_wrap=True)
+    print_lines(f"{file.stem:<13} {line}" if named else line)

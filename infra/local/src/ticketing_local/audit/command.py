@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ticketing_common.entity import utc_now
-from ticketing_local.console import console
+from ticketing_local.console import console, printable
 from ticketing_local.data_dir import data_dir_of
 
 from .addresses import AuditAddresses, MissingAddressError
@@ -132,7 +132,7 @@ def _as_text(report: Report) -> str:
         lines.append(f"[bold red]✗ {name}[/] ({len(violations)}): {escape(INVARIANTS[name].meaning)}")
         for violation in violations[:SHOWN]:
             ids = " ".join(f"{kind}={key}" for kind, key in violation.ids.items())
-            lines.append(f"    {escape(ids)}  [yellow]{escape(violation.detail)}[/]")
+            lines.append(f"    {escape(printable(ids))}  [yellow]{escape(printable(violation.detail))}[/]")
         if len(violations) > SHOWN:
             lines.append(f"    … and {len(violations) - SHOWN} more; --json names all")
         lines.append(f"    [dim]repair:[/] {escape(violations[0].repair)}")

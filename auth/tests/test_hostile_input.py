@@ -1,0 +1,43 @@
+"""What the worst of inputs cost this service, on every route that it has."""
+
+import time
+
+import pytest
+
+from ticketing_common.testing.hostile import BUSY_SECONDS, attempts, findings, fingerprint
+from ticketing_common.testing.hostile_texts import texts
+
+UNLIMITED = {"rate_limit_signin": "off", "rate_limit_signup": "off"}
+
+
+async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, identity):
+    async with run_auth(**UNLIMITED) as auth:
+        assert (await auth.sign_up()).status_code == 201
+        before = await fingerprint(auth.app.state.backbone.database)
+
+        # Signing out is the one call without input: what stands in its headers and body does not keep it from working.
+        found = [finding async for finding in findings(auth.app, identity.token(), except_for=("sign_out",))]
+
+        assert found == []
+        assert await fingerprint(auth.app.state.backbone.database) == before
+
+
+async def test_every_route_and_place_of_input_is_tried(auth, identity):
+    tried = {(attempt.operation, attempt.place) for attempt in attempts(auth.app, identity.token())}
+
+    assert {"sign_up", "sign_in", "issue_token", "sign_out", "current_user"} == {operation for operation, _ in tried}
+    assert {("sign_in", "field email"), ("sign_up", "field password"), ("issue_token", "field username")} <= tried
+
+
+@pytest.mark.parametrize("length", [3, 64, 254])
+async def test_a_hostile_email_of_a_permitted_length_is_cheap_too(run_auth, length):
+    async with run_auth(**UNLIMITED) as auth:
+        for name, text in texts(length):
+            began = time.thread_time()
+            signed_up = await auth.sign_up(email=text)
+            signed_in = await auth.sign_in(email=text, password="wrong password")
+            token = await auth.token(username=text.replace("\x00", "_"), password="wrong password")
+            assert time.thread_time() - began < BUSY_SECONDS, name
+            assert signed_up.status_code in {201, 422}, name
+            assert signed_in.status_code in {401, 422}, name
+            assert token.status_code in {401, 422}, name
