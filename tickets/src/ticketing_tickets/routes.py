@@ -5,10 +5,19 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import EVENT_STREAM, CreationId, EventStream, Id, LastEventId, link_next
+from ticketing_common.web import (
+    EVENT_STREAM,
+    CreationId,
+    EventStream,
+    Id,
+    LastEventId,
+    LiveFeedDep,
+    ViewerDep,
+    link_next,
+)
 from ticketing_common.web.pagination import PageRequestDep
 
-from .dependencies import LiveFeedDep, TicketServiceDep
+from .dependencies import TicketServiceDep
 from .schemas import PagingOnly, TicketRequest, TicketResponse, TicketSearchDep
 
 __all__ = ["router"]
@@ -46,13 +55,13 @@ async def list_my_tickets(
 
 
 @router.get("/stream", response_class=EventStream, responses=EVENT_STREAM)
-async def stream_tickets(feed: LiveFeedDep, last_event_id: LastEventId = None) -> EventStream:
+async def stream_tickets(feed: LiveFeedDep, viewer: ViewerDep, last_event_id: LastEventId = None) -> EventStream:
     """Every change of every ticket as it happens: `ticket.created`, `ticket.updated` (with the ticket as GET shows it)
     and `ticket.deleted` (`{id, version}`).
 
     A newcomer is told `ready` first. `reset` means that the Last-Event-ID is too old: load anew, and read on.
     """
-    return EventStream(feed.resume(last_event_id))
+    return EventStream(feed.resume(viewer, last_event_id))
 
 
 @router.get("/{id}")

@@ -4,11 +4,12 @@ from .app import create_service_app
 from .bodies import read_body, replay_body
 from .changes import Changes
 from .idempotency import CreationId, was_asked_before
-from .live_feed import LiveFeed, News
+from .live_feed import LiveFeed, LiveFeedDep, News
 from .pagination import Page, PageRequest, link_next
 from .rate_limit import AddressDep, RateLimit, RateLimiter, address
 from .schemas import ApiModel, Id, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
+from .stream_places import Viewer, ViewerDep
 
 __all__ = [
     "EVENT_STREAM",
@@ -20,6 +21,7 @@ __all__ = [
     "Id",
     "LastEventId",
     "LiveFeed",
+    "LiveFeedDep",
     "News",
     "Page",
     "PageRequest",
@@ -27,6 +29,8 @@ __all__ = [
     "RateLimit",
     "RateLimiter",
     "RequestModel",
+    "Viewer",
+    "ViewerDep",
     "address",
     "create_service_app",
     "from_cents",
