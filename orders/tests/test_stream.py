@@ -15,7 +15,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketData
 from ticketing_common.testing.apps import Bus, Identity, serve_app
 from ticketing_common.testing.event_streams import listen
-from ticketing_common.web import LiveFeed, News
+from ticketing_common.web import LiveFeed, News, Viewer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.feed import order_as_news
@@ -139,13 +139,32 @@ async def test_what_is_older_than_the_state_it_began_with_is_not_shown_after_it(
         version: int = json.loads(chunk.partition(b"data: ")[2])["version"]
         return version
 
-    async with feed.watch(order.id, state, until=utc_now() + timedelta(minutes=1)) as follower:
+    async with feed.watch(Viewer("203.0.113.9"), order.id, state, until=utc_now() + timedelta(minutes=1)) as follower:
         chunks = follower.chunks()
         assert version_of(await anext(chunks)) == 3
         await publish(2)
         await publish(4)
         assert version_of(await anext(chunks)) == 4
         await chunks.aclose()
+
+
+async def test_one_user_gets_so_many_streams_and_a_refused_one_takes_no_place(
+    service_settings: dict[str, object], bus: Bus, identity: Identity, make_ticket: Callable[..., TicketData]
+) -> None:
+    app = create_app(Settings.model_validate(service_settings | {"max_streams_per_user": 2}))
+    buyer = identity.headers(BUYER)
+    async with serve_app(app) as client:
+        ticket = make_ticket()
+        await app.state.service.follow_ticket(ticket)
+        order = (await client.post("/api/orders", json={"ticketId": ticket.id}, headers=buyer)).json()
+        for who, status in ((identity.headers(new_id()), 403), (buyer, 404)):
+            named = order if status == 403 else {"id": new_id()}
+            assert (await client.get(path(named), headers=who)).status_code == status
+            assert app.state.feed.places.taken == 0
+        async with listen(client, path(order), headers=buyer), listen(client, path(order), headers=buyer):
+            refused = await client.get(path(order), headers=buyer)
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) > 0
 
 
 async def test_a_stream_ends_with_the_session(

@@ -55,6 +55,11 @@ class ServiceSettings(BaseSettings):
         default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
     )
     max_streams: int = Field(default=2_000, ge=0, description="open event streams; the next is refused")
+    max_streams_per_address: int = Field(default=200, ge=0, description="of those, for one address; 0: no limit")
+    max_streams_per_user: int = Field(default=20, ge=0, description="of those, for one account; 0: no limit")
+    max_stream_opens_per_minute: int = Field(
+        default=600, ge=0, description="event streams that one address may open in a minute; 0: no limit"
+    )
     gc_freeze: bool = Field(
         default=True, description="spare the garbage collector what is there at the start: its longest pauses are gone"
     )

@@ -26,6 +26,7 @@ from ticketing_common.resilience import background, end
 from ticketing_common.telemetry import get_logger, handling
 from ticketing_common.telemetry.metrics import TIMERS_AVAILABLE
 from ticketing_common.web.app import configure_telemetry
+from ticketing_common.web.connections import BoundedConnection
 from ticketing_common.web.health import router as health_router
 
 from .repository import DeadlineRepository
@@ -229,6 +230,7 @@ def main() -> None:
         host=settings.worker_health_host,
         port=settings.worker_health_port,
         loop="uvloop",
+        http=BoundedConnection,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -5,12 +5,12 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from ticketing_common.security import require_user
-from ticketing_common.web import LiveFeed, RateLimiter, address
+from ticketing_common.web import RateLimiter, address
 
 from .service import OrderService
 from .settings import Settings
 
-__all__ = ["HoldLimits", "LiveFeedDep", "OrderServiceDep", "limit_holds"]
+__all__ = ["HoldLimits", "OrderServiceDep", "limit_holds"]
 
 
 async def order_service(request: Request) -> OrderService:
@@ -40,11 +40,4 @@ async def limit_holds(request: Request) -> None:
     await limits.check(request, user_id=user.id, address=await address(request))
 
 
-async def live_feed(request: Request) -> LiveFeed:
-    """What is told of all orders, to this replica."""
-    feed: LiveFeed = request.app.state.feed
-    return feed
-
-
-LiveFeedDep: TypeAlias = Annotated[LiveFeed, Depends(live_feed)]
 OrderServiceDep: TypeAlias = Annotated[OrderService, Depends(order_service)]

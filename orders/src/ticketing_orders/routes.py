@@ -3,9 +3,20 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import EVENT_STREAM, CreationId, EventStream, Id, News, PageRequestDep, PagingOnly, link_next
+from ticketing_common.web import (
+    EVENT_STREAM,
+    CreationId,
+    EventStream,
+    Id,
+    LiveFeedDep,
+    News,
+    PageRequestDep,
+    PagingOnly,
+    ViewerDep,
+    link_next,
+)
 
-from .dependencies import LiveFeedDep, OrderServiceDep, limit_holds
+from .dependencies import OrderServiceDep, limit_holds
 from .feed import order_as_news
 from .schemas import OrderRequest, OrderResponse
 
@@ -39,14 +50,16 @@ async def show_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) 
 
 
 @router.get("/{id}/stream", response_class=EventStream, responses=EVENT_STREAM)
-async def stream_order(order_id: Id, user: CurrentUser, service: OrderServiceDep, feed: LiveFeedDep) -> EventStream:
+async def stream_order(
+    order_id: Id, user: CurrentUser, service: OrderServiceDep, feed: LiveFeedDep, viewer: ViewerDep
+) -> EventStream:
     """`order` with the order as GET shows it: now, and whenever it changes, until the session ends."""
 
     async def state() -> tuple[int, News]:
         order = await service.get(order_id, user_id=user.id)
         return order.version, order_as_news(order)
 
-    return EventStream(feed.watch(order_id, state, until=user.expires_at))
+    return EventStream(feed.watch(viewer, order_id, state, until=user.expires_at))
 
 
 @router.delete("/{id}", status_code=204)

@@ -4,11 +4,9 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
-from ticketing_common.web import LiveFeed
-
 from .service import TicketService
 
-__all__ = ["LiveFeedDep", "TicketServiceDep"]
+__all__ = ["TicketServiceDep"]
 
 
 async def ticket_service(request: Request) -> TicketService:
@@ -17,11 +15,4 @@ async def ticket_service(request: Request) -> TicketService:
     return service
 
 
-async def live_feed(request: Request) -> LiveFeed:
-    """What is told of all tickets, to this replica."""
-    feed: LiveFeed = request.app.state.feed
-    return feed
-
-
-LiveFeedDep: TypeAlias = Annotated[LiveFeed, Depends(live_feed)]
 TicketServiceDep: TypeAlias = Annotated[TicketService, Depends(ticket_service)]

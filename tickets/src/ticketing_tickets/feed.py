@@ -10,7 +10,7 @@ from .schemas import DeletedTicketResponse, TicketResponse
 __all__ = ["HISTORY", "ticket_news"]
 
 HISTORY: Final = 2_000
-"""So many events back a browser may resume; at most some 27 MB, with the longest of descriptions."""
+"""So many events back a browser may resume, or fewer if they are long: `live_feed.HISTORY_BYTES` bounds their sum."""
 
 
 def ticket_news(event: Event) -> News:

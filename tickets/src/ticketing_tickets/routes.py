@@ -12,12 +12,14 @@ from ticketing_common.web import (
     EventStream,
     Id,
     LastEventId,
+    LiveFeedDep,
     PageRequestDep,
     PagingOnly,
+    ViewerDep,
     link_next,
 )
 
-from .dependencies import LiveFeedDep, TicketServiceDep
+from .dependencies import TicketServiceDep
 from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
 
 __all__ = ["router"]
@@ -56,13 +58,13 @@ async def list_my_tickets(
 
 
 @router.get("/stream", response_class=EventStream, responses=EVENT_STREAM)
-async def stream_tickets(feed: LiveFeedDep, last_event_id: LastEventId = None) -> EventStream:
+async def stream_tickets(feed: LiveFeedDep, viewer: ViewerDep, last_event_id: LastEventId = None) -> EventStream:
     """Every change of every ticket as it happens: `ticket.created`, `ticket.updated` (with the ticket as GET shows it)
     and `ticket.deleted` (`{id, version}`).
 
     A newcomer is told `ready` first. `reset` means that the Last-Event-ID is too old: load anew, and read on.
     """
-    return EventStream(feed.resume(last_event_id))
+    return EventStream(feed.resume(viewer, last_event_id))
 
 
 @router.get("/{id}")

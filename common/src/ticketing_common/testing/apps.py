@@ -21,6 +21,7 @@ from ticketing_common.entity import new_id
 from ticketing_common.events import Event, parse_event
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.web.connections import BoundedConnection
 
 __all__ = ["Bus", "Identity", "run_app", "serve_app", "service_settings_for"]
 
@@ -72,6 +73,8 @@ def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identi
         "cookie_secure": False,
         "allowed_origins": ["http://testserver"],
         "overtake_wait_seconds": 0.3,
+        "max_streams_per_address": 0,  # a test, and a crowd of a bench, is one address
+        "max_stream_opens_per_minute": 0,
         "max_loop_lag_seconds": 0,  # one loop runs the service, its neighbours and the test
         "gc_freeze": False,  # the next test's service would find the garbage of this one for ever
         "log_level": "warning",
@@ -91,7 +94,8 @@ async def run_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def serve_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """As `run_app`, under its own server and over real sockets: for answers that come bit by bit."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    config = uvicorn.Config(app, http=BoundedConnection, log_config=None, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -4,11 +4,12 @@ from .app import create_service_app
 from .bodies import read_body, replay_body
 from .changes import Changes
 from .idempotency import CreationId, was_asked_before
-from .live_feed import LiveFeed, News
+from .live_feed import LiveFeed, LiveFeedDep, News
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, RateLimit, RateLimiter, address
 from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
+from .stream_places import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Instant",
     "LastEventId",
     "LiveFeed",
+    "LiveFeedDep",
     "News",
     "Page",
     "PageRequest",
@@ -33,6 +35,8 @@ __all__ = [
     "RateLimit",
     "RateLimiter",
     "RequestModel",
+    "Viewer",
+    "ViewerDep",
     "address",
     "create_service_app",
     "from_cents",

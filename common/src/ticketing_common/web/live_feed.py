@@ -4,29 +4,36 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import Final
+from typing import Annotated, Final, TypeAlias
+
+from fastapi import Depends, Request
 
 from ticketing_common.delivery import Backbone, Tail
-from ticketing_common.errors import OverloadedError
+from ticketing_common.errors import OverloadedError, TooManyRequestsError
 from ticketing_common.events import Event, parse_event
 from ticketing_common.resilience import end
 from ticketing_common.telemetry.metrics import LIVE_STREAMS, LIVE_STREAMS_ENDED
 
 from .changes import Changes
-from .sse import COMMENT, Follower, Told, frame
+from .recent_events import Reader, RecentEvents
+from .sse import Follower, Told, frame
+from .stream_places import RETRY_AFTER_SECONDS, StreamPlaces, Viewer
 from .termination import on_termination
 
-__all__ = ["LiveFeed", "News"]
+__all__ = ["LiveFeed", "LiveFeedDep", "News"]
 
 KEEPING_SECONDS: Final = 1.0
 OVERTAKEN_SECONDS: Final = 1.0
-RETRY_AFTER_SECONDS: Final = 5
+OVERTAKEN_EVENTS: Final = 256
+"""One replica is not further ahead of another than the events that a tail reads at once."""
+HISTORY_BYTES: Final = 4 * 1024 * 1024
+"""What is kept of the past for all streams together: about 340 of the longest events, or 9,000 common ones."""
 ALL: Final = ""
-"""What those follow who follow everything; the others one aggregate, by its id."""
+"""The topic of the streams that show everything; the others show one aggregate, by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,9 @@ class News:
 class LiveFeed:
     """The events of one stream of the bus, for browsers.
 
-    `news_of` says what is shown of an event, and is asked when the first is to see it. The last `history` of them are
-    kept in memory, those from before the start among them: who comes back in time misses nothing. An order's followers
-    need none, as they begin with its state.
+    `news_of` says what is shown of an event, and is called when the first stream sends it. The last `history` events,
+    in at most `HISTORY_BYTES`, are kept in memory, those from before the start among them: a stream that resumes in
+    time misses nothing. A stream of one aggregate needs none, as it begins with the state.
     `changes` are told of each event as well, and so is a `listener`, with the event.
     """
 
@@ -59,12 +66,11 @@ class LiveFeed:
         settings = backbone.settings
         self._news_of = news_of
         self._history = history
-        self._max_followers = settings.max_streams
+        self.places = StreamPlaces(settings)
         self._heartbeat_seconds = settings.stream_heartbeat_seconds
         self._service = settings.service_name
-        self._recent: dict[int, Told] = {}
+        self._recent = RecentEvents(count=history, max_bytes=HISTORY_BYTES)
         self._followers: defaultdict[str, set[Follower]] = defaultdict(set)
-        self._open = 0
         self._ending = False
         self._tail = Tail(backbone.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
         backbone.follow(self._tail)
@@ -89,27 +95,32 @@ class LiveFeed:
                 await end(keeping)
 
     @asynccontextmanager
-    async def resume(self, last_id: str | None) -> AsyncIterator[Follower]:
-        """All news after the one with this id; `ready` for a newcomer, `reset` for whom we cannot tell what was missed.
+    async def resume(self, viewer: Viewer, last_id: str | None) -> AsyncIterator[Follower]:
+        """All news after the one with this id; first `ready` without an id, and `reset` if it cannot be resumed from.
 
-        Raises `OverloadedError` when too many follow already.
+        Raises `TooManyRequestsError` when this viewer has too many, and `OverloadedError` when there are too many.
         """
-        after = int(last_id) if last_id is not None and last_id.isdecimal() and len(last_id) < 20 else -1
-        await self._reach(after)
-        with self._follow(ALL) as follower:
-            # Without a pause since then, so that nothing comes between what is told now and what the queue holds.
-            follower.first = frame("ready", b"{}", id=self.position) if last_id is None else self._missed(after)
-            yield follower
+        with self._place(viewer):
+            after = _sequence(last_id)
+            await self._reach(after)
+            # Without a pause from here on, so that nothing comes between what is told now and what is read later.
+            begin = after if self._recent.reaches_back_to(after) else self.position
+            follower = Reader(self._recent, after=begin, heartbeat_seconds=self._heartbeat_seconds)
+            if begin != after:
+                follower.first = frame("ready" if last_id is None else "reset", b"{}", id=begin)
+            with self._following(ALL, follower):
+                yield follower
 
     @asynccontextmanager
     async def watch(
-        self, aggregate_id: str, state: Callable[[], Awaitable[tuple[int, News]]], *, until: datetime
+        self, viewer: Viewer, aggregate_id: str, state: Callable[[], Awaitable[tuple[int, News]]], *, until: datetime
     ) -> AsyncIterator[Follower]:
         """One thing's state at this moment, with its version, and every later one; until the session ends.
 
-        Raises `OverloadedError` when too many follow already, and what `state` raises.
+        Raises what `resume` does, and what `state` raises.
         """
-        with self._follow(aggregate_id) as follower:
+        follower = Follower(heartbeat_seconds=self._heartbeat_seconds)
+        with self._place(viewer), self._following(aggregate_id, follower):
             version, news = await state()
             follower.after_version = version  # what is older may have come while the state was read
             follower.first = frame(news.event, news.json, id=self.position)
@@ -119,18 +130,9 @@ class LiveFeed:
             finally:
                 end.cancel()
 
-    def _missed(self, after: int) -> bytes:
-        """What came after this sequence, or `reset` when that cannot be said."""
-        if after == self.position:
-            return COMMENT
-        if after + 1 not in self._recent:
-            return frame("reset", b"{}", id=self.position)
-        missed = (self._recent.get(sequence) for sequence in range(after + 1, self.position + 1))
-        return b"".join(told.frame for told in missed if told is not None)
-
     async def _reach(self, sequence: int) -> None:
-        """Another replica may have been a moment ahead of us; longer than a moment, and its id is of no use here."""
-        if sequence <= self.position:
+        """Another replica may have been a moment ahead. After more than a moment its id is of no use here."""
+        if not self.position < sequence <= self.position + OVERTAKEN_EVENTS:
             return
         try:
             async with asyncio.timeout(OVERTAKEN_SECONDS):
@@ -140,20 +142,29 @@ class LiveFeed:
             return
 
     @contextmanager
-    def _follow(self, topic: str) -> Iterator[Follower]:
-        if self._ending or not self._tail.caught_up or self._open >= self._max_followers:
-            LIVE_STREAMS_ENDED.labels(self._service, "refused").inc()
-            raise OverloadedError("No place for another stream here.", retry_after_seconds=RETRY_AFTER_SECONDS)
-        follower = Follower(heartbeat_seconds=self._heartbeat_seconds)
+    def _place(self, viewer: Viewer) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                if self._ending or not self._tail.caught_up:
+                    raise OverloadedError("No place for another stream here.", retry_after_seconds=RETRY_AFTER_SECONDS)
+                stack.enter_context(self.places.take(viewer))
+            except (OverloadedError, TooManyRequestsError) as error:
+                reason = "limited" if isinstance(error, TooManyRequestsError) else "refused"
+                LIVE_STREAMS_ENDED.labels(self._service, reason).inc()
+                raise
+            yield
+
+    @contextmanager
+    def _following(self, topic: str, follower: Follower) -> Iterator[None]:
         self._followers[topic].add(follower)
-        self._count(1)
+        LIVE_STREAMS.labels(self._service).inc()
         try:
-            yield follower
+            yield
         finally:
             self._followers[topic].discard(follower)
             if not self._followers[topic]:
                 del self._followers[topic]
-            self._count(-1)
+            LIVE_STREAMS.labels(self._service).dec()
             LIVE_STREAMS_ENDED.labels(self._service, follower.ended_as or "left").inc()
 
     def _on_event(self, sequence: int, subject: str, body: bytes) -> None:
@@ -161,26 +172,30 @@ class LiveFeed:
         event = parse_event(subject, body)
         if self._listener is not None:
             self._listener(event)
-        told = Told(event.data.version, lambda: self._frame(event, sequence))
+        told = Told(event.data.version, lambda: self._frame(event, sequence), size=len(body))
+        for follower in self._followers.get(event.subject, ()):
+            follower.put(told)
         if self._history:
-            self._recent[sequence] = told
-            self._recent.pop(sequence - self._history, None)
-        for topic in (ALL, event.subject):
-            for follower in self._followers.get(topic, ()):
-                follower.put(told)
+            self._recent.add(sequence, told)
+            for follower in self._followers.get(ALL, ()):
+                follower.wake()
 
     def _frame(self, event: Event, sequence: int) -> bytes:
         news = self._news_of(event)
         return frame(news.event, news.json, id=sequence)
 
     def _on_gap(self) -> None:
-        """Nobody knows what was missed: all load anew."""
+        """What was missed is unknown: all pages load anew."""
         self._changes.note()
-        self._recent.clear()
-        nobody_knows = frame("reset", b"{}", id=self.position)
-        reset = Told(inf, lambda: nobody_knows)
-        for follower in self._all():
-            follower.put(reset)
+        self._recent.restart(self.position)
+        unknown = frame("reset", b"{}", id=self.position)
+        reset = Told(inf, lambda: unknown, size=len(unknown))
+        for topic, followers in self._followers.items():
+            for follower in followers:
+                if topic == ALL:
+                    follower.wake()
+                else:
+                    follower.put(reset)
 
     def _end(self) -> None:
         self._ending = True
@@ -190,12 +205,25 @@ class LiveFeed:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(min(KEEPING_SECONDS, self._heartbeat_seconds))
-            for follower in self._all():
-                follower.keep()
+            self._keep_all()
+
+    def _keep_all(self) -> None:
+        for follower in self._all():
+            follower.keep()
 
     def _all(self) -> list[Follower]:
         return [follower for followers in self._followers.values() for follower in followers]
 
-    def _count(self, change: int) -> None:
-        self._open += change
-        LIVE_STREAMS.labels(self._service).set(self._open)
+
+def _sequence(last_id: str | None) -> int:
+    """The sequence that a Last-Event-ID names; -1 if it names none."""
+    return int(last_id) if last_id is not None and len(last_id) < 20 and last_id.isdecimal() else -1
+
+
+async def live_feed(request: Request) -> LiveFeed:
+    """The feed of this process, as its service has assembled it."""
+    feed: LiveFeed = request.app.state.feed
+    return feed
+
+
+LiveFeedDep: TypeAlias = Annotated[LiveFeed, Depends(live_feed)]

@@ -5,19 +5,24 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from math import inf
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Header
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["COMMENT", "EVENT_STREAM", "EventStream", "Follower", "LastEventId", "Told", "frame"]
+from .connections import abort, bound_buffers
+
+__all__ = ["CHUNK_BYTES", "COMMENT", "EVENT_STREAM", "EventStream", "Follower", "LastEventId", "Told", "frame"]
 
 QUEUE: Final = 256
-"""So many events may wait for one stream; whoever does not keep up with that is cut off, and resumes or reloads."""
+"""So many events may wait for one stream of a single thing; one that does not keep up is cut off, and may come back."""
+QUEUE_BYTES: Final = 64 * 1024
+"""The same in bytes: the bodies of the events that wait."""
+CHUNK_BYTES: Final = 8 * 1024
+"""What is sent at once ends with the event that reaches this size: then the next waits until the peer has taken it."""
 SEND_SECONDS: Final = 20.0
-"""Whoever takes nothing for so long is gone, or will never keep up."""
+"""A stream whose peer takes nothing for this long is cut off."""
 COMMENT: Final = b":\n\n"
 """Says nothing, and shows that the connection lives."""
 EVENT_STREAM: Final[dict[int | str, dict[str, Any]]] = {
@@ -39,15 +44,17 @@ def frame(event: str, data: bytes, *, id: int) -> bytes:  # noqa: A002 (the form
 
 
 class Told:
-    """One event, and the version of what it is about; made into bytes for the first who sends it, and once for all.
+    """One event, and the version of what it is about; made into bytes for the first stream that sends it.
 
-    Most are sent to nobody: a replica hears of every order, and has few of their buyers.
+    Most are sent to no stream: a replica is told of every order, and has few of their buyers. `size` is that of the
+    event as it came from the bus, so that events can be counted in bytes before they are made into any.
     """
 
-    __slots__ = ("_frame", "_render", "version")
+    __slots__ = ("_frame", "_render", "size", "version")
 
-    def __init__(self, version: float, render: Callable[[], bytes]) -> None:
+    def __init__(self, version: float, render: Callable[[], bytes], *, size: int) -> None:
         self.version = version
+        self.size = size
         self._render: Callable[[], bytes] | None = render
         self._frame = b""
 
@@ -73,18 +80,25 @@ class Follower:
         self.ended_as: str | None = None
         self._heartbeat_seconds = heartbeat_seconds
         self._waiting: deque[Told] = deque()
+        self._waiting_bytes = 0
+        self._is_silent = False
         self._news = asyncio.Event()
         self._sent_at = time.monotonic()
-        self._sending = False
+        self._sending = True  # the answer's head comes first, and may wait for the peer, too
 
     def put(self, told: Told) -> None:
-        """Never waits: who cannot keep up is cut off."""
+        """Never waits: a stream that cannot keep up is cut off."""
         if self.ended_as is None:
-            if len(self._waiting) < QUEUE:
+            self._waiting_bytes += told.size
+            if len(self._waiting) < QUEUE and self._waiting_bytes <= QUEUE_BYTES:
                 self._waiting.append(told)
                 self._news.set()
             else:
                 self.end("slow")
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._news.set()
 
     def end(self, reason: str) -> None:
         """What waits is still sent, and then no more."""
@@ -93,30 +107,51 @@ class Follower:
             self._news.set()
 
     def keep(self) -> None:
-        """Say that the stream lives if it was silent for long, and give up on who has taken nothing for long."""
+        """Send a comment if the stream was silent for long, and cut it off if its peer has taken nothing for long."""
         silent_seconds = time.monotonic() - self._sent_at
         if self._sending:
             if silent_seconds > SEND_SECONDS and self.patience is not None:
                 self.end("slow")
                 self.patience.reschedule(asyncio.get_running_loop().time())
+                self.patience = None  # a timeout can expire only once
         elif silent_seconds > self._heartbeat_seconds:
-            self.put(Told(inf, lambda: COMMENT))
+            self._is_silent = True
+            self._news.set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """`first`, then always all that waits, until the end."""
-        chunk = self.first
+        """`first`, and then what comes, in pieces of about `CHUNK_BYTES`, until the end."""
+        chunk, self.first = self.first, b""
         while True:
             if chunk:
                 self._sending, self._sent_at = True, time.monotonic()
                 yield chunk
                 self._sending, self._sent_at = False, time.monotonic()
-            if not self._waiting:
-                if self.ended_as is not None:
-                    return
+                if len(chunk) >= CHUNK_BYTES:
+                    await asyncio.sleep(0)  # a long past is sent in turns with everything else
+            elif self.ended_as is not None:
+                self._sending = True  # the answer's end, which may wait as well
+                return
+            else:
                 self._news.clear()
                 await self._news.wait()
-            chunk = b"".join(told.frame for told in self._waiting if told.version > self.after_version)
-            self._waiting.clear()
+            chunk = self._take() or self._comment()
+
+    def _take(self) -> bytes:
+        """What is to be sent next, about `CHUNK_BYTES` of it; nothing if nothing waits."""
+        frames: list[bytes] = []
+        size = 0
+        while self._waiting and size < CHUNK_BYTES:
+            told = self._waiting.popleft()
+            self._waiting_bytes -= told.size
+            if told.version > self.after_version:
+                frames.append(told.frame)
+                size += told.size
+        return b"".join(frames)
+
+    def _comment(self) -> bytes:
+        """What shows that the connection lives, when it is time for it."""
+        is_due, self._is_silent = self._is_silent, False
+        return COMMENT if is_due else b""
 
 
 class EventStream(StreamingResponse):
@@ -136,11 +171,21 @@ class EventStream(StreamingResponse):
         self._following = following
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry. Who takes nothing is left: the server then closes the connection."""
+        """The ASGI entry. A connection whose peer takes nothing is reset, and what waits in its buffers is dropped."""
         async with self._following as follower, aclosing(follower.chunks()) as self.body_iterator:
+            if scope["method"] == "HEAD":  # RFC 9110 §9.3.2: as for GET, and no events
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body"})
+                return
+            bound_buffers(scope)
             try:
-                async with asyncio.timeout(None) as follower.patience:
+                async with asyncio.timeout(None) as patience:
+                    follower.patience = patience
                     await super().__call__(scope, receive, send)
             except TimeoutError:
-                if follower.patience is None or not follower.patience.expired():
+                if not patience.expired():
                     raise
+                if abort(scope):
+                    await receive()  # "disconnect", as soon as the connection is gone
+            finally:
+                follower.patience = None

@@ -55,7 +55,8 @@ class ServiceProcess(_HttpProcess):
         """As in the images, but for the address."""
         return [
             *(*self.runner, f"ticketing_{self.name}.app:create_app", "--factory"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
+            *("--http", "ticketing_common.web.connections:BoundedConnection"),
             *("--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
         ]
 
