@@ -35,6 +35,7 @@ __all__ = [
     "RELAY_PUBLISHED",
     "REQUESTS_IN_FLIGHT",
     "REQUESTS_SHED",
+    "SECURITY_EVENTS",
     "STALE_ANSWERS",
     "begin",
 ]
@@ -85,6 +86,8 @@ EVENT_LOOP_LAG: Final = Gauge("event_loop_lag_seconds", "How late the event loop
 STALE_ANSWERS: Final = Counter("stale_answers", "Answers from memory, as the database was away", ["service"])
 LIVE_STREAMS: Final = Gauge("live_streams", "Event streams open to browsers", ["service"])
 LIVE_STREAMS_ENDED: Final = Counter("live_streams_ended", "Event streams that ended, by why", ["service", "reason"])
+
+SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reached limits, by event", ["event"])
 
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused, since somebody else was faster")
