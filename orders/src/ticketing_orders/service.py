@@ -9,6 +9,7 @@ from ticketing_common.events import OrderStatus, PaymentData, PaymentStatus, Tic
 from ticketing_common.telemetry.metrics import HOLDS_LOST, HOLDS_PLACED, ORDERS_CANCELLED, ORDERS_COMPLETED
 from ticketing_common.web import Page, PageRequest
 
+from .account_holds import AccountHolds
 from .domain import Order
 from .errors import TicketNotFoundError, TicketReservedError
 from .held_tickets import HeldTickets
@@ -37,6 +38,7 @@ class OrderService:
         self._orders = orders
         self._tickets = tickets
         self._payments = payments
+        self._account_holds = AccountHolds(orders, settings)
         self._held = held
         self._settings = settings
 
@@ -45,7 +47,8 @@ class OrderService:
 
         With an id that an earlier try of the same request may have used, the order that it placed.
 
-        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError` and `TicketReservedError`.
+        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError`,
+        `TooManyHoldsError` and `TooManyReholdsError`.
         """
         if not re.fullmatch(ID_PATTERN, ticket_id):
             raise TicketNotFoundError
@@ -54,12 +57,10 @@ class OrderService:
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
         order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
+        if order_id is not None:
+            order.id = order_id
         try:
-            if order_id is None:
-                await self._orders.add(order, order_created)
-            else:
-                order.id = order_id
-                order = await self._orders.add_once(order, order_created)
+            order = await self._account_holds.add(order, order_created, repeated=order_id is not None)
         except TicketReservedError:
             HOLDS_LOST.inc()
             await self._see_holder(ticket, user_id)

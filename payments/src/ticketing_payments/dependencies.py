@@ -5,12 +5,38 @@ from typing import Annotated, Final, TypeAlias
 from fastapi import Depends, Request
 
 from ticketing_common.errors import TooLargeError
+from ticketing_common.web import CallerLimits, RateLimiter, address
 
 from .service import PaymentService
+from .settings import Settings
 
-__all__ = ["PaymentServiceDep", "limit_body"]
+__all__ = ["PaymentLimits", "PaymentLimitsDep", "PaymentServiceDep", "limit_body"]
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
+
+
+class PaymentLimits:
+    """Calls that reach Stripe: so many per account, more per address, and few about one order or payment.
+
+    They slow down whoever tests cards. How many cards may be refused is counted in the database (`declines.py`).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        account = settings.rate_limit_payments
+        self._caller = CallerLimits("payments", account=account, address=settings.rate_limit_payments_address)
+        one = "off" if account == "off" else settings.rate_limit_payments_order
+        self._one = RateLimiter(one, name="payments-order")
+
+    async def check(self, request: Request, *, user_id: str, about: str) -> None:
+        """Count a call about this order or payment; raises `TooManyRequestsError`."""
+        await self._caller.check(request, user_id=user_id, address=await address(request))
+        await self._one.check(request, user_id, about)
+
+
+async def payment_limits(request: Request) -> PaymentLimits:
+    """The counters of this process."""
+    limits: PaymentLimits = request.app.state.payment_limits
+    return limits
 
 
 async def payment_service(request: Request) -> PaymentService:
@@ -26,3 +52,4 @@ async def limit_body(request: Request) -> None:
 
 
 PaymentServiceDep: TypeAlias = Annotated[PaymentService, Depends(payment_service)]
+PaymentLimitsDep: TypeAlias = Annotated[PaymentLimits, Depends(payment_limits)]

@@ -2,21 +2,22 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import EVENT_STREAM, CreationId, EventStream, Id, LastEventId, link_next
 from ticketing_common.web.pagination import PageRequestDep
 
-from .dependencies import LiveFeedDep, TicketServiceDep
+from .dependencies import LiveFeedDep, TicketServiceDep, limit_listings
 from .schemas import PagingOnly, TicketRequest, TicketResponse, TicketSearchDep
 
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["tickets"])
+LimitedListings: Final = Depends(limit_listings)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[LimitedListings])
 async def create_ticket(
     body: TicketRequest, user: CurrentUser, service: TicketServiceDep, ticket_id: CreationId
 ) -> TicketResponse:
@@ -61,7 +62,7 @@ async def get_ticket(ticket_id: Id, service: TicketServiceDep) -> TicketResponse
     return TicketResponse.of(await service.get(ticket_id))
 
 
-@router.put("/{id}")
+@router.put("/{id}", dependencies=[LimitedListings])
 async def update_ticket(
     ticket_id: Id, body: TicketRequest, user: CurrentUser, service: TicketServiceDep
 ) -> TicketResponse:
@@ -69,7 +70,7 @@ async def update_ticket(
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
 
 
-@router.delete("/{id}", status_code=204)
+@router.delete("/{id}", status_code=204, dependencies=[LimitedListings])
 async def delete_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> None:
     """Take it off sale for good; refused while the ticket is held or sold."""
     await service.delete(ticket_id, user.id)
