@@ -39,7 +39,8 @@ async def client(identity: Identity) -> Any:
     authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name="session")
     app = FastAPI(middleware=[Middleware(ProblemMiddleware), authentication])
     add_error_handlers(app)
-    app.include_router(router)
+    app.state.prefix = "/api"
+    app.include_router(router, prefix="/api")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
         yield client
 
@@ -58,10 +59,10 @@ async def test_a_refusal_is_logged_with_the_account_and_the_route_and_counted(
     before = counted(event)
     headers = identity.headers("5e11e4" * 4, email="ann@example.com")
 
-    await client.get(f"/things/7?kind={kind}", headers=headers)
+    await client.get(f"/api/things/7?kind={kind}", headers=headers)
 
     (line,) = (json.loads(text) for text in capsys.readouterr().out.splitlines())
-    expected = {"account_id": "5e11e4" * 4, "method": "GET", "route": "/things/{id}", **facts}
+    expected = {"account_id": "5e11e4" * 4, "method": "GET", "route": "/api/things/{id}", **facts}
     assert {name: line[name] for name in expected} == expected
     assert (line["event"], line["security_event"]) == ("security event", event.value)
     assert "ann" not in str(line)
@@ -74,7 +75,7 @@ async def test_whoever_is_not_signed_in_is_counted_without_an_account(
     configure_logging(service="things", level="warning")
     before = counted(SecurityEvent.UNAUTHENTICATED)
     for headers in ({}, {"Authorization": "Bearer forged"}):
-        assert (await client.get("/things/7?kind=denied", headers=headers)).status_code == 401
+        assert (await client.get("/api/things/7?kind=denied", headers=headers)).status_code == 401
     lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
     assert [line["security_event"] for line in lines] == ["access.unauthenticated"] * 2
     assert all("account_id" not in line and "forged" not in str(line) for line in lines)
@@ -85,7 +86,7 @@ async def test_other_answers_are_no_security_events(
     client: httpx.AsyncClient, identity: Identity, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logging(service="things", level="debug")
-    await client.get("/things/7?kind=missing", headers=identity.headers())
+    await client.get("/api/things/7?kind=missing", headers=identity.headers())
     assert "security event" not in capsys.readouterr().out
 
 

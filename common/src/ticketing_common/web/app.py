@@ -116,6 +116,7 @@ def create_service_app(
             *([Middleware(IdempotencyMiddleware, path=prefix)] if prefix else []),
         ],
     )
+    app.state.prefix = prefix or ""
     add_error_handlers(app)
     for router in routers:
         app.include_router(router, prefix=prefix or "")

@@ -72,7 +72,7 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
             "reason": type(error).__name__,
             "account_id": user.id if user else None,
             "method": scope["method"],
-            "route": getattr(scope.get("route"), "path", None),
+            "route": _template(scope),
         }
         record_security_event(error.security_event, {**facts, **error.security_fields})
     headers = {}
@@ -82,6 +82,12 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return problem_response(error.status, error.title, detail=error.detail, errors=error.errors, headers=headers)
+
+
+def _template(scope: Scope) -> str | None:
+    """`/api/orders/{id}`; None for what was refused before its route was known."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return None if path is None else f"{getattr(scope['app'].state, 'prefix', '')}{path}"
 
 
 class ProblemMiddleware:
