@@ -128,7 +128,7 @@ client-check: client-lint ## Lint, types and component tests of the client
 
 # A stack of its own for what follows it in the recipe: its address is in BASE_URL, and it is gone afterwards.
 ON_A_STACK = data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
-  $(1) RATE_LIMIT_SIGNIN=off RATE_LIMIT_SIGNUP=off RATE_LIMIT_HOLDS=off $(BIN)/ticketing up --detach --data-dir $$data && \
+  $(1) $(foreach what,SIGNIN SIGNUP HOLDS LISTINGS PAYMENTS,RATE_LIMIT_$(what)=off) $(BIN)/ticketing up --detach --data-dir $$data && \
   BASE_URL=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && export BASE_URL
 
 .PHONY: browser

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from ticketing_auth.app import create_app
 from ticketing_auth.passwords import PasswordHasher
-from ticketing_auth.repository import RevokedSessions, UserRepository
+from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common.storage import Database, Outbox, connect
 from ticketing_common.testing.apps import Identity, run_app, service_settings_for
@@ -112,6 +112,13 @@ async def revoked(database: Database) -> RevokedSessions:
     sessions = RevokedSessions(database["revoked_sessions"])
     await sessions.ensure_indexes()
     return sessions
+
+
+@pytest.fixture
+async def guesses(database: Database) -> PasswordGuesses:
+    counts = PasswordGuesses(database["password_guesses"])
+    await counts.ensure_indexes()
+    return counts
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import jwt
 import pytest
@@ -255,14 +256,20 @@ async def test_guessing_a_password_ends_in_429_that_says_when_to_come_again(run_
 async def test_every_answer_says_how_many_tries_are_left(run_auth):
     async with run_auth(rate_limit_signin="3/minute", rate_limit_signup="2/hour") as auth:
         signed_up = await auth.sign_up()
-        assert (signed_up.headers["RateLimit-Limit"], signed_up.headers["RateLimit-Remaining"]) == ("2", "1")
-        assert signed_up.headers["RateLimit-Policy"] == "2;w=3600"
+        assert signed_up.headers["RateLimit-Policy"] == '"sign-up";q=2;w=3600'
+        assert signed_up.headers["RateLimit"] == '"sign-up";r=1;t=3600'
 
         answers = [await auth.sign_in(password="wrong password") for _ in range(4)]
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
-        assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
-        assert all(1 <= int(answer.headers["RateLimit-Reset"]) <= 60 for answer in answers)
-        assert "RateLimit-Limit" not in (await auth.current_user()).headers
+        assert {answer.headers["RateLimit-Policy"] for answer in answers} == {
+            '"sign-in-address";q=100;w=60, "sign-in";q=3;w=60'
+        }
+        left = [re.findall(r'"([\w-]+)";r=(\d+);t=(\d+)', answer.headers["RateLimit"]) for answer in answers]
+        assert [[(name, int(rest)) for name, rest, _ in one] for one in left] == [
+            [("sign-in-address", 99 - number), ("sign-in", max(0, 2 - number))] for number in range(4)
+        ]
+        assert all(1 <= int(seconds) <= 60 for one in left for _, _, seconds in one)
+        assert "RateLimit" not in (await auth.current_user()).headers
 
 
 async def test_trying_one_password_on_many_accounts_ends_in_429(run_auth):

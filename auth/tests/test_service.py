@@ -17,12 +17,12 @@ WRONG = SecretStr("correct horse batteries")
 
 
 @pytest.fixture
-def service(users, revoked, passwords, settings, identity):
+def service(users, revoked, passwords, guesses, settings, identity):
     made = settings()
     signer = TokenSigner(
         identity.private_key_pem, issuer=made.jwt_issuer, audience=made.jwt_audience, lifetime_seconds=1800
     )
-    return AuthService(users, revoked, passwords, signer, made)
+    return AuthService(users, revoked, passwords, guesses, signer, made)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def test_limits_can_be_set_and_switched_off(required, monkeypatch):
     [
         *({"session_minutes": 0}, {"session_days": 0}, {"password_threads": 0}, {"password_queue": -1}),
         *({"rate_limit_signin": "often"}, {"rate_limit_signup": ""}),
+        *({"rate_limit_guesses": "9/hour"}, {"rate_limit_guesses": "many"}, {"device_days": 0}, {"device_days": 401}),
     ],
 )
 def test_a_senseless_setting_keeps_the_service_from_starting(required, wrong):

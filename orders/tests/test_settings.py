@@ -22,8 +22,26 @@ def test_the_environment_sets_the_window_and_the_limit(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"reservation_window_seconds": 0}, {"reservation_window_seconds": -1}, {"rate_limit_holds": "often"}]
+    "wrong",
+    [
+        {"reservation_window_seconds": 0},
+        {"reservation_window_seconds": -1},
+        {"rate_limit_holds": "often"},
+        {"rate_limit_open_holds": 0},
+        {"rate_limit_open_holds": "many"},
+    ],
 )
 def test_a_senseless_setting_keeps_the_service_from_starting(wrong):
     with pytest.raises(ValidationError):
         Settings.model_validate(REQUIRED | wrong)
+
+
+def test_the_limits_of_an_account_can_be_set_and_switched_off(monkeypatch):
+    settings = Settings.model_validate(REQUIRED)
+    assert (settings.rate_limit_open_holds, settings.rate_limit_reholds) == (10, "4/6hours")
+    monkeypatch.setenv("RATE_LIMIT_OPEN_HOLDS", "3")
+    monkeypatch.setenv("RATE_LIMIT_REHOLDS", "off")
+    settings = Settings.model_validate(REQUIRED)
+    assert (settings.rate_limit_open_holds, settings.rate_limit_reholds) == (3, "off")
+    monkeypatch.setenv("RATE_LIMIT_OPEN_HOLDS", "off")
+    assert Settings.model_validate(REQUIRED).rate_limit_open_holds == "off"

@@ -106,7 +106,7 @@ async def app(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempP
     addresses = service_settings_for(mongo_url=mongo_url, database=database, nats_url=nats.url, identity=identity)
     try:
         async with Bus.connect(nats.url):  # which declares the streams of the neighbours
-            yield create_app(Settings(**addresses))
+            yield create_app(Settings.model_validate(addresses | {"rate_limit_listings": "off"}))
     finally:
         nats.stop()
 

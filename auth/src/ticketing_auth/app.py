@@ -13,7 +13,7 @@ from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
 from .passwords import PasswordHasher
-from .repository import RevokedSessions, UserRepository
+from .repository import PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
 from .service import AuthService
 from .settings import Settings
@@ -33,11 +33,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
         users = UserRepository(backbone.outbox("users"))
         revoked = RevokedSessions(backbone.collection("revoked_sessions"))
-        backbone.add_stores(users, revoked)
+        guesses = PasswordGuesses(backbone.collection("password_guesses"))
+        backbone.add_stores(users, revoked, guesses)
         app.state.settings = settings
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
-            app.state.service = AuthService(users, revoked, passwords, signer, settings)
+            app.state.service = AuthService(users, revoked, passwords, guesses, signer, settings)
             yield
 
     return create_service_app(settings, title="Users", prefix="/api/users", routers=[router], assemble=assemble)

@@ -1,6 +1,6 @@
 """What the routes are given."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 
 from fastapi import Depends, Request, Response
 
@@ -11,6 +11,8 @@ from .settings import Settings
 
 __all__ = [
     "AuthServiceDep",
+    "DeviceCookies",
+    "DeviceCookiesDep",
     "RateLimits",
     "RateLimitsDep",
     "SessionCookie",
@@ -19,11 +21,14 @@ __all__ = [
     "not_stored",
 ]
 
+DEVICE_NAME_DIGITS: Final = 16
+
 
 class RateLimits:
-    """Few tries per account against guessing one password, more per address against trying one on all accounts.
+    """The first line, in this replica's memory and before the database is asked: few tries per account and address
+    against guessing one password, more per address against trying one password on all accounts.
 
-    The account's limit counts by address as well: otherwise anybody could lock anybody out.
+    What one account takes from all addresses and over all replicas is counted in the database (`PasswordGuesses`).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -74,6 +79,50 @@ class SessionCookie:
         )
 
 
+class DeviceCookies:
+    """The browser's side of known devices: one cookie for each account that has signed in here.
+
+    They go to auth only. Scripts cannot read them, and no other site's page sends them.
+    """
+
+    PATH: Final = "/api/users"
+    MOST: Final = 5
+
+    def __init__(self, request: Request, response: Response) -> None:
+        settings: Settings = request.app.state.settings
+        self._brought = request.cookies
+        self._response = response
+        self._secure = settings.cookie_secure
+        self._seconds = settings.device_days * 24 * 3600
+        self._prefix = ("__Secure-" if self._secure else "") + "device-"
+
+    def get(self, account_name: str) -> str | None:
+        """The token that this browser has for the account."""
+        return self._brought.get(self._name(account_name))
+
+    def set(self, account_name: str, token: str) -> None:
+        """Give the browser this token; of the other accounts' tokens it keeps a few, so that the header stays short."""
+        name = self._name(account_name)
+        self._response.set_cookie(name, token, max_age=self._seconds, **self._attributes)
+        others = [other for other in self._brought if other.startswith(self._prefix) and other != name]
+        for surplus in others[self.MOST - 1 :]:
+            self._response.delete_cookie(surplus, **self._attributes)
+
+    @property
+    def _attributes(self) -> "_Attributes":
+        return {"path": self.PATH, "secure": self._secure, "httponly": True, "samesite": "strict"}
+
+    def _name(self, account_name: str) -> str:
+        return self._prefix + account_name[:DEVICE_NAME_DIGITS]
+
+
+class _Attributes(TypedDict):
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["strict"]
+
+
 async def auth_service(request: Request) -> AuthService:
     """The one service object of this process."""
     service: AuthService = request.app.state.service
@@ -97,6 +146,11 @@ async def session_cookie(request: Request, response: Response) -> SessionCookie:
     return SessionCookie(request, response)
 
 
+async def device_cookies(request: Request, response: Response) -> DeviceCookies:
+    """The device cookies of this request and its answer."""
+    return DeviceCookies(request, response)
+
+
 async def not_stored(response: Response) -> None:
     """Answers about a session belong to one person at one moment (RFC 6749 §5.1 demands it of tokens)."""
     response.headers["Cache-Control"] = "no-store"
@@ -106,3 +160,4 @@ AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
 RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
 SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
+DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]

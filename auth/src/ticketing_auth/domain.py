@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from email_validator import validate_email
 
 from ticketing_common.entity import Entity
 
-__all__ = ["SessionRules", "User", "normalized_email"]
+__all__ = ["GuessRules", "SessionRules", "User", "normalized_email"]
 
 RENEW_AFTER: Final = 1 / 3
 """A token younger than this share of its life is not replaced, so that not every page view sets a cookie."""
+
+DEVICES_SHARE: Final = 5
+DEVICE_SHARE: Final = 10
 
 
 @dataclass(kw_only=True)
@@ -40,6 +43,27 @@ class SessionRules:
         A whole life is added to it for renewals under way, leeway and clocks that differ.
         """
         return signed_in_at + self.renewable + 2 * self.lifetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuessRules:
+    """How many wrong passwords an account takes within `window`, which moves.
+
+    Browsers that have signed in to the account before (known devices) have a share of their own, so strangers cannot
+    lock the owner out. Both shares together are the limit. A known device alone has half of the devices' share: with
+    one stolen device cookie the other devices are not locked out either.
+    """
+
+    window: timedelta
+    strangers: int
+    devices: int
+    each_device: int
+
+    @classmethod
+    def of(cls, amount: int, window: timedelta) -> Self:
+        """The shares of a limit of `amount`, 10 at least."""
+        devices = amount // DEVICES_SHARE
+        return cls(window=window, strangers=amount - devices, devices=devices, each_device=amount // DEVICE_SHARE)
 
 
 def normalized_email(value: str) -> str:

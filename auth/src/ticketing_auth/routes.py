@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from ticketing_common.security import OptionalUser
 from ticketing_common.web import AddressDep
 
-from .dependencies import AuthServiceDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
+from .dependencies import AuthServiceDep, DeviceCookiesDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
 from .schemas import (
     CurrentUserResponse,
     SignInRequest,
@@ -31,11 +31,13 @@ async def sign_up(
     limits: RateLimitsDep,
     address: AddressDep,
     cookie: SessionCookieDep,
+    devices: DeviceCookiesDep,
 ) -> UserResponse:
-    """Make an account and begin a session. 409 when the e-mail has one."""
+    """Make an account and begin a session. 409 when the e-mail has one, 422 for a common password or the e-mail."""
     await limits.check_sign_up(request, address=address)
     user = await service.sign_up(body.email, body.password)
     cookie.set(service.open_session(user))
+    devices.set(service.account_name(user.email), service.device_token(user))
     return UserResponse(id=user.id, email=user.email)
 
 
@@ -47,11 +49,19 @@ async def sign_in(
     limits: RateLimitsDep,
     address: AddressDep,
     cookie: SessionCookieDep,
+    devices: DeviceCookiesDep,
 ) -> UserResponse:
-    """Begin a session. 401, in the same words and time, for an unknown e-mail and for a wrong password."""
+    """Begin a session. 401, in the same words and time, for an unknown e-mail and for a wrong password.
+
+    429 after too many wrong passwords, from wherever they came; a browser that has signed in to the account before
+    still may.
+    """
     await limits.check_sign_in(request, email=body.email, address=address)
-    user = await service.sign_in(body.email, body.password)
+    name = service.account_name(body.email)
+    known = devices.get(name)
+    user = await service.sign_in(body.email, body.password, device_token=known)
     cookie.set(service.open_session(user))
+    devices.set(name, service.device_token(user, known))
     return UserResponse(id=user.id, email=user.email)
 
 

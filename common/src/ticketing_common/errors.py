@@ -17,8 +17,12 @@
 Delivery asks one more question of an error: is it worth trying again? `PermanentError` says no, whatever its kind.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
+
+from .telemetry import SecurityEvent
 
 __all__ = [
     "ConcurrentUpdateError",
@@ -50,11 +54,14 @@ class FieldError:
 class TicketingError(Exception):
     """The root: carries what a caller may be told.
 
-    `detail` is one sentence for the person; leaves build it from their facts.
+    `detail` is one sentence for the person; leaves build it from their facts. A kind with a `security_event` is
+    recorded when it is answered, together with the `security_fields` of the error.
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
+    security_event: ClassVar[SecurityEvent | None] = None
+    security_fields: Mapping[str, str | None] = MappingProxyType({})
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = ()) -> None:
         self.detail = detail
@@ -74,6 +81,7 @@ class UnauthenticatedError(TicketingError):
 
     status = 401
     title = "Please sign in"
+    security_event = SecurityEvent.UNAUTHENTICATED
 
 
 class PaymentDeclinedError(TicketingError):
@@ -88,6 +96,7 @@ class ForbiddenError(TicketingError):
 
     status = 403
     title = "Not allowed"
+    security_event = SecurityEvent.DENIED
 
 
 class NotFoundError(TicketingError):
@@ -126,10 +135,15 @@ class _RetryLaterError(TicketingError):
 
 
 class TooManyRequestsError(_RetryLaterError):
-    """The caller asks more often than allowed (RFC 6585 §4)."""
+    """The caller asks more often than allowed (RFC 6585 §4); `limit` names the limit that says so."""
 
     status = 429
     title = "Too many requests"
+    security_event = SecurityEvent.LIMIT_REACHED
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1, limit: str = "") -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.security_fields = {"limit": limit or None}
 
 
 class UnavailableError(_RetryLaterError):

@@ -104,7 +104,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
         # What is paid after an outage must be paid while its hold still runs.
         environment.setenv("STRIPE_CIRCUIT_SECONDS", "3")
         environment.setenv("RECONCILE_SECONDS", "1")
-        for what in ("SIGNUP", "SIGNIN", "HOLDS"):
+        for what in ("SIGNUP", "SIGNIN", "HOLDS", "LISTINGS", "PAYMENTS"):
             environment.setenv(f"RATE_LIMIT_{what}", "off")
         started = play.command("up", "--detach", "--no-client")
         try:

@@ -212,7 +212,7 @@ class Town:
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     ports = {name: free_port() for name in PREFERRED_PORTS}
-    limits = {f"RATE_LIMIT_{what}": "off" for what in ("SIGNIN", "SIGNUP", "HOLDS")}
+    limits = {f"RATE_LIMIT_{what}": "off" for what in ("SIGNIN", "SIGNUP", "HOLDS", "LISTINGS", "PAYMENTS")}
     folder: Path = tmp_path_factory.mktemp("stack")
     stack = Stack(StackOptions(folder, client=False, ports=ports, environment=limits))
     with stack.data.locked():

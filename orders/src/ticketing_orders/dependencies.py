@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from ticketing_common.security import require_user
-from ticketing_common.web import RateLimiter, address
+from ticketing_common.web import CallerLimits, address
 
 from .service import OrderService
 from .settings import Settings
@@ -19,18 +19,11 @@ async def order_service(request: Request) -> OrderService:
     return service
 
 
-class HoldLimits:
-    """So many per user, and more per address: against one person with many accounts."""
+class HoldLimits(CallerLimits):
+    """Tries to hold a ticket: so many per account, and more per address."""
 
     def __init__(self, settings: Settings) -> None:
-        off = settings.rate_limit_holds == "off"
-        self._user = RateLimiter(settings.rate_limit_holds, name="holds")
-        self._address = RateLimiter("off" if off else settings.rate_limit_holds_address, name="holds-address")
-
-    async def check(self, request: Request, *, user_id: str, address: str) -> None:
-        """Count a try to hold a ticket; raises `TooManyRequestsError`."""
-        await self._address.check(request, address)
-        await self._user.check(request, user_id)
+        super().__init__("holds", account=settings.rate_limit_holds, address=settings.rate_limit_holds_address)
 
 
 async def limit_holds(request: Request) -> None:

@@ -47,6 +47,8 @@ class Order(Entity):
     Each method below is a fact that happened. It returns whether the order changed: False when that step was made
     before or the fact came too late to matter. It raises `OrderTransitionError` when the step is forbidden.
     `expires_at` is UTC. `payment_id` is the payment that completed the order, and stays when its capture fails.
+    `slot` and `turn` number the account's open holds, and its holds of this ticket (see `account_holds.py`); None where
+    these limits are off, and in orders that are older than they.
     """
 
     user_id: str
@@ -55,6 +57,8 @@ class Order(Entity):
     status: OrderStatus = OrderStatus.CREATED
     reason: OrderReason | None = None
     payment_id: str | None = None
+    slot: int | None = None
+    turn: int | None = None
 
     @classmethod
     def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int) -> Self:
@@ -81,6 +85,11 @@ class Order(Entity):
             created_at=now,
             updated_at=now,
         )
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether the buyer has held the ticket and not paid, so far or for good."""
+        return self.status is OrderStatus.CREATED or self.reason in (OrderReason.BUYER, OrderReason.EXPIRED)
 
     def check_owner(self, user_id: str) -> None:
         """Raise `OrderForbiddenError` unless this user placed the order."""

@@ -1,10 +1,19 @@
 """What can go wrong with an order, in the words of the kinds of `ticketing_common.errors`."""
 
-from ticketing_common.errors import ConflictError, ForbiddenError, NotFoundError, PermanentError, UnavailableError
+from ticketing_common.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PermanentError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from ticketing_common.events import OrderReason, OrderStatus
 
 __all__ = [
     "EventBegunError",
+    "HeldBeforeError",
+    "HoldSlotTakenError",
     "OrderForbiddenError",
     "OrderNotDueError",
     "OrderNotFoundError",
@@ -12,6 +21,8 @@ __all__ = [
     "TicketNotFoundError",
     "TicketOwnedError",
     "TicketReservedError",
+    "TooManyHoldsError",
+    "TooManyReholdsError",
 ]
 
 
@@ -79,3 +90,27 @@ class TicketReservedError(ConflictError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"Ticket {ticket_id} is already held.")
+
+
+class HoldSlotTakenError(ConflictError):
+    """Another open hold of the same account has this slot; inside the service only."""
+
+
+class HeldBeforeError(ConflictError):
+    """The same account has held the same ticket before, under this number; inside the service only."""
+
+
+class TooManyHoldsError(TooManyRequestsError):
+    """The account has as many unpaid holds as it may."""
+
+    def __init__(self, allowed: int, *, retry_after_seconds: int) -> None:
+        detail = f"You hold {allowed} unpaid orders. Pay or cancel one of them first."
+        super().__init__(detail, retry_after_seconds=retry_after_seconds, limit="open-holds")
+
+
+class TooManyReholdsError(TooManyRequestsError):
+    """The account has held the ticket again and again without paying."""
+
+    def __init__(self, ticket_id: str, *, retry_after_seconds: int) -> None:
+        detail = f"You have held ticket {ticket_id} several times without paying. Leave it to others for a while."
+        super().__init__(detail, retry_after_seconds=retry_after_seconds, limit="reholds")

@@ -24,7 +24,7 @@ from ticketing_common.storage.repository import Publisher
 from ticketing_common.web.pagination import Page, PageRequest, instant_key
 
 from .domain import ACTIVE_STATUSES, Order
-from .errors import OrderNotFoundError, TicketReservedError
+from .errors import HeldBeforeError, HoldSlotTakenError, OrderNotFoundError, TicketReservedError
 
 __all__ = ["OrderRepository", "PaymentProjection", "TicketProjection"]
 
@@ -43,6 +43,19 @@ class OrderRepository(Repository[Order]):
             partialFilterExpression={"status": {"$in": [status.value for status in ACTIVE_STATUSES]}},
         ),
         Index([("user_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="user_newest_first"),
+        # How many holds one account may have open, and how often it may hold one ticket (`account_holds.py`).
+        Index(
+            [("user_id", ASCENDING), ("slot", ASCENDING)],
+            name="one_open_hold_per_slot",
+            unique=True,
+            partialFilterExpression={"status": OrderStatus.CREATED.value, "slot": {"$gte": 0}},
+        ),
+        Index(
+            [("user_id", ASCENDING), ("ticket.id", ASCENDING), ("turn", ASCENDING)],
+            name="one_hold_per_turn",
+            unique=True,
+            partialFilterExpression={"turn": {"$gte": 0}},
+        ),
     )
 
     def __init__(self, outbox: Outbox) -> None:
@@ -58,12 +71,32 @@ class OrderRepository(Repository[Order]):
     async def add(self, entity: Order, *publishers: Publisher[Order]) -> None:
         """Store a new order with its events.
 
-        This one insert decides who gets the ticket: raises `TicketReservedError` when an active order has it.
+        This one insert decides who gets the ticket: raises `TicketReservedError` when an active order has it, and
+        `HoldSlotTakenError` and `HeldBeforeError` when another order of the account has its slot or turn.
         """
         try:
             await super().add(entity, *publishers)
-        except DuplicateKeyError:
+        except DuplicateKeyError as error:
+            fields = (error.details or {}).get("keyPattern", {})
+            if "slot" in fields:
+                raise HoldSlotTakenError from None
+            if "turn" in fields:
+                raise HeldBeforeError from None
             raise TicketReservedError(entity.ticket.id) from None
+
+    async def list_open_holds(self, user_id: str) -> list[Order]:
+        """The unpaid orders of an account that have a slot, soonest to expire first; no more than there are slots."""
+        query: Document = {"user_id": user_id, "status": OrderStatus.CREATED.value, "slot": {"$gte": 0}}
+        with reading(self.collection):
+            found = [self.to_entity(document) async for document in self.collection.find(query, WITHOUT_EVENTS)]
+        return sorted(found, key=lambda order: order.expires_at)
+
+    async def list_turns(self, user_id: str, ticket_id: str, *, limit: int) -> list[Order]:
+        """The last orders of an account for one ticket, the highest turn first."""
+        query: Document = {"user_id": user_id, "ticket.id": ticket_id, "turn": {"$gte": 0}}
+        cursor = self.collection.find(query, WITHOUT_EVENTS).sort("turn", DESCENDING).limit(limit)
+        with reading(self.collection):
+            return [self.to_entity(document) async for document in cursor]
 
     async def find_unpaid(self, ticket_id: str) -> Order | None:
         """The order that holds this ticket and waits for its payment; the index above allows one at most."""

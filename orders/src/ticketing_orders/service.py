@@ -11,6 +11,7 @@ from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import HOLDS_LOST, HOLDS_PLACED, ORDERS_CANCELLED, ORDERS_COMPLETED
 from ticketing_common.web import Page, PageRequest
 
+from .account_holds import AccountHolds
 from .domain import Order
 from .errors import EventBegunError, TicketNotFoundError, TicketReservedError
 from .held_tickets import HeldTickets
@@ -53,6 +54,7 @@ class OrderService:
         self._orders = orders
         self._tickets = tickets
         self._payments = payments
+        self._account_holds = AccountHolds(orders, settings)
         self._held = held
         self._settings = settings
         self._payment_progress = payment_progress
@@ -62,8 +64,8 @@ class OrderService:
 
         With an id that an earlier try of the same request may have used, the order that it placed.
 
-        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError`, and
-        `EventBegunError` once the event has begun by the clock here.
+        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError`,
+        `EventBegunError` once the event has begun by the clock here, `TooManyHoldsError` and `TooManyReholdsError`.
         """
         if not re.fullmatch(ID_PATTERN, ticket_id):
             raise TicketNotFoundError
@@ -78,12 +80,10 @@ class OrderService:
             if earlier is None:
                 raise
             return earlier
+        if order_id is not None:
+            order.id = order_id
         try:
-            if order_id is None:
-                await self._orders.add(order, order_created)
-            else:
-                order.id = order_id
-                order = await self._orders.add_once(order, order_created)
+            order = await self._account_holds.add(order, order_created, repeated=order_id is not None)
         except TicketReservedError:
             HOLDS_LOST.inc()
             await self._see_holder(ticket, user_id)

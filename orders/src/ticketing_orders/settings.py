@@ -1,5 +1,7 @@
 """What the orders service reads from its environment."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from ticketing_common.settings import EventServiceSettings
@@ -15,8 +17,15 @@ class Settings(EventServiceSettings):
 
     reservation_window_seconds: int = Field(default=900, gt=0, description="how long an unpaid order holds its ticket")
     rate_limit_holds: RateLimit = Field(
-        default="30/minute", description="new orders per user and replica; `off` for load runs turns the next off, too"
+        default="30/minute",
+        description="new orders per account and replica; `off` for load runs turns the next three off, too",
     )
     rate_limit_holds_address: RateLimit = Field(
         default="300/minute", description="new orders per address and replica; or `off`"
+    )
+    rate_limit_open_holds: Literal["off"] | Annotated[int, Field(gt=0, le=1_000)] = Field(
+        default=10, description="unpaid orders of one account at a time, over all replicas; or `off`"
+    )
+    rate_limit_reholds: RateLimit = Field(
+        default="4/6hours", description="unpaid holds of one listing by one account, over all replicas; or `off`"
     )

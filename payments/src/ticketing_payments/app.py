@@ -10,6 +10,7 @@ from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.storage import Lease
 from ticketing_common.web import create_service_app
 
+from .dependencies import PaymentLimits
 from .publishers import payment_restated
 from .reconciler import Reconciler
 from .repository import OrderProjection, PaymentRepository, StripeEventInbox
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with StripeGateway.connect(settings) as stripe:
             service = PaymentService(payments, orders, inbox, stripe, settings)
             app.state.service = service
+            app.state.payment_limits = PaymentLimits(settings)
             backbone.subscribe(subscriptions(service))
             backbone.offer_resync(payments, payment_restated)
             lease = Lease(backbone.database, "reconciler", seconds=3 * settings.reconcile_seconds)

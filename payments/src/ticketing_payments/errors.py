@@ -9,6 +9,7 @@ from ticketing_common.errors import (
     PaymentDeclinedError,
     PermanentError,
     TicketingError,
+    TooManyRequestsError,
     UnavailableError,
 )
 from ticketing_common.events import PaymentStatus
@@ -27,6 +28,7 @@ __all__ = [
     "StripeAwayError",
     "StripeKeySpentError",
     "StripeUnknownError",
+    "TooManyDeclinesError",
     "WebhookSignatureError",
 ]
 
@@ -90,6 +92,14 @@ class CardDeclinedError(PaymentDeclinedError):
     def __init__(self, detail: str, code: str | None = None) -> None:
         self.code = code
         super().__init__(detail)
+
+
+class TooManyDeclinesError(TooManyRequestsError):
+    """So many cards were refused that no further one is tried now; `limit` is that of the order or of the account."""
+
+    def __init__(self, limit: str, *, retry_after_seconds: int) -> None:
+        detail = "Too many cards were declined. No further one is tried for now."
+        super().__init__(detail, retry_after_seconds=retry_after_seconds, limit=limit)
 
 
 class PaymentMethodRefusedError(InvalidInputError):

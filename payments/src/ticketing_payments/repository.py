@@ -25,7 +25,7 @@ from ticketing_common.storage import (
 )
 from ticketing_common.storage.repository import Publisher
 
-from .domain import ACTIVE_STATUSES, Payment, StripeEvent
+from .domain import ACTIVE_STATUSES, VAIN_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
 
 __all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
@@ -48,6 +48,12 @@ class PaymentRepository(Repository[Payment]):
             name="one_active_payment_per_order",
             unique=True,
             partialFilterExpression={"status": {"$in": [status.value for status in ACTIVE_STATUSES]}},
+        ),
+        # Attempts that came to nothing, by account and time (`declines.py`).
+        Index(
+            [("user_id", ASCENDING), ("created_at", DESCENDING)],
+            name="vain_attempts_of_an_account",
+            partialFilterExpression={"status": {"$in": [status.value for status in VAIN_STATUSES]}},
         ),
         # Only payments with something left to find out are in it.
         Index([("check_at", ASCENDING)], name="to_be_checked", partialFilterExpression={"check_at": {"$gt": EPOCH}}),
@@ -108,6 +114,14 @@ class PaymentRepository(Repository[Payment]):
                 {"order_id": order_id}, WITHOUT_EVENTS, sort=[("attempt", DESCENDING)]
             )
         return self.to_entity(document) if document else None
+
+    async def list_vain(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
+        """An account's attempts that were begun after that (UTC) and came to nothing, newest first."""
+        status = {"$in": [status.value for status in VAIN_STATUSES]}
+        query: Document = {"user_id": user_id, "created_at": {"$gt": since}, "status": status}
+        with reading(self.collection):
+            cursor = self.collection.find(query, WITHOUT_EVENTS).sort("created_at", DESCENDING).limit(limit)
+            return [self.to_entity(document) async for document in cursor]
 
     async def find_active(self, order_id: str) -> Payment | None:
         """The one payment of this order that is not over."""

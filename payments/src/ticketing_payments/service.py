@@ -14,6 +14,7 @@ from ticketing_common.resilience import background
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
 
+from .declines import DeclineLimits
 from .domain import (
     OPEN_STATES,
     Decline,
@@ -64,6 +65,7 @@ class PaymentService:
         settings: Settings,
     ) -> None:
         self._payments = payments
+        self._declines = DeclineLimits(payments, settings)
         self._orders = orders
         self._inbox = inbox
         self._stripe = stripe
@@ -78,7 +80,8 @@ class PaymentService:
         another method replaces an attempt that waits for the buyer, and follows one that turns out to be declined.
 
         Raises `OrderNotFoundError`, `OrderForbiddenError`, `PaymentNotPossibleError`, `OrderPaidError`,
-        `CardDeclinedError`, `PaymentMethodRefusedError`, and `StripeUnknownError`: then ask again.
+        `CardDeclinedError`, `PaymentMethodRefusedError`, `TooManyDeclinesError`, and `StripeUnknownError`: then ask
+        again.
         """
         for _ in range(JOIN_ATTEMPTS):
             order = await self._payable_order(order_id, user_id)
@@ -263,6 +266,7 @@ class PaymentService:
                 raise OrderPaidError(order.id)
             if latest is not None and not latest.over:
                 return latest, False
+            await self._declines.check(order)
             attempt = 1 if latest is None else latest.attempt + 1
             payment = Payment.begin(order, attempt=attempt, payment_method_id=payment_method_id)
             try:

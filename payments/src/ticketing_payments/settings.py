@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from ticketing_common.settings import EventServiceSettings
+from ticketing_common.web import RateLimit
 
 __all__ = ["Settings"]
 
@@ -30,3 +31,20 @@ class Settings(EventServiceSettings):
     stripe_circuit_seconds: float = Field(default=10.0, gt=0, description="for so long Stripe is not asked")
 
     reconcile_seconds: float = Field(default=5.0, gt=0, description="how often Stripe is asked about unsettled ones")
+
+    rate_limit_payments: RateLimit = Field(
+        default="30/minute",
+        description="payments and refreshes per account and replica; `off` for load runs turns the next four off, too",
+    )
+    rate_limit_payments_address: RateLimit = Field(
+        default="300/minute", description="the same per address and replica; or `off`"
+    )
+    rate_limit_payments_order: RateLimit = Field(
+        default="10/minute", description="payments of one order, refreshes of one payment, per replica; or `off`"
+    )
+    rate_limit_declines: RateLimit = Field(
+        default="10/hour", description="attempts of one account that come to nothing, over all replicas; or `off`"
+    )
+    rate_limit_declines_order: RateLimit = Field(
+        default="5/hour", description="attempts to pay one order that come to nothing, over all replicas; or `off`"
+    )

@@ -9,6 +9,7 @@ from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.web import Changes, LiveFeed, create_service_app
 
+from .dependencies import listing_limits
 from .feed import HISTORY, ticket_news
 from .publishers import ticket_changed
 from .repository import OrderProjection, TicketRepository
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         backbone.add_stores(tickets, orders)
         service = TicketService(tickets, orders, currency=settings.currency)
         app.state.service = service
+        app.state.listing_limits = listing_limits(settings)
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(tickets, ticket_changed)
         app.state.feed = LiveFeed(backbone, TICKETS, ticket_news, history=HISTORY, changes=changes)

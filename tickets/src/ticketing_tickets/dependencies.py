@@ -4,9 +4,25 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
-from .service import TicketService
+from ticketing_common.security import require_user
+from ticketing_common.web import CallerLimits, address
 
-__all__ = ["TicketServiceDep"]
+from .service import TicketService
+from .settings import Settings
+
+__all__ = ["TicketServiceDep", "limit_listings", "listing_limits"]
+
+
+def listing_limits(settings: Settings) -> CallerLimits:
+    """Listings made, changed and deleted: each is told to every open page of the list."""
+    return CallerLimits("listings", account=settings.rate_limit_listings, address=settings.rate_limit_listings_address)
+
+
+async def limit_listings(request: Request) -> None:
+    """Count a change of the caller's listings; raises `UnauthenticatedError` and `TooManyRequestsError`."""
+    user = require_user(request)
+    limits: CallerLimits = request.app.state.listing_limits
+    await limits.check(request, user_id=user.id, address=await address(request))
 
 
 async def ticket_service(request: Request) -> TicketService:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
@@ -19,15 +19,16 @@ from ticketing_common.web import (
     link_next,
 )
 
-from .dependencies import TicketServiceDep
+from .dependencies import TicketServiceDep, limit_listings
 from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
 
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["tickets"])
+LimitedListings: Final = Depends(limit_listings)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[LimitedListings])
 async def create_ticket(
     body: TicketRequest, user: CurrentUser, service: TicketServiceDep, ticket_id: CreationId
 ) -> TicketResponse:
@@ -73,7 +74,7 @@ async def get_ticket(ticket_id: Id, service: TicketServiceDep) -> TicketResponse
     return TicketResponse.of(await service.get(ticket_id))
 
 
-@router.put("/{id}")
+@router.put("/{id}", dependencies=[LimitedListings])
 async def update_ticket(
     ticket_id: Id, body: TicketChangeRequest, user: CurrentUser, service: TicketServiceDep
 ) -> TicketResponse:
@@ -81,7 +82,7 @@ async def update_ticket(
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
 
 
-@router.delete("/{id}", status_code=204)
+@router.delete("/{id}", status_code=204, dependencies=[LimitedListings])
 async def delete_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> None:
     """Take it off sale for good; refused while the ticket is held or sold."""
     await service.delete(ticket_id, user.id)

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from ticketing_common.money import Currency
 from ticketing_common.settings import EventServiceSettings
+from ticketing_common.web import RateLimit
 
 __all__ = ["Settings"]
 
@@ -12,4 +13,11 @@ class Settings(EventServiceSettings):
     """The common settings, and the one currency of this marketplace."""
 
     service_name: str = "tickets"
+    rate_limit_listings: RateLimit = Field(
+        default="30/minute",
+        description="listings made, changed or deleted per account and replica; `off` turns the next one off, too",
+    )
+    rate_limit_listings_address: RateLimit = Field(
+        default="300/minute", description="the same per address and replica; or `off`"
+    )
     currency: Currency = Field(default="usd", description="ISO 4217, lower case as Stripe writes it; two decimals only")

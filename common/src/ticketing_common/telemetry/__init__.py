@@ -1,6 +1,7 @@
 """Sight: structured logs, trace context and metrics."""
 
 from .logs import configure_logging, get_logger
+from .security_events import SecurityEvent, begin_security_events, record_security_event
 from .traces import (
     Sending,
     asking,
@@ -14,8 +15,10 @@ from .traces import (
 )
 
 __all__ = [
+    "SecurityEvent",
     "Sending",
     "asking",
+    "begin_security_events",
     "configure_logging",
     "current_trace_id",
     "current_traceparent",
@@ -23,6 +26,7 @@ __all__ = [
     "handling",
     "is_recorded",
     "quiet_unless_sampled",
+    "record_security_event",
     "recording_provider",
     "trace_scope",
 ]

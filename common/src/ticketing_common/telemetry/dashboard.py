@@ -85,6 +85,8 @@ PANELS: Final = (
     Panel("Requests in flight", _now(metrics.REQUESTS_IN_FLIGHT, "sum", "service")),
     Panel("Requests shed per second", _rate(metrics.REQUESTS_SHED, "service", "reason")),
     Panel("Event loop lag", _now(metrics.EVENT_LOOP_LAG, "max", "service"), "s"),
+    # Security
+    Panel("Sign-ins, refusals and reached limits, an hour", _increase(metrics.SECURITY_EVENTS, "event")),
     # Business
     Panel("Holds an hour", _increase(metrics.HOLDS_PLACED)),
     Panel("Holds lost to somebody faster, an hour", _increase(metrics.HOLDS_LOST)),

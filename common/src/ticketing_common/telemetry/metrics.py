@@ -35,6 +35,7 @@ __all__ = [
     "RELAY_PUBLISHED",
     "REQUESTS_IN_FLIGHT",
     "REQUESTS_SHED",
+    "SECURITY_EVENTS",
     "STALE_ANSWERS",
     "TIMERS_AVAILABLE",
     "begin",
@@ -88,6 +89,8 @@ LIVE_STREAMS: Final = Gauge("live_streams", "Event streams open to browsers", ["
 LIVE_STREAMS_ENDED: Final = Counter("live_streams_ended", "Event streams that ended, by why", ["service", "reason"])
 
 TIMERS_AVAILABLE: Final = Gauge("timers_available", "1 while the worker polls Redis for timers, 0 while it only sweeps")
+SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reached limits, by event", ["event"])
+
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused, since somebody else was faster")
 ORDERS_COMPLETED: Final = Counter("orders_completed", "Orders paid in time")

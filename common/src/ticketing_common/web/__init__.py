@@ -2,11 +2,12 @@
 
 from .app import create_service_app
 from .bodies import read_body, replay_body
+from .caller_limits import CallerLimits
 from .changes import Changes
 from .idempotency import CreationId, was_asked_before
 from .live_feed import LiveFeed, LiveFeedDep, News
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
-from .rate_limit import AddressDep, RateLimit, RateLimiter, address
+from .rate_limit import AddressDep, Quota, RateLimit, RateLimiter, address, quota
 from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
 from .stream_places import Viewer, ViewerDep
@@ -18,6 +19,7 @@ __all__ = [
     "PARAGRAPHS",
     "AddressDep",
     "ApiModel",
+    "CallerLimits",
     "Changes",
     "CreationId",
     "EventStream",
@@ -32,6 +34,7 @@ __all__ = [
     "PageRequestDep",
     "PagingOnly",
     "Price",
+    "Quota",
     "RateLimit",
     "RateLimiter",
     "RequestModel",
@@ -41,6 +44,7 @@ __all__ = [
     "create_service_app",
     "from_cents",
     "link_next",
+    "quota",
     "read_body",
     "replay_body",
     "was_asked_before",

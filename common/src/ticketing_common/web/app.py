@@ -17,7 +17,7 @@ from ticketing_common.headers import header_of
 from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
-from ticketing_common.telemetry import configure_logging, recording_provider
+from ticketing_common.telemetry import begin_security_events, configure_logging, recording_provider
 
 from .body_limit import BodyLimitMiddleware
 from .changes import Changes
@@ -56,6 +56,7 @@ def create_service_app(
     away once it is known who asks, and before its Idempotency-Key is looked up.
     """
     configure_telemetry(settings)
+    begin_security_events()
     lag = LoopLag(settings.service_name)
 
     @asynccontextmanager
@@ -115,6 +116,7 @@ def create_service_app(
             *([Middleware(IdempotencyMiddleware, path=prefix)] if prefix else []),
         ],
     )
+    app.state.prefix = prefix or ""
     add_error_handlers(app)
     for router in routers:
         app.include_router(router, prefix=prefix or "")

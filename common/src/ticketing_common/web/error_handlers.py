@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import FieldError, TicketingError, UnavailableError
+from ticketing_common.security import User
 from ticketing_common.storage import DatabaseUnavailableError
-from ticketing_common.telemetry import current_trace_id, get_logger
+from ticketing_common.telemetry import current_trace_id, get_logger, record_security_event
 
 __all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers", "problem_response", "refusal"]
 
@@ -65,8 +66,17 @@ def problem_response(
     return Response(to_json(body), status, headers, MEDIA_TYPE)
 
 
-def refusal(error: TicketingError) -> Response:
-    """The answer that an error of ours stands for."""
+def refusal(error: TicketingError, scope: Scope) -> Response:
+    """The answer that an error of ours stands for; a refusal that is a security event is recorded here."""
+    if error.security_event is not None:
+        user: User | None = scope.get("state", {}).get("user")
+        facts = {
+            "reason": type(error).__name__,
+            "account_id": user.id if user else None,
+            "method": scope["method"],
+            "route": _template(scope),
+        }
+        record_security_event(error.security_event, {**facts, **error.security_fields})
     headers = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -74,6 +84,12 @@ def refusal(error: TicketingError) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return problem_response(error.status, error.title, detail=error.detail, errors=error.errors, headers=headers)
+
+
+def _template(scope: Scope) -> str | None:
+    """`/api/orders/{id}`; None for what was refused before its route was known."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return None if path is None else f"{getattr(scope['app'].state, 'prefix', '')}{path}"
 
 
 class ProblemMiddleware:
@@ -103,12 +119,12 @@ class ProblemMiddleware:
 
     def _answer(self, error: Exception, scope: Scope) -> Response:
         if isinstance(error, TicketingError):
-            return refusal(error)
+            return refusal(error, scope)
         if isinstance(error, HTTPException):  # from what a middleware read: the body is over its limit, say
             return _http_problem(error)
         if isinstance(error, DatabaseUnavailableError):
             log.warning("database away", path=scope["path"], error=repr(error))
-            return refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."))
+            return refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."), scope)
         request_id = current_trace_id() or token_hex(16)
         log.exception("unexpected error", path=scope["path"], request_id=request_id, exc_info=error)
         return problem_response(500, TicketingError.title, requestId=request_id)

@@ -99,7 +99,7 @@ class IdempotencyMiddleware:
             await self._app(scope, replay, record)
         except TicketingError as error:
             # A refusal is an answer too: rendered here, so that it is kept.
-            await refusal(error)(scope, replay, record)
+            await refusal(error, scope)(scope, replay, record)
         except BaseException:
             await self._give_back(keys, key)
             raise

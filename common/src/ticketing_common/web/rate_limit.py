@@ -1,9 +1,10 @@
 """Slower, please: a moving window per caller, kept in this replica's memory, and told in every answer."""
 
 import math
+from datetime import timedelta
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 from fastapi import Depends, Request
 from limits import RateLimitItem, parse
@@ -15,7 +16,7 @@ from ticketing_common.errors import TooManyRequestsError
 
 from .rate_windows import Windows
 
-__all__ = ["AddressDep", "RateLimit", "RateLimiter", "address", "rate_limit_headers"]
+__all__ = ["AddressDep", "Quota", "RateLimit", "RateLimiter", "address", "quota", "rate_limit_headers"]
 
 _STATE = "rate_limit"
 REMEMBERED_ADDRESSES: Final = 10_000
@@ -29,6 +30,21 @@ def _check(value: str) -> str:
 
 RateLimit: TypeAlias = Annotated[str, AfterValidator(_check)]
 """A setting such as `10/minute`, or `off`."""
+
+
+class Quota(NamedTuple):
+    """What a `RateLimit` says, for those who count in the database."""
+
+    amount: int
+    window: timedelta
+
+
+def quota(limit: str) -> Quota | None:
+    """The limit in numbers; None when it is off."""
+    if limit == "off":
+        return None
+    item = parse(limit)
+    return Quota(item.amount, timedelta(seconds=item.get_expiry()))
 
 
 class RateLimiter:
@@ -53,27 +69,23 @@ class RateLimiter:
         allowed = await self._limiter.hit(self._item, self._name, *keys)
         stats = await self._limiter.get_window_stats(self._item, self._name, *keys)
         wait = max(1, math.ceil(stats.reset_time - self._windows.now()))
-        self._tell(request, remaining=stats.remaining if allowed else 0, reset_seconds=wait)
+        policy = f'"{self._name}";q={self._item.amount};w={self._item.get_expiry()}'
+        left = f'"{self._name}";r={stats.remaining if allowed else 0};t={wait}'
+        request.state.rate_limit = [*getattr(request.state, _STATE, ()), (policy, left)]
         if not allowed:
-            raise TooManyRequestsError(f"Try again in {wait} s.", retry_after_seconds=wait)
-
-    def _tell(self, request: Request, *, remaining: int, reset_seconds: int) -> None:
-        """Of several limits the nearest is told: the one that leaves the fewest."""
-        told: dict[str, str] | None = getattr(request.state, _STATE, None)
-        if self._item is None or (told is not None and int(told["RateLimit-Remaining"]) <= remaining):
-            return
-        request.state.rate_limit = {
-            "RateLimit-Limit": str(self._item.amount),
-            "RateLimit-Remaining": str(remaining),
-            "RateLimit-Reset": str(reset_seconds),
-            "RateLimit-Policy": f"{self._item.amount};w={self._item.get_expiry()}",
-        }
+            raise TooManyRequestsError(f"Try again in {wait} s.", retry_after_seconds=wait, limit=self._name)
 
 
 def rate_limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """What is told of it (IETF draft ratelimit-headers, with a header each, as up to draft 07 and in wide use)."""
-    told: dict[str, str] = scope.get("state", {}).get(_STATE, {})
-    return [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    """`RateLimit-Policy` and `RateLimit` with every limit that was checked (draft-ietf-httpapi-ratelimit-headers-10).
+
+    `q` is the quota, `w` its window, `r` what remains of it and `t` the time until more is available, both in seconds.
+    """
+    told: list[tuple[str, str]] = scope.get("state", {}).get(_STATE, [])
+    if not told:
+        return []
+    policies, left = zip(*told, strict=True)
+    return [(b"ratelimit-policy", ", ".join(policies).encode()), (b"ratelimit", ", ".join(left).encode())]
 
 
 async def address(request: Request) -> str:

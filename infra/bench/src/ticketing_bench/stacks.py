@@ -8,7 +8,7 @@ from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 
 __all__ = ["make_stack"]
 
-RATES: Final = ("SIGNIN", "SIGNIN_ADDRESS", "SIGNUP", "HOLDS", "HOLDS_ADDRESS")
+RATES: Final = ("SIGNIN", "SIGNUP", "HOLDS", "LISTINGS", "PAYMENTS")
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000
 """Below those that the kernel gives to outgoing connections: a killed server must find its port free again."""

@@ -208,13 +208,16 @@ class Market:
             "stripe_api_base": self.proxy.url,
             "stripe_timeout_seconds": 30,
             "reconcile_seconds": reconcile_seconds,
+            "rate_limit_payments": "off",
         }
         payments = ticketing_payments.settings.Settings.model_validate(settings("payments", **stripe))
         expiration = ticketing_expiration.settings.Settings.model_validate(
             settings("expiration", redis_url=self.servers.redis_url)
         )
         return [
-            ticketing_tickets.app.create_app(ticketing_tickets.settings.Settings.model_validate(settings("tickets"))),
+            ticketing_tickets.app.create_app(
+                ticketing_tickets.settings.Settings.model_validate(settings("tickets", rate_limit_listings="off"))
+            ),
             ticketing_orders.app.create_app(
                 ticketing_orders.settings.Settings.model_validate(settings("orders", rate_limit_holds="off"))
             ),

@@ -16,7 +16,7 @@ from ticketing_payments.errors import (
 
 from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = ["ACTIVE_STATUSES", "OLD_NEWS", "TRANSITIONS", "Payment"]
+__all__ = ["ACTIVE_STATUSES", "OLD_NEWS", "TRANSITIONS", "VAIN_STATUSES", "Payment"]
 
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
@@ -28,6 +28,9 @@ ACTIVE_STATUSES: Final = (
     PaymentStatus.CAPTURED,
 )
 """Of each order there is at most one payment in one of these."""
+
+VAIN_STATUSES: Final = (PaymentStatus.FAILED, PaymentStatus.VOIDED)
+"""The attempt came to nothing: the card was refused, or the buyer gave it up."""
 
 TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
     PaymentStatus.INITIATED: frozenset(

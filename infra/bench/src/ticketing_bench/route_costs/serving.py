@@ -55,6 +55,8 @@ class House:
             "RATE_LIMIT_SIGNUP": "off",
             "RATE_LIMIT_SIGNIN": "off",
             "RATE_LIMIT_HOLDS": "off",
+            "RATE_LIMIT_LISTINGS": "off",
+            "RATE_LIMIT_PAYMENTS": "off",
         }
         log = self._folder / f"{called or name}.log"
         return ServiceProcess(name, self._folder, log, port=free_port(), environment=environment | settings)

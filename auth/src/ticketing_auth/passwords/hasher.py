@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 from passlib.context import CryptContext
 from pydantic import SecretStr
 
-from .errors import PasswordQueueFullError
+from ticketing_auth.errors import PasswordQueueFullError
 
 __all__ = ["PasswordHasher", "Verdict"]
 

@@ -1,0 +1,53 @@
+"""Security events: one log line and one count for each sign-in, refusal and reached limit.
+
+The schema is documented in docs/observability.md. Which events to record follows the OWASP Application Security
+Verification Standard 5.0, 16.3. An account is named by its id. An account that does not exist is named by a keyed hash
+of the e-mail. No event holds an e-mail or a network address.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from .logs import get_logger
+from .metrics import SECURITY_EVENTS, begin
+
+__all__ = ["SecurityEvent", "begin_security_events", "record_security_event"]
+
+log = get_logger(__name__)
+
+
+class SecurityEvent(StrEnum):
+    """What happened; the value is the field `security_event` of the log line and the label `event` of the metric."""
+
+    SIGN_IN_SUCCEEDED = "sign_in.succeeded"
+    SIGN_IN_FAILED = "sign_in.failed"
+    """A wrong password, or an e-mail that has no account."""
+    SIGN_IN_BLOCKED = "sign_in.blocked"
+    """The account has taken as many wrong passwords as it may: this one was not judged."""
+    ACCOUNT_CREATED = "account.created"
+    UNAUTHENTICATED = "access.unauthenticated"
+    """401: no session or token, or one that is not valid."""
+    DENIED = "access.denied"
+    """403: the caller is known and asks for what belongs to another account, or comes from a foreign page."""
+    LIMIT_REACHED = "limit.reached"
+    """429: the field `limit` names the limit."""
+
+
+ROUTINE: Final = frozenset({SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOUNT_CREATED})
+
+
+def begin_security_events() -> None:
+    """Show every event's series at 0, so that an alert sees the first one."""
+    begin(SECURITY_EVENTS, *((event.value,) for event in SecurityEvent))
+
+
+def record_security_event(event: SecurityEvent, fields: Mapping[str, str | None]) -> None:
+    """Log and count an event; fields that are None are left out.
+
+    Routine events are logged at `info`, the others at `warning`.
+    """
+    SECURITY_EVENTS.labels(event.value).inc()
+    known = {name: value for name, value in fields.items() if value is not None}
+    write = log.info if event in ROUTINE else log.warning
+    write("security event", security_event=event.value, **known)

@@ -1,0 +1,104 @@
+"""Security events: every refusal is logged and counted, with ids and without what would name a person."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+from prometheus_client import REGISTRY
+from starlette.middleware import Middleware
+
+from ticketing_common.errors import ForbiddenError, NotFoundError, TooManyRequestsError
+from ticketing_common.security import AuthenticationMiddleware, CurrentUser, TokenVerifier
+from ticketing_common.telemetry import SecurityEvent, begin_security_events, configure_logging, record_security_event
+from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
+from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
+
+pytestmark = pytest.mark.unit
+
+
+def counted(event: SecurityEvent) -> float:
+    return REGISTRY.get_sample_value("security_events_total", {"event": event.value}) or 0.0
+
+
+@pytest.fixture
+async def client(identity: Identity) -> Any:
+    router = APIRouter()
+
+    @router.get("/things/{id}")
+    async def thing(request: Request, user: CurrentUser) -> None:
+        kind = request.query_params["kind"]
+        raise {
+            "denied": ForbiddenError("Not yours."),
+            "limited": TooManyRequestsError(retry_after_seconds=3, limit="things"),
+            "missing": NotFoundError(),
+        }[kind]
+
+    verifier = TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
+    authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name="session")
+    app = FastAPI(middleware=[Middleware(ProblemMiddleware), authentication])
+    add_error_handlers(app)
+    app.state.prefix = "/api"
+    app.include_router(router, prefix="/api")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "facts"),
+    [
+        ("denied", SecurityEvent.DENIED, {"reason": "ForbiddenError"}),
+        ("limited", SecurityEvent.LIMIT_REACHED, {"reason": "TooManyRequestsError", "limit": "things"}),
+    ],
+)
+async def test_a_refusal_is_logged_with_the_account_and_the_route_and_counted(
+    client: httpx.AsyncClient, identity: Identity, capsys: pytest.CaptureFixture[str], kind: str, event: Any, facts: Any
+) -> None:
+    configure_logging(service="things", level="warning")
+    before = counted(event)
+    headers = identity.headers("5e11e4" * 4, email="ann@example.com")
+
+    await client.get(f"/api/things/7?kind={kind}", headers=headers)
+
+    (line,) = (json.loads(text) for text in capsys.readouterr().out.splitlines())
+    expected = {"account_id": "5e11e4" * 4, "method": "GET", "route": "/api/things/{id}", **facts}
+    assert {name: line[name] for name in expected} == expected
+    assert (line["event"], line["security_event"]) == ("security event", event.value)
+    assert "ann" not in str(line)
+    assert counted(event) == before + 1
+
+
+async def test_whoever_is_not_signed_in_is_counted_without_an_account(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(service="things", level="warning")
+    before = counted(SecurityEvent.UNAUTHENTICATED)
+    for headers in ({}, {"Authorization": "Bearer forged"}):
+        assert (await client.get("/api/things/7?kind=denied", headers=headers)).status_code == 401
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [line["security_event"] for line in lines] == ["access.unauthenticated"] * 2
+    assert all("account_id" not in line and "forged" not in str(line) for line in lines)
+    assert counted(SecurityEvent.UNAUTHENTICATED) == before + 2
+
+
+async def test_other_answers_are_no_security_events(
+    client: httpx.AsyncClient, identity: Identity, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(service="things", level="debug")
+    await client.get("/api/things/7?kind=missing", headers=identity.headers())
+    assert "security event" not in capsys.readouterr().out
+
+
+def test_every_event_has_its_series_before_the_first_one() -> None:
+    begin_security_events()
+    for event in SecurityEvent:
+        assert REGISTRY.get_sample_value("security_events_total", {"event": event.value}) is not None
+
+
+def test_fields_that_are_not_known_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="auth", level="info")
+    record_security_event(SecurityEvent.SIGN_IN_SUCCEEDED, {"account_id": "1", "account_key": None})
+    line = json.loads(capsys.readouterr().out)
+    assert (line["account_id"], line["level"]) == ("1", "info")
+    assert "account_key" not in line

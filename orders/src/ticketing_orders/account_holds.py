@@ -1,0 +1,83 @@
+"""How many seats one account may keep from others: holds open at a time, and holds of one ticket without paying."""
+
+import math
+import random
+from datetime import datetime
+from typing import Final
+
+from ticketing_common.entity import utc_now
+from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.web import quota
+
+from .domain import Order
+from .errors import HeldBeforeError, HoldSlotTakenError, TooManyHoldsError, TooManyReholdsError
+from .publishers import OrderPublisher
+from .repository import OrderRepository
+from .settings import Settings
+
+__all__ = ["AccountHolds"]
+
+ATTEMPTS: Final = 12
+TURNS_LOOKED_AT: Final = 100
+"""Of one account and ticket; paid ones do not count, and an account seldom pays for one ticket so often."""
+
+
+class AccountHolds:
+    """Stores new orders within the limits of their account, over all replicas and without a race.
+
+    Every open hold of an account has a slot, one of as many as the account may have open. Every hold of a ticket by an
+    account has a turn, counted from 0. A unique index over each decides, so two requests at once cannot take the same.
+    The usual hold costs no extra query: it tries a random slot and turn 0, and looks at the account's orders only when
+    one of them is taken. Orders without slot and turn are not counted: older ones, and those of a replica where these
+    limits are off.
+    """
+
+    def __init__(self, orders: OrderRepository, settings: Settings) -> None:
+        off = settings.rate_limit_holds == "off"
+        self._orders = orders
+        self._slots = None if off or settings.rate_limit_open_holds == "off" else settings.rate_limit_open_holds
+        self._reholds = None if off else quota(settings.rate_limit_reholds)
+
+    async def add(self, order: Order, publish: OrderPublisher, *, repeated: bool) -> Order:
+        """Store a new order and its event; `repeated` when its id is that of an earlier try of the same request.
+
+        Raises `TicketReservedError`, `TooManyHoldsError`, `TooManyReholdsError`, and `ConcurrentUpdateError` when other
+        requests of the same account are faster, again and again.
+        """
+        order.slot = None if self._slots is None else random.randrange(self._slots)  # noqa: S311 (no secret)
+        order.turn = None if self._reholds is None else 0
+        for _ in range(ATTEMPTS):
+            try:
+                if repeated:
+                    return await self._orders.add_once(order, publish)
+                await self._orders.add(order, publish)
+            except HoldSlotTakenError:
+                order.slot = await self._free_slot(order.user_id)
+            except HeldBeforeError:
+                order.turn = await self._next_turn(order)
+            else:
+                return order
+        raise ConcurrentUpdateError
+
+    async def _free_slot(self, user_id: str) -> int:
+        assert self._slots is not None  # noqa: S101 (only then has an order a slot)
+        holds = await self._orders.list_open_holds(user_id)
+        free = set(range(self._slots)) - {hold.slot for hold in holds}
+        if len(holds) >= self._slots or not free:
+            raise TooManyHoldsError(self._slots, retry_after_seconds=_seconds_until(holds[0].expires_at))
+        return random.choice(sorted(free))  # noqa: S311
+
+    async def _next_turn(self, order: Order) -> int:
+        assert self._reholds is not None  # noqa: S101 (only then has an order a turn)
+        allowed, window = self._reholds
+        holds = await self._orders.list_turns(order.user_id, order.ticket.id, limit=allowed + TURNS_LOOKED_AT)
+        since = utc_now() - window
+        unpaid = [hold for hold in holds if hold.unpaid and hold.created_at > since]
+        if len(unpaid) >= allowed:
+            again = unpaid[allowed - 1].created_at + window
+            raise TooManyReholdsError(order.ticket.id, retry_after_seconds=_seconds_until(again))
+        return max((hold.turn for hold in holds if hold.turn is not None), default=-1) + 1
+
+
+def _seconds_until(moment: datetime) -> int:
+    return max(1, math.ceil((moment - utc_now()).total_seconds()))

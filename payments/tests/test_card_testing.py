@@ -1,0 +1,169 @@
+"""An account that tries many cards is stopped, on one order and on many, over all replicas."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from starlette.requests import Request
+
+from ticketing_common.entity import new_id
+from ticketing_common.errors import TooManyRequestsError
+from ticketing_common.events import PaymentStatus
+from ticketing_payments.dependencies import PaymentLimits
+from ticketing_payments.errors import CardDeclinedError, TooManyDeclinesError
+from ticketing_payments.service import PaymentService
+from ticketing_payments.settings import Settings
+from ticketing_payments.stripe_gateway import StripeGateway
+
+BAD, GOOD = "pm_card_chargeCustomerFail", "pm_card_visa"
+
+
+async def attempt(story, method=BAD, *, by=None):
+    try:
+        return (await story.pay(method, by=by)).status
+    except (CardDeclinedError, TooManyDeclinesError) as refusal:
+        return type(refusal).__name__
+
+
+@pytest.fixture
+async def replica(stores, proxy, make_settings):
+    """Another replica of the service."""
+    settings = make_settings(stripe_api_base=proxy.url)
+    async with StripeGateway.connect(settings) as gateway:
+        yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
+
+
+async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(story, service, replica):
+    outcomes = Counter()
+    for _ in range(10):
+        outcomes.update(await asyncio.gather(*(attempt(story, by=by) for by in (service, replica))))
+    assert outcomes["TooManyDeclinesError"] > 0
+    assert await story.statuses() == [PaymentStatus.FAILED] * 5
+
+    with pytest.raises(TooManyDeclinesError) as refused:
+        await story.pay(GOOD)
+    assert 3_500 < refused.value.retry_after_seconds <= 3_600
+    assert refused.value.security_fields == {"limit": "declines-order"}
+
+
+async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(make_story, make_order, service):
+    buyer = new_id()
+    outcomes = Counter()
+    for _ in range(4):
+        story = make_story(make_order(user_id=buyer))
+        await service.follow_order(story.order)
+        for _ in range(4):
+            outcomes[await attempt(story)] += 1
+    assert outcomes == {"CardDeclinedError": 10, "TooManyDeclinesError": 6}
+
+    other = make_story(make_order())
+    await service.follow_order(other.order)
+    assert await attempt(other, GOOD) is PaymentStatus.AUTHORIZED
+
+
+async def test_attempts_on_many_orders_at_once_pass_the_limit_by_one_for_each_order_at_most(
+    make_story, make_order, service
+):
+    buyer = new_id()
+    stories = [make_story(make_order(user_id=buyer)) for _ in range(6)]
+    for story in stories:
+        await service.follow_order(story.order)
+
+    async def try_many(story):
+        return [await attempt(story) for _ in range(5)]
+
+    outcomes = Counter(one for many in await asyncio.gather(*(try_many(story) for story in stories)) for one in many)
+    assert 10 <= outcomes["CardDeclinedError"] <= 10 + len(stories)
+
+
+async def test_cards_that_wait_for_3d_secure_and_are_replaced_count_as_well(story, bank):
+    cards = [await bank.card() for _ in range(8)]
+    outcomes = Counter([await attempt(story, card) for card in cards])
+    assert outcomes == {PaymentStatus.REQUIRES_ACTION: 5, "TooManyDeclinesError": 3}
+    assert await story.statuses() == [PaymentStatus.VOIDED] * 5
+
+
+async def test_a_buyer_with_two_bad_cards_pays_with_the_third(story):
+    assert [await attempt(story) for _ in range(2)] == ["CardDeclinedError"] * 2
+    assert await attempt(story, GOOD) is PaymentStatus.AUTHORIZED
+
+
+async def test_what_is_older_than_the_window_counts_no_longer(story, stores):
+    for _ in range(5):
+        await attempt(story)
+    assert await attempt(story, GOOD) == "TooManyDeclinesError"
+    oldest = (await story.payments())[0]
+    before = oldest.created_at - timedelta(hours=1)
+    await stores.payments.collection.update_one({"_id": oldest.id}, {"$set": {"created_at": before}})
+    assert await attempt(story, GOOD) is PaymentStatus.AUTHORIZED
+
+
+async def test_the_limits_can_be_switched_off(stores, proxy, make_settings, make_story, make_order):
+    settings = make_settings(stripe_api_base=proxy.url, rate_limit_payments="off")
+    async with StripeGateway.connect(settings) as gateway:
+        unlimited = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
+        story = make_story(make_order(), by=unlimited)
+        await unlimited.follow_order(story.order)
+        assert [await attempt(story) for _ in range(7)] == ["CardDeclinedError"] * 7
+
+
+async def test_the_query_uses_its_index(stores, story):
+    await attempt(story)
+    plan = await stores.payments.collection.database.command(
+        {
+            "explain": {
+                "find": "payments",
+                "filter": {
+                    "user_id": story.order.user_id,
+                    "created_at": {"$gt": story.order.created_at},
+                    "status": {"$in": ["failed", "voided"]},
+                },
+                "sort": {"created_at": -1},
+            }
+        }
+    )
+    assert "vain_attempts_of_an_account" in str(plan["queryPlanner"]["winningPlan"])
+
+
+@pytest.fixture
+def make_settings_of_limits():
+    def make(**limits):
+        needed = {
+            "mongo_url": "mongodb://nowhere",
+            "nats_url": "nats://nowhere",
+            "jwt_public_keys": [],
+            "stripe_key": "sk_test_x",
+            "stripe_webhook_secret": "whsec_x",
+        }
+        return Settings.model_validate(needed | limits)
+
+    return make
+
+
+@pytest.mark.unit
+async def test_60_refreshes_of_one_payment_are_not_all_let_through(make_settings_of_limits):
+    limits = PaymentLimits(make_settings_of_limits())
+    user, payment = new_id(), new_id()
+
+    async def refresh(about: str, address: str = "192.0.2.1") -> str:
+        request = Request({"type": "http", "client": (address, 1)})
+        try:
+            await limits.check(request, user_id=user, about=about)
+        except TooManyRequestsError as refused:
+            return refused.security_fields["limit"]
+        return "let through"
+
+    assert Counter([await refresh(payment) for _ in range(60)]) == {
+        "let through": 10,
+        "payments-order": 20,
+        "payments": 30,
+    }
+
+
+@pytest.mark.unit
+async def test_off_for_the_account_turns_all_of_them_off(make_settings_of_limits):
+    limits = PaymentLimits(make_settings_of_limits(rate_limit_payments="off"))
+    request = Request({"type": "http", "client": ("192.0.2.1", 1)})
+    for _ in range(400):
+        await limits.check(request, user_id="u", about="p")
