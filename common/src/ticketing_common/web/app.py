@@ -22,12 +22,15 @@ from ticketing_common.telemetry import configure_logging, recording_provider
 from .body_limit import BodyLimitMiddleware
 from .changes import Changes
 from .deadline import DeadlineMiddleware
+from .docs_page import add_docs_page
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
 from .last_answers import LastAnswersMiddleware
 from .load_shedding import LoadSheddingMiddleware, LoopLag
 from .request_scope import RequestScopeMiddleware
+from .routing import RoutingMiddleware
+from .security_headers import SecurityHeadersMiddleware
 
 __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 
@@ -80,15 +83,18 @@ def create_service_app(
         version="1",
         lifespan=lifespan,
         openapi_url=f"{prefix}/openapi.json" if prefix else None,
-        docs_url=f"{prefix}/docs" if prefix else None,
+        docs_url=None,  # below, from our own files
         redoc_url=None,
+        redirect_slashes=False,
         telemetry=_telemetry(),
         responses={"4XX": {"model": Problem, "description": "RFC 9457 problem details"}},
         generate_unique_id_function=_operation_id,
-        # Outermost first: what is raised inside any of them is rendered by the second.
+        # Outermost first: what is raised inside the third is rendered by it.
         middleware=[
+            Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
+            Middleware(RoutingMiddleware),
             *(
                 [
                     Middleware(
@@ -116,6 +122,8 @@ def create_service_app(
         ],
     )
     add_error_handlers(app)
+    if prefix:
+        add_docs_page(app, prefix=prefix)
     for router in routers:
         app.include_router(router, prefix=prefix or "")
     app.include_router(health_router)  # last: routers are tried in their order
