@@ -95,6 +95,7 @@ def create_service_app(
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
             Middleware(RoutingMiddleware),
+            Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             *(
                 [
                     Middleware(
@@ -111,7 +112,6 @@ def create_service_app(
                 max_lag_seconds=settings.max_loop_lag_seconds,
                 lag=lag,
             ),
-            Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
             Middleware(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
