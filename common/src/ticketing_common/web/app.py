@@ -19,7 +19,6 @@ from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import configure_logging, recording_provider
 
-from .body_limit import BodyLimitMiddleware
 from .changes import Changes
 from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
@@ -28,6 +27,7 @@ from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
 from .last_answers import LastAnswersMiddleware
 from .load_shedding import LoadSheddingMiddleware, LoopLag
+from .request_bodies import RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
 from .routing import RoutingMiddleware
 from .security_headers import SecurityHeadersMiddleware
@@ -106,13 +106,15 @@ def create_service_app(
                 else []
             ),
             Middleware(
+                RequestBodyMiddleware, max_bytes=settings.max_body_bytes, max_total_bytes=settings.max_bodies_bytes
+            ),
+            Middleware(
                 LoadSheddingMiddleware,
                 service=settings.service_name,
                 max_in_flight=settings.max_in_flight,
                 max_lag_seconds=settings.max_loop_lag_seconds,
                 lag=lag,
             ),
-            Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
             Middleware(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
             ),

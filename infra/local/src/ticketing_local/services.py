@@ -57,8 +57,9 @@ class ServiceProcess(_HttpProcess):
         """As in the images, but for the address."""
         return [
             *(*self.runner, f"ticketing_{self.name}.app:create_app", "--factory"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"),
-            *("--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
+            *("--http", "ticketing_common.web.http_protocol:HttpProtocol", "--no-server-header"),
+            *("--limit-concurrency", "6000", "--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
         ]
 
 
