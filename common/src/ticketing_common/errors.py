@@ -8,6 +8,7 @@
     ├── NotFoundError            404  no such thing, or not to be known of
     ├── ConflictError            409  right request, wrong moment
     │   └── ConcurrentUpdateError     the same document was changed by somebody faster, again and again
+    ├── RequestTimeoutError      408  the request itself took too long to arrive
     ├── TooLargeError            413  more bytes than we read
     ├── TooManyRequestsError     429  slower, please (Retry-After)
     └── UnavailableError         503  something we need is away (Retry-After)
@@ -35,6 +36,7 @@ __all__ = [
     "OverloadedError",
     "PaymentDeclinedError",
     "PermanentError",
+    "RequestTimeoutError",
     "TicketingError",
     "TooLargeError",
     "TooManyRequestsError",
@@ -117,6 +119,13 @@ class ConcurrentUpdateError(ConflictError):
     """A compare-and-swap lost its race more often than we retry."""
 
     title = "Somebody else changed this at the same time"
+
+
+class RequestTimeoutError(TicketingError):
+    """The request did not arrive in the time that the server waits for one (RFC 9110 §15.5.9)."""
+
+    status = 408
+    title = "The request came too slowly"
 
 
 class TooLargeError(TicketingError):

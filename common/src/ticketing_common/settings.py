@@ -45,6 +45,7 @@ class ServiceSettings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(default=64 * 1024, gt=0)
+    max_bodies_bytes: int = Field(default=32 * 1024 * 1024, gt=0, description="of all request bodies in hand together")
     overtake_wait_seconds: float = Field(
         default=2.0, ge=0, description="how long a request waits for the event that it overtook"
     )

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 from secrets import token_hex
+from types import SimpleNamespace
 
 import pytest
+from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -13,7 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import StatusCode
 
-from ticketing_common.telemetry import Sending, current_trace_id, handling, trace_scope
+from ticketing_common.telemetry import Sending, current_trace_id, handling, trace_scope, tracing
+from ticketing_common.telemetry.traces import current_traceparent
 from ticketing_common.telemetry.tracing import is_wanted, provider_with
 from ticketing_common.testing.spans import recorded_spans
 
@@ -123,3 +126,41 @@ def test_a_caller_who_has_decided_is_followed(flags: str, wanted: bool) -> None:
     provider.sampler = ParentBasedTraceIdRatio(0.5)
     traceparent = f"00-{token_hex(16)}-{token_hex(8)}-{flags}"
     assert all(is_wanted(provider, "GET", traceparent) is wanted for _ in range(20))
+
+
+def test_callers_can_ask_for_so_many_traces_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(tracing, "time", SimpleNamespace(monotonic=lambda: now))
+    provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
+    provider.sampler = ParentBasedTraceIdRatio(0.0)
+
+    def asked() -> int:
+        return sum(is_wanted(provider, "GET", f"00-{token_hex(16)}-{token_hex(8)}-01") for _ in range(500))
+
+    assert asked() == tracing.ASKED_PER_SECOND
+    assert asked() == 0
+    now += 1
+    assert asked() == tracing.ASKED_PER_SECOND
+
+
+@pytest.mark.unit
+def test_what_is_not_recorded_here_is_not_recorded_further_on_for_its_caller() -> None:
+    """The trace goes on under its id, but a consumer in another service does not record it."""
+    with recorded_spans() as spans:
+        with trace_scope(PARENT, unrecorded=True):
+            assert current_trace_id() == TRACE_ID
+            traceparent = current_traceparent()
+        assert traceparent is not None
+        assert traceparent.endswith("-00")
+        with handling("handle order.created", traceparent, {}):
+            Sending("order.completed", "2", traceparent).ended()
+        assert not spans.all()
+
+
+@pytest.mark.unit
+def test_baggage_of_a_caller_is_not_handed_on() -> None:
+    with recorded_spans():
+        told = propagate.extract({"traceparent": PARENT, "baggage": "secret=1"})
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier, told)
+    assert carrier == {"traceparent": PARENT}

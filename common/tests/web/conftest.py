@@ -117,7 +117,9 @@ def app(service_settings: dict[str, object]) -> FastAPI:
         yield
 
     settings = EventServiceSettings.model_validate({"service_name": "things", **service_settings})
-    return create_service_app(settings, title="Things", prefix="/api/things", routers=[router], assemble=assemble)
+    app = create_service_app(settings, title="Things", prefix="/api/things", routers=[router], assemble=assemble)
+    app.state.assemble = assemble
+    return app
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import time_left
 from ticketing_common.web import last_answers
 from ticketing_common.web.changes import Changes
+from ticketing_common.web.deadline import DeadlineMiddleware
+from ticketing_common.web.error_handlers import ProblemMiddleware
 from ticketing_common.web.last_answers import LastAnswersMiddleware
 
 pytestmark = pytest.mark.unit
@@ -205,3 +207,70 @@ async def test_a_busy_service_is_not_a_database_that_is_away(
     assert await stale(client)
     shop.away = None
     assert not await stale(client)
+
+
+IMPATIENT = {"X-Envoy-Expected-Rq-Timeout-Ms": "0"}
+
+
+@pytest.fixture
+async def outside(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
+    """As a stranger reaches the list: through the deadline that the stranger chooses, and errors as answers."""
+    app = ProblemMiddleware(DeadlineMiddleware(shop.app, seconds=60))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+        yield client
+
+
+@pytest.mark.parametrize("query", ["", "?never=asked"])
+async def test_a_caller_without_patience_makes_the_list_stale_for_no_other(
+    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(last_answers, "LEFT_ALONE_SECONDS", 60.0)
+    await outside.get("/list")
+    shop.gate.clear()
+    for _ in range(3):
+        answer = await outside.get(f"/list{query}", headers=IMPATIENT)
+        assert answer.status_code == (503 if query else 200)
+        assert ("Age" in answer.headers) == (not query)
+    shop.gate.set()
+    assert not await stale(outside)
+
+
+async def test_a_caller_without_patience_does_not_ask_for_all_the_others(
+    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would give up first, and the others would be told to wait for another second, for ever."""
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    await outside.get("/list")
+    shop.away = ServerSelectionTimeoutError()
+    assert await stale(outside)
+    shop.away = None
+    monkeypatch.setattr(last_answers, "LEFT_ALONE_SECONDS", 60.0)
+    monkeypatch.setattr(last_answers, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 100))
+    shop.gate.clear()
+    for _ in range(3):
+        assert "Age" in (await outside.get("/list", headers=IMPATIENT)).headers
+    shop.gate.set()
+    assert not await stale(outside)
+
+
+async def test_one_slow_question_is_no_database_that_is_away(
+    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller may choose a question that takes long; the database answers the others meanwhile."""
+    monkeypatch.setattr(last_answers, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(last_answers, "LEFT_ALONE_SECONDS", 60.0)
+    monkeypatch.setattr(last_answers, "PATIENCE_SECONDS", 0.3)
+    await outside.get("/list?slow")
+    shop.gate.clear()
+    slow = asyncio.create_task(outside.get("/list?slow"))
+    while shop.asked < 2:  # noqa: ASYNC110 (one turn of the loop after the other)
+        await asyncio.sleep(0)
+    while shop.made < 2:  # noqa: ASYNC110 (it waits at the closed gate)
+        await asyncio.sleep(0)
+    shop.gate, closed = asyncio.Event(), shop.gate
+    shop.gate.set()
+    assert not await stale(outside)
+    assert "Age" in (await slow).headers
+    assert not closed.is_set()
+    assert not await stale(outside)

@@ -19,6 +19,7 @@ import uvicorn
 from arq.worker import Retry, Worker, func
 from fastapi import FastAPI
 from redis.exceptions import RedisError
+from starlette.middleware import Middleware
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import EXPIRATIONS
@@ -26,8 +27,11 @@ from ticketing_common.resilience import background, end
 from ticketing_common.telemetry import get_logger, handling
 from ticketing_common.telemetry.metrics import TIMERS_AVAILABLE
 from ticketing_common.web.app import configure_telemetry
-from ticketing_common.web.connections import BoundedConnection
+from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
 from ticketing_common.web.health import router as health_router
+from ticketing_common.web.http_protocol import HttpProtocol
+from ticketing_common.web.routing import RoutingMiddleware
+from ticketing_common.web.security_headers import SecurityHeadersMiddleware
 
 from .repository import DeadlineRepository
 from .service import ExpirationService
@@ -217,7 +221,18 @@ def create_worker(settings: Settings) -> FastAPI:
             await timers.close()
             await backbone.stop()  # last: what was just released is still to be told
 
-    app = FastAPI(title="Expiration worker", lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Expiration worker",
+        lifespan=lifespan,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
+            Middleware(ProblemMiddleware),
+            Middleware(RoutingMiddleware),
+        ],
+    )
+    add_error_handlers(app)
     app.include_router(health_router)
     return app
 
@@ -230,7 +245,9 @@ def main() -> None:
         host=settings.worker_health_host,
         port=settings.worker_health_port,
         loop="uvloop",
-        http=BoundedConnection,
+        http=HttpProtocol,
+        server_header=False,
+        limit_concurrency=500,
         lifespan="on",
         access_log=False,
         log_config=None,

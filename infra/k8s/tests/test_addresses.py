@@ -54,6 +54,13 @@ async def test_a_page_rendered_for_a_buyer_counts_as_his() -> None:
 
 
 @pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("hop", ["10.244.1.7", "100.64.3.4", "172.16.9.1", "192.168.4.4"])
+async def test_a_hop_that_writes_ipv4_mapped_addresses_is_believed_too(hop: str) -> None:
+    """Node does when it listens on `::`."""
+    assert await _seen("10.244.2.3", f"::ffff:{BUYER}, ::ffff:{hop}") == BUYER
+
+
+@pytest.mark.usefixtures("settings")
 async def test_an_address_that_the_buyer_made_up_is_not_believed() -> None:
     assert await _seen(GATEWAY, f"{FORGED}, {BUYER}") == BUYER
 

@@ -1,11 +1,14 @@
 """Dockerfiles that are alike, contexts that hold only what is meant to, and a Skaffold file that maps into them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from ticketing_local.services import ServiceProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
@@ -47,6 +50,21 @@ def test_every_image_takes_its_base_as_an_argument_and_runs_as_nobody(file: str)
     assert "USER 10001:10001" in text
     assert "--require-hashes" in text
     assert re.search(r"^CMD \[", text, re.MULTILINE), "a shell would be process 1 and keep SIGTERM to itself"
+
+
+def test_images_and_the_local_stack_start_the_server_alike(tmp_path: Path) -> None:
+    """What bounds slow and many callers is named on the command line, so none of them may lack it."""
+    process = ServiceProcess("tickets", tmp_path, tmp_path / "log", port=1, environment={})
+    options = ("--http", "ticketing_common.web.http_protocol:HttpProtocol", "--no-server-header", "--limit-concurrency")
+
+    for command in (_command("tickets/Dockerfile"), _command("tickets/Dockerfile.dev"), list(process.command())):
+        assert [option for option in options if option not in command] == []
+
+
+def _command(file: str) -> list[str]:
+    text = (ROOT / file).read_text().replace("\\\n", "")
+    command: list[str] = json.loads(re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)[-1])
+    return command
 
 
 @pytest.mark.parametrize("service", SERVICES)

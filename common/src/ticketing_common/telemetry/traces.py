@@ -10,7 +10,7 @@ from random import getrandbits
 from typing import Final
 
 from opentelemetry import context, trace
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import Span, SpanKind, StatusCode, TraceFlags, Tracer, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 __all__ = [
@@ -84,7 +84,8 @@ def current_trace_id() -> str | None:
 class trace_scope:  # noqa: N801 (used as a function is)
     """Go on with a caller's trace, or begin a new one when there is none or it is malformed.
 
-    `unrecorded` is for what nobody records: then libraries make no spans either, as with `quiet_unless_sampled`.
+    `unrecorded` is for a request that is not recorded: then libraries make no spans either, as with
+    `quiet_unless_sampled`, and what it causes elsewhere is not recorded because its caller had asked for it.
 
     Around every request and event: a class, since a generator that does the same takes three times as long (measured).
     """
@@ -99,6 +100,8 @@ class trace_scope:  # noqa: N801 (used as a function is)
         """From here on; the span that stands for the caller."""
         base = _Recording.quiet if self._unrecorded else context.Context()
         told = _extracted(self._traceparent, base) if self._traceparent else base
+        if self._unrecorded and _Recording.provider is not None:
+            told = _not_sampled(told)
         if not trace.get_current_span(told).get_span_context().is_valid:
             # Ids need to differ, not to be secret; OpenTelemetry's own generator makes them in this way.
             begun = trace.SpanContext(getrandbits(128) or 1, getrandbits(64) or 1, is_remote=False)
@@ -109,6 +112,14 @@ class trace_scope:  # noqa: N801 (used as a function is)
     def __exit__(self, *_error: object) -> None:
         """To here."""
         context.detach(self._token)
+
+
+def _not_sampled(told: context.Context) -> context.Context:
+    sent = trace.get_current_span(told).get_span_context()
+    if not sent.trace_flags.sampled:
+        return told
+    quiet = trace.SpanContext(sent.trace_id, sent.span_id, sent.is_remote, TraceFlags(0), sent.trace_state)
+    return trace.set_span_in_context(trace.NonRecordingSpan(quiet), told)
 
 
 def parent_of(traceparent: str) -> tuple[context.Context, trace.SpanContext]:

@@ -21,7 +21,7 @@ from ticketing_common.entity import new_id
 from ticketing_common.events import Event, parse_event
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_common.web.connections import BoundedConnection
+from ticketing_common.web.http_protocol import HttpProtocol
 
 __all__ = ["Bus", "Identity", "run_app", "serve_app", "service_settings_for"]
 
@@ -94,7 +94,7 @@ async def run_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def serve_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """As `run_app`, under its own server and over real sockets: for answers that come bit by bit."""
-    config = uvicorn.Config(app, http=BoundedConnection, log_config=None, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, http=HttpProtocol, server_header=False, log_config=None, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

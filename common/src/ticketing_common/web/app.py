@@ -19,15 +19,18 @@ from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import begin_security_events, configure_logging, recording_provider
 
-from .body_limit import BodyLimitMiddleware
 from .changes import Changes
 from .deadline import DeadlineMiddleware
+from .docs_page import add_docs_page
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
 from .last_answers import LastAnswersMiddleware
 from .load_shedding import LoadSheddingMiddleware, LoopLag
+from .request_bodies import RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
+from .routing import RoutingMiddleware
+from .security_headers import SecurityHeadersMiddleware
 
 __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 
@@ -81,15 +84,19 @@ def create_service_app(
         version="1",
         lifespan=lifespan,
         openapi_url=f"{prefix}/openapi.json" if prefix else None,
-        docs_url=f"{prefix}/docs" if prefix else None,
+        docs_url=None,  # below, from our own files
         redoc_url=None,
+        redirect_slashes=False,
         telemetry=_telemetry(),
         responses={"4XX": {"model": Problem, "description": "RFC 9457 problem details"}},
         generate_unique_id_function=_operation_id,
-        # Outermost first: what is raised inside any of them is rendered by the second.
+        # Outermost first: what is raised inside the third is rendered by it.
         middleware=[
+            Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
+            Middleware(RoutingMiddleware),
+            Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             *(
                 [
                     Middleware(
@@ -100,14 +107,15 @@ def create_service_app(
                 else []
             ),
             Middleware(
+                RequestBodyMiddleware, max_bytes=settings.max_body_bytes, max_total_bytes=settings.max_bodies_bytes
+            ),
+            Middleware(
                 LoadSheddingMiddleware,
                 service=settings.service_name,
                 max_in_flight=settings.max_in_flight,
                 max_lag_seconds=settings.max_loop_lag_seconds,
                 lag=lag,
             ),
-            Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
-            Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
             Middleware(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
             ),
@@ -118,6 +126,8 @@ def create_service_app(
     )
     app.state.prefix = prefix or ""
     add_error_handlers(app)
+    if prefix:
+        add_docs_page(app, prefix=prefix)
     for router in routers:
         app.include_router(router, prefix=prefix or "")
     app.include_router(health_router)  # last: routers are tried in their order

@@ -6,7 +6,7 @@ __all__ = ["read_body", "replay_body"]
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body, or what came of it before the caller left; `BodyLimitMiddleware` further out holds the limit."""
+    """The whole body, or what came of it before the caller left; `RequestBodyMiddleware` holds the limits."""
     chunks = bytearray()
     while True:
         message = await receive()

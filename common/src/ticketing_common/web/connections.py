@@ -32,7 +32,7 @@ _SOCKET_OPTIONS: Final[Mapping[str, tuple[int, int]]] = {
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """For `uvicorn --http ticketing_common.web.connections:BoundedConnection`.
+    """The half of `HttpProtocol` that concerns writing.
 
     uvicorn has no time limit for writing, and `transport.close()` waits until the peer has read everything. So a peer
     that does not read kept its answer in memory for as long as it liked. Here such a connection is reset after
@@ -78,7 +78,7 @@ def bound_buffers(scope: Scope) -> None:
     """Let `send` wait for the peer when `BUFFER_BYTES` are unsent; for answers without an end.
 
     Without it the kernel takes up to 4 MiB for a peer that does not read (`net.ipv4.tcp_wmem`), and the transport
-    64 KiB. Does nothing under a server that is not set up with `BoundedConnection`.
+    64 KiB. Does nothing under a server that is not set up with it.
     """
     transport = _transport(scope)
     if transport is not None:

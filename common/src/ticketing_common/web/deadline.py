@@ -15,7 +15,11 @@ from .responses import ends_answer, starts_stream
 __all__ = ["DeadlineMiddleware"]
 
 PATIENCE_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
-"""How long the caller waits: Envoy says so to whoever stands behind it, and our own pages do."""
+"""How long the caller waits: Envoy tells the services behind it, and our own pages do. Any caller can send it, so it
+shortens that caller's own request and decides nothing else: this middleware is outside of every one that remembers how
+requests ended."""
+LEAST_PATIENCE_SECONDS: Final = 0.05
+"""Less is no time to answer in, and would be a way to have work begun and thrown away."""
 READING: Final = frozenset({"GET", "HEAD"})
 
 
@@ -26,8 +30,8 @@ class DeadlineMiddleware:
     A query that is cancelled leaves its line if it has not begun. At the database what is read ends, too
     (`storage.reading`); what is written goes on until it is done, or until the driver's own limit.
 
-    Deadlines travel: whoever asks to read and says that he waits less long is not worked for any longer (what changes
-    something goes on: its caller will want to know), and `time_left()` tells those who call others how long that is.
+    Deadlines travel: a request to read whose caller waits less long ends when the caller stops waiting (a change goes
+    on, since its caller will want to know the result), and `time_left()` tells calls to others how long that is.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
@@ -57,6 +61,8 @@ class DeadlineMiddleware:
 
 
 def _patience(scope: Scope) -> float:
-    """Seconds that the caller waits; infinity when he does not say, or asks for more than to be told something."""
+    """Seconds that the caller waits; infinity when it does not say, or when the request may change something."""
     told = header_of(scope, PATIENCE_HEADER) if scope["method"] in READING else None
-    return int(told) / 1000 if told and told.isdigit() and len(told) < 10 else math.inf
+    if not (told and told.isdigit() and len(told) < 10):
+        return math.inf
+    return max(int(told) / 1000, LEAST_PATIENCE_SECONDS)

@@ -18,6 +18,8 @@ from ticketing_common.security import User
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import current_trace_id, get_logger, record_security_event
 
+from .routing import allowed_methods
+
 __all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers", "problem_response", "refusal"]
 
 log = get_logger(__name__)
@@ -80,6 +82,8 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
     headers = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["Connection"] = "close"  # the rest of it may still come, and is no next request
     retry_after = getattr(error, "retry_after_seconds", None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -145,8 +149,14 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     return problem_response(422, NOT_VALID, detail="See errors.", errors=errors)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class only)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework lists the methods of the first route with this path only.
+        allow = {"Allow": ", ".join(allowed_methods(request.scope))}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
+        return problem_response(error.status_code, HTTPStatus.METHOD_NOT_ALLOWED.phrase, headers=allow)
     if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
         # The framework calls a body invalid only when its syntax is wrong. One that is no UTF-8, nests too deeply or
         # holds a number of thousands of digits is no better.

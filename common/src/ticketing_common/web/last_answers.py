@@ -1,6 +1,7 @@
 """What was answered last: good while nothing has changed, and better than nothing while the database is away."""
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticketing_common.errors import DeadlineError, OverloadedError
-from ticketing_common.resilience import until
+from ticketing_common.errors import OverloadedError
+from ticketing_common.resilience import time_left, until
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STALE_ANSWERS, begin
@@ -30,6 +31,8 @@ FRESH_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 2.0
 """So long is a new answer waited for when there is an old one: a database that hangs takes 10 s to say so."""
 PATIENCE_WHILE_AWAY_SECONDS: Final = 0.5
+ANSWER_SECONDS: Final = 0.02
+"""Kept of a caller's own time for sending what is remembered."""
 LEFT_ALONE_SECONDS: Final = 1.0
 """A database that was just found away is not asked for this long, and then by one request at a time: the others need
 not find out for themselves, and it has enough to do when it comes back."""
@@ -73,6 +76,9 @@ class LastAnswersMiddleware:
     Where time alone makes an answer wrong, its route leaves a function in `request.state.revise_answer`, from the old
     body to the present one. What is answered while the database is away goes through it; any other answer is repeated
     for a second at most, as it was.
+
+    One caller's failure is every caller's stale list, so it counts only if the database had the time that we give it,
+    and answered nobody meanwhile: neither a caller with less time of its own nor one slow query says that it is away.
     """
 
     def __init__(self, app: ASGIApp, *, service: str, path: str, changes: Changes) -> None:
@@ -82,6 +88,8 @@ class LastAnswersMiddleware:
         self._changes = changes
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._away: _Absence | None = None
+        self._heard_at = 0.0
+        """When the database last answered a question of this list."""
         begin(STALE_ANSWERS, (service,))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,13 +105,17 @@ class LastAnswersMiddleware:
             scope["route"] = known.route
             await _send(known, send)
             return
+        left = _time_of_the_caller()
         patience = PATIENCE_SECONDS if known else None
         if known and self._away:
-            if self._away.leaves_alone(mark):
+            if self._away.leaves_alone(mark) or left < PATIENCE_WHILE_AWAY_SECONDS:
                 await self._repeat(known, "left alone", send)
                 return
             self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)  # this one asks, for all the others
             patience = PATIENCE_WHILE_AWAY_SECONDS
+        had_its_time = left >= (PATIENCE_SECONDS if patience is None else patience)
+        if patience is not None:
+            patience = min(patience, left)
         asked_at = time.monotonic()
         started: Message | None = None
         body = bytearray()
@@ -114,7 +126,7 @@ class LastAnswersMiddleware:
             if message["type"] == "http.response.start":
                 started = message
                 if message["status"] == 200:
-                    self._away = None
+                    self._away, self._heard_at = None, time.monotonic()
             else:
                 body.extend(message.get("body", b""))
                 if ends_answer(message) and started is not None and started["status"] == 200:
@@ -129,8 +141,9 @@ class LastAnswersMiddleware:
             async with asyncio.timeout(patience) as clock:
                 with until(clock):  # one a second asks, so none may stay at the database for long
                     await self._app(scope, receive, remember)
-        except (*DatabaseUnavailableError, DeadlineError, OverloadedError, TimeoutError) as error:
-            if not sent and not isinstance(error, OverloadedError):
+        except (*DatabaseUnavailableError, OverloadedError, TimeoutError) as error:
+            answered_others = self._heard_at > asked_at
+            if not sent and had_its_time and not answered_others and not isinstance(error, OverloadedError):
                 self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)
             if sent or known is None:
                 raise
@@ -151,6 +164,12 @@ class LastAnswersMiddleware:
         if known.revise is not None:
             known = replace(known, body=known.revise(known.body))
         await _send(known, send, (b"age", str(age).encode()), *STALE_HEADERS)
+
+
+def _time_of_the_caller() -> float:
+    """Seconds; infinity when it has not said."""
+    left = time_left()
+    return math.inf if left is None else max(0.0, left - ANSWER_SECONDS)
 
 
 async def _send(known: _Answer, send: Send, *more: tuple[bytes, bytes]) -> None:

@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
 from fastapi import Depends, Request
@@ -20,6 +20,12 @@ __all__ = ["AddressDep", "Quota", "RateLimit", "RateLimiter", "address", "quota"
 
 _STATE = "rate_limit"
 REMEMBERED_ADDRESSES: Final = 10_000
+LONGEST_ADDRESS: Final = 64
+"""Characters; the longest IPv6 address has 45, and a zone may follow."""
+NAT64: Final = IPv6Network("64:ff9b::/96")
+"""The well-known prefix of IPv4 callers that reach an IPv6 listener (RFC 6052 §2.1)."""
+UNKNOWN: Final = "unknown"
+"""Every caller without a readable address: one bucket, since a name of one's own choice would be one's own bucket."""
 
 
 def _check(value: str) -> str:
@@ -89,20 +95,34 @@ def rate_limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 async def address(request: Request) -> str:
-    """Where the request comes from, for counting: an IPv4 address, or the /64 that one IPv6 customer has to himself.
+    """Where the request comes from, for counting: an IPv4 address, or the /64 network that one IPv6 customer has.
 
-    Behind a proxy it is the client's only if the server trusts the proxy (uvicorn's `--forwarded-allow-ips`).
+    Addresses that carry an IPv4 address count as that address. Behind a proxy it is the client's only if the server
+    trusts the proxy (uvicorn's `--forwarded-allow-ips`).
     """
-    return _customer(request.client.host if request.client else "")
+    host = request.client.host if request.client else ""
+    return _customer(host) if len(host) <= LONGEST_ADDRESS else UNKNOWN
 
 
-@lru_cache(maxsize=REMEMBERED_ADDRESSES)  # to read one takes 10 us, and whoever calls calls again
+@lru_cache(maxsize=REMEMBERED_ADDRESSES)  # parsing takes 10 us, and most callers call again
 def _customer(host: str) -> str:
     try:
-        parsed = ip_address(host)
+        parsed = ip_address(host.partition("%")[0])  # the zone is local to whichever host wrote it (RFC 4007 §11)
     except ValueError:
-        return host
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else host
+        return UNKNOWN
+    if isinstance(parsed, IPv6Address):
+        carried = _carried(parsed)
+        return str(carried or ip_network((int(parsed), 64), strict=False))
+    return str(parsed)
+
+
+def _carried(parsed: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address of the customer inside: IPv4-mapped, NAT64, 6to4 or Teredo; None for every other."""
+    if parsed in NAT64:
+        return IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    if parsed.teredo is not None:
+        return parsed.teredo[1]
+    return parsed.ipv4_mapped or parsed.sixtofour
 
 
 AddressDep: TypeAlias = Annotated[str, Depends(address)]

@@ -56,8 +56,8 @@ class ServiceProcess(_HttpProcess):
         return [
             *(*self.runner, f"ticketing_{self.name}.app:create_app", "--factory"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
-            *("--http", "ticketing_common.web.connections:BoundedConnection"),
-            *("--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
+            *("--http", "ticketing_common.web.http_protocol:HttpProtocol", "--no-server-header"),
+            *("--limit-concurrency", "6000", "--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),
         ]
 
 

@@ -1,0 +1,49 @@
+"""The headers that tell browsers and caches how to treat an answer, on every answer and from one place."""
+
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["SecurityHeadersMiddleware", "answer_headers"]
+
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    # A route whose answer may be kept says so itself.
+    (b"cache-control", b"no-store"),
+)
+"""As the OWASP REST Security Cheat Sheet lists them ("Security Headers")."""
+_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
+"""A year (RFC 6797). Without includeSubDomains: other names of the domain may be served by others."""
+
+
+def answer_headers(*, behind_tls: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """All of them; those that ask for TLS only for a service that is reached through it."""
+    return (*_HEADERS, _TRANSPORT) if behind_tls else _HEADERS
+
+
+class SecurityHeadersMiddleware:
+    """Adds each header that the answer does not have already. Outermost, so it sees the answers of all the others."""
+
+    def __init__(self, app: ASGIApp, *, behind_tls: bool) -> None:
+        self._app = app
+        self._headers = answer_headers(behind_tls=behind_tls)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in headers}
+                headers += [header for header in self._headers if header[0] not in present]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive, add)

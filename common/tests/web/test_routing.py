@@ -1,0 +1,90 @@
+"""What the router says by itself: methods, slashes, paths that lead nowhere."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ticketing_common.testing.apps import Identity
+
+PATHS = ("/healthz", "/readyz", "/metrics", "/api/things", "/api/things/openapi.json", "/api/things/docs")
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/api/things/docs/swagger-ui.css"])
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str) -> None:
+    got, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (got.status_code, b"") == (200, b"")
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    if path != "/metrics":  # it counts these two
+        assert head.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+async def test_head_of_one_thing_and_of_none(client: httpx.AsyncClient, identity: Identity) -> None:
+    made = (await client.post("/api/things", json={"title": "A", "price": 1}, headers=identity.headers())).json()
+    there, gone = await client.head(f"/api/things/{made['id']}"), await client.head(f"/api/things/{'0' * 24}")
+    assert (there.status_code, gone.status_code) == (200, 404)
+    assert there.content == gone.content == b""
+    assert gone.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_head_is_measured_as_head(client: httpx.AsyncClient) -> None:
+    await client.head("/api/things")
+    assert 'method="HEAD",route="/api/things",' in (await client.get("/metrics")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/things", "GET, HEAD, OPTIONS, POST"),
+        ("/api/things/65f0c0ffee0123456789abcd", "GET, HEAD, OPTIONS"),
+        ("/healthz", "GET, HEAD, OPTIONS"),
+        ("/metrics", "GET, HEAD, OPTIONS"),
+        ("/api/things/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/api/things/docs", "GET, HEAD, OPTIONS"),
+        ("/api/things/docs/swagger-ui-bundle.js", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient, path: str, allowed: str) -> None:
+    for method in ("PATCH", "DELETE", "PROPFIND", "TRACE", "BREW"):
+        answer = await client.request(method, path)
+        assert answer.status_code == 405
+        assert answer.headers["Allow"] == allowed
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["errors"]
+    options = await client.options(path)
+    assert (options.status_code, options.content, options.headers["Allow"]) == (204, b"", allowed)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"{path}/" for path in PATHS),
+        "/api/things/65f0c0ffee0123456789abcd/",
+        "/api//things",
+        "/api/things//",
+        "//api/things",
+        "/api%2Fthings",
+        "/api/things%2f65f0c0ffee0123456789abcd",
+        "/API/things",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/openapi.json",
+        "/redoc",
+        "/",
+    ],
+)
+async def test_a_path_that_is_not_exactly_ours_is_not_found(client: httpx.AsyncClient, path: str, method: str) -> None:
+    answer = await client.request(method, f"http://testserver{path}")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "Location" not in answer.headers
+
+
+async def test_no_other_spelling_of_a_path_makes_a_thing_without_its_key(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
+    """The Idempotency-Key belongs to one path: every spelling that makes a thing must be that one."""
+    headers = {**identity.headers(), "Idempotency-Key": "once"}
+    for path in ("/api/things", "/api/things/", "/api%2Fthings", "/api/%74hings", "//api/things", "/api/things?a=b"):
+        await client.post(f"http://testserver{path}", json={"title": "A", "price": 1}, headers=headers)
+    assert await app.state.things.collection.count_documents({}) == 1
