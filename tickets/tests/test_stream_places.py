@@ -57,17 +57,17 @@ async def test_opening_and_closing_in_a_loop_is_refused_after_so_many(
     async with serve_app(create_app(settings)) as client:
         for left in (2, 1, 0):
             async with listen(client, STREAM) as stream:
-                assert stream.answer.headers["ratelimit-limit"] == "3"
-                assert stream.answer.headers["ratelimit-remaining"] == str(left)
+                assert stream.answer.headers["ratelimit-policy"] == '"streams";q=3;w=60'
+                assert stream.answer.headers["ratelimit"].startswith(f'"streams";r={left};t=')
         refused = await client.get(STREAM)
         assert refused.status_code == 429
-        assert refused.headers["ratelimit-remaining"] == "0"
+        assert refused.headers["ratelimit"].startswith('"streams";r=0;t=')
         assert 0 < int(refused.headers["retry-after"]) <= 60
         async with listen(client, STREAM, headers=of("203.0.113.2")) as stream:
             assert (await stream.next()).event == "ready"
 
 
-@pytest.mark.parametrize("after", ["0", "9999999", "-" + "9" * 18, "7" * 65_000, "0" * 65_000, "x" * 65_000], ids=len)
+@pytest.mark.parametrize("after", ["0", "9999999", "-" + "9" * 18, "7" * 30_000, "0" * 30_000, "x" * 30_000], ids=len)
 async def test_an_id_of_any_kind_is_answered_at_once(client: httpx.AsyncClient, bus: Bus, after: str) -> None:
     async with asyncio.timeout(0.9), listen(client, STREAM, after=after) as stream:
         if after == "0":  # nothing has happened yet, so nothing was missed

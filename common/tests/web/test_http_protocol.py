@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.testing.apps import Identity, serve_app
-from ticketing_common.web import connections, http_protocol, request_bodies
+from ticketing_common.web import connections as writing
+from ticketing_common.web import http_protocol, request_bodies
 from ticketing_common.web.http_protocol import HttpProtocol
 
 QUICK = 0.3
@@ -95,7 +96,7 @@ class Server:
 async def server(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
         monkeypatch.setattr(http_protocol, name, QUICK)
-    monkeypatch.setattr(connections, "WRITE_SECONDS", QUICK)
+    monkeypatch.setattr(writing, "WRITE_SECONDS", QUICK)
     monkeypatch.setattr(request_bodies, "GRACE_SECONDS", QUICK)
     async with serve_app(app) as client:
         server = Server(client)
