@@ -1,9 +1,11 @@
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticketing_common.entity import utc_now
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import CATALOGUE, ExpirationCompleted, ExpirationData, OrderCreated, parse_event
 from ticketing_common.events.subjects import STREAM_SUBJECTS
@@ -98,3 +100,12 @@ def test_a_version_below_one_is_no_event() -> None:
 def test_every_event_has_a_stream_that_takes_it(name: str) -> None:
     assert name == CATALOGUE[name].NAME
     assert f"{name.partition('.')[0]}.>" in STREAM_SUBJECTS.values()
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+00:01"])
+def test_a_time_that_cannot_be_stored_is_a_permanent_error(moment: str) -> None:
+    event = ExpirationCompleted.of(ExpirationData(id="a" * 24, version=1, order_id="a" * 24, expires_at=utc_now()))
+    body = json.loads(event.to_json())
+    body["data"]["expires_at"] = moment
+    with pytest.raises(PermanentError):
+        parse_event(event.nats_subject, json.dumps(body).encode())

@@ -1,16 +1,27 @@
 """CloudEvents 1.0 envelope in structured JSON mode; what travels and what the outbox keeps are the same bytes."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ticketing_common.entity import utc_now
 
-__all__ = ["Event", "EventData"]
+__all__ = ["Event", "EventData", "EventTime"]
 
 TYPE_PREFIX = "dev.ticketing."
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # 9999-12-31T23:59:59-01:00, which no database here can store
+        raise ValueError("Input should be a time of the years 1 to 9999 in UTC") from None
+
+
+EventTime: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with an offset, as UTC: an event with a time that cannot be stored is a permanent error, not a passing one."""
 
 
 class EventData(BaseModel):
@@ -39,7 +50,7 @@ class Event(BaseModel):
     source: str
     type: str
     subject: str = Field(description="the aggregate's id")
-    time: AwareDatetime = Field(default_factory=utc_now)
+    time: EventTime = Field(default_factory=utc_now)
     datacontenttype: Literal["application/json"] = "application/json"
     traceparent: str | None = None
     data: EventData

@@ -1,8 +1,6 @@
 """What the expiration service tells: a deadline has passed."""
 
-from pydantic import AwareDatetime
-
-from .envelope import Event, EventData
+from .envelope import Event, EventData, EventTime
 
 __all__ = ["ExpirationCompleted", "ExpirationData"]
 
@@ -11,7 +9,7 @@ class ExpirationData(EventData):
     """The deadline of one order; the order's id is the aggregate's id."""
 
     order_id: str
-    expires_at: AwareDatetime
+    expires_at: EventTime
 
 
 class ExpirationCompleted(Event):

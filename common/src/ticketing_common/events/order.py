@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from .envelope import Event, EventData
+from .envelope import Event, EventData, EventTime
 
 __all__ = [
     "OrderCancelled",
@@ -45,7 +45,7 @@ class OrderTicket(BaseModel):
     price_cents: int = Field(gt=0)
     currency: str
     venue: str | None = None
-    starts_at: AwareDatetime | None = None
+    starts_at: EventTime | None = None
 
 
 class OrderData(EventData):
@@ -54,8 +54,8 @@ class OrderData(EventData):
     status: OrderStatus
     reason: OrderReason | None
     user_id: str = Field(description="the buyer")
-    expires_at: AwareDatetime
-    created_at: AwareDatetime
+    expires_at: EventTime
+    created_at: EventTime
     payment_id: str | None = Field(description="the payment that completed it")
     ticket: OrderTicket
 

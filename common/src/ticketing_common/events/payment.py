@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from .envelope import Event, EventData
+from .envelope import Event, EventData, EventTime
 
 __all__ = [
     "PaymentAuthorized",
@@ -37,7 +37,7 @@ class PaymentData(EventData):
     currency: str
     status: PaymentStatus
     stripe_id: str | None = Field(description="the PaymentIntent; none when Stripe was never reached")
-    created_at: AwareDatetime
+    created_at: EventTime
 
 
 class PaymentEvent(Event):

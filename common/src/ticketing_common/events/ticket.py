@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from .envelope import Event, EventData
+from .envelope import Event, EventData, EventTime
 
 __all__ = ["TicketCreated", "TicketData", "TicketDeleted", "TicketEvent", "TicketStatus", "TicketUpdated"]
 
@@ -24,13 +24,13 @@ class TicketData(EventData):
     title: str
     description: str | None
     venue: str | None
-    starts_at: AwareDatetime | None
+    starts_at: EventTime | None
     price_cents: int = Field(gt=0)
     currency: str
     user_id: str = Field(description="the seller")
     order_id: str | None = Field(description="the order that holds or bought it")
     status: TicketStatus
-    created_at: AwareDatetime
+    created_at: EventTime
 
 
 class TicketEvent(Event):
