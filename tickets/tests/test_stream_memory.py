@@ -102,7 +102,7 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
         assert sum(kept) < STREAMS * (BUFFER_BYTES + CHUNK_BYTES)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             assert max(in_kernel(one) for one in transports) < 8 * BUFFER_BYTES
-        readers = [one for one in gc.get_objects() if isinstance(one, Reader)]
+        readers = [one for one in gc.get_objects() if type(one) is Reader]
         assert len(readers) == feed.places.taken == STREAMS
         assert not any(reader._waiting or reader.first for reader in readers)
         readers.clear()
@@ -117,4 +117,4 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
         assert all(one.is_closing() for one in transports[:STREAMS])
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     gc.collect()
-    assert not [one for one in gc.get_objects() if isinstance(one, Reader)]
+    assert not [one for one in gc.get_objects() if type(one) is Reader]

@@ -67,7 +67,7 @@ async def test_opening_and_closing_in_a_loop_is_refused_after_so_many(
             assert (await stream.next()).event == "ready"
 
 
-@pytest.mark.parametrize("after", ["0", "9999999", "-" + "9" * 18, "7" * 65_000, "0" * 65_000, "x" * 65_000], ids=len)
+@pytest.mark.parametrize("after", ["0", "9999999", "-" + "9" * 18, "7" * 30_000, "0" * 30_000, "x" * 30_000], ids=len)
 async def test_an_id_of_any_kind_is_answered_at_once(client: httpx.AsyncClient, bus: Bus, after: str) -> None:
     async with asyncio.timeout(0.9), listen(client, STREAM, after=after) as stream:
         if after == "0":  # nothing has happened yet, so nothing was missed
