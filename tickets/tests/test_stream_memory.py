@@ -117,4 +117,4 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
         assert all(one.is_closing() for one in transports[:STREAMS])
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     gc.collect()
-    assert not [one for one in gc.get_objects() if isinstance(one, Reader)]
+    assert not [one for one in gc.get_objects() if type(one) is Reader]
