@@ -26,6 +26,7 @@ __all__ = [
     "PaymentTransitionError",
     "StripeAwayError",
     "StripeKeySpentError",
+    "StripeRequestRefusedError",
     "StripeUnknownError",
     "WebhookSignatureError",
 ]
@@ -93,9 +94,9 @@ class CardDeclinedError(PaymentDeclinedError):
 
 
 class PaymentMethodRefusedError(InvalidInputError):
-    """Stripe will not even begin: an unknown payment method, or an amount that cards do not carry."""
+    """Stripe refuses the caller's payment method: it is unknown, used up, or of a kind that cannot be used here."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str = "This payment method is not accepted.") -> None:
         super().__init__(detail, errors=(FieldError(detail, "paymentMethodId"),))
 
 
@@ -126,6 +127,13 @@ class StripeAwayError(StripeUnknownError):
 
 class StripeKeySpentError(StripeUnknownError):
     """Stripe broke down over this key and repeats that answer for a day: only a new attempt, with a new key, helps."""
+
+
+class StripeRequestRefusedError(TicketingError):
+    """Stripe refuses a request for a fault of ours (an amount, a parameter); nothing was charged. Answered with 500."""
+
+    def __init__(self) -> None:
+        super().__init__("The payment could not be made, through no fault of yours. Nothing was charged.")
 
 
 class WebhookSignatureError(TicketingError):

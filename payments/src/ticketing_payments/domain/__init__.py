@@ -1,13 +1,15 @@
 """A payment: what Stripe said last, what that makes of it, and what must be done next."""
 
-from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
-from .payment import ACTIVE_STATUSES, OLD_NEWS, TRANSITIONS, Payment
+from .intents import MONEY_BACK, OPEN_STATES, Decline, Intent, IntentState, StripeEvent
+from .payment import ACTIVE_STATUSES, OLD_NEWS, OUR_FAULT, TRANSITIONS, Payment
 from .steps import Step, check_payable, next_step
 
 __all__ = [
     "ACTIVE_STATUSES",
+    "MONEY_BACK",
     "OLD_NEWS",
     "OPEN_STATES",
+    "OUR_FAULT",
     "TRANSITIONS",
     "Decline",
     "Intent",
