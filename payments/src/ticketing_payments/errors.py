@@ -96,7 +96,8 @@ class CardDeclinedError(PaymentDeclinedError):
 class PaymentMethodRefusedError(InvalidInputError):
     """Stripe refuses the caller's payment method: it is unknown, used up, or of a kind that cannot be used here."""
 
-    def __init__(self, detail: str = "This payment method is not accepted.") -> None:
+    def __init__(self) -> None:
+        detail = "This payment method is not accepted."
         super().__init__(detail, errors=(FieldError(detail, "paymentMethodId"),))
 
 

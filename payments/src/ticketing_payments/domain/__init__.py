@@ -1,11 +1,12 @@
 """A payment: what Stripe said last, what that makes of it, and what must be done next."""
 
 from .intents import MONEY_BACK, OPEN_STATES, Decline, Intent, IntentState, StripeEvent
-from .payment import ACTIVE_STATUSES, OLD_NEWS, OUR_FAULT, TRANSITIONS, Payment
+from .payment import ACTIVE_STATUSES, METHOD_REFUSED, OLD_NEWS, OUR_FAULT, TRANSITIONS, Payment
 from .steps import Step, check_payable, next_step
 
 __all__ = [
     "ACTIVE_STATUSES",
+    "METHOD_REFUSED",
     "MONEY_BACK",
     "OLD_NEWS",
     "OPEN_STATES",

@@ -10,6 +10,7 @@ from ticketing_common.events import OrderData, PaymentStatus
 from ticketing_payments.errors import (
     CardDeclinedError,
     PaymentForbiddenError,
+    PaymentMethodRefusedError,
     PaymentNotPossibleError,
     PaymentTransitionError,
     StripeRequestRefusedError,
@@ -17,7 +18,7 @@ from ticketing_payments.errors import (
 
 from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = ["ACTIVE_STATUSES", "OLD_NEWS", "OUR_FAULT", "TRANSITIONS", "Payment"]
+__all__ = ["ACTIVE_STATUSES", "METHOD_REFUSED", "OLD_NEWS", "OUR_FAULT", "TRANSITIONS", "Payment"]
 
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
@@ -25,6 +26,8 @@ SECOND_LOOK: Final = timedelta(seconds=60)
 """After money went back Stripe is asked once more: two replicas may have stored their answers in the wrong order."""
 OUR_FAULT: Final = "request_refused"
 """`decline_code` of an attempt that Stripe refused for a fault of ours."""
+METHOD_REFUSED: Final = "payment_method_refused"
+"""`decline_code` of an attempt whose payment method Stripe refused, before any bank was asked."""
 
 ACTIVE_STATUSES: Final = (
     PaymentStatus.INITIATED,
@@ -130,10 +133,15 @@ class Payment(Entity):
         return self.status in OLD_NEWS.get(event.type, ())
 
     def check_not_over(self) -> None:
-        """Tell the buyer of an attempt that came to its end: `CardDeclinedError`, or `PaymentNotPossibleError`."""
+        """Raise what the buyer is told of an attempt that came to its end.
+
+        `CardDeclinedError`, `PaymentMethodRefusedError`, `StripeRequestRefusedError`, or `PaymentNotPossibleError`.
+        """
         if self.status is PaymentStatus.FAILED:
             if self.decline_code == OUR_FAULT:
                 raise StripeRequestRefusedError
+            if self.decline_code == METHOD_REFUSED:
+                raise PaymentMethodRefusedError
             raise CardDeclinedError(self.decline_message or "Your card was declined.", self.decline_code)
         if self.status is PaymentStatus.REFUNDED:
             raise PaymentNotPossibleError(f"The payment of order {self.order_id} was refunded.")

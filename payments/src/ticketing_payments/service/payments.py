@@ -15,8 +15,6 @@ from ticketing_common.resilience import background
 from ticketing_common.telemetry import get_logger
 from ticketing_payments.domain import (
     OPEN_STATES,
-    OUR_FAULT,
-    Decline,
     Intent,
     Payment,
     Step,
@@ -40,7 +38,7 @@ from ticketing_payments.repository import OrderProjection, PaymentRepository, St
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
 
-from .changes import note_change
+from .changes import heard_from, let_go, note_change, refused
 from .stripe_news import StripeNews
 
 __all__ = ["PaymentService"]
@@ -192,7 +190,7 @@ class PaymentService:
                 if step is Step.RELEASE and payment.undecided:
                     # Stored before Stripe is asked. Whoever hears from the bank just now finds it over, and announces
                     # nothing; had they been first, it would be theirs, and is looked at anew.
-                    payment = await self._change(payment, _let_go(payment.status))
+                    payment = await self._change(payment, let_go(payment.status))
                     if not payment.over:
                         continue
                 try:
@@ -205,11 +203,9 @@ class PaymentService:
                         break  # decided already; its `check_at` brings the reconciler, which tidies up at Stripe
                     raise
                 except (CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError) as refusal:
-                    ours = isinstance(refusal, StripeRequestRefusedError)
-                    code = OUR_FAULT if ours else getattr(refusal, "code", None)
-                    await self._change(payment, _refused(Decline(refusal.detail, code)))
+                    await self._change(payment, refused(refusal))
                     raise
-                payment = await self._change(payment, _heard(intent, released=step is Step.RELEASE))
+                payment = await self._change(payment, heard_from(intent, released=step is Step.RELEASE))
                 if step is Step.RELEASE and intent is not None and intent.state in OPEN_STATES:
                     break  # Stripe does not let go just now; the reconciler tries again
                 if step is Step.REFUND and payment.status is PaymentStatus.CAPTURED:
@@ -284,17 +280,3 @@ class PaymentService:
                 continue
             return payment, True
         raise PaymentActiveError(order.id)
-
-
-def _heard(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool]:
-    if intent is None:
-        return Payment.abandon
-    return lambda payment: payment.follow(intent, released=released)
-
-
-def _let_go(seen: PaymentStatus) -> Callable[[Payment], bool]:
-    return lambda payment: payment.status is seen and payment.let_go()
-
-
-def _refused(decline: Decline) -> Callable[[Payment], bool]:
-    return lambda payment: payment.refuse(decline)

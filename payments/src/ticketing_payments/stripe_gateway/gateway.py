@@ -5,9 +5,8 @@ call that does goes to a known id, so after a lost answer one question tells wha
 authorised by the mere attempt to find out.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Self
@@ -18,14 +17,21 @@ from stripe import RequestOptions
 from stripe.params import (
     DisputeListParams,
     EventListParams,
-    PaymentIntentCancelParams,
-    PaymentIntentConfirmParams,
     PaymentIntentCreateParams,
     RefundCreateParams,
 )
 
 from ticketing_common.telemetry import get_logger
-from ticketing_payments.domain import MONEY_BACK, OPEN_STATES, Intent, IntentState, Payment, StripeEvent
+from ticketing_payments.domain import (
+    METHOD_REFUSED,
+    MONEY_BACK,
+    OPEN_STATES,
+    Decline,
+    Intent,
+    IntentState,
+    Payment,
+    StripeEvent,
+)
 from ticketing_payments.errors import (
     CardDeclinedError,
     PaymentMethodRefusedError,
@@ -38,6 +44,7 @@ from ticketing_payments.settings import Settings
 from .calls import StripeCalls, unknown, was_replayed
 from .events import read_events, read_webhook
 from .intents import charge_of, decline_of, intent_of, with_money
+from .profiles import PROFILES
 from .refusals import blames_method, ends_authorization, note_refusal
 from .transport import StripeTransport
 
@@ -50,32 +57,6 @@ API_VERSION: Final = "2026-10-28.endive"
 
 PAGE: Final = 100
 """The most that Stripe gives at once (https://docs.stripe.com/api/pagination)."""
-
-
-@dataclass(frozen=True)
-class _Profile:
-    """What is sent beyond the necessary, and whether a call may be repeated."""
-
-    names_methods: bool
-    confirm: PaymentIntentConfirmParams
-    cancel: PaymentIntentCancelParams
-    refund: RefundCreateParams
-    may_repeat: bool
-
-
-_PROFILES: Final[Mapping[str, _Profile]] = {
-    "stripe": _Profile(
-        # The only kind that can be authorised now and captured later without the buyer leaving our page.
-        names_methods=True,
-        # The browser goes on with 3-D Secure in a dialog instead of leaving our page.
-        confirm={"use_stripe_sdk": True},
-        cancel={"cancellation_reason": "abandoned"},
-        refund={"reason": "requested_by_customer"},
-        may_repeat=True,
-    ),
-    # The double refuses parameters that it does not know, and has no idempotency keys that would make repeating safe.
-    "localstripe": _Profile(names_methods=False, confirm={}, cancel={}, refund={}, may_repeat=False),
-}
 
 
 class StripeGateway:
@@ -93,7 +74,7 @@ class StripeGateway:
         self._disputes = client.v1.disputes
         self._events = client.v1.events
         self._webhook_secret = settings.stripe_webhook_secret.get_secret_value()
-        self._profile = _PROFILES[settings.stripe_parameter_profile]
+        self._profile = PROFILES[settings.stripe_parameter_profile]
         self._calls = StripeCalls(settings, may_repeat=self._profile.may_repeat)
 
     @classmethod
@@ -185,7 +166,9 @@ class StripeGateway:
             if intent.state is not IntentState.UNCONFIRMED:
                 return intent
             if blames_method(error):
-                return Intent(intent_id, IntentState.DECLINED, decline=decline_of(error))
+                return Intent(
+                    intent_id, IntentState.DECLINED, decline=Decline(PaymentMethodRefusedError().detail, METHOD_REFUSED)
+                )
             note_refusal(error, intent_id)
             raise StripeRequestRefusedError from None
         except stripe.StripeError as error:
