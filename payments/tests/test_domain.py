@@ -81,7 +81,9 @@ def test_nothing_shows_the_client_secret():
         (PaymentStatus.REQUIRES_ACTION, IntentState.DECLINED, PaymentStatus.FAILED),
         (PaymentStatus.REQUIRES_ACTION, IntentState.CANCELLED, PaymentStatus.VOIDED),
         (PaymentStatus.AUTHORIZED, IntentState.CAPTURED, PaymentStatus.CAPTURED),
-        (PaymentStatus.CAPTURED, IntentState.REFUNDED, PaymentStatus.VOIDED),
+        (PaymentStatus.CAPTURED, IntentState.REFUNDED, PaymentStatus.REFUNDED),
+        (PaymentStatus.AUTHORIZED, IntentState.REFUNDED, PaymentStatus.REFUNDED),
+        (PaymentStatus.INITIATED, IntentState.REFUNDED, PaymentStatus.VOIDED),
     ],
 )
 def test_a_payment_follows_stripe(before, state, after):
@@ -91,7 +93,9 @@ def test_a_payment_follows_stripe(before, state, after):
 
 
 @pytest.mark.parametrize("state", [IntentState.UNCONFIRMED, IntentState.NEEDS_BUYER, IntentState.AUTHORIZED])
-@pytest.mark.parametrize("status", [PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED])
+@pytest.mark.parametrize(
+    "status", [PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED]
+)
 def test_old_news_changes_nothing(status, state):
     payment = payment_in(status)
     assert not payment.follow(intent_in(state))
@@ -194,6 +198,8 @@ intents = st.builds(
     st.sampled_from(IntentState),
     st.just("secret"),
     st.sampled_from([None, NO]),
+    refunded_cents=st.sampled_from([None, 0, 1, 1_999, 9_999]),
+    disputed=st.booleans(),
 )
 
 
@@ -204,6 +210,10 @@ def test_whatever_is_heard_in_whatever_order_each_step_is_one_of_the_table(news,
         before = payment.status
         payment.follow(intent, released=released)
         assert payment.status is before or payment.status in TRANSITIONS[before]
+        assert payment.undecided or payment.client_secret is None, "forgotten when the browser has nothing left to do"
+        money_was_ours = payment.status in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED)
+        assert money_was_ours or (payment.refunded_cents, payment.disputed) == (0, False)
+        assert 0 <= payment.refunded_cents <= payment.amount_cents
         once = replace(payment)
         payment.follow(intent, released=released)
         if payment.status is PaymentStatus.AUTHORIZED:
@@ -228,7 +238,9 @@ def test_money_never_moves_towards_us_without_a_live_order(status, order_status,
         assert (status, order_status) == (PaymentStatus.AUTHORIZED, OrderStatus.COMPLETE)
     if order_status is OrderStatus.CANCELLED and status in ACTIVE_STATUSES:
         assert step in (Step.RELEASE, Step.REFUND)
-    if status not in ACTIVE_STATUSES and intent is not None and intent.state in OPEN_STATES:
+    if status is PaymentStatus.REFUNDED:
+        assert step is Step.NOTHING, "a refund that failed would fail again"
+    elif status not in ACTIVE_STATUSES and intent is not None and intent.state in OPEN_STATES:
         assert step is Step.RELEASE
 
 

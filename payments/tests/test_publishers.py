@@ -6,12 +6,13 @@ from ticketing_common.events import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentFailed,
+    PaymentRefunded,
     PaymentStatus,
     PaymentVoided,
     parse_event,
 )
 from ticketing_payments.domain import Intent, IntentState, Payment
-from ticketing_payments.publishers import PUBLISHERS, payment_restated
+from ticketing_payments.publishers import PUBLISHERS, payment_news, payment_restated
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.unit
         (PaymentStatus.CAPTURED, PaymentCaptured),
         (PaymentStatus.VOIDED, PaymentVoided),
         (PaymentStatus.FAILED, PaymentFailed),
+        (PaymentStatus.REFUNDED, PaymentRefunded),
     ],
 )
 def test_each_status_that_others_need_has_its_event(make_order, status, event_class):
@@ -42,3 +44,40 @@ def test_each_status_that_others_need_has_its_event(make_order, status, event_cl
 
 def test_nobody_hears_of_what_is_not_settled():
     assert set(PUBLISHERS) == set(PaymentStatus) - {PaymentStatus.INITIATED, PaymentStatus.REQUIRES_ACTION}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [
+        ({}, {}, None),
+        ({}, {"status": PaymentStatus.REFUNDED, "refunded_cents": 1_999}, "payment.refunded"),
+        ({}, {"refunded_cents": 5}, "payment.refunded"),
+        ({"refunded_cents": 5}, {"refunded_cents": 0}, "payment.refunded"),
+        ({}, {"disputed": True}, "payment.disputed"),
+        ({"disputed": True}, {"disputed": False}, "payment.disputed"),
+        ({"disputed": True}, {"disputed": False, "status": PaymentStatus.REFUNDED}, "payment.refunded"),
+    ],
+)
+def test_a_change_has_one_event_or_none(make_order, before, after, name):
+    payment = Payment.begin(make_order(price_cents=1_999), attempt=1, payment_method_id="pm_1")
+    old = replace(payment, status=PaymentStatus.CAPTURED, version=4, **before)
+    new = replace(old, version=5, **after)
+    publish = payment_news(old, new)
+    assert (publish and publish(new).NAME) == name
+    if publish:
+        assert (publish(new).data.refunded_cents, publish(new).data.disputed) == (new.refunded_cents, new.disputed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "payment.captured"),
+        ({"refunded_cents": 5}, "payment.refunded"),
+        ({"disputed": True}, "payment.disputed"),
+        ({"refunded_cents": 5, "disputed": True}, "payment.disputed"),
+    ],
+)
+def test_a_captured_payment_is_restated_by_the_event_that_readers_of_refunds_take(make_order, changes, name):
+    payment = Payment.begin(make_order(), attempt=1, payment_method_id="pm_1")
+    event = payment_restated(replace(payment, status=PaymentStatus.CAPTURED, version=5, **changes))
+    assert name == event.NAME

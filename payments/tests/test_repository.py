@@ -91,7 +91,7 @@ async def test_a_change_is_made_again_on_top_of_a_faster_one(payments, make_orde
 
     payments.save = slow_save.__get__(payments)
     changed = await payments.change(
-        payment.id, lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)), lambda _: [payment_authorized]
+        payment.id, lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)), lambda *_: payment_authorized
     )
     assert changed.status is PaymentStatus.AUTHORIZED
     assert len(calls) == 2
@@ -108,17 +108,16 @@ async def test_a_change_that_always_loses_is_given_up(payments, make_order):
 
     payments.save = lose
     with pytest.raises(ConcurrentUpdateError):
-        await payments.change(payment.id, lambda one: one.abandon(), lambda _: [])
+        await payments.change(payment.id, lambda one: one.abandon(), lambda *_: None)
 
 
 async def test_a_change_that_nobody_needs_to_hear_of_is_stored_without_an_event(payments, make_order):
     payment = attempt(make_order())
     await payments.add(payment)
-    news = [payment_authorized]
-    await payments.change(payment.id, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda _: news)
+    await payments.change(payment.id, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda *_: None)
     document = await payments.collection.find_one({"_id": payment.id})
     assert (document["stripe_id"], document["version"], document["outbox"]) == ("pi_1", 2, [])
-    await payments.change(payment.id, lambda _: False, lambda _: news)
+    await payments.change(payment.id, lambda _: False, lambda *_: payment_authorized)
     assert (await payments.get(payment.id)).version == 2
 
 
@@ -131,7 +130,7 @@ async def test_what_is_due_comes_first_and_what_is_settled_never(payments, make_
     due = await payments.list_to_check(now, limit=10)
     assert [(payment.check_at - now).total_seconds() for payment in due] == [-60, -5]
     assert len(await payments.list_to_check(now, limit=1)) == 1
-    await payments.check_later(due[0].id, None)
+    await payments.settle(due[0])
     assert len(await payments.list_to_check(now, limit=10)) == 1
     assert (await payments.get(due[0].id)).version == due[0].version
 
@@ -152,10 +151,12 @@ async def test_every_query_has_its_index(payments, stores):
     assert (
         await plan_of(collection, {"check_at": {"$gt": EPOCH, "$lte": now}}, sort=[("check_at", 1)]) == "to_be_checked"
     )
+    assert await plan_of(collection, {"stripe_id": "pi_1"}) == "by_intent"
+    secrets = {"client_secret": {"$gt": ""}, "status": {"$in": ["captured", "voided", "failed", "refunded"]}}
+    assert await plan_of(collection, secrets) == "with_secret"
     inbox = stores.inbox._collection
-    assert await plan_of(inbox, {"applied": False, "received_at": {"$lt": now}}, sort=[("received_at", 1)]) in (
-        "unapplied",
-        "forget",
+    assert await plan_of(inbox, {"applied": False, "due_at": {"$not": {"$gt": now}}}, sort=[("due_at", 1)]) == (
+        "unapplied_due"
     )
 
 
@@ -169,14 +170,80 @@ async def test_an_order_is_waited_for_and_then_not(stores, make_order):
 
 
 async def test_a_webhook_is_kept_once(stores):
-    event = StripeEvent("evt_1", "payment_intent.succeeded", "payment-1")
+    event = StripeEvent("evt_1", "refund.created", intent_id="pi_1", charge_id="ch_1")
     assert [await stores.inbox.add(event), await stores.inbox.add(event)] == [True, False]
-    assert await stores.inbox.list_unapplied(utc_now() - timedelta(seconds=5), limit=10) == []
-    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=5), limit=10) == [event]
+    assert await stores.inbox.list_unapplied(utc_now(), limit=10) == []
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=6), limit=10) == [event]
     await stores.inbox.mark_applied(event.id)
-    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=5), limit=10) == []
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=6), limit=10) == []
     indexes = await stores.inbox._collection.index_information()
     assert indexes["forget"]["expireAfterSeconds"] > 3 * 24 * 3600, "longer than Stripe repeats one"
+
+
+async def test_a_refund_that_an_earlier_release_took_in_and_ignored_is_taken_in_anew(stores):
+    old = {"type": "refund.created", "payment_id": None, "received_at": utc_now(), "applied": True}
+    await stores.inbox._collection.insert_one({"_id": "evt_old", **old})
+    event = StripeEvent("evt_old", "refund.created", intent_id="pi_1")
+    assert [await stores.inbox.add(event), await stores.inbox.add(event)] == [True, False]
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=6), limit=10) == [event]
+
+
+async def test_an_event_of_an_earlier_release_that_waits_is_due_and_its_names_are_checked(stores):
+    old = {"type": "payment_intent.succeeded", "received_at": utc_now(), "applied": False}
+    await stores.inbox._collection.insert_one({"_id": "evt_old", **old, "payment_id": {"$gt": ""}})
+    assert await stores.inbox.list_unapplied(utc_now(), limit=10) == [
+        StripeEvent("evt_old", "payment_intent.succeeded")
+    ]
+
+
+async def test_an_event_that_fails_is_put_off_longer_each_time(stores):
+    await stores.inbox.add(StripeEvent("evt_1", "refund.created"))
+    waits = []
+    for _ in range(12):
+        await stores.inbox.retry_later("evt_1")
+        found = await stores.inbox._collection.find_one({"_id": "evt_1"})
+        waits.append(round((found["due_at"] - utc_now()).total_seconds()))
+    assert waits[:3] == [5, 10, 20]
+    assert waits[-1] == 3_600
+    await stores.inbox.mark_applied("evt_1")
+    await stores.inbox.retry_later("evt_1")
+    assert (await stores.inbox._collection.find_one({"_id": "evt_1"}))["tries"] == 12
+
+
+async def test_the_cursor_never_goes_back(stores):
+    assert await stores.inbox.read_until() is None
+    for created in (5, 9, 7):
+        await stores.inbox.move_cursor(created)
+    assert await stores.inbox.read_until() == 9
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=10) == [], "it is no event"
+
+
+async def test_a_payment_that_cannot_be_read_keeps_no_other_waiting(payments, make_order):
+    now = utc_now()
+    for seconds in (-60, -5):
+        payment = attempt(make_order())
+        payment.check_at = now + timedelta(seconds=seconds)
+        await payments.add(payment)
+    await payments.collection.update_one({"check_at": now - timedelta(seconds=60)}, {"$set": {"status": "unheard of"}})
+    assert [found.id for found in await payments.list_to_check(now, limit=10)] == [payment.id]
+    assert [found.id for found in await payments.list_to_check(now, limit=1)] == [payment.id], "it is out of the way"
+
+
+async def test_a_document_of_an_earlier_release_is_neither_refunded_nor_disputed(payments, make_order):
+    payment = attempt(make_order(), 1, PaymentStatus.CAPTURED)
+    await payments.add(payment)
+    await payments.collection.update_one({"_id": payment.id}, {"$unset": {"refunded_cents": "", "disputed": ""}})
+    found = await payments.get(payment.id)
+    assert (found.refunded_cents, found.disputed) == (0, False)
+
+
+async def test_secrets_that_an_earlier_release_left_are_forgotten(payments, make_order):
+    for status in PaymentStatus:
+        await payments.add(replace(attempt(make_order(), 1, status), client_secret="pi_1_secret"))
+    assert await payments.forget_secrets() == len(PaymentStatus) - 2
+    left = await payments.collection.distinct("status", {"client_secret": {"$ne": None}})
+    assert set(left) == {PaymentStatus.INITIATED, PaymentStatus.REQUIRES_ACTION}
+    assert await payments.forget_secrets() == 0
 
 
 async def test_making_the_indexes_again_changes_nothing(stores):

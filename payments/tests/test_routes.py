@@ -107,6 +107,8 @@ async def test_an_order_is_paid(api, order):
         "status": "authorized",
         "amount": 25.5,
         "currency": "usd",
+        "refundedAmount": 0.0,
+        "disputed": False,
         "clientSecret": None,
     }
     told = await api.bus.expect(PaymentAuthorized, lambda event: event.data.order_id == order.id)

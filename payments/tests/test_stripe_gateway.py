@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from ticketing_common.entity import new_id
 from ticketing_payments.domain import IntentState, Payment
 from ticketing_payments.errors import PaymentMethodRefusedError, StripeUnknownError, WebhookSignatureError
 from ticketing_payments.stripe_gateway import API_VERSION, StripeGateway
@@ -165,9 +166,10 @@ async def test_each_money_moving_call_is_made_with_the_pinned_version_and_an_ide
 
 
 async def test_a_signed_webhook_names_its_payment(stripe, sign):
-    body, signature = sign("payment-1", event_id="evt_1")
+    payment_id = new_id()
+    body, signature = sign(payment_id, event_id="evt_1")
     event = stripe.read_webhook(body, signature)
-    assert (event.id, event.type, event.payment_id) == ("evt_1", "payment_intent.succeeded", "payment-1")
+    assert (event.id, event.type, event.payment_id) == ("evt_1", "payment_intent.succeeded", payment_id)
 
 
 async def test_a_webhook_about_something_else_concerns_no_payment(stripe, sign, webhook_secret):

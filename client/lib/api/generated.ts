@@ -49,18 +49,24 @@ export type PaymentRequest = {
   paymentMethodId?: string | null;
 };
 
-/** A payment; `client_secret` only while the buyer's browser has something to do with it. */
+/**
+ * A payment; `client_secret` only while the buyer's browser has something to do with it.
+ *
+ * `refunded_amount` is how much of `amount` went back, by a refund or a lost dispute; `disputed`: a dispute is open.
+ */
 export type PaymentResponse = {
   id: string;
   orderId: string;
   status: PaymentStatus;
   amount: number;
   currency: string;
+  refundedAmount: number;
+  disputed: boolean;
   clientSecret: string | null;
 };
 
 /** Where a payment stands. */
-export type PaymentStatus = "initiated" | "requires_action" | "authorized" | "captured" | "voided" | "failed";
+export type PaymentStatus = "initiated" | "requires_action" | "authorized" | "captured" | "voided" | "failed" | "refunded";
 
 /** RFC 9457 problem details, with `errors` as an extension member. */
 export type Problem = {

@@ -17,6 +17,8 @@ const payment: Payment = {
   status: "authorized",
   amount: 5,
   currency: "usd",
+  refundedAmount: 0,
+  disputed: false,
   clientSecret: null,
 };
 let entry: { [Name in keyof CardEntry]: ReturnType<typeof vi.fn<CardEntry[Name]>> };

@@ -27,6 +27,7 @@ __all__ = [
     "PaymentTransitionError",
     "StripeAwayError",
     "StripeKeySpentError",
+    "StripeRequestRefusedError",
     "StripeUnknownError",
     "TooManyDeclinesError",
     "WebhookSignatureError",
@@ -103,9 +104,10 @@ class TooManyDeclinesError(TooManyRequestsError):
 
 
 class PaymentMethodRefusedError(InvalidInputError):
-    """Stripe will not even begin: an unknown payment method, or an amount that cards do not carry."""
+    """Stripe refuses the caller's payment method: it is unknown, used up, or of a kind that cannot be used here."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self) -> None:
+        detail = "This payment method is not accepted."
         super().__init__(detail, errors=(FieldError(detail, "paymentMethodId"),))
 
 
@@ -136,6 +138,13 @@ class StripeAwayError(StripeUnknownError):
 
 class StripeKeySpentError(StripeUnknownError):
     """Stripe broke down over this key and repeats that answer for a day: only a new attempt, with a new key, helps."""
+
+
+class StripeRequestRefusedError(TicketingError):
+    """Stripe refuses a request for a fault of ours (an amount, a parameter); nothing was charged. Answered with 500."""
+
+    def __init__(self) -> None:
+        super().__init__("The payment could not be made, through no fault of yours. Nothing was charged.")
 
 
 class WebhookSignatureError(TicketingError):

@@ -7,8 +7,10 @@ from ticketing_common.events import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentData,
+    PaymentDisputed,
     PaymentEvent,
     PaymentFailed,
+    PaymentRefunded,
     PaymentStatus,
     PaymentVoided,
 )
@@ -19,7 +21,10 @@ __all__ = [
     "PUBLISHERS",
     "payment_authorized",
     "payment_captured",
+    "payment_disputed",
     "payment_failed",
+    "payment_news",
+    "payment_refunded",
     "payment_restated",
     "payment_voided",
 ]
@@ -38,7 +43,7 @@ def payment_captured(payment: Payment) -> PaymentCaptured:
 
 
 def payment_voided(payment: Payment) -> PaymentVoided:
-    """The money was let go, or given back."""
+    """The money was let go."""
     return PaymentVoided.of(_data(payment))
 
 
@@ -47,17 +52,44 @@ def payment_failed(payment: Payment) -> PaymentFailed:
     return PaymentFailed.of(_data(payment))
 
 
+def payment_refunded(payment: Payment) -> PaymentRefunded:
+    """Captured money went back, in whole or in part."""
+    return PaymentRefunded.of(_data(payment))
+
+
+def payment_disputed(payment: Payment) -> PaymentDisputed:
+    """A dispute was opened, or the last open one was closed."""
+    return PaymentDisputed.of(_data(payment))
+
+
 PUBLISHERS: Final[Mapping[PaymentStatus, PaymentPublisher]] = {
     PaymentStatus.AUTHORIZED: payment_authorized,
     PaymentStatus.CAPTURED: payment_captured,
     PaymentStatus.VOIDED: payment_voided,
     PaymentStatus.FAILED: payment_failed,
+    PaymentStatus.REFUNDED: payment_refunded,
 }
-"""The event of each status that others need to hear of."""
+"""The event of each status that other services need to know."""
+
+
+def payment_news(before: Payment, after: Payment) -> PaymentPublisher | None:
+    """The one event of a change; None when no other service needs it. Each event carries the whole state."""
+    if after.status is not before.status:
+        return PUBLISHERS.get(after.status)
+    if after.refunded_cents != before.refunded_cents:
+        return payment_refunded
+    return payment_disputed if after.disputed != before.disputed else None
 
 
 def payment_restated(payment: Payment) -> PaymentEvent:
-    """The last thing that was told of it, once more. A KeyError when nothing was told yet."""
+    """Its state as an event, once more. Raises `KeyError` when nothing was told yet.
+
+    Not every reader subscribes to `payment.captured`, so a payment of which something went back is told as that.
+    """
+    if payment.disputed:
+        return payment_disputed(payment)
+    if payment.refunded_cents:
+        return payment_refunded(payment)
     return PUBLISHERS[payment.status](payment)
 
 
@@ -72,4 +104,6 @@ def _data(payment: Payment) -> PaymentData:
         status=payment.status,
         stripe_id=payment.stripe_id,
         created_at=payment.created_at,
+        refunded_cents=payment.refunded_cents,
+        disputed=payment.disputed,
     )

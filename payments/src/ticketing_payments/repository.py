@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from ticketing_common.entity import utc_now
 from ticketing_common.errors import ConcurrentUpdateError
-from ticketing_common.events import OrderData
+from ticketing_common.events import OrderData, PaymentStatus
 from ticketing_common.storage import (
     ASCENDING,
     DESCENDING,
@@ -24,11 +25,14 @@ from ticketing_common.storage import (
     reading,
 )
 from ticketing_common.storage.repository import Publisher
+from ticketing_common.telemetry import get_logger
 
 from .domain import ACTIVE_STATUSES, VAIN_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
 
 __all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
+
+log = get_logger(__name__)
 
 UPDATE_ATTEMPTS: Final = 8
 POLL_SECONDS: Final = 0.05
@@ -37,12 +41,19 @@ KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600
 """Stripe repeats a webhook for three days at most (https://docs.stripe.com/webhooks)."""
 
 
+UNREADABLE_AFTER: Final = timedelta(hours=1)
+"""When a document that cannot be read is looked at again; until then it keeps nothing else waiting."""
+FIRST_RETRY: Final = timedelta(seconds=5)
+LONGEST_RETRY: Final = timedelta(hours=1)
+CURSOR: Final = "cursor"
+
+
 class PaymentRepository(Repository[Payment]):
     """The payments."""
 
     INDEXES: ClassVar[Sequence[Index]] = (
         Index([("order_id", ASCENDING), ("attempt", DESCENDING)], name="attempts_of_an_order", unique=True),
-        # Whoever presses twice, or in two tabs, pays once: this decides, before Stripe is asked.
+        # Two requests at once for one order make one payment: this decides, before Stripe is asked.
         Index(
             [("order_id", ASCENDING)],
             name="one_active_payment_per_order",
@@ -55,6 +66,10 @@ class PaymentRepository(Repository[Payment]):
             name="vain_attempts_of_an_account",
             partialFilterExpression={"status": {"$in": [status.value for status in VAIN_STATUSES]}},
         ),
+        # Refunds and disputes name the PaymentIntent only.
+        Index([("stripe_id", ASCENDING)], name="by_intent", partialFilterExpression={"stripe_id": {"$gt": ""}}),
+        # Only payments that a browser can go on with are in it; of those that it finds, none should be there.
+        Index([("status", ASCENDING)], name="with_secret", partialFilterExpression={"client_secret": {"$gt": ""}}),
         # Only payments with something left to find out are in it.
         Index([("check_at", ASCENDING)], name="to_be_checked", partialFilterExpression={"check_at": {"$gt": EPOCH}}),
     )
@@ -82,20 +97,21 @@ class PaymentRepository(Repository[Payment]):
         self,
         payment_id: str,
         change: Callable[[Payment], bool],
-        news: Callable[[Payment], Sequence[Publisher[Payment]]],
+        news: Callable[[Payment, Payment], Publisher[Payment] | None],
     ) -> Payment:
-        """Load, change, save with what is new; again from the start when the race was lost, a bounded number of times.
+        """Load, change, save with its event; again from the start when the race was lost, a bounded number of times.
 
-        Unlike `update`, a change may be stored that nobody else needs to hear of. Nothing is written when `change`
-        returns False.
+        `news` sees the payment before and after. Unlike in `update`, a change without an event may be stored. Nothing
+        is written when `change` returns False.
         """
         for _ in range(UPDATE_ATTEMPTS):
             payment = await self.get(payment_id)
-            status = payment.status
+            before = replace(payment)
             if not change(payment):
                 return payment
+            publish = news(before, payment)
             try:
-                await self.save(payment, *(news(payment) if payment.status is not status else ()))
+                await self.save(payment, *(() if publish is None else (publish,)))
             except ConcurrentUpdateError:
                 continue
             return payment
@@ -132,11 +148,40 @@ class PaymentRepository(Repository[Payment]):
         """Payments that must be looked at, longest overdue first."""
         query: Document = {"check_at": {"$gt": EPOCH, "$lte": now}}  # the lower bound is the index's own
         cursor = self.collection.find(query, WITHOUT_EVENTS).sort("check_at", ASCENDING).limit(limit)
-        return [self.to_entity(document) async for document in cursor]
+        due = []
+        async for document in cursor:
+            try:
+                due.append(self.to_entity(document))
+            except ValueError:
+                log.exception("payment cannot be read, left out", payment_id=str(document["_id"]))
+                await self.check_later(document["_id"], now + UNREADABLE_AFTER)
+        return due
 
-    async def check_later(self, payment_id: str, at: datetime | None) -> None:
-        """Put the next look off, or (None) call it the last; no change of the payment, so `version` stays."""
+    async def find_by_intent(self, stripe_id: str) -> Payment | None:
+        """The payment of this PaymentIntent."""
+        document = await self.collection.find_one({"stripe_id": stripe_id}, WITHOUT_EVENTS)
+        return self.to_entity(document) if document else None
+
+    async def check_later(self, payment_id: str, at: datetime) -> None:
+        """Put the next look off; no change of the payment, so `version` stays."""
         await self.collection.update_one({"_id": payment_id}, {"$set": {"check_at": at}})
+
+    async def settle(self, payment: Payment) -> None:
+        """Nothing is left to find out, unless another look was asked for meanwhile; `version` stays here too."""
+        seen = {"_id": payment.id, "version": payment.version}
+        await self.collection.update_one(seen, {"$set": {"check_at": None}})
+
+    async def forget_secrets(self) -> int:
+        """Remove client secrets that nothing can be done with any more; returns how many there were.
+
+        Each step removes its own, so these were left by an earlier release, or by a replica that still runs it.
+        """
+        waiting = [PaymentStatus.INITIATED.value, PaymentStatus.REQUIRES_ACTION.value]
+        ended = [status.value for status in PaymentStatus if status.value not in waiting]
+        # The lower bound is the index's own.
+        old: Document = {"client_secret": {"$gt": ""}, "status": {"$in": ended}}
+        result = await self.collection.update_many(old, {"$set": {"client_secret": None}})
+        return int(result.modified_count)
 
 
 class OrderProjection(Projection[OrderData]):
@@ -158,15 +203,14 @@ class OrderProjection(Projection[OrderData]):
 
 
 class StripeEventInbox:
-    """Webhooks that came, each once; kept until long after Stripe stops repeating them."""
+    """Stripe's events, each once, from webhooks and from Stripe's list; kept until long after Stripe repeats them.
+
+    One more document says how far the list was read. It has no `received_at`, so it is never forgotten.
+    """
 
     INDEXES: ClassVar[Sequence[Index]] = (
         Index([("received_at", ASCENDING)], name="forget", expireAfterSeconds=KEEP_EVENTS_SECONDS),
-        Index(
-            [("received_at", ASCENDING), ("applied", ASCENDING)],
-            name="unapplied",
-            partialFilterExpression={"applied": False},
-        ),
+        Index([("due_at", ASCENDING)], name="unapplied_due", partialFilterExpression={"applied": False}),
     )
 
     def __init__(self, collection: Collection) -> None:
@@ -177,29 +221,75 @@ class StripeEventInbox:
         await ensure_indexes(self._collection, self.INDEXES)
 
     async def add(self, event: StripeEvent) -> bool:
-        """Store it; False when it came before. The id is the key, so the database's own unique index decides."""
-        document: Document = {
-            "_id": event.id,
+        """Store it; False when it came before. The id is the key, so the database's own unique index decides.
+
+        What a replica of an earlier release took in, which knows no refunds, is taken in anew.
+        """
+        now = utc_now()
+        names: Document = {
             "type": event.type,
             "payment_id": event.payment_id,
-            "received_at": utc_now(),
+            "intent_id": event.intent_id,
+            "charge_id": event.charge_id,
             "applied": False,
+            "due_at": now + FIRST_RETRY,
+            "tries": 0,
         }
         try:
-            await self._collection.insert_one(document)
+            await self._collection.insert_one({"_id": event.id, "received_at": now, **names})
         except DuplicateKeyError:
-            return False
+            if not event.money_back:
+                return False
+            result = await self._collection.update_one(
+                {"_id": event.id, "intent_id": {"$exists": False}}, {"$set": names}
+            )
+            return bool(result.modified_count)
         return True
 
-    async def list_unapplied(self, before: datetime, *, limit: int) -> list[StripeEvent]:
-        """Those that were stored before then (UTC) and not applied: whoever took them in did not get further."""
-        cursor = (
-            self._collection.find({"applied": False, "received_at": {"$lt": before}})
-            .sort("received_at", ASCENDING)
-            .limit(limit)
-        )
-        return [StripeEvent(found["_id"], found["type"], found["payment_id"]) async for found in cursor]
+    async def list_unapplied(self, now: datetime, *, limit: int) -> list[StripeEvent]:
+        """Those that are due (UTC) and not applied: whoever took them in did not get further."""
+        # An earlier release stored no `due_at`; without one an event is due.
+        query: Document = {"applied": False, "due_at": {"$not": {"$gt": now}}}
+        cursor = self._collection.find(query).sort("due_at", ASCENDING).limit(limit)
+        return [_event(found) async for found in cursor]
 
     async def mark_applied(self, event_id: str) -> None:
         """It need not be looked at again."""
         await self._collection.update_one({"_id": event_id}, {"$set": {"applied": True}})
+
+    async def retry_later(self, event_id: str) -> None:
+        """Put it off, from 5 seconds to an hour: an event that never succeeds must keep no other one waiting."""
+        # In the database, so that replicas count together: 5 s times 2 for each try before.
+        tries = {"$ifNull": ["$tries", 0]}
+        wait = {"$min": [{"$multiply": [_ms(FIRST_RETRY), {"$pow": [2, {"$min": [tries, 20]}]}]}, _ms(LONGEST_RETRY)]}
+        change = {"tries": {"$add": [tries, 1]}, "due_at": {"$add": ["$$NOW", wait]}}
+        await self._collection.update_one({"_id": event_id, "applied": False}, [{"$set": change}])
+
+    async def read_until(self) -> int | None:
+        """How far Stripe's list was read: the time of its newest event (Unix seconds), None when it never was."""
+        found = await self._collection.find_one({"_id": CURSOR})
+        return int(found["created"]) if found else None
+
+    async def move_cursor(self, created: int) -> None:
+        """The list was read as far as this; never back, whichever replica is faster."""
+        await self._collection.update_one({"_id": CURSOR}, {"$max": {"created": created}}, upsert=True)
+
+
+def _ms(time: timedelta) -> int:
+    return int(time.total_seconds() * 1000)
+
+
+def _event(found: Document) -> StripeEvent:
+    return StripeEvent(
+        found["_id"],
+        str(found.get("type")),
+        payment_id=_name(found, "payment_id"),
+        intent_id=_name(found, "intent_id"),
+        charge_id=_name(found, "charge_id"),
+    )
+
+
+def _name(found: Document, field: str) -> str | None:
+    """An earlier release checked no names, so one that is no string is left out."""
+    name = found.get(field)
+    return name if isinstance(name, str) else None

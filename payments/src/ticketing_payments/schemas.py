@@ -24,13 +24,18 @@ class PaymentRequest(RequestModel):
 
 
 class PaymentResponse(ApiModel):
-    """A payment; `client_secret` only while the buyer's browser has something to do with it."""
+    """A payment; `client_secret` only while the buyer's browser has something to do with it.
+
+    `refunded_amount` is how much of `amount` went back, by a refund or a lost dispute; `disputed`: a dispute is open.
+    """
 
     id: str
     order_id: str
     status: PaymentStatus
     amount: float
     currency: str
+    refunded_amount: float
+    disputed: bool
     client_secret: str | None
 
     @classmethod
@@ -42,6 +47,8 @@ class PaymentResponse(ApiModel):
             status=payment.status,
             amount=from_cents(payment.amount_cents),
             currency=payment.currency,
+            refunded_amount=from_cents(payment.refunded_cents),
+            disputed=payment.disputed,
             client_secret=payment.client_secret if payment.status is PaymentStatus.REQUIRES_ACTION else None,
         )
 

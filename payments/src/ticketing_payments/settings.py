@@ -30,6 +30,9 @@ class Settings(EventServiceSettings):
     stripe_circuit_failures: int = Field(default=8, gt=0, description="so many tries in a row without an answer, and")
     stripe_circuit_seconds: float = Field(default=10.0, gt=0, description="for so long Stripe is not asked")
 
+    stripe_list_seconds: float = Field(
+        default=30.0, gt=0, description="how often Stripe's list of refunds and disputes is read, for lost webhooks"
+    )
     reconcile_seconds: float = Field(default=5.0, gt=0, description="how often Stripe is asked about unsettled ones")
 
     rate_limit_payments: RateLimit = Field(

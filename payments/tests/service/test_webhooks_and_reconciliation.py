@@ -55,7 +55,7 @@ async def test_a_webhook_that_could_not_be_applied_is_applied_by_the_reconciler(
     proxy.fail("away", "GET ", times=3)
     await story.service.apply_webhook(event)
     assert await story.statuses() == [PaymentStatus.REQUIRES_ACTION]
-    await stores.inbox._collection.update_many({}, {"$set": {"received_at": utc_now() - timedelta(minutes=1)}})
+    await stores.inbox._collection.update_many({}, {"$set": {"due_at": utc_now() - timedelta(seconds=1)}})
     await story.service.reconcile()
     assert await story.statuses() == [PaymentStatus.AUTHORIZED]
     assert await stores.inbox.list_unapplied(utc_now(), limit=10) == []
@@ -112,6 +112,7 @@ async def test_no_log_line_and_no_event_holds_a_secret(
     story, bank, proxy, stores, printed_logs, stripe_key, webhook_secret
 ):
     payment = await story.pay(await bank.card())
+    assert payment.client_secret
     proxy.fail("away", "GET ", times=9)
     with pytest.raises(StripeUnknownError):
         await story.service.refresh(payment.id, user_id=story.order.user_id)
@@ -122,6 +123,7 @@ async def test_no_log_line_and_no_event_holds_a_secret(
     document = await stores.payments.collection.find_one({"_id": payment.id})
     assert "no definite answer from stripe" in printed
     assert document["outbox"]
+    assert document["client_secret"] is None, "forgotten with the authorisation"
     for secret in (payment.client_secret, stripe_key, webhook_secret):
         assert secret not in printed
         assert secret not in json.dumps(document["outbox"], default=str)

@@ -98,17 +98,17 @@ async def test_what_a_lost_race_captured_is_given_back_once(story, proxy, bank):
     with pytest.raises(StripeUnknownError):
         await story.cancel()
     await story.change()
-    assert await story.statuses() == [PaymentStatus.VOIDED]
+    assert await story.statuses() == [PaymentStatus.REFUNDED]
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={payment.stripe_id}")
     assert [refund["amount"] for refund in refunds["data"]] == [story.order.ticket.price_cents]
-    assert await story.told() == ["payment.authorized", "payment.captured", "payment.voided"]
+    assert await story.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
 async def test_money_that_was_captured_at_stripe_for_a_cancelled_order_is_given_back(story, bank):
     payment = await story.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture")
     await story.cancel()
-    assert await story.told() == ["payment.authorized", "payment.captured", "payment.voided"]
+    assert await story.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={payment.stripe_id}")
     assert len(refunds["data"]) == 1
 

@@ -9,7 +9,7 @@ from ticketing_common.errors import PermanentError
 from .envelope import Event
 from .expiration import ExpirationCompleted
 from .order import OrderCancelled, OrderCompleted, OrderCreated
-from .payment import PaymentAuthorized, PaymentCaptured, PaymentFailed, PaymentVoided
+from .payment import PaymentAuthorized, PaymentCaptured, PaymentDisputed, PaymentFailed, PaymentRefunded, PaymentVoided
 from .ticket import TicketCreated, TicketDeleted, TicketUpdated
 
 __all__ = ["CATALOGUE", "parse_event"]
@@ -27,6 +27,8 @@ CATALOGUE: Final[dict[str, type[Event]]] = {
         PaymentCaptured,
         PaymentVoided,
         PaymentFailed,
+        PaymentRefunded,
+        PaymentDisputed,
         ExpirationCompleted,
     )
 }

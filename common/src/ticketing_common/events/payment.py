@@ -1,4 +1,4 @@
-"""What the payments service tells: money authorised, captured, released or refused."""
+"""Events of the payments service: money authorised, captured, released, refused, refunded or disputed."""
 
 from enum import StrEnum
 
@@ -10,8 +10,10 @@ __all__ = [
     "PaymentAuthorized",
     "PaymentCaptured",
     "PaymentData",
+    "PaymentDisputed",
     "PaymentEvent",
     "PaymentFailed",
+    "PaymentRefunded",
     "PaymentStatus",
     "PaymentVoided",
 ]
@@ -26,6 +28,7 @@ class PaymentStatus(StrEnum):
     CAPTURED = "captured"
     VOIDED = "voided"
     FAILED = "failed"
+    REFUNDED = "refunded"
 
 
 class PaymentData(EventData):
@@ -38,6 +41,8 @@ class PaymentData(EventData):
     status: PaymentStatus
     stripe_id: str | None = Field(description="the PaymentIntent; none when Stripe was never reached")
     created_at: EventTime
+    refunded_cents: int = Field(default=0, ge=0, description="how much of it went back, a lost dispute included")
+    disputed: bool = Field(default=False, description="a dispute is open at the buyer's bank")
 
 
 class PaymentEvent(Event):
@@ -59,7 +64,7 @@ class PaymentCaptured(PaymentEvent):
 
 
 class PaymentVoided(PaymentEvent):
-    """The authorisation was released, or what a lost race had captured was refunded."""
+    """The authorisation was released; no money was taken."""
 
     NAME = "payment.voided"
 
@@ -68,3 +73,18 @@ class PaymentFailed(PaymentEvent):
     """Declined, or a capture was refused for good."""
 
     NAME = "payment.failed"
+
+
+class PaymentRefunded(PaymentEvent):
+    """Captured money went back: all of it (status `refunded`), or `refunded_cents` of it (status `captured`).
+
+    Told again when `refunded_cents` changes; it falls when a refund fails later.
+    """
+
+    NAME = "payment.refunded"
+
+
+class PaymentDisputed(PaymentEvent):
+    """A dispute was opened at the buyer's bank, or the last open one was closed: `disputed` says which."""
+
+    NAME = "payment.disputed"

@@ -37,6 +37,8 @@ __all__ = [
     "REQUESTS_SHED",
     "SECURITY_EVENTS",
     "STALE_ANSWERS",
+    "STRIPE_EVENTS_FAILED",
+    "STRIPE_REQUESTS_REFUSED",
     "TIMERS_AVAILABLE",
     "begin",
 ]
@@ -97,3 +99,7 @@ ORDERS_COMPLETED: Final = Counter("orders_completed", "Orders paid in time")
 ORDERS_CANCELLED: Final = Counter("orders_cancelled", "Orders that ended without a ticket, by reason", ["reason"])
 CAPTURED_CENTS: Final = Counter("captured_cents", "Money taken", ["currency"])
 REFUNDED_CENTS: Final = Counter("refunded_cents", "Money given back after it was taken", ["currency"])
+STRIPE_REQUESTS_REFUSED: Final = Counter(
+    "stripe_requests_refused", "Requests that Stripe refused for a fault of ours, by its code", ["code"]
+)
+STRIPE_EVENTS_FAILED: Final = Counter("stripe_events_failed", "Stripe events that raised an unexpected error")

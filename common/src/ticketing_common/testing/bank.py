@@ -37,6 +37,33 @@ class Bank:
         path = f"/v1/payment_intents/{stripe_id}/_authenticate?success={success}"
         await self._http.post(path, json={"client_secret": found["client_secret"]})
 
+    async def refund(self, stripe_id: str, amount: int | None = None) -> Any:
+        """The merchant gives money back in the dashboard: so many cents, or all that is left."""
+        asked = {"payment_intent": stripe_id} | ({} if amount is None else {"amount": amount})
+        return await self.call("POST", "/v1/refunds", **asked)
+
+    async def fail_refund(self, refund_id: str) -> Any:
+        """The buyer's bank does not take a refund: the money comes back to the merchant."""
+        return await self.call("POST", f"/_config/refunds/{refund_id}/fail")
+
+    async def dispute(self, stripe_id: str, **fields: Any) -> Any:
+        """The buyer complains at their bank; `status` and `amount` (cents) may be given."""
+        return await self.call("POST", "/_config/disputes", payment_intent=stripe_id, **fields)
+
+    async def decide(self, dispute_id: str, status: str) -> Any:
+        """The bank goes on with a dispute: `under_review`, `won`, `lost`, `warning_closed`."""
+        return await self.call("POST", f"/_config/disputes/{dispute_id}", status=status)
+
+    async def events(self, stripe_id: str) -> list[Any]:
+        """Stripe's events about refunds and disputes of a PaymentIntent, oldest first."""
+        subjects = (await self.call("GET", "/v1/events?limit=100"))["data"]
+        return [
+            event
+            for event in reversed(subjects)
+            if not event["type"].startswith("payment_intent.")
+            and event["data"]["object"].get("payment_intent") == stripe_id
+        ]
+
     async def intent(self, stripe_id: str) -> Any:
         """One PaymentIntent as it stands."""
         return await self.call("GET", f"/v1/payment_intents/{stripe_id}")

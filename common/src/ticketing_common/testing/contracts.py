@@ -28,6 +28,8 @@ def _compare(
         if _types(before_root, schema) != _types(after_root, new[name]):
             found.append(f"{where}: retyped")
             continue
+        gone = _members(before_root, schema) - _members(after_root, new[name])
+        found += [f"{where}: {member} gone" for member in sorted(gone)]
         found += _compare(before_root, schema, after_root, new[name], f"{where}.")
     for name in set(after.get("required", ())) - set(before.get("required", ())):
         if name not in old:
@@ -41,8 +43,19 @@ def _resolve(root: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _types(root: dict[str, Any], schema: dict[str, Any]) -> set[tuple[str, ...]]:
-    """The types a value may have; members of an enumeration are part of its type, and may only be added to."""
+    """The types a value may have."""
     schema = _resolve(root, schema)
     if "anyOf" in schema:
         return set().union(*(_types(root, one) for one in schema["anyOf"]))
-    return {(str(schema.get("type")), str(schema.get("format", "")), *sorted(map(str, schema.get("enum", ()))))}
+    return {(str(schema.get("type")), str(schema.get("format", "")))}
+
+
+def _members(root: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """The members of an enumeration, which may only be added to.
+
+    A reader of before does not know an added member, so only an event that it does not subscribe to may carry it.
+    """
+    schema = _resolve(root, schema)
+    if "anyOf" in schema:
+        return set().union(*(_members(root, one) for one in schema["anyOf"]))
+    return set(map(str, schema.get("enum", ())))

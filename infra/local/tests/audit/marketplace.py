@@ -87,7 +87,9 @@ class World:
         self.put("expiration", "deadlines", key, version=1, status=deadline, expires_at=fields["expires_at"], outbox=[])
         return key
 
-    def pay(self, order: str, status: str, intent: str | None, *, key: str | None = None, attempt: int = 1) -> str:
+    def pay(
+        self, order: str, status: str, intent: str | None, *, key: str | None = None, attempt: int = 1, **more: Any
+    ) -> str:
         key = key or new_id()
         fields = {
             "version": 4,
@@ -98,6 +100,7 @@ class World:
             "currency": "usd",
             "stripe_id": intent,
             "check_at": None,
+            **more,
         }
         self.put("payments", "payments", key, **fields, outbox=[])
         if status in ("authorized", "captured", "failed"):
@@ -129,6 +132,11 @@ class World:
         intent = self.authorized_intent(order, payment, amount)
         self.stripe(f"payment_intents/{intent}/capture")
         return intent
+
+    def dispute(self, intent: str, **fields: Any) -> None:
+        """The buyer complains at their bank."""
+        answer = self._stripe.post("/_config/disputes", json={"payment_intent": intent, **fields})
+        assert answer.is_success, answer.text
 
     # --- the four orders -----------------------------------------------------------------------------------------
 

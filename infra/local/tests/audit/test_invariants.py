@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import nats
 import pytest
@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_local.audit import INVARIANTS, audit, examination
+from ticketing_local.audit.stripe_intents import Intents, Stripe
 
 from .marketplace import PRICE, World
 
@@ -127,6 +128,44 @@ def refunded_behind_our_back(world: World) -> None:
     world.stripe("refunds", payment_intent=world.intent)
 
 
+def refunded_in_full(world: World) -> None:
+    world.stripe("refunds", payment_intent=world.intent)
+    world.pay(world.paid_order, "refunded", world.intent, key=world.payment, refunded_cents=PRICE)
+
+
+def a_dispute_that_was_lost(world: World) -> None:
+    world.dispute(world.intent, status="lost")
+    world.pay(world.paid_order, "refunded", world.intent, key=world.payment, refunded_cents=PRICE)
+
+
+def refunded_in_part(world: World) -> None:
+    world.stripe("refunds", payment_intent=world.intent, amount=50)
+    world.change("payments", "payments", world.payment, refunded_cents=50)
+
+
+def a_dispute_that_is_open(world: World) -> None:
+    world.dispute(world.intent)
+    world.change("payments", "payments", world.payment, disputed=True)
+
+
+def disputed_behind_our_back(world: World) -> None:
+    world.dispute(world.intent)
+
+
+def refunded_in_part_behind_our_back(world: World) -> None:
+    world.stripe("refunds", payment_intent=world.intent, amount=50)
+
+
+def a_refund_that_failed_of_a_complete_order(world: World) -> None:
+    world.pay(world.paid_order, "refunded", world.intent, key=world.payment, refunded_cents=0)
+
+
+def a_refund_that_failed_of_a_cancelled_order(world: World) -> None:
+    payment = new_id()
+    intent = world.captured_intent(world.cancelled_order, payment)
+    world.pay(world.cancelled_order, "refunded", intent, key=payment, attempt=2, refunded_cents=0)
+
+
 def authorized_here_and_captured_there(world: World) -> None:
     world.pay(world.paid_order, "authorized", world.intent, key=world.payment)
 
@@ -232,6 +271,14 @@ BREAKS: list[tuple[str, Break]] = [
     ("intent_unknown", an_intent_of_a_lost_payment),
     ("intent_unknown", an_intent_of_a_lost_order),
     ("intent_unknown", an_intent_beside_the_one_that_the_row_names),
+    ("complete_refunded", refunded_in_full),
+    ("complete_refunded", a_dispute_that_was_lost),
+    ("refunded_in_part", refunded_in_part),
+    ("dispute_open", a_dispute_that_is_open),
+    ("captured_without_order", a_refund_that_failed_of_a_cancelled_order),
+    ("payment_disagrees_with_stripe", a_refund_that_failed_of_a_complete_order),
+    ("payment_disagrees_with_stripe", disputed_behind_our_back),
+    ("payment_disagrees_with_stripe", refunded_in_part_behind_our_back),
     ("payment_disagrees_with_stripe", refunded_behind_our_back),
     ("payment_disagrees_with_stripe", authorized_here_and_captured_there),
     ("payment_disagrees_with_stripe", authorized_there_and_nobody_asks),
@@ -384,6 +431,24 @@ async def test_what_changed_just_now_may_still_be_on_its_way(world: World, make:
         world.collection(service, name).update_many({}, {"$set": places})
     world.collection("orders", "orders").update_many({"outbox.0": {"$exists": True}}, {"$set": {"outbox.0.at": now}})
     assert await named(world, grace_seconds=60.0) == []
+
+
+@pytest.mark.parametrize("make", [refunded_behind_our_back, disputed_behind_our_back], ids=lambda make: make.__name__)
+async def test_what_was_done_at_stripe_just_now_is_not_heard_of_yet(world: World, make: Break) -> None:
+    make(world)
+    assert await named(world, grace_seconds=10.0) == []
+
+
+async def test_money_that_went_back_of_an_old_payment_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its PaymentIntent is not among those of the last day; the refund and the dispute are."""
+
+    async def nothing_recent(_stripe: Stripe, now: datetime) -> Intents:
+        return Intents([], since=now)
+
+    monkeypatch.setattr(Stripe, "recent", nothing_recent)
+    assert await named(world) == []
+    refunded_behind_our_back(world)
+    assert await named(world) == ["payment_disagrees_with_stripe"]
 
 
 async def test_an_event_that_came_just_now_may_still_be_handled(world: World) -> None:

@@ -1,13 +1,16 @@
 """A payment: what Stripe said last, what that makes of it, and what must be done next."""
 
-from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
-from .payment import ACTIVE_STATUSES, OLD_NEWS, TRANSITIONS, VAIN_STATUSES, Payment
+from .intents import MONEY_BACK, OPEN_STATES, Decline, Intent, IntentState, StripeEvent
+from .payment import ACTIVE_STATUSES, METHOD_REFUSED, OLD_NEWS, OUR_FAULT, TRANSITIONS, VAIN_STATUSES, Payment
 from .steps import Step, check_payable, next_step
 
 __all__ = [
     "ACTIVE_STATUSES",
+    "METHOD_REFUSED",
+    "MONEY_BACK",
     "OLD_NEWS",
     "OPEN_STATES",
+    "OUR_FAULT",
     "TRANSITIONS",
     "VAIN_STATUSES",
     "Decline",

@@ -10,16 +10,24 @@ from ticketing_common.events import OrderData, PaymentStatus
 from ticketing_payments.errors import (
     CardDeclinedError,
     PaymentForbiddenError,
+    PaymentMethodRefusedError,
     PaymentNotPossibleError,
     PaymentTransitionError,
+    StripeRequestRefusedError,
 )
 
 from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = ["ACTIVE_STATUSES", "OLD_NEWS", "TRANSITIONS", "VAIN_STATUSES", "Payment"]
+__all__ = ["ACTIVE_STATUSES", "METHOD_REFUSED", "OLD_NEWS", "OUR_FAULT", "TRANSITIONS", "VAIN_STATUSES", "Payment"]
 
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
+SECOND_LOOK: Final = timedelta(seconds=60)
+"""After money went back Stripe is asked once more: two replicas may have stored their answers in the wrong order."""
+OUR_FAULT: Final = "request_refused"
+"""`decline_code` of an attempt that Stripe refused for a fault of ours."""
+METHOD_REFUSED: Final = "payment_method_refused"
+"""`decline_code` of an attempt whose payment method Stripe refused, before any bank was asked."""
 
 ACTIVE_STATUSES: Final = (
     PaymentStatus.INITIATED,
@@ -37,10 +45,13 @@ TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
         {PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED, PaymentStatus.VOIDED, PaymentStatus.FAILED}
     ),
     PaymentStatus.REQUIRES_ACTION: frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.VOIDED, PaymentStatus.FAILED}),
-    PaymentStatus.AUTHORIZED: frozenset({PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED}),
-    PaymentStatus.CAPTURED: frozenset({PaymentStatus.VOIDED}),
+    PaymentStatus.AUTHORIZED: frozenset(
+        {PaymentStatus.CAPTURED, PaymentStatus.REFUNDED, PaymentStatus.VOIDED, PaymentStatus.FAILED}
+    ),
+    PaymentStatus.CAPTURED: frozenset({PaymentStatus.REFUNDED}),
     PaymentStatus.VOIDED: frozenset(),
     PaymentStatus.FAILED: frozenset(),
+    PaymentStatus.REFUNDED: frozenset(),
 }
 """Each step that there is. Never to `captured` but from `authorized`: orders decides in between."""
 
@@ -60,8 +71,10 @@ OLD_NEWS: Final[Mapping[str, frozenset[PaymentStatus]]] = {
 class Payment(Entity):
     """One attempt to pay an order; money in cents of `currency`.
 
-    `client_secret` lets the buyer's browser, and nobody else, go on with the attempt: it is in no event and no log.
-    `check_at` (UTC) is when the reconciler looks at it, None once nothing is left to find out.
+    `client_secret` lets the buyer's browser go on with the attempt. It is in no event and no log, and is forgotten as
+    soon as the browser has nothing left to do. `check_at` (UTC) is when the reconciler looks at it, None once nothing
+    is left to find out. `refunded_cents` and `disputed` are what Stripe said last of captured money; a lost dispute is
+    money that went back.
     """
 
     order_id: str
@@ -77,6 +90,8 @@ class Payment(Entity):
     decline_message: str | None = None
     decline_code: str | None = None
     idempotency_key: str = ""
+    refunded_cents: int = 0
+    disputed: bool = False
 
     @classmethod
     def begin(cls, order: OrderData, *, attempt: int, payment_method_id: str | None) -> Self:
@@ -98,7 +113,7 @@ class Payment(Entity):
 
     @property
     def over(self) -> bool:
-        """Whether this attempt can no longer become money."""
+        """Whether no further status follows."""
         return not TRANSITIONS[self.status]
 
     @property
@@ -121,9 +136,18 @@ class Payment(Entity):
         return self.status in OLD_NEWS.get(event.type, ())
 
     def check_not_over(self) -> None:
-        """Tell the buyer of an attempt that came to its end: `CardDeclinedError`, or `PaymentNotPossibleError`."""
+        """Raise what the buyer is told of an attempt that came to its end.
+
+        `CardDeclinedError`, `PaymentMethodRefusedError`, `StripeRequestRefusedError`, or `PaymentNotPossibleError`.
+        """
         if self.status is PaymentStatus.FAILED:
+            if self.decline_code == OUR_FAULT:
+                raise StripeRequestRefusedError
+            if self.decline_code == METHOD_REFUSED:
+                raise PaymentMethodRefusedError
             raise CardDeclinedError(self.decline_message or "Your card was declined.", self.decline_code)
+        if self.status is PaymentStatus.REFUNDED:
+            raise PaymentNotPossibleError(f"The payment of order {self.order_id} was refunded.")
         if self.status is PaymentStatus.VOIDED:
             raise PaymentNotPossibleError(f"Order {self.order_id} ended meanwhile. Nothing was charged.")
 
@@ -136,12 +160,18 @@ class Payment(Entity):
 
         Answers, webhooks and the reconciler's questions may come twice and in any order: what is not a step forward
         from where the payment stands is old news, and is left alone. `released` says that we let the money go.
+        Refunds and disputes are followed also after the end, and in both directions: a refund may fail days later.
         """
-        if self.over or self.stripe_id not in (None, intent.id):
+        if self.stripe_id not in (None, intent.id):
             return False
+        changed = not self.over and self._follow_state(intent, released=released)
+        return self._follow_money(intent) or changed
+
+    def _follow_state(self, intent: Intent, *, released: bool) -> bool:
         changed = self.stripe_id is None
         self.stripe_id = intent.id
-        self.client_secret = intent.client_secret or self.client_secret
+        if self.undecided:
+            self.client_secret = intent.client_secret or self.client_secret
         target = self._target(intent, released=released)
         if target is None or target not in TRANSITIONS[self.status]:
             return changed
@@ -150,6 +180,16 @@ class Payment(Entity):
         self._move(target)
         if target is not PaymentStatus.AUTHORIZED and intent.state not in OPEN_STATES:
             self.check_at = None
+        return True
+
+    def _follow_money(self, intent: Intent) -> bool:
+        if intent.refunded_cents is None or self.status not in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED):
+            return False
+        news = (min(intent.refunded_cents, self.amount_cents), intent.disputed)
+        if news == (self.refunded_cents, self.disputed):
+            return False
+        self.refunded_cents, self.disputed = news
+        self.check_at = utc_now() + SECOND_LOOK
         return True
 
     def refuse(self, decline: Decline) -> bool:
@@ -187,7 +227,8 @@ class Payment(Entity):
                 # Captured by hand, before we heard of the authorisation: orders has to decide all the same.
                 return PaymentStatus.CAPTURED if self.paid else PaymentStatus.AUTHORIZED
             case IntentState.REFUNDED:
-                return PaymentStatus.VOIDED
+                # Before the authorisation was announced, nobody else knows of the money that came and went.
+                return PaymentStatus.REFUNDED if self.paid else PaymentStatus.VOIDED
             case IntentState.CANCELLED:
                 # An authorisation that ended without us (after a week, or by hand) cannot be captured any more.
                 lost = self.status is PaymentStatus.AUTHORIZED and not released
@@ -200,4 +241,6 @@ class Payment(Entity):
         if target not in TRANSITIONS[self.status]:
             raise PaymentTransitionError(self.id, self.status, target)
         self.status = target
+        if not self.undecided:
+            self.client_secret = None
         return True

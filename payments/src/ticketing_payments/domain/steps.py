@@ -61,6 +61,9 @@ def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: da
             return Step.NOTHING
         case PaymentStatus.CAPTURED:
             return Step.REFUND if order.status is OrderStatus.CANCELLED else Step.NOTHING
+        case PaymentStatus.REFUNDED:
+            # Money that came back to us, by a refund that failed, is for a person: the same refund would fail again.
+            return Step.NOTHING
         case PaymentStatus.VOIDED | PaymentStatus.FAILED:
             if intent is None:
                 return Step.NOTHING

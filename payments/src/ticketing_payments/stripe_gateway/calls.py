@@ -14,6 +14,8 @@ from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
 
+from .refusals import is_ours, note_refusal
+
 __all__ = ["StripeCalls", "unknown", "was_replayed"]
 
 log = get_logger(__name__)
@@ -100,6 +102,9 @@ def _worth_repeating(error: BaseException) -> bool:
 
 def unknown(error: stripe.StripeError, about: str) -> NoReturn:
     """Say what came, in names only (the error's text may quote what was sent), and raise `StripeUnknownError`."""
+    if is_ours(error):
+        note_refusal(error, about)
+        raise StripeUnknownError from None
     log.warning(
         "no definite answer from stripe",
         about=about,

@@ -1,37 +1,51 @@
-"""Stripe, asked in our words: one PaymentIntent per payment, in manual capture; and its webhooks, checked.
+"""Stripe, asked in our words: one PaymentIntent per payment, in manual capture; and its events.
 
 A PaymentIntent is created first and confirmed in a second call, when its id is stored. Creating moves no money; every
 call that does goes to a known id, so after a lost answer one question tells what happened, and nothing is ever
 authorised by the mere attempt to find out.
 """
 
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from functools import partial
+from http import HTTPStatus
+from typing import Final, Self
 from uuid import uuid4
 
 import stripe
 from stripe import RequestOptions
 from stripe.params import (
-    PaymentIntentCancelParams,
-    PaymentIntentConfirmParams,
+    DisputeListParams,
+    EventListParams,
     PaymentIntentCreateParams,
     RefundCreateParams,
 )
 
 from ticketing_common.telemetry import get_logger
-from ticketing_payments.domain import Decline, Intent, IntentState, Payment, StripeEvent
+from ticketing_payments.domain import (
+    METHOD_REFUSED,
+    MONEY_BACK,
+    OPEN_STATES,
+    Decline,
+    Intent,
+    IntentState,
+    Payment,
+    StripeEvent,
+)
 from ticketing_payments.errors import (
     CardDeclinedError,
     PaymentMethodRefusedError,
     StripeKeySpentError,
-    WebhookSignatureError,
+    StripeRequestRefusedError,
+    StripeUnknownError,
 )
 from ticketing_payments.settings import Settings
 
 from .calls import StripeCalls, unknown, was_replayed
+from .events import read_events, read_webhook
+from .intents import charge_of, decline_of, intent_of, with_money
+from .profiles import PROFILES
+from .refusals import blames_method, ends_authorization, note_refusal
 from .transport import StripeTransport
 
 __all__ = ["API_VERSION", "StripeGateway"]
@@ -41,44 +55,8 @@ log = get_logger(__name__)
 API_VERSION: Final = "2026-10-28.endive"
 """Pinned: what we send and read was written against this one (https://docs.stripe.com/api/versioning)."""
 
-_STATES: Final[Mapping[str, IntentState]] = {
-    "requires_payment_method": IntentState.NEEDS_BUYER,
-    "requires_confirmation": IntentState.UNCONFIRMED,
-    "requires_action": IntentState.NEEDS_BUYER,
-    "processing": IntentState.PROCESSING,
-    "requires_capture": IntentState.AUTHORIZED,
-    "succeeded": IntentState.CAPTURED,
-    "canceled": IntentState.CANCELLED,
-}
-"""https://docs.stripe.com/payments/paymentintents/lifecycle"""
-
-DECLINED_WITHOUT_REASON: Final = "Your card was declined."
-
-
-@dataclass(frozen=True)
-class _Profile:
-    """What is sent beyond the necessary, and whether a call may be repeated."""
-
-    names_methods: bool
-    confirm: PaymentIntentConfirmParams
-    cancel: PaymentIntentCancelParams
-    refund: RefundCreateParams
-    may_repeat: bool
-
-
-_PROFILES: Final[Mapping[str, _Profile]] = {
-    "stripe": _Profile(
-        # The only kind that can be authorised now and captured later without the buyer leaving our page.
-        names_methods=True,
-        # The browser goes on with 3-D Secure in a dialog instead of leaving our page.
-        confirm={"use_stripe_sdk": True},
-        cancel={"cancellation_reason": "abandoned"},
-        refund={"reason": "requested_by_customer"},
-        may_repeat=True,
-    ),
-    # The double refuses parameters that it does not know, and has no idempotency keys that would make repeating safe.
-    "localstripe": _Profile(names_methods=False, confirm={}, cancel={}, refund={}, may_repeat=False),
-}
+PAGE: Final = 100
+"""The most that Stripe gives at once (https://docs.stripe.com/api/pagination)."""
 
 
 class StripeGateway:
@@ -92,8 +70,11 @@ class StripeGateway:
     def __init__(self, client: stripe.StripeClient, settings: Settings) -> None:
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
+        self._charges = client.v1.charges
+        self._disputes = client.v1.disputes
+        self._events = client.v1.events
         self._webhook_secret = settings.stripe_webhook_secret.get_secret_value()
-        self._profile = _PROFILES[settings.stripe_parameter_profile]
+        self._profile = PROFILES[settings.stripe_parameter_profile]
         self._calls = StripeCalls(settings, may_repeat=self._profile.may_repeat)
 
     @classmethod
@@ -116,8 +97,9 @@ class StripeGateway:
     async def create(self, payment: Payment) -> Intent:
         """Make the payment's PaymentIntent, or get it again: the key is the payment's own.
 
-        Raises `PaymentMethodRefusedError` or `CardDeclinedError` when Stripe will not begin, and `StripeKeySpentError`
-        when this key leads nowhere (https://docs.stripe.com/error-low-level: the first answer is kept, also a 500).
+        Raises `PaymentMethodRefusedError` or `CardDeclinedError` when Stripe will not begin with what the buyer named,
+        `StripeRequestRefusedError` when it will not for a fault of ours, and `StripeKeySpentError` when this key leads
+        nowhere (https://docs.stripe.com/error-low-level: the first answer is kept, also a 500).
         """
         params: PaymentIntentCreateParams = {
             "amount": payment.amount_cents,
@@ -134,45 +116,69 @@ class StripeGateway:
                 lambda: self._intents.create_async(params, {"idempotency_key": payment.idempotency_key}), payment.id
             )
         except stripe.CardError as error:
-            decline = _decline(error)
+            decline = decline_of(error)
             raise CardDeclinedError(decline.message, decline.code) from None
         except stripe.InvalidRequestError as error:
-            log.info("stripe refuses to begin", payment_id=payment.id, code=error.code, param=error.param)
-            raise PaymentMethodRefusedError(error.user_message or "This payment method is not accepted.") from None
+            if blames_method(error):
+                log.info("stripe refuses the payment method", payment_id=payment.id, code=error.code)
+                raise PaymentMethodRefusedError from None
+            note_refusal(error, payment.id)
+            raise StripeRequestRefusedError from None
         except stripe.StripeError as error:
             if was_replayed(error):
                 raise StripeKeySpentError from None
             raise
 
     async def retrieve(self, intent_id: str) -> Intent:
-        """What Stripe says now."""
+        """What Stripe says now; of captured money also what went back, and whether a dispute is open."""
         try:
-            return await self._make(
-                lambda: self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}), intent_id
+            found = await self._calls.make(
+                lambda: self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}), about=intent_id
             )
+            charge = charge_of(found)
+            if charge is None:
+                return intent_of(found)
+            disputes = await self._disputes_of(intent_id) if charge.disputed else []
+            return with_money(intent_of(found), found, charge, disputes)
         except stripe.StripeError as error:
             unknown(error, intent_id)
 
+    async def _disputes_of(self, intent_id: str) -> list[stripe.Dispute]:
+        params: DisputeListParams = {"payment_intent": intent_id, "limit": PAGE}
+        listed = await self._calls.make(lambda: self._disputes.list_async(params), about=intent_id)
+        return listed.data
+
     async def confirm(self, intent_id: str) -> Intent:
-        """Ask the bank. Stripe itself refuses to do so twice, so a key is needed for the attempts of this call only."""
+        """Ask the bank. Stripe itself refuses to do so twice, so a key is needed for the attempts of this call only.
+
+        Raises `StripeRequestRefusedError` when Stripe will not ask for a fault of ours.
+        """
         key = _any_key()
         try:
             return await self._make(
                 lambda: self._intents.confirm_async(intent_id, self._profile.confirm, key), intent_id
             )
         except stripe.CardError as error:
-            return Intent(intent_id, IntentState.DECLINED, decline=_decline(error))
+            return Intent(intent_id, IntentState.DECLINED, decline=decline_of(error))
         except stripe.InvalidRequestError as error:
-            # Somebody else was faster, or the card cannot be used in this way: the state tells which.
+            # Another replica was faster, the card cannot be used in this way, or we ask wrongly: the state tells first.
             intent = await self.retrieve(intent_id)
-            if intent.state is IntentState.UNCONFIRMED:
-                return Intent(intent_id, IntentState.DECLINED, decline=_decline(error))
-            return intent
+            if intent.state is not IntentState.UNCONFIRMED:
+                return intent
+            if blames_method(error):
+                return Intent(
+                    intent_id, IntentState.DECLINED, decline=Decline(PaymentMethodRefusedError().detail, METHOD_REFUSED)
+                )
+            note_refusal(error, intent_id)
+            raise StripeRequestRefusedError from None
         except stripe.StripeError as error:
             unknown(error, intent_id)
 
     async def capture(self, payment: Payment) -> Intent:
-        """Take what is set aside; with the same key every time. AUTHORIZED with a `decline`: refused for good."""
+        """Take what is set aside; with the same key every time. AUTHORIZED with a `decline`: refused for good.
+
+        What Stripe refuses for a fault of ours is no reason to end a sale: it is unknown, counted, and tried again.
+        """
         intent_id = str(payment.stripe_id)
         try:
             return await self._make(
@@ -183,9 +189,11 @@ class StripeGateway:
             )
         except (stripe.CardError, stripe.InvalidRequestError) as error:
             intent = await self.retrieve(intent_id)
-            if intent.state is IntentState.AUTHORIZED:
-                return Intent(intent_id, IntentState.AUTHORIZED, decline=_decline(error))
-            return intent
+            if intent.state is not IntentState.AUTHORIZED:
+                return intent
+            if ends_authorization(error):
+                return Intent(intent_id, IntentState.AUTHORIZED, decline=decline_of(error))
+            unknown(error, intent_id)
         except stripe.StripeError as error:
             unknown(error, intent_id)
 
@@ -194,73 +202,79 @@ class StripeGateway:
         key = _any_key()
         try:
             return await self._make(lambda: self._intents.cancel_async(intent_id, self._profile.cancel, key), intent_id)
-        except stripe.InvalidRequestError:
-            return await self.retrieve(intent_id)  # cancelled before, or captured: then a refund is due
+        except stripe.InvalidRequestError as error:
+            intent = await self.retrieve(intent_id)  # cancelled before, or captured: then a refund is due
+            if intent.state in OPEN_STATES - {IntentState.PROCESSING}:
+                note_refusal(error, intent_id)
+            return intent
         except stripe.StripeError as error:
             unknown(error, intent_id)
 
     async def refund(self, payment: Payment) -> Intent:
-        """Give back everything that was captured, once."""
+        """Give back everything that is left of what was captured; CAPTURED when a dispute stands in the way for now.
+
+        Without an amount Stripe refunds what is left, and never more, so a second key cannot give anything back twice.
+        It is for a refusal that Stripe keeps for the first (https://docs.stripe.com/api/idempotent_requests).
+        """
         intent_id = str(payment.stripe_id)
         intent = await self.retrieve(intent_id)
-        if intent.state is not IntentState.CAPTURED:
-            return intent
         params: RefundCreateParams = {**self._profile.refund, "payment_intent": intent_id}
+        for key in (f"{payment.idempotency_key}:refund", str(uuid4())):
+            if intent.state is not IntentState.CAPTURED or intent.withdrawn:
+                return intent
+            refusal: stripe.StripeError | None = None
+            try:
+                await self._calls.make(
+                    partial(self._refunds.create_async, params, {"idempotency_key": key}), about=intent_id
+                )
+            except stripe.InvalidRequestError as error:
+                refusal = error
+            except stripe.StripeError as error:
+                unknown(error, intent_id)
+            intent = await self.retrieve(intent_id)
+            if refusal is None:
+                return intent
+            if intent.state is IntentState.CAPTURED and not intent.withdrawn:
+                note_refusal(refusal, intent_id)
+        if intent.state is IntentState.CAPTURED and not intent.withdrawn:
+            raise StripeUnknownError
+        return intent
+
+    async def find_intent_id(self, charge_id: str) -> str | None:
+        """The PaymentIntent of a charge; None when it has none, and so is none of ours."""
         try:
-            await self._calls.make(
-                lambda: self._refunds.create_async(params, {"idempotency_key": f"{payment.idempotency_key}:refund"}),
-                about=intent_id,
-            )
+            charge = await self._calls.make(lambda: self._charges.retrieve_async(charge_id), about=charge_id)
         except stripe.StripeError as error:
-            unknown(error, intent_id)
-        return Intent(intent_id, IntentState.REFUNDED)
+            if error.http_status == HTTPStatus.NOT_FOUND:
+                return None
+            unknown(error, charge_id)
+        found = charge.payment_intent
+        return found.id if isinstance(found, stripe.PaymentIntent) else found
+
+    async def list_money_back(self, since: int | None) -> AsyncIterator[list[StripeEvent]]:
+        """Stripe's events of refunds and disputes since then (Unix seconds), newest first, a page at a time.
+
+        Without `since` all that Stripe still has: those of 30 days (https://docs.stripe.com/api/events).
+        """
+        params: EventListParams = {"types": list(MONEY_BACK), "limit": PAGE}
+        if since is not None:
+            params["created"] = {"gte": since}
+        while True:
+            try:
+                page = await self._calls.make(partial(self._events.list_async, params), about="events")
+            except stripe.StripeError as error:
+                unknown(error, "events")
+            yield read_events(page.data)
+            if not page.has_more or not page.data:
+                return
+            params["starting_after"] = page.data[-1].id
 
     async def _make(self, call: Callable[[], Awaitable[stripe.PaymentIntent]], about: str) -> Intent:
-        return _intent(await self._calls.make(call, about=about))
+        return intent_of(await self._calls.make(call, about=about))
 
     def read_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
-        """Check the signature over the raw bytes, not older than 5 minutes (https://docs.stripe.com/webhooks).
-
-        Raises `WebhookSignatureError`. Of the content only the names are taken: Stripe may send old news late, so what
-        is true is asked for afterwards.
-        """
-        try:
-            stripe.WebhookSignature.verify_header(
-                body, signature, self._webhook_secret, tolerance=stripe.Webhook.DEFAULT_TOLERANCE
-            )
-            event: dict[str, Any] = json.loads(body)
-            subject: dict[str, Any] = event["data"]["object"]
-            ours = subject.get("object") == "payment_intent"
-            payment_id = (subject.get("metadata") or {}).get("payment_id") if ours else None
-            return StripeEvent(str(event["id"]), str(event["type"]), payment_id)
-        except stripe.SignatureVerificationError:
-            raise WebhookSignatureError("Not signed by Stripe, or too long ago.") from None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise WebhookSignatureError("Not an event of Stripe.") from None
-
-
-def _intent(found: stripe.PaymentIntent) -> Intent:
-    # A state that is newer than our pinned version is waited out.
-    state = _STATES.get(found.status, IntentState.PROCESSING)
-    decline = None
-    if found.status == "requires_payment_method" and found.last_payment_error is not None:
-        state = IntentState.DECLINED
-        decline = _reason(found.last_payment_error)
-    # An id, or the whole charge where it was asked for; the double gives the whole always.
-    if state is IntentState.CAPTURED and getattr(found.latest_charge, "refunded", False):
-        state = IntentState.REFUNDED
-    return Intent(found.id, state, found.client_secret, decline)
-
-
-def _decline(error: stripe.CardError | stripe.InvalidRequestError) -> Decline:
-    # Only a card's error is written for the person; any other speaks of our parameters.
-    return _reason(error.error) if isinstance(error, stripe.CardError) else Decline(DECLINED_WITHOUT_REASON, error.code)
-
-
-def _reason(problem: object) -> Decline:
-    """From an error object of Stripe's; the double leaves fields out."""
-    code = getattr(problem, "decline_code", None) or getattr(problem, "code", None)
-    return Decline(getattr(problem, "message", None) or DECLINED_WITHOUT_REASON, code)
+        """The event in a webhook; raises `WebhookSignatureError`."""
+        return read_webhook(body, signature, self._webhook_secret)
 
 
 def _any_key() -> RequestOptions:

@@ -59,6 +59,9 @@ def main(port: int, file: Path, host: str = "127.0.0.1") -> None:
     """
     from localstripe import resources, server
 
+    from . import stripe_refunds
+
+    stripe_refunds.extend(server.app)
     dirty = False
 
     def mark_dirty(_store: object) -> None:
@@ -78,6 +81,7 @@ def main(port: int, file: Path, host: str = "127.0.0.1") -> None:
     if file.exists():
         # Our own file, written above; nobody else's pickle is ever read.
         resources.store.update(pickle.loads(file.read_bytes()))  # noqa: S301
+        stripe_refunds.recount()
 
     async def save_regularly(_app: web.Application) -> AsyncIterator[None]:
         async def loop() -> None:

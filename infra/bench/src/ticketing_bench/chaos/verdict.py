@@ -7,7 +7,7 @@ from .stored import Stored
 
 __all__ = ["broken_promises", "listed_twice", "unsettled"]
 
-SETTLED_PAYMENTS = frozenset({"captured", "voided", "failed"})
+SETTLED_PAYMENTS = frozenset({"captured", "voided", "failed", "refunded"})
 
 
 def broken_promises(ledger: Ledger, stored: Stored) -> list[str]:
@@ -87,7 +87,7 @@ def _of_charge(charge: Charge, stored: Stored) -> Iterator[str]:
     match payment["status"]:
         case "captured" if order and (order["status"], order["payment_id"]) == ("complete", charge.payment_id):
             return
-        case "voided" if order and order["status"] == "cancelled" and order["reason"]:
+        case "voided" | "refunded" if order and order["status"] == "cancelled" and order["reason"]:
             return
     ended = f"{order['status']} ({order['reason']})" if order else "lost"
     yield f"payment {payment['_id']} was acknowledged and is {payment['status']}, its order {charge.order_id} {ended}"

@@ -67,7 +67,10 @@ class OrderCase:
         """What has to be the same at the second look."""
         rows = (self.order, self.in_tickets, self.in_payments, self.deadline, *self.payments)
         seen = {*self.named_intents, *filter(None, map(self.intent, self.payments))}
-        return (*(row and row.version for row in rows), *sorted((intent.id, intent.state) for intent in seen))
+        return (
+            *(row and row.version for row in rows),
+            *sorted((intent.id, intent.state, intent.refunded_cents, intent.disputed) for intent in seen),
+        )
 
 
 @dataclass(frozen=True, slots=True)

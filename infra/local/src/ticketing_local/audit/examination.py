@@ -44,6 +44,9 @@ ORDER_CHECKS: Final[tuple[Callable[[OrderCase, Moment], Iterator[Finding]], ...]
     money.captured_without_order,
     money.authorization_not_voided,
     money.intent_unknown,
+    money.complete_refunded,
+    money.refunded_in_part,
+    money.dispute_open,
     money.payment_disagrees_with_stripe,
     copies.copied_orders,
     copies.copied_deadline,
@@ -211,7 +214,14 @@ def _user_id(found: Document) -> str:
 
 
 async def _intents(parts: _Parts, *, every: bool) -> Intents:
-    """All, or the recent ones and those of payments that are not settled, however old."""
+    """All, or the recent ones and those of payments that are not settled or of which money went back, however old."""
+    back = await parts.stripe.money_back(utc_now(), every=every)
+    intents = await _listed(parts, every=every)
+    older = await parts.stripe.these(intents.missing(back))
+    return intents.joined(older).with_money(back)
+
+
+async def _listed(parts: _Parts, *, every: bool) -> Intents:
     if every:
         return await parts.stripe.all()
     recent = await parts.stripe.recent(utc_now())
@@ -233,7 +243,8 @@ async def _intents_of(parts: _Parts, before: Intents, orders: Collection[str], *
     ids |= before.ids_of(orders)
     if len(ids) > RELIST_ABOVE:
         return await _intents(parts, every=every)
-    return Intents(await parts.stripe.these(ids), since=before.since)
+    back = await parts.stripe.money_back(utc_now(), every=every)
+    return Intents(await parts.stripe.these(ids), since=before.since).with_money(back)
 
 
 def _stripe_id(found: Document) -> str:

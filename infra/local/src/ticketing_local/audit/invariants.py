@@ -112,6 +112,21 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "already, refund by hand in Stripe",
         ),
         Invariant(
+            "complete_refunded",
+            "the money of a complete order is with us",
+            "it was refunded at Stripe, or a dispute was lost: the order has to end, so that its seat is free",
+        ),
+        Invariant(
+            "refunded_in_part",
+            "a complete order is paid in full",
+            "agree with the buyer: refund the rest in Stripe to end the sale, or leave it and know of it",
+        ),
+        Invariant(
+            "dispute_open",
+            "no payment is disputed at the buyer's bank",
+            "answer the dispute in Stripe's dashboard before its date; the payment follows the bank's decision",
+        ),
+        Invariant(
             "authorization_not_voided",
             "money is not set aside for an order that is over",
             "`ticketing resync orders`: payments hears of the cancellation again and lets the money go; otherwise "

@@ -18,14 +18,19 @@ __all__ = [
     "captured_without_order",
     "charged_twice",
     "complete_not_captured",
+    "complete_refunded",
     "complete_without_payment",
+    "dispute_open",
     "intent_unknown",
     "paid_other_price",
     "payment_disagrees_with_stripe",
+    "refunded_in_part",
 ]
 
 PAID: Final = ("authorized", "captured")
-OVER: Final = ("voided", "failed")
+OVER: Final = ("voided", "failed", "refunded")
+GRACES_OF_A_LOST_WEBHOOK: Final = 5
+"""Payments reads Stripe's list of refunds and disputes every 30 s, which is several times the usual grace of 10 s."""
 RECONCILER_ROUND: Final = timedelta(seconds=15)
 """Payments looks at what is due every few seconds; what a buyer has just done in the browser is heard of then."""
 
@@ -67,7 +72,9 @@ def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Findin
     order = case.order
     if order is None or order.status != "complete":
         return
-    paid = any(payment.status in PAID and _wanted(case, payment) for payment in case.payments)
+    # One whose money went back is named by another rule.
+    had = (*PAID, "refunded")
+    paid = any(payment.status in had and _wanted(case, payment) for payment in case.payments)
     if not paid and _settled(case, moment):
         seen = ", ".join(f"{payment.id} {payment.status}" for payment in case.payments) or "none"
         yield Finding.of("complete_without_payment", f"its payments: {seen}", order=order.id, payment=order.payment_id)
@@ -157,6 +164,59 @@ def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
             yield Finding.of("intent_unknown", said, intent=intent.id, order=case.id, payment=intent.payment_id)
 
 
+def complete_refunded(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """The order is complete, and its money went back: by a refund at Stripe, or a lost dispute."""
+    for payment in case.payments:
+        intent = case.intent(payment)
+        gone = payment.status == "refunded" and not (intent is not None and intent.taken)
+        if gone and _wanted(case, payment) and _settled(case, moment):
+            yield Finding.of(
+                *("complete_refunded", f"{payment.refunded_cents} of {payment.amount_cents} cents went back"),
+                order=case.id,
+                payment=payment.id,
+                intent=payment.stripe_id,
+            )
+
+
+def refunded_in_part(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """The order is complete, and a part of its price went back."""
+    for payment in case.payments:
+        intent = case.intent(payment)
+        agreed = intent is None or (intent.taken and intent.refunded_cents == payment.refunded_cents)
+        part = payment.status == "captured" and payment.refunded_cents > 0 and agreed
+        if part and _wanted(case, payment) and _settled(case, moment):
+            yield Finding.of(
+                *("refunded_in_part", f"{payment.refunded_cents} of {payment.amount_cents} cents went back"),
+                order=case.id,
+                payment=payment.id,
+                intent=payment.stripe_id,
+            )
+
+
+def dispute_open(case: OrderCase, moment: Moment) -> Iterator[Finding]:
+    """The buyer's bank asks for the money, or for a reason."""
+    for payment in case.payments:
+        if payment.disputed and _disputed(payment, case.intent(payment)) and _settled(case, moment):
+            yield Finding.of(
+                *("dispute_open", f"{payment.amount_cents} {payment.currency}, {payment.status}"),
+                order=case.id,
+                payment=payment.id,
+                intent=payment.stripe_id,
+            )
+
+
+def _disputed(payment: PaymentRow, intent: Intent | None) -> bool:
+    """Stripe's word, where a dispute was read; the row's otherwise."""
+    return payment.disputed if intent is None or intent.moved_at is None else intent.disputed
+
+
+def _heard_of(case: OrderCase, payment: PaymentRow, moment: Moment) -> bool:
+    """Whether payments had its time to hear of what was done at Stripe, by a webhook or without one."""
+    intent = case.intent(payment)
+    moved_at = intent.moved_at if intent is not None else None
+    return _settled(case, moment) and moment.settled(moved_at and moved_at + GRACES_OF_A_LOST_WEBHOOK * moment.grace)
+
+
 def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The row and Stripe's word differ in a way that no rule above has named."""
     for payment in case.payments:
@@ -166,7 +226,7 @@ def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[F
             if intent is None
             else _disagreement(case, payment, intent, heard_of=_reconciled(payment, moment))
         )
-        if said is not None and len(_charges(case)) <= 1 and _settled(case, moment):
+        if said is not None and len(_charges(case)) <= 1 and _heard_of(case, payment, moment):
             yield Finding.of(
                 *("payment_disagrees_with_stripe", said), payment=payment.id, order=case.id, intent=payment.stripe_id
             )
@@ -188,9 +248,16 @@ def _disagreement(case: OrderCase, payment: PaymentRow, intent: Intent, *, heard
         return f"{payment.amount_cents} {payment.currency} here, {intent.amount} {intent.currency} in Stripe"
     if not _wanted(case, payment) and (intent.taken or (intent.set_aside and _unwanted(case))):
         return None  # captured_without_order, authorization_not_voided
+    money = payment.status in ("captured", "refunded") and (intent.taken or intent.gone)
+    disputed = _disputed(payment, intent)
+    if money and (payment.refunded_cents, payment.disputed) != (intent.refunded_cents, disputed):
+        here = f"{payment.status}, {payment.refunded_cents} cents went back here, {intent.refunded_cents} in Stripe"
+        return f"{here}; disputed here: {payment.disputed}, in Stripe: {disputed}"
     match payment.status:
         case "captured":
             agrees = intent.taken
+        case "refunded":
+            agrees = intent.gone
         case "authorized":
             agrees = intent.set_aside
         case "voided" | "failed":

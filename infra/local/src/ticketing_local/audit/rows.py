@@ -69,6 +69,8 @@ class PaymentRow(NamedTuple):
     amount_cents: int
     currency: str
     stripe_id: str | None
+    refunded_cents: int
+    disputed: bool
     check_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -99,7 +101,8 @@ ORDER_FIELDS: Final = (
 )
 TICKET_FIELDS: Final = ("version", "status", "order_id", "user_id", "price_cents", "updated_at")
 PAYMENT_FIELDS: Final = (
-    *("version", "order_id", "status", "amount_cents", "currency", "stripe_id", "check_at"),
+    *("version", "order_id", "status", "amount_cents", "currency", "stripe_id", "refunded_cents"),
+    *("disputed", "check_at"),
     *("created_at", "updated_at"),
 )
 DEADLINE_FIELDS: Final = ("version", "status", "expires_at", "updated_at")
@@ -148,6 +151,8 @@ def payment_row(found: Document) -> PaymentRow:
         found["amount_cents"],
         found["currency"],
         found.get("stripe_id"),
+        found.get("refunded_cents", 0),
+        found.get("disputed", False),
         found.get("check_at"),
         found["created_at"],
         found["updated_at"],

@@ -1,7 +1,7 @@
-"""Reads Stripe's PaymentIntents over its API: what is recent, what is unsettled, or all."""
+"""Reads Stripe's PaymentIntents over its API: what is recent, what is unsettled, what money went back of, or all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -13,13 +13,15 @@ from .addresses import AuditAddresses
 from .rows import PaymentRow
 from .unreadable import UnreadableError
 
-__all__ = ["RECENT", "Intent", "Intents", "Stripe"]
+__all__ = ["RECENT", "Intent", "Intents", "MoneyBack", "Stripe"]
 
 API_VERSION: Final = "2026-10-28.endive"
 """The one that payments pins too; the fields read here have the names of this version."""
 RECENT: Final = timedelta(hours=24)
 PAGE: Final = 100
 """The most that Stripe gives at once (https://docs.stripe.com/api/pagination)."""
+DISPUTES: Final = timedelta(days=130)
+CLOSED_DISPUTES: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
 CONCURRENCY: Final = 8
 RELIST_ABOVE: Final = 200
 """More PaymentIntents than this are sooner listed again than asked for one by one."""
@@ -39,11 +41,21 @@ class Intent(NamedTuple):
     order_id: str
     payment_id: str
     refunded: bool
+    refunded_cents: int = 0
+    disputed: bool = False
+    lost: bool = False
+    moved_at: datetime | None = None
+    """When a refund or a dispute was made last; None when none was read."""
+
+    @property
+    def gone(self) -> bool:
+        """All of the money went back, or the buyer's bank has decided so."""
+        return self.refunded or self.lost
 
     @property
     def taken(self) -> bool:
-        """The buyer's money is with us."""
-        return self.status == "succeeded" and not self.refunded
+        """The buyer's money is with us, or at least a part of it."""
+        return self.status == "succeeded" and not self.gone
 
     @property
     def set_aside(self) -> bool:
@@ -53,7 +65,34 @@ class Intent(NamedTuple):
     @property
     def state(self) -> str:
         """Stripe's word, which does not change with a refund, or ours for that."""
-        return "refunded" if self.refunded else self.status
+        return "refunded" if self.gone else self.status
+
+
+class MoneyBack(NamedTuple):
+    """What was read of the refunds and disputes of one PaymentIntent."""
+
+    moved_at: datetime | None = None
+    disputed: bool = False
+    lost_cents: int = 0
+
+    def heard(self, found: Mapping[str, Any]) -> "MoneyBack":
+        """With one more refund or dispute; times in UTC."""
+        at = datetime.fromtimestamp(found["created"], tz=UTC)
+        moved_at = at if self.moved_at is None else max(at, self.moved_at)
+        if found["object"] != "dispute":
+            return self._replace(moved_at=moved_at)
+        lost = found["amount"] if found["status"] == "lost" else 0
+        still_open = found["status"] not in CLOSED_DISPUTES
+        return MoneyBack(moved_at, self.disputed or still_open, self.lost_cents + lost)
+
+    def applied(self, intent: Intent) -> Intent:
+        """The PaymentIntent with all of it."""
+        return intent._replace(
+            refunded_cents=min(intent.amount, intent.refunded_cents + self.lost_cents),
+            disputed=self.disputed,
+            lost=self.lost_cents > 0,
+            moved_at=self.moved_at,
+        )
 
 
 class Intents:
@@ -66,6 +105,17 @@ class Intents:
     def joined(self, more: Iterable[Intent]) -> "Intents":
         """With some older ones."""
         return Intents([*self._by_id.values(), *more], since=self.since)
+
+    def with_money(self, back: Mapping[str, "MoneyBack"]) -> "Intents":
+        """With the refunds and disputes that were read, by PaymentIntent."""
+        return Intents(
+            (back[intent.id].applied(intent) if intent.id in back else intent for intent in self._by_id.values()),
+            since=self.since,
+        )
+
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Those that were not read."""
+        return set(ids) - self._by_id.keys()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -135,14 +185,32 @@ class Stripe:
 
     async def _list(self, bounds: dict[str, int]) -> AsyncIterator[Intent]:
         query: dict[str, str | int] = {"limit": PAGE, "expand[]": "data.latest_charge", **bounds}
+        async for found in self._pages("/v1/payment_intents", query):
+            intent = _intent(found)
+            if intent is not None:
+                yield intent
+
+    async def money_back(self, now: datetime, *, every: bool = False) -> dict[str, MoneyBack]:
+        """The refunds of the last day and the disputes that may still be open, or all of both, by PaymentIntent.
+
+        A dispute lasts up to four months (https://docs.stripe.com/disputes/how-disputes-work).
+        """
+        back: dict[str, MoneyBack] = {}
+        for path, since in (("/v1/refunds", now - RECENT), ("/v1/disputes", now - DISPUTES)):
+            query: dict[str, str | int] = {"limit": PAGE, "created[gte]": 0 if every else int(since.timestamp())}
+            async for found in self._pages(path, query):
+                intent_id = found.get("payment_intent")
+                if isinstance(intent_id, str):
+                    back[intent_id] = back.get(intent_id, MoneyBack()).heard(found)
+        return back
+
+    async def _pages(self, path: str, query: dict[str, str | int]) -> AsyncIterator[dict[str, Any]]:
         while True:
-            page = await self._get("/v1/payment_intents", query)
+            page = await self._get(path, query)
             if page is None:
-                raise UnreadableError("Stripe", "it knows no list of PaymentIntents")
+                raise UnreadableError("Stripe", f"it knows no list {path}")
             for found in page["data"]:
-                intent = _intent(found)
-                if intent is not None:
-                    yield intent
+                yield found
             if not page["has_more"] or not page["data"]:
                 return
             query["starting_after"] = page["data"][-1]["id"]
@@ -190,4 +258,11 @@ def _intent(found: dict[str, Any]) -> Intent | None:
         metadata["order_id"],
         metadata["payment_id"],
         found["status"] == "succeeded" and isinstance(charge, dict) and bool(charge.get("refunded")),
+        _back(found, charge) if found["status"] == "succeeded" and isinstance(charge, dict) else 0,
     )
+
+
+def _back(found: dict[str, Any], charge: dict[str, Any]) -> int:
+    """What is no longer with us; Stripe counts as refunded what a capture in part left out."""
+    kept = min(found.get("amount_received", found["amount"]), found["amount"] - charge.get("amount_refunded", 0))
+    return int(found["amount"] - kept)

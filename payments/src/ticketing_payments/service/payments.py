@@ -1,23 +1,21 @@
-"""The use cases of payments: whatever sets one off, it ends in `advance`."""
+"""Paying an order, and following it: whatever sets one off, it ends in `advance`."""
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from weakref import WeakValueDictionary
 
 from ticketing_common.entity import ID_PATTERN, utc_now
 from ticketing_common.errors import TicketingError
-from ticketing_common.events import OrderData, OrderStatus, PaymentEvent, PaymentStatus
+from ticketing_common.events import OrderData, OrderStatus, PaymentStatus
 from ticketing_common.resilience import background
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
-
-from .declines import DeclineLimits
-from .domain import (
+from ticketing_payments.declines import DeclineLimits
+from ticketing_payments.domain import (
     OPEN_STATES,
-    Decline,
     Intent,
     Payment,
     Step,
@@ -25,21 +23,24 @@ from .domain import (
     check_payable,
     next_step,
 )
-from .errors import (
+from ticketing_payments.errors import (
     CardDeclinedError,
     OrderNotFoundError,
     OrderPaidError,
     PaymentActiveError,
     PaymentMethodRefusedError,
-    PaymentNotFoundError,
     StripeAwayError,
     StripeKeySpentError,
+    StripeRequestRefusedError,
     StripeUnknownError,
 )
-from .publishers import PUBLISHERS
-from .repository import OrderProjection, PaymentRepository, StripeEventInbox
-from .settings import Settings
-from .stripe_gateway import StripeGateway
+from ticketing_payments.publishers import payment_news
+from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
+from ticketing_payments.settings import Settings
+from ticketing_payments.stripe_gateway import StripeGateway
+
+from .changes import heard_from, let_go, note_change, refused
+from .stripe_news import StripeNews
 
 __all__ = ["PaymentService"]
 
@@ -50,7 +51,6 @@ MAX_STEPS: Final = 8
 """The longest way is create, confirm, capture, release, refund; what needs more is going in circles."""
 SWEEP_LIMIT: Final = 100
 SWEEP_CONCURRENCY: Final = 8
-UNAPPLIED_AFTER: Final = timedelta(seconds=5)
 
 
 class PaymentService:
@@ -67,8 +67,14 @@ class PaymentService:
         self._payments = payments
         self._declines = DeclineLimits(payments, settings)
         self._orders = orders
-        self._inbox = inbox
         self._stripe = stripe
+        self._news = StripeNews(
+            payments,
+            inbox,
+            stripe,
+            lambda payment_id, event: self.advance(payment_id, heard=event),
+            list_seconds=settings.stripe_list_seconds,
+        )
         self._overtake_wait_seconds = settings.overtake_wait_seconds
         # Within a replica a payment is worked on by one at a time; between replicas Stripe's own states decide.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -118,47 +124,47 @@ class PaymentService:
 
     async def receive_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
         """Check and store a webhook; stored once, however often it comes. Raises `WebhookSignatureError`."""
-        event = self._stripe.read_webhook(body, signature)
-        await self._inbox.add(event)
-        return event
+        return await self._news.receive(body, signature)
 
     async def apply_webhook(self, event: StripeEvent) -> None:
-        """Ask Stripe about the payment, unless the webhook is old news; what it says is never taken at its word."""
-        if event.payment_id is not None:
-            try:
-                with background():
-                    await self.advance(event.payment_id, heard=event)
-            except PaymentNotFoundError:
-                log.info("webhook about an unknown payment", event_id=event.id, event_type=event.type)
-            except TicketingError as error:
-                log.warning("webhook not applied, the reconciler will", event_id=event.id, error=repr(error))
-                return
-        await self._inbox.mark_applied(event.id)
+        """Ask Stripe about the payment, unless the event is old news; what it says is never taken at its word."""
+        with background():
+            await self._news.apply(event)
 
     async def reconcile(self) -> None:
-        """Find out about everything that is due to be looked at."""
+        """Find out about everything that is due to be looked at; what fails in one part stops no other."""
         with background():
-            await self._reconcile()
+            for part in (
+                self._news.catch_up,
+                self._news.apply_due,
+                self._check_due,
+                self._payments.forget_secrets,
+            ):
+                try:
+                    await part()
+                except TicketingError as error:
+                    log.warning("part of the reconciliation put off", part=part.__name__, error=repr(error))
+                except Exception:
+                    log.exception("part of the reconciliation failed", part=part.__name__)
 
-    async def _reconcile(self) -> None:
-        now = utc_now()
-        for event in await self._inbox.list_unapplied(now - UNAPPLIED_AFTER, limit=SWEEP_LIMIT):
-            await self.apply_webhook(event)
-        due = await self._payments.list_to_check(now, limit=SWEEP_LIMIT)
+    async def _check_due(self) -> None:
+        due = await self._payments.list_to_check(utc_now(), limit=SWEEP_LIMIT)
         gate = asyncio.Semaphore(SWEEP_CONCURRENCY)
         await asyncio.gather(*(self._check(payment, gate) for payment in due))
 
     async def _check(self, payment: Payment, gate: asyncio.Semaphore) -> None:
         async with gate:
-            await self._payments.check_later(payment.id, payment.next_check(utc_now()))
             try:
+                await self._payments.check_later(payment.id, payment.next_check(utc_now()))
                 await self.advance(payment.id, ask=True)
             except StripeAwayError as refusal:
-                # It was not asked, so it need not wait longer: not than until somebody may be asked.
+                # It was not asked, so it need not wait longer than until Stripe may be asked again.
                 at = utc_now() + timedelta(seconds=refusal.retry_after_seconds)
                 await self._payments.check_later(payment.id, at)
             except TicketingError as error:
                 log.warning("payment still unsettled", payment_id=payment.id, error=repr(error))
+            except Exception:
+                log.exception("payment not looked at, later again", payment_id=payment.id)
 
     async def advance(
         self, payment_id: str, *, ask: bool = False, heard: StripeEvent | None = None, give_up: bool = False
@@ -166,24 +172,28 @@ class PaymentService:
         """Bring Stripe, the payment and the order into step; the one way in which a payment ever changes.
 
         Every round looks at what is stored then, does at most one thing at Stripe, and stores what came of it, so it
-        may be called at any time, by anybody, as often as one likes. `ask` puts a question to Stripe when nothing else
-        is to be done, and so does what was `heard`, unless the payment says as much already; `give_up` lets go an
-        attempt that waits for the buyer.
+        may be called at any time and any number of times. `ask` puts a question to Stripe when nothing else is to be
+        done, and so does what was `heard`, unless the payment says as much already. After a refund or a dispute the
+        question comes first, since the answer to a repeated capture may be older. `give_up` lets go an attempt that
+        waits for the buyer.
 
         Raises `PaymentNotFoundError`, `StripeUnknownError`, and what Stripe refuses at the beginning.
         """
         async with self._turns.setdefault(payment_id, asyncio.Lock()):
             payment = await self._payments.get(payment_id)
             ask = ask or (heard is not None and not payment.knows(heard))
+            ask_first = heard is not None and heard.money_back and payment.stripe_id is not None
+            gone, disputed = payment.refunded_cents, payment.disputed
             intent: Intent | None = None
             for _ in range(MAX_STEPS):
-                step = await self._choose(payment, intent, ask=ask, give_up=give_up)
+                first = ask_first and intent is None
+                step = Step.ASK if first else await self._choose(payment, intent, ask=ask, give_up=give_up)
                 if step is Step.NOTHING:
                     break
                 if step is Step.RELEASE and payment.undecided:
                     # Stored before Stripe is asked. Whoever hears from the bank just now finds it over, and announces
                     # nothing; had they been first, it would be theirs, and is looked at anew.
-                    payment = await self._change(payment, _let_go(payment.status))
+                    payment = await self._change(payment, let_go(payment.status))
                     if not payment.over:
                         continue
                 try:
@@ -195,14 +205,18 @@ class PaymentService:
                     if payment.over:
                         break  # decided already; its `check_at` brings the reconciler, which tidies up at Stripe
                     raise
-                except (CardDeclinedError, PaymentMethodRefusedError) as refusal:
-                    await self._change(payment, _refused(Decline(refusal.detail, getattr(refusal, "code", None))))
+                except (CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError) as refusal:
+                    await self._change(payment, refused(refusal))
                     raise
-                payment = await self._change(payment, _heard(intent, released=step is Step.RELEASE))
+                payment = await self._change(payment, heard_from(intent, released=step is Step.RELEASE))
                 if step is Step.RELEASE and intent is not None and intent.state in OPEN_STATES:
                     break  # Stripe does not let go just now; the reconciler tries again
-            if payment.over and payment.check_at and intent is not None and intent.state not in OPEN_STATES:
-                await self._payments.check_later(payment.id, None)
+                if step is Step.REFUND and payment.status is PaymentStatus.CAPTURED:
+                    break  # a dispute stands in the way; its end is an event of Stripe's, and brings us here again
+            known = intent is not None and intent.state not in OPEN_STATES
+            steady = (payment.refunded_cents, payment.disputed) == (gone, disputed)
+            if known and steady and payment.check_at and (payment.over or payment.status is PaymentStatus.CAPTURED):
+                await self._payments.settle(payment)
             return payment
 
     async def _choose(self, payment: Payment, intent: Intent | None, *, ask: bool, give_up: bool) -> Step:
@@ -233,20 +247,15 @@ class PaymentService:
                 return await self._stripe.retrieve(payment.stripe_id)
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
-        before = payment.status
+        before = payment
 
         def watched(current: Payment) -> bool:
             nonlocal before
-            before = current.status
+            before = replace(current)
             return change(current)
 
-        payment = await self._payments.change(payment.id, watched, _news)
-        if payment.status is not before:
-            log.info("payment moved", payment_id=payment.id, order_id=payment.order_id, status=payment.status.value)
-            if payment.status is PaymentStatus.CAPTURED:
-                CAPTURED_CENTS.labels(payment.currency).inc(payment.amount_cents)
-            elif before is PaymentStatus.CAPTURED:
-                REFUNDED_CENTS.labels(payment.currency).inc(payment.amount_cents)
+        payment = await self._payments.change(payment.id, watched, payment_news)
+        note_change(before, payment)
         return payment
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:
@@ -275,22 +284,3 @@ class PaymentService:
                 continue
             return payment, True
         raise PaymentActiveError(order.id)
-
-
-def _heard(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool]:
-    if intent is None:
-        return Payment.abandon
-    return lambda payment: payment.follow(intent, released=released)
-
-
-def _let_go(seen: PaymentStatus) -> Callable[[Payment], bool]:
-    return lambda payment: payment.status is seen and payment.let_go()
-
-
-def _refused(decline: Decline) -> Callable[[Payment], bool]:
-    return lambda payment: payment.refuse(decline)
-
-
-def _news(payment: Payment) -> Sequence[Callable[[Payment], PaymentEvent]]:
-    publisher = PUBLISHERS.get(payment.status)
-    return () if publisher is None else (publisher,)

@@ -1,0 +1,61 @@
+"""Whose fault a refusal of Stripe's is: the caller's payment method, or a request of ours.
+
+Stripe raises `InvalidRequestError` for both (https://docs.stripe.com/error-codes). Its text speaks of our parameters
+and may quote them, so it is neither answered nor logged; its `code` and `param` decide, and are logged.
+"""
+
+from typing import Final
+
+import stripe
+
+from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import STRIPE_REQUESTS_REFUSED
+
+__all__ = ["blames_method", "ends_authorization", "is_ours", "note_refusal"]
+
+log = get_logger(__name__)
+
+_METHOD_CODES: Final = frozenset(
+    {
+        "payment_method_currency_mismatch",
+        "payment_method_customer_decline",
+        "payment_method_invalid_parameter",
+        "payment_method_not_available",
+        "payment_method_provider_decline",
+        "payment_method_unexpected_state",
+        "payment_method_unsupported_type",
+    }
+)
+_ENDED_AUTHORIZATION: Final = frozenset({"capture_charge_authorization_expired", "charge_expired_for_capture"})
+
+
+def blames_method(error: stripe.StripeError) -> bool:
+    """Whether the payment method that the caller named is to blame."""
+    return isinstance(error, stripe.InvalidRequestError) and (
+        error.param == "payment_method" or error.code in _METHOD_CODES
+    )
+
+
+def ends_authorization(error: stripe.StripeError) -> bool:
+    """Whether what was set aside can never be captured: the bank or the time says so, and not a fault of ours."""
+    return isinstance(error, stripe.CardError) or error.code in _ENDED_AUTHORIZATION
+
+
+def is_ours(error: stripe.StripeError) -> bool:
+    """Whether Stripe refused our request or our key; it never becomes right by itself."""
+    ours = (stripe.InvalidRequestError, stripe.AuthenticationError, stripe.PermissionError)
+    return isinstance(error, ours) and not blames_method(error)
+
+
+def note_refusal(error: stripe.StripeError, about: str) -> None:
+    """Log a fault of ours, in names only, and count it for the alert."""
+    STRIPE_REQUESTS_REFUSED.labels(error.code or type(error).__name__).inc()
+    log.error(
+        "stripe refuses our request",
+        about=about,
+        kind=type(error).__name__,
+        status=error.http_status,
+        code=error.code,
+        param=getattr(error, "param", None),
+        request_id=error.request_id,
+    )

@@ -1,0 +1,126 @@
+"""Whose fault a refusal of Stripe's is: what the caller is told, what is counted, and what becomes of the payment."""
+
+import asyncio
+
+import pytest
+from prometheus_client import REGISTRY
+
+from ticketing_common.events import PaymentStatus
+from ticketing_payments.errors import (
+    PaymentMethodRefusedError,
+    StripeRequestRefusedError,
+    StripeUnknownError,
+)
+
+SECRET_TEXT = "a text of Stripe's that quotes sk_live_123"
+OURS = [
+    {"code": "amount_too_small", "param": "amount"},
+    {"code": "parameter_unknown", "param": "use_stripe_sdk"},
+    {"code": "currency_not_supported", "param": "currency"},
+    {"param": "capture_method"},
+    {"code": "resource_missing", "param": "customer"},
+    {},
+]
+METHOD = [
+    {"code": "resource_missing", "param": "payment_method"},
+    {"code": "payment_method_unexpected_state"},
+    {"code": "payment_method_not_available", "param": "amount"},
+]
+
+
+def counted(code: str) -> float:
+    return REGISTRY.get_sample_value("stripe_requests_refused_total", {"code": code}) or 0.0
+
+
+@pytest.mark.parametrize("error", METHOD)
+@pytest.mark.parametrize("step", ["POST /v1/payment_intents$", "/confirm$"])
+async def test_a_payment_method_that_stripe_refuses_is_the_callers(story, proxy, error, step):
+    proxy.fail("refused", step, error={**error, "message": SECRET_TEXT})
+    with pytest.raises(PaymentMethodRefusedError) as caught:
+        await story.pay()
+    assert [error.field for error in caught.value.errors] == ["paymentMethodId"]
+    assert SECRET_TEXT not in str(caught.value)
+    assert await story.statuses() == [PaymentStatus.FAILED]
+    assert (await story.pay()).status is PaymentStatus.AUTHORIZED, "another attempt may follow"
+
+
+async def test_an_unknown_payment_method_names_its_field(story):
+    with pytest.raises(PaymentMethodRefusedError) as caught:
+        await story.pay("pm_unknown")
+    assert [error.field for error in caught.value.errors] == ["paymentMethodId"]
+
+
+@pytest.mark.parametrize("error", OURS)
+async def test_a_fault_of_ours_is_a_500_that_is_counted_and_tells_nothing(story, proxy, error, printed_logs):
+    code = error.get("code", "InvalidRequestError")
+    before = counted(code)
+    proxy.fail("refused", "POST /v1/payment_intents$", error={**error, "message": SECRET_TEXT})
+    with pytest.raises(StripeRequestRefusedError) as caught:
+        await story.pay()
+    assert caught.value.status == 500
+    assert SECRET_TEXT not in str(caught.value)
+    assert counted(code) == before + 1
+    assert await story.statuses() == [PaymentStatus.FAILED]
+    (payment,) = await story.payments()
+    assert SECRET_TEXT not in repr(payment)
+    printed = printed_logs()
+    assert "stripe refuses our request" in printed
+    assert SECRET_TEXT not in printed
+
+
+async def test_who_pays_at_the_same_time_is_not_told_of_a_declined_card(story, proxy):
+    held = proxy.fail("held", "POST /v1/payment_intents$")
+    first = asyncio.create_task(story.pay())
+    await held.reached.wait()
+    second = asyncio.create_task(story.pay())
+    while not (await story.payments()):  # noqa: ASYNC110 (only the database tells)
+        await asyncio.sleep(0.01)
+    (payment,) = await story.payments()
+    await story.service._change(
+        payment, lambda one: one.refuse(_our_fault())
+    )  # as a replica whose request was refused just now
+    held.release()
+    for answer in await asyncio.gather(first, second, return_exceptions=True):
+        assert isinstance(answer, StripeRequestRefusedError), answer
+
+
+def _our_fault():
+    from ticketing_payments.domain import OUR_FAULT, Decline
+
+    return Decline("refused", OUR_FAULT)
+
+
+async def test_a_confirmation_that_we_ask_for_wrongly_leaves_the_attempt_open(story, proxy):
+    proxy.fail("refused", "/confirm$", error={"code": "parameter_unknown", "param": "use_stripe_sdk"})
+    with pytest.raises(StripeRequestRefusedError):
+        await story.pay()
+    assert await story.statuses() == [PaymentStatus.INITIATED]
+    assert (await story.pay()).status is PaymentStatus.AUTHORIZED
+
+
+async def test_a_capture_that_we_ask_for_wrongly_does_not_end_the_sale(story, proxy):
+    payment = await story.pay()
+    before = counted("parameter_unknown")
+    proxy.fail("refused", "/capture$", error={"code": "parameter_unknown", "param": "amount"})
+    with pytest.raises(StripeUnknownError):
+        await story.complete(payment)
+    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    assert counted("parameter_unknown") == before + 1
+    await story.change()
+    assert await story.statuses() == [PaymentStatus.CAPTURED]
+
+
+@pytest.mark.parametrize("code", ["charge_expired_for_capture", "capture_charge_authorization_expired"])
+async def test_an_authorisation_that_the_bank_ended_ends_the_sale(story, proxy, code):
+    payment = await story.pay()
+    proxy.fail("refused", "/capture$", error={"code": code})
+    await story.complete(payment)
+    assert await story.statuses() == [PaymentStatus.FAILED]
+
+
+async def test_a_wrong_key_of_ours_is_counted(story, proxy):
+    before = counted("AuthenticationError")
+    proxy.fail("refused", "POST /v1/payment_intents$", status=401)
+    with pytest.raises(StripeUnknownError):
+        await story.pay()
+    assert counted("AuthenticationError") == before + 1
