@@ -148,8 +148,9 @@ async def test_events_that_always_fail_make_room_for_those_behind_them(story, ba
     for _ in range(2):
         await story.service.reconcile()
     assert await story.statuses() == [PaymentStatus.AUTHORIZED]
-    assert REGISTRY.get_sample_value("stripe_events_failed_total") == before + len(ids)
-    assert len(await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=9), limit=500)) == len(ids), "kept"
+    failed = REGISTRY.get_sample_value("stripe_events_failed_total") - before
+    assert failed >= len(ids)  # more where a round takes so long that the first are due again
+    assert len(await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=500)) == len(ids), "kept"
 
 
 async def test_a_payment_whose_check_raises_stalls_no_other(story, make_story, make_order, bank, stores, monkeypatch):
