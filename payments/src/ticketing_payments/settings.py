@@ -36,7 +36,7 @@ class Settings(EventServiceSettings):
     reconcile_seconds: float = Field(default=5.0, gt=0, description="how often Stripe is asked about unsettled ones")
 
     rate_limit_payments: RateLimit = Field(
-        default="30/minute",
+        default="60/minute",
         description="payments and refreshes per account and replica; `off` for load runs turns the next four off, too",
     )
     rate_limit_payments_address: RateLimit = Field(

@@ -14,10 +14,10 @@ class Settings(EventServiceSettings):
 
     service_name: str = "tickets"
     rate_limit_listings: RateLimit = Field(
-        default="30/minute",
+        default="120/minute",
         description="listings made, changed or deleted per account and replica; `off` turns the next one off, too",
     )
     rate_limit_listings_address: RateLimit = Field(
-        default="300/minute", description="the same per address and replica; or `off`"
+        default="600/minute", description="the same per address and replica; or `off`"
     )
     currency: Currency = Field(default="usd", description="ISO 4217, lower case as Stripe writes it; two decimals only")
