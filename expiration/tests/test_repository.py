@@ -26,6 +26,15 @@ async def test_the_first_deadline_of_an_order_stays(deadlines: DeadlineRepositor
     assert found.expires_at == first.expires_at
 
 
+async def test_a_deadline_that_cannot_be_read_keeps_no_other_waiting(deadlines: DeadlineRepository) -> None:
+    broken = await add(deadlines, -60)
+    await deadlines.collection.update_one({"_id": broken.id}, {"$set": {"traceparent": {"no": "string"}}})
+    due = await add(deadlines, -1)
+
+    assert [deadline.id for deadline in await deadlines.list_due(limit=10)] == [due.id]
+    assert deadlines.unreadable == 1
+
+
 async def test_due_are_the_pending_ones_whose_moment_has_come(deadlines: DeadlineRepository) -> None:
     later = await add(deadlines, -1)
     sooner = await add(deadlines, -3_600)

@@ -51,7 +51,7 @@ async def main() -> None:
     teller.backbone.start()
     await teller.backbone.wait_until_ready()
     for number in itertools.count(1):
-        state = await door.create(TicketDetails(title=f"Seat {number}", price_cents=number))
+        state = await door.create(TicketDetails(title=f"Seat {number}", price_cents=100 + number))
         sys.stdout.write(f"{state.id}\n")
         sys.stdout.flush()
 

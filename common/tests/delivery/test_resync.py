@@ -76,3 +76,21 @@ async def test_a_resync_tells_everything_again_at_its_present_version(
 
 async def test_a_resync_of_nothing_is_done_at_once(parcels: Repository[Parcel], connection: NatsConnection) -> None:
     assert await ask(connection) == {"done": True, "restated": 0}
+
+
+async def test_one_that_cannot_be_read_or_told_keeps_no_other_back(
+    parcels: Repository[Parcel], connection: NatsConnection, bus: Bus
+) -> None:
+    made = [Parcel(label=str(number)) for number in range(4)]
+    for parcel in made:
+        await parcels.add(parcel, told)
+        await bus.expect(ExpirationCompleted, lambda event, parcel=parcel: event.data.id == parcel.id)  # type: ignore[misc]  # bound at once
+    await bus.js.purge_stream(EXPIRATIONS)
+    await parcels.collection.update_one({"_id": made[0].id}, {"$set": {"created_at": "no time"}})  # cannot be read
+    await parcels.collection.update_one({"_id": made[1].id}, {"$set": {"version": -1}})  # no event can be made of it
+
+    report = await ask(connection)
+
+    assert (report["restated"], report["error"]) == (2, "2 left out, see the service's log")
+    for parcel in made[2:]:
+        await bus.expect(ExpirationCompleted, lambda event, parcel=parcel: event.data.id == parcel.id)  # type: ignore[misc]  # bound at once

@@ -74,4 +74,4 @@ class DeadlineRepository(Repository[Deadline]):
         # The comparison with `$$NOW` uses the index (a test reads the query plan): no clock of ours has to narrow it.
         due: Document = {"status": DeadlineStatus.PENDING.value, "$expr": {"$lte": ["$expires_at", moment]}}
         cursor = self.collection.find(due, {"outbox": 0}).sort("expires_at", ASCENDING).limit(limit)
-        return [self.to_entity(document) async for document in cursor]
+        return self.to_entities(await cursor.to_list(None))

@@ -25,14 +25,11 @@ from ticketing_common.storage import (
     reading,
 )
 from ticketing_common.storage.repository import Publisher
-from ticketing_common.telemetry import get_logger
 
 from .domain import ACTIVE_STATUSES, VAIN_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
 
 __all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
-
-log = get_logger(__name__)
 
 UPDATE_ATTEMPTS: Final = 8
 POLL_SECONDS: Final = 0.05
@@ -148,13 +145,10 @@ class PaymentRepository(Repository[Payment]):
         """Payments that must be looked at, longest overdue first."""
         query: Document = {"check_at": {"$gt": EPOCH, "$lte": now}}  # the lower bound is the index's own
         cursor = self.collection.find(query, WITHOUT_EVENTS).sort("check_at", ASCENDING).limit(limit)
-        due = []
-        async for document in cursor:
-            try:
-                due.append(self.to_entity(document))
-            except ValueError:
-                log.exception("payment cannot be read, left out", payment_id=str(document["_id"]))
-                await self.check_later(document["_id"], now + UNREADABLE_AFTER)
+        documents = await cursor.to_list(None)
+        due = self.to_entities(documents)
+        for unreadable in {document["_id"] for document in documents} - {payment.id for payment in due}:
+            await self.check_later(unreadable, now + UNREADABLE_AFTER)
         return due
 
     async def find_by_intent(self, stripe_id: str) -> Payment | None:

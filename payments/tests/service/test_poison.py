@@ -127,7 +127,7 @@ async def test_a_poisonous_event_in_the_inbox_stalls_neither_events_nor_payments
 
 
 async def test_events_that_always_fail_make_room_for_those_behind_them(story, bank, stores, monkeypatch):
-    """More than one round takes; each raises what nobody thought of."""
+    """More of them than one round takes; each raises an error that is none of ours."""
     payment = await story.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     ids = [new_id() for _ in range(SWEEP_LIMIT + 1)]
@@ -148,9 +148,9 @@ async def test_events_that_always_fail_make_room_for_those_behind_them(story, ba
     for _ in range(2):
         await story.service.reconcile()
     assert await story.statuses() == [PaymentStatus.AUTHORIZED]
-    failed = REGISTRY.get_sample_value("stripe_events_failed_total") - before
-    assert failed >= len(ids)  # more where a round takes so long that the first are due again
-    assert len(await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=500)) == len(ids), "kept"
+    failed = (REGISTRY.get_sample_value("stripe_events_failed_total") or 0) - before
+    assert failed >= len(ids), "on a slow machine the first are due again in the second round"
+    assert len(await stores.inbox.list_unapplied(utc_now() + timedelta(hours=2), limit=500)) == len(ids), "kept"
 
 
 async def test_a_payment_whose_check_raises_stalls_no_other(story, make_story, make_order, bank, stores, monkeypatch):

@@ -65,16 +65,27 @@ class Resync(Generic[E]):
 
     async def _run(self, request: Msg) -> None:
         """Restate everything; reports how far it is after every thousand, and at the end."""
-        count = 0
+        count = failed = 0
+        unreadable = self._repository.unreadable
         try:
             async for entity in self._repository.walk():
-                # When it changed meanwhile, the change has told of itself.
-                count += await self._repository.restate(entity, self._publish)
+                try:
+                    # When it changed meanwhile, the change has told of itself.
+                    count += await self._repository.restate(entity, self._publish)
+                except (KeyError, TypeError, ValueError):
+                    failed += 1  # no event can be made of it, however often it is tried; the others are told
+                    log.exception("resync leaves one out", entity_id=entity.id)
+                    continue
                 if count and count % REPORT_EVERY == 0:
                     await self._answer(request, done=False, restated=count)
         except Exception as error:
             log.exception("resync failed", restated=count)
             await self._answer(request, done=True, restated=count, error=repr(error))
+            return
+        failed += self._repository.unreadable - unreadable
+        if failed:
+            log.error("resync done, some were left out", restated=count, left_out=failed)
+            await self._answer(request, done=True, restated=count, error=f"{failed} left out, see the service's log")
             return
         log.info("resync done", restated=count)
         await self._answer(request, done=True, restated=count)

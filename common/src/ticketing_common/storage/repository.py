@@ -1,6 +1,6 @@
 """Compare-and-swap over one document per aggregate, with the event inside the same write."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeVar
 
@@ -10,13 +10,16 @@ from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
 from ticketing_common.resilience import in_background
-from ticketing_common.telemetry.metrics import OUTBOX_FULL
+from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL
 
 from .batches import Asked, Batcher, batched_find, batched_insert
 from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
 __all__ = ["Publisher", "Repository"]
+
+log = get_logger(__name__)
 
 E = TypeVar("E", bound=Entity)
 Publisher = Callable[[E], Event]
@@ -49,6 +52,8 @@ class Repository(Generic[E]):
         self.collection: Collection = outbox.collection
         self._entity = entity
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
+        self.unreadable = 0
+        """How many documents `to_entities` left out since the start."""
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
         self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, Asked.of(self.collection, "update"))
@@ -213,11 +218,28 @@ class Repository(Generic[E]):
         while True:
             cursor = self.collection.find({"_id": {"$gt": after}}, WITHOUT_EVENTS)
             documents = await cursor.sort("_id", ASCENDING).limit(WALK_BATCH).to_list(None)
-            for document in documents:
-                yield self.to_entity(document)
+            for entity in self.to_entities(documents):
+                yield entity
             if len(documents) < WALK_BATCH:
                 return
             after = documents[-1]["_id"]
+
+    def to_entities(self, documents: Iterable[Document]) -> list[E]:
+        """The aggregates of a list, for work that goes on by itself: one document that cannot be read stalls no other.
+
+        It is logged and counted, and left out.
+        """
+        entities = []
+        for document in documents:
+            try:
+                entities.append(self.to_entity(document))
+            except ValueError:
+                self.unreadable += 1
+                DOCUMENTS_UNREADABLE.labels(self.collection.name).inc()
+                log.exception(
+                    "document cannot be read, left out", collection=self.collection.name, document_id=document["_id"]
+                )
+        return entities
 
     def to_document(self, entity: E) -> Document:
         """The aggregate as it is stored; enums become plain strings."""

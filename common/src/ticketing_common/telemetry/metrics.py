@@ -18,6 +18,7 @@ __all__ = [
     "CONSUMED",
     "CONSUMER_LAG",
     "DEAD_LETTERS",
+    "DOCUMENTS_UNREADABLE",
     "EVENT_LOOP_LAG",
     "EVENT_SECONDS",
     "HOLDS_LOST",
@@ -103,3 +104,6 @@ STRIPE_REQUESTS_REFUSED: Final = Counter(
     "stripe_requests_refused", "Requests that Stripe refused for a fault of ours, by its code", ["code"]
 )
 STRIPE_EVENTS_FAILED: Final = Counter("stripe_events_failed", "Stripe events that raised an unexpected error")
+DOCUMENTS_UNREADABLE: Final = Counter(
+    "documents_unreadable", "Stored documents that could not be read and were left out", ["collection"]
+)

@@ -234,6 +234,18 @@ def a_deadline_is_another(world: World) -> None:
     world.change("expiration", "deadlines", world.held_order, expires_at=utc_now() + timedelta(days=1))
 
 
+def a_ticket_without_a_version(world: World) -> None:
+    world.collection("tickets", "tickets").update_one({"_id": world.sold}, {"$unset": {"version": ""}})
+
+
+def a_payment_without_an_amount(world: World) -> None:
+    world.collection("payments", "payments").update_one({"_id": world.payment}, {"$unset": {"amount_cents": ""}})
+
+
+def an_order_whose_ticket_is_no_document(world: World) -> None:
+    world.change("orders", "orders", world.paid_order, ticket="none")
+
+
 def owner_unknown(world: World) -> None:
     world.remove("auth", "users", world.seller)
 
@@ -296,6 +308,9 @@ BREAKS: list[tuple[str, Break]] = [
     ("projection_ahead", a_deadline_is_off_too_early),
     ("projection_differs", a_copy_says_otherwise),
     ("projection_differs", a_deadline_is_another),
+    ("document_unreadable", a_ticket_without_a_version),
+    ("document_unreadable", a_payment_without_an_amount),
+    ("document_unreadable", an_order_whose_ticket_is_no_document),
     ("owner_unknown", owner_unknown),
     ("outbox_stuck", outbox_stuck),
     ("outbox_parked", outbox_parked),
@@ -449,6 +464,12 @@ async def test_money_that_went_back_of_an_old_payment_is_seen(world: World, monk
     assert await named(world) == []
     refunded_behind_our_back(world)
     assert await named(world) == ["payment_disagrees_with_stripe"]
+
+
+async def test_a_document_that_cannot_be_read_hides_nothing_else(world: World) -> None:
+    a_ticket_without_a_version(world)
+    hold_overdue(world)
+    assert sorted(await named(world)) == ["document_unreadable", "hold_overdue"]
 
 
 async def test_an_event_that_came_just_now_may_still_be_handled(world: World) -> None:

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pymongo import MongoClient
 
@@ -86,3 +88,36 @@ def test_a_lost_copy_is_named_and_the_repair_that_is_told_mends_it(folder: Path)
         if violations(folder, "--grace", "0") == (0, []):
             return
     pytest.fail(f"still broken: {violations(folder)}")
+
+
+def test_money_that_goes_back_at_stripe_is_heard_of_and_named(folder: Path) -> None:
+    state = DataDir(folder).read_state()
+    assert state is not None
+    mongo: MongoClient[dict[str, Any]] = MongoClient(state.addresses["mongo"])
+    stripe = httpx.Client(base_url=state.addresses["stripe"], auth=("sk_test_dashboard", ""), trust_env=False)
+    with mongo, stripe:
+        payments = mongo["payments"]["payments"]
+        paid = payments.find_one({"status": "captured"})
+        assert paid is not None
+        assert paid["client_secret"] is None
+        dispute = stripe.post("/_config/disputes", json={"payment_intent": paid["stripe_id"]}).json()
+        _wait(lambda: payments.count_documents({"_id": paid["_id"], "disputed": True}) == 1)
+        _wait(lambda: _named(folder) == ["dispute_open"])
+
+        stripe.post(f"/_config/disputes/{dispute['id']}", json={"status": "won"}).raise_for_status()
+        _wait(lambda: payments.count_documents({"_id": paid["_id"], "disputed": False}) == 1)
+        stripe.post("/v1/refunds", data={"payment_intent": paid["stripe_id"]}).raise_for_status()
+        _wait(lambda: payments.count_documents({"_id": paid["_id"], "status": "refunded"}) == 1)
+        _wait(lambda: _named(folder) == ["complete_refunded"])
+
+
+def _named(folder: Path) -> list[str]:
+    return [violation["invariant"] for violation in violations(folder, "--grace", "2")[1]]
+
+
+def _wait(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """By a webhook it takes a second or two; without one, as long as the reconciler needs."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "not heard of"
+        time.sleep(0.1)

@@ -24,6 +24,8 @@ class Databases:
         self._clients = clients
         self.documents: dict[str, int] = {}
         """How many were read, by `service.collection`."""
+        self.unreadable: dict[tuple[str, str], str] = {}
+        """What is wrong with the documents that are not as expected, by `service.collection` and id."""
 
     @classmethod
     @asynccontextmanager
@@ -61,7 +63,8 @@ class Databases:
         """The documents that `where` selects, in the order of `by`: as rows, a thousand at a time.
 
         The order comes from an index in every use here, so the database streams instead of sorting. Should that index
-        be gone, which an audit may just be about to find out, MongoDB sorts on disk.
+        be gone, which an audit may just be about to find out, MongoDB sorts on disk. A document that is not as
+        expected is left out and kept in `unreadable`.
         """
         place = f"{service}.{collection}"
         cursor = (
@@ -79,9 +82,17 @@ class Databases:
                 if not documents:
                     return
                 self.documents[place] = self.documents.get(place, 0) + len(documents)
-                yield [_made(place, make, document) for document in documents]
+                rows = [self._made(place, make, document) for document in documents]
+                yield [row for row in rows if row is not None]
         finally:
             await cursor.close()
+
+    def _made(self, place: str, make: Callable[[Document], R], document: dict[str, Any]) -> R | None:
+        try:
+            return make(document)
+        except (KeyError, TypeError, AttributeError) as error:
+            self.unreadable[place, str(document["_id"])] = repr(error)
+            return None
 
     async def rows(
         self,
@@ -98,13 +109,6 @@ class Databases:
         async for batch in self.batches(service, collection, make, fields, where=where, limit=limit):
             found += batch
         return found
-
-
-def _made(place: str, make: Callable[[Document], R], document: dict[str, Any]) -> R:
-    try:
-        return make(document)
-    except (KeyError, TypeError) as error:
-        raise UnreadableError(f"{place} {document['_id']}", f"it is not as expected, {error!r}") from None
 
 
 def reason(error: Exception) -> str:

@@ -176,7 +176,18 @@ async def _look(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
     except* UnreadableError as errors:
         raise errors.exceptions[0] from None
     await _owners(parts.databases, owners, found)
+    _unreadable(parts.databases, found)
     return found
+
+
+def _unreadable(databases: Databases, found: _Suspects) -> None:
+    """Name each document that is not as expected; nothing else that names it can be judged."""
+    documents = {key for _, key in databases.unreadable}
+    for suspicion in list(found.findings):
+        if documents & {key for _, key in suspicion[1]}:
+            del found.findings[suspicion]
+    for (place, key), problem in databases.unreadable.items():
+        found.add(Finding.of("document_unreadable", problem, place=place, document=key), ())
 
 
 async def _judged(

@@ -165,6 +165,11 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "remove that copy and run `ticketing resync` for its owner; then find out who wrote it",
         ),
         Invariant(
+            "document_unreadable",
+            "every document has the fields that its service writes",
+            "restore the document from a backup, and find out who wrote it; what else names it is not judged",
+        ),
+        Invariant(
             "owner_unknown",
             "whoever sells a ticket or placed an order has an account",
             "the auth database was set back: restore a younger backup",
