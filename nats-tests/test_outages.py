@@ -41,7 +41,8 @@ async def test_while_the_broker_is_away_requests_are_answered_and_afterwards_all
     world: World, nats_server: NatsServer, service_settings: dict[str, Any], identity: Identity
 ) -> None:
     database = world.settings("tickets").mongo_database
-    app = create_app(Settings.model_validate({**service_settings, "mongo_database": database}))
+    settings = service_settings | {"mongo_database": database, "rate_limit_listings": "off"}
+    app = create_app(Settings.model_validate(settings))
     await world.follower("orders")
     await world.follower("search")
 
