@@ -18,7 +18,7 @@ from ticketing_orders.repository import OrderRepository, PaymentProjection, Tick
 from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
 
-from .conftest import MakePayment, MakeTicket, RunningOrders
+from .conftest import MakePayment, MakeTicket, NothingOnItsWay, RunningOrders
 
 Replica = Callable[..., OrderService]
 
@@ -34,7 +34,9 @@ def replica(
             mongo_url=mongo_url, database=database.name, nats_url="nats://x", identity=identity
         )
         settings = Settings.model_validate(fields | limits)
-        return OrderService(orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings)
+        return OrderService(
+            orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings, NothingOnItsWay()
+        )
 
     return make
 

@@ -1,5 +1,6 @@
 """What the routes are given."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 
 from fastapi import Depends, Request, Response
@@ -90,7 +91,7 @@ class DeviceCookies:
 
     def __init__(self, request: Request, response: Response) -> None:
         settings: Settings = request.app.state.settings
-        self._brought = request.cookies
+        self._brought: Mapping[str, str] = request.state.cookies
         self._response = response
         self._secure = settings.cookie_secure
         self._seconds = settings.device_days * 24 * 3600
