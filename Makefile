@@ -147,7 +147,7 @@ lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lightho
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (20 minutes); figures into docs/bench
-	@code=0; for part in backbone streams routes holds; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
+	@code=0; for part in backbone streams routes; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
 
 .PHONY: bench-load
 bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machine (20 minutes); figures into docs/bench
