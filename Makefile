@@ -147,7 +147,7 @@ lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lightho
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (20 minutes); figures into docs/bench
-	@code=0; for part in backbone streams routes holds; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
+	@code=0; for part in backbone streams routes; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
 
 .PHONY: bench-load
 bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machine (20 minutes); figures into docs/bench
@@ -162,7 +162,7 @@ bench-quick: $(VENV)/.installed ## The backbone's and the routes' ratios in unde
 .PHONY: docs
 docs: $(VENV)/.installed ## Write docs/events, docs/openapi, the client's API types and the dashboard again from the code
 	$(BIN)/python -m ticketing_common.events.documents docs/events
-	$(BIN)/python nats-tests/openapi_documents.py docs/openapi
+	$(CI) $(BIN)/python -m ticketing_ci.openapi docs/openapi
 	$(BIN)/python -m ticketing_common.telemetry.dashboard infra/k8s/components/operations/dashboard.json
 	@if command -v node >/dev/null; then node client/scripts/api-types.mjs; else echo "client/lib/api/generated.ts: not written, Node is missing"; fi
 

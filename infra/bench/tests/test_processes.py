@@ -5,12 +5,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ticketing_bench.holds.buyers import BuyersRole
+from ticketing_bench.backbone.relay import RelayRole
+from ticketing_bench.load.generator import LoadRole
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker, WorkerError
-
-# Both clients connect when they are used, so a role can be opened without its servers.
-NOWHERE = {"mongo_url": "mongodb://127.0.0.1:1/?directConnection=true", "redis_url": "redis://127.0.0.1:1/0"}
 
 
 def test_servers_end_with_their_run_and_so_does_their_data() -> None:
@@ -32,7 +30,7 @@ def test_servers_end_with_their_run_and_so_does_their_data() -> None:
 
 
 def test_a_worker_says_what_failed_and_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
-    with Worker(BuyersRole, urls=NOWHERE, pids={}) as worker:
+    with Worker(LoadRole, urls={}, pids={}) as worker:
         for _ in range(2):
             with pytest.raises(WorkerError, match="no attribute 'dance'"):
                 worker.ask("dance")
@@ -40,6 +38,6 @@ def test_a_worker_says_what_failed_and_goes_on(capfd: pytest.CaptureFixture[str]
 
 
 def test_a_worker_that_cannot_begin_is_noticed(capfd: pytest.CaptureFixture[str]) -> None:
-    with Worker(BuyersRole, urls={}, pids={}) as worker, pytest.raises(WorkerError, match="ended with status 1"):
-        worker.ask("race")
+    with Worker(RelayRole, urls={}, pids={}) as worker, pytest.raises(WorkerError, match="ended with status 1"):
+        worker.ask("raw", count=1)
     assert "KeyError: 'mongo_url'" in capfd.readouterr().err

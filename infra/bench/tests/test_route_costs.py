@@ -29,13 +29,10 @@ def test_a_small_run_measures_all_sides() -> None:
         "GET /api/tickets",
         "GET /api/tickets, unremembered",
         "GET /api/tickets/{id}",
-        "bare route, Motor",
         "traced GET /api/tickets/{id}",
         "traced POST /api/tickets",
         "POST /api/orders",
         "POST /api/users/signin",
-        "Motor, find_one",
-        "Motor, insert_one",
     ]
     delays = ["GET currentuser while people sign in", "GET a payment while Stripe hangs"]
     processors = [f"{name}, processor" for name in costs]

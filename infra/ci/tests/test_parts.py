@@ -22,7 +22,7 @@ def test_every_prefix_of_a_rule_is_there(prefix: str) -> None:
 @pytest.mark.unit
 def test_every_input_of_an_image_is_there() -> None:
     for name, image in IMAGES.items():
-        for path in (*image.inputs, *image.locks, image.dockerfile):
+        for path in (*image.inputs, image.dockerfile):
             assert (ROOT / path).exists(), f"{name}: {path}"
 
 

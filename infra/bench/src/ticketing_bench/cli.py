@@ -14,7 +14,7 @@ from ticketing_local.data_dir import repository_root
 
 from .chaos import chaos
 from .load.findings import LoadReport
-from .report import Report, paste
+from .report import Report
 from .worker import WorkerError
 
 __all__ = ["main"]
@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load and fau
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="Short: for looking, not for quoting")]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Where JSON and SVG go [docs/bench; with --quick .local/bench]")
+    Path | None, typer.Option("--out", help="Where the JSON goes [docs/bench; with --quick .local/bench]")
 ]
 
 
@@ -65,31 +65,6 @@ def backbone(quick: QuickOption = False, out: OutOption = None) -> None:
 
 
 @app.command()
-def holds(
-    quick: QuickOption = False,
-    out: OutOption = None,
-    document: Annotated[
-        Path | None, typer.Option(help="Whose table is replaced [docs/concurrency.md; with --quick none]")
-    ] = None,
-) -> None:
-    """Who gets the ticket: the unique index against a lock and against transactions, each checked for overselling."""
-    from .holds.run import FULL, QUICK, OversoldError, run  # here, as it brings a service and the drivers with it
-
-    try:
-        report = run(QUICK if quick else FULL, quick=quick, say=_say)
-    except (OversoldError, WorkerError, ServerStartError) as error:
-        fail(str(error))
-    report.show(console)
-    for path in report.write(_folder(out, quick=quick)):
-        console.print(f"written: {path}")
-    if document is None and not quick:
-        document = repository_root() / "docs" / "concurrency.md"
-    if document is not None:
-        paste(document, "holds", report.markdown())
-        console.print(f"table replaced in: {document}")
-
-
-@app.command()
 def streams(quick: QuickOption = False, out: OutOption = None) -> None:
     """How late a thousand browsers hear of a commit, against a bare event stream."""
     from .streams.run import FULL, QUICK, IncompleteCrowdError, run  # here, as it brings a service and the drivers
@@ -103,8 +78,8 @@ def streams(quick: QuickOption = False, out: OutOption = None) -> None:
 
 @app.command()
 def routes(quick: QuickOption = False, out: OutOption = None) -> None:
-    """What single routes cost against bare ones, the drivers, traces, and others while Stripe hangs."""
-    from .route_costs.run import FULL, QUICK, UnexpectedAnswerError, run  # here, as it brings services and the drivers
+    """What single routes cost against bare ones, with traces, and while Stripe hangs."""
+    from .route_costs.run import FULL, QUICK, UnexpectedAnswerError, run  # here, as it brings services
 
     try:
         report = run(QUICK if quick else FULL, quick=quick, say=_say)

@@ -1,4 +1,4 @@
-"""A run on the terminal and on disk: a table for the person, JSON for whoever compares, SVG for the documents."""
+"""A run on the terminal as a table, and on disk as JSON."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,11 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from .charts import Bars, write_bars
 from .machine import Machine
 from .measurement import Measurement, Side, Spread
 
-__all__ = ["Report", "figure", "paste"]
+__all__ = ["Report", "figure"]
 
 
 class Report(BaseModel):
@@ -39,24 +38,11 @@ class Report(BaseModel):
         console.print(f"[dim]{self.machine.text()}[/]", soft_wrap=True)
 
     def write(self, folder: Path) -> list[Path]:
-        """`<name>.json`, and one chart per unit; returns what was written."""
+        """`<name>.json`; returns what was written."""
         folder.mkdir(parents=True, exist_ok=True)
-        written = [folder / f"{self.name}.json"]
-        written[0].write_text(self.model_dump_json(indent=2) + "\n")
-        for number, unit in enumerate(dict.fromkeys(one.unit for one in self.measurements)):
-            chosen = [one for one in self.measurements if one.unit == unit]
-            path = folder / (f"{self.name}.svg" if number == 0 else f"{self.name}-{_file_name(unit)}.svg")
-            bars = [
-                Bars("the product", [one.subject.spread.median for one in chosen]),
-                Bars("the plain thing", [one.reference.spread.median for one in chosen]),
-            ]
-            write_bars(path, f"{self.title} ({unit}, median of rounds)", [one.name for one in chosen], bars)
-            written.append(path)
-        return written
-
-
-def _file_name(unit: str) -> str:
-    return unit.replace("/", "-per-").replace("µ", "u")
+        path = folder / f"{self.name}.json"
+        path.write_text(self.model_dump_json(indent=2) + "\n")
+        return [path]
 
 
 def figure(value: float) -> str:
@@ -95,13 +81,3 @@ def _processors(measurements: Sequence[Measurement]) -> Table:
 
 def _cores(side: Side) -> str:
     return ", ".join(f"{process} {cores:.2f}" for process, cores in side.cpu.items())
-
-
-def paste(document: Path, name: str, fragment: str) -> None:
-    """Put a run's table between its two markers in a document; raises ValueError when they are not there."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, found, rest = document.read_text().partition(begin)
-    _old, also_found, after = rest.partition(end)
-    if not (found and also_found):
-        raise ValueError(f"{document.name} lacks the markers {begin} and {end}")
-    document.write_text(f"{before}{begin}\n\n{fragment.strip()}\n\n{end}{after}")

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticketing_common.testing.servers import Mongod, NatsServer, RedisServer, ServerProcess
+from ticketing_common.testing.servers import Mongod, NatsServer, ServerProcess
 
 __all__ = ["Servers", "running_servers"]
 
@@ -22,14 +22,12 @@ class Servers:
 
 
 @contextmanager
-def running_servers(*, nats: bool = False, redis: bool = False) -> Iterator[Servers]:
+def running_servers(*, nats: bool = False) -> Iterator[Servers]:
     """MongoDB, and what else is asked for; all of it ends with the block."""
     with tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder, ExitStack() as stack:
         chosen: dict[str, ServerProcess] = {"mongo_url": Mongod(Path(folder, "mongod"), cache_gb=CACHE_GB)}
         if nats:
             chosen["nats_url"] = NatsServer(Path(folder, "nats"))
-        if redis:
-            chosen["redis_url"] = RedisServer(Path(folder, "redis"))
         for server in chosen.values():
             stack.callback(server.stop)
             server.start()

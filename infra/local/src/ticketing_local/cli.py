@@ -29,7 +29,6 @@ from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
 from .supervisor import supervise
-from .watching import watch_status
 
 __all__ = ["main"]
 
@@ -138,13 +137,9 @@ def down(data_dir: DataDirOption = None) -> None:
 def status(
     data_dir: DataDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: addresses and processes")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Live: rates, p99, what waits, what is broken")] = False,
-    rounds: Annotated[int | None, typer.Option(help="With --watch: so many looks, one a second", min=1)] = None,
 ) -> None:
     """Show each process; exit 0 when all of them run, 1 when something died, 3 when nothing runs."""
     data = data_dir_of(data_dir)
-    if watch:
-        raise typer.Exit(watch_status(data, rounds=rounds))
     show = print_status_json if as_json else print_status
     raise typer.Exit(show(data.read_state(), running=data.is_running()))
 

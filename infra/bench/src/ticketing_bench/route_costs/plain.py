@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ticketing_bench.holds.buyers import make_ticket
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import end
 from ticketing_common.storage import WITHOUT_EVENTS, Document, Outbox, OutboxEntry, connect
@@ -25,8 +24,7 @@ from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 
-from .drivers import connect_async
-from .stock import CATALOGUE, PLAIN
+from .stock import CATALOGUE, PLAIN, ticket_on_sale
 
 __all__ = ["create_app"]
 
@@ -42,11 +40,10 @@ class PlainRoutes:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        """Both drivers, connected; nothing is sent before the first call."""
-        url = os.environ["MONGO_URL"]
-        motor, pymongo = connect(url, application="plain-motor"), connect_async(url, application="plain-pymongo")
-        self._found, self._found_by_pymongo = motor[CATALOGUE]["tickets"], pymongo[CATALOGUE]["tickets"]
-        self._tickets, self._orders = motor[PLAIN]["tickets"], motor[PLAIN]["orders"]
+        """The database; nothing is sent before the first call."""
+        client = connect(os.environ["MONGO_URL"], application="plain")
+        self._found = client[CATALOGUE]["tickets"]
+        self._tickets, self._orders = client[PLAIN]["tickets"], client[PLAIN]["orders"]
         self._pattern = _order_document(OrderRepository(Outbox(self._orders)))
         self._stored: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         clearing = asyncio.create_task(self._clear_outboxes())
@@ -54,8 +51,7 @@ class PlainRoutes:
             yield
         finally:
             await end(clearing)
-            motor.close()
-            await pymongo.close()
+            client.close()
 
     async def ready(self, _request: Request) -> Response:
         """For whoever starts us."""
@@ -68,10 +64,6 @@ class PlainRoutes:
     async def find(self, request: Request) -> Response:
         """One document by its id, with the driver of the services."""
         return _shown(await self._found.find_one({"_id": request.path_params["id"]}, WITHOUT_EVENTS))
-
-    async def find_by_pymongo(self, request: Request) -> Response:
-        """The same with PyMongo's own async client."""
-        return _shown(await self._found_by_pymongo.find_one({"_id": request.path_params["id"]}, WITHOUT_EVENTS))
 
     async def hold(self, request: Request) -> Response:
         """Read the ticket, and insert an order that has its event beside it, as the product stores it."""
@@ -118,7 +110,6 @@ def create_app() -> Starlette:
         routes=[
             Route("/page", plain.page),
             Route("/tickets/{id}", plain.find),
-            Route("/pymongo/{id}", plain.find_by_pymongo),
             Route("/orders", plain.hold, methods=["POST"]),
             Route("/v1/traces", plain.take_spans, methods=["POST"]),
             Route("/spans", plain.taken_spans),
@@ -133,6 +124,6 @@ def _shown(document: Any) -> Response:
 
 def _order_document(orders: OrderRepository) -> Document:
     """What the product stores for a hold, down to the event's body."""
-    order = Order.place(make_ticket(), user_id=new_id(), window_seconds=900)
+    order = Order.place(ticket_on_sale(), user_id=new_id(), window_seconds=900)
     order.version = 1
     return {**orders.to_document(order), "outbox": [OutboxEntry.of(order_created(order)).to_document()]}

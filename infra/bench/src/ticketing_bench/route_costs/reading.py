@@ -79,22 +79,14 @@ def _pages(service: ServerProcess) -> list[str]:
 
 def _one_ticket(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
     bare = bench.asked("bare route, Motor's find_one", plain, _asking(*(f"/tickets/{one}" for one in ids)))
-    return [
-        *bench.compare_costs(
-            "GET /api/tickets/{id}",
-            bench.asked("the service", service, _asking(*(f"/api/tickets/{one}" for one in ids))),
-            bare,
-            question="What does a service add to one read by id?",
-            budget=Budget(ratio_at_least=0.7),
-            note="Every ticket of the catalogue in turn, from the same collection",
-        ),
-        *bench.compare_costs(
-            "bare route, Motor",
-            bare,
-            bench.asked("PyMongo's async client", plain, _asking(*(f"/pymongo/{one}" for one in ids))),
-            question="What would the other driver give a route that does nothing but find_one?",
-        ),
-    ]
+    return bench.compare_costs(
+        "GET /api/tickets/{id}",
+        bench.asked("the service", service, _asking(*(f"/api/tickets/{one}" for one in ids))),
+        bare,
+        question="What does a service add to one read by id?",
+        budget=Budget(ratio_at_least=0.7),
+        note="Every ticket of the catalogue in turn, from the same collection",
+    )
 
 
 def _traced(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Sequence[str]) -> list[Measurement]:

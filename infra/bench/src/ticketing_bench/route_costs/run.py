@@ -16,7 +16,6 @@ from ticketing_bench.worker import Worker
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_common.testing.apps import Bus
 
-from .drivers import measure_drivers
 from .generator import GeneratorRole
 from .hanging import measure_hanging
 from .holding import measure_holding
@@ -66,7 +65,6 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
             lambda: measure_reading(bench, ids),
             lambda: measure_holding(bench),
             lambda: measure_signing_in(bench),
-            lambda: measure_drivers(bench, ids),
             lambda: measure_hanging(bench, Path(folder)),
         ]
         measurements: list[Measurement] = []

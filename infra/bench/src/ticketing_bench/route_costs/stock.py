@@ -11,7 +11,7 @@ from ticketing_orders.repository import OrderRepository
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.repository import TicketRepository
 
-__all__ = ["CATALOGUE", "PLAIN", "known_orders", "known_tickets", "list_tickets", "prepare_plain"]
+__all__ = ["CATALOGUE", "PLAIN", "known_orders", "known_tickets", "list_tickets", "prepare_plain", "ticket_on_sale"]
 
 CATALOGUE: Final = "tickets"
 """The tickets service's own database, which its plain side reads, too."""
@@ -48,26 +48,28 @@ async def list_tickets(mongo_url: str, count: int) -> list[str]:
 
 async def known_tickets(mongo_url: str, database: str, count: int) -> list[str]:
     """Tickets as orders has heard of them; returns their ids."""
-    now = utc_now()
-    tickets = [
-        TicketData(
-            id=new_id(),
-            version=1,
-            title="Opening night: the long way round",
-            description=DESCRIPTION,
-            venue="The old theatre",
-            starts_at=now + timedelta(days=60),
-            price_cents=2_550,
-            currency="usd",
-            user_id=new_id(),
-            order_id=None,
-            status=TicketStatus.AVAILABLE,
-            created_at=now,
-        )
-        for _ in range(count)
-    ]
+    tickets = [ticket_on_sale() for _ in range(count)]
     await _project(mongo_url, database, "tickets", tickets)
     return [ticket.id for ticket in tickets]
+
+
+def ticket_on_sale() -> TicketData:
+    """A ticket as its events describe it, in none of the databases."""
+    now = utc_now()
+    return TicketData(
+        id=new_id(),
+        version=1,
+        title="Opening night: the long way round",
+        description=DESCRIPTION,
+        venue="The old theatre",
+        starts_at=now + timedelta(days=60),
+        price_cents=2_550,
+        currency="usd",
+        user_id=new_id(),
+        order_id=None,
+        status=TicketStatus.AVAILABLE,
+        created_at=now,
+    )
 
 
 async def known_orders(mongo_url: str, count: int, *, user_id: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The HTTP contract of the four public services as OpenAPI documents, asked of the services themselves.
+"""The OpenAPI documents of the four public services, from their own applications.
 
-`make docs` writes them into docs/openapi; the client's types are made from there.
+`make docs` writes them into docs/openapi; the client's types are made from there. Needs .venv.
 """
 
 import json
@@ -19,9 +19,11 @@ import ticketing_tickets.app
 import ticketing_tickets.settings
 from ticketing_common.testing.apps import Identity, service_settings_for
 
+__all__ = ["openapi_documents"]
 
-def services() -> dict[str, FastAPI]:
-    """Path segment below /api → its service, built but not started: nothing is connected to."""
+
+def _services() -> dict[str, FastAPI]:
+    """Path segment below /api to its service, built but not started: it connects to nothing."""
     identity = Identity()
     nowhere = service_settings_for(
         mongo_url="mongodb://unused", database="unused", nats_url="nats://unused", identity=identity
@@ -37,8 +39,8 @@ def services() -> dict[str, FastAPI]:
 
 
 def openapi_documents() -> dict[str, str]:
-    """File name → content, as they lie in docs/openapi."""
-    return {f"{name}.json": json.dumps(app.openapi(), indent=2) + "\n" for name, app in services().items()}
+    """File name to content, as in docs/openapi."""
+    return {f"{name}.json": json.dumps(app.openapi(), indent=2) + "\n" for name, app in _services().items()}
 
 
 if __name__ == "__main__":

@@ -1,1 +1,0 @@
-"""Empty: without a public route nothing is injected into one."""

@@ -1,1 +1,0 @@
-"""Empty: deadlines are set and told of by events only; health and metrics come with `create_service_app`."""

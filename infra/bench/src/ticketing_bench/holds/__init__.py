@@ -1,1 +1,0 @@
-"""Optimistic against pessimistic: who gets the ticket, decided in five ways, on a hot ticket and on many."""
