@@ -99,7 +99,6 @@ class World:
             "MONGO_DATABASE": settings.mongo_database,
             "NATS_URL": settings.nats_url.get_secret_value(),
             "JWT_PUBLIC_KEYS": "[]",
-            "ENVIRONMENT": "local",
         }
 
     async def teller(self) -> Teller:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from ticketing_auth.domain import User
 from ticketing_auth.errors import CredentialsInvalidError, EmailTakenError
 from ticketing_auth.service import AuthService
-from ticketing_common.security import TokenSigner, TokenVerifier
+from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 
 EMAIL = "ann@example.com"
 PASSWORD = SecretStr("correct horse battery")
@@ -19,16 +19,14 @@ WRONG = SecretStr("correct horse batteries")
 @pytest.fixture
 def service(users, revoked, passwords, guesses, settings, identity):
     made = settings()
-    signer = TokenSigner(
-        identity.private_key_pem, issuer=made.jwt_issuer, audience=made.jwt_audience, lifetime_seconds=1800
-    )
+    signer = TokenSigner(identity.private_key_pem, issuer=made.jwt_issuer, audience=AUDIENCE, lifetime_seconds=1800)
     return AuthService(users, revoked, passwords, guesses, signer, made)
 
 
 @pytest.fixture
 def read(settings):
     made = settings()
-    return TokenVerifier(made.jwt_public_keys, issuer=made.jwt_issuer, audience=made.jwt_audience).verify
+    return TokenVerifier(made.jwt_public_keys, issuer=made.jwt_issuer, audience=AUDIENCE).verify
 
 
 async def test_who_signed_up_can_sign_in(service):

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from ticketing_common.delivery import Backbone
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
-from ticketing_common.security import TokenSigner, TokenVerifier
+from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _signer(settings: Settings) -> TokenSigner:
     """Refuses to start with a key whose tokens everybody would refuse."""
-    issued_for = {"issuer": settings.jwt_issuer, "audience": settings.jwt_audience}
+    issued_for = {"issuer": settings.jwt_issuer, "audience": AUDIENCE}
     signer = TokenSigner(
         settings.jwt_key.get_secret_value(), lifetime_seconds=settings.session_minutes * 60, **issued_for
     )

@@ -27,14 +27,12 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     service_name: str
-    environment: Literal["local", "development", "production"] = "production"
 
     mongo_url: SecretStr
     mongo_database: str = Field(default="", description="the service's own database; its name when empty")
 
     jwt_public_keys: list[str] = Field(description="PEM; several while keys rotate, any of them may verify")
     jwt_issuer: str = "https://ticketing.dev"
-    jwt_audience: str = "ticketing"
 
     cookie_name: str = "session"
     cookie_secure: bool = True
@@ -44,14 +42,11 @@ class ServiceSettings(BaseSettings):
         default="none", description="where traces go; the other OTEL_… variables are read by OpenTelemetry itself"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    max_body_bytes: int = Field(default=64 * 1024, gt=0)
-    max_bodies_bytes: int = Field(default=32 * 1024 * 1024, gt=0, description="of all request bodies in hand together")
     overtake_wait_seconds: float = Field(
         default=2.0, ge=0, description="how long a request waits for the event that it overtook"
     )
 
     request_seconds: float = Field(default=30.0, gt=0, description="for a request; then it is given up (streams not)")
-    max_in_flight: int = Field(default=2_500, ge=0, description="requests at once, the next is refused; 0: no limit")
     max_loop_lag_seconds: float = Field(
         default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -21,6 +22,9 @@ from .stripe_gateway import StripeGateway
 from .subscribers import subscriptions
 
 __all__ = ["create_app"]
+
+MAX_BODY_BYTES: Final = 256 * 1024
+"""Stripe's webhooks are longer than our own requests, which `dependencies.py` limits to 64 KiB."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -48,5 +52,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await reconciler.stop()
 
     return create_service_app(
-        settings, title="Payments", prefix="/api/payments", routers=[router], assemble=assemble, publishes=PAYMENTS
+        settings,
+        title="Payments",
+        prefix="/api/payments",
+        routers=[router],
+        assemble=assemble,
+        publishes=PAYMENTS,
+        max_body_bytes=MAX_BODY_BYTES,
     )

@@ -14,7 +14,6 @@ class Settings(EventServiceSettings):
     """Settings of the payments service."""
 
     service_name: str = "payments"
-    max_body_bytes: int = Field(default=256 * 1024, gt=0, description="Stripe's webhooks are larger than our requests")
 
     stripe_key: SecretStr = Field(description="the secret key, sk_…")
     stripe_webhook_secret: SecretStr = Field(description="signs the webhooks, whsec_…")
@@ -23,16 +22,11 @@ class Settings(EventServiceSettings):
         default="stripe", description="localstripe refuses parameters that it does not know"
     )
     stripe_timeout_seconds: float = Field(default=10.0, gt=0, description="for one try; then its outcome is unknown")
-    stripe_budget_seconds: float = Field(default=20.0, gt=0, description="for one call with its repeats and waits")
     stripe_repeat_seconds: float = Field(default=0.5, gt=0, description="before the first repeat; doubles, and chance")
     stripe_places: int = Field(default=48, gt=0, description="calls at once that somebody waits for")
-    stripe_background_places: int = Field(default=24, gt=0, description="calls at once of events and the reconciler")
     stripe_circuit_failures: int = Field(default=8, gt=0, description="so many tries in a row without an answer, and")
     stripe_circuit_seconds: float = Field(default=10.0, gt=0, description="for so long Stripe is not asked")
 
-    stripe_list_seconds: float = Field(
-        default=30.0, gt=0, description="how often Stripe's list of refunds and disputes is read, for lost webhooks"
-    )
     reconcile_seconds: float = Field(default=5.0, gt=0, description="how often Stripe is asked about unsettled ones")
 
     rate_limit_payments: RateLimit = Field(

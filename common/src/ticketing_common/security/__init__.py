@@ -3,9 +3,10 @@
 from .csrf import OriginCheckMiddleware
 from .dependencies import CurrentUser, OptionalUser, require_user
 from .middleware import AuthenticationMiddleware
-from .tokens import TokenSigner, TokenVerifier, User
+from .tokens import AUDIENCE, TokenSigner, TokenVerifier, User
 
 __all__ = [
+    "AUDIENCE",
     "AuthenticationMiddleware",
     "CurrentUser",
     "OptionalUser",

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from ticketing_common.errors import UnauthenticatedError
 
-__all__ = ["TokenSigner", "TokenVerifier", "User"]
+__all__ = ["AUDIENCE", "TokenSigner", "TokenVerifier", "User"]
 
+AUDIENCE: Final = "ticketing"
+"""The claim `aud` of the tokens of this marketplace (RFC 7519 §4.1.3)."""
 ALGORITHM: Final = "EdDSA"
 LEEWAY_SECONDS: Final = 5
 REMEMBERED_TOKENS: Final = 10_000

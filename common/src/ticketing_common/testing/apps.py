@@ -65,7 +65,6 @@ class Identity:
 def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identity: Identity) -> dict[str, object]:
     """Keyword arguments for any service's Settings."""
     return {
-        "environment": "local",
         "mongo_url": mongo_url,
         "mongo_database": database,
         "nats_url": nats_url,

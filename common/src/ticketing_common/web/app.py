@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from ticketing_common.delivery import Backbone
 from ticketing_common.headers import header_of
-from ticketing_common.security import AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
+from ticketing_common.security import AUDIENCE, AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import begin_security_events, configure_logging, recording_provider
@@ -26,8 +26,8 @@ from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
 from .last_answers import LastAnswersMiddleware
-from .load_shedding import LoadSheddingMiddleware, LoopLag
-from .request_bodies import RequestBodyMiddleware
+from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
+from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
 from .routing import RoutingMiddleware
 from .security_headers import SecurityHeadersMiddleware
@@ -50,13 +50,15 @@ def create_service_app(
     publishes: str | None = None,
     remembered: tuple[str, Changes] | None = None,
     guards: Sequence[Middleware] = (),
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
 
     `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
     without one there are none. `remembered` is the path of a list that is the same for everybody, and what tells of its
     changes: until the next one, and while the database is away, it is answered from memory. `guards` may turn a request
-    away once it is known who asks, and before its Idempotency-Key is looked up.
+    away once it is known who asks, and before its Idempotency-Key is looked up. A longer request than `max_body_bytes`
+    is a 413.
     """
     configure_telemetry(settings)
     begin_security_events()
@@ -78,7 +80,7 @@ def create_service_app(
             finally:
                 await backbone.stop()
 
-    verifier = TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    verifier = TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE)
     app = FastAPI(
         title=title,
         version="1",
@@ -106,13 +108,11 @@ def create_service_app(
                 if remembered
                 else []
             ),
-            Middleware(
-                RequestBodyMiddleware, max_bytes=settings.max_body_bytes, max_total_bytes=settings.max_bodies_bytes
-            ),
+            Middleware(RequestBodyMiddleware, max_bytes=max_body_bytes, max_total_bytes=MAX_BODIES_BYTES),
             Middleware(
                 LoadSheddingMiddleware,
                 service=settings.service_name,
-                max_in_flight=settings.max_in_flight,
+                max_in_flight=MAX_IN_FLIGHT,
                 max_lag_seconds=settings.max_loop_lag_seconds,
                 lag=lag,
             ),

@@ -13,8 +13,10 @@ from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGH
 
 from .responses import ends_answer, starts_stream
 
-__all__ = ["LoadSheddingMiddleware", "LoopLag"]
+__all__ = ["MAX_IN_FLIGHT", "LoadSheddingMiddleware", "LoopLag"]
 
+MAX_IN_FLIGHT: Final = 2_500
+"""Concurrent requests of one replica; the next one is refused."""
 PROBE_SECONDS: Final = 0.1
 SMOOTHING: Final = 0.3
 """The share of the newest measurement."""

@@ -10,8 +10,11 @@ from ticketing_common.headers import header_of
 
 from .bodies import replay_body
 
-__all__ = ["RequestBodyMiddleware"]
+__all__ = ["MAX_BODIES_BYTES", "MAX_BODY_BYTES", "RequestBodyMiddleware"]
 
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_BODIES_BYTES: Final = 32 * 1024 * 1024
+"""Of all request bodies that one replica holds at the same time."""
 GRACE_SECONDS: Final = 5.0
 FLOOR_BYTES_PER_SECOND: Final = 4 * 1024
 """A body may take `GRACE_SECONDS` and the time that its bytes take at this rate: 21 s for 64 KiB."""

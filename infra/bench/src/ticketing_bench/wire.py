@@ -1,7 +1,7 @@
-"""HTTP/1.1 for whoever asks much: connections that stay open, and httptools' parser.
+"""HTTP/1.1 for load: connections that stay open, and the parser of httptools.
 
-Server, database and whoever asks share the processors, so what asking costs is taken from what is measured. wrk, hey
-and their like, where one has them, cannot hold one flow of requests steady while they time another.
+Server, database and generator share the processors, so what a request costs here is missing there. Why no load tool is
+used instead: docs/decisions/0012.
 """
 
 import asyncio

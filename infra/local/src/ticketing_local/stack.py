@@ -195,7 +195,6 @@ class Stack:
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(PASSED_THROUGH)},
             **self._options.environment,
-            "ENVIRONMENT": "local",
             "MONGO_URL": servers["mongo"],
             "NATS_URL": servers["nats"],
             "JWT_PUBLIC_KEYS": json.dumps([keys.jwt_public]),

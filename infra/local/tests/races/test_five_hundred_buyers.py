@@ -101,7 +101,6 @@ async def orders(mongo_url: str, identity: Identity, tmp_path_factory: pytest.Te
     nats = NatsServer(folder / "nats")
     client = connect(mongo_url, application="races")
     environment = {
-        "ENVIRONMENT": "local",
         "MONGO_URL": mongo_url,
         "MONGO_DATABASE": database,
         "NATS_URL": nats.url,

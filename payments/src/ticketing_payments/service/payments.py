@@ -73,7 +73,6 @@ class PaymentService:
             inbox,
             stripe,
             lambda payment_id, event: self.advance(payment_id, heard=event),
-            list_seconds=settings.stripe_list_seconds,
         )
         self._overtake_wait_seconds = settings.overtake_wait_seconds
         # Within a replica a payment is worked on by one at a time; between replicas Stripe's own states decide.

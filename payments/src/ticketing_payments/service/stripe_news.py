@@ -25,6 +25,7 @@ log = get_logger(__name__)
 
 SWEEP_LIMIT: Final = 100
 SWEEP_CONCURRENCY: Final = 8
+LIST_SECONDS: Final = 30.0
 OVERLAP_SECONDS: Final = 300
 """The list is read again from this long before its newest known event: Stripe may list one a little late."""
 
@@ -38,14 +39,11 @@ class StripeNews:
         inbox: StripeEventInbox,
         stripe: StripeGateway,
         advance: Callable[[str, StripeEvent], Awaitable[object]],
-        *,
-        list_seconds: float,
     ) -> None:
         self._payments = payments
         self._inbox = inbox
         self._stripe = stripe
         self._advance = advance
-        self._list_seconds = list_seconds
         self._list_at = 0.0
 
     async def receive(self, body: bytes, signature: str | None) -> StripeEvent:
@@ -86,14 +84,14 @@ class StripeNews:
         await asyncio.gather(*(apply(event) for event in due))
 
     async def catch_up(self) -> None:
-        """Take in the refunds and disputes that no webhook told of; at most every `list_seconds`.
+        """Take in the refunds and disputes that no webhook told of; at most every `LIST_SECONDS`.
 
         The cursor moves when the whole list was taken in. After a crash before that it is read again, and what is in
         the inbox already stays as it is. Raises `StripeUnknownError`.
         """
         if time.monotonic() < self._list_at:
             return
-        self._list_at = time.monotonic() + self._list_seconds
+        self._list_at = time.monotonic() + LIST_SECONDS
         until = await self._inbox.read_until()
         newest = until or 0
         async for events in self._stripe.list_money_back(None if until is None else max(0, until - OVERLAP_SECONDS)):

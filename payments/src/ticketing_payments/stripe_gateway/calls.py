@@ -23,6 +23,10 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 ATTEMPTS: Final = 3
+BUDGET_SECONDS: Final = 20.0
+"""For one call with its repeats and the waits between them."""
+BACKGROUND_PLACES: Final = 24
+"""Concurrent calls of events, webhooks and the reconciler."""
 REQUEST_WAIT_SECONDS: Final = 1.0
 """For a place; a person who waits longer is better told to come again."""
 BACKGROUND_WAIT_SECONDS: Final = 15.0
@@ -42,7 +46,7 @@ class StripeCalls:
             open_seconds=settings.stripe_circuit_seconds,
             is_failure=_is_outage,
         )
-        budget = max(settings.stripe_budget_seconds, settings.stripe_timeout_seconds)
+        budget = max(BUDGET_SECONDS, settings.stripe_timeout_seconds)
 
         def compartment(name: str, places: int, wait_seconds: float) -> Protection:
             return Protection(
@@ -54,7 +58,7 @@ class StripeCalls:
             )
 
         self._requests = compartment("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS)
-        self._background = compartment("stripe-background", settings.stripe_background_places, BACKGROUND_WAIT_SECONDS)
+        self._background = compartment("stripe-background", BACKGROUND_PLACES, BACKGROUND_WAIT_SECONDS)
 
     async def make(self, call: Callable[[], Awaitable[T]], *, about: str) -> T:
         """The answer. Stripe's refusals are raised as they are: what they mean, the caller knows.

@@ -43,7 +43,6 @@ class House:
     def service(self, name: str, *, called: str = "", **settings: str) -> ServiceProcess:
         """A replica as in the local stack, but for its rate limits; `called` tells its log from that of another one."""
         environment = {
-            "ENVIRONMENT": "local",
             "MONGO_URL": self.urls["mongo_url"],
             "MONGO_DATABASE": name,
             "NATS_URL": self.urls["nats_url"],
