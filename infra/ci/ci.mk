@@ -50,6 +50,23 @@ workflows: $(TOOLS)/.installed ## Lint workflows and actions: schema, zizmor, an
 	@if command -v actionlint >/dev/null; then lint=actionlint; elif command -v go >/dev/null; then lint="go run $(ACTIONLINT)"; \
 	  else echo "actionlint: not run, neither it nor Go is here"; exit 0; fi; PATH="$$PWD/$(TOOLS)/bin:$$PATH" $$lint -color -ignore 'unexpected key "queue" for "concurrency"'
 
+# Programs come out of the images that the manifests name; Alpine's Valkey needs another C library than the runner has.
+.PHONY: server-programs
+server-programs: ## Copy mongod, nats-server and valkey-server of the manifests' images to dist/servers (needs Docker)
+	mkdir -p dist/servers
+	set -e; for pair in mongod=mongo: nats-server=nats: valkey-server=valkey/valkey:; do \
+	  program=$${pair%%=*}; image=$$(grep -rhoE "image: $${pair#*=}[0-9.]+[a-z0-9.-]*" infra/k8s | sort -u | sed 's/image: //'); \
+	  test "$$(echo "$$image" | wc -w)" -eq 1 || { echo "not one image for $$program: $$image"; exit 1; }; \
+	  test "$$program" != valkey-server || image=$${image%-alpine}; \
+	  container=$$(docker create "$$image"); path=$$(docker run --rm --entrypoint sh "$$image" -c "command -v $$program"); \
+	  docker cp --follow-link "$$container:$$path" "dist/servers/$$program"; docker rm "$$container" >/dev/null; \
+	  "dist/servers/$$program" --version; done
+
+.PHONY: integration-on-servers
+integration-on-servers: ## The integration suites on dist/servers (make server-programs)
+	@for program in mongod nats-server valkey-server; do test -x "dist/servers/$$program" || { echo "no dist/servers/$$program"; exit 1; }; done
+	PATH="$$PWD/dist/servers:$$PATH" $(MAKE) integration
+
 .PHONY: dockerfiles
 dockerfiles: $(TOOLS)/.installed ## Lint the Dockerfiles
 	$(TOOLS)/bin/hadolint --config infra/ci/hadolint.yaml $$(git ls-files '*Dockerfile' '*Dockerfile.dev')

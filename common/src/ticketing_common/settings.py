@@ -15,6 +15,9 @@ class NatsSettings(BaseSettings):
 
     nats_url: SecretStr = Field(description="nats://[user:password@]host:port, several separated by commas")
     nats_replicas: Annotated[int, Field(ge=1, le=5)] = Field(default=1, description="copies of each stream: 1 or 3")
+    nats_makes_streams: bool = Field(
+        default=True, description="create and update the streams; false where `ticketing streams apply` does it"
+    )
     nats_lost_after_seconds: float = Field(default=15.0, gt=0, description="readiness fails when NATS is away longer")
 
 

@@ -1,8 +1,20 @@
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
-from nats.js.api import ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    ConsumerConfig,
+    DeliverPolicy,
+    RePublish,
+    RetentionPolicy,
+    StorageType,
+    StoreCompression,
+    StreamConfig,
+    StreamConsumerLimits,
+    StreamSource,
+    SubjectTransform,
+)
 from nats.js.errors import NotFoundError, ServerError
 
 from ticketing_common.events.subjects import ORDERS, SAFETY_NETS, STREAM_SUBJECTS
@@ -12,6 +24,7 @@ from ticketing_common.messaging import (
     ensure_consumer,
     ensure_stream,
     stream_config,
+    stream_drift,
 )
 from ticketing_common.messaging.streams import DAY_SECONDS
 from ticketing_common.testing.apps import Bus
@@ -72,6 +85,67 @@ async def test_drift_that_can_be_mended_is_mended(bus: Bus) -> None:
     assert info.state.messages == 1
 
 
+CHANGED = {
+    "republish": RePublish(src="order.>", dest="payment.authorized.>"),
+    "sources": [StreamSource(name="PAYMENTS")],
+    "subject_transform": SubjectTransform(src="order.>", dest="order.other.>"),
+    "subjects": ["order.>", "other.>"],
+    "discard": "new",
+    "max_msgs": 5,
+    "max_bytes": 1024 * 1024,
+    "max_msgs_per_subject": 1,
+    "max_msg_size": 1024,
+    "no_ack": True,
+    "allow_rollup_hdrs": True,
+    "allow_direct": False,
+    "compression": StoreCompression.S2,
+    "consumer_limits": StreamConsumerLimits(max_ack_pending=5),
+    "metadata": {"a": "b"},
+}
+"""Every field that the server lets anyone change back, with a value that is not the declared one."""
+CHANGED_FOR_GOOD = {"sealed": True, "deny_delete": True, "deny_purge": True, "allow_msg_ttl": True}
+"""Fields that the server lets nobody change back."""
+
+
+@pytest.mark.parametrize("field", CHANGED)
+async def test_drift_in_any_field_is_seen_and_repaired(bus: Bus, field: str) -> None:
+    await bus.js.publish("order.created.x", b"kept")
+    await bus.js.update_stream(replace(orders(), **{field: CHANGED[field]}))  # type: ignore[arg-type]  # one field each
+
+    assert field in await stream_drift(bus.js, orders())
+    await ensure_stream(bus.js, orders())
+
+    assert await stream_drift(bus.js, orders()) == {}
+    assert (await bus.js.stream_info(ORDERS)).state.messages == 1
+
+
+@pytest.mark.parametrize("field", CHANGED_FOR_GOOD)
+async def test_drift_that_the_server_keeps_is_an_error(bus: Bus, field: str) -> None:
+    await bus.js.update_stream(replace(orders(), **{field: CHANGED_FOR_GOOD[field]}))
+
+    with pytest.raises(ConfigurationDriftError, match=field):
+        await ensure_stream(bus.js, orders())
+
+
+async def test_a_mirror_under_the_name_of_a_stream_becomes_that_stream(bus: Bus) -> None:
+    await bus.js.delete_stream(ORDERS)
+    await bus.js.add_stream(StreamConfig(name=ORDERS, mirror=StreamSource(name="PAYMENTS")))
+
+    assert "mirror" in await stream_drift(bus.js, orders())
+    await ensure_stream(bus.js, orders())
+
+    assert await stream_drift(bus.js, orders()) == {}
+
+
+@pytest.mark.unit
+async def test_a_field_that_the_client_does_not_know_is_drift_too() -> None:
+    class Newer(_LeavingTheDisk):
+        async def _api_request(self, _subject: str, **_options: object) -> dict[str, object]:
+            return {"config": {**json.loads(json.dumps(orders().as_dict())), "forward_everything": True}}
+
+    assert await stream_drift(Newer(0, 0), orders()) == {"forward_everything": (None, True)}  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "different",
     [{"storage": StorageType.MEMORY}, {"retention": RetentionPolicy.WORK_QUEUE}],
@@ -120,11 +194,13 @@ async def test_a_consumer_waits_for_its_stream(bus: Bus) -> None:
 class _LeavingTheDisk:
     """A broker that is still removing the old stream's files: a real one does so for a moment, when it is busy."""
 
+    _prefix, _timeout = "$JS.API", 1.0
+
     def __init__(self, refusals: int, code: int) -> None:
         self.asked = 0
         self._refusals, self._code = refusals, code
 
-    async def stream_info(self, _name: str) -> None:
+    async def _api_request(self, _subject: str, **_options: object) -> dict[str, object]:
         raise NotFoundError
 
     async def add_stream(self, _config: object) -> None:

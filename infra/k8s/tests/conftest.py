@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-# Test modules are imported by path (--import-mode=importlib); the two that they share are found here.
+# Test modules are imported by path (--import-mode=importlib); those that they share are found here.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from cluster_bus import clients
 from rendering import render
+
+__all__ = ["clients"]
 
 INFRA = Path(__file__).resolve().parents[2]
 

@@ -1,88 +1,26 @@
-"""The NATS configuration as a real server takes it: each service tells its own events and no other's."""
+"""The NATS configuration on a real server: each service publishes its own events and no other's."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator
 
-import nats
 import nats.errors
 import pytest
+from cluster_bus import FEEDS, HEARS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
 from ticketing_common.delivery import Tail
-from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
-from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer, ensure_stream, stream_config
+from ticketing_common.events.subjects import PAYMENTS
+from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
-from ticketing_common.testing.servers import NatsServer
-
-CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
-OWN = {"tickets": TICKETS, "orders": ORDERS, "payments": PAYMENTS, "expiration": EXPIRATIONS}
-HEARS = {"tickets": [ORDERS], "orders": [TICKETS, PAYMENTS, EXPIRATIONS], "payments": [ORDERS], "expiration": [ORDERS]}
-FEEDS = ("orders", "tickets")
-REFUSED_SECONDS = 0.5
-PATIENCE_SECONDS = 20.0
-USERS = (*OWN, "operator", "route")
-
-
-class ClusterNats(NatsServer):
-    """The server with the files of the base, but for its port and its folder."""
-
-    passwords: Mapping[str, str] = {}
-
-    def command(self) -> Sequence[str]:
-        command = list(super().command())
-        config = (CONFIGURATION / "nats.conf").read_text()
-        config = config.replace("port: 4222", f'listen: "127.0.0.1:{self.port}"')
-        config = config.replace("http_port: 8222", "").replace("store_dir: /data", f'store_dir: "{self.directory}"')
-        Path(command[-1]).write_text(config)
-        for name in ("users.conf", "cluster.conf"):
-            (self.directory / name).write_text((CONFIGURATION / name).read_text())
-        return command
-
-    def environment(self) -> Mapping[str, str]:
-        names = {f"{user.upper()}_PASSWORD": value for user, value in self.passwords.items()}
-        return {"POD_NAME": "nats-0", **names}
-
-
-@pytest.fixture
-async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
-    """A connection of each service, its streams declared."""
-    server = ClusterNats(tmp_path)
-    server.passwords = {user: f"p{secrets.token_hex(8)}" for user in USERS}
-    server.launch()
-    connections: dict[str, Client] = {}
-
-    async def ignore(error: Exception) -> None:
-        """The server tells of each refusal; the tests look at what came of it."""
-
-    try:
-        await asyncio.to_thread(server.wait_until_ready)
-        for user in OWN:
-            login = f"{user}:{server.passwords[user]}"
-            address = server.url.replace("nats://", f"nats://{login}@")
-            connections[user] = await nats.connect(address, error_cb=ignore, inbox_prefix=f"_INBOX_{user}")
-        for user, stream in OWN.items():
-            for name in (stream, *SAFETY_NETS):
-                await ensure_stream(connections[user].jetstream(), stream_config(name, replicas=1))
-        yield connections
-    finally:
-        for connection in connections.values():
-            await connection.close()
-        server.stop()
-
-
-def _subject(stream: str) -> str:
-    return STREAM_SUBJECTS[stream].replace(">", "created.abc")
 
 
 def _consumer(durable: str, stream: str) -> ConsumerConfig:
     return consumer_config(
         durable,
-        filter_subjects=[_subject(stream).replace(".abc", ".*")],
+        filter_subjects=[subject_of(stream).replace(".abc", ".*")],
         ack_wait_seconds=30,
         max_ack_pending=100,
         max_deliver=10,
@@ -92,7 +30,7 @@ def _consumer(durable: str, stream: str) -> ConsumerConfig:
 
 async def test_every_service_can_tell_hear_and_bury(clients: dict[str, Client]) -> None:
     for user, stream in OWN.items():
-        await clients[user].jetstream().publish(_subject(stream), b"{}")
+        await clients[user].jetstream().publish(subject_of(stream), b"{}")
     for user, streams in HEARS.items():
         js = clients[user].jetstream()
         for stream in streams:
@@ -130,12 +68,12 @@ async def test_a_service_with_a_feed_reads_its_own_stream_along(feed: tuple[str,
         on_gap=lambda: told.put_nowait("gap"),
         history=10,
     )
-    await connection.js.publish(_subject(stream), b"{}")
+    await connection.js.publish(subject_of(stream), b"{}")
     tail.start()
     try:
-        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == _subject(stream)
-        await connection.js.publish(_subject(stream).replace("abc", "def"), b"{}")
-        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == _subject(stream).replace("abc", "def")
+        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream)
+        await connection.js.publish(subject_of(stream).replace("abc", "def"), b"{}")
+        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
     finally:
         await tail.stop()
 
@@ -157,7 +95,7 @@ async def test_a_feed_lets_nobody_take_anothers_events_away(clients: dict[str, C
     for other in others:
         durable = f"{other}-{stream.lower()}"
         await ensure_consumer(clients[other].jetstream(), stream, _consumer(durable, stream))
-        await clients[user].jetstream().publish(_subject(stream), b"{}")
+        await clients[user].jetstream().publish(subject_of(stream), b"{}")
         js = clients[user].jetstream(timeout=REFUSED_SECONDS)
 
         with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
@@ -183,7 +121,7 @@ async def test_nobody_overhears_the_answers_to_another(clients: dict[str, Client
         await clients[user].flush()
 
     for user, stream in OWN.items():
-        await clients[user].jetstream().publish(_subject(stream), b"{}")
+        await clients[user].jetstream().publish(subject_of(stream), b"{}")
     for client in clients.values():
         await client.flush()  # what was on its way to us has come before this answer
 
@@ -193,7 +131,7 @@ async def test_nobody_overhears_the_answers_to_another(clients: dict[str, Client
 @pytest.mark.parametrize("user", OWN)
 async def test_no_service_speaks_for_another(clients: dict[str, Client], user: str) -> None:
     js = clients[user].jetstream()
-    others = [_subject(stream) for owner, stream in OWN.items() if owner != user]
+    others = [subject_of(stream) for owner, stream in OWN.items() if owner != user]
     others += [f"dead_letters.{owner}-x" for owner in OWN if owner != user]
 
     for subject in others:

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import nats
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, RePublish
 from typer.testing import CliRunner, Result
 
 from ticketing_common.delivery import DeadLetter
@@ -244,3 +245,32 @@ def test_dead_letters_show_the_controls_of_others_and_do_not_pass_them_on(ticket
 
     for command in (["list"], ["show", "1"]):
         assert_harmless(ticketing("dead-letters", *command).output)
+
+
+def test_streams_that_differ_are_named_and_repaired(ticketing: Run, act: Act) -> None:
+    async def change(js: JetStreamContext) -> None:
+        republish = RePublish(src="expiration.>", dest="order.completed.>")
+        await js.update_stream(replace(stream_config(EXPIRATIONS, replicas=1), republish=republish))
+        await js.delete_stream(DEAD_LETTERS)
+
+    act(change)
+
+    found = ticketing("streams", "check")
+    assert found.exit_code == 1
+    assert "EXPIRATIONS.republish" in found.output
+    assert "DEAD_LETTERS does not exist" in found.output
+    assert ticketing("streams", "apply").exit_code == 0
+    assert ticketing("streams", "check").exit_code == 0
+
+
+def test_a_stream_that_cannot_be_repaired_is_named_and_the_others_are_repaired(ticketing: Run, act: Act) -> None:
+    async def change(js: JetStreamContext) -> None:
+        await js.update_stream(replace(stream_config(EXPIRATIONS, replicas=1), sealed=True))
+        await js.delete_stream(DEAD_LETTERS)
+
+    act(change)
+
+    refused = ticketing("streams", "apply")
+    assert refused.exit_code == 1
+    assert "sealed" in refused.output
+    assert "DEAD_LETTERS" not in ticketing("streams", "check").output

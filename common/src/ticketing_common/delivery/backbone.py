@@ -9,7 +9,14 @@ import nats.js.errors
 
 from ticketing_common.entity import Entity
 from ticketing_common.events.subjects import SAFETY_NETS
-from ticketing_common.messaging import ConfigurationDriftError, NatsConnection, Publisher, ensure_stream, stream_config
+from ticketing_common.messaging import (
+    ConfigurationDriftError,
+    NatsConnection,
+    Publisher,
+    ensure_stream,
+    stream_config,
+    stream_drift,
+)
 from ticketing_common.resilience import background, end
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import (
@@ -210,11 +217,19 @@ class Backbone:
             await self._resync.start()
 
     async def _declare_streams(self) -> float:
-        """Make the streams be as declared; how long to wait before trying again (seconds), 0 when they are."""
+        """Make the streams be as declared; how long to wait before trying again (seconds), 0 when they are.
+
+        Without the right to change streams (`nats_makes_streams`), wait until they exist. Drift is then an error in the
+        log: the operator's job repairs it, and a service that refused to start could not be rolled back past a change.
+        """
         names = [*SAFETY_NETS] if self._publishes is None else [self._publishes, *SAFETY_NETS]
         try:
             for name in names:
-                await ensure_stream(self.bus.js, stream_config(name, replicas=self._nats.nats_replicas))
+                declared = stream_config(name, replicas=self._nats.nats_replicas)
+                if self._nats.nats_makes_streams:
+                    await ensure_stream(self.bus.js, declared)
+                elif drift := await stream_drift(self.bus.js, declared):
+                    log.error("a stream is not as declared", stream=name, drift=repr(drift))
         except ConfigurationDriftError as error:
             log.error("a stream is not as declared; mend it by hand", error=str(error))
             return MENDING_SECONDS
@@ -224,7 +239,7 @@ class Backbone:
         return 0.0
 
     async def _keep_streams(self) -> None:
-        """Make a stream again that was lost while we run; what is committed meanwhile waits in the outbox.
+        """Make a lost stream again while we run, or report it; what is committed meanwhile waits in the outbox.
 
         What the stream held is gone: `ticketing resync` tells it once more.
         """

@@ -2,7 +2,14 @@
 
 from .connection import NatsConnection
 from .publisher import Message, NotPublishedError, Publisher, RefusedError, Sent
-from .streams import ConfigurationDriftError, consumer_config, ensure_consumer, ensure_stream, stream_config
+from .streams import (
+    ConfigurationDriftError,
+    consumer_config,
+    ensure_consumer,
+    ensure_stream,
+    stream_config,
+    stream_drift,
+)
 
 __all__ = [
     "ConfigurationDriftError",
@@ -16,4 +23,5 @@ __all__ = [
     "ensure_consumer",
     "ensure_stream",
     "stream_config",
+    "stream_drift",
 ]

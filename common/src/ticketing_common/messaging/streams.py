@@ -1,5 +1,6 @@
 """Streams and consumers, declared by their owner: created when missing, updated on drift, refused when it cannot be."""
 
+import json
 from dataclasses import fields
 from typing import Any, Final
 
@@ -20,7 +21,14 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponen
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["ConfigurationDriftError", "consumer_config", "ensure_consumer", "ensure_stream", "stream_config"]
+__all__ = [
+    "ConfigurationDriftError",
+    "consumer_config",
+    "ensure_consumer",
+    "ensure_stream",
+    "stream_config",
+    "stream_drift",
+]
 
 log = get_logger(__name__)
 
@@ -29,6 +37,13 @@ STORE_FAILED: Final = 10049
 """The server's code for `error creating store for stream`."""
 DUPLICATE_WINDOW_SECONDS: Final = 15 * 60.0
 """How long the broker remembers message ids. Longer than usual outages; beyond it, apply-if-newer helps."""
+SERVER_DEFAULTS: Final = {"compression": "none", "persist_mode": "default"}
+"""What the server reports for a field that was never set, where that is not an empty value."""
+SERVER_METADATA: Final = "_nats."
+"""Metadata under this prefix belongs to the server: its version and its API level (ADR-44 of NATS)."""
+
+Drift = dict[str, tuple[object, object]]
+"""Fields that differ: name → (declared, actual)."""
 
 
 class ConfigurationDriftError(Exception):
@@ -79,9 +94,29 @@ def consumer_config(
     )
 
 
-def _drift(declared: Any, actual: Any) -> dict[str, tuple[object, object]]:
-    """Fields that are declared (not None) and differ: name → (declared, actual)."""
-    differing = {}
+async def stream_drift(js: JetStreamContext, config: StreamConfig) -> Drift:
+    """Where the stream differs from its declaration, in any field; raises `NotFoundError` while there is none.
+
+    A field that is not declared must be empty on the server: `republish`, `sources` or `mirror`, set by another client,
+    copy events out of the stream or into it. The answer is compared as JSON, since the client drops fields that it does
+    not know, and a newer server has more of them.
+    """
+    answer = await js._api_request(f"{js._prefix}.STREAM.INFO.{config.name}", timeout=js._timeout)
+    declared: dict[str, Any] = json.loads(json.dumps(config.as_dict()))
+    actual: dict[str, Any] = answer["config"]
+    differing: Drift = {}
+    for name in sorted(declared.keys() | actual.keys()):
+        wanted, found = declared.get(name, SERVER_DEFAULTS.get(name)), actual.get(name, SERVER_DEFAULTS.get(name))
+        if name == "metadata":
+            found = {key: value for key, value in (found or {}).items() if not key.startswith(SERVER_METADATA)}
+        if wanted != found and (wanted or found):
+            differing[name] = (wanted, found)
+    return differing
+
+
+def _drift(declared: ConsumerConfig, actual: Any) -> Drift:
+    """Fields that are declared (not None) and differ."""
+    differing: Drift = {}
     for name in (field.name for field in fields(declared)):
         wanted, found = getattr(declared, name), getattr(actual, name)
         if name == "filter_subjects" and wanted and not found and actual.filter_subject:
@@ -105,12 +140,11 @@ async def ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
     """Make the stream be as declared. Raises `ConfigurationDriftError` when the broker refuses the change."""
     name = str(config.name)
     try:
-        info = await js.stream_info(name)
+        drift = await stream_drift(js, config)
     except NotFoundError:
         await _add_stream(js, config)
         log.info("stream created", stream=name)
         return
-    drift = _drift(config, info.config)
     if not drift:
         return
     try:

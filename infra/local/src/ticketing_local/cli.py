@@ -28,6 +28,7 @@ from .resync import resync
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
+from .streams import streams_app
 from .supervisor import supervise
 
 __all__ = ["main"]
@@ -37,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole ma
 app.add_typer(events_app, name="events")
 app.add_typer(fault_app, name="fault")
 app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(streams_app, name="streams")
 app.command()(resync)
 app.command("audit")(audit_command)
 

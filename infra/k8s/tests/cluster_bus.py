@@ -1,0 +1,86 @@
+"""A NATS server with the cluster's own files, and a connection of each of its users."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
+from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.testing.servers import NatsServer
+
+__all__ = [
+    "FEEDS",
+    "HEARS",
+    "OPERATOR",
+    "OWN",
+    "PATIENCE_SECONDS",
+    "REFUSED_SECONDS",
+    "STREAMS",
+    "clients",
+    "subject_of",
+]
+
+CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
+OWN = {"tickets": TICKETS, "orders": ORDERS, "payments": PAYMENTS, "expiration": EXPIRATIONS}
+HEARS = {"tickets": [ORDERS], "orders": [TICKETS, PAYMENTS, EXPIRATIONS], "payments": [ORDERS], "expiration": [ORDERS]}
+FEEDS = ("orders", "tickets")
+REFUSED_SECONDS = 0.5
+PATIENCE_SECONDS = 20.0
+OPERATOR = "operator"
+USERS = (*OWN, OPERATOR, "route")
+STREAMS = (*STREAM_SUBJECTS, *SAFETY_NETS)
+
+
+class ClusterNats(NatsServer):
+    """The server with the files of the base, but for its port and its folder."""
+
+    passwords: Mapping[str, str] = {}
+
+    def command(self) -> Sequence[str]:
+        command = list(super().command())
+        config = (CONFIGURATION / "nats.conf").read_text()
+        config = config.replace("port: 4222", f'listen: "127.0.0.1:{self.port}"')
+        config = config.replace("http_port: 8222", "").replace("store_dir: /data", f'store_dir: "{self.directory}"')
+        Path(command[-1]).write_text(config)
+        for name in ("users.conf", "cluster.conf"):
+            (self.directory / name).write_text((CONFIGURATION / name).read_text())
+        return command
+
+    def environment(self) -> Mapping[str, str]:
+        names = {f"{user.upper()}_PASSWORD": value for user, value in self.passwords.items()}
+        return {"POD_NAME": "nats-0", **names}
+
+
+@pytest.fixture
+async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
+    """A connection of each service and of the operator, who has declared the streams."""
+    server = ClusterNats(tmp_path)
+    server.passwords = {user: f"p{secrets.token_hex(8)}" for user in USERS}
+    server.launch()
+    connections: dict[str, Client] = {}
+
+    async def ignore(error: Exception) -> None:
+        """The server tells of each refusal; the tests look at what came of it."""
+
+    try:
+        await asyncio.to_thread(server.wait_until_ready)
+        for user in (*OWN, OPERATOR):
+            login = f"{user}:{server.passwords[user]}"
+            address = server.url.replace("nats://", f"nats://{login}@")
+            connections[user] = await nats.connect(address, error_cb=ignore, inbox_prefix=f"_INBOX_{user}")
+        for name in STREAMS:
+            await ensure_stream(connections[OPERATOR].jetstream(), stream_config(name, replicas=1))
+        yield connections
+    finally:
+        for connection in connections.values():
+            await connection.close()
+        server.stop()
+
+
+def subject_of(stream: str) -> str:
+    return STREAM_SUBJECTS[stream].replace(">", "created.abc")

@@ -1,0 +1,126 @@
+"""On a server with the cluster's NATS configuration no service changes a stream; the operator declares them all."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import nats.errors
+import pytest
+from cluster_bus import FEEDS, OPERATOR, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, RePublish, StreamSource
+from typer.testing import CliRunner
+
+from ticketing_common.delivery import Backbone
+from ticketing_common.events.subjects import PAYMENTS, TICKETS
+from ticketing_common.messaging import stream_config, stream_drift
+from ticketing_common.settings import EventServiceSettings
+from ticketing_common.testing.servers import Mongod
+from ticketing_local.cli import app
+
+ATTACKS: dict[str, dict[str, Any]] = {
+    "copy events to another's subject": {"republish": RePublish(src=">", dest="order.completed.>")},
+    "take in another's events": {"sources": [StreamSource(name=PAYMENTS)]},
+    "become another's copy": {"mirror": StreamSource(name=PAYMENTS), "subjects": None},
+    "take over another's subjects": {"subjects": ["order.completed.*"]},
+    "keep nothing": {"max_msgs": 1},
+}
+"""Changes of a stream's configuration. The right to update one's own stream allowed the first two (seen)."""
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("user", OWN)
+async def test_no_service_changes_a_stream_even_its_own(clients: dict[str, Client], user: str, attack: str) -> None:
+    """With `republish` tickets forged `order.completed`; with `sources` it read PAYMENTS."""
+    js = clients[user].jetstream(timeout=REFUSED_SECONDS)
+
+    for stream in (OWN[user], "DEAD_LETTERS"):
+        changed = replace(stream_config(stream, replicas=1), **ATTACKS[attack])
+        for attempt in (js.update_stream, js.add_stream):
+            with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
+                await attempt(changed)
+    with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
+        await js.add_stream(replace(stream_config(OWN[user], replicas=1), name="NEW", **ATTACKS[attack]))
+
+    operator = clients[OPERATOR].jetstream()
+    assert {name: await stream_drift(operator, stream_config(name, replicas=1)) for name in STREAMS} == {
+        name: {} for name in STREAMS
+    }
+    assert {info.config.name for info in await operator.streams_info()} == set(STREAMS)
+
+
+@pytest.mark.parametrize("user", OWN)
+async def test_no_service_empties_or_deletes_a_stream(clients: dict[str, Client], user: str) -> None:
+    operator, js = clients[OPERATOR].jetstream(), clients[user].jetstream(timeout=REFUSED_SECONDS)
+    await operator.publish("dead_letters.x-y", b"kept")
+    await operator.publish(subject_of(OWN[user]), b"kept")
+
+    for stream in (OWN[user], "DEAD_LETTERS"):
+        for attempt in (js.purge_stream(stream), js.delete_msg(stream, 1), js.delete_stream(stream)):
+            with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
+                await attempt
+        assert (await operator.stream_info(stream)).state.messages == 1
+
+
+@pytest.mark.parametrize("user", FEEDS)
+async def test_a_consumer_that_delivers_to_anothers_subject_forges_nothing(
+    clients: dict[str, Client], user: str
+) -> None:
+    """The server takes it without a check of its target, but delivers to subscribers, never to a stream."""
+    operator, js = clients[OPERATOR].jetstream(), clients[user].jetstream()
+    other = PAYMENTS
+    await operator.publish("dead_letters.x-y", b"kept")
+    for target in (subject_of(other), "$JS.API.STREAM.PURGE.DEAD_LETTERS"):
+        await js.add_consumer(OWN[user], ConsumerConfig(deliver_subject=target, ack_policy=AckPolicy.NONE, name="x"))
+        await js.publish(subject_of(OWN[user]), b"{}")
+        reader = await operator.subscribe(subject_of(OWN[user]), ordered_consumer=True)
+        await reader.next_msg(timeout=PATIENCE_SECONDS)  # the server has had time to deliver that event
+        assert (await operator.consumer_info(OWN[user], "x")).delivered.consumer_seq == 0
+        await reader.unsubscribe()
+        await js.delete_consumer(OWN[user], "x")
+
+    assert (await operator.stream_info(other)).state.messages == 0
+    assert (await operator.stream_info("DEAD_LETTERS")).state.messages == 1
+
+
+@pytest.fixture
+async def waiting(clients: dict[str, Client], mongod: Mongod) -> AsyncIterator[Backbone]:
+    """The product's own start of a service in the cluster, before any stream exists."""
+    for name in STREAMS:
+        await clients[OPERATOR].jetstream().delete_stream(name)
+    address = clients["tickets"].connected_url
+    assert address is not None
+    settings = EventServiceSettings.model_validate(
+        {
+            "service_name": "tickets",
+            "mongo_url": mongod.url,
+            "mongo_database": f"bus_{secrets.token_hex(4)}",
+            "jwt_public_keys": ["unused"],
+            "nats_url": address.geturl(),
+            "nats_makes_streams": False,
+        }
+    )
+    backbone = Backbone(settings, publishes=TICKETS)
+    backbone.start()
+    try:
+        yield backbone
+    finally:
+        await backbone.stop()
+
+
+async def test_a_service_waits_until_the_operator_has_made_its_streams(
+    clients: dict[str, Client], waiting: Backbone
+) -> None:
+    with pytest.raises(TimeoutError):
+        await waiting.wait_until_ready(1.5)
+    assert await clients[OPERATOR].jetstream().streams_info() == []
+
+    address = clients[OPERATOR].connected_url
+    assert address is not None
+    environment = {"NATS_URL": address.geturl(), "NATS_REPLICAS": "1"}
+    result = await asyncio.to_thread(CliRunner(env=environment).invoke, app, ["streams", "apply"])
+
+    assert result.exit_code == 0, result.output
+    await waiting.wait_until_ready(PATIENCE_SECONDS)
