@@ -7,7 +7,7 @@ import pytest
 
 from ticketing_bench.chaos.ledger import Charge, Hold, Ledger, Listing
 from ticketing_bench.chaos.stored import Stored
-from ticketing_bench.chaos.verdict import broken_promises, listed_twice, unsettled
+from ticketing_bench.chaos.verdict import broken_promises, unsettled
 
 pytestmark = pytest.mark.unit
 
@@ -81,6 +81,10 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
         "payment second was acknowledged and is voided, its order bought complete",
     ),
     "a decline": (lambda s: s.payments["first"].update(status="voided"), "no attempt says so"),
+    "one key for two": (
+        lambda s: s.tickets.update(again={**s.tickets["sold"]}),
+        "2 tickets were made under the key of A night",
+    ),
     "one ticket for two": (
         lambda s: s.orders.update(twice={**s.orders["bought"]}),
         "ticket sold was sold as bought and as twice",
@@ -107,10 +111,3 @@ def test_a_ticket_that_is_held_again_after_its_sale_was_shown_is_named() -> None
     ledger = promised()
     ledger.place(Hold("late", "buyer", "sold", 1_000))
     assert ledger.broken == ["ticket sold was held as late after bought had bought it"]
-
-
-def test_a_ticket_that_was_made_again_under_its_key_is_counted() -> None:
-    stored = kept()
-    assert listed_twice(stored) == 0
-    stored.tickets["again"] = {**stored.tickets["sold"]}  # type: ignore[index]
-    assert listed_twice(stored) == 1

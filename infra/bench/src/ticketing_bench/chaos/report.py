@@ -30,8 +30,6 @@ class Report:
     faults: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """How orders and payments ended."""
-    listed_twice: int = 0
-    """Tickets made again under one Idempotency-Key, after its first request had died half-way; see `verdict`."""
     ready_seconds: float | None = None
     recovery_seconds: float | None = None
     failures: list[str] = field(default_factory=list)
@@ -53,8 +51,6 @@ def print_report(report: Report, console: Console) -> None:
     for kind, targets in report.faults.items():
         console.print(f"{kind}: {sum(targets.values())} ({_counted(targets)})", soft_wrap=True)
     console.print(f"ended as: {_counted(report.outcomes)}", soft_wrap=True)
-    if report.listed_twice:
-        console.print(f"listed twice under one Idempotency-Key: {report.listed_twice}")
     if report.recovery_seconds is not None:
         console.print(
             f"Whole again {report.recovery_seconds:.1f} s after the last fault "

@@ -23,7 +23,7 @@ from .report import Report
 from .schedule import plan_faults
 from .sellers import Board, Seller
 from .stored import Document, Stored, read_stored
-from .verdict import broken_promises, listed_twice, unsettled
+from .verdict import broken_promises, unsettled
 
 __all__ = ["RunOptions", "run"]
 
@@ -138,7 +138,6 @@ class _Run:
             ends = [f"order {_end(order)}" for order in stored.orders.values()]
             ends += [f"payment {payment['status']}" for payment in stored.payments.values()]
             report.outcomes = dict(Counter(ends))
-            report.listed_twice = listed_twice(stored)
         report.failures += self._injector.died
         return report
 

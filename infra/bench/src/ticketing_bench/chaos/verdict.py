@@ -1,11 +1,12 @@
 """Holds what was promised against what is stored; pure, so that every way of breaking a promise can be tried."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from .ledger import Charge, Hold, Ledger, Listing
 from .stored import Stored
 
-__all__ = ["broken_promises", "listed_twice", "unsettled"]
+__all__ = ["broken_promises", "unsettled"]
 
 SETTLED_PAYMENTS = frozenset({"captured", "voided", "failed", "refunded"})
 
@@ -18,6 +19,7 @@ def broken_promises(ledger: Ledger, stored: Stored) -> list[str]:
         *(said for listing in ledger.listings.values() for said in _of_listing(listing, stored)),
         *(said for hold in ledger.holds.values() for said in _of_hold(hold, stored)),
         *(said for charge in ledger.charges for said in _of_charge(charge, stored)),
+        *_listed_twice(stored),
         *_sold_twice(stored),
     ]
 
@@ -32,16 +34,6 @@ def unsettled(stored: Stored) -> list[str]:
             if payment["status"] not in SETTLED_PAYMENTS
         ),
     ]
-
-
-def listed_twice(stored: Stored) -> int:
-    """How many tickets were made again under one key: every title here is one key's.
-
-    No broken promise, since at most one of them was acknowledged. A key cannot know whether a request that died
-    between its write and its answer had written.
-    """
-    titles = [ticket["title"] for ticket in stored.tickets.values()]
-    return len(titles) - len(set(titles))
 
 
 def _of_listing(listing: Listing, stored: Stored) -> Iterator[str]:
@@ -91,6 +83,12 @@ def _of_charge(charge: Charge, stored: Stored) -> Iterator[str]:
             return
     ended = f"{order['status']} ({order['reason']})" if order else "lost"
     yield f"payment {payment['_id']} was acknowledged and is {payment['status']}, its order {charge.order_id} {ended}"
+
+
+def _listed_twice(stored: Stored) -> Iterator[str]:
+    """Every title belongs to one Idempotency-Key, and one key makes one ticket."""
+    titles = Counter(ticket["title"] for ticket in stored.tickets.values())
+    yield from (f"{count} tickets were made under the key of {title}" for title, count in titles.items() if count > 1)
 
 
 def _sold_twice(stored: Stored) -> Iterator[str]:
