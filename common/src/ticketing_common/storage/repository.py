@@ -11,7 +11,7 @@ from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFou
 from ticketing_common.events import Event
 from ticketing_common.resilience import in_background
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL
+from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, begin
 
 from .batches import Asked, Batcher, batched_find, batched_insert
 from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
@@ -54,6 +54,7 @@ class Repository(Generic[E]):
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
         self.unreadable = 0
         """How many documents `to_entities` left out since the start."""
+        begin(DOCUMENTS_UNREADABLE, (self.collection.name,))
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
         self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, Asked.of(self.collection, "update"))

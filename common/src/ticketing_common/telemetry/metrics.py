@@ -101,7 +101,7 @@ ORDERS_CANCELLED: Final = Counter("orders_cancelled", "Orders that ended without
 CAPTURED_CENTS: Final = Counter("captured_cents", "Money taken", ["currency"])
 REFUNDED_CENTS: Final = Counter("refunded_cents", "Money given back after it was taken", ["currency"])
 STRIPE_REQUESTS_REFUSED: Final = Counter(
-    "stripe_requests_refused", "Requests that Stripe refused for a fault of ours, by its code", ["code"]
+    "stripe_requests_refused", "Requests that Stripe refused for a fault of ours, by kind of error", ["kind"]
 )
 STRIPE_EVENTS_FAILED: Final = Counter("stripe_events_failed", "Stripe events that raised an unexpected error")
 DOCUMENTS_UNREADABLE: Final = Counter(

@@ -9,9 +9,9 @@ from typing import Final
 import stripe
 
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import STRIPE_REQUESTS_REFUSED
+from ticketing_common.telemetry.metrics import STRIPE_REQUESTS_REFUSED, begin
 
-__all__ = ["blames_method", "ends_authorization", "is_ours", "note_refusal"]
+__all__ = ["begin_counting", "blames_method", "ends_authorization", "is_ours", "note_refusal"]
 
 log = get_logger(__name__)
 
@@ -26,6 +26,7 @@ _METHOD_CODES: Final = frozenset(
         "payment_method_unsupported_type",
     }
 )
+_OURS: Final = (stripe.InvalidRequestError, stripe.AuthenticationError, stripe.PermissionError)
 _ENDED_AUTHORIZATION: Final = frozenset({"capture_charge_authorization_expired", "charge_expired_for_capture"})
 
 
@@ -43,13 +44,17 @@ def ends_authorization(error: stripe.StripeError) -> bool:
 
 def is_ours(error: stripe.StripeError) -> bool:
     """Whether Stripe refused our request or our key; it never becomes right by itself."""
-    ours = (stripe.InvalidRequestError, stripe.AuthenticationError, stripe.PermissionError)
-    return isinstance(error, ours) and not blames_method(error)
+    return isinstance(error, _OURS) and not blames_method(error)
+
+
+def begin_counting() -> None:
+    """Show every kind of refusal at 0: an alert on the increase would miss a series that appears with 1."""
+    begin(STRIPE_REQUESTS_REFUSED, *((kind.__name__,) for kind in _OURS))
 
 
 def note_refusal(error: stripe.StripeError, about: str) -> None:
     """Log a fault of ours, in names only, and count it for the alert."""
-    STRIPE_REQUESTS_REFUSED.labels(error.code or type(error).__name__).inc()
+    STRIPE_REQUESTS_REFUSED.labels(type(error).__name__).inc()
     log.error(
         "stripe refuses our request",
         about=about,
