@@ -1,4 +1,4 @@
-"""The workflows: pinned, with least rights, no logic that cannot be run by hand. `make workflows` checks the schemas."""
+"""The workflows: pinned, with least rights, and without logic of their own. `make workflows` checks the schemas."""
 
 import re
 from pathlib import Path
