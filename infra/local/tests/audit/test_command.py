@@ -101,11 +101,12 @@ def test_a_part_that_cannot_be_read_is_exit_2_and_one_sentence_without_passwords
         assert "Traceback" not in ended.stderr
 
 
-def test_a_document_that_is_not_as_expected_is_exit_2_and_named(world: World) -> None:
+def test_a_document_that_cannot_be_read_is_a_violation_that_names_it(world: World) -> None:
     world.collection("orders", "orders").update_one({"_id": world.held_order}, {"$unset": {"expires_at": ""}})
     ended = audit(world, "--json")
-    assert ended.returncode == 2
-    assert f"orders.orders {world.held_order} cannot be read" in json.loads(ended.stdout)["error"]
+    assert ended.returncode == 1
+    violations = {violation["invariant"]: violation["ids"] for violation in json.loads(ended.stdout)["violations"]}
+    assert violations["document_unreadable"] == {"place": "orders.orders", "document": world.held_order}
 
 
 def test_without_a_stack_it_says_so(world: World, tmp_path: Path) -> None:
