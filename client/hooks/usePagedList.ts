@@ -31,8 +31,8 @@ export function usePagedList<Item extends { id: string }>(
   const [error, setError] = useState<ApiError | null>(null);
   const more = useRef<AbortController>(undefined);
   const again = useRef<AbortController>(undefined);
-  const latest = useRef({ load, mend, list });
-  latest.current = { load, mend, list };
+  const latest = useRef({ load, mend, list, initial });
+  latest.current = { load, mend, list, initial };
 
   if (basis !== initial) {
     // The server rendered another list (new filters): what was appended belongs to the old one.
@@ -79,9 +79,11 @@ export function usePagedList<Item extends { id: string }>(
     const controller = new AbortController();
     again.current = controller;
     const wanted = latest.current.list.items.length;
+    const of = latest.current.initial;
     loadFirst(wanted, latest.current.load, controller.signal).then(
       (fresh) => {
-        if (!controller.signal.aborted) setList(latest.current.mend(fresh));
+        // Another list may be rendered already and not yet shown: only then is this request aborted.
+        if (!controller.signal.aborted && latest.current.initial === of) setList(latest.current.mend(fresh));
       },
       (failure) => {
         if (!(controller.signal.aborted || failure instanceof ApiError)) throw failure;
