@@ -155,10 +155,7 @@ function NothingFound({ filtered, invalid }: { filtered: boolean; invalid: boole
       <ButtonLink href="/">Show everything</ButtonLink>
     </EmptyState>
   ) : (
-    <EmptyState
-      title="Nothing for sale yet"
-      text="List a ticket that you cannot use."
-    >
+    <EmptyState title="Nothing for sale yet" text="List a ticket that you cannot use.">
       <ButtonLink href="/sell">Sell a ticket</ButtonLink>
     </EmptyState>
   );
