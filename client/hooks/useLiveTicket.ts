@@ -7,12 +7,6 @@ import { followTickets, latestChanges, type TicketChange } from "@/lib/live/tick
 
 export function useLiveTicket(initial: Ticket): Ticket | null {
   const [ticket, setTicket] = useState<Ticket | null>(initial);
-  const [basis, setBasis] = useState(initial);
-  if (basis !== initial) {
-    // The server rendered the page again: keep what is newer.
-    setBasis(initial);
-    setTicket((known) => newer(known, initial));
-  }
 
   useEffect(() => {
     const request = new AbortController();
@@ -43,7 +37,8 @@ export function useLiveTicket(initial: Ticket): Ticket | null {
     };
   }, [initial.id]);
 
-  return ticket;
+  // The server may have rendered the page again since: the newer one counts.
+  return newer(ticket, initial);
 }
 
 function newer(known: Ticket | null, other: Ticket): Ticket | null {
