@@ -11,8 +11,8 @@ from traffic import ServiceDoor, flowing
 from world import World, until
 
 from ticketing_common.events.subjects import TICKETS
-from ticketing_common.testing.apps import Identity, service_settings_for
-from ticketing_common.testing.servers import NatsCluster
+from ticketing_testkit.apps import Identity, service_settings_for
+from ticketing_testkit.servers import NatsCluster
 
 
 @pytest.fixture

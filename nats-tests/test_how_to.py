@@ -14,8 +14,8 @@ from typer.core import TyperGroup
 from ticketing_common.entity import new_id
 from ticketing_common.events import CATALOGUE, Event, TicketEvent, TicketUpdated, parse_event
 from ticketing_common.events.documents import event_schema
-from ticketing_common.testing.contracts import incompatibilities
 from ticketing_local.cli import app
+from ticketing_testkit.contracts import incompatibilities
 from ticketing_tickets.domain import Ticket, TicketDetails
 
 pytestmark = pytest.mark.unit

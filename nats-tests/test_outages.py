@@ -8,8 +8,8 @@ import pytest
 from traffic import HttpDoor, ServiceDoor, flowing
 from world import World
 
-from ticketing_common.testing.apps import Identity, run_app
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Identity, run_app
+from ticketing_testkit.servers import NatsServer
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -7,7 +7,7 @@ from world import World, until
 from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.telemetry import current_trace_id
-from ticketing_common.testing.apps import Identity, run_app
+from ticketing_testkit.apps import Identity, run_app
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -13,7 +13,7 @@ from parts import Teller
 from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import TicketData, TicketStatus
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 from ticketing_tickets.domain import TicketDetails
 from ticketing_tickets.publishers import ticket_changed
 

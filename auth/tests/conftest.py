@@ -14,7 +14,7 @@ from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Identity, run_app, service_settings_for
+from ticketing_testkit.apps import Identity, run_app, service_settings_for
 
 PASSWORD = "correct horse battery"
 

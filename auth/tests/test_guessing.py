@@ -16,8 +16,8 @@ from ticketing_auth.app import create_app
 from ticketing_auth.derived_keys import DeviceTokens
 from ticketing_auth.errors import PasswordQueueFullError, TooManyGuessesError
 from ticketing_auth.passwords import PasswordHasher
-from ticketing_common.testing.apps import run_app
-from ticketing_common.testing.servers import Mongod
+from ticketing_testkit.apps import run_app
+from ticketing_testkit.servers import Mongod
 
 EMAIL = "ann@example.com"
 PASSWORD = "correct horse battery"

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from ticketing_common.testing.hostile import BUSY_SECONDS, attempts, findings, fingerprint
-from ticketing_common.testing.hostile_texts import texts
+from ticketing_testkit.hostile import BUSY_SECONDS, attempts, findings, fingerprint
+from ticketing_testkit.hostile_texts import texts
 
 UNLIMITED = {"rate_limit_signin": "off", "rate_limit_signup": "off"}
 

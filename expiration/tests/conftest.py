@@ -12,9 +12,9 @@ import pytest
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
+from ticketing_testkit.servers import RedisServer
 
 MakeOrder = Callable[..., OrderData]
 Until = Callable[..., Awaitable[None]]

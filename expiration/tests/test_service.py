@@ -10,11 +10,11 @@ from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
 from ticketing_common.storage import Database
 from ticketing_common.telemetry import trace_scope
-from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration.domain import DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.service import ExpirationService
 from ticketing_expiration.timers import ANSWER_SECONDS, QUEUE, Timers, connect
+from ticketing_testkit.servers import RedisServer
 
 MakeOrder = Callable[..., OrderData]
 

@@ -7,9 +7,9 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
-from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration import timers as room
 from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_testkit.servers import RedisServer
 
 Until = Callable[..., Awaitable[None]]
 

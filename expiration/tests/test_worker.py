@@ -12,14 +12,14 @@ from prometheus_client import REGISTRY
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.testing.apps import Bus, run_app
-from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration import worker as room
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 from ticketing_expiration.timers import QUEUE, Timers, connect
 from ticketing_expiration.worker import create_worker
+from ticketing_testkit.apps import Bus, run_app
+from ticketing_testkit.servers import RedisServer
 
 Until = Callable[..., Awaitable[None]]
 

@@ -12,12 +12,12 @@ import pytest
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import ServerProcess
 from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 from ticketing_expiration.timers import Timers, connect
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import ServerProcess
 
 Until = Callable[..., Awaitable[None]]
 

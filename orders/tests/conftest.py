@@ -13,14 +13,14 @@ from fastapi import FastAPI
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import PaymentData, PaymentStatus, TicketData, TicketStatus
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
-from ticketing_common.testing.servers import NatsServer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.held_tickets import HeldTickets
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.servers import NatsServer
 
 MakeTicket: TypeAlias = Callable[..., TicketData]
 MakePayment: TypeAlias = Callable[..., PaymentData]

@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_orders.app import create_app
 from ticketing_orders.settings import Settings
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 
 from .conftest import RunningOrders
 

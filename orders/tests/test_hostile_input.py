@@ -3,7 +3,7 @@
 import pytest
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.hostile import attempts, findings, fingerprint
+from ticketing_testkit.hostile import attempts, findings, fingerprint
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,14 +13,14 @@ from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketData
-from ticketing_common.testing.apps import Bus, Identity, serve_app
-from ticketing_common.testing.event_streams import listen
 from ticketing_common.web import LiveFeed, News, Viewer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.feed import order_as_news
 from ticketing_orders.publishers import order_created
 from ticketing_orders.settings import Settings
+from ticketing_testkit.apps import Bus, Identity, serve_app
+from ticketing_testkit.event_streams import listen
 
 BUYER = new_id()
 

@@ -23,12 +23,12 @@ from ticketing_common.events import (
 from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import consumer_config, ensure_consumer
 from ticketing_common.storage import Outbox
-from ticketing_common.testing.apps import run_app
 from ticketing_orders.app import create_app
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 from ticketing_orders.settings import Settings
 from ticketing_orders.subscribers import OrderSubscriber, subscriptions
+from ticketing_testkit.apps import run_app
 
 
 def expired(order, *, version=1) -> ExpirationCompleted:

@@ -13,13 +13,13 @@ import stripe
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderStatus
 from ticketing_common.storage import Outbox, connect
-from ticketing_common.testing.apps import service_settings_for
-from ticketing_common.testing.bank import Bank
-from ticketing_common.testing.stripe_proxy import StripeProxy
 from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
 from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
+from ticketing_testkit.apps import service_settings_for
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
 
 from .story import Story
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from ticketing_common.testing.apps import run_app
 from ticketing_payments.app import create_app
 from ticketing_payments.errors import StripeUnknownError
+from ticketing_testkit.apps import run_app
 
 PAYMENTS = "/api/payments"
 PLACES = 2

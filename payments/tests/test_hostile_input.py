@@ -2,9 +2,9 @@
 
 import pytest
 
-from ticketing_common.testing.apps import run_app
-from ticketing_common.testing.hostile import attempts, findings, fingerprint
 from ticketing_payments.app import create_app
+from ticketing_testkit.apps import run_app
+from ticketing_testkit.hostile import attempts, findings, fingerprint
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from ticketing_common.events import (
     PaymentStatus,
     PaymentVoided,
 )
-from ticketing_common.testing.apps import run_app
 from ticketing_payments.app import create_app
 from ticketing_payments.settings import Settings
 from ticketing_payments.subscribers import OrderSubscriber, subscriptions
+from ticketing_testkit.apps import run_app
 
 GOOD = "pm_card_visa"
 

@@ -8,8 +8,8 @@ import pytest
 import stripe
 
 from ticketing_common.telemetry import handling
-from ticketing_common.testing.spans import recorded_spans
 from ticketing_payments.stripe_gateway.transport import StripeTransport
+from ticketing_testkit.spans import recorded_spans
 
 ANSWER = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}"
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"

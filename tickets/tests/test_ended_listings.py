@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketStatus
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 from ticketing_tickets.domain import ShownStatus, TicketSearch, TicketSort, shown_status
 from ticketing_tickets.schemas import TicketResponse, revised
 

@@ -5,9 +5,9 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Identity
-from ticketing_common.testing.hostile import attempts, findings, fingerprint
-from ticketing_common.testing.hostile_texts import texts
+from ticketing_testkit.apps import Identity
+from ticketing_testkit.hostile import attempts, findings, fingerprint
+from ticketing_testkit.hostile_texts import texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,9 +14,9 @@ from ticketing_common.entity import new_id
 from ticketing_common.events import OrderCreated
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_common.testing.apps import Bus, serve_app
-from ticketing_common.testing.event_streams import Shown, listen
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus, serve_app
+from ticketing_testkit.event_streams import Shown, listen
+from ticketing_testkit.servers import NatsServer
 from ticketing_tickets import app as app_room
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings

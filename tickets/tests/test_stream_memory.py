@@ -15,13 +15,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.testing.apps import Bus, serve_app
-from ticketing_common.testing.event_streams import listen
 from ticketing_common.web import LiveFeed, sse
 from ticketing_common.web.connections import BUFFER_BYTES, BoundedConnection
 from ticketing_common.web.live_feed import HISTORY_BYTES
 from ticketing_common.web.recent_events import Reader
 from ticketing_common.web.sse import CHUNK_BYTES
+from ticketing_testkit.apps import Bus, serve_app
+from ticketing_testkit.event_streams import listen
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_updated

@@ -19,7 +19,7 @@ from ticketing_common.events import (
     TicketUpdated,
 )
 from ticketing_common.events.subjects import ORDERS
-from ticketing_common.testing.apps import Bus, Identity, run_app
+from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_tickets.app import create_app
 from ticketing_tickets.service import TicketService
 from ticketing_tickets.settings import Settings

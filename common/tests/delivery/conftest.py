@@ -17,7 +17,7 @@ from ticketing_common.messaging import NatsConnection, Publisher
 from ticketing_common.settings import NatsSettings
 from ticketing_common.storage import Database, connect
 from ticketing_common.telemetry import current_trace_id
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 Until = Callable[..., Awaitable[None]]
 

@@ -15,8 +15,8 @@ from ticketing_common.events.subjects import EXPIRATIONS, ORDERS
 from ticketing_common.messaging import stream_config
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import ASCENDING, Database, Index, Repository, ensure_indexes
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import Mongod, NatsServer, free_port
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import Mongod, NatsServer, free_port
 
 Until = Callable[..., Awaitable[None]]
 

@@ -15,7 +15,7 @@ from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 Until = Callable[..., Awaitable[None]]
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]

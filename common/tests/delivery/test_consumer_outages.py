@@ -10,8 +10,8 @@ from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection, Publisher
 from ticketing_common.settings import NatsSettings
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
 
 Until = Callable[..., Awaitable[None]]
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]

@@ -15,8 +15,8 @@ from ticketing_common.errors import PermanentError
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Database, Lease, Outbox, Repository
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
 
 Until = Callable[..., Awaitable[None]]
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]

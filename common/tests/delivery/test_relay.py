@@ -13,8 +13,8 @@ from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Commit, Database, Lease, Outbox, Repository
 from ticketing_common.telemetry.metrics import RELAY_PUBLISHED
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
 
 Until = Callable[..., Awaitable[None]]
 

@@ -14,7 +14,7 @@ from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.storage import Repository
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 
 @dataclass(kw_only=True)

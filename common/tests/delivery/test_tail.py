@@ -13,8 +13,8 @@ from ticketing_common.delivery import tail as room
 from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
 
 Until = Callable[..., Awaitable[None]]
 MakeEvent = Callable[..., ExpirationCompleted]

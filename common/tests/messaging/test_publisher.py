@@ -8,8 +8,8 @@ from ticketing_common.entity import new_id
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import Message, NatsConnection, NotPublishedError, Publisher, RefusedError
 from ticketing_common.settings import NatsSettings
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
 
 
 @pytest.fixture

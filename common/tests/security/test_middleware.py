@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from ticketing_common.security import AuthenticationMiddleware
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from ticketing_common.storage import DuplicateKeyError, connect, disconnect
 from ticketing_common.storage.batches import Asked, Batcher, batched_find, batched_insert, batched_lists, batched_write
 from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
 from ticketing_common.telemetry import recording_provider
-from ticketing_common.testing.spans import recorded_spans
+from ticketing_testkit.spans import recorded_spans
 
 
 class Gate:

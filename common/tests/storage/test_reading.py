@@ -14,7 +14,7 @@ from ticketing_common.storage import Collection, DatabaseUnavailableError, conne
 from ticketing_common.storage import mongo as room
 from ticketing_common.storage.batches import batched_find, batched_lists
 from ticketing_common.storage.mongo import GRACE_SECONDS, THREADS
-from ticketing_common.testing.servers import Mongod
+from ticketing_testkit.servers import Mongod
 
 SECONDS = 1.0
 """What each request has."""

@@ -12,8 +12,8 @@ from starlette.middleware import Middleware
 from ticketing_common.errors import ForbiddenError, NotFoundError, TooManyRequestsError
 from ticketing_common.security import AuthenticationMiddleware, CurrentUser, TokenVerifier
 from ticketing_common.telemetry import SecurityEvent, begin_security_events, configure_logging, record_security_event
-from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
 from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
+from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
 pytestmark = pytest.mark.unit
 

@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 from ticketing_common.telemetry import Sending, current_trace_id, handling, trace_scope, tracing
 from ticketing_common.telemetry.traces import current_traceparent
 from ticketing_common.telemetry.tracing import is_wanted, provider_with
-from ticketing_common.testing.spans import recorded_spans
+from ticketing_testkit.spans import recorded_spans
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID = PARENT.split("-")[1]
@@ -26,7 +26,7 @@ TRACE_ID = PARENT.split("-")[1]
 MAKE_AN_APP = """
 import sys
 from ticketing_common.settings import ServiceSettings
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 from ticketing_common.web import create_service_app
 
 settings = ServiceSettings(

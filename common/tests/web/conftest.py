@@ -16,7 +16,6 @@ from ticketing_common.errors import ConflictError, TooManyRequestsError, Unavail
 from ticketing_common.security import CurrentUser
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.storage import Repository, reading
-from ticketing_common.testing.apps import run_app
 from ticketing_common.web import (
     ApiModel,
     CreationId,
@@ -29,6 +28,7 @@ from ticketing_common.web import (
     link_next,
 )
 from ticketing_common.web.pagination import PageRequestDep, instant_key
+from ticketing_testkit.apps import run_app
 
 
 @dataclass(kw_only=True)

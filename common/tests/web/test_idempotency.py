@@ -7,8 +7,8 @@ import httpx
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.testing.apps import Identity
-from ticketing_common.testing.crashes import dying_before_the_answer
+from ticketing_testkit.apps import Identity
+from ticketing_testkit.crashes import dying_before_the_answer
 
 THING = {"title": "A thing", "price": 10}
 

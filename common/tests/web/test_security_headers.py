@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.settings import EventServiceSettings
-from ticketing_common.testing.apps import Identity, run_app
 from ticketing_common.web import create_service_app
+from ticketing_testkit.apps import Identity, run_app
 
 THING = {"title": "A thing", "price": 10}
 EXPECTED = {

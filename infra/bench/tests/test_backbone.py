@@ -7,7 +7,7 @@ from ticketing_bench.backbone.broker import make_orders, publish_windowed
 from ticketing_bench.backbone.run import IncompleteRoundError, Sizes, _Rounds, run
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 SMALL = Sizes(rounds=2, relayed=300, consumed=300, latency_seconds=0.5, warm_up=0.1)
 

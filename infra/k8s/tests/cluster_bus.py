@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.servers import NatsServer
 
 __all__ = [
     "FEEDS",

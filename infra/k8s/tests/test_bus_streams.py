@@ -17,8 +17,8 @@ from ticketing_common.delivery import Backbone
 from ticketing_common.events.subjects import PAYMENTS, TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
 from ticketing_common.settings import EventServiceSettings
-from ticketing_common.testing.servers import Mongod
 from ticketing_local.cli import app
+from ticketing_testkit.servers import Mongod
 
 ATTACKS: dict[str, dict[str, Any]] = {
     "copy events to another's subject": {"republish": RePublish(src=">", dest="order.completed.>")},

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_common.testing.servers import RedisServer
 from ticketing_local.faults import FAULTS
 from ticketing_local.kept_ports import KeptPorts
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
+from ticketing_testkit.servers import RedisServer
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_common.testing.servers import ServerStartError, free_port
 from ticketing_local import turns
 from ticketing_local.data_dir import StackState
 from ticketing_local.report import print_status
 from ticketing_local.services import ServiceProcess
+from ticketing_testkit.servers import ServerStartError, free_port
 
 READY = """
 async def answer(scope, receive, send):

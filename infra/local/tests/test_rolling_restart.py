@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_common.testing.servers import ServerProcess, free_port
 from ticketing_local.services import SERVICES, ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
+from ticketing_testkit.servers import ServerProcess, free_port
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
 

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_common.testing.servers import NatsServer
 from ticketing_local.data_dir import DataDir
 from ticketing_local.services import SERVICES
+from ticketing_testkit.servers import NatsServer
 
 pytestmark = pytest.mark.flow
 

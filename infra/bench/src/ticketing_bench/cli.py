@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ticketing_common.testing.servers import ServerStartError
 from ticketing_local.console import console, fail
 from ticketing_local.data_dir import repository_root
+from ticketing_testkit.servers import ServerStartError
 
 from .chaos import chaos
 from .load.findings import LoadReport

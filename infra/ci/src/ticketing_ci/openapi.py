@@ -17,7 +17,7 @@ import ticketing_payments.app
 import ticketing_payments.settings
 import ticketing_tickets.app
 import ticketing_tickets.settings
-from ticketing_common.testing.apps import Identity, service_settings_for
+from ticketing_testkit.apps import Identity, service_settings_for
 
 __all__ = ["openapi_documents"]
 

@@ -13,7 +13,7 @@ import httpx
 import typer
 from rich.markup import escape
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 from .audit.command import audit_command
 from .console import console, fail, print_lines

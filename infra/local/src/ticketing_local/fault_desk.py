@@ -12,7 +12,7 @@ import httpx
 import typer
 from rich.table import Table
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 from .console import console, fail
 from .data_dir import DataDir, DataDirOption, StackState, data_dir_of

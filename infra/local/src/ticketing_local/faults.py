@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ticketing_common.testing.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess
 
 from .services import SERVICES
 from .stack import Stack

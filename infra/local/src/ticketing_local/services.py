@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ticketing_common.testing.servers import ServerProcess, ServerStartError
+from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 __all__ = ["SERVICES", "ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ticketing_common.testing.servers import (
+from ticketing_testkit.servers import (
     Mongod,
     NatsServer,
     RedisServer,

@@ -9,7 +9,7 @@ import httpx
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 from .console import console
 from .data_dir import StackState

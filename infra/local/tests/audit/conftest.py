@@ -10,10 +10,10 @@ from pymongo import MongoClient
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
-from ticketing_common.testing.servers import StripeDouble
 from ticketing_local.audit import AuditAddresses
 from ticketing_local.audit.addresses import SERVICES
 from ticketing_local.audit.bus import CONSUMERS
+from ticketing_testkit.servers import StripeDouble
 
 from .marketplace import World, consumer
 

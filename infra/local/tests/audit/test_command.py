@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from ticketing_common.testing.servers import free_port
 from ticketing_local.audit import INVARIANTS
+from ticketing_testkit.servers import free_port
 
 from .marketplace import World
 

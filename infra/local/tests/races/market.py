@@ -24,13 +24,13 @@ import ticketing_tickets.app
 import ticketing_tickets.settings
 from ticketing_common.entity import new_id
 from ticketing_common.storage import Collection, DatabaseClient, connect
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
-from ticketing_common.testing.bank import Bank
-from ticketing_common.testing.stripe_proxy import StripeProxy
-from ticketing_common.testing.stripe_webhooks import Endpoint
 from ticketing_local.audit import AuditAddresses, Violation, audit
 from ticketing_local.audit.addresses import SERVICES
 from ticketing_local.audit.bus import CONSUMERS
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+from ticketing_testkit.stripe_webhooks import Endpoint
 
 __all__ = ["GOOD_CARD", "Market", "Servers"]
 

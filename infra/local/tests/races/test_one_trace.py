@@ -11,7 +11,7 @@ import pytest_asyncio
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
-from ticketing_common.testing.spans import RecordedSpans, recorded_spans
+from ticketing_testkit.spans import RecordedSpans, recorded_spans
 
 from .market import GOOD_CARD, Market, Servers
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from ticketing_common.testing.servers import ServerProcess, ServerStartError
+from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 from .schedule import Fault
 

@@ -11,9 +11,9 @@ from typing import Final
 import httpx
 
 from ticketing_bench.stacks import make_stack
-from ticketing_common.testing.servers import ServerStartError
 from ticketing_local.audit import AuditAddresses, UnreadableError, audit
 from ticketing_local.stack import Stack
+from ticketing_testkit.servers import ServerStartError
 
 from .buyers import Buyer
 from .caller import ANSWER_SECONDS, Caller

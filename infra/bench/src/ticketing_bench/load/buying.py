@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ticketing_bench.worker import Worker
-from ticketing_common.testing.servers import StripeDouble
+from ticketing_testkit.servers import StripeDouble
 
 from .findings import Finding
 from .market import Market, UnsettledError

@@ -8,8 +8,8 @@ from typing import Final
 
 import psutil
 
-from ticketing_common.testing.servers import ServerProcess, ServerStartError
 from ticketing_local.services import SERVICES
+from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 from .findings import Finding
 from .market import Market

@@ -12,8 +12,8 @@ import httpx
 from ticketing_bench.measurement import Budget, Measurement
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
-from ticketing_common.testing.servers import ServerProcess, StripeDouble
 from ticketing_payments.settings import Settings
+from ticketing_testkit.servers import ServerProcess, StripeDouble
 
 from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
 from .serving import running

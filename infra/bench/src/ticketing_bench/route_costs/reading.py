@@ -9,7 +9,7 @@ import httpx
 from ticketing_bench.measurement import Budget, Measurement
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
-from ticketing_common.testing.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess
 
 from .rounds import Bench, UnexpectedAnswerError
 from .serving import running

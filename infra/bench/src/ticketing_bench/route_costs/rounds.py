@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from ticketing_bench.measurement import Budget, Measurement, Side, in_turns
 from ticketing_bench.worker import Worker
-from ticketing_common.testing.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess
 
 from .serving import House
 

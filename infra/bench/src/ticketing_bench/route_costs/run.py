@@ -14,7 +14,7 @@ from ticketing_bench.report import Report
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
 from ticketing_common.events.subjects import STREAM_SUBJECTS
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 from .generator import GeneratorRole
 from .hanging import measure_hanging

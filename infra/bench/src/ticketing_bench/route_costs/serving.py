@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from ticketing_bench.servers import Servers
-from ticketing_common.testing.apps import Identity
-from ticketing_common.testing.servers import ServerProcess, ServerStartError, free_port
 from ticketing_local.services import ServiceProcess
+from ticketing_testkit.apps import Identity
+from ticketing_testkit.servers import ServerProcess, ServerStartError, free_port
 
 __all__ = ["House", "PlainProcess", "running"]
 

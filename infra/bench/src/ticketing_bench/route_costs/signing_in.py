@@ -16,7 +16,7 @@ from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Role, Worker
 from ticketing_common.entity import new_id
-from ticketing_common.testing.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess
 
 from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
 from .serving import running

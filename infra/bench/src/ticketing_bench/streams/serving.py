@@ -15,9 +15,9 @@ from ticketing_bench.pace import paced
 from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.worker import Role
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Bus, Identity, serve_app, service_settings_for
-from ticketing_common.testing.servers import free_port
 from ticketing_common.web.sse import frame
+from ticketing_testkit.apps import Bus, Identity, serve_app, service_settings_for
+from ticketing_testkit.servers import free_port
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.feed import ticket_news

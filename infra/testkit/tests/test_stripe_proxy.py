@@ -14,9 +14,9 @@ import httpx
 import pytest
 from aiohttp import web
 
-from ticketing_common.testing.bank import Bank
-from ticketing_common.testing.stripe_proxy import StripeProxy
-from ticketing_common.testing.stripe_webhooks import Endpoint
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+from ticketing_testkit.stripe_webhooks import Endpoint
 
 SECRET = f"whsec_{token_hex(12)}"
 KEY = f"sk_test_{token_hex(12)}"

@@ -8,8 +8,8 @@ from fastapi import FastAPI, HTTPException
 from pydantic import AfterValidator, BaseModel, StringConstraints
 from starlette.middleware import Middleware
 
-from ticketing_common.testing.hostile import findings
 from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
+from ticketing_testkit.hostile import findings
 
 pytestmark = pytest.mark.unit
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiohttp import web
 
-from ticketing_common.testing.bank import Bank
-from ticketing_common.testing.servers import StripeDouble
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.servers import StripeDouble
 
 KEY = f"sk_test_{token_hex(12)}"
 SECRET = f"whsec_{token_hex(12)}"

@@ -22,7 +22,7 @@ class StripeDouble(ServerProcess):
     def command(self) -> Sequence[str]:
         """Our launcher, since localstripe's own writes to one fixed file for all."""
         store = str(self.directory / "stripe.pickle")
-        return [sys.executable, "-m", "ticketing_common.testing.servers.localstripe_main", str(self.port), store]
+        return [sys.executable, "-m", "ticketing_testkit.servers.localstripe_main", str(self.port), store]
 
     def is_ready(self) -> bool:
         """It accepts connections."""

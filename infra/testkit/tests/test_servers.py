@@ -16,7 +16,7 @@ import pytest
 from pymongo import MongoClient
 from redis.asyncio import Redis
 
-from ticketing_common.testing.servers import (
+from ticketing_testkit.servers import (
     NatsCluster,
     NatsServer,
     RedisServer,
@@ -25,7 +25,7 @@ from ticketing_common.testing.servers import (
     StripeDouble,
     binaries,
 )
-from ticketing_common.testing.servers.binaries import find_binary
+from ticketing_testkit.servers.binaries import find_binary
 
 
 def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
@@ -146,7 +146,7 @@ def test_a_program_that_is_nowhere_is_one_clear_sentence(monkeypatch: pytest.Mon
 def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.servers import NatsServer
 server = NatsServer(pathlib.Path({str(tmp_path)!r}))
 server.start()
 print(server.pid, flush=True)
