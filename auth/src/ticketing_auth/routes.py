@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 
 from ticketing_common.security import OptionalUser
-from ticketing_common.web import AddressDep
+from ticketing_common.web import AddressDep, ServiceRouter
 
 from .dependencies import AuthServiceDep, DeviceCookiesDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
 from .schemas import (
@@ -20,7 +20,7 @@ from .schemas import (
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["users"], dependencies=[Depends(not_stored)])
+router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
 
 @router.post("/signup", status_code=201)

@@ -1,10 +1,10 @@
 """The HTTP side of every service: one application factory, one kind of error answer, one set of conventions."""
 
 from .app import create_service_app
-from .bodies import read_body, replay_body
 from .caller_limits import CallerLimits
 from .changes import Changes
-from .idempotency import CreationId, was_asked_before
+from .idempotency import CreationId, idempotent, was_asked_before
+from .last_answers import cached
 from .live_feed import LiveFeed, LiveFeedDep, News
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, Quota, RateLimit, RateLimiter, address, quota
@@ -12,6 +12,7 @@ from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
 from .stream_places import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
+from .wrapped_routes import Handler, ServiceRouter, wrapped_by
 
 __all__ = [
     "EVENT_STREAM",
@@ -23,6 +24,7 @@ __all__ = [
     "Changes",
     "CreationId",
     "EventStream",
+    "Handler",
     "Id",
     "Instant",
     "LastEventId",
@@ -38,14 +40,16 @@ __all__ = [
     "RateLimit",
     "RateLimiter",
     "RequestModel",
+    "ServiceRouter",
     "Viewer",
     "ViewerDep",
     "address",
+    "cached",
     "create_service_app",
     "from_cents",
+    "idempotent",
     "link_next",
     "quota",
-    "read_body",
-    "replay_body",
     "was_asked_before",
+    "wrapped_by",
 ]

@@ -9,11 +9,12 @@ from typing import Final, NoReturn, TypeVar
 
 import stripe
 
-from ticketing_common.resilience import Breaker, Bulkhead, NotAskedError, Protection, Retries, in_background
+from ticketing_common.resilience import in_background
 from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
 
+from .protection import Breaker, Bulkhead, NotAskedError, Protection, Retries
 from .refusals import is_ours, note_refusal
 
 __all__ = ["StripeCalls", "unknown", "was_replayed"]

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_common.resilience import Breaker, Bulkhead, BulkheadFullError, CircuitOpenError
+from ticketing_payments.stripe_gateway.protection import Breaker, Bulkhead, BulkheadFullError, CircuitOpenError
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_common.resilience import (
+from ticketing_common.resilience import background, time_left, until
+from ticketing_payments.stripe_gateway.protection import (
     Breaker,
     Bulkhead,
     BulkheadFullError,
@@ -16,9 +17,6 @@ from ticketing_common.resilience import (
     NotAskedError,
     Protection,
     Retries,
-    background,
-    time_left,
-    until,
 )
 
 pytestmark = pytest.mark.unit
