@@ -141,6 +141,7 @@ async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_o
 async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign_in_again_at_once(auth):
     await auth.sign_up()
     other_device = auth.session_cookie(await auth.sign_in()).value
+    auth.browser.cookies.clear()
     await auth.sign_in()
     await auth.post("signout")
 

@@ -22,7 +22,7 @@ async def who(scope, receive, send):
 
 @pytest.fixture
 async def ask(browse, verifier):
-    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_name="session")) as browser:
+    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
 
         async def ask(*headers):
             return (await browser.get("/", headers=httpx.Headers(list(headers)))).json()
@@ -92,5 +92,5 @@ async def test_what_is_not_http_passes_untouched(verifier):
     async def inner(scope, receive, send):
         seen.append(scope)
 
-    await AuthenticationMiddleware(inner, verifier=verifier, cookie_name="session")({"type": "lifespan"}, None, None)
+    await AuthenticationMiddleware(inner, verifier=verifier, cookie_names=["session"])({"type": "lifespan"}, None, None)
     assert seen == [{"type": "lifespan"}]

@@ -41,7 +41,7 @@ def test_a_token_says_who_and_until_when(signer, verifier):
         signed_in_at,
         None,
     )
-    assert timedelta(minutes=29) < user.expires_at - NOW <= timedelta(minutes=31)
+    assert timedelta(minutes=29) < user.expires_at - datetime.now(UTC) <= timedelta(minutes=31)
 
 
 def test_every_token_has_an_id_of_its_own_also_within_one_session(signer, verifier):

@@ -16,7 +16,7 @@ THING = {"title": "A thing", "price": 10}
 EXPECTED = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -65,7 +65,7 @@ async def test_a_service_behind_tls_asks_for_it(service_settings: dict[str, obje
             answer: str | None = (await client.get("/healthz")).headers.get("Strict-Transport-Security")
             return answer
 
-    assert await asked(secure=True) == "max-age=31536000"
+    assert await asked(secure=True) == "max-age=31536000; includeSubDomains"
     assert await asked(secure=False) is None
 
 

@@ -112,9 +112,9 @@ def create_service_app(
                 lag=lag,
             ),
             Middleware(
-                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
+                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_names=settings.session_cookies
             ),
-            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name=settings.cookie_name),
+            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=settings.session_cookies),
         ],
     )
     app.state.prefix = prefix or ""
