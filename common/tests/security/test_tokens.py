@@ -50,7 +50,8 @@ def test_a_token_says_who_and_until_when(signer, verifier):
 def test_every_token_has_an_id_of_its_own_also_within_one_session(signer, verifier):
     session = new_id()
     users = [
-        verifier.verify(signer.sign(user_id="a", email="a@b.de", signed_in_at=SIGNED_IN_AT, session_id=session)) for _ in "12"
+        verifier.verify(signer.sign(user_id="a", email="a@b.de", signed_in_at=SIGNED_IN_AT, session_id=session))
+        for _ in "12"
     ]
     assert users[0].token_id != users[1].token_id
     assert users[0].session_id == users[1].session_id == session
