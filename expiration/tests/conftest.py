@@ -25,7 +25,7 @@ MANIFESTS: Final = Path(__file__).resolve().parents[2] / "infra" / "k8s"
 def until() -> Until:
     """Wait for what nothing tells of."""
 
-    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not await condition():  # noqa: ASYNC110 (it happens in other processes)
                 await asyncio.sleep(0.02)

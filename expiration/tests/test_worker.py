@@ -130,7 +130,7 @@ async def test_the_worker_shows_whether_it_reaches_redis(
         redis_server.kill()
         await until(shows(0))
         redis_server.start()
-        await until(shows(1), seconds=15)
+        await until(shows(1))
     assert await shows(0)()
 
 
@@ -169,7 +169,7 @@ async def test_everything_that_came_due_while_nobody_worked_is_released_once(
         async def all_told() -> bool:
             return len(await released(bus)) >= len(overdue)
 
-        await until(all_told, 20)
+        await until(all_told)
 
         async def timers_done() -> bool:
             return await queued(redis_url) == 1

@@ -99,7 +99,7 @@ async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
     async def ended() -> bool:
         return worker_process.exit_code is not None
 
-    await until(ended, 10)
+    await until(ended)
     assert worker_process.exit_code in (0, -signal.SIGTERM)
     assert "Traceback" not in worker_process.log.read_text()
 
@@ -121,7 +121,7 @@ async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
     async def all_told() -> bool:
         return await released(bus) == sorted(deadline.id for deadline in held)
 
-    await until(all_told, 15)
+    await until(all_told)
 
 
 async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_none_early(
@@ -143,13 +143,13 @@ async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_n
             async def the_first_is_told(order_id: str = batch[0].id) -> bool:
                 return order_id in await released(bus)
 
-            await until(the_first_is_told, 20)
+            await until(the_first_is_told)
             await asyncio.to_thread(worker.restart)
 
         async def all_told() -> bool:
             return len(await released(bus)) >= len(held)
 
-        await until(all_told, 30)
+        await until(all_told)
     finally:
         for worker in workers:
             await asyncio.to_thread(worker.stop)
