@@ -1,4 +1,4 @@
-/** The event stream parser against a second reading of the specification, which sees the whole text at once. */
+/** The event stream parser against a second implementation of the specification, which reads the whole text at once. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EventStreamParser, type StreamEvent } from "@/lib/live/eventStreamParser";
@@ -62,7 +62,7 @@ const stream = fc
 const sizes = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 8 }).filter((s) => s.some(Boolean));
 
 describe("an event stream", () => {
-  it("means the same in whatever chunks it arrives", () => {
+  it("is parsed to the same events in any chunks", () => {
     fc.assert(
       fc.property(stream, sizes, (text, cut) => {
         expect(parseInChunks(text, cut)).toEqual(parseWhole(text));
@@ -71,7 +71,7 @@ describe("an event stream", () => {
     );
   });
 
-  it("gives an event as soon as its last character is there, whatever ends its lines", () => {
+  it("yields an event as soon as its last character arrives, with any line endings", () => {
     for (const end of ["\n", "\r", "\r\n"]) {
       const parser = new EventStreamParser();
       expect(parser.push(`data: a${end}`)).toEqual([]);
@@ -89,7 +89,7 @@ describe("an event stream", () => {
     expect(parser.push("\n\n")).toEqual([]);
   });
 
-  it("reads an event in time that grows with its size, not with its square", () => {
+  it("is parsed in linear time", () => {
     // CPU time of this process, which does not grow with what else the machine does.
     const milliseconds = (size: number) => {
       const text = `data: ${"x".repeat(size)}\n\n`;

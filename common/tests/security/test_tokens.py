@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ticketing_common.entity import new_id
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.security import TokenSigner, TokenVerifier, tokens
-from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
+from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
 pytestmark = pytest.mark.unit
 
