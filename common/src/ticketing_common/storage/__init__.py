@@ -1,6 +1,6 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
-from .batches import Asked, Batcher, batched_lists
+from .batches import batched, batched_lists
 from .idempotency_keys import Claim, IdempotencyKeys, StoredAnswer
 from .lease import Lease
 from .mongo import (
@@ -28,8 +28,6 @@ __all__ = [
     "ASCENDING",
     "DESCENDING",
     "WITHOUT_EVENTS",
-    "Asked",
-    "Batcher",
     "Claim",
     "Collection",
     "Commit",
@@ -49,6 +47,7 @@ __all__ = [
     "Repository",
     "ReturnDocument",
     "StoredAnswer",
+    "batched",
     "batched_lists",
     "connect",
     "disconnect",

@@ -9,7 +9,7 @@ from typing import Final, NoReturn, TypeVar
 
 import stripe
 
-from ticketing_common.resilience import in_background
+from ticketing_common.resilience import PerWorkload
 from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
@@ -58,8 +58,10 @@ class StripeCalls:
                 budget_seconds=budget + wait_seconds,
             )
 
-        self._requests = compartment("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS)
-        self._background = compartment("stripe-background", BACKGROUND_PLACES, BACKGROUND_WAIT_SECONDS)
+        self._protections = PerWorkload(
+            requests=compartment("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS),
+            background=compartment("stripe-background", BACKGROUND_PLACES, BACKGROUND_WAIT_SECONDS),
+        )
 
     async def make(self, call: Callable[[], Awaitable[T]], *, about: str) -> T:
         """The answer. Stripe's refusals are raised as they are: what they mean, the caller knows.
@@ -67,8 +69,7 @@ class StripeCalls:
         Raises `StripeUnknownError` when no definite answer came, and `StripeAwayError` when nothing was asked.
         """
         try:
-            protection = self._background if in_background() else self._requests
-            return await protection.call(call, again=_worth_repeating)
+            return await self._protections.current.call(call, again=_worth_repeating)
         except NotAskedError as refusal:
             log.warning("stripe not asked", about=about, kind=type(refusal).__name__)
             raise StripeAwayError(refusal.retry_after_seconds) from None
