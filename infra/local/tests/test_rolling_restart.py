@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from ticketing_common.testing.servers import ServerProcess, free_port
-from ticketing_local.services import SERVICES, ServiceProcess
+from ticketing_common.topology import SERVICES
+from ticketing_local.services import ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
