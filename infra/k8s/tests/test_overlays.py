@@ -16,6 +16,7 @@ import yaml
 from rendering import external_renderer, render_in_python, render_outside
 
 from ticketing_common.telemetry import metrics
+from ticketing_common.topology import SERVICES
 
 INFRA = Path(__file__).resolve().parents[2]
 ROOT = INFRA.parent
@@ -112,8 +113,8 @@ def test_every_service_is_given_the_settings_that_it_needs(manifests: Manifests)
             set(config) if container.get("envFrom") else set()
         )
 
-    for name in ("auth", "tickets", "orders", "payments", "expiration"):
-        module = __import__(f"ticketing_{name}.settings", fromlist=["Settings"])
+    for name, service in SERVICES.items():
+        module = __import__(f"{service.package}.settings", fromlist=["Settings"])
         required = {field.upper() for field, info in module.Settings.model_fields.items() if info.is_required()}
         for workload in (name, "worker") if name == "expiration" else (name,):
             assert required <= given[workload] | {"SERVICE_NAME"}, workload

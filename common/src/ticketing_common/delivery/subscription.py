@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 from ticketing_common.events import Event
+from ticketing_common.topology import durable_name
 
 __all__ = ["Handler", "Subscription"]
 
@@ -40,7 +41,7 @@ class Subscription:
 
     def durable(self, service: str) -> str:
         """`tickets-orders`: the tickets service's place in the ORDERS stream."""
-        return f"{service}-{self.stream.lower()}"
+        return durable_name(service, self.stream)
 
     @property
     def filter_subjects(self) -> list[str]:

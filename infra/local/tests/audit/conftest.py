@@ -10,9 +10,8 @@ from pymongo import MongoClient
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
+from ticketing_common.topology import DURABLES, SERVICES
 from ticketing_local.audit import AuditAddresses
-from ticketing_local.audit.addresses import SERVICES
-from ticketing_local.audit.bus import CONSUMERS
 from ticketing_testkit.servers import StripeDouble
 
 from .marketplace import World, consumer
@@ -35,7 +34,7 @@ async def world(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> Asyn
     client = await nats.connect(nats_url)
     for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
         await ensure_stream(client.jetstream(), stream_config(stream, replicas=1))
-    for stream, durable in CONSUMERS:
+    for stream, durable in DURABLES:
         await ensure_consumer(client.jetstream(), stream, consumer(durable, stream))
     await client.close()
     mark = token_hex(6)

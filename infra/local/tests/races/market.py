@@ -24,9 +24,8 @@ import ticketing_tickets.app
 import ticketing_tickets.settings
 from ticketing_common.entity import new_id
 from ticketing_common.storage import Collection, DatabaseClient, connect
+from ticketing_common.topology import DURABLES, OUTBOXES, SERVICES
 from ticketing_local.audit import AuditAddresses, Violation, audit
-from ticketing_local.audit.addresses import SERVICES
-from ticketing_local.audit.bus import CONSUMERS
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
@@ -37,12 +36,6 @@ __all__ = ["GOOD_CARD", "Market", "Servers"]
 GOOD_CARD: Final = "pm_card_visa"
 PEOPLE: Final = 20
 QUIET_SECONDS: Final = 90.0
-OUTBOXES: Final = (
-    ("tickets", "tickets"),
-    ("orders", "orders"),
-    ("payments", "payments"),
-    ("expiration", "deadlines"),
-)
 
 
 @dataclass(frozen=True)
@@ -178,14 +171,14 @@ class Market:
         for service, name in OUTBOXES:
             if await self.collection(service, name).find_one({"outbox.at": {"$exists": True}}, {"_id": 1}):
                 return True
-        for stream, durable in CONSUMERS:
+        for stream, durable in DURABLES:
             info = await self.bus.js.consumer_info(stream, durable)
             if info.num_pending or info.num_ack_pending:
                 return True
         return False
 
     async def _events_so_far(self) -> list[int]:
-        streams = dict.fromkeys(stream for stream, _ in CONSUMERS)
+        streams = dict.fromkeys(stream for stream, _ in DURABLES)
         return [(await self.bus.js.stream_info(stream)).state.last_seq for stream in streams]
 
     # --- how it is put together ----------------------------------------------------------------------------------

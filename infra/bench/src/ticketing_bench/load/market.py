@@ -15,8 +15,9 @@ from ticketing_bench.stacks import make_stack
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.security import TokenSigner
 from ticketing_common.storage import Collection, DatabaseClient, Document, Outbox, connect
+from ticketing_common.topology import DURABLES, OUTBOXES
 from ticketing_local.audit import AuditAddresses, audit
-from ticketing_local.audit.bus import CONSUMERS, connected
+from ticketing_local.audit.bus import connected
 from ticketing_local.keys import Keys
 from ticketing_local.stack import Stack
 from ticketing_tickets.domain import Ticket
@@ -25,12 +26,6 @@ from ticketing_tickets.repository import TicketRepository
 
 __all__ = ["SEATS", "Market", "UnsettledError", "running_market"]
 
-AGGREGATES: Final = (
-    ("tickets", "tickets"),
-    ("orders", "orders"),
-    ("payments", "payments"),
-    ("expiration", "deadlines"),
-)
 CHUNK: Final = 5_000
 SEATS: Final = 20
 """On sale of each hall."""
@@ -112,10 +107,9 @@ class Market:
     async def backlog(self) -> int:
         """Events that are still to be published, delivered or handled."""
         counts = [
-            await self.collection(*aggregate).count_documents({"outbox.at": {"$exists": True}})
-            for aggregate in AGGREGATES
+            await self.collection(*outbox).count_documents({"outbox.at": {"$exists": True}}) for outbox in OUTBOXES
         ]
-        for stream, durable in CONSUMERS:
+        for stream, durable in DURABLES:
             info = await self._js.consumer_info(stream, durable)
             counts.append((info.num_pending or 0) + (info.num_ack_pending or 0))
         return sum(counts)
