@@ -122,6 +122,13 @@ async def test_signing_out_takes_the_cookie_away(auth):
     assert (await auth.current_user()).json() == NOBODY
 
 
+async def test_signing_out_clears_what_the_browser_stored(auth):
+    await auth.sign_up()
+    assert "clear-site-data" not in (await auth.current_user()).headers
+    assert (await auth.post("signout")).headers["clear-site-data"] == '"storage"'
+    assert (await auth.current_user(cookie="expired")).headers["clear-site-data"] == '"storage"'
+
+
 async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_out(auth, session_token):
     session = new_id()
     old, renewed = (session_token(sid=session, issued_ago=minutes * MINUTE) for minutes in (29, 15))

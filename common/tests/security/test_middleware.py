@@ -42,6 +42,13 @@ async def test_a_cookie_or_a_bearer_header_says_who_asks(ask, identity):
     assert await ask(("authorization", f"bearer   {identity.token(email=ANN)}")) == [ANN, False, None]
 
 
+async def test_a_token_in_the_address_is_not_read(browse, verifier, identity):
+    """Addresses are in histories, in logs of proxies and in Referer headers."""
+    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
+        for name in ("session", "access_token", "token", "authorization"):
+            assert (await browser.get("/", params={name: identity.token()})).json() == [None, False, None]
+
+
 async def test_the_header_goes_before_the_cookie_even_when_it_is_wrong(ask, identity):
     cookie = ("Cookie", f"session={identity.token(email=BOB)}")
     assert await ask(cookie, ("Authorization", f"Bearer {identity.token(email=ANN)}")) == [ANN, False, None]

@@ -9,7 +9,13 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from ticketing_common.entity import new_id
 from ticketing_common.errors import UnauthenticatedError
@@ -140,6 +146,17 @@ def test_the_algorithm_is_never_taken_from_the_token(identity, verifier, algorit
     for last in (signature, ""):
         with pytest.raises(UnauthenticatedError):
             verifier.verify(f"{forged}.{payload}.{last}")
+
+
+@pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "kid"])
+def test_a_key_that_the_token_brings_is_not_believed(verifier, header):
+    attacker = Identity()
+    point = load_pem_public_key(attacker.public_key_pem.encode()).public_bytes(Encoding.Raw, PublicFormat.Raw)
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(point).rstrip(b"=").decode()}
+    brought = {"jwk": jwk, "kid": "../../dev/null"}.get(header, "https://evil.example/keys")
+    claims = jwt.decode(attacker.token(), options={"verify_signature": False})
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(jwt.encode(claims, attacker.private_key_pem, algorithm="EdDSA", headers={header: brought}))
 
 
 def test_the_public_key_is_no_shared_secret(identity, verifier):

@@ -39,6 +39,17 @@ def test_every_overlay_keeps(policy: Callable[[Manifests], list[str]], manifests
     assert policy(manifests) == []
 
 
+def test_plain_http_is_redirected_for_pages_and_not_for_the_api(production: Manifests) -> None:
+    routes = [manifest for manifest in production if manifest["kind"] == "HTTPRoute"]
+    plain = [route for route in routes if route["spec"]["parentRefs"][0]["sectionName"] == "http"]
+    rules = {rule["matches"][0]["path"]["value"]: rule for route in plain for rule in route["spec"]["rules"]}
+
+    assert rules["/"]["filters"][0]["requestRedirect"]["scheme"] == "https"
+    assert rules["/api"].keys() == {"matches"}, "neither a redirect nor a backend"
+    assert all(rule["matches"][0]["path"]["type"] == "PathPrefix" for rule in rules.values())
+    assert set(rules) == {"/", "/api"}
+
+
 @pytest.mark.skipif(external_renderer() is None, reason="no kustomize and no kubectl here to compare with")
 def test_our_renderer_says_what_kustomize_says(overlay: str) -> None:
     def comparable(manifests: Manifests) -> dict[tuple[str, str], Any]:
