@@ -18,8 +18,10 @@ from ticketing_expiration import worker as room
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.timers import QUEUE, connect
 from ticketing_expiration.worker import create_worker
+
+from .conftest import arm
 
 Until = Callable[..., Awaitable[None]]
 
@@ -34,13 +36,6 @@ async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
     deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
     await deadlines.add(deadline)
     return deadline
-
-
-async def arm(redis_url: str, *held: Deadline) -> None:
-    timers = Timers(connect(redis_url))
-    for deadline in held:
-        assert await timers.arm(deadline.id, deadline.expires_at)
-    await timers.close()
 
 
 async def queued(redis_url: str) -> int:
