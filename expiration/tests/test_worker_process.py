@@ -15,9 +15,10 @@ from ticketing_common.events import ExpirationCompleted
 from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import Timers, connect
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import ServerProcess
+
+from .conftest import arm
 
 Until = Callable[..., Awaitable[None]]
 
@@ -26,13 +27,6 @@ async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
     deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
     await deadlines.add(deadline)
     return deadline
-
-
-async def arm(redis_url: str, *held: Deadline) -> None:
-    timers = Timers(connect(redis_url))
-    for deadline in held:
-        assert await timers.arm(deadline.id, deadline.expires_at)
-    await timers.close()
 
 
 async def released(bus: Bus) -> list[str]:

@@ -23,6 +23,7 @@ class Bulkhead:
         self._places = asyncio.Semaphore(places)
         self._wait_seconds = wait_seconds
         begin(CALLS_REFUSED, (name, "bulkhead_full"))
+        CALLS_IN_PROGRESS.labels(name)  # reported as 0 before the first call, too
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
