@@ -6,7 +6,7 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
-from ticketing_expiration import timers as room
+from ticketing_expiration import timers as timers_module
 from ticketing_expiration.timers import QUEUE, Timers, connect
 from ticketing_testkit.servers import RedisServer
 
@@ -51,7 +51,7 @@ async def test_timers_that_are_set_at_the_same_time_travel_together_as_jobs_of_a
         kept = await redis.pttl(f"arq:job:{order_ids[-1]}")
     assert set(jobs) == set(order_ids)
     assert list(jobs[order_ids[0]].args) == [order_ids[0], TRACEPARENT], "the first to set it stays"
-    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (room.JOB, [order_ids[1]])
+    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (timers_module.JOB, [order_ids[1]])
     assert kept == pytest.approx((at - utc_now()).total_seconds() * 1000 + DAY_MS, abs=5_000)
 
 
@@ -63,7 +63,7 @@ async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url
         stored = await redis.get(f"arq:job:{order_id}")
 
     assert stored is not None
-    assert room.from_json(stored)["a"] == [order_id]
+    assert timers_module.from_json(stored)["a"] == [order_id]
 
 
 async def test_missing_timers_are_found(timers: Timers) -> None:
@@ -91,8 +91,8 @@ async def test_a_timer_that_is_taken_away_never_goes_off_and_its_job_is_forgotte
 
         await until(taken)
         lives = [await redis.ttl(f"arq:job:{order_id}") for order_id in (stays, *gone)]
-    assert lives[0] > room.FORGET_SECONDS
-    assert all(0 < left <= room.FORGET_SECONDS for left in lives[1:])
+    assert lives[0] > timers_module.FORGET_SECONDS
+    assert all(0 < left <= timers_module.FORGET_SECONDS for left in lives[1:])
 
 
 async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Timers, redis_server: RedisServer) -> None:
@@ -105,7 +105,7 @@ async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Tim
 async def test_a_redis_that_hangs_holds_up_one_caller_not_all(
     timers: Timers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PAUSE_SECONDS", 600.0)
+    monkeypatch.setattr(timers_module, "PAUSE_SECONDS", 600.0)
     with redis_server.paused():
         outcomes = [await timers.arm(new_id(), utc_now())]
         monkeypatch.setattr(timers, "_arm", None)  # the others do not come so far

@@ -59,12 +59,12 @@ def payments(connection):
     return ConsumerProgress(connection, PAYMENTS, DURABLE)
 
 
-async def is_handled(payments, *, patience_seconds=0.5):
-    return await payments.handled_until_now(patience_seconds=patience_seconds)
+async def is_handled(payments, *, timeout_seconds=0.5):
+    return await payments.handled_until_now(timeout_seconds=timeout_seconds)
 
 
 async def test_an_empty_stream_is_handled(payments, pull):
-    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
 async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
@@ -75,7 +75,7 @@ async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
     await message.nak(delay=1.5)
     assert not await is_handled(payments), "it waits for its next delivery"
     (message,) = await pull.fetch(1)
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=CEILING_SECONDS))
     await message.ack()
     assert await waiting
 
@@ -84,7 +84,7 @@ async def test_what_is_published_later_is_not_waited_for(payments, pull, bus, un
     await bus.publish(PaymentAuthorized.of(payment()))
     (first,) = await pull.fetch(1)
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=CEILING_SECONDS))
     for _ in range(2):  # Only the second look shows that the first one is over, and with it what the stream held.
         await asked.next_msg(timeout=CEILING_SECONDS)
     await bus.publish(PaymentAuthorized.of(payment()))
@@ -100,7 +100,7 @@ async def test_events_that_the_consumer_does_not_take_are_not_waited_for(payment
     await bus.publish(PaymentCaptured.of(payment(PaymentStatus.CAPTURED)))
     (message,) = await pull.fetch(1)
     await message.ack()
-    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
 async def test_a_broker_that_does_not_know_the_consumer_says_nothing(payments):
@@ -109,7 +109,7 @@ async def test_a_broker_that_does_not_know_the_consumer_says_nothing(payments):
 
 async def test_many_who_ask_together_ask_the_broker_a_few_times(payments, pull, bus):
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
-    assert all(await asyncio.gather(*(is_handled(payments, patience_seconds=CEILING_SECONDS) for _ in range(200))))
+    assert all(await asyncio.gather(*(is_handled(payments, timeout_seconds=CEILING_SECONDS) for _ in range(200))))
     await bus.client.flush()
     assert asked.pending_msgs <= 10
 
@@ -127,7 +127,7 @@ async def test_after_reconnecting_others_have_time_to_publish_what_they_kept(
     await until(lost)
     await asyncio.to_thread(nats_server.start)
     await until(reconnected)
-    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
     assert connection.connected_seconds >= progress.RECONNECTED_SECONDS
 
 
@@ -138,12 +138,12 @@ async def test_what_blocks_one_does_not_make_each_of_the_next_wait(payments, pul
     await pull.fetch(1)  # and kept
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    assert not await is_handled(payments, patience_seconds=2.0)
+    assert not await is_handled(payments, timeout_seconds=2.0)
     assert loop.time() - begun >= 2.0
     await bus.client.flush()
     looked = asked.pending_msgs
     for _ in range(5):
-        assert not await is_handled(payments, patience_seconds=2.0)
+        assert not await is_handled(payments, timeout_seconds=2.0)
     await bus.client.flush()
     assert asked.pending_msgs <= looked + 5, "each looks once, and does not wait"
 
@@ -151,7 +151,7 @@ async def test_what_blocks_one_does_not_make_each_of_the_next_wait(payments, pul
 async def test_a_consumer_that_makes_progress_is_waited_for(payments, pull, bus):
     for _ in range(8):
         await bus.publish(PaymentAuthorized.of(payment()))
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=3.0))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=3.0))
     for message in await pull.fetch(8):
         await asyncio.sleep(0.5)  # slow work: four seconds altogether, and never three without an acknowledgement
         await message.ack()
@@ -162,11 +162,11 @@ async def test_a_consumer_that_was_idle_for_long_has_all_of_its_time(payments, p
     idle_seconds = 0.0
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + idle_seconds))
     while idle_seconds < 2 * CEILING_SECONDS:
-        assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+        assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
         idle_seconds += progress.UNWATCHED_SECONDS / 2
     await bus.publish(PaymentAuthorized.of(payment()))
     (message,) = await pull.fetch(1)
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=CEILING_SECONDS))
     _, pending = await asyncio.wait([waiting], timeout=0.5)
     await message.ack()
     assert pending

@@ -1,6 +1,6 @@
 """The message adapter: every event about an order sets or cancels its deadline."""
 
-from ticketing_common.delivery import Subscription
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
 from ticketing_common.events.subjects import ORDERS
 
@@ -9,6 +9,6 @@ from .service import ExpirationService
 __all__ = ["subscriptions"]
 
 
-def subscriptions(service: ExpirationService) -> list[Subscription]:
+def subscriptions(service: ExpirationService) -> list[EventSubscription]:
     """What this service consumes, and which use case takes what."""
-    return [Subscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]
+    return [EventSubscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]

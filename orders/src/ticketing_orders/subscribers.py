@@ -1,6 +1,6 @@
 """The message adapter of orders."""
 
-from ticketing_common.delivery import Subscription
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import (
     ExpirationCompleted,
     PaymentAuthorized,
@@ -16,7 +16,7 @@ from .service import OrderService
 __all__ = ["subscriptions"]
 
 
-def subscriptions(service: OrderService) -> list[Subscription]:
+def subscriptions(service: OrderService) -> list[EventSubscription]:
     """What this service consumes, and which use case takes what.
 
     `payment.captured` and `payment.voided` change no order.
@@ -26,7 +26,7 @@ def subscriptions(service: OrderService) -> list[Subscription]:
         await service.expire(event.data.order_id, deadline=event.data.expires_at)
 
     return [
-        Subscription.to_state(TICKETS, service.follow_ticket, TicketCreated, TicketUpdated, TicketDeleted),
-        Subscription.to_state(PAYMENTS, service.follow_payment, PaymentAuthorized, PaymentFailed),
-        Subscription(EXPIRATIONS, {ExpirationCompleted: on_expiration_completed}),
+        EventSubscription.to_state(TICKETS, service.follow_ticket, TicketCreated, TicketUpdated, TicketDeleted),
+        EventSubscription.to_state(PAYMENTS, service.follow_payment, PaymentAuthorized, PaymentFailed),
+        EventSubscription(EXPIRATIONS, {ExpirationCompleted: on_expiration_completed}),
     ]

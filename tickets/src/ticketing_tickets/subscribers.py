@@ -1,6 +1,6 @@
 """The message adapter: every event about an order updates its ticket."""
 
-from ticketing_common.delivery import Subscription
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
 from ticketing_common.events.subjects import ORDERS
 
@@ -9,6 +9,6 @@ from .service import TicketService
 __all__ = ["subscriptions"]
 
 
-def subscriptions(service: TicketService) -> list[Subscription]:
+def subscriptions(service: TicketService) -> list[EventSubscription]:
     """What this service consumes, and which use case takes what."""
-    return [Subscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]
+    return [EventSubscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]
