@@ -15,7 +15,7 @@ from ticketing_local.audit import AuditAddresses
 from ticketing_local.audit.addresses import SERVICES
 from ticketing_local.audit.bus import CONSUMERS
 
-from .marketplace import World, consumer
+from .marketplace import Marketplace, consumer
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDoubl
 
 
 @pytest.fixture
-async def world(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[World]:
+async def marketplace(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[Marketplace]:
     """A marketplace of this test's own."""
     client = await nats.connect(nats_url)
     for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
@@ -47,7 +47,7 @@ async def world(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> Asyn
         stripe_url=own_stripe.url,
         stripe_key="sk_test_audit",
     )
-    made = World(addresses, mongo)
+    made = Marketplace(addresses, mongo)
     yield made
     made.close()
     for service in SERVICES:

@@ -93,7 +93,7 @@ class Market:
                 client.timeout = httpx.Timeout(60)
                 market._keep(app, client)
             await market.collection("auth", "users").insert_many([{"_id": person} for person in market.people])
-            await enter(market._door_for_webhooks())
+            await enter(market._webhook_route())
             yield market
 
     # --- what people do ------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ class Market:
                 self.payments.append(client)
 
     @asynccontextmanager
-    async def _door_for_webhooks(self) -> AsyncIterator[None]:
+    async def _webhook_route(self) -> AsyncIterator[None]:
         """Stripe calls from outside, so the second replica of payments gets an address."""
 
         async def hand_on(request: web.Request) -> web.Response:

@@ -34,7 +34,7 @@ AGGREGATES: Final = (
 CHUNK: Final = 5_000
 SEATS: Final = 20
 """On sale of each hall."""
-LOOK_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 0.1
 TOKEN_SECONDS: Final = 4 * 3600
 GRACE_SECONDS: Final = 2.0
 
@@ -80,7 +80,7 @@ class Market:
         await self.collection("auth", "users").insert_many(users)
         return [(one, self._signer.sign(user_id=one, email=f"{one}@example.com", signed_in_at=now)) for one in people]
 
-    async def stock(self, count: int, *, offset: int = 0) -> list[str]:
+    async def seed_tickets(self, count: int, *, offset: int = 0) -> list[str]:
         """Tickets on sale, numbered from `offset`, known to all who have to know it; written as the services do."""
         ((seller, _),) = await self.sign_in(1)
         repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))
@@ -129,7 +129,7 @@ class Market:
             quiet = quiet + 1 if left == 0 else 0
             if loop.time() - begun > seconds:
                 raise UnsettledError(f"{left} events are still on their way after {seconds:g} s")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SAMPLE_SECONDS)
         return loop.time() - begun
 
     async def check(self) -> None:
