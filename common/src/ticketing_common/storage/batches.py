@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 def batched(collection: Collection, operation: str, outcomes: Outcomes[A, R]) -> Batcher[A, R]:
     """`outcomes` performs many of these at once on this collection; an error of the driver is every call's."""
-    operation = Operation(
+    described = Operation(
         f"{collection.database.name}.{operation}",
         {
             "db.system.name": "mongodb",
@@ -26,7 +26,7 @@ def batched(collection: Collection, operation: str, outcomes: Outcomes[A, R]) ->
             "db.operation.name": operation,
         },
     )
-    return Batcher(outcomes, operation, of_all=DatabaseError)
+    return Batcher(outcomes, described, of_all=DatabaseError)
 
 
 def batched_find(collection: Collection, fields: Document | None = None) -> Batcher[str, Document | None]:
