@@ -11,7 +11,7 @@ The fallback is outermost and the caller's own: only it knows what may be answer
 from .breaker import Breaker, CircuitOpenError
 from .bulkhead import Bulkhead, BulkheadFullError
 from .protected_call import Protection
-from .refusals import NotAskedError
+from .rejection import NotAskedError
 from .retries import Retries
 
 __all__ = [

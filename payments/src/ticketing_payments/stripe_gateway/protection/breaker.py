@@ -10,7 +10,7 @@ from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBre
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE, begin
 
-from .refusals import NotAskedError
+from .rejection import NotAskedError
 
 __all__ = ["Breaker", "CircuitOpenError"]
 

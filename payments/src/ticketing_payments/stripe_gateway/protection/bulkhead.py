@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED, begin
 
-from .refusals import NotAskedError
+from .rejection import NotAskedError
 
 __all__ = ["Bulkhead", "BulkheadFullError"]
 

@@ -12,7 +12,7 @@ from ticketing_common.telemetry.metrics import CALL_SECONDS, CALLS_REFUSED, CALL
 
 from .breaker import Breaker
 from .bulkhead import Bulkhead
-from .refusals import NotAskedError
+from .rejection import NotAskedError
 from .retries import Retries
 
 __all__ = ["Protection"]
