@@ -10,7 +10,7 @@ import pytest
 
 from ticketing_common.events import CATALOGUE, Event, PaymentEvent, parse_event
 from ticketing_common.events.documents import documents, event_schema
-from ticketing_common.testing.contracts import incompatibilities
+from ticketing_testkit.contracts import incompatibilities
 
 pytestmark = pytest.mark.unit
 

@@ -14,8 +14,8 @@ from typer.core import TyperGroup
 from ticketing_common.entity import new_id
 from ticketing_common.events import CATALOGUE, Event, TicketEvent, TicketUpdated, parse_event
 from ticketing_common.events.documents import event_schema
-from ticketing_common.testing.contracts import incompatibilities
 from ticketing_local.cli import app
+from ticketing_testkit.contracts import incompatibilities
 from ticketing_tickets.domain import Ticket, TicketDetails
 
 pytestmark = pytest.mark.unit
@@ -112,7 +112,9 @@ def worked() -> dict[str, Any]:
         names = {**vars(importlib.import_module(module)), "TicketEvent": TicketEvent, **defined}
         before = set(names)
         exec(compile(block, where, "exec"), names)  # noqa: S102 (our own page)
-        defined |= {name: value for name, value in names.items() if name not in before or name in ("edit",)}
+        defined |= {
+            name: value for name, value in names.items() if name not in before or name in ("edit", "subscriptions")
+        }
         defined.pop("__builtins__", None)
     return defined
 
@@ -178,10 +180,8 @@ async def test_the_worked_handler_hands_the_state_to_the_use_case(
         async def follow_ticket(self, data: Any) -> None:
             followed.append(data)
 
-    class Subscriber:
-        _service = Service()
-        on_ticket_repriced = worked["on_ticket_repriced"]
+    (tickets,) = worked["subscriptions"](Service())
 
-    await Subscriber().on_ticket_repriced(event)
+    await tickets.handlers[repriced](event)
 
     assert followed == [event.data]

@@ -14,7 +14,7 @@ from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Identity, run_app, service_settings_for
+from ticketing_testkit.apps import Identity, run_app, service_settings_for
 
 PASSWORD = "correct horse battery"
 
@@ -27,8 +27,8 @@ class RunningAuth:
     def __init__(self, app: FastAPI, browser: httpx.AsyncClient) -> None:
         self.app = app
         self.browser = browser
-        self.users: UserRepository = UserRepository(app.state.backbone.outbox("users"))
-        self.revoked = RevokedSessions(app.state.backbone.collection("revoked_sessions"))
+        self.users: UserRepository = UserRepository(app.state.runtime.outbox("users"))
+        self.revoked = RevokedSessions(app.state.runtime.collection("revoked_sessions"))
 
     async def post(self, path: str, **request: Any) -> httpx.Response:
         headers = {"Origin": "http://testserver", **request.pop("headers", {})}
@@ -54,12 +54,12 @@ class RunningAuth:
         return await self.browser.get("/api/users/currentuser", headers=headers)
 
     @staticmethod
-    def session_cookie(answer: httpx.Response) -> Morsel[str] | None:
+    def session_cookie(answer: httpx.Response, name: str = "session") -> Morsel[str] | None:
         """The session cookie that an answer sets, with its attributes; empty when it takes the cookie away."""
         cookies: SimpleCookie = SimpleCookie()
         for header in answer.headers.get_list("set-cookie"):
             cookies.load(header)
-        return cookies.get("session")
+        return cookies.get(name)
 
 
 @pytest.fixture

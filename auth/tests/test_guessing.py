@@ -16,8 +16,8 @@ from ticketing_auth.app import create_app
 from ticketing_auth.derived_keys import DeviceTokens
 from ticketing_auth.errors import PasswordQueueFullError, TooManyGuessesError
 from ticketing_auth.passwords import PasswordHasher
-from ticketing_common.testing.apps import run_app
-from ticketing_common.testing.servers import Mongod
+from ticketing_testkit.apps import run_app
+from ticketing_testkit.servers import Mongod
 
 EMAIL = "ann@example.com"
 PASSWORD = "correct horse battery"
@@ -127,17 +127,17 @@ async def test_right_passwords_use_nothing_up(replica):
         await Browser(app, "192.0.2.1").sign_up()
         answers = [await Browser(app, "192.0.2.2").sign_in() for _ in range(12)]
         assert {answer.status_code for answer in answers} == {200}
-        counted = await app.state.backbone.collection("password_guesses").find_one({})
+        counted = await app.state.runtime.collection("password_guesses").find_one({})
         assert counted["guesses"] == []
 
 
-async def test_a_device_cookie_is_for_auth_only_and_out_of_reach_for_scripts_and_other_sites(replica):
+async def test_a_device_cookie_is_out_of_reach_for_scripts_other_sites_and_other_hosts(replica):
     async with replica(cookie_secure=True) as app:
         answer = await Browser(app, "192.0.2.1").sign_up()
         (cookie,) = (one for one in answer.headers.get_list("set-cookie") if "device-" in one)
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
-        assert cookie.startswith("__Secure-device-")
-        assert attributes == {"httponly", "secure", "samesite=strict", "path=/api/users", f"max-age={180 * 86_400}"}
+        assert cookie.startswith("__Host-device-")
+        assert attributes == {"httponly", "secure", "samesite=strict", "path=/", f"max-age={180 * 86_400}"}
         assert EMAIL.partition("@")[0] not in cookie
 
 
@@ -165,6 +165,25 @@ async def test_a_forged_or_foreign_or_old_device_cookie_makes_no_known_device(re
         assert (await owner.sign_in()).status_code == 200
 
 
+async def test_a_device_cookie_of_an_earlier_release_is_read_and_replaced(replica):
+    async with replica(**TEN_AN_HOUR, cookie_secure=True) as app:
+        answer = await Browser(app, "192.0.2.1").sign_up()
+        (cookie,) = (one for one in answer.headers.get_list("set-cookie") if "device-" in one)
+        former = cookie.partition(";")[0].replace("__Host-", "__Secure-")
+        for number in range(8):
+            assert (await Browser(app, "198.51.100.2").sign_in(f"guess number {number}")).status_code == 401
+        assert (await Browser(app, "198.51.100.2").sign_in()).status_code == 429
+
+        owner = Browser(app, "192.0.2.1")
+        owner.http.headers["Cookie"] = former
+        answer = await owner.sign_in()
+        assert answer.status_code == 200
+        (name, _, _) = former.partition("=")
+        (removed,) = (one for one in answer.headers.get_list("set-cookie") if one.startswith(name))
+        assert "Max-Age=0" in removed
+        assert "Path=/api/users" in removed
+
+
 async def test_a_browser_keeps_the_device_cookies_of_five_accounts(replica):
     async with replica() as app:
         browser = Browser(app, "192.0.2.1")
@@ -186,10 +205,10 @@ async def test_an_email_without_an_account_is_answered_and_counted_alike_and_not
             assert known.status_code == unknown.status_code
             assert known.content == unknown.content or known.status_code == 429
         assert [answer.status_code for answer in answers[1]] == [401] * 8 + [429]
-        documents = await app.state.backbone.collection("password_guesses").find({}).to_list(None)
+        documents = await app.state.runtime.collection("password_guesses").find({}).to_list(None)
         assert len(documents) == 2
         assert "example.com" not in str(documents)
-        indexes = await app.state.backbone.collection("password_guesses").index_information()
+        indexes = await app.state.runtime.collection("password_guesses").index_information()
         assert indexes["expiry"]["expireAfterSeconds"] == 0
 
 
@@ -204,7 +223,7 @@ async def test_a_guess_that_was_not_judged_is_not_counted(replica):
         with pytest.raises(PasswordQueueFullError):
             await service.check_password(EMAIL, SecretStr("wrong password"))
         await busy
-        counted = await app.state.backbone.collection("password_guesses").find_one({})
+        counted = await app.state.runtime.collection("password_guesses").find_one({})
         assert counted["guesses"] == []
 
 
@@ -213,7 +232,7 @@ async def test_the_count_can_be_switched_off(replica):
         browser = Browser(app, "192.0.2.1")
         await browser.sign_up()
         assert {(await browser.sign_in("wrong password")).status_code for _ in range(12)} == {401}
-        assert await app.state.backbone.collection("password_guesses").count_documents({}) == 0
+        assert await app.state.runtime.collection("password_guesses").count_documents({}) == 0
 
 
 async def test_whoever_checks_a_password_shares_the_count_with_signing_in(replica):

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from ticketing_auth.app import create_app
 from ticketing_auth.settings import Settings
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 
 pytestmark = pytest.mark.unit
 

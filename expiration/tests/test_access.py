@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
-from ticketing_common.testing.servers import RedisServer
+from ticketing_testkit.servers import RedisServer
 
 
 @pytest.mark.parametrize(

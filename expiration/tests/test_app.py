@@ -1,7 +1,7 @@
-from ticketing_common.testing.apps import Bus, run_app
-from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration.app import create_app
 from ticketing_expiration.settings import Settings
+from ticketing_testkit.apps import Bus, run_app
+from ticketing_testkit.servers import RedisServer
 
 
 async def test_the_service_has_no_public_route(settings: Settings, bus: Bus) -> None:

@@ -11,13 +11,13 @@ from ticketing_common.events import (
     OrderReason,
     OrderStatus,
 )
-from ticketing_common.testing.apps import Bus, run_app
-from ticketing_common.testing.servers import RedisServer
 from ticketing_expiration.app import create_app
 from ticketing_expiration.domain import DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 from ticketing_expiration.timers import QUEUE, connect
+from ticketing_testkit.apps import Bus, run_app
+from ticketing_testkit.servers import RedisServer
 
 MakeOrder = Callable[..., OrderData]
 Until = Callable[..., Awaitable[None]]
@@ -70,7 +70,7 @@ async def test_an_order_that_ends_on_the_bus_has_its_deadline_off(
             await bus.publish(one)
 
         await expect_status(until, deadlines, last.data.id, DeadlineStatus.PENDING)
-        await expect_status(until, deadlines, created.data.id, DeadlineStatus.OFF)
+        await expect_status(until, deadlines, created.data.id, DeadlineStatus.CANCELLED)
 
 
 async def test_an_event_is_handled_while_redis_is_away(

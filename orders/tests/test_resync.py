@@ -7,9 +7,9 @@ import nats
 from ticketing_common.delivery.resync import resync_subject
 from ticketing_common.entity import new_id
 from ticketing_common.events import OrderCancelled, OrderCreated
-from ticketing_common.testing.apps import run_app
 from ticketing_orders.app import create_app
 from ticketing_orders.settings import Settings
+from ticketing_testkit.apps import run_app
 
 
 async def test_a_resync_tells_every_order_as_it_is(service_settings, bus, nats_url, make_ticket):

@@ -8,7 +8,7 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderCancelled, OrderCreated, OrderReason, TicketCreated, TicketStatus
-from ticketing_common.testing.crashes import dying_before_the_answer
+from ticketing_testkit.crashes import dying_before_the_answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -23,12 +23,12 @@ from ticketing_common.events import (
 from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import consumer_config, ensure_consumer
 from ticketing_common.storage import Outbox
-from ticketing_common.testing.apps import run_app
 from ticketing_orders.app import create_app
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 from ticketing_orders.settings import Settings
-from ticketing_orders.subscribers import OrderSubscriber, subscriptions
+from ticketing_orders.subscribers import subscriptions
+from ticketing_testkit.apps import run_app
 
 
 def expired(order, *, version=1) -> ExpirationCompleted:
@@ -37,8 +37,8 @@ def expired(order, *, version=1) -> ExpirationCompleted:
     )
 
 
-def test_only_what_changes_an_order_is_listened_to():
-    heard = {event for subscription in subscriptions(None) for event in subscription.handlers}
+def test_only_what_changes_an_order_is_listened_to(service):
+    heard = {event for subscription in subscriptions(service) for event in subscription.handlers}
     assert heard == {
         TicketCreated,
         TicketUpdated,
@@ -48,7 +48,7 @@ def test_only_what_changes_an_order_is_listened_to():
         ExpirationCompleted,
     }
     assert not heard & {PaymentCaptured, PaymentVoided}
-    assert [subscription.durable("orders") for subscription in subscriptions(None)] == [
+    assert [subscription.durable("orders") for subscription in subscriptions(service)] == [
         "orders-tickets",
         "orders-payments",
         "orders-expirations",
@@ -56,25 +56,25 @@ def test_only_what_changes_an_order_is_listened_to():
 
 
 async def test_every_handler_bears_being_called_twice(service, orders, make_order, make_ticket, make_payment):
-    subscriber = OrderSubscriber(service)
+    handlers = {event: handle for one in subscriptions(service) for event, handle in one.handlers.items()}
+
+    async def deliver(event):
+        await handlers[type(event)](event)
+
     ticket = make_ticket()
     for _ in range(2):
-        await subscriber.on_ticket_created(TicketCreated.of(ticket))
-        await subscriber.on_ticket_updated(TicketUpdated.of(ticket.model_copy(update={"version": 2})))
+        await deliver(TicketCreated.of(ticket))
+        await deliver(TicketUpdated.of(ticket.model_copy(update={"version": 2})))
     paid, failed, late = make_order(ticket), make_order(), make_order(due=True)
     for order in (paid, failed, late):
         await orders.add(order, order_created)
     payment, refused = make_payment(paid), make_payment(failed)
-    await subscriber.on_payment_authorized(PaymentAuthorized.of(refused))
+    await deliver(PaymentAuthorized.of(refused))
     for _ in range(2):
-        await subscriber.on_payment_authorized(PaymentAuthorized.of(payment))
-        await subscriber.on_payment_failed(
-            PaymentFailed.of(refused.model_copy(update={"version": 3, "status": PaymentStatus.FAILED}))
-        )
-        await subscriber.on_expiration_completed(expired(late))
-        await subscriber.on_ticket_deleted(
-            TicketDeleted.of(ticket.model_copy(update={"version": 3, "status": TicketStatus.DELETED}))
-        )
+        await deliver(PaymentAuthorized.of(payment))
+        await deliver(PaymentFailed.of(refused.model_copy(update={"version": 3, "status": PaymentStatus.FAILED})))
+        await deliver(expired(late))
+        await deliver(TicketDeleted.of(ticket.model_copy(update={"version": 3, "status": TicketStatus.DELETED})))
     found = [await orders.get(order.id) for order in (paid, failed, late)]
     assert [(order.status, order.reason, order.version) for order in found] == [
         (OrderStatus.COMPLETE, None, 2),
@@ -87,7 +87,7 @@ async def test_the_saga_is_told_over_the_bus(service_settings, identity, bus, ma
     """A held ticket is paid; another's capture fails; a third goes; a fourth expires: each as the bus brings it."""
     app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 5}))
     async with run_app(app) as client:
-        orders = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
 
         async def hold():
             listed = make_ticket()
@@ -123,18 +123,18 @@ async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(serv
     async with run_app(app):
         order = make_order()
         order.expires_at = utc_now() + timedelta(milliseconds=500)
-        await OrderRepository(Outbox(app.state.backbone.collection("orders"))).add(order)
+        await OrderRepository(Outbox(app.state.runtime.collection("orders"))).add(order)
         await bus.publish(expired(order))
         cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == order.id)
         assert cancelled.time >= order.expires_at
 
 
 async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_waits_for_redelivery(
-    service_settings, bus, make_order, make_payment
+    service_settings, service, bus, make_order, make_payment
 ):
     """A replica died with the event in hand; the broker gives it to another only after `ack_wait_seconds`."""
     app = create_app(Settings.model_validate(service_settings))
-    (payments,) = (one for one in subscriptions(None) if one.stream == PAYMENTS)
+    (payments,) = (one for one in subscriptions(service) if one.stream == PAYMENTS)
     config = consumer_config(
         payments.durable("orders"),
         filter_subjects=payments.filter_subjects,
@@ -149,7 +149,7 @@ async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_wa
     dead_replica = await bus.js.pull_subscribe_bind(payments.durable("orders"), stream=PAYMENTS)
     (in_hand,) = await dead_replica.fetch(1)
     async with run_app(app):
-        orders = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
         progress = await bus.client.subscribe("$JS.API.STREAM.INFO.PAYMENTS")
         for order in (late, unpaid):
             await orders.add(order)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ticketing_common.testing.apps import run_app
-from ticketing_common.testing.hostile import attempts, findings, fingerprint
 from ticketing_payments.app import create_app
+from ticketing_testkit.apps import run_app
+from ticketing_testkit.hostile import attempts, findings, fingerprint
 
 
 @pytest.fixture
@@ -16,10 +16,10 @@ async def app(make_settings, nats_url, bus, stripe_double):
 
 async def test_hostile_input_is_refused_cheaply_and_changes_nothing(app, make_order, identity):
     await app.state.service.follow_order(make_order())
-    before = await fingerprint(app.state.backbone.database)
+    before = await fingerprint(app.state.runtime.database)
 
     assert [finding async for finding in findings(app, identity.token())] == []
-    assert await fingerprint(app.state.backbone.database) == before
+    assert await fingerprint(app.state.runtime.database) == before
 
 
 async def test_every_route_and_place_of_input_is_tried(app, identity):

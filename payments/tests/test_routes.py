@@ -16,10 +16,10 @@ from ticketing_common.events import (
     PaymentFailed,
 )
 from ticketing_common.storage import connect
-from ticketing_common.testing.apps import Bus, run_app, service_settings_for
-from ticketing_common.testing.servers import NatsServer
 from ticketing_payments.app import create_app
 from ticketing_payments.settings import Settings
+from ticketing_testkit.apps import Bus, run_app, service_settings_for
+from ticketing_testkit.servers import NatsServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,7 +32,7 @@ class Payments:
 
     def __init__(self, app, client, identity, bus, bank) -> None:
         self.service = app.state.service
-        self.collection = app.state.backbone.collection("payments")
+        self.collection = app.state.runtime.collection("payments")
         self.client, self.identity, self.bus, self.bank = client, identity, bus, bank
 
     async def call(self, method: str, path: str = "", *, user_id: str | None, **request: Any) -> httpx.Response:

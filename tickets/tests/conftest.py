@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Bus, Identity, run_app, serve_app, service_settings_for
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus, Identity, run_app, serve_app, service_settings_for
+from ticketing_testkit.servers import NatsServer
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.repository import OrderProjection, TicketRepository
@@ -115,7 +115,7 @@ async def app(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempP
 async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with run_app(app) as client:
         yield client
-        database = app.state.backbone.database
+        database = app.state.runtime.database
         await database.client.drop_database(database.name)
 
 

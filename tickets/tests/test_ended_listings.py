@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketStatus
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 from ticketing_tickets.domain import ShownStatus, TicketSearch, TicketSort, shown_status
 from ticketing_tickets.schemas import TicketResponse, revised
 
@@ -28,7 +28,7 @@ def begin(app: FastAPI) -> Callable[[str], Awaitable[str]]:
 
     async def pass_time(ticket_id: str) -> str:
         moment = utc_now() - timedelta(seconds=1)
-        tickets = app.state.backbone.collection("tickets")
+        tickets = app.state.runtime.collection("tickets")
         await tickets.update_one({"_id": ticket_id}, {"$set": {"starts_at": moment}})
         return moment.isoformat()
 

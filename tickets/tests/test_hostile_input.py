@@ -5,9 +5,9 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Identity
-from ticketing_common.testing.hostile import attempts, findings, fingerprint
-from ticketing_common.testing.hostile_texts import texts
+from ticketing_testkit.apps import Identity
+from ticketing_testkit.hostile import attempts, findings, fingerprint
+from ticketing_testkit.hostile_texts import texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,10 +16,10 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(
     app: FastAPI, api: httpx.AsyncClient, identity: Identity
 ) -> None:
     await api.post("/api/tickets", json={"title": "Seat 7", "price": 19.99}, headers=identity.headers())
-    before = await fingerprint(app.state.backbone.database)
+    before = await fingerprint(app.state.runtime.database)
 
     assert [finding async for finding in findings(app, identity.token())] == []
-    assert await fingerprint(app.state.backbone.database) == before
+    assert await fingerprint(app.state.runtime.database) == before
 
 
 async def test_every_route_and_place_of_input_is_tried(app: FastAPI, identity: Identity) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.storage import connect
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from ticketing_common.entity import utc_now
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
-from ticketing_common.testing.servers import Mongod
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.servers import Mongod
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

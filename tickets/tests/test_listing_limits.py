@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Bus, Identity, run_app
+from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Identity
-from ticketing_common.testing.crashes import dying_before_the_answer
+from ticketing_testkit.apps import Identity
+from ticketing_testkit.crashes import dying_before_the_answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 from ticketing_tickets.schemas import MAX_WORDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from ticketing_common.testing.apps import Identity, service_settings_for
+from ticketing_testkit.apps import Identity, service_settings_for
 from ticketing_tickets.settings import Settings
 
 pytestmark = pytest.mark.unit

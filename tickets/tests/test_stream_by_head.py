@@ -4,7 +4,7 @@ import asyncio
 
 from prometheus_client import REGISTRY
 
-from ticketing_common.testing.apps import Bus, serve_app
+from ticketing_testkit.apps import Bus, serve_app
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -14,10 +14,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ticketing_common.events import TicketCreated
-from ticketing_common.testing.apps import Bus, serve_app
-from ticketing_common.testing.event_streams import listen
-from ticketing_common.testing.servers import free_port
 from ticketing_common.web import sse
+from ticketing_testkit.apps import Bus, serve_app
+from ticketing_testkit.event_streams import listen
+from ticketing_testkit.servers import free_port
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_updated

@@ -15,13 +15,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.testing.apps import Bus, serve_app
-from ticketing_common.testing.event_streams import listen
 from ticketing_common.web import LiveFeed, sse
 from ticketing_common.web.connections import BUFFER_BYTES, BoundedConnection
 from ticketing_common.web.live_feed import HISTORY_BYTES
 from ticketing_common.web.recent_events import Reader
 from ticketing_common.web.sse import CHUNK_BYTES
+from ticketing_testkit.apps import Bus, serve_app
+from ticketing_testkit.event_streams import listen
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_updated
@@ -103,7 +103,7 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             assert max(in_kernel(one) for one in transports) < 8 * BUFFER_BYTES
         readers = [one for one in gc.get_objects() if type(one) is Reader]  # isinstance would follow weak proxies
-        assert len(readers) == feed.places.taken == STREAMS
+        assert len(readers) == feed.limits.taken == STREAMS
         assert not any(reader._waiting or reader.first for reader in readers)
         readers.clear()
 
@@ -111,7 +111,7 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
             assert [one.id for one in await stream.take(EVENTS - after)] == list(range(after + 1, EVENTS + 1))
 
         monkeypatch.setattr(sse, "SEND_SECONDS", 0.5)
-        await until(lambda: feed.places.taken == 0)
+        await until(lambda: feed.limits.taken == 0)
         # All of it is given back while the peers are still connected.
         assert sum(one.get_write_buffer_size() for one in transports) == 0
         assert all(one.is_closing() for one in transports[:STREAMS])

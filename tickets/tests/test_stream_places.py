@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Bus, Identity, serve_app
-from ticketing_common.testing.event_streams import Shown, listen
+from ticketing_testkit.apps import Bus, Identity, serve_app
+from ticketing_testkit.event_streams import Shown, listen
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -36,6 +36,8 @@ async def sign_up(
     """Make an account and begin a session. 409 when the e-mail has one, 422 for a common password or the e-mail."""
     await limits.check_sign_up(request, address=address)
     user = await service.sign_up(body.email, body.password)
+    if cookie.holder is not None:  # one browser has one session: the former ends
+        await service.sign_out(cookie.holder)
     cookie.set(service.open_session(user))
     devices.set(service.account_name(user.email), service.device_token(user))
     return UserResponse(id=user.id, email=user.email)
@@ -60,6 +62,8 @@ async def sign_in(
     name = service.account_name(body.email)
     known = devices.get(name)
     user = await service.sign_in(body.email, body.password, device_token=known)
+    if cookie.holder is not None:  # one browser has one session: the former ends
+        await service.sign_out(cookie.holder)
     cookie.set(service.open_session(user))
     devices.set(name, service.device_token(user, known))
     return UserResponse(id=user.id, email=user.email)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from ticketing_common.resilience import PerWorkload, empty_context
-from ticketing_common.telemetry import asking, quiet_unless_sampled
+from ticketing_common.telemetry import client_span, suppress_unless_sampled
 
-__all__ = ["Asked", "Batcher", "Outcomes"]
+__all__ = ["Batcher", "Operation", "Outcomes"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -23,14 +23,14 @@ R = TypeVar("R")
 Outcomes = Callable[[Sequence[A]], Awaitable[Sequence[R | Exception]]]
 """Performs all of these operations; returns the result or the error of each, in their order."""
 
-AT_ONCE: Final = 2
+MAX_IN_FLIGHT: Final = 2
 """Commands of a kind under way: one is on the wire while the database works on the other."""
-MOST: Final = 100
+MAX_BATCH_SIZE: Final = 100
 """Operations in a command: what the last in line waits for the others stays within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Operation:
     """The operation as traces name it (OpenTelemetry's semantic conventions)."""
 
     span: str
@@ -47,29 +47,29 @@ class Batcher(Generic[A, R]):
     def __init__(
         self,
         outcomes: Outcomes[A, R],
-        asked: Asked,
+        operation: Operation,
         *,
         of_all: type[Exception] | tuple[type[Exception], ...] = (),
-        at_once: int = AT_ONCE,
-        most: int = MOST,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        max_batch_size: int = MAX_BATCH_SIZE,
     ) -> None:
         """`of_all`: errors that concern the whole command, as an outage does. After another one each operation is tried
         alone, since a single operation may be what cannot be sent.
         """
         self._outcomes = outcomes
         self._of_all = of_all
-        self._asked = asked
+        self._operation = operation
 
-        def line(*, in_background: bool) -> _Line[A, R]:
+        def line(*, in_background: bool) -> _CallQueue[A, R]:
             context = empty_context(in_background=in_background)
-            return _Line(self._settle, at_once=at_once, most=most, context=context)
+            return _CallQueue(self._settle, max_in_flight=max_in_flight, max_batch_size=max_batch_size, context=context)
 
         self._lines = PerWorkload(requests=line(in_background=False), background=line(in_background=True))
 
     async def __call__(self, item: A) -> R:
         """The result for this one; raises its error."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        with asking(self._asked.span, self._asked.attributes):
+        with client_span(self._operation.span, self._operation.attributes):
             self._lines.current.join(item, future)
             return await future
 
@@ -93,20 +93,20 @@ class Batcher(Generic[A, R]):
                 future.set_result(outcome)
 
 
-class _Line(Generic[A, R]):
+class _CallQueue(Generic[A, R]):
     """Who waits for the next command."""
 
     def __init__(
         self,
         settle: Callable[[Sequence[tuple[A, "asyncio.Future[R]"]]], Awaitable[None]],
         *,
-        at_once: int,
-        most: int,
+        max_in_flight: int,
+        max_batch_size: int,
         context: Context,
     ) -> None:
         self._settle = settle
-        self._free = at_once
-        self._most = most
+        self._free = max_in_flight
+        self._max_batch_size = max_batch_size
         self._context = context
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,12 +125,12 @@ class _Line(Generic[A, R]):
         try:
             while self._waiting:
                 batch = []
-                while self._waiting and len(batch) < self._most:
+                while self._waiting and len(batch) < self._max_batch_size:
                     item, future = self._waiting.popleft()
                     if not future.done():
                         batch.append((item, future))
                 if batch:
-                    with quiet_unless_sampled():  # in the stories of those who wait each has a span of its own
+                    with suppress_unless_sampled():  # in the stories of those who wait each has a span of its own
                         await self._settle(batch)
         except BaseException:
             # The loop ends: nobody is left waiting for what never comes.

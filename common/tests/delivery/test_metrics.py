@@ -15,8 +15,8 @@ from ticketing_common.errors import PermanentError
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Database, Lease, Outbox, Repository
-from ticketing_common.testing.apps import Bus
-from ticketing_common.testing.servers import NatsServer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
 
 Until = Callable[..., Awaitable[None]]
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
@@ -29,7 +29,7 @@ class Parcel(Entity):
     pass
 
 
-def told(parcel: Parcel) -> ExpirationCompleted:
+def to_event(parcel: Parcel) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.id, expires_at=utc_now())
     )
@@ -51,7 +51,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
     service = f"test-{new_id()}"
     of_outbox = {"service": service, "collection": "parcels"}
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
-    outbox = Outbox(database["parcels"], relay.announce)
+    outbox = Outbox(database["parcels"], relay.notify)
     parcels = Repository(outbox, Parcel)
     relay.watch(outbox)
     await parcels.ensure_indexes()
@@ -64,7 +64,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
     relay.start()
     try:
         for _ in range(7):
-            await parcels.add(Parcel(), told)
+            await parcels.add(Parcel(), to_event)
 
         async def waiting() -> bool:
             old = sample("outbox_oldest_seconds", **of_outbox) > 0.2
@@ -76,7 +76,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
         async def told_all() -> bool:
             return sample("outbox_pending", **of_outbox) == 0
 
-        await until(told_all, 10.0)
+        await until(told_all)
     finally:
         await relay.stop()
 
@@ -93,30 +93,29 @@ async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
 ) -> None:
     monkeypatch.setattr(relay_room, "STATS_SECONDS", 0.1)
     monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr("ticketing_common.messaging.publisher.ACK_SECONDS", 600)  # the sweep waits to the end
     service = f"test-{new_id()}"
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
-    outbox = Outbox(database["parcels"], relay.announce)
+    outbox = Outbox(database["parcels"], relay.notify)
     parcels = Repository(outbox, Parcel)
     relay.watch(outbox)
     await parcels.ensure_indexes()
     try:
         with nats_server.paused():
             relay.start()
-            await parcels.add(Parcel(), told)
+            await parcels.add(Parcel(), to_event)
 
             async def swept() -> bool:
                 return sample("outbox_oldest_seconds", service=service, collection="parcels") > 2.5
 
-            await until(swept, 10.0)
-            # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on.
+            await until(swept)
+            # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on meanwhile.
             since = sample("outbox_oldest_seconds", service=service, collection="parcels")
 
             async def counted() -> bool:
                 return sample("outbox_oldest_seconds", service=service, collection="parcels") > since + 0.5
 
-            begun = asyncio.get_running_loop().time()
-            await until(counted, 10.0)
-            assert asyncio.get_running_loop().time() - begun < 2, "not only when the broker's time is up (5 s)"
+            await until(counted)
     finally:
         await relay.stop()
 
@@ -133,7 +132,7 @@ async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_ev
     def outcome(name: str) -> float:
         return sample("events_consumed_total", service="orders", consumer=DURABLE, outcome=name)
 
-    buried, letters = outcome("buried"), sample("dead_letters_total", consumer=DURABLE)
+    buried, letters = outcome("dead_lettered"), sample("dead_letters_total", consumer=DURABLE)
     for _ in range(lagging):
         await bus.publish(event())
 
@@ -146,8 +145,8 @@ async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_ev
         let_go.set()
 
         async def caught_up() -> bool:
-            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("buried") == buried + lagging
+            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("dead_lettered") == buried + lagging
 
-        await until(caught_up, 20.0)
+        await until(caught_up)
 
     assert sample("dead_letters_total", consumer=DURABLE) == letters + lagging

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.settings import NatsSettings
-from ticketing_common.testing.servers import NatsServer, free_port
+from ticketing_testkit.servers import NatsServer, free_port
 
 
 def settings(url: str, lost_after: float = 15.0) -> NatsSettings:

@@ -27,7 +27,7 @@ from ticketing_common.messaging import (
     stream_drift,
 )
 from ticketing_common.messaging.streams import DAY_SECONDS
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 
 def orders() -> StreamConfig:

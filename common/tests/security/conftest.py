@@ -8,7 +8,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from ticketing_common.security import TokenSigner, TokenVerifier
-from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
+from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
 Browse = Callable[[ASGIApp], AbstractAsyncContextManager[httpx.AsyncClient]]
 

@@ -11,9 +11,9 @@ from starlette.middleware import Middleware
 
 from ticketing_common.errors import ForbiddenError, NotFoundError, TooManyRequestsError
 from ticketing_common.security import AuthenticationMiddleware, CurrentUser, TokenVerifier
-from ticketing_common.telemetry import SecurityEvent, begin_security_events, configure_logging, record_security_event
-from ticketing_common.testing.apps import AUDIENCE, ISSUER, Identity
+from ticketing_common.telemetry import SecurityEvent, configure_logging, init_security_series, record_security_event
 from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
+from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
 pytestmark = pytest.mark.unit
 
@@ -36,7 +36,7 @@ async def client(identity: Identity) -> Any:
         }[kind]
 
     verifier = TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
-    authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name="session")
+    authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=["session"])
     app = FastAPI(middleware=[Middleware(ProblemMiddleware), authentication])
     add_error_handlers(app)
     app.state.prefix = "/api"
@@ -91,7 +91,7 @@ async def test_other_answers_are_no_security_events(
 
 
 def test_every_event_has_its_series_before_the_first_one() -> None:
-    begin_security_events()
+    init_security_series()
     for event in SecurityEvent:
         assert REGISTRY.get_sample_value("security_events_total", {"event": event.value}) is not None
 

@@ -10,13 +10,12 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import Entity, new_id
 from ticketing_common.errors import ConflictError, TooManyRequestsError, UnavailableError
 from ticketing_common.security import CurrentUser
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.storage import Repository, reading
-from ticketing_common.testing.apps import run_app
 from ticketing_common.web import (
     ApiModel,
     CreationId,
@@ -31,6 +30,7 @@ from ticketing_common.web import (
     link_next,
 )
 from ticketing_common.web.pagination import PageRequestDep, instant_key
+from ticketing_testkit.apps import run_app
 
 
 @dataclass(kw_only=True)
@@ -111,12 +111,12 @@ async def show_thing(id: Id, request: Request) -> ThingResponse:  # noqa: A002 (
 @pytest.fixture
 def app(service_settings: dict[str, object]) -> FastAPI:
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        app.state.things = Repository(backbone.outbox("things"), Thing)
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        app.state.things = Repository(runtime.outbox("things"), Thing)
         app.state.gate = None
         app.state.entered = asyncio.Queue()
         app.state.calls = 0
-        backbone.add_stores(app.state.things)
+        runtime.add_stores(app.state.things)
         yield
 
     settings = EventServiceSettings.model_validate({"service_name": "things", **service_settings})

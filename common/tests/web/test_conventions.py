@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 
 THING: dict[str, Any] = {"title": "A thing", "price": 10}
 

@@ -10,9 +10,9 @@ from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.storage import IdempotencyKeys
-from ticketing_common.testing.apps import Identity, run_app
-from ticketing_common.testing.servers import Mongod
 from ticketing_common.web import idempotency
+from ticketing_testkit.apps import Identity, run_app
+from ticketing_testkit.servers import Mongod
 
 REQUEST_SECONDS = 1.0
 THING = {"title": "A thing", "price": 10}

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.testing.apps import Identity, serve_app
 from ticketing_common.web import connections as writing
 from ticketing_common.web import http_protocol, request_bodies
 from ticketing_common.web.http_protocol import HttpProtocol
+from ticketing_testkit.apps import Identity, serve_app
 
 QUICK = 0.3
 PATIENT = 10.0

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.testing.apps import Identity
+from ticketing_testkit.apps import Identity
 
 PATHS = ("/healthz", "/readyz", "/metrics", "/api/things", "/api/things/openapi.json", "/api/things/docs")
 

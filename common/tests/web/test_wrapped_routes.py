@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from ticketing_common.web import Handler, RequestModel, ServiceRouter, wrapped_by
-from ticketing_common.web.last_answers import cached, cached_paths
+from ticketing_common.web.response_cache import cached, cached_paths
 
 pytestmark = pytest.mark.unit
 

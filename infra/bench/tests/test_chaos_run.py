@@ -15,8 +15,8 @@ import pytest
 
 from ticketing_bench.chaos import run as chaos_run
 from ticketing_bench.chaos.schedule import KILLED, Fault
-from ticketing_common.testing.servers import NatsServer
 from ticketing_local.data_dir import DataDir
+from ticketing_testkit.servers import NatsServer
 
 pytestmark = pytest.mark.flow
 

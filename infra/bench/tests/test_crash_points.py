@@ -16,11 +16,11 @@ import pytest
 from ticketing_bench.load.market import Market as LoadedMarket
 from ticketing_bench.stacks import make_stack
 from ticketing_common.storage import connect
-from ticketing_common.testing.servers import ServerProcess
 from ticketing_local.api import Api
 from ticketing_local.audit import AuditAddresses, Violation, audit
 from ticketing_local.services import ServiceProcess, WorkerProcess
 from ticketing_local.stack import Stack
+from ticketing_testkit.servers import ServerProcess
 
 pytestmark = pytest.mark.flow
 

@@ -11,7 +11,7 @@ from ticketing_bench.route_costs.rounds import UnexpectedAnswerError, check_answ
 from ticketing_bench.route_costs.run import Sizes, empty_streams, run
 from ticketing_bench.wire import Connections, http_request
 from ticketing_common.events.subjects import STREAM_SUBJECTS
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 SMALL = Sizes(rounds=2, seconds=0.1, watch_seconds=0.3, catalogue=50, connections=4)
 GET = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

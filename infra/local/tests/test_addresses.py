@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from ticketing_common.testing.servers import ServerStartError, free_port
 from ticketing_local.addresses import check_address
+from ticketing_testkit.servers import ServerStartError, free_port
 
 pytestmark = pytest.mark.unit
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_common.testing.servers import ServerStartError, free_port
 from ticketing_local.client_builds import KEPT, ClientBuild, ClientBuilds
 from ticketing_local.services import ClientProcess
+from ticketing_testkit.servers import ServerStartError, free_port
 
 NPM = """#!/bin/sh
 echo "$@" >> npm.calls

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import ticketing_local
-from ticketing_common.testing.servers import free_port
 from ticketing_local.data_dir import AlreadyRunningError, DataDir, StackState
 from ticketing_local.keys import Keys
+from ticketing_testkit.servers import free_port
 
 pytestmark = pytest.mark.unit
 

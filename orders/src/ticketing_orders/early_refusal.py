@@ -6,11 +6,11 @@ from pydantic import ValidationError
 from ticketing_common.headers import header_of
 from ticketing_common.security import User
 from ticketing_common.telemetry.metrics import HOLDS_LOST
-from ticketing_common.web import Handler, was_asked_before, wrapped_by
+from ticketing_common.web import Handler, is_repeated, wrapped_by
 
 from .dependencies import limit_holds
 from .errors import TicketReservedError
-from .held_tickets import HeldTickets
+from .hold_cache import HoldCache
 from .schemas import OrderRequest
 
 __all__ = ["refused_early"]
@@ -22,9 +22,9 @@ def _unless_held(handler: Handler) -> Handler:
         ticket_id = await _ticket_id(request) if user else None
         if user is None or ticket_id is None:
             return await handler(request)
-        held: HeldTickets = request.app.state.held_tickets
-        async with held.turn(ticket_id):
-            if held.is_held_by_another(ticket_id, user_id=user.id) and not await was_asked_before(request):
+        held: HoldCache = request.app.state.hold_cache
+        async with held.lock(ticket_id):
+            if held.is_held_by_another(ticket_id, user_id=user.id) and not await is_repeated(request):
                 await limit_holds(request)
                 HOLDS_LOST.inc()
                 raise TicketReservedError(ticket_id)

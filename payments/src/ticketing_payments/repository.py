@@ -1,6 +1,5 @@
 """Every query of the payments database, and the index that each one uses."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,13 +25,12 @@ from ticketing_common.storage import (
 )
 from ticketing_common.storage.repository import Publisher
 
-from .domain import ACTIVE_STATUSES, VAIN_STATUSES, Payment, StripeEvent
+from .domain import ACTIVE_STATUSES, UNSUCCESSFUL_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
 
 __all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
 
 UPDATE_ATTEMPTS: Final = 8
-POLL_SECONDS: Final = 0.05
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600
 """Stripe repeats a webhook for three days at most (https://docs.stripe.com/webhooks)."""
@@ -61,7 +59,7 @@ class PaymentRepository(Repository[Payment]):
         Index(
             [("user_id", ASCENDING), ("created_at", DESCENDING)],
             name="vain_attempts_of_an_account",
-            partialFilterExpression={"status": {"$in": [status.value for status in VAIN_STATUSES]}},
+            partialFilterExpression={"status": {"$in": [status.value for status in UNSUCCESSFUL_STATUSES]}},
         ),
         # Refunds and disputes name the PaymentIntent only.
         Index([("stripe_id", ASCENDING)], name="by_intent", partialFilterExpression={"stripe_id": {"$gt": ""}}),
@@ -128,9 +126,9 @@ class PaymentRepository(Repository[Payment]):
             )
         return self.to_entity(document) if document else None
 
-    async def list_vain(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
+    async def list_unsuccessful(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
         """An account's attempts that were begun after that (UTC) and came to nothing, newest first."""
-        status = {"$in": [status.value for status in VAIN_STATUSES]}
+        status = {"$in": [status.value for status in UNSUCCESSFUL_STATUSES]}
         query: Document = {"user_id": user_id, "created_at": {"$gt": since}, "status": status}
         with reading(self.collection):
             cursor = self.collection.find(query, WITHOUT_EVENTS).sort("created_at", DESCENDING).limit(limit)
@@ -183,17 +181,6 @@ class OrderProjection(Projection[OrderData]):
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, OrderData)
-
-    async def wait_for(self, order_id: str, *, seconds: float) -> OrderData | None:
-        """The order, as soon as it is known; None when it is not within `seconds`."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while True:
-            order = await self.find(order_id)
-            left = deadline - loop.time()
-            if order is not None or left <= 0:
-                return order
-            await asyncio.sleep(min(left, POLL_SECONDS))
 
 
 class StripeEventInbox:

@@ -1,7 +1,7 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
 from .batches import batched, batched_lists
-from .idempotency_keys import Claim, IdempotencyKeys, StoredAnswer
+from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse
 from .lease import Lease
 from .mongo import (
     ASCENDING,
@@ -46,7 +46,7 @@ __all__ = [
     "Projection",
     "Repository",
     "ReturnDocument",
-    "StoredAnswer",
+    "StoredResponse",
     "batched",
     "batched_lists",
     "connect",

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import getitem
 from typing import TypeVar
 
-from ticketing_common.batching import Asked, Batcher, Outcomes
+from ticketing_common.batching import Batcher, Operation, Outcomes
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, reading, write_each
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 def batched(collection: Collection, operation: str, outcomes: Outcomes[A, R]) -> Batcher[A, R]:
     """`outcomes` performs many of these at once on this collection; an error of the driver is every call's."""
-    asked = Asked(
+    described = Operation(
         f"{collection.database.name}.{operation}",
         {
             "db.system.name": "mongodb",
@@ -26,7 +26,7 @@ def batched(collection: Collection, operation: str, outcomes: Outcomes[A, R]) ->
             "db.operation.name": operation,
         },
     )
-    return Batcher(outcomes, asked, of_all=DatabaseError)
+    return Batcher(outcomes, described, of_all=DatabaseError)
 
 
 def batched_find(collection: Collection, fields: Document | None = None) -> Batcher[str, Document | None]:

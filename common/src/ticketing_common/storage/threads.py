@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from ticketing_common.resilience import PerWorkload
 
-__all__ = ["TwoPools"]
+__all__ = ["WorkloadExecutor"]
 
 T = TypeVar("T")
 
 
-class TwoPools(Executor):
+class WorkloadExecutor(Executor):
     """The caller's workload decides the pool, at the moment of `submit`, which runs in the caller's context."""
 
     def __init__(self, threads: int) -> None:

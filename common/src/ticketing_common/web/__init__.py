@@ -2,15 +2,15 @@
 
 from .app import create_service_app
 from .caller_limits import CallerLimits
-from .changes import Changes
-from .idempotency import CreationId, idempotent, was_asked_before
-from .last_answers import cached
-from .live_feed import LiveFeed, LiveFeedDep, News
+from .change_counter import ChangeCounter
+from .idempotency import CreationId, idempotent, is_repeated
+from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, Quota, RateLimit, RateLimiter, address, quota
+from .response_cache import cached
 from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
-from .stream_places import Viewer, ViewerDep
+from .stream_limits import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
 from .wrapped_routes import Handler, ServiceRouter, wrapped_by
 
@@ -21,7 +21,7 @@ __all__ = [
     "AddressDep",
     "ApiModel",
     "CallerLimits",
-    "Changes",
+    "ChangeCounter",
     "CreationId",
     "EventStream",
     "Handler",
@@ -30,7 +30,6 @@ __all__ = [
     "LastEventId",
     "LiveFeed",
     "LiveFeedDep",
-    "News",
     "Page",
     "PageRequest",
     "PageRequestDep",
@@ -41,6 +40,7 @@ __all__ = [
     "RateLimiter",
     "RequestModel",
     "ServiceRouter",
+    "SseMessage",
     "Viewer",
     "ViewerDep",
     "address",
@@ -48,8 +48,8 @@ __all__ = [
     "create_service_app",
     "from_cents",
     "idempotent",
+    "is_repeated",
     "link_next",
     "quota",
-    "was_asked_before",
     "wrapped_by",
 ]

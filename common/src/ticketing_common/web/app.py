@@ -12,22 +12,22 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 from starlette.types import Scope
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.headers import header_of
 from ticketing_common.security import AUDIENCE, AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
-from ticketing_common.telemetry import begin_security_events, configure_logging, recording_provider
+from ticketing_common.telemetry import configure_logging, init_security_series, recording_provider
 
-from .changes import Changes
+from .change_counter import ChangeCounter
 from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
-from .last_answers import LastAnswersMiddleware, cached_paths
 from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
 from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
+from .response_cache import ResponseCacheMiddleware, cached_paths
 from .routing import RoutingMiddleware
 from .security_headers import SecurityHeadersMiddleware
 from .wrapped_routes import ServiceRouter
@@ -36,7 +36,7 @@ __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
-Assemble = Callable[[FastAPI, Backbone], AbstractAsyncContextManager[None]]
+Assemble = Callable[[FastAPI, ServiceRuntime], AbstractAsyncContextManager[None]]
 """Joins a service's parts when the event loop runs: repositories, use cases (into `app.state`), subscriptions."""
 
 
@@ -48,7 +48,7 @@ def create_service_app(
     routers: Sequence[ServiceRouter] = (),
     prefix: str | None = None,
     publishes: str | None = None,
-    changes: Changes | None = None,
+    changes: ChangeCounter | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
@@ -60,25 +60,25 @@ def create_service_app(
     Middleware is for what concerns every request. What concerns one route is named at that route (`wrapped_routes.py`).
     """
     configure_telemetry(settings)
-    begin_security_events()
-    changes = changes or Changes()
+    init_security_series()
+    changes = changes or ChangeCounter()
     lag = LoopLag(settings.service_name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        backbone = Backbone(settings, publishes=publishes)
-        app.state.backbone = backbone
-        app.state.idempotency_keys = IdempotencyKeys(backbone.collection("idempotency_keys"))
-        backbone.add_stores(app.state.idempotency_keys)
-        async with assemble(app, backbone), lag.measured():
+        runtime = ServiceRuntime(settings, publishes=publishes)
+        app.state.runtime = runtime
+        app.state.idempotency_keys = IdempotencyKeys(runtime.collection("idempotency_keys"))
+        runtime.add_stores(app.state.idempotency_keys)
+        async with assemble(app, runtime), lag.measured():
             if settings.gc_freeze:
                 gc.collect()
                 gc.freeze()
-            backbone.start()
+            runtime.start()
             try:
                 yield
             finally:
-                await backbone.stop()
+                await runtime.stop()
 
     verifier = TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE)
     app = FastAPI(
@@ -100,7 +100,7 @@ def create_service_app(
             Middleware(RoutingMiddleware),
             Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             *(
-                Middleware(LastAnswersMiddleware, service=settings.service_name, path=path, changes=changes)
+                Middleware(ResponseCacheMiddleware, service=settings.service_name, path=path, changes=changes)
                 for path in cached_paths(routers, prefix=prefix or "")
             ),
             Middleware(RequestBodyMiddleware, max_bytes=max_body_bytes, max_total_bytes=MAX_BODIES_BYTES),
@@ -112,9 +112,9 @@ def create_service_app(
                 lag=lag,
             ),
             Middleware(
-                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
+                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_names=settings.session_cookies
             ),
-            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name=settings.cookie_name),
+            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=settings.session_cookies),
         ],
     )
     app.state.prefix = prefix or ""
@@ -131,7 +131,7 @@ def configure_telemetry(settings: ServiceSettings) -> None:
     """Logs always; traces when they are to go somewhere, and otherwise nothing of them is even imported."""
     configure_logging(service=settings.service_name, level=settings.log_level)
     if settings.otel_traces_exporter != "none" and recording_provider() is None:
-        tracing = importlib.import_module("ticketing_common.telemetry.tracing")
+        tracing = importlib.import_module("ticketing_common.telemetry.trace_recording")
         tracing.start_tracing(service=settings.service_name, exporter=settings.otel_traces_exporter)
 
 
@@ -140,7 +140,7 @@ def _telemetry() -> TelemetryConfig:
     provider = recording_provider()
     left_out: Callable[[Scope], bool] | None = None
     if provider is not None:
-        is_wanted = importlib.import_module("ticketing_common.telemetry.tracing").is_wanted
+        is_wanted = importlib.import_module("ticketing_common.telemetry.trace_recording").is_wanted
 
         def left_out(scope: Scope) -> bool:
             if scope["path"] in PROBES:

@@ -12,13 +12,13 @@ from fastapi import Depends, Request, Response
 
 from ticketing_common.errors import ConflictError, FieldError, InvalidInputError
 from ticketing_common.headers import header_of
-from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
+from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredResponse
 from ticketing_common.telemetry import get_logger
 
 from .error_handlers import REFUSALS, refusal_of
 from .wrapped_routes import Handler, wrapped_by
 
-__all__ = ["CreationId", "IdempotencyStateError", "idempotent", "was_asked_before"]
+__all__ = ["CreationId", "IdempotencyStateError", "idempotent", "is_repeated"]
 
 log = get_logger(__name__)
 
@@ -48,7 +48,7 @@ def _once(handler: Handler) -> Handler:
         keys: IdempotencyKeys = request.app.state.idempotency_keys
         key, fingerprint = _key(request, header), hashlib.sha256(await request.body()).hexdigest()
         known = await keys.claim(key, fingerprint)
-        if isinstance(known, StoredAnswer):
+        if isinstance(known, StoredResponse):
             return _repeated(known, fingerprint)
         return await _first(handler, request, keys, key, known)
 
@@ -106,7 +106,7 @@ async def _give_back(keys: IdempotencyKeys, key: str) -> None:
         log.warning("idempotency key not given back, it runs out by itself", error=repr(error))
 
 
-def _repeated(known: StoredAnswer, fingerprint: str) -> Response:
+def _repeated(known: StoredResponse, fingerprint: str) -> Response:
     if known.fingerprint != fingerprint:
         raise InvalidInputError(
             "This Idempotency-Key was used for another request.",
@@ -117,7 +117,7 @@ def _repeated(known: StoredAnswer, fingerprint: str) -> Response:
     return Response(known.body, known.status, {**dict(known.headers), "Idempotency-Replayed": "true"})
 
 
-async def was_asked_before(request: Request) -> bool:
+async def is_repeated(request: Request) -> bool:
     """Whether an earlier request had this one's key, so that only its answer can be right.
 
     True also for a key that `idempotent` will refuse. Raises what the driver raises when the database is away.

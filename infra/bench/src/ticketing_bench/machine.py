@@ -10,7 +10,7 @@ from typing import Final, Self
 import psutil
 from pydantic import BaseModel, ConfigDict
 
-from ticketing_common.testing.servers.binaries import ServerStartError, find_binary
+from ticketing_testkit.servers.binaries import ServerStartError, find_binary
 
 __all__ = ["Machine"]
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticketing_common.testing.servers import Mongod, NatsServer, ServerProcess
+from ticketing_testkit.servers import Mongod, NatsServer, ServerProcess
 
 __all__ = ["Servers", "running_servers"]
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["EVERYTHING", "IMAGES", "RULES", "SERVICES", "SUITES", "Effect", "Image", "Rule"]
+from ticketing_common.topology import SERVICES
 
-SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
-SUITES = ("common", *SERVICES, "infra/local", "infra/bench", "infra/ci", "nats-tests")
+__all__ = ["EVERYTHING", "IMAGES", "RULES", "SUITES", "Effect", "Image", "Rule"]
+
+SUITES = ("common", *SERVICES, "infra/testkit", "infra/local", "infra/bench", "infra/ci", "nats-tests")
 """Folders with tests that start something; each is one cell of the matrix."""
 
 
@@ -56,8 +57,8 @@ RULES = (
         Effect(frozenset({"tickets", "nats-tests"}), client=True, product=True, manifests=True),
     ),
     *(_service(name) for name in SERVICES),
-    # Every service is built on it, so all five are tested, built and deployed.
-    Rule(("common/",), Effect(frozenset(SUITES), product=True, manifests=True)),
+    # Every service is built on common, and every suite on the test kit.
+    Rule(("common/", "infra/testkit/"), Effect(frozenset(SUITES), product=True, manifests=True)),
     Rule(("client/",), Effect(client=True, product=True)),
     Rule(("infra/local/",), Effect(frozenset({"infra/local"}), product=True)),
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
@@ -97,7 +98,7 @@ IMAGES = {
         ".",
         "infra/k8s/tools/Dockerfile",
         (
-            *("common/src/", "infra/local/src/", ".dockerignore"),
+            *("common/src/", "infra/testkit/src/", "infra/local/src/", ".dockerignore"),
             *("infra/k8s/tools/requirements.lock", "infra/k8s/tools/Dockerfile"),
         ),
     ),

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Mapping
 from typing import Final
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 __all__ = ["check_address"]
 

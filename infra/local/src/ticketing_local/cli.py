@@ -13,15 +13,15 @@ import httpx
 import typer
 from rich.markup import escape
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 from .audit.command import audit_command
 from .console import console, fail, print_lines
 from .data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
 from .dead_letters import dead_letters_app
-from .demo import StoryError, play
+from .demo import ScenarioError, play
 from .events import events_app
-from .fault_desk import fault_app
+from .fault_controller import fault_app
 from .logs import show_logs
 from .report import is_alive, print_addresses, print_status, print_status_json
 from .resync import resync
@@ -199,7 +199,7 @@ def demo(
             steps = play(state.addresses, state.reservation_window_seconds)
         else:
             steps = _demo_on_own_stack()
-    except StoryError:
+    except ScenarioError:
         raise typer.Exit(1) from None
     except (ServerStartError, httpx.HTTPError, OSError) as error:
         fail(str(error))

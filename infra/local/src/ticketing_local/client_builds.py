@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 __all__ = ["ClientBuild", "ClientBuilds"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ticketing_common.testing.servers import (
+from ticketing_common.topology import PROCESSES, SERVICES
+from ticketing_testkit.servers import (
     Mongod,
     NatsServer,
     RedisServer,
@@ -21,10 +22,10 @@ from ticketing_common.testing.servers import (
 from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
 from .data_dir import DataDir, StackState, repository_root
-from .kept_ports import KeptPorts
 from .keys import Keys
-from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, find_node
-from .turns import taking_turns
+from .port_reservations import PortReservations
+from .services import ClientProcess, ServiceProcess, WorkerProcess, find_node
+from .startup_lock import exclusive_startup
 from .webhooks import register_webhook
 
 __all__ = ["DEFAULT_PORT", "PREFERRED_PORTS", "Stack", "StackOptions"]
@@ -77,7 +78,7 @@ class Stack:
         self.data = DataDir(options.data_dir)
         self._options = options
         self._running: list[ServerProcess] = []
-        self._ports = KeptPorts()
+        self._ports = PortReservations()
         self._client_build: ClientBuild | None = None
         window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
@@ -85,7 +86,7 @@ class Stack:
     def start(self, progress: Progress) -> None:
         """Start everything; raises `ServerStartError` after stopping what had been started."""
         try:
-            with taking_turns(lambda: progress("stack", "waiting for another one that is starting")):
+            with exclusive_startup(lambda: progress("stack", "waiting for another one that is starting")):
                 self._start(progress)
         except BaseException:
             self.stop()
@@ -97,7 +98,7 @@ class Stack:
             find_node()  # said now, not after all the others have started
         client_port = self._client_port() if self._options.client else None
         servers = self._start_servers(progress)
-        ports = {name: self._port(name) for name in (*SERVICES, "worker")}
+        ports = {name: self._port(name) for name in PROCESSES}
         base = self._base_environment(keys, servers, client_port or ports["auth"], client=client_port is not None)
         services: list[ServerProcess] = [
             ServiceProcess(
@@ -243,7 +244,7 @@ class Stack:
         if not self._ports.keep(port):
             return False
         if _taken(port):
-            self._ports.give_back(port)
+            self._ports.release(port)
             return False
         return True
 
@@ -265,7 +266,7 @@ class Stack:
     def stop(self, progress: Progress = lambda _name, _what: None) -> None:
         """Stop in the opposite order: the client, then our services together, the databases last."""
         self.state.phase = "stopping"
-        ours = {"worker", *SERVICES}
+        ours = set(PROCESSES)
         for belongs in (lambda name: name == "client", ours.__contains__, lambda _name: True):
             group = [process for process in self._running if belongs(process.name)]
             for process in group:
@@ -277,7 +278,7 @@ class Stack:
                 self.state.processes.pop(process.name, None)
         if self._client_build is not None:
             self._client_build.release()
-        self._ports.give_back_all()
+        self._ports.release_all()
 
 
 def _window_from_environment() -> int:

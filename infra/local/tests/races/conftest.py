@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from ticketing_common.testing.apps import Identity
-from ticketing_common.testing.servers import NatsServer, RedisServer, StripeDouble
+from ticketing_testkit.apps import Identity
+from ticketing_testkit.servers import NatsServer, RedisServer, StripeDouble
 
 from .market import Market, Servers
 

@@ -24,25 +24,18 @@ import ticketing_tickets.app
 import ticketing_tickets.settings
 from ticketing_common.entity import new_id
 from ticketing_common.storage import Collection, DatabaseClient, connect
-from ticketing_common.testing.apps import Bus, Identity, run_app, service_settings_for
-from ticketing_common.testing.bank import Bank
-from ticketing_common.testing.stripe_proxy import StripeProxy
-from ticketing_common.testing.stripe_webhooks import Endpoint
+from ticketing_common.topology import DURABLES, OUTBOXES, SERVICES
 from ticketing_local.audit import AuditAddresses, Violation, audit
-from ticketing_local.audit.addresses import SERVICES
-from ticketing_local.audit.bus import CONSUMERS
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+from ticketing_testkit.stripe_webhooks import Endpoint
 
 __all__ = ["GOOD_CARD", "Market", "Servers"]
 
 GOOD_CARD: Final = "pm_card_visa"
 PEOPLE: Final = 20
 QUIET_SECONDS: Final = 90.0
-OUTBOXES: Final = (
-    ("tickets", "tickets"),
-    ("orders", "orders"),
-    ("payments", "payments"),
-    ("expiration", "deadlines"),
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,7 @@ class Market:
                 client.timeout = httpx.Timeout(60)
                 market._keep(app, client)
             await market.collection("auth", "users").insert_many([{"_id": person} for person in market.people])
-            await enter(market._door_for_webhooks())
+            await enter(market._webhook_route())
             yield market
 
     # --- what people do ------------------------------------------------------------------------------------------
@@ -178,14 +171,14 @@ class Market:
         for service, name in OUTBOXES:
             if await self.collection(service, name).find_one({"outbox.at": {"$exists": True}}, {"_id": 1}):
                 return True
-        for stream, durable in CONSUMERS:
+        for stream, durable in DURABLES:
             info = await self.bus.js.consumer_info(stream, durable)
             if info.num_pending or info.num_ack_pending:
                 return True
         return False
 
     async def _events_so_far(self) -> list[int]:
-        streams = dict.fromkeys(stream for stream, _ in CONSUMERS)
+        streams = dict.fromkeys(stream for stream, _ in DURABLES)
         return [(await self.bus.js.stream_info(stream)).state.last_seq for stream in streams]
 
     # --- how it is put together ----------------------------------------------------------------------------------
@@ -237,7 +230,7 @@ class Market:
                 self.payments.append(client)
 
     @asynccontextmanager
-    async def _door_for_webhooks(self) -> AsyncIterator[None]:
+    async def _webhook_route(self) -> AsyncIterator[None]:
         """Stripe calls from outside, so the second replica of payments gets an address."""
 
         async def hand_on(request: web.Request) -> web.Response:

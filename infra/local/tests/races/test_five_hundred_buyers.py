@@ -15,10 +15,10 @@ import pytest_asyncio
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderCreated, TicketCreated, TicketData, TicketStatus
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_common.testing.apps import Bus, Identity
-from ticketing_common.testing.servers import NatsServer, free_port
 from ticketing_local.services import ServiceProcess
 from ticketing_orders.repository import OrderRepository
+from ticketing_testkit.apps import Bus, Identity
+from ticketing_testkit.servers import NatsServer, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

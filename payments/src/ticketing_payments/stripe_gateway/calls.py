@@ -14,7 +14,7 @@ from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
 
-from .protection import Breaker, Bulkhead, NotAskedError, Protection, Retries
+from .protection import Breaker, Bulkhead, CallRejectedError, Protection, Retries
 from .refusals import is_ours, note_refusal
 
 __all__ = ["StripeCalls", "unknown", "was_replayed"]
@@ -26,7 +26,7 @@ T = TypeVar("T")
 ATTEMPTS: Final = 3
 BUDGET_SECONDS: Final = 20.0
 """For one call with its repeats and the waits between them."""
-BACKGROUND_PLACES: Final = 24
+BACKGROUND_MAX_CONCURRENCY: Final = 24
 """Concurrent calls of events, webhooks and the reconciler."""
 REQUEST_WAIT_SECONDS: Final = 1.0
 """For a place; a person who waits longer is better told to come again."""
@@ -49,18 +49,18 @@ class StripeCalls:
         )
         budget = max(BUDGET_SECONDS, settings.stripe_timeout_seconds)
 
-        def compartment(name: str, places: int, wait_seconds: float) -> Protection:
+        def protection(name: str, max_concurrency: int, wait_seconds: float) -> Protection:
             return Protection(
                 breaker,
-                Bulkhead(name, places=places, wait_seconds=wait_seconds),
+                Bulkhead(name, max_concurrency=max_concurrency, wait_seconds=wait_seconds),
                 Retries(ATTEMPTS if may_repeat else 1, first_wait_seconds=settings.stripe_repeat_seconds),
                 attempt_seconds=settings.stripe_timeout_seconds,
                 budget_seconds=budget + wait_seconds,
             )
 
         self._protections = PerWorkload(
-            requests=compartment("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS),
-            background=compartment("stripe-background", BACKGROUND_PLACES, BACKGROUND_WAIT_SECONDS),
+            requests=protection("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS),
+            background=protection("stripe-background", BACKGROUND_MAX_CONCURRENCY, BACKGROUND_WAIT_SECONDS),
         )
 
     async def make(self, call: Callable[[], Awaitable[T]], *, about: str) -> T:
@@ -69,8 +69,8 @@ class StripeCalls:
         Raises `StripeUnknownError` when no definite answer came, and `StripeAwayError` when nothing was asked.
         """
         try:
-            return await self._protections.current.call(call, again=_worth_repeating)
-        except NotAskedError as refusal:
+            return await self._protections.current.call(call, retry_if=_is_retryable)
+        except CallRejectedError as refusal:
             log.warning("stripe not asked", about=about, kind=type(refusal).__name__)
             raise StripeAwayError(refusal.retry_after_seconds) from None
         except TimeoutError:
@@ -96,7 +96,7 @@ def _is_outage(error: BaseException) -> bool:
     return isinstance(error, TimeoutError)
 
 
-def _worth_repeating(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     """As Stripe asks for: its header decides where there is one."""
     if not isinstance(error, stripe.StripeError) or was_replayed(error):
         return False

@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
-from ticketing_common.testing.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError
 
 from .report import print_report
 from .run import RunOptions, run

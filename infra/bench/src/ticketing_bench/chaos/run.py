@@ -11,9 +11,9 @@ from typing import Final
 import httpx
 
 from ticketing_bench.stacks import make_stack
-from ticketing_common.testing.servers import ServerStartError
 from ticketing_local.audit import AuditAddresses, UnreadableError, audit
 from ticketing_local.stack import Stack
+from ticketing_testkit.servers import ServerStartError
 
 from .buyers import Buyer
 from .caller import ANSWER_SECONDS, Caller
@@ -28,7 +28,7 @@ from .verdict import broken_promises, unsettled
 __all__ = ["RunOptions", "run"]
 
 WINDOW_SECONDS: Final = 6
-LOOK_SECONDS: Final = 1.0
+SAMPLE_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0
 """For the audit: by the time that nothing is unsettled, an event has no reason to be on its way any longer."""
 
@@ -112,7 +112,7 @@ class _Run:
             if seconds > self._options.settle_seconds:
                 report.failures += failures
                 break
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SAMPLE_SECONDS)
         return self._filled(report, stored)
 
     async def _look(self) -> tuple[Stored, list[str]]:

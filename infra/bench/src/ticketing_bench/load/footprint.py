@@ -8,8 +8,8 @@ from typing import Final
 
 import psutil
 
-from ticketing_common.testing.servers import ServerProcess, ServerStartError
-from ticketing_local.services import SERVICES
+from ticketing_common.topology import PROCESSES
+from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 from .findings import Finding
 from .market import Market
@@ -18,7 +18,7 @@ from .sizes import Sizes
 __all__ = ["measure_starts", "memory_findings", "memory_of"]
 
 START_SECONDS: Final = 30.0
-LOOK_SECONDS: Final = 0.005
+SAMPLE_SECONDS: Final = 0.005
 MEBIBYTE: Final = 2**20
 
 
@@ -31,7 +31,7 @@ def memory_findings(idle: Mapping[str, float], loaded: Mapping[str, float]) -> l
     """Before anybody asked anything, and after all else that was measured."""
     return [
         Finding(part="memory", name=f"{name}, {when}", unit="MiB", rounds=(of[name],))
-        for name in (*SERVICES, "worker")
+        for name in PROCESSES
         for when, of in (("idle", idle), ("after load", loaded))
     ]
 
@@ -39,7 +39,7 @@ def memory_findings(idle: Mapping[str, float], loaded: Mapping[str, float]) -> l
 async def measure_starts(market: Market, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
     """Each service ends and starts again while the others go on. Raises `ServerStartError`."""
     findings = []
-    for name in (*SERVICES, "worker"):
+    for name in PROCESSES:
         process = market.stack.processes[name]
         times = [await asyncio.to_thread(_start_again, process) for _ in range(sizes.starts)]
         say(f"{name} starts in {median(times):.2f} s")
@@ -59,5 +59,5 @@ def _start_again(process: ServerProcess) -> float:
                 return time.monotonic() - begun
         except OSError:
             pass
-        time.sleep(LOOK_SECONDS)
+        time.sleep(SAMPLE_SECONDS)
     raise ServerStartError(f"{process.name} was not ready within {START_SECONDS:g} s")

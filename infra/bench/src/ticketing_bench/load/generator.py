@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
+from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.measurement import percentile
 from ticketing_bench.pace import paced
-from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.wire import HOST, Connection, Connections, http_request
 from ticketing_bench.worker import Role
 
@@ -52,7 +52,7 @@ class LoadRole(Role):
 
         async with Connections(port) as opened:
             pairs = [(await opened.open(), request.encode()) for request in requests]
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 for connection, request in pairs:
@@ -78,7 +78,7 @@ class LoadRole(Role):
                 statuses[await opened.ask(next(following))] += 1
                 return str(next(numbers))
 
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             due, done = await paced(rate, len(requests), send)
             cores = processors.cores()
         late = [(done[one] - due[one]) * 1000 for one in due]
@@ -117,7 +117,7 @@ class LoadRole(Role):
                 statuses[f"pay {status}"] += 1
 
             pairs = [(await holding.open(), await paying.open()) for _ in range(at_once)]
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             await _in_lanes(buys, pairs, lambda buy, lane: one(buy, *lane))
             cores = processors.cores()

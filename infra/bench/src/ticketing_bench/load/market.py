@@ -15,8 +15,9 @@ from ticketing_bench.stacks import make_stack
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.security import TokenSigner
 from ticketing_common.storage import Collection, DatabaseClient, Document, Outbox, connect
+from ticketing_common.topology import DURABLES, OUTBOXES
 from ticketing_local.audit import AuditAddresses, audit
-from ticketing_local.audit.bus import CONSUMERS, connected
+from ticketing_local.audit.bus import connected
 from ticketing_local.keys import Keys
 from ticketing_local.stack import Stack
 from ticketing_tickets.domain import Ticket
@@ -25,16 +26,10 @@ from ticketing_tickets.repository import TicketRepository
 
 __all__ = ["SEATS", "Market", "UnsettledError", "running_market"]
 
-AGGREGATES: Final = (
-    ("tickets", "tickets"),
-    ("orders", "orders"),
-    ("payments", "payments"),
-    ("expiration", "deadlines"),
-)
 CHUNK: Final = 5_000
 SEATS: Final = 20
 """On sale of each hall."""
-LOOK_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 0.1
 TOKEN_SECONDS: Final = 4 * 3600
 GRACE_SECONDS: Final = 2.0
 
@@ -80,7 +75,7 @@ class Market:
         await self.collection("auth", "users").insert_many(users)
         return [(one, self._signer.sign(user_id=one, email=f"{one}@example.com", signed_in_at=now)) for one in people]
 
-    async def stock(self, count: int, *, offset: int = 0) -> list[str]:
+    async def seed_tickets(self, count: int, *, offset: int = 0) -> list[str]:
         """Tickets on sale, numbered from `offset`, known to all who have to know it; written as the services do."""
         ((seller, _),) = await self.sign_in(1)
         repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))
@@ -112,10 +107,9 @@ class Market:
     async def backlog(self) -> int:
         """Events that are still to be published, delivered or handled."""
         counts = [
-            await self.collection(*aggregate).count_documents({"outbox.at": {"$exists": True}})
-            for aggregate in AGGREGATES
+            await self.collection(*outbox).count_documents({"outbox.at": {"$exists": True}}) for outbox in OUTBOXES
         ]
-        for stream, durable in CONSUMERS:
+        for stream, durable in DURABLES:
             info = await self._js.consumer_info(stream, durable)
             counts.append((info.num_pending or 0) + (info.num_ack_pending or 0))
         return sum(counts)
@@ -129,7 +123,7 @@ class Market:
             quiet = quiet + 1 if left == 0 else 0
             if loop.time() - begun > seconds:
                 raise UnsettledError(f"{left} events are still on their way after {seconds:g} s")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SAMPLE_SECONDS)
         return loop.time() - begun
 
     async def check(self) -> None:

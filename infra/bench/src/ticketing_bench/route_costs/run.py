@@ -14,16 +14,16 @@ from ticketing_bench.report import Report
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
 from ticketing_common.events.subjects import STREAM_SUBJECTS
-from ticketing_common.testing.apps import Bus
+from ticketing_testkit.apps import Bus
 
 from .generator import GeneratorRole
 from .hanging import measure_hanging
 from .holding import measure_holding
 from .reading import measure_reading
 from .rounds import Bench, UnexpectedAnswerError
-from .serving import House
+from .seed_data import list_tickets
+from .serving import Deployment
 from .signing_in import measure_signing_in
-from .stock import list_tickets
 
 __all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "empty_streams", "run"]
 
@@ -52,7 +52,7 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
         Worker(GeneratorRole, urls={}, pids={}) as generator,
     ):
         bench = Bench(
-            house=House(servers, Path(folder)),
+            deployment=Deployment(servers, Path(folder)),
             generator=generator,
             rounds=sizes.rounds,
             seconds=sizes.seconds,

@@ -12,15 +12,15 @@ from ticketing_bench.report import Report
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
 
-from .crowd import CrowdRole
-from .serving import PlainRole, ServiceRole
+from .clients import ClientsRole
+from .serving import BaselineRole, ServiceRole
 
-__all__ = ["FULL", "QUICK", "IncompleteCrowdError", "Sizes", "run"]
+__all__ = ["FULL", "QUICK", "IncompleteClientsError", "Sizes", "run"]
 
 Say = Callable[[str], None]
 
 
-class IncompleteCrowdError(Exception):
+class IncompleteClientsError(Exception):
     """Somebody was not told of everything, or was told twice: the figures would mean nothing."""
 
 
@@ -39,19 +39,19 @@ QUICK: Final = Sizes(rounds=2, browsers=1_000, seconds=4.0)
 
 
 def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
-    """Measure; raises `IncompleteCrowdError` when one delivery of all is missing or too many."""
+    """Measure; raises `IncompleteClientsError` when one delivery of all is missing or too many."""
     machine, at = Machine.this(), datetime.now(UTC)
     parts: dict[str, dict[str, list[float]]] = {side: {"p50": [], "p99": []} for side in ("product", "plain")}
     cpu: dict[str, list[Mapping[str, float]]] = {side: [] for side in parts}
     with running_servers(nats=True) as servers, ExitStack() as stack:
         workers = {
             "product": stack.enter_context(Worker(ServiceRole, urls=servers.urls, pids=servers.pids)),
-            "plain": stack.enter_context(Worker(PlainRole, urls={}, pids={})),
+            "plain": stack.enter_context(Worker(BaselineRole, urls={}, pids={})),
         }
-        crowd = stack.enter_context(Worker(CrowdRole, urls={}, pids={}))
+        clients = stack.enter_context(Worker(ClientsRole, urls={}, pids={}))
         for number in range(sizes.rounds):
             for side in sorted(parts, reverse=number % 2 == 0):  # each is first in turn
-                times, cores = _one(workers[side], crowd, sizes)
+                times, cores = _one(workers[side], clients, sizes)
                 parts[side]["p50"].append(percentile(times, 0.5))
                 parts[side]["p99"].append(percentile(times, 0.99))
                 cpu[side].append(cores)
@@ -78,16 +78,16 @@ def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
     )
 
 
-def _one(worker: Worker, crowd: Worker, sizes: Sizes) -> tuple[list[float], dict[str, float]]:
+def _one(worker: Worker, clients: Worker, sizes: Sizes) -> tuple[list[float], dict[str, float]]:
     count = max(1, int(sizes.per_second * sizes.seconds))
-    crowd.ask("arrive", **worker.ask("address"), browsers=sizes.browsers)
-    crowd.begin("collect", count=count * sizes.browsers)
+    clients.ask("arrive", **worker.ask("address"), browsers=sizes.browsers)
+    clients.begin("collect", count=count * sizes.browsers)
     told = worker.ask("tell", rate=sizes.per_second, count=count)
-    seen = crowd.answer()
-    crowd.ask("leave")
+    seen = clients.answer()
+    clients.ask("leave")
     arrivals, due = seen["arrivals"], told["due"]
     if arrivals.keys() != due.keys() or any(len(moments) != sizes.browsers for moments in arrivals.values()):
         delivered = sum(map(len, arrivals.values()))
-        raise IncompleteCrowdError(f"{delivered} deliveries of {count} tickets to {sizes.browsers} browsers")
+        raise IncompleteClientsError(f"{delivered} deliveries of {count} tickets to {sizes.browsers} browsers")
     times = [(moment - due[ticket]) * 1000 for ticket, moments in arrivals.items() for moment in moments]
     return times, {**told["cpu"], **seen["cpu"]}

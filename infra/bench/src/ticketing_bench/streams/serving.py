@@ -11,20 +11,20 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.pace import paced
-from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.worker import Role
 from ticketing_common.entity import new_id
-from ticketing_common.testing.apps import Bus, Identity, serve_app, service_settings_for
-from ticketing_common.testing.servers import free_port
 from ticketing_common.web.sse import frame
+from ticketing_testkit.apps import Bus, Identity, serve_app, service_settings_for
+from ticketing_testkit.servers import free_port
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket, TicketDetails
-from ticketing_tickets.feed import ticket_news
+from ticketing_tickets.feed import ticket_message
 from ticketing_tickets.publishers import ticket_created
 from ticketing_tickets.settings import Settings
 
-__all__ = ["PlainRole", "ServiceRole"]
+__all__ = ["BaselineRole", "ServiceRole"]
 
 SELLER = new_id()
 DETAILS = TicketDetails(
@@ -66,12 +66,12 @@ class ServiceRole(Role):
             ticket: Ticket = await self._app.state.service.create(SELLER, DETAILS)
             return ticket.id
 
-        processors = ProcessorTime(self.NAME, self.pids)
+        processors = CpuTime(self.NAME, self.pids)
         due, acknowledged = await paced(rate, count, send)
         return {"due": due, "acknowledged": acknowledged, "cpu": processors.cores()}
 
 
-class PlainRole(Role):
+class BaselineRole(Role):
     """A queue for each stream and Starlette's own answer: no bus, no database, nobody who comes back."""
 
     NAME: ClassVar[str] = "plain"
@@ -110,13 +110,13 @@ class PlainRole(Role):
                 version=1,
             )
             self._told += 1
-            news = ticket_news(ticket_created(ticket))
+            news = ticket_message(ticket_created(ticket))
             told = frame(news.event, news.json, id=self._told)
             for queue in self._queues:
                 queue.put_nowait(told)
             return ticket.id
 
-        processors = ProcessorTime("service", self.pids)
+        processors = CpuTime("service", self.pids)
         due, acknowledged = await paced(rate, count, send)
         return {"due": due, "acknowledged": acknowledged, "cpu": processors.cores()}
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from ticketing_common.topology import SERVICES
 from ticketing_local.data_dir import DataDir, StackState
 from ticketing_local.keys import Keys
 
-__all__ = ["SERVICES", "STRIPE_URL", "AuditAddresses", "MissingAddressError"]
+__all__ = ["STRIPE_URL", "AuditAddresses", "MissingAddressError"]
 
-SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration")
 STRIPE_URL: Final = "https://api.stripe.com"
 
 

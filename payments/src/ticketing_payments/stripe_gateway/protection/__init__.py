@@ -11,15 +11,15 @@ The fallback is outermost and the caller's own: only it knows what may be answer
 from .breaker import Breaker, CircuitOpenError
 from .bulkhead import Bulkhead, BulkheadFullError
 from .protected_call import Protection
-from .rejection import NotAskedError
+from .rejection import CallRejectedError
 from .retries import Retries
 
 __all__ = [
     "Breaker",
     "Bulkhead",
     "BulkheadFullError",
+    "CallRejectedError",
     "CircuitOpenError",
-    "NotAskedError",
     "Protection",
     "Retries",
 ]

@@ -1,0 +1,191 @@
+"""The servers that every other test stands on."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import nats
+import nats.errors
+import nats.js.errors
+import pytest
+from pymongo import MongoClient
+from redis.asyncio import Redis
+
+from ticketing_testkit.servers import (
+    NatsCluster,
+    NatsServer,
+    RedisServer,
+    ServerProcess,
+    ServerStartError,
+    StripeDouble,
+    binaries,
+)
+from ticketing_testkit.servers.binaries import find_binary
+
+
+def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
+    with MongoClient(mongo_url) as client:
+        hello = client.admin.command("hello")
+    assert hello["isWritablePrimary"]
+    assert hello["setName"] == "rs0"
+
+
+async def test_what_nats_acknowledged_is_there_after_kill_and_restart(nats_server: NatsServer) -> None:
+    client = await nats.connect(nats_server.url)
+    await client.jetstream().add_stream(name="S", subjects=["s.>"])
+    await client.jetstream().publish("s.a", b"kept")
+    await client.close()
+
+    nats_server.kill()
+    nats_server.start()
+
+    client = await nats.connect(nats_server.url)
+    message = await client.jetstream().get_msg("S", 1)
+    await client.close()
+    assert message.data == b"kept"
+
+
+async def test_redis_keeps_what_it_has_written(redis_server: RedisServer) -> None:
+    async with Redis.from_url(redis_server.url) as client:
+        await client.set("timer", "armed")
+
+    redis_server.restart()
+
+    async with Redis.from_url(redis_server.url) as client:
+        assert await client.get("timer") == b"armed"
+
+
+def test_a_stopped_server_leaves_no_process(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    server.start()
+    pid = server.pid
+    assert pid is not None
+
+    server.stop()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, nats_server: NatsServer) -> None:
+    second = NatsServer(tmp_path / "second", port=nats_server.port)
+
+    with pytest.raises(ServerStartError, match="Another program listens on port"):
+        second.start()
+
+
+def test_the_port_of_a_server_that_is_down_is_given_to_nobody_else(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    server.start()
+    server.kill()
+
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", server.port))  # without asking to share: as one who is given any free port
+
+    server.start()
+    server.stop()
+
+
+def test_the_stripe_double_remembers_after_a_restart(tmp_path: Path) -> None:
+    server = StripeDouble(tmp_path)
+    server.start()
+    try:
+        made = httpx.post(
+            f"{server.url}/v1/payment_intents",
+            data={"amount": 100, "currency": "usd", "capture_method": "manual"},
+            auth=("sk_double", ""),
+        )
+        made.raise_for_status()
+        server.restart()
+        found = httpx.get(f"{server.url}/v1/payment_intents/{made.json()['id']}", auth=("sk_double", ""))
+    finally:
+        server.stop()
+    assert found.json()["amount"] == 100
+
+
+class Broken(ServerProcess):
+    """A server that ends at once."""
+
+    name = "broken"
+
+    def command(self) -> list[str]:
+        return ["/bin/sh", "-c", "echo the reason >&2; exit 3"]
+
+    def is_ready(self) -> bool:
+        return False
+
+
+def test_a_server_that_ends_while_starting_is_reported_with_its_log(tmp_path: Path) -> None:
+    with pytest.raises(ServerStartError, match="the reason"):
+        Broken(tmp_path).start()
+
+
+def test_a_program_on_path_goes_before_the_one_inside_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "nats-server"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    assert find_binary("nats-server") != own
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    assert find_binary("nats-server") == own
+
+
+def test_a_program_that_is_nowhere_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(binaries, "_INSIDE_WHEELS", {})
+    with pytest.raises(ServerStartError, match=r"There is no mongod here .* on PATH, or .* with MONGO_URL="):
+        find_binary("mongod")
+
+
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib
+from ticketing_testkit.servers import NatsServer
+server = NatsServer(pathlib.Path({str(tmp_path)!r}))
+server.start()
+print(server.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid, deadline = int(said.stdout), time.monotonic() + 10
+    while _lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_cluster_goes_on_without_its_leader_and_takes_it_back(nats_cluster: NatsCluster) -> None:
+    client = await nats.connect(nats_cluster.url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+    js = client.jetstream()
+    await js.add_stream(name="S", subjects=["s.>"], num_replicas=3)
+    await js.publish("s.a", b"kept")
+    leader = nats_cluster.node(str((await js.stream_info("S")).cluster.leader))
+
+    leader.kill()
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await js.publish("s.b", b"later")
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
+                continue  # they are choosing another leader
+            break
+    await asyncio.to_thread(leader.start)
+
+    assert (await js.get_msg("S", 1)).data == b"kept"
+    async with asyncio.timeout(30):
+        while [peer.current for peer in (await js.stream_info("S")).cluster.replicas] != [True, True]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # they tell each other only now and then how far they are
+    await client.close()
