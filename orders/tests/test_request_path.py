@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
-from ticketing_common.testing.apps import Identity, service_settings_for
 
 from ticketing_orders.app import create_app
 from ticketing_orders.routes import create_order, router
 from ticketing_orders.settings import Settings
+from ticketing_testkit.apps import Identity, service_settings_for
 
 pytestmark = pytest.mark.unit
 
