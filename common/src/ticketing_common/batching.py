@@ -115,7 +115,7 @@ class _CallQueue(Generic[A, R]):
         self._waiting.append((item, future))
         if self._free:
             self._free -= 1
-            # In a context of nobody's: what belongs to one caller (trace, deadline) is not the others'.
+            # In an empty context: a caller's trace and deadline do not apply to the other callers.
             task = asyncio.get_running_loop().create_task(self._send(), context=self._context.copy())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -130,10 +130,10 @@ class _CallQueue(Generic[A, R]):
                     if not future.done():
                         batch.append((item, future))
                 if batch:
-                    with suppress_unless_sampled():  # in the stories of those who wait each has a span of its own
+                    with suppress_unless_sampled():  # each caller's trace has its own span
                         await self._settle(batch)
         except BaseException:
-            # The loop ends: nobody is left waiting for what never comes.
+            # The loop ends: cancel the waiting calls, which would never finish.
             for _, future in (*batch, *self._waiting):
                 future.cancel()
             self._waiting.clear()

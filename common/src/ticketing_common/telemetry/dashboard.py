@@ -89,7 +89,7 @@ PANELS: Final = (
     Panel("Sign-ins, refusals and reached limits, an hour", _increase(metrics.SECURITY_EVENTS, "event")),
     # Business
     Panel("Holds an hour", _increase(metrics.HOLDS_PLACED)),
-    Panel("Holds lost to somebody faster, an hour", _increase(metrics.HOLDS_LOST)),
+    Panel("Holds refused because the ticket was held, an hour", _increase(metrics.HOLDS_LOST)),
     Panel("Orders paid, an hour", _increase(metrics.ORDERS_COMPLETED)),
     Panel("Orders ended without a ticket, an hour", _increase(metrics.ORDERS_CANCELLED, "reason")),
     Panel("Money taken, an hour (cents)", _increase(metrics.CAPTURED_CENTS, "currency")),
