@@ -1,4 +1,4 @@
-"""What every service reads from its environment, and nothing else; built in `create_app`, never on import."""
+"""The settings that services read from the environment. Created in `create_app`, never on import."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ __all__ = ["EventServiceSettings", "NatsSettings", "ServiceSettings"]
 
 
 class NatsSettings(BaseSettings):
-    """Where the event bus is and how durable its streams are."""
+    """The address of the event bus, and the durability of its streams."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -87,4 +87,4 @@ class ServiceSettings(BaseSettings):
 
 
 class EventServiceSettings(ServiceSettings, NatsSettings):
-    """Settings of the services that tell and hear events: all but auth."""
+    """Settings of the services that publish and consume events: all but auth."""
