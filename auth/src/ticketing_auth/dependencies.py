@@ -7,6 +7,7 @@ from fastapi import Depends, Request, Response
 
 from ticketing_common.web import RateLimiter
 
+from .domain import DEVICE_DAYS
 from .service import AuthService
 from .settings import Settings
 
@@ -94,7 +95,7 @@ class DeviceCookies:
         self._brought: Mapping[str, str] = request.state.cookies
         self._response = response
         self._secure = settings.cookie_secure
-        self._seconds = settings.device_days * 24 * 3600
+        self._seconds = DEVICE_DAYS * 24 * 3600
         self._prefix = ("__Secure-" if self._secure else "") + "device-"
 
     def get(self, account_name: str) -> str | None:
