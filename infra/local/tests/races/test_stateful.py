@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, TICKETS
+from ticketing_common.events.subjects import STREAM_SUBJECTS
 
 from .market import GOOD_CARD, Market, Servers
 
@@ -151,7 +151,7 @@ class Scenario(RuleBasedStateMachine):
         answer = self.do(self.market.pay(order.buyer, order.id, DECLINED_CARD))
         assert answer.status_code == (402 if order.status == "created" else 409), answer.text
 
-    @rule(stream=st.sampled_from([TICKETS, ORDERS, PAYMENTS, EXPIRATIONS]), place=st.floats(0, 1))
+    @rule(stream=st.sampled_from([*STREAM_SUBJECTS]), place=st.floats(0, 1))
     def an_old_event_comes_again(self, stream: str, place: float) -> None:
         self.do(self._again(stream, place))
 
