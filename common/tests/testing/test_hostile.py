@@ -28,7 +28,6 @@ async def found(app: FastAPI, *places: str) -> list[str]:
     return [finding async for finding in findings(app, "token", places=places)]
 
 
-@pytest.mark.timeout(600)  # what it finds is costly
 async def test_work_before_the_length_check_is_found() -> None:
     class Careless(BaseModel):
         name: Annotated[str, NORMALISED]

@@ -21,7 +21,7 @@ from ticketing_common.testing.servers import ServerProcess, free_port
 from ticketing_local.services import SERVICES, ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 CALLERS = 4
 ENOUGH = 60

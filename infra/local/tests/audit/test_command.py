@@ -18,7 +18,7 @@ from ticketing_local.audit import INVARIANTS
 from .marketplace import World
 
 TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 def environment(world: World, **changes: str | None) -> dict[str, str]:
