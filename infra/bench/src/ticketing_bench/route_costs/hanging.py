@@ -76,7 +76,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
             "watch",
             port=service.port,
             probe={"rate": PROBES_PER_SECOND, "requests": probe},
-            beside={"rate": PAYMENTS_PER_SECOND, "requests": beside},
+            beside={"rate": PAYMENTS_PER_SECOND, "requests": beside, "answered": True},
             lead_seconds=lead_seconds,
             seconds=seconds,
             pids=bench.house.pids_of(service) | {double.name: double.pid},
