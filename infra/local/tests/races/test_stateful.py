@@ -212,13 +212,13 @@ def scenarios(examples: int) -> settings:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_marketplace_does_what_the_model_does_in_every_story(servers: Servers) -> None:
     with scenario_in(servers) as scenario:
         run_state_machine_as_test(scenario, settings=scenarios(10))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_without_the_index_a_story_is_found_in_which_a_ticket_is_sold_twice(servers: Servers) -> None:
     with scenario_in(servers) as scenario:
 
