@@ -20,4 +20,7 @@ class Settings(EventServiceSettings):
     rate_limit_listings_address: RateLimit = Field(
         default="600/minute", description="the same per address and replica; or `off`"
     )
+    deleted_texts_days: int = Field(
+        default=30, gt=0, description="title, description and venue of a deleted listing are removed after so many days"
+    )
     currency: Currency = Field(default="usd", description="ISO 4217, lower case as Stripe writes it; two decimals only")
