@@ -73,9 +73,9 @@ def databases(members: int) -> Iterator[Secret]:
 
 def bus() -> Iterator[Secret]:
     """The passwords of nats/users.conf, and each service's own address."""
-    users = {user: password() for user in (*ON_THE_BUS, "operator", "route")}
+    users = {user: password() for user in (*ON_THE_BUS, "audit", "operator", "route")}
     yield "nats-users", {f"{user.upper()}_PASSWORD": value for user, value in users.items()}
-    for user in (*ON_THE_BUS, "operator"):
+    for user in (*ON_THE_BUS, "audit", "operator"):
         yield f"{user}-nats", {"NATS_URL": f"nats://{user}:{users[user]}@nats:4222"}
 
 
