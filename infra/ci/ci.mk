@@ -87,8 +87,14 @@ last-deployed: ## The commit that ENVIRONMENT=… of REPOSITORY=owner/name last 
 
 # --- supply chain ----------------------------------------------------------------------------------------------
 
+OSV_SCANNER := github.com/google/osv-scanner/v2/cmd/osv-scanner@v2.6.0
+
+.PHONY: osv-scanner
+osv-scanner: $(TOOLS)/.installed ## Install osv-scanner beside the tools (needs Go; its checksum database verifies the source)
+	GOTOOLCHAIN=auto GOBIN="$$PWD/$(TOOLS)/bin" go install $(OSV_SCANNER)
+
 .PHONY: audit
-audit: $(TOOLS)/.installed ## Known vulnerabilities in all locks (needs the network)
+audit: $(TOOLS)/.installed ## Known vulnerabilities in all locks, by osv-scanner where it is installed (needs the network)
 	@$(CI) $(TOOLS)/bin/python -m ticketing_ci audit
 
 .PHONY: licences
@@ -170,8 +176,10 @@ publish-release: wheel sbom ## Put wheel and bills of materials of VERSION=v1.2.
 # --- dependencies ----------------------------------------------------------------------------------------------
 
 .PHONY: upgrade-locks
-upgrade-locks: $(TOOLS)/.installed ## Newest permitted versions in all Python locks, with the uv of the tools
-	PATH="$$PWD/$(TOOLS)/bin:$$PATH" $(MAKE) lock UPGRADE=--upgrade
+upgrade-locks: $(TOOLS)/.installed ## Newest versions that are a week old in all Python locks, with the uv of the tools
+	@# A stolen package is mostly noticed within days. A younger one that closes a hole is taken by hand: make lock UPGRADE=…
+	PATH="$$PWD/$(TOOLS)/bin:$$PATH" UV_EXCLUDE_NEWER="$$($(TOOLS)/bin/python -c 'from datetime import UTC, datetime, timedelta; \
+	  print((datetime.now(UTC) - timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ"))')" $(MAKE) lock UPGRADE=--upgrade
 
 .PHONY: propose-locks
 propose-locks: ## Push what `make upgrade-locks` changed as a branch, and open a pull request (needs gh)

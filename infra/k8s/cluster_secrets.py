@@ -3,8 +3,8 @@
     python infra/k8s/cluster_secrets.py --members 1 --apply
 
 Without --apply only the names are printed. A Secret that exists is left alone, so running it again changes nothing.
-STRIPE_KEY, STRIPE_PUBLISHABLE_KEY and STRIPE_WEBHOOK_SECRET are taken from the environment; without them the Stripe
-double's kind is made up, which Stripe itself refuses.
+STRIPE_KEY, STRIPE_AUDIT_KEY, STRIPE_PUBLISHABLE_KEY and STRIPE_WEBHOOK_SECRET are taken from the environment; without
+them the Stripe double's kind is made up, which Stripe itself refuses.
 """
 
 import argparse
@@ -74,9 +74,9 @@ def databases(members: int) -> Iterator[Secret]:
 
 def bus() -> Iterator[Secret]:
     """The passwords of nats/users.conf, and each service's own address."""
-    users = {user: password() for user in (*ON_THE_BUS, "operator", "route")}
+    users = {user: password() for user in (*ON_THE_BUS, "audit", "operator", "route")}
     yield "nats-users", {f"{user.upper()}_PASSWORD": value for user, value in users.items()}
-    for user in (*ON_THE_BUS, "operator"):
+    for user in (*ON_THE_BUS, "audit", "operator"):
         yield f"{user}-nats", {"NATS_URL": f"nats://{user}:{users[user]}@nats:4222"}
 
 
@@ -108,6 +108,12 @@ def stripe() -> Iterator[Secret]:
     yield "stripe-publishable", {"STRIPE_PUBLISHABLE_KEY": public}
 
 
+def stripe_audit() -> Iterator[Secret]:
+    """The audit's own key: a restricted one with read access to PaymentIntents and charges; else payments' key."""
+    key = os.environ.get("STRIPE_AUDIT_KEY") or os.environ.get("STRIPE_KEY") or f"sk_local_{secrets.token_hex(12)}"
+    yield "stripe-audit", {"STRIPE_KEY": key}
+
+
 def certificate() -> Iterator[Secret]:
     """A self-signed one, until cert-manager or mkcert replaces it: the gateway's listener needs some."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -130,7 +136,7 @@ def certificate() -> Iterator[Secret]:
 
 def groups(members: int, *, tls: bool) -> list[list[Secret]]:
     """What belongs together: made as a whole or not at all, since addresses repeat the passwords beside them."""
-    found = [list(token_keys()), list(bus()), list(timers()), list(stripe())]
+    found = [list(token_keys()), list(bus()), list(timers()), list(stripe()), list(stripe_audit())]
     by_service = list(databases(members))
     found += [by_service[start : start + 4] for start in range(0, len(by_service), 4)]
     return [*found, list(certificate())] if tls else found

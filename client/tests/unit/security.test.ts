@@ -21,6 +21,7 @@ describe("the Content-Security-Policy", () => {
       "connect-src": "'self'",
       "frame-src": "'none'",
       "object-src": "'none'",
+      "base-uri": "'none'",
       "frame-ancestors": "'none'",
     });
   });

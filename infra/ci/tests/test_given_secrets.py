@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from test_release import OnPaper
 
 from ticketing_ci.cluster import Manifest
-from ticketing_ci.given_secrets import STRIPE, apply_given, given
+from ticketing_ci.given_secrets import STRIPE, STRIPE_AUDIT, apply_given, given
 
 pytestmark = pytest.mark.unit
 
@@ -49,6 +49,14 @@ def test_half_of_what_stripe_needs_is_refused_without_telling_it() -> None:
     assert "the value" not in str(refusal.value)
 
 
+def test_the_audit_gets_the_restricted_key_and_payments_the_other() -> None:
+    found = given({**dict.fromkeys(STRIPE, "full"), STRIPE_AUDIT: "restricted"})
+
+    assert found["stripe-audit"] == {"STRIPE_KEY": "restricted"}
+    assert "restricted" not in found["stripe"].values()
+    assert given(dict.fromkeys(STRIPE, "full"))["stripe-audit"] == {"STRIPE_KEY": "full"}
+
+
 def test_what_differs_is_written_and_its_readers_start_again() -> None:
     cluster = OnPaper(
         objects={
@@ -59,11 +67,11 @@ def test_what_differs_is_written_and_its_readers_start_again() -> None:
     cluster.applied.append("")
     wanted = given(dict.fromkeys(STRIPE, "value"))
 
-    assert apply_given(cluster, wanted) == ["stripe", "stripe-publishable"]
+    assert apply_given(cluster, wanted) == ["stripe", "stripe-audit", "stripe-publishable"]
     assert cluster.restarted == ["payments"]
     assert cluster.waited == ["deployment/payments"]
     assert base64.b64decode(cluster.stored[0]["data"]["STRIPE_KEY"]) == b"value"
 
     assert apply_given(cluster, wanted) == [], "a second time nothing is written"
-    assert len(cluster.stored) == 2
+    assert len(cluster.stored) == 3
     assert cluster.restarted == ["payments"]

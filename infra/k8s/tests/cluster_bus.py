@@ -15,6 +15,7 @@ from ticketing_common.topology import OWNERS
 from ticketing_testkit.servers import NatsServer
 
 __all__ = [
+    "AUDIT",
     "FEEDS",
     "HEARS",
     "OPERATOR",
@@ -32,8 +33,9 @@ HEARS = {owner.name: owner.consumes for owner in OWNERS.values()}
 FEEDS = tuple(owner.name for owner in OWNERS.values() if owner.tails)
 REFUSED_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
+AUDIT = "audit"
 OPERATOR = "operator"
-USERS = (*OWN, OPERATOR, "route")
+USERS = (*OWN, AUDIT, OPERATOR, "route")
 STREAMS = (*STREAM_SUBJECTS, *SAFETY_NETS)
 
 
@@ -59,7 +61,7 @@ class ClusterNats(NatsServer):
 
 @pytest.fixture
 async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
-    """A connection of each service and of the operator, who has declared the streams."""
+    """A connection of each service, of the audit, and of the operator, who has declared the streams."""
     server = ClusterNats(tmp_path)
     server.passwords = {user: f"p{secrets.token_hex(8)}" for user in USERS}
     server.launch()
@@ -70,7 +72,7 @@ async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
 
     try:
         await asyncio.to_thread(server.wait_until_ready)
-        for user in (*OWN, OPERATOR):
+        for user in (*OWN, AUDIT, OPERATOR):
             login = f"{user}:{server.passwords[user]}"
             address = server.url.replace("nats://", f"nats://{login}@")
             connections[user] = await nats.connect(address, error_cb=ignore, inbox_prefix=f"_INBOX_{user}")

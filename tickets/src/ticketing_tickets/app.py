@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -13,6 +14,7 @@ from .dependencies import listing_limits
 from .feed import HISTORY, ticket_message
 from .publishers import ticket_changed
 from .repository import OrderProjection, TicketRepository
+from .retention import forget_regularly
 from .routes import router
 from .service import TicketService
 from .settings import Settings
@@ -37,7 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         runtime.subscribe(subscriptions(service))
         runtime.enable_resync(tickets, ticket_changed)
         app.state.feed = LiveFeed(runtime, TICKETS, ticket_message, history=HISTORY, changes=changes)
-        async with app.state.feed.open():
+        forgetting = forget_regularly(service, after=timedelta(days=settings.deleted_texts_days))
+        async with app.state.feed.open(), forgetting:
             yield
 
     return create_service_app(

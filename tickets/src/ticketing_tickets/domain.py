@@ -140,6 +140,16 @@ class Ticket(Entity):
         self.deleted_at = utc_now()
         self._become(TicketStatus.DELETED, None)
 
+    def forget_texts(self) -> bool:
+        """Remove what the seller wrote from a deleted listing; the tombstone stays. False without a change.
+
+        A sale that was decided before the deletion keeps them: `status` is not deleted then.
+        """
+        if self.status is not TicketStatus.DELETED or not self.title:
+            return False
+        self.title, self.description, self.venue = "", None, None
+        return True
+
     def follow(self, holder: OrderData | None) -> bool:
         """Agree with orders, the only judge of who has a ticket: `holder` is the active order of this ticket, if any.
 

@@ -40,6 +40,7 @@ _ORDERING_INDEXES: Final = {
     "starts_at": "status_starts_at",
 }
 _NULLABLE: Final = frozenset({"starts_at"})
+_WITH_TEXTS: Final[Document] = {"status": TicketStatus.DELETED.value, "title": {"$gt": ""}}
 _UNSHOWN: Final = {**WITHOUT_EVENTS, "words": 0}
 _KEYS: Final[Mapping[str, Callable[[CursorValue], datetime | int | None]]] = {
     "created_at": instant_key,
@@ -66,6 +67,8 @@ class TicketRepository(Repository[Ticket]):
         Index([("status", 1), ("starts_at", 1), ("_id", 1)], name="status_starts_at"),
         Index([("status", 1), ("words", 1)], name="status_words"),
         Index([("user_id", 1), ("status", 1), ("created_at", 1), ("_id", 1)], name="seller_created_at"),
+        # Only tombstones that still have their texts.
+        Index([("deleted_at", 1)], name="deleted_with_texts", partialFilterExpression=_WITH_TEXTS),
     )
 
     def __init__(self, outbox: Outbox) -> None:
@@ -90,6 +93,12 @@ class TicketRepository(Repository[Ticket]):
         """A page of what this seller lists, newest first. Raises `InvalidInputError` for a made-up cursor."""
         selection: Document = {"user_id": seller_id, "status": _one_of(LISTED)}
         return await self._walk(selection, "created_at", DESCENDING, page)
+
+    async def list_deleted_with_texts(self, *, before: datetime, limit: int) -> list[Ticket]:
+        """Listings that were deleted before this moment and still have their texts, the oldest first."""
+        query: Document = {**_WITH_TEXTS, "deleted_at": {"$lt": before}}
+        cursor = self.collection.find(query, _UNSHOWN).sort("deleted_at", ASCENDING).limit(limit)
+        return self.to_entities(await cursor.to_list(None))
 
     def to_document(self, entity: Ticket) -> Document:
         """The ticket as stored, with its words."""

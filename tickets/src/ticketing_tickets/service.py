@@ -1,6 +1,8 @@
 """What can be done with tickets: list, find, edit, delete; and follow the orders."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from ticketing_common.entity import new_id, utc_now
@@ -16,6 +18,7 @@ from .repository import OrderProjection, TicketRepository
 __all__ = ["TicketService"]
 
 FOLLOW_ATTEMPTS: Final = 16
+FORGET_AT_ONCE: Final = 100
 
 
 class TicketService:
@@ -78,6 +81,20 @@ class TicketService:
             return ticket_deleted
 
         await self._tickets.update(ticket_id, change)
+
+    async def forget_deleted(self, *, before: datetime) -> int:
+        """Remove the texts of listings that were deleted before this moment, here and by the event at every projection.
+
+        Returns how many. Two replicas may do it at the same time: the second finds nothing to remove.
+        """
+        forgotten = 0
+        while batch := await self._tickets.list_deleted_with_texts(before=before, limit=FORGET_AT_ONCE):
+            for ticket in batch:
+                ticket.forget_texts()
+                with suppress(ConcurrentUpdateError):  # then the next batch has it, if it is still to be done
+                    await self._tickets.save(ticket, ticket_deleted)
+                    forgotten += 1
+        return forgotten
 
     async def follow_order(self, order: OrderData) -> None:
         """Take in what an event says of an order, and make the ticket agree with all that is known of its orders.

@@ -20,6 +20,9 @@ class Settings(EventServiceSettings):
     rate_limit_listings_address: RateLimit = Field(
         default="600/minute", description="the same per address and replica; or `off`"
     )
+    deleted_texts_days: int = Field(
+        default=30, gt=0, description="title, description and venue of a deleted listing are removed after so many days"
+    )
     currency: Currency = Field(
         default="usd",
         description="of tickets listed from now on: ISO 4217 in lower case, with two decimals (see `money.py`)",

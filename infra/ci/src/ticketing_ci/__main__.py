@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ticketing_ci import audit, changes, deployed, git, images, licences, versions
+from ticketing_ci import audit, changes, deployed, git, images, licences, osv, versions
 from ticketing_ci.commit_message import problems
 from ticketing_ci.parts import IMAGES
 from ticketing_common.topology import SERVICES
@@ -61,7 +61,11 @@ def _licences(_: argparse.Namespace) -> None:
 
 def _audit(_: argparse.Namespace) -> None:
     locks = [ROOT / path for path in git.tracked("*requirements.lock")]
-    found = audit.pip_audit(locks) + audit.npm_audit(ROOT / "client")
+    if program := osv.scanner(Path(sys.executable).parent):
+        found = osv.osv_audit(program, locks, ROOT / "client/package-lock.json")
+    else:
+        print("osv-scanner is not installed (make osv-scanner): asking pip-audit and npm audit", file=sys.stderr)
+        found = audit.pip_audit(locks) + audit.npm_audit(ROOT / "client")
     left = audit.remaining(found, audit.allowed_findings(ALLOWANCES, audit.today()))
     _end("\n".join(str(finding) for finding in left))
 

@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from ticketing_ci.cluster import NAMESPACE, Cluster, Manifest
 
-__all__ = ["STRIPE", "apply_given", "given"]
+__all__ = ["STRIPE", "STRIPE_AUDIT", "apply_given", "given"]
 
 STRIPE = ("STRIPE_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY")
+STRIPE_AUDIT = "STRIPE_AUDIT_KEY"
+"""A restricted key that reads PaymentIntents and charges; without it the audit gets the key of payments."""
 
 
 def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -34,6 +36,7 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         raise ValueError(f"of Stripe's three only {', '.join(there)} is given")
     if there:
         found["stripe"] = {name: environment[name] for name in STRIPE[:2]}
+        found["stripe-audit"] = {STRIPE[0]: environment.get(STRIPE_AUDIT) or environment[STRIPE[0]]}
         found["stripe-publishable"] = {STRIPE[2]: environment[STRIPE[2]]}
     return found
 

@@ -31,10 +31,11 @@ def _nats_url(data_dir: Path | None) -> str:
     return state.addresses["nats"]
 
 
-async def connect(url: str, *, name: str) -> Client:
+async def connect(url: str, *, name: str, inbox: str = "_INBOX") -> Client:
     """A connection that tells nobody of its address when it fails, and does not come back by itself.
 
-    Raises OSError, TimeoutError, ValueError or one of the client's errors.
+    Answers come to subjects below `inbox`; a restricted user may listen to its own only. Raises OSError, TimeoutError,
+    ValueError or one of the client's errors.
     """
 
     async def ignore(_error: Exception) -> None:
@@ -42,7 +43,9 @@ async def connect(url: str, *, name: str) -> Client:
 
     # The client's own timeout is for one attempt; where nobody listens it goes on for ever (measured).
     async with asyncio.timeout(CONNECT_SECONDS):
-        return await nats.connect(url, name=name, allow_reconnect=False, connect_timeout=3, error_cb=ignore)
+        return await nats.connect(
+            url, name=name, allow_reconnect=False, connect_timeout=3, error_cb=ignore, inbox_prefix=inbox
+        )
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Err
 async def connected(url: str) -> AsyncIterator[Client]:
     """For the time of an audit; raises `UnreadableError`."""
     try:
-        client = await connect(url, name="ticketing-audit")
+        client = await connect(url, name="ticketing-audit", inbox="_INBOX_audit")
     except (*_FAILURES, ValueError) as error:
         raise UnreadableError("NATS", f"it does not answer, {type(error).__name__}") from None
     try:

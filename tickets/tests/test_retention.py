@@ -1,0 +1,86 @@
+"""Texts of deleted listings are removed after a while, here and from what others are told; nothing else is."""
+
+import asyncio
+from datetime import timedelta
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import TicketStatus
+from ticketing_tickets.domain import TicketDetails
+from ticketing_tickets.retention import forget_regularly
+
+DAY = timedelta(days=1)
+DETAILS = TicketDetails(title="At Ann's", price_cents=1_000, description="Ring at Ann's", venue="Ann's garden")
+
+
+async def deleted(service, tickets, *, ago):
+    seller = new_id()
+    ticket = await service.create(seller, DETAILS)
+    await service.delete(ticket.id, seller)
+    await tickets.collection.update_one({"_id": ticket.id}, {"$set": {"deleted_at": utc_now() - ago}})
+    return ticket.id
+
+
+async def test_texts_go_after_the_time_and_the_tombstone_stays(service, tickets):
+    old, young = [await deleted(service, tickets, ago=ago) for ago in (31 * DAY, 29 * DAY)]
+    listed = await service.create(new_id(), DETAILS)
+
+    assert await service.forget_deleted(before=utc_now() - 30 * DAY) == 1
+
+    found = await tickets.collection.find_one({"_id": old})
+    assert "Ann" not in str({**found, "outbox": found["outbox"][-1]})
+    assert (found["status"], found["title"], found["words"], found["version"]) == ("deleted", "", [], 3)
+    told = found["outbox"][-1]
+    assert told["subject"] == f"ticket.deleted.{old}"
+    assert "Ann" not in str(told)
+    for other in (young, listed.id):
+        assert (await tickets.find(other)).details == DETAILS
+    assert await service.forget_deleted(before=utc_now() - 30 * DAY) == 0
+
+
+async def test_two_replicas_at_once_forget_each_once(service, tickets):
+    ids = [await deleted(service, tickets, ago=40 * DAY) for _ in range(5)]
+    await asyncio.gather(*(service.forget_deleted(before=utc_now() - 30 * DAY) for _ in range(2)))
+    assert [(await tickets.find(one)).version for one in ids] == [3] * 5
+
+
+async def test_a_sale_that_was_decided_before_the_deletion_keeps_its_texts(service, tickets, order_for):
+    ticket_id = await deleted(service, tickets, ago=40 * DAY)
+    await service.follow_order(order_for(ticket_id).completed)
+    assert await service.forget_deleted(before=utc_now()) == 0
+    sold = await tickets.find(ticket_id)
+    assert (sold.status, sold.details) == (TicketStatus.SOLD, DETAILS)
+
+
+async def test_an_order_that_comes_late_is_still_answered(service, tickets, order_for):
+    ticket_id = await deleted(service, tickets, ago=40 * DAY)
+    await service.forget_deleted(before=utc_now())
+    await service.follow_order(order_for(ticket_id).created)
+    found = await tickets.find(ticket_id)
+    assert (found.status, found.version) == (TicketStatus.DELETED, 4)
+
+
+async def test_the_index_finds_them(tickets):
+    before = utc_now()
+    query = {"status": "deleted", "title": {"$gt": ""}, "deleted_at": {"$lt": before}}
+    plan = await tickets.collection.find(query).sort("deleted_at", 1).explain()
+    text = str(plan["queryPlanner"]["winningPlan"])
+    assert "'indexName': 'deleted_with_texts'" in text
+    assert "'stage': 'SORT'" not in text
+
+
+async def test_the_service_looks_by_itself_and_goes_on_after_a_failure(service, tickets, monkeypatch):
+    ticket_id = await deleted(service, tickets, ago=40 * DAY)
+    forget, failures = service.forget_deleted, [RuntimeError("once")]
+    done = asyncio.Event()
+
+    async def sometimes(**arguments):
+        if failures:
+            raise failures.pop()
+        count = await forget(**arguments)
+        done.set()
+        return count
+
+    monkeypatch.setattr(service, "forget_deleted", sometimes)
+    async with forget_regularly(service, after=30 * DAY, every_seconds=0.01):
+        await asyncio.wait_for(done.wait(), 10)
+    assert (await tickets.find(ticket_id)).title == ""
