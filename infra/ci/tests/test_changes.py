@@ -37,7 +37,7 @@ TABLE: dict[str, tuple[list[str], tuple[frozenset[str], str, tuple[str, ...], tu
     "the client": (["client/pages/index.tsx"], (frozenset(), "cp", ("client",), ("dev",))),
     "the local stack": (
         ["infra/local/src/ticketing_local/demo.py"],
-        (frozenset({"infra/local"}), "p", ("tools",), ("dev",)),
+        (frozenset({"infra/local", "system-tests"}), "p", ("tools",), ("dev",)),
     ),
     "golden events": (["nats-tests/contracts/order.created.json"], (frozenset({"common", "nats-tests"}), "", (), ())),
     "event documents": (["docs/events/asyncapi.json"], (frozenset({"common", "nats-tests"}), "", (), ())),

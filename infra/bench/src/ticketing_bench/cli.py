@@ -12,14 +12,13 @@ from ticketing_local.console import console, fail
 from ticketing_local.data_dir import repository_root
 from ticketing_testkit.servers import ServerStartError
 
-from .chaos import chaos
 from .load.findings import LoadReport
 from .report import Report
 from .worker import WorkerError
 
 __all__ = ["main"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load and fault runs, on this machine only.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measurements, on this machine only.")
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="Short: for looking, not for quoting")]
 OutOption = Annotated[
@@ -29,7 +28,7 @@ OutOption = Annotated[
 
 @app.callback()
 def main_options() -> None:
-    """Load and fault runs, on this machine only."""
+    """Measurements, on this machine only."""
     # So that a run that is told to end also ends its servers, and takes its data with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
@@ -106,9 +105,6 @@ def load(
     except (UnsettledError, WorkerError, ServerStartError) as error:
         fail(str(error))
     _tell(report, _folder(out, quick=quick))
-
-
-app.command()(chaos)
 
 
 def main() -> None:

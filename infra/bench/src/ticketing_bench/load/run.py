@@ -14,7 +14,7 @@ from .findings import Finding, LoadReport
 from .footprint import measure_starts, memory_findings, memory_of
 from .generator import LoadRole
 from .growth import measure_growth
-from .market import Market, running_market
+from .market import LoadedMarket, running_market
 from .sizes import Sizes
 from .sustained import measure_sustained
 
@@ -41,7 +41,7 @@ async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[
 
 
 async def _people(
-    market: Market, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
+    market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
 ) -> AsyncIterator[Finding]:
     idle = memory_of(market)
     for part, measure in (("burst", measure_burst), ("sustained", measure_sustained), ("buying", measure_buying)):
@@ -57,7 +57,7 @@ async def _people(
 
 
 async def _catalogues(
-    market: Market, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
+    market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
 ) -> AsyncIterator[Finding]:
     if "starts" in parts:
         for found in await measure_starts(market, sizes, say):

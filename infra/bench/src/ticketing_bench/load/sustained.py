@@ -10,7 +10,7 @@ from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
 
 from .findings import Finding, highest_kept
-from .market import Market, UnsettledError
+from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 
 __all__ = ["measure_sustained"]
@@ -23,7 +23,7 @@ SETTLE_SECONDS: Final = 120.0
 
 
 async def measure_sustained(
-    market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
 ) -> list[Finding]:
     """The highest rate at which every hold is answered within a second and every event is handled as it comes."""
     cores = psutil.cpu_count() or 1

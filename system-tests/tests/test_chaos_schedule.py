@@ -1,6 +1,6 @@
 import pytest
 
-from ticketing_bench.chaos.schedule import KILLED, plan_faults
+from ticketing_system.chaos.schedule import KILLED, plan_faults
 
 pytestmark = pytest.mark.unit
 

@@ -13,14 +13,14 @@ from typing import Final
 
 import pytest
 
-from ticketing_bench.chaos import run as chaos_run
-from ticketing_bench.chaos.schedule import KILLED, Fault
 from ticketing_local.data_dir import DataDir
+from ticketing_system.chaos import run as chaos_run
+from ticketing_system.chaos.schedule import KILLED, Fault
 from ticketing_testkit.servers import NatsServer
 
 pytestmark = pytest.mark.flow
 
-BENCH: Final = Path(sysconfig.get_path("scripts")) / "ticketing-bench"
+CHAOS: Final = Path(sysconfig.get_path("scripts")) / "ticketing-chaos"
 SEED: Final = 5
 SECONDS: Final = 18
 SETTLE_SECONDS: Final = 60
@@ -39,7 +39,7 @@ def running(pid: int) -> bool:
 def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_path: Path) -> None:
     arguments = ["--seed", SEED, "--seconds", SECONDS, "--settle-seconds", SETTLE_SECONDS, "--json"]
     ended = subprocess.run(
-        [BENCH, "chaos", *map(str, arguments)],
+        [CHAOS, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -78,7 +78,7 @@ def test_a_bus_that_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.timeout(180)
 def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [BENCH, "chaos", "--seed", str(SEED)],
+        [CHAOS, "--seed", str(SEED)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

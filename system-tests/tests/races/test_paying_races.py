@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from ticketing_common.entity import utc_now
+from ticketing_system.in_process import InProcessMarket
+from ticketing_system.market import GOOD_CARD
 
-from .market import GOOD_CARD, Market
 from .racing import Pair, play
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -29,7 +30,7 @@ class Round(NamedTuple):
 class Books:
     """What is stored of an order and its payments."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: InProcessMarket) -> None:
         self._market = market
 
     async def order(self, order_id: str) -> dict[str, Any]:
@@ -40,7 +41,7 @@ class Books:
         return await self._market.documents("payments", "payments", order_id=order_id)
 
 
-async def test_pay_against_cancel(market: Market) -> None:
+async def test_pay_against_cancel(market: InProcessMarket) -> None:
     pair, books, buyer = Pair(SEED), Books(market), market.people[1]
 
     async def once() -> Round:
@@ -65,7 +66,7 @@ async def test_pay_against_cancel(market: Market) -> None:
     await play(market, once, outcome, wanted={"paid", "cancelled too late for the bank", "cancelled first"})
 
 
-async def test_pay_against_expire(market: Market) -> None:
+async def test_pay_against_expire(market: InProcessMarket) -> None:
     pair, books, buyer = Pair(SEED), Books(market), market.people[2]
 
     async def once() -> Round:
@@ -92,7 +93,7 @@ async def test_pay_against_expire(market: Market) -> None:
         market.give_buyers(900)
 
 
-async def test_a_double_click_on_pay(market: Market) -> None:
+async def test_a_double_click_on_pay(market: InProcessMarket) -> None:
     """Two replicas answer; the second click joins the first, or comes when all is done."""
     pair, books, buyer = Pair(SEED), Books(market), market.people[3]
 
@@ -113,7 +114,7 @@ async def test_a_double_click_on_pay(market: Market) -> None:
     await play(market, once, outcome, wanted={"joined", "second turned away"})
 
 
-async def test_two_tabs_pay_with_two_cards(market: Market) -> None:
+async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
     pair, books, buyer = Pair(SEED), Books(market), market.people[4]
     other_card = await market.bank.card("5555555555554444")
 
@@ -136,7 +137,7 @@ async def test_two_tabs_pay_with_two_cards(market: Market) -> None:
     await play(market, once, outcome, wanted={"first card", "second card"})
 
 
-async def test_a_webhook_against_the_http_answer(market: Market) -> None:
+async def test_a_webhook_against_the_http_answer(market: InProcessMarket) -> None:
     """The webhook goes to the other replica, and may be done with before Stripe's answer reaches the first."""
     pair, books, buyer = Pair(SEED), Books(market), market.people[5]
     first: dict[str, str] = {}

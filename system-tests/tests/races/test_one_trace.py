@@ -11,9 +11,9 @@ import pytest_asyncio
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
+from ticketing_system.in_process import InProcessMarket, Servers
+from ticketing_system.market import GOOD_CARD
 from ticketing_testkit.spans import RecordedSpans, recorded_spans
-
-from .market import GOOD_CARD, Market, Servers
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -27,10 +27,10 @@ def spans() -> Iterator[RecordedSpans]:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[Market]:
+async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[InProcessMarket]:
     """Recorded from the beginning; the reconciler, whose work has traces of its own, is not to be the faster one."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        async with Market.open(servers, monkeypatch, reconcile_seconds=600) as opened:
+        async with InProcessMarket.open(servers, monkeypatch, reconcile_seconds=600) as opened:
             yield opened
 
 
@@ -67,7 +67,7 @@ def assert_connected(spans: Sequence[ReadableSpan]) -> ReadableSpan:
 
 
 async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
-    traced_market: Market, spans: RecordedSpans
+    traced_market: InProcessMarket, spans: RecordedSpans
 ) -> None:
     market, buyer = traced_market, traced_market.people[BUYER]
     ticket = await market.list_ticket(market.people[SELLER])
@@ -85,7 +85,7 @@ async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
         "handle ticket.updated by orders-tickets",
     }
     story = await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
-    await market.quiet()
+    await market.settle()
     story = spans.of(trace_id)
 
     root = assert_connected(story)
@@ -102,7 +102,9 @@ async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
     assert not any(buyer in statement for statement in statements), "no values, only what was done"
 
 
-async def test_a_payment_is_one_trace_with_its_calls_to_stripe(traced_market: Market, spans: RecordedSpans) -> None:
+async def test_a_payment_is_one_trace_with_its_calls_to_stripe(
+    traced_market: InProcessMarket, spans: RecordedSpans
+) -> None:
     market, buyer = traced_market, traced_market.people[BUYER]
     order = await market.order(buyer)
     trace_id, header = begin_trace()
@@ -120,7 +122,7 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(traced_market: Ma
         "handle order.completed by payments-orders",
     }
     await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
-    await market.quiet()
+    await market.settle()
     story = spans.of(trace_id)
     assert_connected(story)
     stripe = [str((span.attributes or {}).get("http.url")) for span in story if span.kind is SpanKind.CLIENT]
@@ -130,7 +132,7 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(traced_market: Ma
     assert "publish payment.captured" in labels(spans.all())
 
 
-async def test_a_hold_runs_out_in_the_trace_of_its_order(traced_market: Market, spans: RecordedSpans) -> None:
+async def test_a_hold_runs_out_in_the_trace_of_its_order(traced_market: InProcessMarket, spans: RecordedSpans) -> None:
     market, buyer = traced_market, traced_market.people[BUYER]
     ticket = await market.list_ticket(market.people[SELLER])
     trace_id, header = begin_trace()
@@ -145,6 +147,6 @@ async def test_a_hold_runs_out_in_the_trace_of_its_order(traced_market: Market, 
         "handle order.cancelled by tickets-orders",
     }
     await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
-    await market.quiet()
+    await market.settle()
     market.give_buyers(900)
     assert_connected(spans.of(trace_id))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from statistics import median
 from typing import Any, Final, TypeVar
 
-from .market import Market
+from ticketing_system.in_process import InProcessMarket
 
 __all__ = ["Pair", "play"]
 
@@ -65,7 +65,7 @@ class Pair:
 
 
 async def play(
-    market: Market,
+    market: InProcessMarket,
     once: Callable[[], Awaitable[Any]],
     outcome: Callable[[Any], Awaitable[Hashable]],
     *,
@@ -85,7 +85,7 @@ async def play(
 
     for _ in range(BATCHES_AT_MOST):
         raced = await asyncio.gather(*(bounded() for _ in range(ROUNDS)))
-        await market.quiet()
+        await market.settle()
         outcomes.update([await outcome(one) for one in raced])
         if wanted <= outcomes.keys():
             break

@@ -1,6 +1,6 @@
 """Runs a service that ends, as by kill -9, at one exact boundary of its work.
 
-    python -m ticketing_bench.chaos.crash_points FOLDER MODULE [ARGUMENT…]
+    python -m ticketing_system.crash_points FOLDER MODULE [ARGUMENT…]
 
 runs MODULE as `python -m` would, with the functions at the boundaries replaced: one that is reached while a file of its
 point's name lies in FOLDER removes that file and kills the process. So the product itself knows nothing of crash

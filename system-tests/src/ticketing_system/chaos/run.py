@@ -10,9 +10,10 @@ from typing import Final
 
 import httpx
 
-from ticketing_bench.stacks import make_stack
-from ticketing_local.audit import AuditAddresses, UnreadableError, audit
+from ticketing_local.audit import UnreadableError
 from ticketing_local.stack import Stack
+from ticketing_system.market import Market, market_of
+from ticketing_system.stacks import make_stack
 from ticketing_testkit.servers import ServerStartError
 
 from .buyers import Buyer
@@ -102,26 +103,27 @@ class _Run:
             report.failures.append(str(error))
             return self._filled(report, None)
         report.ready_seconds = loop.time() - over
-        while True:
-            stored, failures = await self._look()
-            seconds = loop.time() - over
-            self._say(f"{seconds:6.1f} s after it: {f'{len(failures)} open, {failures[0]}' if failures else 'whole'}")
-            if not failures:
-                report.recovery_seconds = seconds
-                break
-            if seconds > self._options.settle_seconds:
-                report.failures += failures
-                break
-            await asyncio.sleep(LOOK_SECONDS)
+        async with market_of(self._stack) as market:
+            while True:
+                stored, failures = await self._look(market)
+                seconds = loop.time() - over
+                state = f"{len(failures)} open, {failures[0]}" if failures else "whole"
+                self._say(f"{seconds:6.1f} s after it: {state}")
+                if not failures:
+                    report.recovery_seconds = seconds
+                    break
+                if seconds > self._options.settle_seconds:
+                    report.failures += failures
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
         return self._filled(report, stored)
 
-    async def _look(self) -> tuple[Stored, list[str]]:
-        stored = await read_stored(self._stack.state.addresses["mongo"])
+    async def _look(self, market: Market) -> tuple[Stored, list[str]]:
+        stored = await read_stored(market)
         failures = [*broken_promises(self._ledger, stored), *unsettled(stored)]
         if not failures:
-            addresses = AuditAddresses.of_stack(self._stack.state, self._stack.data)
             try:
-                violations = await audit(addresses, grace_seconds=GRACE_SECONDS)
+                violations = await market.violations(grace_seconds=GRACE_SECONDS, stripe_all=False)
             except UnreadableError as error:
                 return stored, [f"the audit cannot read: {error}"]
             failures = [f"{found.invariant}: {found.detail} {dict(found.ids)}" for found in violations]

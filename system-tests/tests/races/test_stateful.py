@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, TICKETS
-
-from .market import GOOD_CARD, Market, Servers
+from ticketing_system.in_process import InProcessMarket, Servers
+from ticketing_system.market import GOOD_CARD
 
 DECLINED_CARD = "pm_card_chargeCustomerFail"
 HOLD_SECONDS, SHORT_HOLD_SECONDS = 900.0, 0.05
@@ -52,7 +52,7 @@ class Story(RuleBasedStateMachine):
     """Every rule does one thing, says what must come of it, and waits until all services have heard of it."""
 
     runner: ClassVar[asyncio.Runner]
-    market: ClassVar[Market]
+    market: ClassVar[InProcessMarket]
     tickets = Bundle("tickets")
     orders = Bundle("orders")
 
@@ -64,7 +64,7 @@ class Story(RuleBasedStateMachine):
     def do(self, action: Coroutine[Any, Any, T]) -> T:
         async def until_quiet() -> T:
             result = await action
-            await self.market.quiet()
+            await self.market.settle()
             return result
 
         return self.runner.run(until_quiet())
@@ -192,7 +192,7 @@ def story_in(servers: Servers) -> Iterator[type[Story]]:
     """A machine over a market of its own, in an event loop of its own: Hypothesis calls it from outside of any."""
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as monkeypatch:
         stack = AsyncExitStack()
-        market = runner.run(stack.enter_async_context(Market.open(servers, monkeypatch)))
+        market = runner.run(stack.enter_async_context(InProcessMarket.open(servers, monkeypatch)))
         try:
             yield type("StoryHere", (Story,), {"runner": runner, "market": market})
         finally:

@@ -2,9 +2,4 @@
 
 `schedule` says what breaks when, `injector` breaks it; `buyers` and `sellers` act over HTTP through `caller`, and what
 they were promised is kept in `ledger`; in the end `verdict` holds the promises against `stored`, beside the audit.
-`crash_points` kills a service at one exact boundary, for tests.
 """
-
-from .command import chaos
-
-__all__ = ["chaos"]

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from .market import Market
+from ticketing_system.in_process import InProcessMarket
+
 from .racing import Pair, play
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -22,12 +23,12 @@ class Round(NamedTuple):
     buyer: httpx.Response
 
 
-async def the(market: Market, service: str, name: str, **query: Any) -> dict[str, Any]:
+async def the(market: InProcessMarket, service: str, name: str, **query: Any) -> dict[str, Any]:
     (found,) = await market.documents(service, name, **query)
     return found
 
 
-async def test_delete_against_order(market: Market) -> None:
+async def test_delete_against_order(market: InProcessMarket) -> None:
     pair, seller, buyer = Pair(SEED), market.people[6], market.people[7]
 
     async def once() -> Round:
@@ -55,7 +56,7 @@ async def test_delete_against_order(market: Market) -> None:
     await play(market, once, outcome, wanted=wanted)
 
 
-async def test_a_price_change_against_an_order(market: Market) -> None:
+async def test_a_price_change_against_an_order(market: InProcessMarket) -> None:
     """Whichever price the buyer was shown is the order's for good, and is what is charged."""
     pair, seller, buyer = Pair(SEED), market.people[8], market.people[9]
 

@@ -1,4 +1,4 @@
-"""`ticketing-bench chaos`."""
+"""`ticketing-chaos`."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from ticketing_testkit.servers import ServerStartError
 from .report import print_report
 from .run import RunOptions, run
 
-__all__ = ["chaos"]
+__all__ = ["chaos", "main"]
 
 # Only what we start ourselves may be killed.
 FOREIGN: Final = ("MONGO_URL", "NATS_URL", "REDIS_URL", "STRIPE_API_BASE")
@@ -71,3 +71,8 @@ def chaos(
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The console script."""
+    typer.run(chaos)

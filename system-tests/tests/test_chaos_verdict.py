@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ticketing_bench.chaos.ledger import Charge, Hold, Ledger, Listing
-from ticketing_bench.chaos.stored import Stored
-from ticketing_bench.chaos.verdict import broken_promises, unsettled
+from ticketing_system.chaos.ledger import Charge, Hold, Ledger, Listing
+from ticketing_system.chaos.stored import Stored
+from ticketing_system.chaos.verdict import broken_promises, unsettled
 
 pytestmark = pytest.mark.unit
 

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_testkit.apps import Identity
 from ticketing_testkit.servers import NatsServer, RedisServer, StripeDouble
-
-from .market import Market, Servers
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -31,7 +30,7 @@ def servers(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempPat
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def market(servers: Servers) -> AsyncIterator[Market]:
+async def market(servers: Servers) -> AsyncIterator[InProcessMarket]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        async with Market.open(servers, monkeypatch) as opened:
+        async with InProcessMarket.open(servers, monkeypatch) as opened:
             yield opened
