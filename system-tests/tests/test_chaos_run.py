@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from ticketing_local.data_dir import DataDir
+from ticketing_ops.data_dir import DataDir
 from ticketing_system.chaos import run as chaos_run
 from ticketing_system.chaos.schedule import KILLED, Fault
 from ticketing_testkit.servers import NatsServer

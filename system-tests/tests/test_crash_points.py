@@ -13,9 +13,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from ticketing_local.audit import Violation
 from ticketing_local.services import ServiceProcess, WorkerProcess
 from ticketing_local.stack import Stack
+from ticketing_ops.audit import Violation
 from ticketing_system.market import GOOD_CARD, Market, market_of
 from ticketing_system.stacks import make_stack
 from ticketing_testkit.servers import ServerProcess

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from ticketing_common.telemetry.dashboard import PANELS
-from ticketing_local.data_dir import DataDir
 from ticketing_local.faults import FAULTS
 from ticketing_local.services import SERVICES
+from ticketing_ops.data_dir import DataDir
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
 

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_local.data_dir import DataDir
 from ticketing_local.services import SERVICES
+from ticketing_ops.data_dir import DataDir
 from ticketing_testkit.servers import NatsServer
 
 pytestmark = pytest.mark.flow

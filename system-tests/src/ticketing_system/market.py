@@ -11,11 +11,11 @@ from nats.js import JetStreamContext
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.security import TokenSigner
 from ticketing_common.storage import Collection, DatabaseClient, Document, connect
-from ticketing_local.audit import AuditAddresses, Violation, audit
-from ticketing_local.audit.bus import CONSUMERS, connected
-from ticketing_local.audit.outboxes import OUTBOXES
 from ticketing_local.keys import Keys
 from ticketing_local.stack import Stack
+from ticketing_ops.audit import AuditAddresses, Violation, audit
+from ticketing_ops.audit.bus import CONSUMERS, connected
+from ticketing_ops.audit.outboxes import OUTBOXES
 
 __all__ = ["GOOD_CARD", "Market", "UnsettledError", "market_of"]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ticketing_local.console import console, fail
-from ticketing_local.data_dir import repository_root
+from ticketing_ops.console import console, fail
+from ticketing_ops.data_dir import repository_root
 from ticketing_testkit.servers import ServerStartError
 
 from .load.findings import LoadReport

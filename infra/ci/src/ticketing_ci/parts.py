@@ -5,7 +5,17 @@ from dataclasses import dataclass
 __all__ = ["EVERYTHING", "IMAGES", "RULES", "SERVICES", "SUITES", "Effect", "Image", "Rule"]
 
 SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
-SUITES = ("common", *SERVICES, "infra/testkit", "infra/local", "infra/bench", "infra/ci", "nats-tests", "system-tests")
+SUITES = (
+    "common",
+    *SERVICES,
+    "infra/testkit",
+    "infra/ops",
+    "infra/local",
+    "infra/bench",
+    "infra/ci",
+    "nats-tests",
+    "system-tests",
+)
 """Folders with tests that start something; each is one cell of the matrix."""
 
 
@@ -60,6 +70,11 @@ RULES = (
     Rule(("common/", "infra/testkit/"), Effect(frozenset(SUITES), product=True, manifests=True)),
     Rule(("client/",), Effect(client=True, product=True)),
     Rule(("infra/local/",), Effect(frozenset({"infra/local", "system-tests"}), product=True)),
+    # Its commands are tried on the bus by the delivery tests, and its audit ends every system test.
+    Rule(
+        ("infra/ops/",),
+        Effect(frozenset({"infra/ops", "infra/local", "nats-tests", "system-tests"}), product=True, manifests=True),
+    ),
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
     # Whether they match the services is a unit test, which always runs.
     Rule(("docs/openapi/",), Effect(client=True, product=True)),
@@ -98,7 +113,7 @@ IMAGES = {
         ".",
         "infra/k8s/tools/Dockerfile",
         (
-            *("common/src/", "infra/testkit/src/", "infra/local/src/", ".dockerignore"),
+            *("common/src/", "infra/testkit/src/", "infra/ops/src/", ".dockerignore"),
             *("infra/k8s/tools/requirements.lock", "infra/k8s/tools/Dockerfile"),
         ),
     ),

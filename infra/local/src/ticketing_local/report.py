@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from .console import console
-from .data_dir import StackState
+from ticketing_ops.console import console
+from ticketing_ops.data_dir import StackState
+
 from .seed import DemoAccounts
 from .services import SERVICES
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ticketing_ops.data_dir import DataDir, StackState, repository_root
 from ticketing_testkit.servers import (
     Mongod,
     NatsServer,
@@ -20,7 +21,6 @@ from ticketing_testkit.servers import (
 
 from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
-from .data_dir import DataDir, StackState, repository_root
 from .kept_ports import KeptPorts
 from .keys import Keys
 from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, find_node

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from ticketing_local.api import Api
+from ticketing_ops.api import Api
 
 from .ledger import Ledger
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import httpx
 
-from ticketing_local.audit import UnreadableError
 from ticketing_local.stack import Stack
+from ticketing_ops.audit import UnreadableError
 from ticketing_system.market import Market, market_of
 from ticketing_system.stacks import make_stack
 from ticketing_testkit.servers import ServerStartError

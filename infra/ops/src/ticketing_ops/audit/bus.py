@@ -23,7 +23,7 @@ from ticketing_common.events.subjects import (
     STREAM_SUBJECTS,
     TICKETS,
 )
-from ticketing_local.bus import connect
+from ticketing_ops.bus import connect
 
 from .invariants import Finding, Moment
 from .unreadable import UnreadableError

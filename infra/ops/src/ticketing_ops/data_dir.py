@@ -19,7 +19,7 @@ __all__ = ["AlreadyRunningError", "DataDir", "DataDirOption", "StackState", "dat
 OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "seeded", "state.json", "fault.json")
 PROBE_SECONDS: Final = 0.5
 _DEPTH: Final = 4
-"""infra/local/src/ticketing_local"""
+"""infra/ops/src/ticketing_ops"""
 
 
 def repository_root() -> Path:
@@ -57,6 +57,11 @@ class DataDir:
     def logs(self) -> Path:
         """One file a process."""
         return self.path / "logs"
+
+    @property
+    def keys(self) -> Path:
+        """One file a key."""
+        return self.path / "keys"
 
     @property
     def seeded(self) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from ticketing_local.audit import INVARIANTS
+from ticketing_ops.audit import INVARIANTS
 from ticketing_testkit.servers import free_port
 
 from .marketplace import World

@@ -10,8 +10,8 @@ import pytest
 from nats.js import JetStreamContext
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_local.audit import INVARIANTS, audit, examination
-from ticketing_local.audit.stripe_intents import Intents, Stripe
+from ticketing_ops.audit import INVARIANTS, audit, examination
+from ticketing_ops.audit.stripe_intents import Intents, Stripe
 
 from .marketplace import PRICE, World
 

@@ -10,9 +10,9 @@ from pymongo import MongoClient
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
-from ticketing_local.audit import AuditAddresses
-from ticketing_local.audit.addresses import SERVICES
-from ticketing_local.audit.bus import CONSUMERS
+from ticketing_ops.audit import AuditAddresses
+from ticketing_ops.audit.addresses import SERVICES
+from ticketing_ops.audit.bus import CONSUMERS
 from ticketing_testkit.servers import StripeDouble
 
 from .marketplace import World, consumer

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from ticketing_local.data_dir import DataDir, StackState
-from ticketing_local.keys import Keys
+from ticketing_ops.data_dir import DataDir, StackState
 
 __all__ = ["SERVICES", "STRIPE_URL", "AuditAddresses", "MissingAddressError"]
 
@@ -35,14 +34,13 @@ class AuditAddresses:
     @classmethod
     def of_stack(cls, state: StackState, data: DataDir) -> Self:
         """Those of a stack that runs on this machine; one MongoDB holds all five databases."""
-        keys = Keys.load_or_make(data.path / "keys")
         return cls(
             mongo_urls=dict.fromkeys(SERVICES, state.addresses["mongo"]),
             databases={},
             nats_url=state.addresses["nats"],
             stripe_url=state.addresses["stripe"],
             # As the stack gave it to payments: the environment's, or one of its own.
-            stripe_key=os.environ.get("STRIPE_KEY", keys.stripe_key),
+            stripe_key=os.environ.get("STRIPE_KEY") or (data.keys / "stripe_key").read_text(),
         )
 
     @classmethod

@@ -17,7 +17,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_local.cli import app
+from ticketing_ops.cli import app
 
 Act = Callable[[Callable[[JetStreamContext], Awaitable[Any]]], Any]
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from ticketing_common.entity import utc_now
-from ticketing_local.console import console, fail
+from ticketing_ops.console import console, fail
 
 from .examination import Report
 from .invariants import INVARIANTS

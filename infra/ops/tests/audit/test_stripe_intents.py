@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from ticketing_common.entity import utc_now
-from ticketing_local.audit import UnreadableError, stripe_intents
-from ticketing_local.audit.stripe_intents import RECENT, Intents, Stripe
+from ticketing_ops.audit import UnreadableError, stripe_intents
+from ticketing_ops.audit.stripe_intents import RECENT, Intents, Stripe
 
 NOW = utc_now()
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from ticketing_local.data_dir import DataDir
+from ticketing_ops.data_dir import DataDir
 
 pytestmark = pytest.mark.flow
 

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ticketing_common.entity import utc_now
-from ticketing_local.console import console, printable
-from ticketing_local.data_dir import data_dir_of
+from ticketing_ops.console import console, printable
+from ticketing_ops.data_dir import data_dir_of
 
 from .addresses import AuditAddresses, MissingAddressError
 from .examination import GRACE_SECONDS, Report, examine
