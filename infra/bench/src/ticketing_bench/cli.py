@@ -12,7 +12,6 @@ from ticketing_ops.console import console, fail
 from ticketing_ops.data_dir import repository_root
 from ticketing_testkit.servers import ServerStartError
 
-from .load.findings import LoadReport
 from .report import Report
 from .worker import WorkerError
 
@@ -41,7 +40,7 @@ def _folder(out: Path | None, *, quick: bool) -> Path:
     return out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
 
 
-def _tell(report: Report | LoadReport, folder: Path) -> None:
+def _tell(report: Report, folder: Path) -> None:
     """Show and write what a run found; leaves with 1 when a budget was missed."""
     report.show(console)
     for path in report.write(folder):

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import psutil
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
 from ticketing_common.storage import Document
 
-from .findings import Finding
 from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 

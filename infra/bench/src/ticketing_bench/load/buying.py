@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.worker import Worker
 from ticketing_testkit.servers import StripeDouble
 
-from .findings import Finding
 from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ticketing_bench.measurement import percentile
+from ticketing_bench.measurement import Finding, percentile
 from ticketing_common.entity import utc_now
 from ticketing_common.events import TicketData
 from ticketing_common.storage import Outbox
@@ -13,7 +13,6 @@ from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 
-from .findings import Finding
 from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 

@@ -8,10 +8,10 @@ from typing import Final
 
 import psutil
 
+from ticketing_bench.measurement import Finding
 from ticketing_local.services import SERVICES
 from ticketing_testkit.servers import ServerProcess, ServerStartError
 
-from .findings import Finding
 from .market import LoadedMarket
 from .sizes import Sizes
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
 
-from .findings import Finding
 from .market import SEATS, LoadedMarket, UnsettledError
 from .sizes import Sizes
 

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ticketing_bench.machine import Machine
+from ticketing_bench.measurement import Finding
+from ticketing_bench.report import Report
 from ticketing_bench.worker import Worker
 
 from .burst import measure_burst
 from .buying import measure_buying
 from .expiry import measure_expiry
-from .findings import Finding, LoadReport
 from .footprint import measure_starts, memory_findings, memory_of
 from .generator import LoadRole
 from .growth import measure_growth
@@ -25,7 +26,7 @@ Say = Callable[[str], None]
 PARTS: Final = ("burst", "sustained", "buying", "memory", "expiry", "growth", "starts")
 
 
-async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> LoadReport:
+async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
     """Measure the chosen parts on stacks that are started for it and end with it.
 
     Raises `UnsettledError` when anything was sold twice, got lost, or did not come to its end: then no figure counts.
@@ -37,7 +38,8 @@ async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[
             async with running_market(say) as market:
                 with Worker(LoadRole, urls={}, pids={}) as generator:
                     findings += [found async for found in measure(market, generator, parts, sizes, say)]
-    return LoadReport(at=at, quick=quick, machine=machine, findings=tuple(findings))
+    title = "The whole product under load"
+    return Report(name="load", title=title, at=at, quick=quick, machine=machine, findings=tuple(findings))
 
 
 async def _people(

@@ -1,4 +1,4 @@
-"""Whoever asks, in a process of its own: as fast as it is answered, or at a steady rate whatever becomes of it."""
+"""The load generator, in a process of its own: as fast as it is answered, or at a steady rate in an open loop."""
 
 import asyncio
 import itertools
@@ -62,10 +62,10 @@ class GeneratorRole(Role):
         self,
         port: int,
         probe: Mapping[str, Any],
-        beside: Mapping[str, Any] | None,
-        lead_seconds: float,
         seconds: float,
         pids: Mapping[str, int],
+        beside: Mapping[str, Any] | None = None,
+        lead_seconds: float = 0.0,
     ) -> dict[str, Any]:
         """An open loop: how late `probe` is answered, from when it was due, while `beside` is asked too.
 
@@ -83,7 +83,7 @@ class GeneratorRole(Role):
                 return str(next(numbers))
 
             processors = ProcessorTime(self.NAME, pids)
-            due, done = await paced(probe["rate"], max(1, int(probe["rate"] * seconds)), send)
+            due, done = await paced(probe["rate"], max(1, round(probe["rate"] * seconds)), send)
             cores = processors.cores()
         late = [(done[one] - due[one]) * 1000 for one in due]
         return {
