@@ -1,13 +1,13 @@
 """The two ends of the backbone, made of what the services are made of: one that tells, and one that follows.
 
 The teller has the repository and the publishers of the tickets service, the follower the projection of the orders
-service; each has a database of its own, and `Backbone` stands under both as it does in production.
+service; each has a database of its own, and `ServiceRuntime` stands under both as it does in production.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from ticketing_common.delivery import Backbone, Subscription
+from ticketing_common.delivery import EventSubscription, ServiceRuntime
 from ticketing_common.events import TicketCreated, TicketData, TicketDeleted, TicketEvent, TicketUpdated
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.settings import EventServiceSettings
@@ -16,7 +16,7 @@ from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-__all__ = ["Follower", "Teller"]
+__all__ = ["PublishingService", "SubscribingService"]
 
 CURRENCY = "usd"
 ACK_WAIT_SECONDS: Final = 3.0
@@ -25,20 +25,20 @@ and tests would do nothing but wait for it.
 """
 
 
-class Teller:
+class PublishingService:
     """The tickets service without its HTTP door."""
 
     def __init__(self, settings: EventServiceSettings) -> None:
-        self.backbone = Backbone(settings, publishes=TICKETS)
-        self.tickets = TicketRepository(self.backbone.outbox("tickets"))
+        self.runtime = ServiceRuntime(settings, publishes=TICKETS)
+        self.tickets = TicketRepository(self.runtime.outbox("tickets"))
         self.service = TicketService(
-            self.tickets, OrderProjection(self.backbone.collection("orders")), currency=CURRENCY
+            self.tickets, OrderProjection(self.runtime.collection("orders")), currency=CURRENCY
         )
-        self.backbone.add_stores(self.tickets)
-        self.backbone.offer_resync(self.tickets, ticket_changed)
+        self.runtime.add_stores(self.tickets)
+        self.runtime.enable_resync(self.tickets, ticket_changed)
 
 
-class Follower:
+class SubscribingService:
     """One replica of a service that keeps a projection of the tickets.
 
     `before` runs at the head of the handler, for a handler that is slow or fails. `handled` are the deliveries that
@@ -52,17 +52,17 @@ class Follower:
         ack_wait_seconds: float = ACK_WAIT_SECONDS,
         before: Callable[[TicketEvent], Awaitable[None]] | None = None,
     ) -> None:
-        self.backbone = Backbone(settings)
-        self.projection = TicketProjection(self.backbone.collection("tickets"))
+        self.runtime = ServiceRuntime(settings)
+        self.projection = TicketProjection(self.runtime.collection("tickets"))
         self.handled: list[tuple[str, int]] = []
         self._before = before
-        self.backbone.add_stores(self.projection)
-        self.subscription = Subscription(
+        self.runtime.add_stores(self.projection)
+        self.subscription = EventSubscription(
             TICKETS,
             {TicketCreated: self.on_ticket, TicketUpdated: self.on_ticket, TicketDeleted: self.on_ticket},
             ack_wait_seconds=ack_wait_seconds,
         )
-        self.backbone.subscribe([self.subscription])
+        self.runtime.subscribe([self.subscription])
         self.durable = self.subscription.durable(settings.service_name)
 
     async def on_ticket(self, event: TicketEvent) -> None:

@@ -51,11 +51,11 @@ async def replicated(world: World, durable: str) -> bool:
 async def test_when_the_leader_is_killed_under_load_all_is_told_and_held(
     world: World, nats_cluster: NatsCluster
 ) -> None:
-    teller = await world.teller()
-    followers = [await world.follower("orders"), await world.follower("orders"), await world.follower("search")]
-    durable = followers[0].durable
+    publisher = await world.publisher()
+    subscribers = [await world.subscriber("orders"), await world.subscriber("orders"), await world.subscriber("search")]
+    durable = subscribers[0].durable
 
-    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
+    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
         for _ in range(2):
             await traffic.more(100)
             before = await tickets_stream(world)

@@ -16,7 +16,7 @@ SLOW = "Slow to take in"
 
 
 async def test_slow_work_is_done_once_while_the_others_go_on(world: World) -> None:
-    teller = await world.teller()
+    publisher = await world.publisher()
     begun: Counter[str] = Counter()
     overtaken = 0
 
@@ -29,9 +29,9 @@ async def test_slow_work_is_done_once_while_the_others_go_on(world: World) -> No
         await asyncio.sleep(SLOW_SECONDS)
 
     for _ in range(2):  # to whom the broker would give it after `ack_wait`
-        await world.follower("orders", ack_wait_seconds=ACK_WAIT_SECONDS, before=take_time)
-    await world.follower("search")
-    door = ServiceDoor(teller)
+        await world.subscriber("orders", ack_wait_seconds=ACK_WAIT_SECONDS, before=take_time)
+    await world.subscriber("search")
+    door = ServiceDoor(publisher)
 
     async with flowing(door, world.ledger) as traffic:
         slow = [await door.create(TicketDetails(title=SLOW, price_cents=price)) for price in range(101, 106)]
@@ -42,26 +42,26 @@ async def test_slow_work_is_done_once_while_the_others_go_on(world: World) -> No
     await world.agree()
     assert begun == {state.id: 1 for state in slow}
     assert overtaken > 0
-    handled = [one for follower in world.followers["orders"] for one in follower.handled]
+    handled = [one for subscriber in world.subscribers["orders"] for one in subscriber.handled]
     assert sorted(handled) == sorted(world.ledger.versions), "each version once, by one of the two"
 
 
 async def test_a_consumer_that_is_deleted_under_traffic_begins_again(world: World) -> None:
-    teller = await world.teller()
-    followers = [await world.follower("orders"), await world.follower("orders"), await world.follower("search")]
+    publisher = await world.publisher()
+    subscribers = [await world.subscriber("orders"), await world.subscriber("orders"), await world.subscriber("search")]
 
-    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
+    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
         await traffic.more(80)
-        for durable in {follower.durable for follower in followers}:
+        for durable in {subscriber.durable for subscriber in subscribers}:
             await world.observer.js.delete_consumer(TICKETS, durable)
-        before = [len(follower.handled) for follower in followers]
+        before = [len(subscriber.handled) for subscriber in subscribers]
         await traffic.more(80)
 
         async def all_go_on() -> bool:
-            return all(len(follower.handled) > count for follower, count in zip(followers, before, strict=True))
+            return all(len(subscriber.handled) > count for subscriber, count in zip(subscribers, before, strict=True))
 
         await until(all_go_on)
         await traffic.more(40)
 
     await world.agree()
-    assert all(follower.backbone.missing() == [] for follower in followers)
+    assert all(subscriber.runtime.missing() == [] for subscriber in subscribers)

@@ -30,23 +30,23 @@ async def crash(world: World, service: str, script: str, *arguments: object) -> 
 
 @pytest.mark.parametrize("where", ["before_commit", "before_ack"])
 async def test_an_event_whose_consumer_dies_with_it_comes_again(world: World, where: str) -> None:
-    teller = await world.teller()
-    follower = world.awaited("orders", ack_wait_seconds=ACK_WAIT_SECONDS)
+    publisher = await world.publisher()
+    subscriber = world.awaited("orders", ack_wait_seconds=ACK_WAIT_SECONDS)
 
-    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
-        (subject,) = await crash(world, "orders", "follower", where, NTH, ACK_WAIT_SECONDS)
+    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
+        (subject,) = await crash(world, "orders", "subscriber", where, NTH, ACK_WAIT_SECONDS)
         ticket_id = subject.rpartition(".")[2]
-        left = await world.observer.js.consumer_info(TICKETS, follower.durable)
+        left = await world.observer.js.consumer_info(TICKETS, subscriber.durable)
         assert left.num_ack_pending > 0
-        known = await follower.projection.find(ticket_id)
+        known = await subscriber.projection.find(ticket_id)
         assert where == "before_commit" or known is not None
 
-        await world.begin(follower)
+        await world.begin(subscriber)
         await traffic.more(50)
 
     await world.agree()
-    assert any(handled == ticket_id for handled, _ in follower.handled)
-    assert (await world.observer.js.consumer_info(TICKETS, follower.durable)).num_redelivered == 0  # none still open
+    assert any(handled == ticket_id for handled, _ in subscriber.handled)
+    assert (await world.observer.js.consumer_info(TICKETS, subscriber.durable)).num_redelivered == 0  # none still open
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ async def test_an_event_whose_consumer_dies_with_it_comes_again(world: World, wh
 )
 async def test_an_event_whose_producer_dies_with_it_is_told(world: World, where: str, forgotten: bool) -> None:
     for service in ("orders", "search"):
-        await world.follower(service)
+        await world.subscriber(service)
 
-    printed = await crash(world, "tickets", "teller", where, NTH)
+    printed = await crash(world, "tickets", "publisher", where, NTH)
 
     outbox = world.outbox()
     async for ticket in TicketRepository(outbox).walk():
@@ -77,7 +77,7 @@ async def test_an_event_whose_producer_dies_with_it_is_told(world: World, where:
         await ensure_stream(world.observer.js, stream_config(TICKETS, replicas=1))
         await world.publish(recorded)
 
-    await world.teller()  # its next life, which waits until the lease of the last has run out
+    await world.publisher()  # its next life, which waits until the lease of the last has run out
     await world.agree()
 
     recorded = await world.recorded()

@@ -26,7 +26,7 @@ TICKETS = 3
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
 Step: TypeAlias = tuple[str, int]
-Story: TypeAlias = tuple[list[Step], list[int]]
+Scenario: TypeAlias = tuple[list[Step], list[int]]
 """The steps; and of what is under way at the end, which comes next, again and again (an index, modulo their number)."""
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
@@ -34,7 +34,9 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.sampled_from(["deliver", "double", "lose"]), st.integers(0, 9)),
     st.just(("resync", 0)),
 )
-STORIES: st.SearchStrategy[Story] = st.tuples(st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30))
+SCENARIOS: st.SearchStrategy[Scenario] = st.tuples(
+    st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30)
+)
 
 
 class Owner:
@@ -63,9 +65,11 @@ class Owner:
         return self.tickets[number]
 
 
-async def play(story: Story, projection: Projection[TicketData]) -> tuple[list[TicketData], list[TicketData | None]]:
+async def play(
+    scenario: Scenario, projection: Projection[TicketData]
+) -> tuple[list[TicketData], list[TicketData | None]]:
     """What the owner has in the end, and what the projection holds of it."""
-    steps, order = story
+    steps, order = scenario
     owner, under_way, lost = Owner(), list[TicketData](), False
     for kind, number in steps:
         if kind == "commit":
@@ -111,9 +115,9 @@ class OnlyTheNext(TicketProjection):
 
 
 @contextmanager
-def stories(
+def scenarios(
     mongo_url: str, database_name: str, projection: type[TicketProjection]
-) -> Iterator[Callable[[Story], bool]]:
+) -> Iterator[Callable[[Scenario], bool]]:
     """Tells whether a story ends in the truth; over a real MongoDB, in one event loop for all of them."""
     with asyncio.Runner() as runner:
 
@@ -124,8 +128,8 @@ def stories(
 
         client, projected = runner.run(begin())
 
-        def ends_in_the_truth(story: Story) -> bool:
-            truth, held = runner.run(play(story, projected))
+        def ends_in_the_truth(scenario: Scenario) -> bool:
+            truth, held = runner.run(play(scenario, projected))
             return truth == held
 
         try:
@@ -135,12 +139,12 @@ def stories(
 
 
 def test_every_story_ends_in_what_the_owner_has(mongo_url: str, database_name: str) -> None:
-    with stories(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
+    with scenarios(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
 
         @settings(max_examples=150, deadline=None)
-        @given(STORIES)
-        def check(story: Story) -> None:
-            assert ends_in_the_truth(story)
+        @given(SCENARIOS)
+        def check(scenario: Scenario) -> None:
+            assert ends_in_the_truth(scenario)
 
         check()
 
@@ -150,12 +154,12 @@ def test_a_story_that_undoes_a_naive_projection_is_found(
     mongo_url: str, database_name: str, naive: type[TicketProjection]
 ) -> None:
     search: dict[str, Any] = {"max_examples": 500, "deadline": None, "database": None, "derandomize": True}
-    with stories(mongo_url, database_name, naive) as ends_in_the_truth:
+    with scenarios(mongo_url, database_name, naive) as ends_in_the_truth:
         undone = find(
-            STORIES,
-            lambda story: not ends_in_the_truth(story),
+            SCENARIOS,
+            lambda scenario: not ends_in_the_truth(scenario),
             settings=settings(**search, phases=[Phase.generate]),  # the first one will do, it need not be the shortest
         )
 
-    with stories(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
+    with scenarios(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
         assert ends_in_the_truth(undone)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from commands import ticketing
-from parts import Teller
+from parts import PublishingService
 from traffic import ServiceDoor, flowing
 from world import Recorded, World, until
 
@@ -19,21 +19,21 @@ SERVICES = ("orders", "search")
 UNLUCKY = "Seat thirteen"
 
 
-async def history(world: World) -> tuple[Teller, list[Recorded]]:
+async def history(world: World) -> tuple[PublishingService, list[Recorded]]:
     """Some hundred commits, all told, and nobody there to hear them; the stream is empty afterwards."""
-    teller = await world.teller()
-    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
+    publisher = await world.publisher()
+    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
         await traffic.more(200)
     await world.settle()
     recorded = await world.recorded()
     assert Counter(message.version for message in recorded) == Counter(world.ledger.versions)
     await world.observer.js.purge_stream(TICKETS)
-    return teller, recorded
+    return publisher, recorded
 
 
 async def follow(world: World) -> None:
     for service in SERVICES:
-        await world.follower(service)
+        await world.subscriber(service)
 
 
 async def test_what_is_told_twice_is_held_once(world: World) -> None:
@@ -45,7 +45,7 @@ async def test_what_is_told_twice_is_held_once(world: World) -> None:
 
     await world.agree()
     for service in SERVICES:
-        assert len(world.followers[service][0].handled) == 3 * len(recorded)
+        assert len(world.subscribers[service][0].handled) == 3 * len(recorded)
 
 
 @pytest.mark.parametrize("order", ["shuffled", "backwards"])
@@ -75,7 +75,7 @@ async def test_a_version_that_never_comes_is_not_waited_for(world: World) -> Non
 
 
 async def test_a_newest_version_that_never_comes_is_made_good_by_the_next(world: World) -> None:
-    teller, recorded = await history(world)
+    publisher, recorded = await history(world)
     edited = [
         state
         for state in world.ledger.newest.values()
@@ -89,23 +89,23 @@ async def test_a_newest_version_that_never_comes_is_made_good_by_the_next(world:
     behind = await world.differences()
     assert len(behind) == len(SERVICES) * len(edited), "without its newest version nobody can know a ticket"
 
-    door = ServiceDoor(teller)
+    door = ServiceDoor(publisher)
     for state in edited:
         world.ledger.note(await door.edit(state.id, TicketDetails(title="Next", price_cents=state.price_cents + 1)))
     await world.agree()
 
 
 async def test_a_message_that_nobody_can_handle_is_set_aside_and_the_others_go_on(world: World, nats_url: str) -> None:
-    teller = await world.teller()
-    door = ServiceDoor(teller)
+    publisher = await world.publisher()
+    door = ServiceDoor(publisher)
     mended = False
 
     async def stumble(event: TicketEvent) -> None:
         if event.data.title == UNLUCKY and not mended:
             raise PermanentError("thirteen is no number of a seat")
 
-    await world.follower("orders", before=stumble)
-    await world.follower("search")
+    await world.subscriber("orders", before=stumble)
+    await world.subscriber("search")
 
     async with flowing(door, world.ledger) as traffic:
         await traffic.more(50)

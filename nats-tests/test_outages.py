@@ -20,11 +20,11 @@ OUTAGE_SECONDS = float(os.environ.get("NATS_OUTAGE_SECONDS", "8"))
 async def test_a_broker_that_is_killed_under_load_and_restarted_has_lost_nothing(
     world: World, nats_server: NatsServer
 ) -> None:
-    teller = await world.teller()
-    await world.follower("orders")
-    await world.follower("search")
+    publisher = await world.publisher()
+    await world.subscriber("orders")
+    await world.subscriber("search")
 
-    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
+    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
         for _ in range(3):
             await traffic.more(80)
             nats_server.kill()
@@ -43,8 +43,8 @@ async def test_while_the_broker_is_away_requests_are_answered_and_afterwards_all
     database = world.settings("tickets").mongo_database
     settings = service_settings | {"mongo_database": database, "rate_limit_listings": "off"}
     app = create_app(Settings.model_validate(settings))
-    await world.follower("orders")
-    await world.follower("search")
+    await world.subscriber("orders")
+    await world.subscriber("search")
 
     async with run_app(app) as client:
         async with flowing(HttpDoor(client, identity), world.ledger) as traffic:
@@ -64,5 +64,5 @@ async def test_while_the_broker_is_away_requests_are_answered_and_afterwards_all
 
         await world.agree()
         assert not world.ledger.untold(await world.told())
-        assert app.state.backbone.missing() == []
+        assert app.state.runtime.missing() == []
     print(f"{committed} commits in {OUTAGE_SECONDS:.0f} s without a broker")  # noqa: T201 (for whoever asks with -s)

@@ -11,9 +11,9 @@ from ticketing_tickets.domain import TicketDetails
 async def test_a_purged_stream_and_a_dropped_projection_are_made_good_while_traffic_runs(
     world: World, nats_url: str
 ) -> None:
-    teller = await world.teller()
-    orders, search = await world.follower("orders"), await world.follower("search")
-    door = ServiceDoor(teller)
+    publisher = await world.publisher()
+    orders, search = await world.subscriber("orders"), await world.subscriber("search")
+    door = ServiceDoor(publisher)
     for number in range(50):  # nobody touches these again: no later event tells of them
         world.ledger.note(await door.create(TicketDetails(title=f"Quiet {number}", price_cents=1_000)))
     quiet = set(world.ledger.newest)
@@ -33,13 +33,13 @@ async def test_a_purged_stream_and_a_dropped_projection_are_made_good_while_traf
 
 
 async def test_a_service_that_comes_later_than_the_stream_remembers_is_made_whole(world: World, nats_url: str) -> None:
-    teller = await world.teller()
-    async with flowing(ServiceDoor(teller), world.ledger) as traffic:
+    publisher = await world.publisher()
+    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
         await traffic.more(100)
     await world.settle()
     await world.observer.js.purge_stream(TICKETS)
 
-    newcomer = await world.follower("search")
+    newcomer = await world.subscriber("search")
     await world.settle()
     assert await newcomer.held() == {}
 

@@ -34,14 +34,14 @@ async def test_a_made_up_event_is_heard_as_it_was_asked_for(world: World, nats_u
 
 
 async def test_versions_may_be_doubled_and_shuffled_and_readers_bear_it(world: World, nats_url: str) -> None:
-    follower = await world.follower("orders")
+    subscriber = await world.subscriber("orders")
 
     status, output = await publish(nats_url, "ticket.updated", "--versions", "5", "--times", "3", "--shuffle")
 
     assert (status, len(output.splitlines())) == (0, 15), output
     await world.settle()
     # One aggregate for each version here would be five: all are one ticket, and the newest has won.
-    assert [ticket.version for ticket in (await follower.held()).values()] == [5]
+    assert [ticket.version for ticket in (await subscriber.held()).values()] == [5]
 
 
 async def test_the_broker_drops_what_has_the_same_id(world: World, nats_url: str) -> None:
@@ -60,7 +60,7 @@ async def test_what_was_recorded_can_be_told_again(world: World, nats_url: str) 
 async def test_what_no_reader_understands_needs_a_word_more_and_ends_among_the_dead_letters(
     world: World, nats_url: str
 ) -> None:
-    await world.follower("orders")
+    await world.subscriber("orders")
     nonsense = ("ticket.created", "--set", "price_cents=free")
     status, output = await publish(nats_url, *nonsense)
     assert status == 1

@@ -22,7 +22,7 @@ async def test_the_trace_of_a_request_is_in_the_outbox_the_message_and_the_handl
     async def note(event: TicketEvent) -> None:
         heard[event.data.id] = current_trace_id()
 
-    await world.follower("orders", before=note)
+    await world.subscriber("orders", before=note)
     database = world.settings("tickets").mongo_database
     app = create_app(Settings.model_validate({**service_settings, "mongo_database": database}))
     async with run_app(app) as client:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 from ledger import Ledger
-from parts import Teller
+from parts import PublishingService
 
 from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError
@@ -40,18 +40,18 @@ class Door(Protocol):
 class ServiceDoor:
     """The use cases of the tickets service, called directly."""
 
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
+    def __init__(self, publisher: PublishingService) -> None:
+        self._publisher = publisher
 
     async def create(self, details: TicketDetails) -> TicketData:
-        return ticket_changed(await self._teller.service.create(SELLER, details)).data
+        return ticket_changed(await self._publisher.service.create(SELLER, details)).data
 
     async def edit(self, ticket_id: str, details: TicketDetails) -> TicketData:
-        return ticket_changed(await self._teller.service.edit(ticket_id, SELLER, details)).data
+        return ticket_changed(await self._publisher.service.edit(ticket_id, SELLER, details)).data
 
     async def delete(self, ticket: TicketData) -> TicketData:
-        await self._teller.service.delete(ticket.id, SELLER)
-        tombstone = await self._teller.tickets.find(ticket.id)
+        await self._publisher.service.delete(ticket.id, SELLER)
+        tombstone = await self._publisher.tickets.find(ticket.id)
         assert tombstone is not None
         return ticket_changed(tombstone).data
 

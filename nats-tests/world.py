@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import nats.errors
 import nats.js.errors
 from ledger import Ledger
-from parts import Follower, Teller
+from parts import PublishingService, SubscribingService
 from pydantic import SecretStr
 
 from ticketing_common.delivery import DeadLetter
@@ -26,14 +26,14 @@ __all__ = ["Recorded", "World", "until"]
 
 AGREE_SECONDS: Final = 60.0
 """A ceiling for a busy machine; waiting ends as soon as all agree."""
-LOOK_SECONDS: Final = 0.05
+SAMPLE_SECONDS: Final = 0.05
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
     """Wait for what nothing tells of."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 (it happens in other tasks and processes)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SAMPLE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class World:
         self._client = connect(str(settings["mongo_url"]), application="world")
         self.observer = NatsConnection(NatsSettings(nats_url=SecretStr(nats_url)), name="observer")
         self.ledger = Ledger()
-        self.followers: dict[str, list[Follower]] = {}
-        self._living: list[Teller | Follower] = []
+        self.subscribers: dict[str, list[SubscribingService]] = {}
+        self._living: list[PublishingService | SubscribingService] = []
 
     @classmethod
     @asynccontextmanager
@@ -74,9 +74,9 @@ class World:
                 await ensure_stream(world.observer.js, stream_config(name, replicas=replicas))
             yield world
         finally:
-            await asyncio.gather(*(one.backbone.stop() for one in world._living))
+            await asyncio.gather(*(one.runtime.stop() for one in world._living))
             await world.observer.close()
-            for service in ("tickets", *world.followers):
+            for service in ("tickets", *world.subscribers):
                 await world._client.drop_database(world.database(service).name)
             world._client.close()
 
@@ -101,29 +101,29 @@ class World:
             "JWT_PUBLIC_KEYS": "[]",
         }
 
-    async def teller(self) -> Teller:
+    async def publisher(self) -> PublishingService:
         """The tickets service, ready."""
-        teller = Teller(self.settings("tickets"))
-        await self.begin(teller)
-        return teller
+        publisher = PublishingService(self.settings("tickets"))
+        await self.begin(publisher)
+        return publisher
 
-    async def follower(self, service: str, **options: Any) -> Follower:
+    async def subscriber(self, service: str, **options: Any) -> SubscribingService:
         """One more replica of a service that follows the tickets, ready."""
-        follower = self.awaited(service, **options)
-        await self.begin(follower)
-        return follower
+        subscriber = self.awaited(service, **options)
+        await self.begin(subscriber)
+        return subscriber
 
-    def awaited(self, service: str, **options: Any) -> Follower:
+    def awaited(self, service: str, **options: Any) -> SubscribingService:
         """The same, but for `begin`; from now on it counts among those who must agree."""
-        follower = Follower(self.settings(service), **options)
-        self.followers.setdefault(service, []).append(follower)
-        return follower
+        subscriber = SubscribingService(self.settings(service), **options)
+        self.subscribers.setdefault(service, []).append(subscriber)
+        return subscriber
 
-    async def begin(self, one: Teller | Follower) -> None:
+    async def begin(self, one: PublishingService | SubscribingService) -> None:
         """Start it, and wait until it is ready."""
         self._living.append(one)
-        one.backbone.start()
-        await one.backbone.wait_until_ready()
+        one.runtime.start()
+        await one.runtime.wait_until_ready()
 
     async def settle(self, seconds: float = AGREE_SECONDS) -> None:
         """All that is committed is told, and all that is told was acknowledged by everybody; raises TimeoutError."""
@@ -144,7 +144,7 @@ class World:
     async def _unfinished(self) -> list[str]:
         waiting = (await self.outbox().stats()).pending
         unfinished = [f"{waiting} events wait in the outbox"] if waiting else []
-        for service, replicas in self.followers.items():
+        for service, replicas in self.subscribers.items():
             try:
                 info = await self.observer.js.consumer_info(TICKETS, replicas[0].durable)
             except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
@@ -159,7 +159,7 @@ class World:
         tickets = TicketRepository(self.outbox())
         owned = {ticket.id: ticket_changed(ticket).data async for ticket in tickets.walk()}
         found = [*await self._unfinished(), *self.ledger.differences("tickets", owned)]
-        for service, replicas in self.followers.items():
+        for service, replicas in self.subscribers.items():
             found += self.ledger.differences(service, await replicas[0].held())
         return found
 

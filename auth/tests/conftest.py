@@ -27,8 +27,8 @@ class RunningAuth:
     def __init__(self, app: FastAPI, browser: httpx.AsyncClient) -> None:
         self.app = app
         self.browser = browser
-        self.users: UserRepository = UserRepository(app.state.backbone.outbox("users"))
-        self.revoked = RevokedSessions(app.state.backbone.collection("revoked_sessions"))
+        self.users: UserRepository = UserRepository(app.state.runtime.outbox("users"))
+        self.revoked = RevokedSessions(app.state.runtime.collection("revoked_sessions"))
 
     async def post(self, path: str, **request: Any) -> httpx.Response:
         headers = {"Origin": "http://testserver", **request.pop("headers", {})}

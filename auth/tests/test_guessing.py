@@ -127,7 +127,7 @@ async def test_right_passwords_use_nothing_up(replica):
         await Browser(app, "192.0.2.1").sign_up()
         answers = [await Browser(app, "192.0.2.2").sign_in() for _ in range(12)]
         assert {answer.status_code for answer in answers} == {200}
-        counted = await app.state.backbone.collection("password_guesses").find_one({})
+        counted = await app.state.runtime.collection("password_guesses").find_one({})
         assert counted["guesses"] == []
 
 
@@ -186,10 +186,10 @@ async def test_an_email_without_an_account_is_answered_and_counted_alike_and_not
             assert known.status_code == unknown.status_code
             assert known.content == unknown.content or known.status_code == 429
         assert [answer.status_code for answer in answers[1]] == [401] * 8 + [429]
-        documents = await app.state.backbone.collection("password_guesses").find({}).to_list(None)
+        documents = await app.state.runtime.collection("password_guesses").find({}).to_list(None)
         assert len(documents) == 2
         assert "example.com" not in str(documents)
-        indexes = await app.state.backbone.collection("password_guesses").index_information()
+        indexes = await app.state.runtime.collection("password_guesses").index_information()
         assert indexes["expiry"]["expireAfterSeconds"] == 0
 
 
@@ -204,7 +204,7 @@ async def test_a_guess_that_was_not_judged_is_not_counted(replica):
         with pytest.raises(PasswordQueueFullError):
             await service.check_password(EMAIL, SecretStr("wrong password"))
         await busy
-        counted = await app.state.backbone.collection("password_guesses").find_one({})
+        counted = await app.state.runtime.collection("password_guesses").find_one({})
         assert counted["guesses"] == []
 
 
@@ -213,7 +213,7 @@ async def test_the_count_can_be_switched_off(replica):
         browser = Browser(app, "192.0.2.1")
         await browser.sign_up()
         assert {(await browser.sign_in("wrong password")).status_code for _ in range(12)} == {401}
-        assert await app.state.backbone.collection("password_guesses").count_documents({}) == 0
+        assert await app.state.runtime.collection("password_guesses").count_documents({}) == 0
 
 
 async def test_whoever_checks_a_password_shares_the_count_with_signing_in(replica):

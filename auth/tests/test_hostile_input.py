@@ -13,13 +13,13 @@ UNLIMITED = {"rate_limit_signin": "off", "rate_limit_signup": "off"}
 async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, identity):
     async with run_auth(**UNLIMITED) as auth:
         assert (await auth.sign_up()).status_code == 201
-        before = await fingerprint(auth.app.state.backbone.database)
+        before = await fingerprint(auth.app.state.runtime.database)
 
         # Signing out is the one call without input: what stands in its headers and body does not keep it from working.
         found = [finding async for finding in findings(auth.app, identity.token(), except_for=("sign_out",))]
 
         assert found == []
-        assert await fingerprint(auth.app.state.backbone.database) == before
+        assert await fingerprint(auth.app.state.runtime.database) == before
 
 
 async def test_every_route_and_place_of_input_is_tried(auth, identity):

@@ -26,7 +26,7 @@ def test_a_deadline_passes_once() -> None:
 
 
 def test_a_deadline_that_is_off_cannot_pass() -> None:
-    one = deadline(DeadlineStatus.OFF)
+    one = deadline(DeadlineStatus.CANCELLED)
     with pytest.raises(DeadlineTransitionError, match="cannot go from off to completed") as refused:
         one.complete()
     assert isinstance(refused.value, ConflictError)
@@ -34,7 +34,7 @@ def test_a_deadline_that_is_off_cannot_pass() -> None:
 
 def test_what_has_passed_is_not_called_off_afterwards() -> None:
     one = deadline(DeadlineStatus.COMPLETED)
-    assert not one.switch_off()
+    assert not one.cancel()
     assert one.status is DeadlineStatus.COMPLETED
 
 
@@ -42,7 +42,7 @@ def test_the_table_knows_every_status() -> None:
     assert set(TRANSITIONS) == set(DeadlineStatus)
 
 
-@given(st.sampled_from(DeadlineStatus), st.lists(st.sampled_from(["complete", "switch_off"]), max_size=6))
+@given(st.sampled_from(DeadlineStatus), st.lists(st.sampled_from(["complete", "cancel"]), max_size=6))
 def test_whatever_is_asked_the_status_moves_only_along_the_table(start: DeadlineStatus, calls: list[str]) -> None:
     one = deadline(start)
     for call in calls:

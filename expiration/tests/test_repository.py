@@ -18,11 +18,11 @@ async def add(
 
 
 async def test_the_first_deadline_of_an_order_stays(deadlines: DeadlineRepository) -> None:
-    first = await add(deadlines, 900, DeadlineStatus.OFF)
+    first = await add(deadlines, 900, DeadlineStatus.CANCELLED)
 
     found = await deadlines.find_or_add(Deadline(id=first.id, expires_at=utc_now()))
 
-    assert found.status is DeadlineStatus.OFF
+    assert found.status is DeadlineStatus.CANCELLED
     assert found.expires_at == first.expires_at
 
 
@@ -39,7 +39,7 @@ async def test_due_are_the_pending_ones_whose_moment_has_come(deadlines: Deadlin
     later = await add(deadlines, -1)
     sooner = await add(deadlines, -3_600)
     await add(deadlines, 60)
-    await add(deadlines, -60, DeadlineStatus.OFF)
+    await add(deadlines, -60, DeadlineStatus.CANCELLED)
     await add(deadlines, -60, DeadlineStatus.COMPLETED)
 
     due = await deadlines.list_due(limit=10)
@@ -60,7 +60,7 @@ async def test_remaining_is_positive_before_negative_after_and_none_when_over(de
     before, after, off = (
         await add(deadlines, 60),
         await add(deadlines, -60),
-        await add(deadlines, 60, DeadlineStatus.OFF),
+        await add(deadlines, 60, DeadlineStatus.CANCELLED),
     )
 
     assert timedelta(seconds=50) < (await deadlines.remaining(before.id) or timedelta()) <= timedelta(seconds=60)
@@ -118,6 +118,6 @@ async def _complete(deadlines: DeadlineRepository, deadline: Deadline) -> bool:
 async def test_a_resync_tells_again_only_of_what_has_passed(deadlines: DeadlineRepository) -> None:
     passed = await add(deadlines, -1, DeadlineStatus.COMPLETED)
     await add(deadlines, -1)
-    await add(deadlines, -1, DeadlineStatus.OFF)
+    await add(deadlines, -1, DeadlineStatus.CANCELLED)
 
     assert [deadline.id async for deadline in deadlines.walk()] == [passed.id]

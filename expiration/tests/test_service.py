@@ -75,7 +75,7 @@ async def test_an_order_that_ended_has_its_deadline_switched_off(
 
     await service.follow_order(make_order(order.id, status=status, version=2))
 
-    assert (await deadlines.get(order.id)).status is DeadlineStatus.OFF
+    assert (await deadlines.get(order.id)).status is DeadlineStatus.CANCELLED
     assert await service.release_due() == 0
     assert await told(database) == []
 
@@ -89,7 +89,7 @@ async def test_an_end_that_overtakes_the_beginning_still_switches_off(
     await service.follow_order(make_order(order.id, due_in=-1, status=status, version=2))
     await service.follow_order(order)
 
-    assert (await deadlines.get(order.id)).status is DeadlineStatus.OFF
+    assert (await deadlines.get(order.id)).status is DeadlineStatus.CANCELLED
     assert await service.release_due() == 0
 
 
@@ -153,7 +153,7 @@ async def test_a_payment_that_races_with_the_deadline_has_one_outcome(
 
     assert len(rest) == 100
     statuses = {order.id: (await deadlines.get(order.id)).status for order in orders}
-    assert set(statuses.values()) <= {DeadlineStatus.COMPLETED, DeadlineStatus.OFF}
+    assert set(statuses.values()) <= {DeadlineStatus.COMPLETED, DeadlineStatus.CANCELLED}
     assert await told(database) == sorted(id_ for id_, status in statuses.items() if status is DeadlineStatus.COMPLETED)
 
 
@@ -163,7 +163,7 @@ async def test_a_timer_that_comes_early_is_told_how_long_to_wait(
     order = make_order(due_in=60)
     await service.follow_order(order)
 
-    remaining = await service.wake(order.id)
+    remaining = await service.on_timer(order.id)
 
     assert remaining is not None
     assert timedelta(seconds=50) < remaining <= timedelta(seconds=60)
@@ -198,7 +198,7 @@ async def test_every_deadline_goes_on_with_its_own_story(
 
 
 async def test_a_timer_of_nobody_does_nothing(service: ExpirationService) -> None:
-    assert await service.wake(new_id()) is None
+    assert await service.on_timer(new_id()) is None
 
 
 async def test_one_timer_releases_what_else_is_due(
@@ -208,7 +208,7 @@ async def test_one_timer_releases_what_else_is_due(
     for order in orders:
         await service.follow_order(order)
 
-    await service.wake(orders[3].id)
+    await service.on_timer(orders[3].id)
 
     assert await told(database) == sorted(order.id for order in orders)
 

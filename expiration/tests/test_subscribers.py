@@ -70,7 +70,7 @@ async def test_an_order_that_ends_on_the_bus_has_its_deadline_off(
             await bus.publish(one)
 
         await expect_status(until, deadlines, last.data.id, DeadlineStatus.PENDING)
-        await expect_status(until, deadlines, created.data.id, DeadlineStatus.OFF)
+        await expect_status(until, deadlines, created.data.id, DeadlineStatus.CANCELLED)
 
 
 async def test_an_event_is_handled_while_redis_is_away(

@@ -7,7 +7,7 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
-from ticketing_expiration import timers as room
+from ticketing_expiration import timers as timers_module
 from ticketing_expiration.timers import QUEUE, Timers, connect
 from ticketing_testkit.servers import RedisServer
 
@@ -52,7 +52,7 @@ async def test_timers_that_are_set_at_the_same_time_travel_together_as_jobs_of_a
         kept = await redis.pttl(f"arq:job:{order_ids[-1]}")
     assert set(jobs) == set(order_ids)
     assert list(jobs[order_ids[0]].args) == [order_ids[0], TRACEPARENT], "the first to set it stays"
-    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (room.JOB, [order_ids[1]])
+    assert (jobs[order_ids[1]].function, list(jobs[order_ids[1]].args)) == (timers_module.JOB, [order_ids[1]])
     assert kept == pytest.approx((at - utc_now()).total_seconds() * 1000 + DAY_MS, abs=5_000)
 
 
@@ -64,7 +64,7 @@ async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url
         stored = await redis.get(f"arq:job:{order_id}")
 
     assert stored is not None
-    assert room.from_json(stored)["a"] == [order_id]
+    assert timers_module.from_json(stored)["a"] == [order_id]
 
 
 async def test_missing_timers_are_found(timers: Timers) -> None:
@@ -92,8 +92,8 @@ async def test_a_timer_that_is_taken_away_never_goes_off_and_its_job_is_forgotte
 
         await until(taken)
         lives = [await redis.ttl(f"arq:job:{order_id}") for order_id in (stays, *gone)]
-    assert lives[0] > room.FORGET_SECONDS
-    assert all(0 < left <= room.FORGET_SECONDS for left in lives[1:])
+    assert lives[0] > timers_module.FORGET_SECONDS
+    assert all(0 < left <= timers_module.FORGET_SECONDS for left in lives[1:])
 
 
 async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Timers, redis_server: RedisServer) -> None:
@@ -112,7 +112,7 @@ async def test_a_redis_that_hangs_holds_up_one_caller_not_all(
         took = time.monotonic() - begun
 
     assert not any(outcomes)
-    assert took < 2 * room.ANSWER_SECONDS
+    assert took < 2 * timers_module.ANSWER_SECONDS
 
 
 async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_server: RedisServer) -> None:
@@ -121,6 +121,6 @@ async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_ser
     assert not await timers.arm(order_id, utc_now())
     redis_server.start()
 
-    async with asyncio.timeout(room.PAUSE_SECONDS + 3):
+    async with asyncio.timeout(timers_module.PAUSE_SECONDS + 3):
         while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (there is nothing to be told by)
             await asyncio.sleep(0.05)

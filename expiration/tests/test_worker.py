@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
-from ticketing_expiration import worker as room
+from ticketing_expiration import worker as worker_module
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
@@ -58,8 +58,8 @@ async def status(deadlines: DeadlineRepository, deadline: Deadline) -> DeadlineS
 
 def without_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first sweep at the start, and then none for as long as a test takes."""
-    monkeypatch.setattr(room, "SWEEP_SECONDS", 600)
-    monkeypatch.setattr(room, "REARM_SECONDS", 600)
+    monkeypatch.setattr(worker_module, "SWEEP_SECONDS", 600)
+    monkeypatch.setattr(worker_module, "REARM_SECONDS", 600)
 
 
 async def test_a_timer_releases_a_hold_at_its_moment(
@@ -142,7 +142,7 @@ async def test_timers_lost_with_redis_are_set_again(
     monkeypatch: pytest.MonkeyPatch,
     until: Until,
 ) -> None:
-    monkeypatch.setattr(room, "REARM_SECONDS", 0.1)
+    monkeypatch.setattr(worker_module, "REARM_SECONDS", 0.1)
     async with run_app(create_worker(settings)):
         held = await hold(deadlines, due_in=10)
         await arm(redis_url, held)

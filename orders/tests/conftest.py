@@ -15,7 +15,7 @@ from ticketing_common.events import PaymentData, PaymentStatus, TicketData, Tick
 from ticketing_common.storage import Database, Outbox, connect
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
-from ticketing_orders.held_tickets import HeldTickets
+from ticketing_orders.hold_cache import HoldCache
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
@@ -107,7 +107,7 @@ def tickets(database: Database) -> TicketProjection:
 class NothingOnItsWay:
     """The progress of a service without a bus."""
 
-    async def handled_until_now(self, *, patience_seconds: float) -> bool:
+    async def handled_until_now(self, *, timeout_seconds: float) -> bool:
         return True
 
 
@@ -120,7 +120,7 @@ def service(
         service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
     )
     return OrderService(
-        orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings, NothingOnItsWay()
+        orders, tickets, PaymentProjection(database["payments"]), HoldCache(), settings, NothingOnItsWay()
     )
 
 
@@ -130,7 +130,7 @@ class RunningOrders:
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, identity: Identity, bus: Bus) -> None:
         self.app = app
         self.service = app.state.service
-        self.repository = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        self.repository = OrderRepository(Outbox(app.state.runtime.collection("orders")))
         self.client = client
         self.identity = identity
         self.bus = bus

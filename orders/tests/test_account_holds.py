@@ -12,7 +12,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_common.storage import Database
 from ticketing_orders.errors import TicketReservedError, TooManyHoldsError, TooManyReholdsError
-from ticketing_orders.held_tickets import HeldTickets
+from ticketing_orders.hold_cache import HoldCache
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
@@ -35,7 +35,7 @@ def replica(
         )
         settings = Settings.model_validate(fields | limits)
         return OrderService(
-            orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings, NothingOnItsWay()
+            orders, tickets, PaymentProjection(database["payments"]), HoldCache(), settings, NothingOnItsWay()
         )
 
     return make

@@ -57,7 +57,7 @@ async def hold(api: RunningOrders, ticket_id: str, user_id: str, key: str = "") 
 
 
 async def keys(api: RunningOrders) -> int:
-    total: int = await api.app.state.backbone.collection("idempotency_keys").count_documents({})
+    total: int = await api.app.state.runtime.collection("idempotency_keys").count_documents({})
     return total
 
 
@@ -117,7 +117,7 @@ async def test_who_lost_at_the_index_teaches_the_replica_who_has_it(one, other, 
     await one.service.follow_ticket(ticket)
     holder = new_id()
     placed = await one.service.place(ticket.id, user_id=holder)
-    held = other.app.state.held_tickets
+    held = other.app.state.hold_cache
     other.app.state.feed._listener = None
     held._seen.clear()
     assert (await hold(other, ticket.id, new_id(), "first")).status_code == 409
@@ -132,7 +132,7 @@ async def test_who_lost_at_the_index_teaches_the_replica_who_has_it(one, other, 
 async def test_two_replicas_hear_of_each_others_holds_and_endings(one, other, ticket):
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
-    held = other.app.state.held_tickets
+    held = other.app.state.hold_cache
     order = (await hold(one, ticket.id, winner)).json()
     async with asyncio.timeout(5):
         while ticket.id not in held._seen:  # noqa: ASYNC110 (what is heard cannot be waited for here)
@@ -204,4 +204,4 @@ async def test_the_next_in_turn_may_win_when_the_one_before_is_refused(one, tick
     await one.service.follow_ticket(ticket)
     seller, buyer = hold(one, ticket.id, ticket.user_id), hold(one, ticket.id, new_id())
     assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
-    assert not one.app.state.held_tickets._turns
+    assert not one.app.state.hold_cache._locks

@@ -10,10 +10,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_hostile_input_is_refused_cheaply_and_changes_nothing(api, ticket):
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 201
-    before = await fingerprint(api.app.state.backbone.database)
+    before = await fingerprint(api.app.state.runtime.database)
 
     assert [finding async for finding in findings(api.app, api.identity.token())] == []
-    assert await fingerprint(api.app.state.backbone.database) == before
+    assert await fingerprint(api.app.state.runtime.database) == before
 
 
 async def test_every_route_and_place_of_input_is_tried(api):

@@ -4,7 +4,7 @@ import pytest
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderReason, OrderStatus, parse_event
-from ticketing_orders.publishers import order_cancelled, order_completed, order_created, order_restated
+from ticketing_orders.publishers import order_cancelled, order_completed, order_created, order_republished
 
 pytestmark = pytest.mark.unit
 
@@ -75,6 +75,6 @@ def test_what_is_told_can_be_read_from_the_wire(make_order, publisher):
 def test_what_is_told_once_more_is_the_present_state(make_order, status, event):
     order = make_order()
     order.version, order.status = 3, status
-    told = order_restated(order)
+    told = order_republished(order)
     assert isinstance(told, event)
     assert (told.data.version, told.data.status) == (3, status)

@@ -13,10 +13,10 @@ from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketData
-from ticketing_common.web import LiveFeed, News, Viewer
+from ticketing_common.web import LiveFeed, SseMessage, Viewer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
-from ticketing_orders.feed import order_as_news
+from ticketing_orders.feed import order_as_message
 from ticketing_orders.publishers import order_created
 from ticketing_orders.settings import Settings
 from ticketing_testkit.apps import Bus, Identity, serve_app
@@ -80,9 +80,9 @@ async def test_it_begins_with_the_order_as_it_is_and_two_tabs_see_the_same_end(
         ends = []
         for tab in (one, two):
             # The event of its beginning may still have been under way when we began to look.
-            while json.loads((news := await tab.next()).data) == order:
-                assert news.event == "order"
-            ends.append(news)
+            while json.loads((message := await tab.next()).data) == order:
+                assert message.event == "order"
+            ends.append(message)
         assert ends[0] == ends[1]
         assert json.loads(ends[0].data) == cancelled
 
@@ -128,11 +128,11 @@ async def test_what_is_older_than_the_state_it_began_with_is_not_shown_after_it(
         await bus.publish(order_created(order))
         await reached(feed, expected)
 
-    async def state() -> tuple[int, News]:
+    async def state() -> tuple[int, SseMessage]:
         """While it is read, the news arrives of what it was before."""
         await publish(1)
         order.version = 3
-        return 3, order_as_news(order)
+        return 3, order_as_message(order)
 
     def version_of(chunk: bytes) -> int:
         assert chunk.count(b"event: order\n") == 1
@@ -160,7 +160,7 @@ async def test_one_user_gets_so_many_streams_and_a_refused_one_takes_no_place(
         for who, status in ((identity.headers(new_id()), 403), (buyer, 404)):
             named = order if status == 403 else {"id": new_id()}
             assert (await client.get(path(named), headers=who)).status_code == status
-            assert app.state.feed.places.taken == 0
+            assert app.state.feed.limits.taken == 0
         async with listen(client, path(order), headers=buyer), listen(client, path(order), headers=buyer):
             refused = await client.get(path(order), headers=buyer)
             assert refused.status_code == 429
@@ -173,7 +173,7 @@ async def test_a_stream_ends_with_the_session(
     brief = identity.headers(BUYER, exp=int(time.time()) + 3)
     async with listen(client, path(order), headers=brief) as stream:
         await stream.next()
-        assert all(json.loads(news.data)["id"] == order["id"] for news in await stream.rest())
+        assert all(json.loads(message.data)["id"] == order["id"] for message in await stream.rest())
 
 
 async def test_a_broker_that_is_away_does_not_keep_the_present_from_being_shown(

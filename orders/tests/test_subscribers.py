@@ -87,7 +87,7 @@ async def test_the_saga_is_told_over_the_bus(service_settings, identity, bus, ma
     """A held ticket is paid; another's capture fails; a third goes; a fourth expires: each as the bus brings it."""
     app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 5}))
     async with run_app(app) as client:
-        orders = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
 
         async def hold():
             listed = make_ticket()
@@ -123,7 +123,7 @@ async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(serv
     async with run_app(app):
         order = make_order()
         order.expires_at = utc_now() + timedelta(milliseconds=500)
-        await OrderRepository(Outbox(app.state.backbone.collection("orders"))).add(order)
+        await OrderRepository(Outbox(app.state.runtime.collection("orders"))).add(order)
         await bus.publish(expired(order))
         cancelled = await bus.expect(OrderCancelled, lambda event: event.data.id == order.id)
         assert cancelled.time >= order.expires_at
@@ -149,7 +149,7 @@ async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_wa
     dead_replica = await bus.js.pull_subscribe_bind(payments.durable("orders"), stream=PAYMENTS)
     (in_hand,) = await dead_replica.fetch(1)
     async with run_app(app):
-        orders = OrderRepository(Outbox(app.state.backbone.collection("orders")))
+        orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
         progress = await bus.client.subscribe("$JS.API.STREAM.INFO.PAYMENTS")
         for order in (late, unpaid):
             await orders.add(order)

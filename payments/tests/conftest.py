@@ -21,7 +21,7 @@ from ticketing_testkit.apps import service_settings_for
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .story import Story
+from .scenario import Scenario
 
 
 @pytest.fixture(scope="session")
@@ -123,17 +123,17 @@ async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., 
 
 
 @pytest.fixture
-def make_story(service: PaymentService, stores: Any) -> Callable[..., Story]:
+def make_scenario(service: PaymentService, stores: Any) -> Callable[..., Scenario]:
     """The story of one order, told by the service or by another replica of it; payments has not heard of it yet."""
-    return lambda order, by=service: Story(by, stores, order)
+    return lambda order, by=service: Scenario(by, stores, order)
 
 
 @pytest.fixture
-async def story(make_story: Callable[..., Story], make_order: Callable[..., OrderData]) -> Story:
+async def scenario(make_scenario: Callable[..., Scenario], make_order: Callable[..., OrderData]) -> Scenario:
     """An order that can be paid."""
-    story = make_story(make_order())
-    await story.service.follow_order(story.order)
-    return story
+    scenario = make_scenario(make_order())
+    await scenario.service.follow_order(scenario.order)
+    return scenario
 
 
 @pytest.fixture

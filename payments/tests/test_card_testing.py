@@ -19,9 +19,9 @@ from ticketing_payments.stripe_gateway import StripeGateway
 BAD, GOOD = "pm_card_chargeCustomerFail", "pm_card_visa"
 
 
-async def attempt(story, method=BAD, *, by=None):
+async def attempt(scenario, method=BAD, *, by=None):
     try:
-        return (await story.pay(method, by=by)).status
+        return (await scenario.pay(method, by=by)).status
     except (CardDeclinedError, TooManyDeclinesError) as refusal:
         return type(refusal).__name__
 
@@ -34,89 +34,91 @@ async def replica(stores, proxy, make_settings):
         yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
 
 
-async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(story, service, replica):
+async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(scenario, service, replica):
     outcomes = Counter()
     for _ in range(10):
-        outcomes.update(await asyncio.gather(*(attempt(story, by=by) for by in (service, replica))))
+        outcomes.update(await asyncio.gather(*(attempt(scenario, by=by) for by in (service, replica))))
     assert outcomes["TooManyDeclinesError"] > 0
-    assert await story.statuses() == [PaymentStatus.FAILED] * 5
+    assert await scenario.statuses() == [PaymentStatus.FAILED] * 5
 
     with pytest.raises(TooManyDeclinesError) as refused:
-        await story.pay(GOOD)
+        await scenario.pay(GOOD)
     assert 3_500 < refused.value.retry_after_seconds <= 3_600
     assert refused.value.security_fields == {"limit": "declines-order"}
 
 
-async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(make_story, make_order, service):
+async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(make_scenario, make_order, service):
     buyer = new_id()
     outcomes = Counter()
     for _ in range(4):
-        story = make_story(make_order(user_id=buyer))
-        await service.follow_order(story.order)
+        scenario = make_scenario(make_order(user_id=buyer))
+        await service.follow_order(scenario.order)
         for _ in range(4):
-            outcomes[await attempt(story)] += 1
+            outcomes[await attempt(scenario)] += 1
     assert outcomes == {"CardDeclinedError": 10, "TooManyDeclinesError": 6}
 
-    other = make_story(make_order())
+    other = make_scenario(make_order())
     await service.follow_order(other.order)
     assert await attempt(other, GOOD) is PaymentStatus.AUTHORIZED
 
 
 async def test_attempts_on_many_orders_at_once_pass_the_limit_by_one_for_each_order_at_most(
-    make_story, make_order, service
+    make_scenario, make_order, service
 ):
     buyer = new_id()
-    stories = [make_story(make_order(user_id=buyer)) for _ in range(6)]
-    for story in stories:
-        await service.follow_order(story.order)
+    scenarios = [make_scenario(make_order(user_id=buyer)) for _ in range(6)]
+    for scenario in scenarios:
+        await service.follow_order(scenario.order)
 
-    async def try_many(story):
-        return [await attempt(story) for _ in range(5)]
+    async def try_many(scenario):
+        return [await attempt(scenario) for _ in range(5)]
 
-    outcomes = Counter(one for many in await asyncio.gather(*(try_many(story) for story in stories)) for one in many)
-    assert 10 <= outcomes["CardDeclinedError"] <= 10 + len(stories)
+    outcomes = Counter(
+        one for many in await asyncio.gather(*(try_many(scenario) for scenario in scenarios)) for one in many
+    )
+    assert 10 <= outcomes["CardDeclinedError"] <= 10 + len(scenarios)
 
 
-async def test_cards_that_wait_for_3d_secure_and_are_replaced_count_as_well(story, bank):
+async def test_cards_that_wait_for_3d_secure_and_are_replaced_count_as_well(scenario, bank):
     cards = [await bank.card() for _ in range(8)]
-    outcomes = Counter([await attempt(story, card) for card in cards])
+    outcomes = Counter([await attempt(scenario, card) for card in cards])
     assert outcomes == {PaymentStatus.REQUIRES_ACTION: 5, "TooManyDeclinesError": 3}
-    assert await story.statuses() == [PaymentStatus.VOIDED] * 5
+    assert await scenario.statuses() == [PaymentStatus.VOIDED] * 5
 
 
-async def test_a_buyer_with_two_bad_cards_pays_with_the_third(story):
-    assert [await attempt(story) for _ in range(2)] == ["CardDeclinedError"] * 2
-    assert await attempt(story, GOOD) is PaymentStatus.AUTHORIZED
+async def test_a_buyer_with_two_bad_cards_pays_with_the_third(scenario):
+    assert [await attempt(scenario) for _ in range(2)] == ["CardDeclinedError"] * 2
+    assert await attempt(scenario, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_what_is_older_than_the_window_counts_no_longer(story, stores):
+async def test_what_is_older_than_the_window_counts_no_longer(scenario, stores):
     for _ in range(5):
-        await attempt(story)
-    assert await attempt(story, GOOD) == "TooManyDeclinesError"
-    oldest = (await story.payments())[0]
+        await attempt(scenario)
+    assert await attempt(scenario, GOOD) == "TooManyDeclinesError"
+    oldest = (await scenario.payments())[0]
     before = oldest.created_at - timedelta(hours=1)
     await stores.payments.collection.update_one({"_id": oldest.id}, {"$set": {"created_at": before}})
-    assert await attempt(story, GOOD) is PaymentStatus.AUTHORIZED
+    assert await attempt(scenario, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_the_limits_can_be_switched_off(stores, proxy, make_settings, make_story, make_order):
+async def test_the_limits_can_be_switched_off(stores, proxy, make_settings, make_scenario, make_order):
     settings = make_settings(stripe_api_base=proxy.url, rate_limit_payments="off")
     async with StripeGateway.connect(settings) as gateway:
         unlimited = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
-        story = make_story(make_order(), by=unlimited)
-        await unlimited.follow_order(story.order)
-        assert [await attempt(story) for _ in range(7)] == ["CardDeclinedError"] * 7
+        scenario = make_scenario(make_order(), by=unlimited)
+        await unlimited.follow_order(scenario.order)
+        assert [await attempt(scenario) for _ in range(7)] == ["CardDeclinedError"] * 7
 
 
-async def test_the_query_uses_its_index(stores, story):
-    await attempt(story)
+async def test_the_query_uses_its_index(stores, scenario):
+    await attempt(scenario)
     plan = await stores.payments.collection.database.command(
         {
             "explain": {
                 "find": "payments",
                 "filter": {
-                    "user_id": story.order.user_id,
-                    "created_at": {"$gt": story.order.created_at},
+                    "user_id": scenario.order.user_id,
+                    "created_at": {"$gt": scenario.order.created_at},
                     "status": {"$in": ["failed", "voided"]},
                 },
                 "sort": {"created_at": -1},

@@ -9,8 +9,8 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderStatus, PaymentStatus
 from ticketing_payments.domain import (
     ACTIVE_STATUSES,
-    OLD_NEWS,
     OPEN_STATES,
+    OUTDATED_EVENT_STATUSES,
     TRANSITIONS,
     Decline,
     Intent,
@@ -180,7 +180,7 @@ def test_money_is_asked_for_only_while_the_hold_runs():
     unconfirmed = intent_in(IntentState.UNCONFIRMED)
     assert next_step(payment, order_of(payment), unconfirmed, utc_now()) is Step.CONFIRM
     for over in (order_of(seconds=0), order_of(status=OrderStatus.CANCELLED), order_of(status=OrderStatus.COMPLETE)):
-        assert next_step(payment, over, unconfirmed, utc_now()) is Step.RELEASE
+        assert next_step(payment, over, unconfirmed, utc_now()) is Step.VOID
 
 
 def test_only_the_payment_that_the_order_names_is_captured():
@@ -188,7 +188,7 @@ def test_only_the_payment_that_the_order_names_is_captured():
     complete = order_of(status=OrderStatus.COMPLETE, payment_id=payment.id)
     assert next_step(payment, complete, None, utc_now()) is Step.CAPTURE
     other = order_of(status=OrderStatus.COMPLETE, payment_id=new_id())
-    assert next_step(payment, other, None, utc_now()) is Step.RELEASE
+    assert next_step(payment, other, None, utc_now()) is Step.VOID
     assert next_step(payment, order_of(seconds=-60), None, utc_now()) is Step.NOTHING, "orders decides, not the clock"
 
 
@@ -237,11 +237,11 @@ def test_money_never_moves_towards_us_without_a_live_order(status, order_status,
     if step is Step.CAPTURE:
         assert (status, order_status) == (PaymentStatus.AUTHORIZED, OrderStatus.COMPLETE)
     if order_status is OrderStatus.CANCELLED and status in ACTIVE_STATUSES:
-        assert step in (Step.RELEASE, Step.REFUND)
+        assert step in (Step.VOID, Step.REFUND)
     if status is PaymentStatus.REFUNDED:
         assert step is Step.NOTHING, "a refund that failed would fail again"
     elif status not in ACTIVE_STATUSES and intent is not None and intent.state in OPEN_STATES:
-        assert step is Step.RELEASE
+        assert step is Step.VOID
 
 
 TOLD = {
@@ -271,5 +271,5 @@ def test_a_webhook_is_old_news_where_it_could_change_nothing(
 
 
 def test_what_is_not_in_the_table_is_news() -> None:
-    assert set(TOLD) == set(OLD_NEWS)
+    assert set(TOLD) == set(OUTDATED_EVENT_STATUSES)
     assert not payment_in(PaymentStatus.CAPTURED).knows(StripeEvent("evt_1", "payment_intent.on_the_moon", None))

@@ -16,10 +16,10 @@ async def app(make_settings, nats_url, bus, stripe_double):
 
 async def test_hostile_input_is_refused_cheaply_and_changes_nothing(app, make_order, identity):
     await app.state.service.follow_order(make_order())
-    before = await fingerprint(app.state.backbone.database)
+    before = await fingerprint(app.state.runtime.database)
 
     assert [finding async for finding in findings(app, identity.token())] == []
-    assert await fingerprint(app.state.backbone.database) == before
+    assert await fingerprint(app.state.runtime.database) == before
 
 
 async def test_every_route_and_place_of_input_is_tried(app, identity):

@@ -12,7 +12,7 @@ from ticketing_common.events import (
     parse_event,
 )
 from ticketing_payments.domain import Intent, IntentState, Payment
-from ticketing_payments.publishers import PUBLISHERS, payment_news, payment_restated
+from ticketing_payments.publishers import PUBLISHERS, payment_change_event, payment_republished
 
 pytestmark = pytest.mark.unit
 
@@ -35,7 +35,7 @@ def test_each_status_that_others_need_has_its_event(make_order, status, event_cl
     event = PUBLISHERS[status](payment)
 
     assert type(event) is event_class
-    assert event == payment_restated(payment).model_copy(update={"id": event.id, "time": event.time})
+    assert event == payment_republished(payment).model_copy(update={"id": event.id, "time": event.time})
     assert parse_event(event.nats_subject, event.to_json()) == event
     assert event.data.amount_cents == 1_999
     assert (event.data.order_id, event.data.stripe_id, event.data.version) == (payment.order_id, "pi_1", 3)
@@ -62,7 +62,7 @@ def test_a_change_has_one_event_or_none(make_order, before, after, name):
     payment = Payment.begin(make_order(price_cents=1_999), attempt=1, payment_method_id="pm_1")
     old = replace(payment, status=PaymentStatus.CAPTURED, version=4, **before)
     new = replace(old, version=5, **after)
-    publish = payment_news(old, new)
+    publish = payment_change_event(old, new)
     assert (publish and publish(new).NAME) == name
     if publish:
         assert (publish(new).data.refunded_cents, publish(new).data.disputed) == (new.refunded_cents, new.disputed)
@@ -79,5 +79,5 @@ def test_a_change_has_one_event_or_none(make_order, before, after, name):
 )
 def test_a_captured_payment_is_restated_by_the_event_that_readers_of_refunds_take(make_order, changes, name):
     payment = Payment.begin(make_order(), attempt=1, payment_method_id="pm_1")
-    event = payment_restated(replace(payment, status=PaymentStatus.CAPTURED, version=5, **changes))
+    event = payment_republished(replace(payment, status=PaymentStatus.CAPTURED, version=5, **changes))
     assert name == event.NAME

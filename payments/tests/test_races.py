@@ -66,10 +66,10 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
     assert outcomes["authorised first"] > 0
 
 
-async def test_paying_in_many_tabs_with_many_cards_authorises_one(make_story, make_order, bank):
+async def test_paying_in_many_tabs_with_many_cards_authorises_one(make_scenario, make_order, bank):
     for _ in range(10):
-        story = make_story(make_order())
-        await story.service.follow_order(story.order)
+        scenario = make_scenario(make_order())
+        await scenario.service.follow_order(scenario.order)
         cards = [await bank.card("4242424242424242") for _ in range(5)]
-        assert len(await story.pay_at_once(*cards)) == 1
-        assert [intent["status"] for intent in await bank.intents_of(story.order.id)] == ["requires_capture"]
+        assert len(await scenario.pay_at_once(*cards)) == 1
+        assert [intent["status"] for intent in await bank.intents_of(scenario.order.id)] == ["requires_capture"]

@@ -32,7 +32,7 @@ class Payments:
 
     def __init__(self, app, client, identity, bus, bank) -> None:
         self.service = app.state.service
-        self.collection = app.state.backbone.collection("payments")
+        self.collection = app.state.runtime.collection("payments")
         self.client, self.identity, self.bus, self.bank = client, identity, bus, bank
 
     async def call(self, method: str, path: str = "", *, user_id: str | None, **request: Any) -> httpx.Response:

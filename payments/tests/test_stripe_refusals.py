@@ -34,46 +34,46 @@ def counted(kind: str = "InvalidRequestError") -> float:
 
 @pytest.mark.parametrize("error", METHOD)
 @pytest.mark.parametrize("step", ["POST /v1/payment_intents$", "/confirm$"])
-async def test_a_payment_method_that_stripe_refuses_is_the_callers(story, proxy, error, step):
+async def test_a_payment_method_that_stripe_refuses_is_the_callers(scenario, proxy, error, step):
     proxy.fail("refused", step, error={**error, "message": SECRET_TEXT})
     with pytest.raises(PaymentMethodRefusedError) as caught:
-        await story.pay()
+        await scenario.pay()
     assert [error.field for error in caught.value.errors] == ["paymentMethodId"]
     assert SECRET_TEXT not in str(caught.value)
-    assert await story.statuses() == [PaymentStatus.FAILED]
-    assert (await story.pay()).status is PaymentStatus.AUTHORIZED, "another attempt may follow"
+    assert await scenario.statuses() == [PaymentStatus.FAILED]
+    assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED, "another attempt may follow"
 
 
-async def test_an_unknown_payment_method_names_its_field(story):
+async def test_an_unknown_payment_method_names_its_field(scenario):
     with pytest.raises(PaymentMethodRefusedError) as caught:
-        await story.pay("pm_unknown")
+        await scenario.pay("pm_unknown")
     assert [error.field for error in caught.value.errors] == ["paymentMethodId"]
 
 
 @pytest.mark.parametrize("error", OURS)
-async def test_a_fault_of_ours_is_a_500_that_is_counted_and_tells_nothing(story, proxy, error, printed_logs):
+async def test_a_fault_of_ours_is_a_500_that_is_counted_and_tells_nothing(scenario, proxy, error, printed_logs):
     before = counted()
     proxy.fail("refused", "POST /v1/payment_intents$", error={**error, "message": SECRET_TEXT})
     with pytest.raises(StripeRequestRefusedError) as caught:
-        await story.pay()
+        await scenario.pay()
     assert caught.value.status == 500
     assert SECRET_TEXT not in str(caught.value)
     assert counted() == before + 1
-    assert await story.statuses() == [PaymentStatus.FAILED]
-    (payment,) = await story.payments()
+    assert await scenario.statuses() == [PaymentStatus.FAILED]
+    (payment,) = await scenario.payments()
     assert SECRET_TEXT not in repr(payment)
     printed = printed_logs()
     assert "stripe refuses our request" in printed
     assert SECRET_TEXT not in printed
 
 
-async def test_a_request_that_finds_it_refused_meanwhile_is_not_told_of_a_declined_card(story, proxy):
+async def test_a_request_that_finds_it_refused_meanwhile_is_not_told_of_a_declined_card(scenario, proxy):
     held = proxy.fail("held", "POST /v1/payment_intents$")
-    paying = asyncio.create_task(story.pay())
+    paying = asyncio.create_task(scenario.pay())
     await held.reached.wait()
-    (payment,) = await story.payments()
+    (payment,) = await scenario.payments()
     # As another replica whose request was refused just now.
-    await story.service._change(payment, lambda one: one.refuse(_our_fault()))
+    await scenario.service._change(payment, lambda one: one.refuse(_our_fault()))
     held.release()
     with pytest.raises(StripeRequestRefusedError):
         await paying
@@ -85,37 +85,37 @@ def _our_fault():
     return Decline("refused", OUR_FAULT)
 
 
-async def test_a_confirmation_that_we_ask_for_wrongly_leaves_the_attempt_open(story, proxy):
+async def test_a_confirmation_that_we_ask_for_wrongly_leaves_the_attempt_open(scenario, proxy):
     proxy.fail("refused", "/confirm$", error={"code": "parameter_unknown", "param": "use_stripe_sdk"})
     with pytest.raises(StripeRequestRefusedError):
-        await story.pay()
-    assert await story.statuses() == [PaymentStatus.INITIATED]
-    assert (await story.pay()).status is PaymentStatus.AUTHORIZED
+        await scenario.pay()
+    assert await scenario.statuses() == [PaymentStatus.INITIATED]
+    assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED
 
 
-async def test_a_capture_that_we_ask_for_wrongly_does_not_end_the_sale(story, proxy):
-    payment = await story.pay()
+async def test_a_capture_that_we_ask_for_wrongly_does_not_end_the_sale(scenario, proxy):
+    payment = await scenario.pay()
     before = counted()
     proxy.fail("refused", "/capture$", error={"code": "parameter_unknown", "param": "amount"})
     with pytest.raises(StripeUnknownError):
-        await story.complete(payment)
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+        await scenario.complete(payment)
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert counted() == before + 1
-    await story.change()
-    assert await story.statuses() == [PaymentStatus.CAPTURED]
+    await scenario.change()
+    assert await scenario.statuses() == [PaymentStatus.CAPTURED]
 
 
 @pytest.mark.parametrize("code", ["charge_expired_for_capture", "capture_charge_authorization_expired"])
-async def test_an_authorisation_that_the_bank_ended_ends_the_sale(story, proxy, code):
-    payment = await story.pay()
+async def test_an_authorisation_that_the_bank_ended_ends_the_sale(scenario, proxy, code):
+    payment = await scenario.pay()
     proxy.fail("refused", "/capture$", error={"code": code})
-    await story.complete(payment)
-    assert await story.statuses() == [PaymentStatus.FAILED]
+    await scenario.complete(payment)
+    assert await scenario.statuses() == [PaymentStatus.FAILED]
 
 
-async def test_a_wrong_key_of_ours_is_counted(story, proxy):
+async def test_a_wrong_key_of_ours_is_counted(scenario, proxy):
     before = counted("AuthenticationError")
     proxy.fail("refused", "POST /v1/payment_intents$", status=401)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
+        await scenario.pay()
     assert counted("AuthenticationError") == before + 1

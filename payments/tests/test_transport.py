@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import stripe
 
-from ticketing_common.telemetry import handling
+from ticketing_common.telemetry import consumer_span
 from ticketing_payments.stripe_gateway.transport import StripeTransport
 from ticketing_testkit.spans import recorded_spans
 
@@ -149,10 +149,10 @@ async def test_the_environments_proxy_is_used(server, monkeypatch, direct, asked
 
 @pytest.mark.parametrize(("flags", "spans"), [("01", ["GET"]), ("00", [])])
 async def test_a_call_is_a_span_of_a_story_that_is_sampled(server, flags, spans):
-    story = "0af7651916cd43dd8448eb211c80319c"
-    with recorded_spans() as recorded, handling("pay", f"00-{story}-b7ad6b7169203331-{flags}", {}):
+    received = "0af7651916cd43dd8448eb211c80319c"
+    with recorded_spans() as recorded, consumer_span("pay", f"00-{received}-b7ad6b7169203331-{flags}", {}):
         async with StripeTransport.connect(server.url) as transport:
             await transport.request_async("GET", f"{server.url}/v1", {})
-        found = recorded.of(story)
+        found = recorded.of(received)
     assert [span.name for span in found] == spans
     assert ("traceparent" in server.requests[0][1].lower()) is bool(spans)

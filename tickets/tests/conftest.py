@@ -115,7 +115,7 @@ async def app(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempP
 async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with run_app(app) as client:
         yield client
-        database = app.state.backbone.database
+        database = app.state.runtime.database
         await database.client.drop_database(database.name)
 
 

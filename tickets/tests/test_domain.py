@@ -115,8 +115,8 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
 ) -> None:
     from_table = {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
     ticket = Ticket(user_id=new_id(), title="Seat 7", price_cents=1, currency="usd")
-    stories = [order_for(ticket.id, minute=minute) for minute in range(3)]
-    facts = [None, *(fact for story in stories for fact in (story.created, story.completed))]
+    scenarios = [order_for(ticket.id, minute=minute) for minute in range(3)]
+    facts = [None, *(fact for scenario in scenarios for fact in (scenario.created, scenario.completed))]
 
     for step in data.draw(st.lists(st.sampled_from([*facts, "delete"]), max_size=20)):
         before, was_deleted = ticket.status, ticket.deleted_at is not None

@@ -28,7 +28,7 @@ def begin(app: FastAPI) -> Callable[[str], Awaitable[str]]:
 
     async def pass_time(ticket_id: str) -> str:
         moment = utc_now() - timedelta(seconds=1)
-        tickets = app.state.backbone.collection("tickets")
+        tickets = app.state.runtime.collection("tickets")
         await tickets.update_one({"_id": ticket_id}, {"$set": {"starts_at": moment}})
         return moment.isoformat()
 

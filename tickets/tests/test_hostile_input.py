@@ -16,10 +16,10 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(
     app: FastAPI, api: httpx.AsyncClient, identity: Identity
 ) -> None:
     await api.post("/api/tickets", json={"title": "Seat 7", "price": 19.99}, headers=identity.headers())
-    before = await fingerprint(app.state.backbone.database)
+    before = await fingerprint(app.state.runtime.database)
 
     assert [finding async for finding in findings(app, identity.token())] == []
-    assert await fingerprint(app.state.backbone.database) == before
+    assert await fingerprint(app.state.runtime.database) == before
 
 
 async def test_every_route_and_place_of_input_is_tried(app: FastAPI, identity: Identity) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_common.delivery import tail
+from ticketing_common.delivery import stream_reader
 from ticketing_common.entity import new_id
 from ticketing_common.events import OrderCreated
 from ticketing_common.events.subjects import TICKETS
@@ -56,8 +56,8 @@ async def test_a_newcomer_is_told_ready_and_then_every_change_as_get_shows_it(
         updated = await stream.next()
         assert (updated.event, updated.id, json.loads(updated.data)) == ("ticket.updated", 2, edited.json())
 
-        story = order_for(ticket["id"])
-        await bus.publish(OrderCreated.of(story.created))
+        scenario = order_for(ticket["id"])
+        await bus.publish(OrderCreated.of(scenario.created))
         held = json.loads((await stream.next()).data)
         assert held == (await client.get(path)).json()
         assert held["status"] == "held"
@@ -161,7 +161,7 @@ async def test_a_broker_that_is_killed_costs_no_event(
 async def test_a_bus_that_lost_its_events_makes_everybody_load_anew(
     client: httpx.AsyncClient, sell: Sell, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tail, "FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(stream_reader, "FETCH_SECONDS", 0.5)
     async with listen(client, STREAM) as stream:
         await stream.next()
         await sell("before")

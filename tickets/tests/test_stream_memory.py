@@ -103,7 +103,7 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             assert max(in_kernel(one) for one in transports) < 8 * BUFFER_BYTES
         readers = [one for one in gc.get_objects() if type(one) is Reader]  # isinstance would follow weak proxies
-        assert len(readers) == feed.places.taken == STREAMS
+        assert len(readers) == feed.limits.taken == STREAMS
         assert not any(reader._waiting or reader.first for reader in readers)
         readers.clear()
 
@@ -111,7 +111,7 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
             assert [one.id for one in await stream.take(EVENTS - after)] == list(range(after + 1, EVENTS + 1))
 
         monkeypatch.setattr(sse, "SEND_SECONDS", 0.5)
-        await until(lambda: feed.places.taken == 0)
+        await until(lambda: feed.limits.taken == 0)
         # All of it is given back while the peers are still connected.
         assert sum(one.get_write_buffer_size() for one in transports) == 0
         assert all(one.is_closing() for one in transports[:STREAMS])

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
@@ -30,11 +30,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     signer = _signer(settings)
 
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        users = UserRepository(backbone.outbox("users"))
-        revoked = RevokedSessions(backbone.collection("revoked_sessions"))
-        guesses = PasswordGuesses(backbone.collection("password_guesses"))
-        backbone.add_stores(users, revoked, guesses)
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        users = UserRepository(runtime.outbox("users"))
+        revoked = RevokedSessions(runtime.collection("revoked_sessions"))
+        guesses = PasswordGuesses(runtime.collection("password_guesses"))
+        runtime.add_stores(users, revoked, guesses)
         app.state.settings = settings
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:

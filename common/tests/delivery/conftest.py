@@ -8,12 +8,12 @@ import pytest
 from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
-from ticketing_common.delivery import Consumer, DeadLetters, Handler, Subscription
-from ticketing_common.delivery import consumer as room
+from ticketing_common.delivery import Consumer, DeadLetters, EventSubscription, Handler
+from ticketing_common.delivery import consumer as consumer_module
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.events.subjects import EXPIRATIONS
-from ticketing_common.messaging import NatsConnection, Publisher
+from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.settings import NatsSettings
 from ticketing_common.storage import Database, connect
 from ticketing_common.telemetry import current_trace_id
@@ -94,14 +94,16 @@ async def consuming(
     ack_wait: float = 30.0,
     concurrency: int = 16,
 ) -> AsyncIterator[Consumer]:
-    subscription = Subscription(
+    subscription = EventSubscription(
         EXPIRATIONS,
         {ExpirationCompleted: handler},
         concurrency=concurrency,
         max_attempts=max_attempts,
         ack_wait_seconds=ack_wait,
     )
-    consumer = Consumer(connection, subscription, DeadLetters(Publisher(connection)), service=SERVICE, replicas=1)
+    consumer = Consumer(
+        connection, subscription, DeadLetters(JetStreamPublisher(connection)), service=SERVICE, replicas=1
+    )
     consumer.start()
     try:
         yield consumer
@@ -137,9 +139,9 @@ def handling() -> type[Handled]:
 @pytest.fixture
 def consume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[Consumer]]:
     """Consumes while its block runs, with short waits: a test of an outage should be no outage of the tests."""
-    monkeypatch.setattr(room, "FETCH_SECONDS", 0.5)
-    monkeypatch.setattr(room, "REBIND_SECONDS", 0.1)
-    monkeypatch.setattr(room, "FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(consumer_module, "FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(consumer_module, "REBIND_SECONDS", 0.1)
+    monkeypatch.setattr(consumer_module, "FIRST_DELAY_SECONDS", 0.02)
     return consuming
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ticketing_common.delivery import Consumer, DeadLetter
-from ticketing_common.delivery import consumer as room
+from ticketing_common.delivery import consumer as consumer_module
 from ticketing_common.delivery.advisories import given_up
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError, UnavailableError
@@ -121,7 +121,7 @@ async def test_a_passing_failure_is_put_off_and_tried_again_with_growing_delays(
     event: MakeEvent,
     all_settled: Condition,
 ) -> None:
-    monkeypatch.setattr(room, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(consumer_module, "FIRST_DELAY_SECONDS", 0.1)
     times: list[float] = []
 
     async def fails_thrice(_one: ExpirationCompleted) -> None:
@@ -147,8 +147,11 @@ async def test_a_passing_failure_is_put_off_and_tried_again_with_growing_delays(
 
 
 def test_delays_double_up_to_half_a_minute() -> None:
-    assert [round(room.delay_seconds(delivery) / room.LONGEST_DELAY_SECONDS, 0) for delivery in (20, 1_000)] == [1, 1]
-    assert room.delay_seconds(1) < room.delay_seconds(3) < room.delay_seconds(6)
+    assert [
+        round(consumer_module.delay_seconds(delivery) / consumer_module.LONGEST_DELAY_SECONDS, 0)
+        for delivery in (20, 1_000)
+    ] == [1, 1]
+    assert consumer_module.delay_seconds(1) < consumer_module.delay_seconds(3) < consumer_module.delay_seconds(6)
 
 
 async def test_an_event_that_fails_too_often_is_buried_with_all_that_is_needed(

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ticketing_common.delivery import Consumer, DeadLetters, Subscription
+from ticketing_common.delivery import Consumer, DeadLetters, EventSubscription
 from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import EXPIRATIONS
-from ticketing_common.messaging import NatsConnection, Publisher
+from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.settings import NatsSettings
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
@@ -167,8 +167,10 @@ async def test_work_that_does_not_end_is_given_back_at_the_end(
         await asyncio.Event().wait()
 
     await bus.publish(event())
-    subscription = Subscription(EXPIRATIONS, {ExpirationCompleted: endless}, ack_wait_seconds=60)
-    consumer = Consumer(connection, subscription, DeadLetters(Publisher(connection)), service=SERVICE, replicas=1)
+    subscription = EventSubscription(EXPIRATIONS, {ExpirationCompleted: endless}, ack_wait_seconds=60)
+    consumer = Consumer(
+        connection, subscription, DeadLetters(JetStreamPublisher(connection)), service=SERVICE, replicas=1
+    )
     consumer.start()
     await asyncio.wait_for(begun.wait(), 5)
     await consumer.stop(seconds=0.1)

@@ -29,7 +29,7 @@ class Parcel(Entity):
     pass
 
 
-def told(parcel: Parcel) -> ExpirationCompleted:
+def to_event(parcel: Parcel) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.id, expires_at=utc_now())
     )
@@ -51,7 +51,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
     service = f"test-{new_id()}"
     of_outbox = {"service": service, "collection": "parcels"}
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
-    outbox = Outbox(database["parcels"], relay.announce)
+    outbox = Outbox(database["parcels"], relay.notify)
     parcels = Repository(outbox, Parcel)
     relay.watch(outbox)
     await parcels.ensure_indexes()
@@ -64,7 +64,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
     relay.start()
     try:
         for _ in range(7):
-            await parcels.add(Parcel(), told)
+            await parcels.add(Parcel(), to_event)
 
         async def waiting() -> bool:
             old = sample("outbox_oldest_seconds", **of_outbox) > 0.2
@@ -95,14 +95,14 @@ async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
     monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
     service = f"test-{new_id()}"
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
-    outbox = Outbox(database["parcels"], relay.announce)
+    outbox = Outbox(database["parcels"], relay.notify)
     parcels = Repository(outbox, Parcel)
     relay.watch(outbox)
     await parcels.ensure_indexes()
     try:
         with nats_server.paused():
             relay.start()
-            await parcels.add(Parcel(), told)
+            await parcels.add(Parcel(), to_event)
 
             async def swept() -> bool:
                 return sample("outbox_oldest_seconds", service=service, collection="parcels") > 2.5
@@ -133,7 +133,7 @@ async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_ev
     def outcome(name: str) -> float:
         return sample("events_consumed_total", service="orders", consumer=DURABLE, outcome=name)
 
-    buried, letters = outcome("buried"), sample("dead_letters_total", consumer=DURABLE)
+    buried, letters = outcome("dead_lettered"), sample("dead_letters_total", consumer=DURABLE)
     for _ in range(lagging):
         await bus.publish(event())
 
@@ -146,7 +146,7 @@ async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_ev
         let_go.set()
 
         async def caught_up() -> bool:
-            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("buried") == buried + lagging
+            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("dead_lettered") == buried + lagging
 
         await until(caught_up, 20.0)
 

@@ -67,14 +67,14 @@ async def test_there_is_room_again_when_work_is_done() -> None:
     workers = KeyedWorkers(work, concurrency=2, capacity=2)
     workers.submit("a", "a")
     workers.submit("b", "b")
-    assert workers.room == 0
-    waiting = asyncio.create_task(workers.wait_for_room(2))
+    assert workers.capacity == 0
+    waiting = asyncio.create_task(workers.wait_for_capacity(2))
     await turns()
     assert not waiting.done()
 
     work.gate.set()
     await asyncio.wait_for(waiting, 1)
-    assert workers.room == 2
+    assert workers.capacity == 2
 
 
 async def test_work_that_fails_takes_no_room_away_and_nobody_with_it() -> None:
@@ -92,7 +92,7 @@ async def test_work_that_fails_takes_no_room_away_and_nobody_with_it() -> None:
     await turns(30)
 
     assert sorted(done) == ["good", "other"]
-    assert workers.room == 3
+    assert workers.capacity == 3
 
 
 async def test_at_the_end_what_was_begun_is_finished_and_the_rest_handed_back(
@@ -104,7 +104,7 @@ async def test_at_the_end_what_was_begun_is_finished_and_the_rest_handed_back(
         workers.submit(key, item)
     await turns()
 
-    assert sorted(workers.take_back()) == ["a1", "b0", "c0"]
+    assert sorted(workers.remove_waiting()) == ["a1", "b0", "c0"]
     finishing = asyncio.create_task(workers.finish(1))
     await turns()
     work.gate.set()

@@ -57,12 +57,12 @@ def payments(connection):
     return ConsumerProgress(connection, PAYMENTS, DURABLE)
 
 
-async def is_handled(payments, *, patience_seconds=0.5):
-    return await payments.handled_until_now(patience_seconds=patience_seconds)
+async def is_handled(payments, *, timeout_seconds=0.5):
+    return await payments.handled_until_now(timeout_seconds=timeout_seconds)
 
 
 async def test_an_empty_stream_is_handled(payments, pull):
-    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
 async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
@@ -73,7 +73,7 @@ async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
     await message.nak(delay=1.5)
     assert not await is_handled(payments), "it waits for its next delivery"
     (message,) = await pull.fetch(1)
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=CEILING_SECONDS))
     await message.ack()
     assert await waiting
 
@@ -82,7 +82,7 @@ async def test_what_is_published_later_is_not_waited_for(payments, pull, bus, un
     await bus.publish(PaymentAuthorized.of(payment()))
     (first,) = await pull.fetch(1)
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=CEILING_SECONDS))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=CEILING_SECONDS))
     await asked.next_msg(timeout=CEILING_SECONDS)
     await bus.publish(PaymentAuthorized.of(payment()))
     await pull.fetch(1)  # and kept
@@ -97,7 +97,7 @@ async def test_events_that_the_consumer_does_not_take_are_not_waited_for(payment
     await bus.publish(PaymentCaptured.of(payment(PaymentStatus.CAPTURED)))
     (message,) = await pull.fetch(1)
     await message.ack()
-    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
 async def test_a_broker_that_does_not_know_the_consumer_says_nothing(payments):
@@ -106,7 +106,7 @@ async def test_a_broker_that_does_not_know_the_consumer_says_nothing(payments):
 
 async def test_many_who_ask_together_ask_the_broker_a_few_times(payments, pull, bus):
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
-    assert all(await asyncio.gather(*(is_handled(payments, patience_seconds=CEILING_SECONDS) for _ in range(200))))
+    assert all(await asyncio.gather(*(is_handled(payments, timeout_seconds=CEILING_SECONDS) for _ in range(200))))
     await bus.client.flush()
     assert asked.pending_msgs <= 10
 
@@ -118,7 +118,7 @@ async def test_after_reconnecting_others_have_time_to_publish_what_they_kept(pay
         while not connection.connected or connection.connected_seconds > CEILING_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert connection.connected_seconds < 1
-    assert await is_handled(payments, patience_seconds=CEILING_SECONDS)
+    assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
     assert connection.connected_seconds >= progress.RECONNECTED_SECONDS
 
 
@@ -127,18 +127,18 @@ async def test_what_blocks_one_does_not_make_each_of_the_next_wait(payments, pul
     await pull.fetch(1)  # and kept
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    assert not await is_handled(payments, patience_seconds=2.0)
+    assert not await is_handled(payments, timeout_seconds=2.0)
     assert loop.time() - begun >= 2.0
     begun = loop.time()
     for _ in range(5):
-        assert not await is_handled(payments, patience_seconds=2.0)
+        assert not await is_handled(payments, timeout_seconds=2.0)
     assert loop.time() - begun < 2.0
 
 
 async def test_a_consumer_that_makes_progress_is_waited_for(payments, pull, bus):
     for _ in range(6):
         await bus.publish(PaymentAuthorized.of(payment()))
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=2.0))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=2.0))
     for message in await pull.fetch(6):
         await asyncio.sleep(0.5)  # slow work: three seconds altogether, and never two without an acknowledgement
         await message.ack()
@@ -149,10 +149,10 @@ async def test_a_consumer_that_was_idle_for_long_has_all_of_its_time(payments, p
     loop = asyncio.get_running_loop()
     begun = loop.time()
     while loop.time() - begun < 1.5:
-        assert await is_handled(payments, patience_seconds=1.0)
+        assert await is_handled(payments, timeout_seconds=1.0)
     await bus.publish(PaymentAuthorized.of(payment()))
     (message,) = await pull.fetch(1)
-    waiting = asyncio.create_task(is_handled(payments, patience_seconds=1.0))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=1.0))
     _, pending = await asyncio.wait([waiting], timeout=0.5)
     await message.ack()
     assert pending

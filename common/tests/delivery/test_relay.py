@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from ticketing_common.delivery import Relay
-from ticketing_common.delivery import relay as room
+from ticketing_common.delivery import relay as relay_module
 from ticketing_common.entity import Entity, new_id
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.messaging import NatsConnection
@@ -24,14 +24,14 @@ class Parcel(Entity):
     label: str = ""
 
 
-def told(parcel: Parcel) -> ExpirationCompleted:
+def to_event(parcel: Parcel) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
     )
 
 
 def change(_parcel: Parcel) -> Callable[[Parcel], ExpirationCompleted]:
-    return told
+    return to_event
 
 
 class Replica:
@@ -40,7 +40,7 @@ class Replica:
     def __init__(self, connection: NatsConnection, database: Database, *, lease_seconds: float = 10.0) -> None:
         self.service = f"test-{new_id()}"
         self.relay = Relay(connection, service=self.service, lease=Lease(database, "relay", seconds=lease_seconds))
-        self.outbox = Outbox(database["parcels"], self.relay.announce)
+        self.outbox = Outbox(database["parcels"], self.relay.notify)
         self.relay.watch(self.outbox)
         self.parcels = Repository(self.outbox, Parcel)
 
@@ -51,7 +51,7 @@ class Replica:
         """It counts after the entry is removed, and that is after the event can be seen."""
 
         async def reached() -> bool:
-            return self.published("nudge") + self.published("sweep") >= count
+            return self.published("notify") + self.published("sweep") >= count
 
         return reached
 
@@ -71,7 +71,7 @@ async def replica(connection: NatsConnection, database: Database, until: Until) 
     async with Replica(connection, database).running() as made:
 
         async def caught_up() -> bool:
-            return not made.relay._behind
+            return not made.relay._backlog
 
         await until(caught_up)
         yield made
@@ -93,7 +93,7 @@ async def waiting(database: Database) -> int:
 async def test_a_commit_is_on_the_bus_at_once_and_its_outbox_empty(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:
-    await replica.parcels.add(Parcel(label="a"), told)
+    await replica.parcels.add(Parcel(label="a"), to_event)
 
     async def empty() -> bool:
         return await waiting(database) == 0
@@ -101,7 +101,7 @@ async def test_a_commit_is_on_the_bus_at_once_and_its_outbox_empty(
     await until(empty)
     await until(replica.has_published(1))
     assert await versions(bus) == [("a", 1)]
-    assert (replica.published("nudge"), replica.published("sweep")) == (1, 0)
+    assert (replica.published("notify"), replica.published("sweep")) == (1, 0)
 
 
 async def test_every_version_goes_out_once_and_in_order(
@@ -109,7 +109,7 @@ async def test_every_version_goes_out_once_and_in_order(
 ) -> None:
     parcels = [Parcel(label=label) for label in "abcde"]
     for parcel in parcels:
-        await replica.parcels.add(parcel, told)
+        await replica.parcels.add(parcel, to_event)
     for _ in range(4):
         await asyncio.gather(*(replica.parcels.update(parcel.id, change) for parcel in parcels))
 
@@ -123,12 +123,12 @@ async def test_every_version_goes_out_once_and_in_order(
 
 
 async def test_what_a_crash_left_behind_is_swept(replica: Replica, bus: Bus, database: Database, until: Until) -> None:
-    await silent(database).add(Parcel(label="a"), told)
+    await silent(database).add(Parcel(label="a"), to_event)
 
     await bus.expect(ExpirationCompleted)
 
     await until(replica.has_published(1))
-    assert (replica.published("nudge"), replica.published("sweep")) == (0, 1)
+    assert (replica.published("notify"), replica.published("sweep")) == (0, 1)
 
 
 async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
@@ -136,13 +136,13 @@ async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
 ) -> None:
     before = silent(database)
     old, other = Parcel(label="old"), Parcel(label="other")
-    await before.add(old, told)
-    await before.add(other, told)
+    await before.add(old, to_event)
+    await before.add(other, to_event)
     await before.update(old.id, change)
 
     async with Replica(connection, database).running() as replica:
         await replica.parcels.update(old.id, change)
-        await replica.parcels.add(Parcel(label="new"), told)
+        await replica.parcels.add(Parcel(label="new"), to_event)
 
         async def empty() -> bool:
             return await waiting(database) == 0
@@ -157,11 +157,11 @@ async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
 async def test_a_backlog_of_many_batches_goes_out_once_and_in_its_order(
     connection: NatsConnection, database: Database, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "SWEEP_DOCUMENTS", 4)
+    monkeypatch.setattr(relay_module, "SWEEP_DOCUMENTS", 4)
     before = silent(database)
     parcels = [Parcel(label=str(number)) for number in range(30)]
     for parcel in parcels:
-        await before.add(parcel, told)
+        await before.add(parcel, to_event)
     for _ in range(2):
         await asyncio.gather(*(before.update(parcel.id, change) for parcel in parcels))
 
@@ -183,7 +183,7 @@ async def test_an_event_that_was_published_but_not_removed_is_stored_once(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:
     repository = silent(database)
-    await repository.add(Parcel(label="a"), told)
+    await repository.add(Parcel(label="a"), to_event)
     ((commit,),) = [commits async for commits in repository.outbox.pending(older_than_seconds=-1, batch=1)]
     entry = commit.entries[0]
     await bus.js.publish(entry.subject, entry.body, headers={"Nats-Msg-Id": entry.id})
@@ -199,11 +199,11 @@ async def test_with_the_bus_away_requests_go_on_and_the_backlog_drains_in_order(
     replica: Replica, nats_server: NatsServer, bus: Bus, database: Database, until: Until
 ) -> None:
     first, second = Parcel(label="first"), Parcel(label="second")
-    await replica.parcels.add(first, told)
+    await replica.parcels.add(first, to_event)
     nats_server.kill()
 
     begun = time.monotonic()
-    await replica.parcels.add(second, told)
+    await replica.parcels.add(second, to_event)
     for _ in range(10):
         await replica.parcels.update(first.id, change)
         await replica.parcels.update(second.id, change)
@@ -220,7 +220,7 @@ async def test_with_the_bus_away_requests_go_on_and_the_backlog_drains_in_order(
     assert [version for label, version in seen if label == "first"] == list(range(1, 12))
     assert [version for label, version in seen if label == "second"] == list(range(1, 12))
 
-    await replica.parcels.add(Parcel(label="after"), told)
+    await replica.parcels.add(Parcel(label="after"), to_event)
     await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "after")
 
 
@@ -231,14 +231,14 @@ async def test_a_relay_under_load_that_never_pauses_goes_from_sweeping_to_nudgin
 
     async def load(replica: Replica) -> None:
         while not stop.is_set():
-            await replica.parcels.add(Parcel(label="a"), told)
+            await replica.parcels.add(Parcel(label="a"), to_event)
 
     async with Replica(connection, database).running() as replica, asyncio.TaskGroup() as group:
         for _ in range(8):
             group.create_task(load(replica))
 
         async def nudging() -> bool:
-            return replica.published("nudge") > 50
+            return replica.published("notify") > 50
 
         try:
             await until(nudging, 8)
@@ -250,7 +250,7 @@ async def test_what_a_killed_replica_left_behind_does_not_wait_for_its_lease_to_
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
     assert await Lease(database, "relay", seconds=60).acquire()  # it was killed with it
-    await silent(database).add(Parcel(label="a"), told)
+    await silent(database).add(Parcel(label="a"), to_event)
 
     async with Replica(connection, database).running() as replica:
         await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
@@ -262,7 +262,7 @@ async def test_of_two_relays_one_sweeps_and_when_it_ends_the_other_does(
 ) -> None:
     async with Replica(connection, database, lease_seconds=60).running() as second:
         async with Replica(connection, database, lease_seconds=60).running() as first:
-            await silent(database).add(Parcel(label="a"), told)
+            await silent(database).add(Parcel(label="a"), to_event)
             await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
 
             async def one_has_swept() -> bool:
@@ -271,7 +271,7 @@ async def test_of_two_relays_one_sweeps_and_when_it_ends_the_other_does(
             await until(one_has_swept)
 
         # Nobody waits for the lease of a replica that ended in order.
-        await silent(database).add(Parcel(label="b"), told)
+        await silent(database).add(Parcel(label="b"), to_event)
         await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "b")
 
 
@@ -283,25 +283,25 @@ async def test_a_relay_without_the_lease_still_nudges(
     async with Replica(connection, database).running() as replica:
 
         async def caught_up() -> bool:
-            return not replica.relay._behind
+            return not replica.relay._backlog
 
         await until(caught_up)
-        await replica.parcels.add(Parcel(label="a"), told)
+        await replica.parcels.add(Parcel(label="a"), to_event)
         await bus.expect(ExpirationCompleted)
 
     await until(replica.has_published(1))
-    assert (replica.published("nudge"), replica.published("sweep")) == (1, 0)
+    assert (replica.published("notify"), replica.published("sweep")) == (1, 0)
 
 
 async def test_an_event_that_the_bus_refuses_is_parked_and_later_ones_go_out(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:
     parcel = Parcel(label="x" * 600_000)
-    await replica.parcels.add(parcel, told)
+    await replica.parcels.add(parcel, to_event)
 
     def shorten(one: Parcel) -> Callable[[Parcel], ExpirationCompleted]:
         one.label = "short"
-        return told
+        return to_event
 
     await replica.parcels.update(parcel.id, shorten)
 
@@ -321,10 +321,10 @@ async def test_what_was_announced_goes_out_before_the_relay_ends(
     async with Replica(connection, database).running() as replica:
 
         async def caught_up() -> bool:
-            return not replica.relay._behind
+            return not replica.relay._backlog
 
         await until(caught_up)
-        await asyncio.gather(*(replica.parcels.add(Parcel(label=str(n)), told) for n in range(50)))
+        await asyncio.gather(*(replica.parcels.add(Parcel(label=str(n)), to_event) for n in range(50)))
 
     assert len(await versions(bus)) == 50
     assert await waiting(database) == 0
@@ -333,11 +333,11 @@ async def test_what_was_announced_goes_out_before_the_relay_ends(
 async def test_a_flood_of_nudges_is_bounded_and_the_sweep_takes_the_rest(
     replica: Replica, bus: Bus, database: Database, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "MAX_NUDGES", 5)
+    monkeypatch.setattr(relay_module, "MAX_NOTIFICATIONS", 5)
     commits: list[Commit] = []
     quiet = Repository(Outbox(database["parcels"], commits.append), Parcel)
     for number in range(20):
-        await quiet.add(Parcel(label=str(number)), told)
+        await quiet.add(Parcel(label=str(number)), to_event)
 
     for commit in commits:
         replica.outbox.committed(commit.document_id, commit.entries)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from nats.aio.msg import Msg
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.delivery.resync import resync_subject
 from ticketing_common.entity import Entity
 from ticketing_common.events import ExpirationCompleted, ExpirationData
@@ -22,7 +22,7 @@ class Parcel(Entity):
     label: str = ""
 
 
-def told(parcel: Parcel) -> ExpirationCompleted:
+def to_event(parcel: Parcel) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
     )
@@ -32,14 +32,14 @@ def told(parcel: Parcel) -> ExpirationCompleted:
 async def parcels(service_settings: dict[str, object], bus: Bus) -> AsyncIterator[Repository[Parcel]]:
     """Of a running service that offers a resync."""
     settings = EventServiceSettings.model_validate({**service_settings, "service_name": "parcels"})
-    backbone = Backbone(settings, publishes=EXPIRATIONS)
-    repository = Repository(backbone.outbox("parcels"), Parcel)
-    backbone.add_stores(repository)
-    backbone.offer_resync(repository, told)
-    backbone.start()
-    await backbone.wait_until_ready()
+    runtime = ServiceRuntime(settings, publishes=EXPIRATIONS)
+    repository = Repository(runtime.outbox("parcels"), Parcel)
+    runtime.add_stores(repository)
+    runtime.enable_resync(repository, to_event)
+    runtime.start()
+    await runtime.wait_until_ready()
     yield repository
-    await backbone.stop()
+    await runtime.stop()
 
 
 async def ask(connection: NatsConnection) -> dict[str, object]:
@@ -61,8 +61,8 @@ async def test_a_resync_tells_everything_again_at_its_present_version(
 ) -> None:
     made = [Parcel(label=str(number)) for number in range(5)]
     for parcel in made:
-        await parcels.add(parcel, told)
-    await parcels.update(made[0].id, lambda _parcel: told)
+        await parcels.add(parcel, to_event)
+    await parcels.update(made[0].id, lambda _parcel: to_event)
     await bus.expect(ExpirationCompleted, lambda event: event.data.version == 2)
     await bus.js.purge_stream(EXPIRATIONS)  # the bus has lost it all
 
@@ -83,7 +83,7 @@ async def test_one_that_cannot_be_read_or_told_keeps_no_other_back(
 ) -> None:
     made = [Parcel(label=str(number)) for number in range(4)]
     for parcel in made:
-        await parcels.add(parcel, told)
+        await parcels.add(parcel, to_event)
         await bus.expect(ExpirationCompleted, lambda event, parcel=parcel: event.data.id == parcel.id)  # type: ignore[misc]  # bound at once
     await bus.js.purge_stream(EXPIRATIONS)
     await parcels.collection.update_one({"_id": made[0].id}, {"$set": {"created_at": "no time"}})  # cannot be read

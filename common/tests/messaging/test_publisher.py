@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from ticketing_common.entity import new_id
 from ticketing_common.events.subjects import ORDERS
-from ticketing_common.messaging import Message, NatsConnection, NotPublishedError, Publisher, RefusedError
+from ticketing_common.messaging import JetStreamPublisher, Message, NatsConnection, NotPublishedError, RefusedError
 from ticketing_common.settings import NatsSettings
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
@@ -25,7 +25,7 @@ def message(body: bytes = b"{}", subject: str = "order.created.x") -> Message:
 
 
 async def test_messages_arrive_in_their_order_with_id_and_headers(connection: NatsConnection, bus: Bus) -> None:
-    publisher = Publisher(connection)
+    publisher = JetStreamPublisher(connection)
     messages = [Message("order.created.x", str(n).encode(), f"id-{n}", {"traceparent": "t"}) for n in range(300)]
 
     outcomes = await publisher.outcomes(publisher.send(messages))
@@ -40,7 +40,7 @@ async def test_messages_arrive_in_their_order_with_id_and_headers(connection: Na
 async def test_the_same_message_twice_is_stored_once_and_acknowledged_twice(
     connection: NatsConnection, bus: Bus
 ) -> None:
-    publisher, twice = Publisher(connection), message()
+    publisher, twice = JetStreamPublisher(connection), message()
     await publisher.publish(twice)
     await publisher.publish(twice)
     assert (await bus.js.stream_info(ORDERS)).state.messages == 1
@@ -49,7 +49,7 @@ async def test_the_same_message_twice_is_stored_once_and_acknowledged_twice(
 async def test_one_that_the_broker_will_never_take_does_not_hold_up_the_others(
     connection: NatsConnection, bus: Bus
 ) -> None:
-    publisher = Publisher(connection)
+    publisher = JetStreamPublisher(connection)
     larger_than_the_stream_takes, larger_than_the_server_takes = b"x" * 600_000, b"x" * 2_000_000
 
     outcomes = await publisher.outcomes(
@@ -64,7 +64,7 @@ async def test_one_that_the_broker_will_never_take_does_not_hold_up_the_others(
 async def test_without_a_stream_a_message_may_be_published_later(connection: NatsConnection, bus: Bus) -> None:
     await bus.js.delete_stream(ORDERS)
     with pytest.raises(NotPublishedError):
-        await Publisher(connection).publish(message())
+        await JetStreamPublisher(connection).publish(message())
 
 
 async def test_with_the_broker_away_nothing_is_sent_and_nothing_waits(
@@ -77,7 +77,7 @@ async def test_with_the_broker_away_nothing_is_sent_and_nothing_waits(
 
     async with asyncio.timeout(1):
         with pytest.raises(NotPublishedError):
-            await Publisher(connection).publish(message())
+            await JetStreamPublisher(connection).publish(message())
 
 
 async def test_a_message_that_was_under_way_when_the_broker_died_is_not_published(
@@ -87,4 +87,4 @@ async def test_a_message_that_was_under_way_when_the_broker_died_is_not_publishe
     nats_server.kill()
 
     with pytest.raises(NotPublishedError):
-        await Publisher(connection).publish(message())
+        await JetStreamPublisher(connection).publish(message())

@@ -139,25 +139,25 @@ async def test_a_try_that_says_nothing_about_the_other_side_decides_nothing(neut
 
 
 async def test_a_bulkhead_holds_so_many_and_refuses_the_next() -> None:
-    bulkhead = Bulkhead("here", places=2, wait_seconds=0.01)
-    async with bulkhead.place(), bulkhead.place():
+    bulkhead = Bulkhead("here", max_concurrency=2, wait_seconds=0.01)
+    async with bulkhead.slot(), bulkhead.slot():
         assert REGISTRY.get_sample_value("calls_in_progress", {"call": "here"}) == 2
         with pytest.raises(BulkheadFullError):
-            async with bulkhead.place():
+            async with bulkhead.slot():
                 pass
-    async with bulkhead.place():
+    async with bulkhead.slot():
         pass  # there is room again
 
 
 async def test_whoever_waits_for_a_place_gets_the_next_one() -> None:
-    bulkhead = Bulkhead("here", places=1, wait_seconds=10)
+    bulkhead = Bulkhead("here", max_concurrency=1, wait_seconds=10)
     entered = asyncio.Event()
 
     async def wait_in_line() -> None:
-        async with bulkhead.place():
+        async with bulkhead.slot():
             entered.set()
 
-    async with bulkhead.place():
+    async with bulkhead.slot():
         waiting = asyncio.create_task(wait_in_line())
         await asyncio.sleep(0)
         assert not entered.is_set()

@@ -12,8 +12,8 @@ from ticketing_common.resilience import (
     Breaker,
     Bulkhead,
     BulkheadFullError,
+    CallRejectedError,
     CircuitOpenError,
-    NotAskedError,
     Protection,
     Retries,
     background,
@@ -32,11 +32,11 @@ def passing(error: BaseException) -> bool:
     return isinstance(error, AwayError)
 
 
-def make(*, failures: int = 100, places: int = 8, attempts: int = 3, **limits: float) -> Protection:
+def make(*, failures: int = 100, max_concurrency: int = 8, attempts: int = 3, **limits: float) -> Protection:
     limits = {"attempt_seconds": 10, "budget_seconds": 20, **limits}
     breaker = Breaker("there", failures=failures, open_seconds=60, is_failure=passing)
     retries = Retries(attempts=attempts, first_wait_seconds=0.001, longest_wait_seconds=0.002)
-    return Protection(breaker, Bulkhead("here", places=places, wait_seconds=0.01), retries, **limits)
+    return Protection(breaker, Bulkhead("here", max_concurrency=max_concurrency, wait_seconds=0.01), retries, **limits)
 
 
 def failing(times: int, error: type[Exception] = AwayError) -> tuple[list[int], Callable[[], Awaitable[str]]]:
@@ -53,21 +53,21 @@ def failing(times: int, error: type[Exception] = AwayError) -> tuple[list[int], 
 
 async def test_it_is_tried_again_until_it_succeeds() -> None:
     calls, call = failing(2)
-    assert await make().call(call, again=passing) == "answer"
+    assert await make().call(call, retry_if=passing) == "answer"
     assert len(calls) == 3
 
 
 async def test_it_is_not_tried_for_ever_and_the_error_is_its_own() -> None:
     calls, call = failing(99)
     with pytest.raises(AwayError):
-        await make(attempts=4).call(call, again=passing)
+        await make(attempts=4).call(call, retry_if=passing)
     assert len(calls) == 4
 
 
 async def test_what_is_not_worth_it_is_not_repeated() -> None:
     calls, call = failing(99, ValueError)
     with pytest.raises(ValueError):
-        await make().call(call, again=passing)
+        await make().call(call, retry_if=passing)
     assert len(calls) == 1
 
 
@@ -75,22 +75,22 @@ async def test_an_open_circuit_ends_the_repeats_too() -> None:
     protection = make(failures=2, attempts=9)
     calls, call = failing(99)
     with pytest.raises(AwayError):  # it was asked, so its own error, and not that it was not asked
-        await protection.call(call, again=passing)
+        await protection.call(call, retry_if=passing)
     assert len(calls) == 2
     with pytest.raises(CircuitOpenError):
-        await protection.call(call, again=passing)
+        await protection.call(call, retry_if=passing)
     assert len(calls) == 2
 
 
 async def test_a_full_bulkhead_is_told_at_once_and_is_no_failure_of_the_other_side() -> None:
-    protection = make(failures=1, places=1)
+    protection = make(failures=1, max_concurrency=1)
     gate = asyncio.Event()
-    holding = asyncio.create_task(protection.call(gate.wait, again=passing))
+    holding = asyncio.create_task(protection.call(gate.wait, retry_if=passing))
     await asyncio.sleep(0)
     calls, call = failing(0)
     for _ in range(3):
         with pytest.raises(BulkheadFullError):
-            await protection.call(call, again=passing)
+            await protection.call(call, retry_if=passing)
     assert calls == []
     gate.set()
     await holding
@@ -106,11 +106,11 @@ async def test_an_attempt_and_the_whole_have_their_limits() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
-        await make(attempt_seconds=0.01).call(hang, again=passing)
+        await make(attempt_seconds=0.01).call(hang, retry_if=passing)
     assert tried == 3, "each attempt ended, and was repeated"
     tried = 0
     with pytest.raises(TimeoutError):
-        await make(budget_seconds=0.02).call(hang, again=passing)
+        await make(budget_seconds=0.02).call(hang, retry_if=passing)
     assert tried == 1, "the budget was spent before the first attempt was"
 
 
@@ -121,11 +121,11 @@ async def test_every_attempt_is_timed_by_its_end() -> None:
 
     before = {outcome: so_far(outcome) for outcome in ("answered", "failed", "cancelled")}
     _, twice = failing(2)
-    await make().call(twice, again=passing)  # fails twice, then answers
+    await make().call(twice, retry_if=passing)  # fails twice, then answers
     _, refusing = failing(1, ValueError)
     with pytest.raises(ValueError):
-        await make().call(refusing, again=passing)  # a refusal is an answer
-    hanging = asyncio.create_task(make().call(asyncio.Event().wait, again=passing))
+        await make().call(refusing, retry_if=passing)  # a refusal is an answer
+    hanging = asyncio.create_task(make().call(asyncio.Event().wait, retry_if=passing))
     await asyncio.sleep(0)
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
@@ -137,19 +137,19 @@ async def test_no_pause_is_begun_that_the_budget_does_not_reach_beyond() -> None
     retries = Retries(attempts=3, first_wait_seconds=30, longest_wait_seconds=60)
     breaker = Breaker("there", failures=100, open_seconds=60, is_failure=passing)
     protection = Protection(
-        breaker, Bulkhead("here", places=1, wait_seconds=1), retries, attempt_seconds=5, budget_seconds=10
+        breaker, Bulkhead("here", max_concurrency=1, wait_seconds=1), retries, attempt_seconds=5, budget_seconds=10
     )
     calls, call = failing(99)
     async with asyncio.timeout(5):  # far less than the pause
         with pytest.raises(AwayError):  # what came, and not that time ran out
-            await protection.call(call, again=passing)
+            await protection.call(call, retry_if=passing)
     assert len(calls) == 1
 
 
 async def test_the_time_of_a_request_is_the_budget_of_its_calls() -> None:
     async with asyncio.timeout(0.5) as clock:
         with until(clock), pytest.raises(TimeoutError):
-            await make().call(asyncio.Event().wait, again=passing)
+            await make().call(asyncio.Event().wait, retry_if=passing)
         assert not clock.expired(), "it ended before the request did, so that there is time to say so"
         left = time_left()
     assert left is None
@@ -158,8 +158,8 @@ async def test_the_time_of_a_request_is_the_budget_of_its_calls() -> None:
 async def test_without_time_nothing_is_asked() -> None:
     calls, call = failing(0)
     async with asyncio.timeout(0.1) as clock:
-        with until(clock), pytest.raises(NotAskedError):
-            await make().call(call, again=passing)
+        with until(clock), pytest.raises(CallRejectedError):
+            await make().call(call, retry_if=passing)
     assert calls == []
 
 
@@ -168,11 +168,11 @@ async def test_work_in_the_background_has_its_own_time() -> None:
     async with asyncio.timeout(0.1) as clock:
         with until(clock), background():
             assert time_left() is None
-            assert await make().call(call, again=passing) == "answer"
+            assert await make().call(call, retry_if=passing) == "answer"
 
 
 async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> None:
-    protection = make(places=2)
+    protection = make(max_concurrency=2)
     entered, gate = 0, asyncio.Event()
 
     async def call() -> None:
@@ -181,7 +181,7 @@ async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> N
         await gate.wait()
 
     for turns in range(12):  # at every step on the way in
-        tasks = [asyncio.create_task(protection.call(call, again=passing)) for _ in range(5)]
+        tasks = [asyncio.create_task(protection.call(call, retry_if=passing)) for _ in range(5)]
         for _ in range(turns):
             await asyncio.sleep(0)
         for task in tasks:
@@ -191,22 +191,22 @@ async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> N
     assert entered > 0
     gate.set()
     for _ in range(2):  # one after the other in each place
-        await asyncio.gather(*(protection.call(call, again=passing) for _ in range(2)))
+        await asyncio.gather(*(protection.call(call, retry_if=passing) for _ in range(2)))
     assert not protection.breaker.is_open
 
 
 async def test_a_place_that_comes_free_as_the_wait_ends_is_not_lost() -> None:
-    bulkhead = Bulkhead("here", places=1, wait_seconds=0.001)
+    bulkhead = Bulkhead("here", max_concurrency=1, wait_seconds=0.001)
     for _ in range(200):
-        async with bulkhead.place():
+        async with bulkhead.slot():
             waiting = asyncio.create_task(enter(bulkhead))
             await asyncio.sleep(random.uniform(0.0005, 0.0015))
         with contextlib.suppress(BulkheadFullError):
             await waiting
-    async with asyncio.timeout(5), bulkhead.place():
+    async with asyncio.timeout(5), bulkhead.slot():
         pass
 
 
 async def enter(bulkhead: Bulkhead) -> None:
-    async with bulkhead.place():
+    async with bulkhead.slot():
         pass

@@ -10,7 +10,14 @@ from opentelemetry.trace import StatusCode
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
 from ticketing_common.storage import DuplicateKeyError, connect, disconnect
-from ticketing_common.storage.batches import Asked, Batcher, batched_find, batched_insert, batched_lists, batched_write
+from ticketing_common.storage.batches import (
+    Batcher,
+    Operation,
+    batched_find,
+    batched_insert,
+    batched_lists,
+    batched_write,
+)
 from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
 from ticketing_common.telemetry import recording_provider
 from ticketing_testkit.spans import recorded_spans
@@ -30,7 +37,7 @@ class Gate:
 
 
 def batcher_of(outcomes: Any, **limits: int) -> Batcher[Any, Any]:
-    return Batcher(outcomes, Asked("somewhere.do", {}), **limits)
+    return Batcher(outcomes, Operation("somewhere.do", {}), **limits)
 
 
 async def settled() -> None:
@@ -45,7 +52,7 @@ def gate() -> Gate:
 
 
 async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
-    batcher = batcher_of(gate, at_once=1)
+    batcher = batcher_of(gate, max_in_flight=1)
     first = asyncio.create_task(batcher("first"))
     await settled()
     assert gate.batches == [["first"]]
@@ -59,7 +66,7 @@ async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
 
 async def test_no_command_is_larger_than_agreed(gate):
     gate.opened.set()
-    batcher = batcher_of(gate, at_once=1, most=2)
+    batcher = batcher_of(gate, max_in_flight=1, max_batch_size=2)
     assert await asyncio.gather(*(batcher(n) for n in range(5))) == [0, 1, 2, 3, 4]
     assert gate.batches == [[0, 1], [2, 3], [4]]
 
@@ -73,7 +80,7 @@ async def test_each_has_its_own_error(gate):
 
 
 async def test_nothing_is_done_for_who_has_left_the_line(gate):
-    batcher = batcher_of(gate, at_once=1)
+    batcher = batcher_of(gate, max_in_flight=1)
     first, gone, stays = (asyncio.create_task(batcher(name)) for name in ("first", "gone", "stays"))
     await settled()
     assert gate.batches == [["first", "gone", "stays"]]
@@ -89,7 +96,7 @@ async def test_nothing_is_done_for_who_has_left_the_line(gate):
 
 
 async def test_requests_and_the_background_do_not_stand_in_one_line(gate):
-    batcher = batcher_of(gate, at_once=1)
+    batcher = batcher_of(gate, max_in_flight=1)
     request = asyncio.create_task(batcher("request"))
     await settled()
     with background():
@@ -143,7 +150,7 @@ async def test_an_outage_is_everybodys_and_the_next_goes_through():
 
 
 async def test_when_the_loop_ends_nobody_is_left_waiting(gate):
-    batcher = batcher_of(gate, at_once=1)
+    batcher = batcher_of(gate, max_in_flight=1)
     first, second = asyncio.create_task(batcher("first")), asyncio.create_task(batcher("second"))
     await settled()
     third = asyncio.create_task(batcher("third"))

@@ -5,7 +5,7 @@ import pytest
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.storage import Commit, Database, Outbox, OutboxEntry, ensure_indexes
-from ticketing_common.storage import outbox as room
+from ticketing_common.storage import outbox as outbox_module
 from ticketing_common.telemetry import trace_scope
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -167,7 +167,7 @@ async def test_the_statistics_count_entries_and_know_the_oldest(outbox: Outbox) 
 async def test_only_what_was_published_is_removed_and_full_documents_go_in_several_updates(
     outbox: Outbox, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "REMOVE_ENTRIES", 3)
+    monkeypatch.setattr(outbox_module, "REMOVE_ENTRIES", 3)
     stored = [[entry(version=version) for version in (1, 2, 3)] for _ in range(4)]
     ids = [await store(outbox, *entries) for entries in stored]
     untouched = await store(outbox, entry())

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 
 from ticketing_common.resilience import background, until
 from ticketing_common.storage import Collection, DatabaseUnavailableError, connect, reading
-from ticketing_common.storage import mongo as room
+from ticketing_common.storage import mongo as mongo_module
 from ticketing_common.storage.batches import batched_find, batched_lists
 from ticketing_common.storage.mongo import GRACE_SECONDS, THREADS
 from ticketing_testkit.servers import Mongod
@@ -99,7 +99,7 @@ async def test_who_is_more_patient_hears_of_it_once_the_longest_has_passed(
     things: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Alone, of several that travel together, and in lists: and no query is begun a second time."""
-    monkeypatch.setattr(room, "ANSWER_SECONDS", SECONDS)
+    monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", SECONDS)
     find, lists = batched_find(things), batched_lists(things, "kind", SLOW)
     begun = time.monotonic()
     with pytest.raises(DatabaseUnavailableError), reading(things):
@@ -113,7 +113,7 @@ async def test_who_is_more_patient_hears_of_it_once_the_longest_has_passed(
 async def test_batches_at_a_frozen_mongodb_end_too(
     things: Collection, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "ANSWER_SECONDS", SECONDS)
+    monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", SECONDS)
     find = batched_find(things)
     assert await find("thing")
     with mongod.paused():
@@ -123,7 +123,7 @@ async def test_batches_at_a_frozen_mongodb_end_too(
 
 
 async def test_the_background_has_its_time(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "ANSWER_SECONDS", SECONDS)
+    monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", SECONDS)
     with background(), reading(things):
         assert await things.find_one({"$where": f"sleep({4 * SECONDS * 1000}) || true"})
 
@@ -142,7 +142,7 @@ async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(things: Collecti
         begun = time.monotonic()
         with pytest.raises(DatabaseUnavailableError), reading(things):
             await things.find_one({"_id": "thing"})
-        assert time.monotonic() - begun < room.ANSWER_SECONDS / 2, "3 s are for finding a server"
+        assert time.monotonic() - begun < mongo_module.ANSWER_SECONDS / 2, "3 s are for finding a server"
     finally:
         mongod.start()
 

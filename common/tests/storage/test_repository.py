@@ -13,7 +13,7 @@ from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, Unavai
 from ticketing_common.events import ExpirationCompleted, ExpirationData, parse_event
 from ticketing_common.resilience import background
 from ticketing_common.storage import ASCENDING, Commit, Database, Document, DuplicateKeyError, Index, Outbox, Repository
-from ticketing_common.storage import repository as room
+from ticketing_common.storage import repository as repository_module
 
 
 class Colour(StrEnum):
@@ -35,15 +35,15 @@ class ParcelRepository(Repository[Parcel]):
         super().__init__(outbox, Parcel)
 
 
-def told(parcel: Parcel) -> ExpirationCompleted:
+def to_event(parcel: Parcel) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
     )
 
 
-def stamp(parcel: Parcel) -> room.Publisher[Parcel] | None:
+def stamp(parcel: Parcel) -> repository_module.Publisher[Parcel] | None:
     parcel.stamps += 1
-    return told
+    return to_event
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def document(parcels: ParcelRepository, parcel: Parcel) -> Document:
 async def test_what_was_added_is_found_as_version_one(parcels: ParcelRepository) -> None:
     parcel = Parcel(label="a", colour=Colour.BLUE)
 
-    await parcels.add(parcel, told)
+    await parcels.add(parcel, to_event)
 
     assert parcel.version == 1
     assert await parcels.get(parcel.id) == parcel
@@ -80,7 +80,7 @@ async def test_the_event_lies_in_the_same_document_and_tells_of_that_version(
     parcels: ParcelRepository, commits: list[Commit]
 ) -> None:
     parcel = Parcel(label="a")
-    await parcels.add(parcel, told)
+    await parcels.add(parcel, to_event)
     await parcels.update(parcel.id, stamp)
 
     entries = (await document(parcels, parcel))["outbox"]
@@ -92,11 +92,11 @@ async def test_the_event_lies_in_the_same_document_and_tells_of_that_version(
 
 
 async def test_a_refused_insert_leaves_no_trace(parcels: ParcelRepository, commits: list[Commit]) -> None:
-    await parcels.add(Parcel(label="a"), told)
+    await parcels.add(Parcel(label="a"), to_event)
     second = Parcel(label="a")
 
     with pytest.raises(DuplicateKeyError):
-        await parcels.add(second, told)
+        await parcels.add(second, to_event)
 
     assert second.version == 0
     assert await parcels.find(second.id) is None
@@ -104,31 +104,31 @@ async def test_a_refused_insert_leaves_no_trace(parcels: ParcelRepository, commi
 
 
 Compartment = Callable[[], AbstractContextManager[None]]
-both_compartments = pytest.mark.parametrize("compartment", [nullcontext, background], ids=["alone", "together"])
+both_workloads = pytest.mark.parametrize("compartment", [nullcontext, background], ids=["alone", "together"])
 """A person's change goes alone, those of the background together."""
 
 
-@both_compartments
+@both_workloads
 async def test_a_stale_copy_cannot_be_saved(
     parcels: ParcelRepository, commits: list[Commit], compartment: Compartment
 ) -> None:
-    await parcels.add(Parcel(id=(parcel_id := new_id()), label="a"), told)
+    await parcels.add(Parcel(id=(parcel_id := new_id()), label="a"), to_event)
     first, second = await parcels.get(parcel_id), await parcels.get(parcel_id)
     first.stamps = 1
-    await parcels.save(first, told)
+    await parcels.save(first, to_event)
     before = await document(parcels, first)
 
     second.stamps = 100
     loaded_at = second.updated_at
     with pytest.raises(ConcurrentUpdateError), compartment():
-        await parcels.save(second, told)
+        await parcels.save(second, to_event)
 
     assert await document(parcels, first) == before
     assert (second.version, second.updated_at) == (1, loaded_at)
     assert len(commits) == 2
 
 
-@both_compartments
+@both_workloads
 async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(
     parcels: ParcelRepository, compartment: Compartment
 ) -> None:
@@ -138,7 +138,7 @@ async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(
 
     parcel.label = "b"
     with pytest.raises(DuplicateKeyError), compartment():
-        await parcels.save(parcel, told)
+        await parcels.save(parcel, to_event)
 
     assert (parcel.version, parcel.updated_at) == before
 
@@ -159,7 +159,7 @@ async def test_what_cannot_be_told_is_not_stored(parcels: ParcelRepository) -> N
     assert parcel.version == 1
 
 
-@both_compartments
+@both_workloads
 async def test_many_who_change_the_same_thing_lose_no_change(
     parcels: ParcelRepository, compartment: Compartment
 ) -> None:
@@ -194,7 +194,7 @@ async def test_of_changes_that_go_together_only_the_stale_are_refused(
     commits.clear()
 
     with background():
-        outcomes = await asyncio.gather(*(parcels.save(parcel, told) for parcel in made), return_exceptions=True)
+        outcomes = await asyncio.gather(*(parcels.save(parcel, to_event) for parcel in made), return_exceptions=True)
 
     assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [4]
     assert isinstance(outcomes[4], ConcurrentUpdateError)
@@ -218,14 +218,14 @@ async def test_an_update_gives_up_after_losing_every_race(parcels: ParcelReposit
     await parcels.add(parcel := Parcel(label="a"))
     seen: list[int] = []
 
-    def loses(copy: Parcel) -> room.Publisher[Parcel]:
+    def loses(copy: Parcel) -> repository_module.Publisher[Parcel]:
         seen.append(copy.version)
         copy.version -= 1  # as if somebody had been faster
-        return told
+        return to_event
 
     with pytest.raises(ConcurrentUpdateError):
         await parcels.update(parcel.id, loses)
-    assert len(seen) == room.UPDATE_ATTEMPTS
+    assert len(seen) == repository_module.UPDATE_ATTEMPTS
 
 
 async def test_enums_are_stored_as_plain_words_and_unknown_fields_survive(parcels: ParcelRepository) -> None:
@@ -246,9 +246,9 @@ def refusals() -> float:
 async def test_a_thing_with_too_many_untold_events_is_refused(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(repository_module, "MAX_ENTRIES", 3)
     refused_before = refusals()
-    await parcels.add(parcel := Parcel(label="a"), told)
+    await parcels.add(parcel := Parcel(label="a"), to_event)
     await parcels.update(parcel.id, stamp)
     await parcels.update(parcel.id, stamp)
 
@@ -263,11 +263,11 @@ async def test_a_thing_with_too_many_untold_events_is_refused(
 async def test_a_thing_with_too_many_untold_events_is_not_restated(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "MAX_ENTRIES", 2)
-    await parcels.add(parcel := Parcel(label="a"), told)
+    monkeypatch.setattr(repository_module, "MAX_ENTRIES", 2)
+    await parcels.add(parcel := Parcel(label="a"), to_event)
 
-    assert await parcels.restate(parcel, told)
-    assert not await parcels.restate(parcel, told)
+    assert await parcels.republish(parcel, to_event)
+    assert not await parcels.republish(parcel, to_event)
 
     assert len((await document(parcels, parcel))["outbox"]) == 2
 
@@ -278,8 +278,8 @@ async def test_many_are_saved_in_one_go_each_with_its_event(parcels: ParcelRepos
         await parcels.add(parcel)
         parcel.stamps = 7
 
-    assert await parcels.save_all(made, told) == made
-    assert await parcels.save_all([], told) == []
+    assert await parcels.save_all(made, to_event) == made
+    assert await parcels.save_all([], to_event) == []
 
     for parcel in made:
         found = await document(parcels, parcel)
@@ -299,7 +299,7 @@ async def test_of_many_those_that_somebody_changed_are_left_alone(
         await parcels.update(parcel.id, stamp)
     commits.clear()
 
-    assert await parcels.save_all(made, told) == made[2:]
+    assert await parcels.save_all(made, to_event) == made[2:]
 
     assert [(await parcels.get(parcel.id)).stamps for parcel in made] == [1, 1, 0, 0, 0, 0]
     assert [commit.document_id for commit in commits] == [parcel.id for parcel in made[2:]]
@@ -313,7 +313,7 @@ async def test_of_many_who_save_the_same_things_each_thing_is_saved_by_one(
         await parcels.add(parcel)
     copies = [[await parcels.get(parcel.id) for parcel in made] for _ in range(4)]
 
-    saved = await asyncio.gather(*(parcels.save_all(copy, told) for copy in copies))
+    saved = await asyncio.gather(*(parcels.save_all(copy, to_event) for copy in copies))
 
     assert sorted(parcel.id for one in saved for parcel in one) == sorted(parcel.id for parcel in made)
     stored = {entry["id"] for parcel in made for entry in (await document(parcels, parcel))["outbox"]}
@@ -321,9 +321,9 @@ async def test_of_many_who_save_the_same_things_each_thing_is_saved_by_one(
 
 
 async def test_a_restatement_tells_of_the_same_version_again(parcels: ParcelRepository, commits: list[Commit]) -> None:
-    await parcels.add(parcel := Parcel(label="a"), told)
+    await parcels.add(parcel := Parcel(label="a"), to_event)
 
-    assert await parcels.restate(parcel, told)
+    assert await parcels.republish(parcel, to_event)
 
     found = await document(parcels, parcel)
     first, second = (parse_event(entry["subject"], entry["body"].encode()) for entry in found["outbox"])
@@ -334,13 +334,13 @@ async def test_a_restatement_tells_of_the_same_version_again(parcels: ParcelRepo
 
     stale = await parcels.get(parcel.id)
     await parcels.update(parcel.id, stamp)
-    assert not await parcels.restate(stale, told)
+    assert not await parcels.republish(stale, to_event)
 
 
 async def test_a_walk_meets_everything_once_in_the_order_of_ids(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "WALK_BATCH", 3)
+    monkeypatch.setattr(repository_module, "WALK_BATCH", 3)
     made = [Parcel(label=str(number)) for number in range(9)]
     for parcel in made:
         await parcels.add(parcel)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 
-from ticketing_common.telemetry import dashboard as room
+from ticketing_common.telemetry import dashboard as dashboard_module
 from ticketing_common.telemetry import metrics
 from ticketing_common.telemetry.dashboard import PANELS, Panel, dashboard
-from ticketing_common.telemetry.metrics import begin
+from ticketing_common.telemetry.metrics import init_series
 
 pytestmark = pytest.mark.unit
 
@@ -32,12 +32,12 @@ def test_a_panel_asks_for_a_metric_that_is_served(panel: Panel) -> None:
 
 def test_a_label_that_a_metric_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="colour"):
-        room._rate(metrics.CONSUMED, "colour")
+        dashboard_module._rate(metrics.CONSUMED, "colour")
 
 
 def test_a_series_that_was_begun_is_there_before_anything_is_counted() -> None:
     """Prometheus sees no increase in a series that appears with 1: the first dead letter would raise no alarm."""
     registry = CollectorRegistry()
     counter = Counter("things", "For this test", ["kind"], registry=registry)
-    begin(counter, ("one",), ("other",))
+    init_series(counter, ("one",), ("other",))
     assert [registry.get_sample_value("things_total", {"kind": kind}) for kind in ("one", "other")] == [0, 0]

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from ticketing_common.errors import ForbiddenError, NotFoundError, TooManyRequestsError
 from ticketing_common.security import AuthenticationMiddleware, CurrentUser, TokenVerifier
-from ticketing_common.telemetry import SecurityEvent, begin_security_events, configure_logging, record_security_event
+from ticketing_common.telemetry import SecurityEvent, configure_logging, init_security_series, record_security_event
 from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
 from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
@@ -91,7 +91,7 @@ async def test_other_answers_are_no_security_events(
 
 
 def test_every_event_has_its_series_before_the_first_one() -> None:
-    begin_security_events()
+    init_security_series()
     for event in SecurityEvent:
         assert REGISTRY.get_sample_value("security_events_total", {"event": event.value}) is not None
 

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import StatusCode
 
-from ticketing_common.telemetry import Sending, current_trace_id, handling, trace_scope, tracing
-from ticketing_common.telemetry.traces import current_traceparent
-from ticketing_common.telemetry.tracing import is_wanted, provider_with
+from ticketing_common.telemetry import ProducerSpan, consumer_span, current_trace_id, trace_recording, trace_scope
+from ticketing_common.telemetry.trace_context import current_traceparent
+from ticketing_common.telemetry.trace_recording import is_wanted, provider_with
 from ticketing_testkit.spans import recorded_spans
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -49,21 +49,21 @@ def test_what_is_off_is_not_imported(exporter: str, imported: str) -> None:
 
 @pytest.mark.unit
 def test_when_off_a_message_carries_on_the_trace_of_its_cause() -> None:
-    sending = Sending("order.created", "1", PARENT)
-    sending.ended()
-    assert sending.traceparent == PARENT
-    with handling("handle order.created", PARENT, {}):
+    span = ProducerSpan("order.created", "1", PARENT)
+    span.ended()
+    assert span.traceparent == PARENT
+    with consumer_span("handle order.created", PARENT, {}):
         assert current_trace_id() == TRACE_ID
 
 
 @pytest.mark.unit
 def test_when_on_whoever_handles_goes_on_from_the_sending() -> None:
     with recorded_spans() as spans:
-        sending = Sending("order.created", "1", PARENT)
-        assert sending.traceparent is not None
-        with handling("handle order.created", sending.traceparent, {}):
+        span = ProducerSpan("order.created", "1", PARENT)
+        assert span.traceparent is not None
+        with consumer_span("handle order.created", span.traceparent, {}):
             assert current_trace_id() == TRACE_ID
-        sending.ended(TimeoutError("something that was sent"))
+        span.ended(TimeoutError("something that was sent"))
         handled, sent = spans.of(TRACE_ID)
     assert handled.parent is not None
     assert handled.parent.span_id == sent.context.span_id
@@ -73,14 +73,14 @@ def test_when_on_whoever_handles_goes_on_from_the_sending() -> None:
 @pytest.mark.unit
 def test_a_message_without_a_trace_begins_none_of_the_relays() -> None:
     with recorded_spans() as spans:
-        Sending("order.created", "1", None).ended()
+        ProducerSpan("order.created", "1", None).ended()
         assert list(spans.all()) == []
 
 
 @pytest.mark.unit
 def test_an_error_that_quotes_what_was_handled_is_not_in_the_span() -> None:
     with recorded_spans() as spans:
-        with pytest.raises(ValueError), handling("handle order.created", PARENT, {}):
+        with pytest.raises(ValueError), consumer_span("handle order.created", PARENT, {}):
             raise ValueError("ann@example.com")
         (span,) = spans.of(TRACE_ID)
     assert "ann@example.com" not in json.dumps(json.loads(span.to_json()))
@@ -89,7 +89,7 @@ def test_an_error_that_quotes_what_was_handled_is_not_in_the_span() -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize(("flags", "enabled"), [("01", True), ("00", False)])
 def test_libraries_make_spans_only_in_a_story_that_is_sampled(flags: str, enabled: bool) -> None:
-    with recorded_spans(), handling("handle order.created", f"{PARENT[:-2]}{flags}", {}):
+    with recorded_spans(), consumer_span("handle order.created", f"{PARENT[:-2]}{flags}", {}):
         assert is_instrumentation_enabled() is enabled
     assert is_instrumentation_enabled()
 
@@ -130,17 +130,17 @@ def test_a_caller_who_has_decided_is_followed(flags: str, wanted: bool) -> None:
 
 def test_callers_can_ask_for_so_many_traces_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(tracing, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(trace_recording, "time", SimpleNamespace(monotonic=lambda: now))
     provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
     provider.sampler = ParentBasedTraceIdRatio(0.0)
 
     def asked() -> int:
         return sum(is_wanted(provider, "GET", f"00-{token_hex(16)}-{token_hex(8)}-01") for _ in range(500))
 
-    assert asked() == tracing.ASKED_PER_SECOND
+    assert asked() == trace_recording.CLIENT_TRACE_RATE
     assert asked() == 0
     now += 1
-    assert asked() == tracing.ASKED_PER_SECOND
+    assert asked() == trace_recording.CLIENT_TRACE_RATE
 
 
 @pytest.mark.unit
@@ -152,8 +152,8 @@ def test_what_is_not_recorded_here_is_not_recorded_further_on_for_its_caller() -
             traceparent = current_traceparent()
         assert traceparent is not None
         assert traceparent.endswith("-00")
-        with handling("handle order.created", traceparent, {}):
-            Sending("order.completed", "2", traceparent).ended()
+        with consumer_span("handle order.created", traceparent, {}):
+            ProducerSpan("order.completed", "2", traceparent).ended()
         assert not spans.all()
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import Entity, new_id
 from ticketing_common.errors import ConflictError, TooManyRequestsError, UnavailableError
 from ticketing_common.security import CurrentUser
@@ -108,12 +108,12 @@ async def show_thing(id: Id, request: Request) -> ThingResponse:  # noqa: A002 (
 @pytest.fixture
 def app(service_settings: dict[str, object]) -> FastAPI:
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        app.state.things = Repository(backbone.outbox("things"), Thing)
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        app.state.things = Repository(runtime.outbox("things"), Thing)
         app.state.gate = None
         app.state.entered = asyncio.Queue()
         app.state.calls = 0
-        backbone.add_stores(app.state.things)
+        runtime.add_stores(app.state.things)
         yield
 
     settings = EventServiceSettings.model_validate({"service_name": "things", **service_settings})

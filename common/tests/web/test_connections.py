@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from ticketing_common.web import EventStream, connections
 from ticketing_common.web.connections import BoundedConnection
-from ticketing_common.web.sse import Follower
+from ticketing_common.web.sse import SseConnection
 
 pytestmark = pytest.mark.unit
 
@@ -48,10 +48,10 @@ class Place:
         return EventStream(self.follow())
 
     @asynccontextmanager
-    async def follow(self) -> AsyncIterator[Follower]:
+    async def follow(self) -> AsyncIterator[SseConnection]:
         self.following += 1
         try:
-            yield Follower(heartbeat_seconds=15)
+            yield SseConnection(heartbeat_seconds=15)
         finally:
             self.following -= 1
 

@@ -107,7 +107,7 @@ async def test_a_key_whose_process_died_frees_itself(
     app.state.gate = asyncio.Event()
     abandoned = asyncio.create_task(client.post("/api/things", json=THING, headers=headers))
     await app.state.entered.get()
-    keys = app.state.backbone.collection("idempotency_keys")
+    keys = app.state.runtime.collection("idempotency_keys")
     # As after a kill: the claim stays, and a minute passes.
     await keys.update_many({}, {"$set": {"abandoned_at": utc_now() - timedelta(seconds=1)}})
 

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketing_common.web.recent_events import Reader, RecentEvents
-from ticketing_common.web.sse import CHUNK_BYTES, COMMENT, QUEUE_BYTES, Follower, Told, frame
+from ticketing_common.web.sse import CHUNK_BYTES, COMMENT, QUEUE_BYTES, SharedFrame, SseConnection, frame
 
 pytestmark = pytest.mark.unit
 
 
-def told(sequence: int, size: int = 10) -> Told:
-    return Told(1.0, lambda: f"{sequence};".encode().ljust(size, b"."), size=size)
+def shared(sequence: int, size: int = 10) -> SharedFrame:
+    return SharedFrame(1.0, lambda: f"{sequence};".encode().ljust(size, b"."), size=size)
 
 
 def filled(count: int, *, size: int = 10, first: int = 1, keep: int = 1_000, keep_bytes: int = 2**20) -> RecentEvents:
     recent = RecentEvents(count=keep, max_bytes=keep_bytes)
     for sequence in range(first, first + count):
-        recent.add(sequence, told(sequence, size))
+        recent.add(sequence, shared(sequence, size))
     return recent
 
 
@@ -37,7 +37,7 @@ def reading(recent: RecentEvents, *, after: int) -> tuple[Reader, AsyncGenerator
 def test_neither_bound_is_passed_and_the_newest_is_always_kept(sizes: list[int], keep: int, keep_bytes: int) -> None:
     recent = RecentEvents(count=keep, max_bytes=keep_bytes)
     for sequence, size in enumerate(sizes, 5):
-        recent.add(sequence, told(sequence, size))
+        recent.add(sequence, shared(sequence, size))
         assert len(recent) <= keep
         assert recent.bytes <= max(keep_bytes, size)
         assert recent.read(sequence - 1, 1)[1] == sequence
@@ -67,11 +67,11 @@ async def test_a_reader_keeps_no_event_however_far_it_lags() -> None:
     reader, chunks = reading(recent, after=60)
     await anext(chunks)
     for sequence in range(101, 300):
-        recent.add(sequence, told(sequence))
+        recent.add(sequence, shared(sequence))
         reader.wake()
     assert not reader._waiting
     assert await anext(chunks) == frame("reset", b"{}", id=299)
-    recent.add(300, told(300))
+    recent.add(300, shared(300))
     reader.wake()
     assert (await anext(chunks)).startswith(b"300;")
     await chunks.aclose()
@@ -83,7 +83,7 @@ async def test_a_reader_is_told_of_lost_events_also_when_the_sequences_begin_ane
     await anext(chunks)
     recent.restart(0)
     for sequence in (1, 2, 3):
-        recent.add(sequence, told(sequence))
+        recent.add(sequence, shared(sequence))
     reader.wake()
     assert await anext(chunks) == frame("reset", b"{}", id=3)
     await chunks.aclose()
@@ -91,7 +91,7 @@ async def test_a_reader_is_told_of_lost_events_also_when_the_sequences_begin_ane
 
 async def test_a_reader_skips_a_sequence_whose_event_could_not_be_parsed() -> None:
     recent = filled(2)
-    recent.add(4, told(4))
+    recent.add(4, shared(4))
     _, chunks = reading(recent, after=1)
     await anext(chunks)
     assert [one.strip(b".") for one in (await anext(chunks)).split(b";")[:-1]] == [b"2", b"4"]
@@ -99,11 +99,11 @@ async def test_a_reader_skips_a_sequence_whose_event_could_not_be_parsed() -> No
 
 
 async def test_what_waits_for_the_stream_of_one_thing_is_bounded_in_bytes() -> None:
-    follower = Follower(heartbeat_seconds=15)
+    connection = SseConnection(heartbeat_seconds=15)
     for sequence in range(10):
-        follower.put(told(sequence, QUEUE_BYTES // 4))
-    assert follower.ended_as == "slow"
-    sent = [len(chunk) async for chunk in follower.chunks()]
+        connection.put(shared(sequence, QUEUE_BYTES // 4))
+    assert connection.ended_as == "slow"
+    sent = [len(chunk) async for chunk in connection.chunks()]
     assert sum(sent) <= QUEUE_BYTES + len(COMMENT)
 
 

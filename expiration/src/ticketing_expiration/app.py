@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.web.app import create_service_app
 
@@ -24,13 +24,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
 
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        deadlines = DeadlineRepository(backbone.outbox("deadlines"))
-        backbone.add_stores(deadlines)
-        backbone.offer_resync(deadlines, expiration_completed)
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        deadlines = DeadlineRepository(runtime.outbox("deadlines"))
+        runtime.add_stores(deadlines)
+        runtime.enable_resync(deadlines, expiration_completed)
         timers = Timers(connect(settings.redis_url.get_secret_value()))
         app.state.service = ExpirationService(deadlines, timers)
-        backbone.subscribe(subscriptions(app.state.service))
+        runtime.subscribe(subscriptions(app.state.service))
         try:
             yield
         finally:

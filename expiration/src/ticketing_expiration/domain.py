@@ -18,14 +18,14 @@ class DeadlineStatus(StrEnum):
     PENDING = "pending"
     COMPLETED = "completed"
     """It passed, and everybody was told."""
-    OFF = "off"
+    CANCELLED = "off"
     """The order was paid or cancelled before."""
 
 
 TRANSITIONS: Final[dict[DeadlineStatus, frozenset[DeadlineStatus]]] = {
-    DeadlineStatus.PENDING: frozenset({DeadlineStatus.COMPLETED, DeadlineStatus.OFF}),
+    DeadlineStatus.PENDING: frozenset({DeadlineStatus.COMPLETED, DeadlineStatus.CANCELLED}),
     DeadlineStatus.COMPLETED: frozenset(),
-    DeadlineStatus.OFF: frozenset(),
+    DeadlineStatus.CANCELLED: frozenset(),
 }
 
 
@@ -45,12 +45,12 @@ class Deadline(Entity):
         """The deadline has passed. False when that is already known; raises when it was called off."""
         return self._move_to(DeadlineStatus.COMPLETED)
 
-    def switch_off(self) -> bool:
+    def cancel(self) -> bool:
         """The order needs no deadline any more. False when there is nothing left to switch off.
 
         An order that was cancelled because its deadline passed comes here too: what has passed stays passed.
         """
-        return self.status is not DeadlineStatus.COMPLETED and self._move_to(DeadlineStatus.OFF)
+        return self.status is not DeadlineStatus.COMPLETED and self._move_to(DeadlineStatus.CANCELLED)
 
     def _move_to(self, status: DeadlineStatus) -> bool:
         if self.status is status:

@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from ticketing_common.storage import ASCENDING, Asked, Batcher, Document, DuplicateKeyError, Index, Outbox, Repository
+from ticketing_common.storage import (
+    ASCENDING,
+    Batcher,
+    Document,
+    DuplicateKeyError,
+    Index,
+    Operation,
+    Outbox,
+    Repository,
+)
 
 from .domain import Deadline, DeadlineStatus
 
@@ -29,7 +38,7 @@ class DeadlineRepository(Repository[Deadline]):
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Deadline)
         self._remaining: Batcher[str, timedelta | None] = Batcher(
-            self._remaining_of_each, Asked.of(self.collection, "aggregate")
+            self._remaining_of_each, Operation.of(self.collection, "aggregate")
         )
 
     async def find_or_add(self, deadline: Deadline) -> Deadline:

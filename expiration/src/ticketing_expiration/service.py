@@ -37,16 +37,16 @@ class ExpirationService:
             Deadline(
                 id=order.id,
                 expires_at=order.expires_at,
-                status=DeadlineStatus.PENDING if open_ else DeadlineStatus.OFF,
+                status=DeadlineStatus.PENDING if open_ else DeadlineStatus.CANCELLED,
                 traceparent=current_traceparent(),
             )
         )
-        if not open_ and deadline.switch_off():
+        if not open_ and deadline.cancel():
             await self._deadlines.save(deadline)
         if deadline.status is DeadlineStatus.PENDING:
             await self._timers.arm(deadline.id, deadline.expires_at)
 
-    async def wake(self, order_id: str) -> timedelta | None:
+    async def on_timer(self, order_id: str) -> timedelta | None:
         """The timer of an order went off: release all that is due.
 
         Returns how long the order still has when the timer came early, by a clock that runs ahead of the database's.

@@ -1,6 +1,6 @@
 """The message door: every fact about an order sets its deadline or switches it off."""
 
-from ticketing_common.delivery import Subscription
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
 from ticketing_common.events.subjects import ORDERS
 
@@ -28,11 +28,11 @@ class OrderSubscriber:
         await self._service.follow_order(event.data)
 
 
-def subscriptions(service: ExpirationService) -> list[Subscription]:
+def subscriptions(service: ExpirationService) -> list[EventSubscription]:
     """What this service listens to, and which handler takes what."""
     orders = OrderSubscriber(service)
     return [
-        Subscription(
+        EventSubscription(
             ORDERS,
             {
                 OrderCreated: orders.on_order_created,

@@ -15,8 +15,8 @@ from arq.utils import timestamp_ms, to_unix_ms
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from ticketing_common.resilience import end
-from ticketing_common.storage import Asked, Batcher
+from ticketing_common.resilience import cancel_and_wait
+from ticketing_common.storage import Batcher, Operation
 from ticketing_common.telemetry import current_traceparent, get_logger
 
 __all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]
@@ -56,7 +56,7 @@ def connect(url: str) -> ArqRedis:
 class _Timer:
     order_id: str
     at: datetime
-    story: tuple[str, ...]
+    trace: tuple[str, ...]
     """The traceparent of whoever sets it, or nothing: the job's further arguments."""
 
 
@@ -67,15 +67,15 @@ class Timers:
         self._redis = redis
         self._paused_until = 0.0
         self._takers: set[asyncio.Task[None]] = set()
-        asked = Asked("redis.enqueue", {"db.system.name": "redis", "db.operation.name": "enqueue"})
-        self._arm: Batcher[_Timer, bool] = Batcher(self._arm_each, asked)
+        operation = Operation("redis.enqueue", {"db.system.name": "redis", "db.operation.name": "enqueue"})
+        self._arm: Batcher[_Timer, bool] = Batcher(self._arm_each, operation)
 
     async def arm(self, order_id: str, at: datetime) -> bool:
         """Wake a worker at that time, unless a timer of this order is already set; False when Redis is away."""
         if time.monotonic() < self._paused_until:
             return False
-        story = (traceparent,) if (traceparent := current_traceparent()) else ()
-        return await self._arm(_Timer(order_id, at, story))
+        trace = (traceparent,) if (traceparent := current_traceparent()) else ()
+        return await self._arm(_Timer(order_id, at, trace))
 
     async def _arm_each(self, timers: Sequence[_Timer]) -> list[bool]:
         """What `enqueue_job` writes, in one round trip for all; it takes four for each, and a third of our time."""
@@ -83,7 +83,7 @@ class Timers:
             async with self._redis.pipeline(transaction=True) as together:
                 now = timestamp_ms()
                 for one in timers:
-                    job = serialize_job(JOB, (one.order_id, *one.story), {}, None, now, serializer=to_json)
+                    job = serialize_job(JOB, (one.order_id, *one.trace), {}, None, now, serializer=to_json)
                     kept_ms = max(0, to_unix_ms(one.at) - now) + self._redis.expires_extra_ms
                     together.set(job_key_prefix + one.order_id, job, px=kept_ms, nx=True)
                 together.zadd(QUEUE, {one.order_id: to_unix_ms(one.at) for one in timers}, nx=True)
@@ -126,7 +126,7 @@ class Timers:
 
     async def close(self) -> None:
         """Leave Redis."""
-        await end(*self._takers)
+        await cancel_and_wait(*self._takers)
         await self._redis.aclose()
 
     def _pause(self, error: Exception) -> None:

@@ -21,10 +21,10 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 from starlette.middleware import Middleware
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import EXPIRATIONS
-from ticketing_common.resilience import background, end
-from ticketing_common.telemetry import get_logger, handling
+from ticketing_common.resilience import background, cancel_and_wait
+from ticketing_common.telemetry import consumer_span, get_logger
 from ticketing_common.telemetry.metrics import TIMERS_AVAILABLE
 from ticketing_common.web.app import configure_telemetry
 from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
@@ -77,16 +77,16 @@ class ExpirationWorker:
         finally:
             timers.cancel()  # once only: it has jobs to put back
             await asyncio.wait([timers], timeout=GRACEFUL_SECONDS)
-            await end(sweep, rearm, timers)
+            await cancel_and_wait(sweep, rearm, timers)
 
-    async def wake(self, ctx: dict[Any, Any], order_id: str, traceparent: str | None = None) -> None:
+    async def on_timer(self, ctx: dict[Any, Any], order_id: str, traceparent: str | None = None) -> None:
         """The arq job, in the trace of the request that placed the order; a timer that was set again has none."""
-        with handling("wake", traceparent, {"messaging.system": "arq"}):
-            await self._wake(ctx, order_id)
+        with consumer_span("wake", traceparent, {"messaging.system": "arq"}):
+            await self._on_timer(ctx, order_id)
 
-    async def _wake(self, ctx: dict[Any, Any], order_id: str) -> None:
+    async def _on_timer(self, ctx: dict[Any, Any], order_id: str) -> None:
         try:
-            remaining = await self._service.wake(order_id)
+            remaining = await self._service.on_timer(order_id)
         except Exception as error:
             # Whatever it is, the deadline stays in the database, and the sweep tries as well.
             log.warning("timer went off in vain, trying again", order_id=order_id, error=repr(error))
@@ -116,7 +116,7 @@ class ExpirationWorker:
 
     async def _run_arq(self) -> None:
         worker = _Worker(
-            [func(self.wake, name=JOB, timeout=JOB_TIMEOUT_SECONDS, keep_result=0, max_tries=MAX_TRIES)],
+            [func(self.on_timer, name=JOB, timeout=JOB_TIMEOUT_SECONDS, keep_result=0, max_tries=MAX_TRIES)],
             queue_name=QUEUE,
             redis_pool=connect(self._redis_url),
             handle_signals=False,
@@ -136,8 +136,8 @@ class ExpirationWorker:
         finally:
             TIMERS_AVAILABLE.set(0)
             worker.allow_pick_jobs = False
-            await end(polling, again_seconds=0.1)
-            await end(*worker.tasks.values(), again_seconds=0.1)  # arq puts their jobs back
+            await cancel_and_wait(polling, repeat_seconds=0.1)
+            await cancel_and_wait(*worker.tasks.values(), repeat_seconds=0.1)  # arq puts their jobs back
             await worker.put_back()
             with contextlib.suppress(RedisError, OSError):
                 await worker.pool.aclose()
@@ -170,7 +170,7 @@ class _Worker(Worker):
         """Wait until Redis has heard of all that ended; whatever it did not take, the sweep does."""
         if self._endings:
             await asyncio.wait(self._endings, timeout=PUT_BACK_SECONDS)
-            await end(*self._endings)
+            await cancel_and_wait(*self._endings)
 
     def _ending(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(ending)
@@ -207,19 +207,19 @@ def create_worker(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        backbone = Backbone(settings, publishes=EXPIRATIONS)
-        app.state.backbone = backbone
-        deadlines = DeadlineRepository(backbone.outbox("deadlines"))
-        backbone.add_stores(deadlines)
+        runtime = ServiceRuntime(settings, publishes=EXPIRATIONS)
+        app.state.runtime = runtime
+        deadlines = DeadlineRepository(runtime.outbox("deadlines"))
+        runtime.add_stores(deadlines)
         redis_url = settings.redis_url.get_secret_value()
         timers = Timers(connect(redis_url))
-        backbone.start()
+        runtime.start()
         try:
             async with ExpirationWorker(ExpirationService(deadlines, timers), redis_url).running():
                 yield
         finally:
             await timers.close()
-            await backbone.stop()  # last: what was just released is still to be told
+            await runtime.stop()  # last: what was just released is still to be told
 
     app = FastAPI(
         title="Expiration worker",

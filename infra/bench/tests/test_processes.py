@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ticketing_bench.backbone.relay import RelayRole
+from ticketing_bench.delivery.relay import RelayRole
 from ticketing_bench.load.generator import LoadRole
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker, WorkerError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ticketing_bench.streams.run import IncompleteCrowdError, Sizes, _one, run
+from ticketing_bench.streams.run import IncompleteClientsError, Sizes, _one, run
 
 
 def test_a_small_run_delivers_everything_to_everybody() -> None:
@@ -42,7 +42,7 @@ class _Told:
 )
 def test_a_round_in_which_somebody_missed_something_is_no_figure(arrivals: dict[str, list[float]]) -> None:
     worker = _Told(tell={"due": {"a": 0.5, "b": 0.5}, "cpu": {}})
-    crowd = _Told(collect={"arrivals": arrivals, "cpu": {}})
+    clients = _Told(collect={"arrivals": arrivals, "cpu": {}})
 
-    with pytest.raises(IncompleteCrowdError, match="2 tickets to 2 browsers"):
-        _one(worker, crowd, Sizes(rounds=1, browsers=2, seconds=1.0, per_second=2.0))  # type: ignore[arg-type]
+    with pytest.raises(IncompleteClientsError, match="2 tickets to 2 browsers"):
+        _one(worker, clients, Sizes(rounds=1, browsers=2, seconds=1.0, per_second=2.0))  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicK
 
 def _reader(name: str, secret: str) -> Manifest:
     setting = {"name": "X", "valueFrom": {"secretKeyRef": {"name": secret, "key": "X"}}}
-    containers = [{"name": name, "image": "x", "env": [{"name": "PLAIN", "value": "1"}, setting]}]
+    containers = [{"name": name, "image": "x", "env": [{"name": "BASELINE", "value": "1"}, setting]}]
     return {"metadata": {"name": name}, "spec": {"template": {"spec": {"containers": containers}}}}
 
 

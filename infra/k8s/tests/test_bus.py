@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
-from ticketing_common.delivery import Tail
+from ticketing_common.delivery import StreamReader
 from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
@@ -61,7 +61,7 @@ async def test_a_service_with_a_feed_reads_its_own_stream_along(feed: tuple[str,
     user, connection = feed
     stream = OWN[user]
     told: asyncio.Queue[str] = asyncio.Queue()
-    tail = Tail(
+    reader = StreamReader(
         connection,
         stream,
         on_event=lambda _sequence, subject, _body: told.put_nowait(subject),
@@ -69,13 +69,13 @@ async def test_a_service_with_a_feed_reads_its_own_stream_along(feed: tuple[str,
         history=10,
     )
     await connection.js.publish(subject_of(stream), b"{}")
-    tail.start()
+    reader.start()
     try:
         assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream)
         await connection.js.publish(subject_of(stream).replace("abc", "def"), b"{}")
         assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
     finally:
-        await tail.stop()
+        await reader.stop()
 
 
 @pytest.mark.parametrize("user", sorted(set(OWN) - set(FEEDS)))

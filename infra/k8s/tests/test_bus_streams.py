@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, RePublish, StreamSource
 from typer.testing import CliRunner
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import PAYMENTS, TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
 from ticketing_common.settings import EventServiceSettings
@@ -86,7 +86,7 @@ async def test_a_consumer_that_delivers_to_anothers_subject_forges_nothing(
 
 
 @pytest.fixture
-async def waiting(clients: dict[str, Client], mongod: Mongod) -> AsyncIterator[Backbone]:
+async def waiting(clients: dict[str, Client], mongod: Mongod) -> AsyncIterator[ServiceRuntime]:
     """The product's own start of a service in the cluster, before any stream exists."""
     for name in STREAMS:
         await clients[OPERATOR].jetstream().delete_stream(name)
@@ -102,16 +102,16 @@ async def waiting(clients: dict[str, Client], mongod: Mongod) -> AsyncIterator[B
             "nats_makes_streams": False,
         }
     )
-    backbone = Backbone(settings, publishes=TICKETS)
-    backbone.start()
+    runtime = ServiceRuntime(settings, publishes=TICKETS)
+    runtime.start()
     try:
-        yield backbone
+        yield runtime
     finally:
-        await backbone.stop()
+        await runtime.stop()
 
 
 async def test_a_service_waits_until_the_operator_has_made_its_streams(
-    clients: dict[str, Client], waiting: Backbone
+    clients: dict[str, Client], waiting: ServiceRuntime
 ) -> None:
     with pytest.raises(TimeoutError):
         await waiting.wait_until_ready(1.5)

@@ -68,17 +68,17 @@ def test_a_browsers_request_is_the_root_of_one_trace(data: DataDir) -> None:
     ticket = httpx.post(f"{shop}/api/tickets", headers=seller, json={"title": "Seat", "price": 5}).json()["id"]
     assert httpx.post(f"{shop}/api/orders", headers=buyer, json={"ticketId": ticket}).status_code == 201
 
-    def story() -> list[tuple[str, Any]]:
+    def trace_spans() -> list[tuple[str, Any]]:
         found = spans(data)
         ids = {span["context"]["trace_id"] for _, span in found if span["name"] == "POST /api/orders"}
         assert len(ids) <= 1
         return [(name, span) for name, span in found if span["context"]["trace_id"] in ids]
 
     deadline = time.monotonic() + 30
-    while not {(name, span["name"]) for name, span in story()} >= HEARD:
-        assert time.monotonic() < deadline, sorted((name, span["name"]) for name, span in story())
+    while not {(name, span["name"]) for name, span in trace_spans()} >= HEARD:
+        assert time.monotonic() < deadline, sorted((name, span["name"]) for name, span in trace_spans())
         time.sleep(0.1)
-    told = story()
+    told = trace_spans()
     ids = {span["context"]["span_id"] for _, span in told}
     roots = {(name, span["name"]) for name, span in told if span["parent_id"] not in ids}
     assert roots == {("client", "POST /api/[...path]")}

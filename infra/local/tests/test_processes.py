@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_local import turns
+from ticketing_local import startup_lock
 from ticketing_local.report import print_status
 from ticketing_local.services import ServiceProcess
 from ticketing_ops.data_dir import StackState
@@ -69,11 +69,11 @@ def test_one_stack_starts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     waiting, entered = threading.Event(), threading.Event()
 
     def second() -> None:
-        with turns.taking_turns(waiting.set):
+        with startup_lock.exclusive_startup(waiting.set):
             entered.set()
 
     other = threading.Thread(target=second)
-    with turns.taking_turns(lambda: pytest.fail("nobody else is starting")):
+    with startup_lock.exclusive_startup(lambda: pytest.fail("nobody else is starting")):
         other.start()
         assert waiting.wait(5)
         assert not entered.is_set()

@@ -111,7 +111,7 @@ class Load:
                         self.failed.append(problem)
 
 
-class Town:
+class Marketplace:
     """A stack, and somebody who is signed in."""
 
     def __init__(self, stack: Stack) -> None:
@@ -210,7 +210,7 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def marketplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marketplace]:
     ports = {name: free_port() for name in PREFERRED_PORTS}
     limits = {f"RATE_LIMIT_{what}": "off" for what in ("SIGNIN", "SIGNUP", "HOLDS", "LISTINGS", "PAYMENTS")}
     folder: Path = tmp_path_factory.mktemp("stack")
@@ -218,7 +218,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with stack.data.locked():
         stack.start(lambda _name, _what: None)
         try:
-            yield Town(stack)
+            yield Marketplace(stack)
             audit = [sys.executable, "-m", "ticketing_local", "audit", "--data-dir", str(folder)]
             audited = subprocess.run(audit, capture_output=True, text=True, timeout=120, check=False)
             assert audited.returncode == 0, audited.stdout
@@ -227,10 +227,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_replaced_under_load_and_no_request_fails(town: Town, service: str) -> None:
-    with town.two_replicas(service) as replicas:
+def test_a_service_is_replaced_under_load_and_no_request_fails(marketplace: Marketplace, service: str) -> None:
+    with marketplace.two_replicas(service) as replicas:
         rotation = Rotation(replicas)
-        load = Load(rotation, town.calls(service))
+        load = Load(rotation, marketplace.calls(service))
         with load.going_on():
             load.more()
             for replica in replicas:
@@ -243,9 +243,9 @@ def test_a_service_is_replaced_under_load_and_no_request_fails(town: Town, servi
     assert load.failed == []
 
 
-def test_a_replica_that_is_killed_in_the_rotation_is_noticed(town: Town) -> None:
-    with town.two_replicas("tickets") as replicas:
-        load = Load(Rotation(replicas), town.calls("tickets"))
+def test_a_replica_that_is_killed_in_the_rotation_is_noticed(marketplace: Marketplace) -> None:
+    with marketplace.two_replicas("tickets") as replicas:
+        load = Load(Rotation(replicas), marketplace.calls("tickets"))
         with load.going_on():
             load.more()
             replicas[1].kill()
@@ -253,15 +253,15 @@ def test_a_replica_that_is_killed_in_the_rotation_is_noticed(town: Town) -> None
     assert load.failed, "the harness does see a request that fails"
 
 
-def test_a_request_that_is_under_way_at_the_end_is_answered(town: Town) -> None:
+def test_a_request_that_is_under_way_at_the_end_is_answered(marketplace: Marketplace) -> None:
     """An order of a ticket that nobody has told of yet waits two seconds for it, and the process ends meanwhile."""
     answers: list[httpx.Response] = []
 
-    with town.two_replicas("orders") as (_, leaving):
+    with marketplace.two_replicas("orders") as (_, leaving):
 
         def hold() -> None:
             body = {"ticketId": "a" * 24}
-            answers.append(httpx.post(f"{leaving.url}/api/orders", json=body, headers=town.buyer, timeout=30))
+            answers.append(httpx.post(f"{leaving.url}/api/orders", json=body, headers=marketplace.buyer, timeout=30))
 
         caller = threading.Thread(target=hold)
         caller.start()
@@ -276,25 +276,25 @@ def test_a_request_that_is_under_way_at_the_end_is_answered(town: Town) -> None:
     assert [answer.status_code for answer in answers] == [404]
 
 
-def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(town: Town) -> None:
+def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(marketplace: Marketplace) -> None:
     """Whoever is told to end has ten seconds, and a machine that is busy half as much again."""
 
     def ask() -> None:
         with suppress(httpx.HTTPError):  # whatever becomes of it
-            town.ticket()
+            marketplace.ticket()
 
     asked = [threading.Thread(target=ask) for _ in range(20)]
     with ExitStack() as begun:
-        replicas = [begun.enter_context(town.two_replicas(service))[1] for service in SERVICES]
+        replicas = [begun.enter_context(marketplace.two_replicas(service))[1] for service in SERVICES]
         for replica in replicas:
             for half in (b"GET / HT", b"POST /api/orders HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n{"):
                 caller = begun.enter_context(socket.create_connection(("127.0.0.1", replica.port)))
                 caller.sendall(half)
         for thread in asked:
             thread.start()  # events for all consumers, wherever these are when all stops
-        town.ticket()
+        marketplace.ticket()
         for name in ("mongod", "nats-server", "valkey-server"):
-            server = town.stack.processes[name]
+            server = marketplace.stack.processes[name]
             server.pause()
             begun.callback(server.resume)
         for replica in replicas:

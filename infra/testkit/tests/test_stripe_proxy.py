@@ -246,7 +246,7 @@ async def test_late_webhooks_overtake_each_other(proxy: StripeProxy, ear: Ear) -
     stories: dict[str, list[str]] = {}
     for event in ear.heard:
         stories.setdefault(event["data"]["object"]["id"], []).append(event["type"])
-    assert {tuple(story) for story in stories.values()} == {tuple(GOOD_STORY), tuple(GOOD_STORY[::-1])}
+    assert {tuple(received) for received in stories.values()} == {tuple(GOOD_STORY), tuple(GOOD_STORY[::-1])}
 
 
 async def test_a_webhook_that_is_not_taken_comes_again(proxy: StripeProxy, merchant: Merchant, ear: Ear) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events import Event, OrderEvent, OrderReason
 from ticketing_common.events.subjects import ORDERS, PAYMENTS
 from ticketing_common.telemetry import metrics
@@ -15,9 +15,9 @@ from ticketing_common.web import LiveFeed, create_service_app
 
 from .dependencies import HoldLimits
 from .early_refusal import EarlyRefusalMiddleware
-from .feed import order_news
-from .held_tickets import HeldTickets
-from .publishers import order_restated
+from .feed import order_message
+from .hold_cache import HoldCache
+from .publishers import order_republished
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .routes import router
 from .service import OrderService
@@ -32,26 +32,26 @@ PREFIX: Final = "/api/orders"
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The orders service; settings come from the environment unless given."""
     settings = settings or Settings()
-    held = HeldTickets()
-    metrics.begin(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
+    held = HoldCache()
+    metrics.init_series(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
-    def hear(event: Event) -> None:
+    def update_hold_cache(event: Event) -> None:
         assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
         held.see(event.data, as_of=event.time)
 
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        orders = OrderRepository(backbone.outbox("orders"))
-        tickets = TicketProjection(backbone.collection("tickets"))
-        payments = PaymentProjection(backbone.collection("payments"))
-        backbone.add_stores(orders, tickets, payments)
-        service = OrderService(orders, tickets, payments, held, settings, backbone.progress(PAYMENTS))
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        orders = OrderRepository(runtime.outbox("orders"))
+        tickets = TicketProjection(runtime.collection("tickets"))
+        payments = PaymentProjection(runtime.collection("payments"))
+        runtime.add_stores(orders, tickets, payments)
+        service = OrderService(orders, tickets, payments, held, settings, runtime.progress(PAYMENTS))
         app.state.service = service
         app.state.hold_limits = HoldLimits(settings)
-        app.state.held_tickets = held
-        backbone.subscribe(subscriptions(service))
-        backbone.offer_resync(orders, order_restated)
-        app.state.feed = LiveFeed(backbone, ORDERS, order_news, listener=hear)
+        app.state.hold_cache = held
+        runtime.subscribe(subscriptions(service))
+        runtime.enable_resync(orders, order_republished)
+        app.state.feed = LiveFeed(runtime, ORDERS, order_message, listener=update_hold_cache)
         async with app.state.feed.open():
             yield
 

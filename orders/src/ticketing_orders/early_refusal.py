@@ -7,11 +7,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ticketing_common.headers import header_of
 from ticketing_common.security import User
 from ticketing_common.telemetry.metrics import HOLDS_LOST
-from ticketing_common.web import address, read_body, replay_body, was_asked_before
+from ticketing_common.web import address, is_repeated, read_body, replay_body
 
 from .dependencies import HoldLimits
 from .errors import TicketReservedError
-from .held_tickets import HeldTickets
+from .hold_cache import HoldCache
 from .schemas import OrderRequest
 
 __all__ = ["EarlyRefusalMiddleware"]
@@ -27,7 +27,7 @@ class EarlyRefusalMiddleware:
     Of those who want the same ticket at the same moment one goes on, and the others see what became of him.
     """
 
-    def __init__(self, app: ASGIApp, *, path: str, held: HeldTickets) -> None:
+    def __init__(self, app: ASGIApp, *, path: str, held: HoldCache) -> None:
         self._app = app
         self._path = path
         self._held = held
@@ -47,8 +47,8 @@ class EarlyRefusalMiddleware:
         if ticket_id is None:
             await self._app(scope, receive, send)
             return
-        async with self._held.turn(ticket_id):
-            if self._held.is_held_by_another(ticket_id, user_id=user.id) and not await was_asked_before(scope):
+        async with self._held.lock(ticket_id):
+            if self._held.is_held_by_another(ticket_id, user_id=user.id) and not await is_repeated(scope):
                 request = Request(scope)
                 limits: HoldLimits = scope["app"].state.hold_limits
                 await limits.check(request, user_id=user.id, address=await address(request))

@@ -15,7 +15,7 @@ from ticketing_common.events import (
 
 from .domain import Order
 
-__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created", "order_restated"]
+__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created", "order_republished"]
 
 OrderPublisher: TypeAlias = Callable[[Order], OrderEvent]
 
@@ -42,7 +42,7 @@ _OF_STATUS: Final[Mapping[OrderStatus, OrderPublisher]] = {
 }
 
 
-def order_restated(order: Order) -> OrderEvent:
+def order_republished(order: Order) -> OrderEvent:
     """The last thing that was told of it, once more."""
     return _OF_STATUS[order.status](order)
 

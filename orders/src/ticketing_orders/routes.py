@@ -9,15 +9,15 @@ from ticketing_common.web import (
     EventStream,
     Id,
     LiveFeedDep,
-    News,
     PageRequestDep,
     PagingOnly,
+    SseMessage,
     ViewerDep,
     link_next,
 )
 
 from .dependencies import OrderServiceDep, limit_holds
-from .feed import order_as_news
+from .feed import order_as_message
 from .schemas import OrderRequest, OrderResponse
 
 __all__ = ["router"]
@@ -55,9 +55,9 @@ async def stream_order(
 ) -> EventStream:
     """`order` with the order as GET shows it: now, and whenever it changes, until the session ends."""
 
-    async def state() -> tuple[int, News]:
+    async def state() -> tuple[int, SseMessage]:
         order = await service.get(order_id, user_id=user.id)
-        return order.version, order_as_news(order)
+        return order.version, order_as_message(order)
 
     return EventStream(feed.watch(viewer, order_id, state, until=user.expires_at))
 

@@ -14,7 +14,7 @@ from ticketing_common.web import Page, PageRequest
 from .account_holds import AccountHolds
 from .domain import Order
 from .errors import EventBegunError, TicketNotFoundError, TicketReservedError
-from .held_tickets import HeldTickets
+from .hold_cache import HoldCache
 from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .settings import Settings
@@ -23,7 +23,7 @@ __all__ = ["OrderService"]
 
 log = get_logger(__name__)
 
-PAYMENTS_PATIENCE_SECONDS: Final = 30.0
+PAYMENTS_WAIT_SECONDS: Final = 30.0
 """How long an expiry waits while no payment event gets handled. A replica that dies with one in hand keeps it from the
 others for `ack_wait_seconds` (10); this covers two such deaths. Past it the seat is freed all the same."""
 
@@ -31,8 +31,8 @@ others for `ack_wait_seconds` (10); this covers two such deaths. Past it the sea
 class PaymentProgress(Protocol):
     """Knows whether all payment events that were published until now are handled."""
 
-    async def handled_until_now(self, *, patience_seconds: float) -> bool:
-        """Wait for that; False when there is no progress for `patience_seconds`."""
+    async def handled_until_now(self, *, timeout_seconds: float) -> bool:
+        """Wait for that; False when there is no progress for `timeout_seconds`."""
 
 
 class OrderService:
@@ -47,7 +47,7 @@ class OrderService:
         orders: OrderRepository,
         tickets: TicketProjection,
         payments: PaymentProjection,
-        held: HeldTickets,
+        held: HoldCache,
         settings: Settings,
         payment_progress: PaymentProgress,
     ) -> None:
@@ -153,7 +153,7 @@ class OrderService:
 
         Raises `OrderNotFoundError` and `OrderNotDueError`.
         """
-        if not await self._payment_progress.handled_until_now(patience_seconds=PAYMENTS_PATIENCE_SECONDS):
+        if not await self._payment_progress.handled_until_now(timeout_seconds=PAYMENTS_WAIT_SECONDS):
             log.warning("order expires although payment events are not handled", order_id=order_id)
         await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
 

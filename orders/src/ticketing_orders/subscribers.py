@@ -1,6 +1,6 @@
 """The message door of orders."""
 
-from ticketing_common.delivery import Subscription
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import (
     ExpirationCompleted,
     PaymentAuthorized,
@@ -47,11 +47,11 @@ class OrderSubscriber:
         await self._service.expire(event.data.order_id, deadline=event.data.expires_at)
 
 
-def subscriptions(service: OrderService) -> list[Subscription]:
+def subscriptions(service: OrderService) -> list[EventSubscription]:
     """Who handles what. `payment.captured` and `payment.voided` change no order."""
     subscriber = OrderSubscriber(service)
     return [
-        Subscription(
+        EventSubscription(
             TICKETS,
             {
                 TicketCreated: subscriber.on_ticket_created,
@@ -59,12 +59,12 @@ def subscriptions(service: OrderService) -> list[Subscription]:
                 TicketDeleted: subscriber.on_ticket_deleted,
             },
         ),
-        Subscription(
+        EventSubscription(
             PAYMENTS,
             {
                 PaymentAuthorized: subscriber.on_payment_authorized,
                 PaymentFailed: subscriber.on_payment_failed,
             },
         ),
-        Subscription(EXPIRATIONS, {ExpirationCompleted: subscriber.on_expiration_completed}),
+        EventSubscription(EXPIRATIONS, {ExpirationCompleted: subscriber.on_expiration_completed}),
     ]

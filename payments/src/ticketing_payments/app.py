@@ -6,13 +6,13 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.storage import Lease
 from ticketing_common.web import create_service_app
 
 from .dependencies import PaymentLimits
-from .publishers import payment_restated
+from .publishers import payment_republished
 from .reconciler import Reconciler
 from .repository import OrderProjection, PaymentRepository, StripeEventInbox
 from .routes import router
@@ -32,18 +32,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
 
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        payments = PaymentRepository(backbone.outbox("payments"))
-        orders = OrderProjection(backbone.collection("orders"))
-        inbox = StripeEventInbox(backbone.collection("stripe_events"))
-        backbone.add_stores(payments, orders, inbox)
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        payments = PaymentRepository(runtime.outbox("payments"))
+        orders = OrderProjection(runtime.collection("orders"))
+        inbox = StripeEventInbox(runtime.collection("stripe_events"))
+        runtime.add_stores(payments, orders, inbox)
         async with StripeGateway.connect(settings) as stripe:
             service = PaymentService(payments, orders, inbox, stripe, settings)
             app.state.service = service
             app.state.payment_limits = PaymentLimits(settings)
-            backbone.subscribe(subscriptions(service))
-            backbone.offer_resync(payments, payment_restated)
-            lease = Lease(backbone.database, "reconciler", seconds=3 * settings.reconcile_seconds)
+            runtime.subscribe(subscriptions(service))
+            runtime.enable_resync(payments, payment_republished)
+            lease = Lease(runtime.database, "reconciler", seconds=3 * settings.reconcile_seconds)
             reconciler = Reconciler(service.reconcile, acquire=lease.acquire, seconds=settings.reconcile_seconds)
             reconciler.start()
             try:

@@ -42,7 +42,7 @@ class DeclineLimits:
         if not limits:
             return
         since = utc_now() - max(limit.window for limit in limits)
-        declines = await self._payments.list_vain(order.user_id, since=since, limit=MOST_LISTED)
+        declines = await self._payments.list_unsuccessful(order.user_id, since=since, limit=MOST_LISTED)
         _check(self._account, "declines", declines)
         _check(self._order, "declines-order", [one for one in declines if one.order_id == order.id])
 

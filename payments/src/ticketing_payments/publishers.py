@@ -21,11 +21,11 @@ __all__ = [
     "PUBLISHERS",
     "payment_authorized",
     "payment_captured",
+    "payment_change_event",
     "payment_disputed",
     "payment_failed",
-    "payment_news",
     "payment_refunded",
-    "payment_restated",
+    "payment_republished",
     "payment_voided",
 ]
 
@@ -72,7 +72,7 @@ PUBLISHERS: Final[Mapping[PaymentStatus, PaymentPublisher]] = {
 """The event of each status that other services need to know."""
 
 
-def payment_news(before: Payment, after: Payment) -> PaymentPublisher | None:
+def payment_change_event(before: Payment, after: Payment) -> PaymentPublisher | None:
     """The one event of a change; None when no other service needs it. Each event carries the whole state."""
     if after.status is not before.status:
         return PUBLISHERS.get(after.status)
@@ -81,7 +81,7 @@ def payment_news(before: Payment, after: Payment) -> PaymentPublisher | None:
     return payment_disputed if after.disputed != before.disputed else None
 
 
-def payment_restated(payment: Payment) -> PaymentEvent:
+def payment_republished(payment: Payment) -> PaymentEvent:
     """Its state as an event, once more. Raises `KeyError` when nothing was told yet.
 
     Not every reader subscribes to `payment.captured`, so a payment of which something went back is told as that.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ticketing_common.resilience import end
+from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry import get_logger, trace_scope
 
 __all__ = ["Reconciler"]
@@ -28,7 +28,7 @@ class Reconciler:
 
     async def stop(self) -> None:
         """End. A sweep that is cut short has changed nothing that the next one would not find."""
-        await end(self._task)
+        await cancel_and_wait(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -26,7 +26,7 @@ from ticketing_common.storage import (
 )
 from ticketing_common.storage.repository import Publisher
 
-from .domain import ACTIVE_STATUSES, VAIN_STATUSES, Payment, StripeEvent
+from .domain import ACTIVE_STATUSES, UNSUCCESSFUL_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
 
 __all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
@@ -61,7 +61,7 @@ class PaymentRepository(Repository[Payment]):
         Index(
             [("user_id", ASCENDING), ("created_at", DESCENDING)],
             name="vain_attempts_of_an_account",
-            partialFilterExpression={"status": {"$in": [status.value for status in VAIN_STATUSES]}},
+            partialFilterExpression={"status": {"$in": [status.value for status in UNSUCCESSFUL_STATUSES]}},
         ),
         # Refunds and disputes name the PaymentIntent only.
         Index([("stripe_id", ASCENDING)], name="by_intent", partialFilterExpression={"stripe_id": {"$gt": ""}}),
@@ -128,9 +128,9 @@ class PaymentRepository(Repository[Payment]):
             )
         return self.to_entity(document) if document else None
 
-    async def list_vain(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
+    async def list_unsuccessful(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
         """An account's attempts that were begun after that (UTC) and came to nothing, newest first."""
-        status = {"$in": [status.value for status in VAIN_STATUSES]}
+        status = {"$in": [status.value for status in UNSUCCESSFUL_STATUSES]}
         query: Document = {"user_id": user_id, "created_at": {"$gt": since}, "status": status}
         with reading(self.collection):
             cursor = self.collection.find(query, WITHOUT_EVENTS).sort("created_at", DESCENDING).limit(limit)

@@ -1,6 +1,6 @@
 """The message door of payments."""
 
-from ticketing_common.delivery import Subscription
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
 from ticketing_common.events.subjects import ORDERS
 
@@ -28,11 +28,11 @@ class OrderSubscriber:
         await self._service.follow_order(event.data)
 
 
-def subscriptions(service: PaymentService) -> list[Subscription]:
+def subscriptions(service: PaymentService) -> list[EventSubscription]:
     """Who handles what."""
     subscriber = OrderSubscriber(service)
     return [
-        Subscription(
+        EventSubscription(
             ORDERS,
             {
                 OrderCreated: subscriber.on_order_created,

@@ -18,77 +18,77 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
         ("/confirm$", "crashed"),
     ],
 )
-async def test_an_unknown_outcome_is_found_out_and_charged_once(story, proxy, bank, fault, call):
+async def test_an_unknown_outcome_is_found_out_and_charged_once(scenario, proxy, bank, fault, call):
     proxy.fail(fault, call, times=9)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
-    assert await story.statuses() == [PaymentStatus.INITIATED]
-    assert await story.told() == []
+        await scenario.pay()
+    assert await scenario.statuses() == [PaymentStatus.INITIATED]
+    assert await scenario.told() == []
     proxy.heal()
-    await story.due()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
-    assert await story.told() == ["payment.authorized"]
-    assert len(await bank.intents_of(story.order.id)) == 1
+    await scenario.due()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
+    assert await scenario.told() == ["payment.authorized"]
+    assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_a_key_over_which_stripe_broke_down_is_given_up_for_a_new_one(story, proxy, bank):
+async def test_a_key_over_which_stripe_broke_down_is_given_up_for_a_new_one(scenario, proxy, bank):
     proxy.fail("crashed", "POST /v1/payment_intents$")
     with pytest.raises(StripeUnknownError):
-        await story.pay()
-    assert (await story.pay()).attempt == 2
-    assert await story.statuses() == [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED]
-    statuses = {intent["status"] for intent in await bank.intents_of(story.order.id)}
+        await scenario.pay()
+    assert (await scenario.pay()).attempt == 2
+    assert await scenario.statuses() == [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED]
+    statuses = {intent["status"] for intent in await bank.intents_of(scenario.order.id)}
     assert statuses == {"requires_confirmation", "requires_capture"}, "the first was never put to the bank"
 
 
-async def test_paying_again_after_a_lost_answer_gives_that_answer(story, proxy, bank):
+async def test_paying_again_after_a_lost_answer_gives_that_answer(scenario, proxy, bank):
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
-    payment = await story.pay()
+        await scenario.pay()
+    payment = await scenario.pay()
     assert (payment.status, payment.attempt) == (PaymentStatus.AUTHORIZED, 1)
-    assert len(await bank.intents_of(story.order.id)) == 1
+    assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_with_another_card_after_a_lost_answer_the_first_card_is_not_charged_beside_it(story, proxy, bank):
+async def test_with_another_card_after_a_lost_answer_the_first_card_is_not_charged_beside_it(scenario, proxy, bank):
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
-        await story.pay(GOOD)
-    payment = await story.pay(await bank.card("4242424242424242"))
+        await scenario.pay(GOOD)
+    payment = await scenario.pay(await bank.card("4242424242424242"))
     assert payment.attempt == 1
-    assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["requires_capture"]
+    assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
-async def test_a_declined_card_whose_answer_got_lost_is_followed_by_the_other(story, proxy):
+async def test_a_declined_card_whose_answer_got_lost_is_followed_by_the_other(scenario, proxy):
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
-        await story.pay(BAD)
-    assert (await story.pay(GOOD)).attempt == 2
-    assert await story.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
+        await scenario.pay(BAD)
+    assert (await scenario.pay(GOOD)).attempt == 2
+    assert await scenario.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
 
 
-async def test_an_expired_hold_is_not_charged_by_finding_out(story, proxy, bank):
+async def test_an_expired_hold_is_not_charged_by_finding_out(scenario, proxy, bank):
     proxy.fail("away", "/confirm$", times=9)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
+        await scenario.pay()
     proxy.heal()
     confirmations = len(proxy.made("/confirm$"))
-    await story.run_out()
-    await story.due()
-    assert await story.statuses() == [PaymentStatus.VOIDED]
+    await scenario.run_out()
+    await scenario.due()
+    assert await scenario.statuses() == [PaymentStatus.VOIDED]
     assert len(proxy.made("/confirm$")) == confirmations
-    assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["canceled"]
+    assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["canceled"]
 
 
 async def test_a_hold_that_expires_before_stripe_was_reached_ends_without_stripe(
-    service, make_story, make_order, proxy
+    service, make_scenario, make_order, proxy
 ):
-    story = make_story(make_order())
-    await service.follow_order(story.order)
+    scenario = make_scenario(make_order())
+    await service.follow_order(scenario.order)
     proxy.fail("away", "POST /v1/payment_intents$", times=9)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
+        await scenario.pay()
     calls = len(proxy.calls)
-    await story.cancel()
-    assert await story.statuses() == [PaymentStatus.VOIDED]
+    await scenario.cancel()
+    assert await scenario.statuses() == [PaymentStatus.VOIDED]
     assert len(proxy.calls) == calls

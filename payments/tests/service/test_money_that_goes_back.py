@@ -17,23 +17,23 @@ AMOUNT = 2_550
 
 
 @pytest.fixture
-async def sold(story):
+async def sold(scenario):
     """A captured payment of a complete order; the story goes on from there."""
-    await story.complete(await story.pay())
-    (payment,) = await story.payments()
+    await scenario.complete(await scenario.pay())
+    (payment,) = await scenario.payments()
     assert payment.status is PaymentStatus.CAPTURED
     return payment
 
 
 @pytest.fixture
-def deliver(story, bank, webhook_secret):
+def deliver(scenario, bank, webhook_secret):
     """Send Stripe's own events of a PaymentIntent as webhooks, as often and in the order that is asked for."""
 
     async def send(payment, *, times=1, order=list, by=None):
         for event in order(await bank.events(payment.stripe_id) * times):
             body = json.dumps(event)
             header = stripe.WebhookSignature.generate_signature_header(body, webhook_secret)
-            service = by or story.service
+            service = by or scenario.service
             await service.apply_webhook(await service.receive_webhook(body.encode(), header))
 
     return send
@@ -41,33 +41,33 @@ def deliver(story, bank, webhook_secret):
 
 def listed_again(service) -> None:
     """Time passes: Stripe's list is due."""
-    service._news._list_at = 0.0
+    service._stripe_events._list_at = 0.0
 
 
-async def money(story) -> tuple[PaymentStatus, int, bool]:
-    (payment,) = await story.payments()
+async def money(scenario) -> tuple[PaymentStatus, int, bool]:
+    (payment,) = await scenario.payments()
     return payment.status, payment.refunded_cents, payment.disputed
 
 
-async def test_a_full_refund_in_the_dashboard_is_stored_and_told_once(story, sold, bank, deliver):
+async def test_a_full_refund_in_the_dashboard_is_stored_and_told_once(scenario, sold, bank, deliver):
     await bank.refund(sold.stripe_id)
     await deliver(sold, times=3)
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await story.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
-async def test_a_refund_in_parts_is_told_part_by_part(story, sold, bank, deliver):
+async def test_a_refund_in_parts_is_told_part_by_part(scenario, sold, bank, deliver):
     await bank.refund(sold.stripe_id, 1_000)
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.CAPTURED, 1_000, False)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 1_000, False)
     await bank.refund(sold.stripe_id, 1_550)
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await story.told() == ["payment.authorized", "payment.captured", "payment.refunded", "payment.refunded"]
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded", "payment.refunded"]
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_in_whatever_order_the_webhooks_come_the_end_is_the_same(story, sold, bank, deliver, seed):
+async def test_in_whatever_order_the_webhooks_come_the_end_is_the_same(scenario, sold, bank, deliver, seed):
     chance = random.Random(seed)
     refund = await bank.refund(sold.stripe_id, 500)
     await bank.fail_refund(refund["id"])
@@ -75,105 +75,105 @@ async def test_in_whatever_order_the_webhooks_come_the_end_is_the_same(story, so
     dispute = await bank.dispute(sold.stripe_id)
     await bank.decide(dispute["id"], "under_review")
     await deliver(sold, times=2, order=lambda events: chance.sample(events, len(events)))
-    assert await money(story) == (PaymentStatus.CAPTURED, 700, True)
-    assert (await story.told())[2:] == ["payment.refunded"], "one event carries both"
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 700, True)
+    assert (await scenario.told())[2:] == ["payment.refunded"], "one event carries both"
 
 
-async def test_a_lost_dispute_ends_the_payment_and_a_won_one_does_not(story, sold, bank, deliver):
+async def test_a_lost_dispute_ends_the_payment_and_a_won_one_does_not(scenario, sold, bank, deliver):
     first = await bank.dispute(sold.stripe_id)
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.CAPTURED, 0, True)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 0, True)
     await bank.decide(first["id"], "won")
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.CAPTURED, 0, False)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 0, False)
     second = await bank.dispute(sold.stripe_id, amount=AMOUNT - 7)  # less, by the bank's rate of exchange
     await bank.decide(second["id"], "lost")
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT - 7, False)
-    assert (await story.told())[2:] == ["payment.disputed", "payment.disputed", "payment.refunded"]
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT - 7, False)
+    assert (await scenario.told())[2:] == ["payment.disputed", "payment.disputed", "payment.refunded"]
 
 
-async def test_an_inquiry_is_a_dispute_until_it_is_closed(story, sold, bank, deliver):
+async def test_an_inquiry_is_a_dispute_until_it_is_closed(scenario, sold, bank, deliver):
     inquiry = await bank.dispute(sold.stripe_id, status="warning_needs_response")
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.CAPTURED, 0, True)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 0, True)
     await bank.decide(inquiry["id"], "warning_closed")
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.CAPTURED, 0, False)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 0, False)
 
 
-async def test_a_refund_that_fails_later_is_told_and_not_made_again(story, sold, bank, deliver, proxy):
+async def test_a_refund_that_fails_later_is_told_and_not_made_again(scenario, sold, bank, deliver, proxy):
     refund = await bank.refund(sold.stripe_id)
     await deliver(sold)
     await bank.fail_refund(refund["id"])
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.REFUNDED, 0, False)
-    await story.cancel()
-    assert await money(story) == (PaymentStatus.REFUNDED, 0, False)
+    assert await money(scenario) == (PaymentStatus.REFUNDED, 0, False)
+    await scenario.cancel()
+    assert await money(scenario) == (PaymentStatus.REFUNDED, 0, False)
     assert not proxy.made("POST /v1/refunds")
-    assert (await story.told())[2:] == ["payment.refunded", "payment.refunded"]
+    assert (await scenario.told())[2:] == ["payment.refunded", "payment.refunded"]
 
 
-async def test_a_refund_whose_webhook_never_comes_is_found_in_stripes_list(story, sold, bank):
+async def test_a_refund_whose_webhook_never_comes_is_found_in_stripes_list(scenario, sold, bank):
     await bank.refund(sold.stripe_id)
-    listed_again(story.service)
-    await story.service.reconcile()
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await story.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    listed_again(scenario.service)
+    await scenario.service.reconcile()
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
-async def test_the_list_is_read_once_for_all_payments_and_from_where_it_was_read(story, sold, bank, proxy, stores):
+async def test_the_list_is_read_once_for_all_payments_and_from_where_it_was_read(scenario, sold, bank, proxy, stores):
     await bank.refund(sold.stripe_id, 1)
-    listed_again(story.service)
-    await story.service.reconcile()
+    listed_again(scenario.service)
+    await scenario.service.reconcile()
     newest = max(event["created"] for event in await bank.events(sold.stripe_id))
     assert await stores.inbox.read_until() >= newest
     proxy.calls.clear()
-    await story.service.reconcile()
+    await scenario.service.reconcile()
     assert not proxy.made("/v1/events"), "not before its time"
-    listed_again(story.service)
-    await story.service.reconcile()
+    listed_again(scenario.service)
+    await scenario.service.reconcile()
     assert len(proxy.made("/v1/events")) == 1
     assert not proxy.made(f"/v1/payment_intents/{sold.stripe_id}"), "what was applied is not asked for again"
 
 
-async def test_a_crash_in_the_middle_of_the_list_loses_nothing(story, sold, bank, stores):
+async def test_a_crash_in_the_middle_of_the_list_loses_nothing(scenario, sold, bank, stores):
     await bank.refund(sold.stripe_id)
 
     async def die(_created: int) -> None:
         raise RuntimeError("killed")
 
     move, stores.inbox.move_cursor = stores.inbox.move_cursor, die
-    apply, story.service._news.apply = story.service._news.apply, lambda _event: die(0)
-    listed_again(story.service)
-    await story.service.reconcile()
-    assert await money(story) == (PaymentStatus.CAPTURED, 0, False)
-    stores.inbox.move_cursor, story.service._news.apply = move, apply
+    apply, scenario.service._stripe_events.apply = scenario.service._stripe_events.apply, lambda _event: die(0)
+    listed_again(scenario.service)
+    await scenario.service.reconcile()
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 0, False)
+    stores.inbox.move_cursor, scenario.service._stripe_events.apply = move, apply
     await stores.inbox._collection.update_many({"applied": False}, {"$unset": {"due_at": ""}})  # time passes
-    listed_again(story.service)
-    await story.service.reconcile()
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    listed_again(scenario.service)
+    await scenario.service.reconcile()
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
 
 
-async def test_stripe_away_for_the_list_keeps_no_payment_waiting(story, bank, proxy):
-    payment = await story.pay(await bank.card())
+async def test_stripe_away_for_the_list_keeps_no_payment_waiting(scenario, bank, proxy):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     proxy.fail("away", "/v1/events", times=9)
-    listed_again(story.service)
-    await story.due()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    listed_again(scenario.service)
+    await scenario.due()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
 
 
-async def test_a_refund_is_found_by_its_charge_when_it_names_no_payment_intent(story, sold, bank):
+async def test_a_refund_is_found_by_its_charge_when_it_names_no_payment_intent(scenario, sold, bank):
     charge = (await bank.intent(sold.stripe_id))["latest_charge"]["id"]
     await bank.refund(sold.stripe_id)
-    await story.service.apply_webhook(StripeEvent("evt_charge", "refund.created", charge_id=charge))
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    await story.service.apply_webhook(StripeEvent("evt_unknown", "refund.created", charge_id="ch_unknown"))
+    await scenario.service.apply_webhook(StripeEvent("evt_charge", "refund.created", charge_id=charge))
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    await scenario.service.apply_webhook(StripeEvent("evt_unknown", "refund.created", charge_id="ch_unknown"))
 
 
 async def test_two_replicas_that_hear_of_the_same_refund_tell_it_once(
-    story, sold, bank, deliver, stores, make_settings, proxy
+    scenario, sold, bank, deliver, stores, make_settings, proxy
 ):
     await bank.refund(sold.stripe_id)
     settings = make_settings(stripe_api_base=proxy.url)
@@ -181,12 +181,12 @@ async def test_two_replicas_that_hear_of_the_same_refund_tell_it_once(
         other = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
         listed_again(other)
         await asyncio.gather(deliver(sold), deliver(sold, by=other), other.reconcile())
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await story.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
 async def test_an_older_answer_that_is_stored_last_is_put_right_by_the_second_look(
-    story, sold, bank, deliver, stores, make_settings, proxy
+    scenario, sold, bank, deliver, stores, make_settings, proxy
 ):
     await bank.refund(sold.stripe_id, 100)
     settings = make_settings(stripe_api_base=proxy.url)
@@ -195,67 +195,67 @@ async def test_an_older_answer_that_is_stored_last_is_put_right_by_the_second_lo
         intent = await gateway.retrieve(sold.stripe_id)  # asked before the second refund
         await bank.refund(sold.stripe_id, 200)
         await deliver(sold)
-        assert await money(story) == (PaymentStatus.CAPTURED, 300, False)
+        assert await money(scenario) == (PaymentStatus.CAPTURED, 300, False)
         await slow._change(sold, lambda payment: payment.follow(intent))  # and stored after it
-    assert await money(story) == (PaymentStatus.CAPTURED, 100, False)
-    await story.due()
-    assert await money(story) == (PaymentStatus.CAPTURED, 300, False)
-    await story.due()
-    (payment,) = await story.payments()
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 100, False)
+    await scenario.due()
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 300, False)
+    await scenario.due()
+    (payment,) = await scenario.payments()
     assert payment.check_at is None, "two looks that say the same are enough"
 
 
-async def test_money_captured_and_refunded_before_either_was_known_is_refunded(story, bank, deliver):
-    payment = await story.pay()
+async def test_money_captured_and_refunded_before_either_was_known_is_refunded(scenario, bank, deliver):
+    payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture")
     await bank.refund(payment.stripe_id)
-    await story.complete(payment)
+    await scenario.complete(payment)
     await deliver(payment)
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await story.told() == ["payment.authorized", "payment.refunded"]
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    assert await scenario.told() == ["payment.authorized", "payment.refunded"]
 
 
-async def test_a_refund_that_is_heard_of_before_the_captures_answer_is_not_lost(story, bank, deliver, proxy):
-    payment = await story.pay()
+async def test_a_refund_that_is_heard_of_before_the_captures_answer_is_not_lost(scenario, bank, deliver, proxy):
+    payment = await scenario.pay()
     proxy.fail("lost", "/capture$", times=3)  # captured, and this replica dies before it knows
     with pytest.raises(StripeUnknownError):
-        await story.complete(payment)
+        await scenario.complete(payment)
     await bank.refund(payment.stripe_id, 50)
     await deliver(payment)
-    assert await money(story) == (PaymentStatus.CAPTURED, 50, False)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 50, False)
 
 
-async def test_a_capture_in_part_counts_the_rest_as_gone(story, bank, deliver):
-    payment = await story.pay()
+async def test_a_capture_in_part_counts_the_rest_as_gone(scenario, bank, deliver):
+    payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture", amount_to_capture=2_000)
-    await story.complete(payment)
+    await scenario.complete(payment)
     await deliver(payment)
-    assert await money(story) == (PaymentStatus.CAPTURED, 550, False)
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 550, False)
 
 
-async def test_an_order_that_is_cancelled_after_a_part_went_back_gives_back_the_rest(story, sold, bank, deliver):
+async def test_an_order_that_is_cancelled_after_a_part_went_back_gives_back_the_rest(scenario, sold, bank, deliver):
     await bank.refund(sold.stripe_id, 1_000)
     await deliver(sold)
-    await story.cancel()
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    await scenario.cancel()
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={sold.stripe_id}")
     assert sorted(refund["amount"] for refund in refunds["data"]) == [1_000, 1_550]
 
 
-async def test_a_dispute_keeps_the_refund_of_a_cancelled_order_until_it_is_won(story, sold, bank, deliver, proxy):
+async def test_a_dispute_keeps_the_refund_of_a_cancelled_order_until_it_is_won(scenario, sold, bank, deliver, proxy):
     dispute = await bank.dispute(sold.stripe_id)
-    await story.cancel()
-    assert await money(story) == (PaymentStatus.CAPTURED, 0, True)
+    await scenario.cancel()
+    assert await money(scenario) == (PaymentStatus.CAPTURED, 0, True)
     assert not proxy.made("POST /v1/refunds"), "Stripe would keep its refusal for the key"
     await bank.decide(dispute["id"], "won")
     await deliver(sold)
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
 
 
-async def test_a_refusal_that_stripe_keeps_for_the_key_does_not_keep_the_refund_back(story, sold, bank, proxy):
+async def test_a_refusal_that_stripe_keeps_for_the_key_does_not_keep_the_refund_back(scenario, sold, bank, proxy):
     proxy.fail("refused", "POST /v1/refunds", error={"code": "charge_disputed"})
-    await story.cancel()
-    assert await money(story) == (PaymentStatus.REFUNDED, AMOUNT, False)
+    await scenario.cancel()
+    assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
     keys = [call.key for call in proxy.made("POST /v1/refunds")]
     assert len(set(keys)) == 2
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={sold.stripe_id}")

@@ -22,52 +22,52 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_a_paid_order_is_captured_when_orders_says_so(story, bank):
-    payment = await story.pay()
+async def test_a_paid_order_is_captured_when_orders_says_so(scenario, bank):
+    payment = await scenario.pay()
     assert payment.status is PaymentStatus.AUTHORIZED
     assert await status_at_stripe(bank, payment) == "requires_capture"
-    await story.complete(payment)
-    await story.change()  # the same again
-    assert await story.statuses() == [PaymentStatus.CAPTURED]
+    await scenario.complete(payment)
+    await scenario.change()  # the same again
+    assert await scenario.statuses() == [PaymentStatus.CAPTURED]
     assert await status_at_stripe(bank, payment) == "succeeded"
-    assert await story.told() == ["payment.authorized", "payment.captured"]
-    assert [one.check_at for one in await story.payments()] == [None]
+    assert await scenario.told() == ["payment.authorized", "payment.captured"]
+    assert [one.check_at for one in await scenario.payments()] == [None]
 
 
-async def test_the_price_is_the_orders_and_exact_to_the_cent(service, make_story, bank, make_order):
-    story = make_story(make_order(price_cents=1_999))
-    await service.follow_order(story.order)
-    payment = await story.pay()
+async def test_the_price_is_the_orders_and_exact_to_the_cent(service, make_scenario, bank, make_order):
+    scenario = make_scenario(make_order(price_cents=1_999))
+    await service.follow_order(scenario.order)
+    payment = await scenario.pay()
     assert (await bank.intent(payment.stripe_id))["amount"] == 1_999
 
 
-async def test_a_declined_card_may_be_followed_by_another(story, proxy, bank):
+async def test_a_declined_card_may_be_followed_by_another(scenario, proxy, bank):
     with pytest.raises(CardDeclinedError, match=r"Your card was declined\."):
-        await story.pay(BAD)
-    payment = await story.pay(GOOD)
-    assert await story.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
-    assert await story.told() == ["payment.failed", "payment.authorized"]
-    first, second = await story.payments()
+        await scenario.pay(BAD)
+    payment = await scenario.pay(GOOD)
+    assert await scenario.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
+    assert await scenario.told() == ["payment.failed", "payment.authorized"]
+    first, second = await scenario.payments()
     assert first.idempotency_key != second.idempotency_key
     assert await status_at_stripe(bank, first) == "canceled", "nobody can go on with the declined attempt"
     assert payment.id == second.id
 
 
-async def test_an_unknown_payment_method_fails_the_attempt_and_nothing_else(story):
+async def test_an_unknown_payment_method_fails_the_attempt_and_nothing_else(scenario):
     with pytest.raises(PaymentMethodRefusedError):
-        await story.pay("pm_nobody_knows")
-    assert (await story.pay()).attempt == 2
-    assert await story.told() == ["payment.failed", "payment.authorized"]
+        await scenario.pay("pm_nobody_knows")
+    assert (await scenario.pay()).attempt == 2
+    assert await scenario.told() == ["payment.failed", "payment.authorized"]
 
 
-async def test_paying_twice_is_refused(story, bank):
-    payment = await story.pay()
+async def test_paying_twice_is_refused(scenario, bank):
+    payment = await scenario.pay()
     with pytest.raises(OrderPaidError):
-        await story.pay()
-    await story.complete(payment)
+        await scenario.pay()
+    await scenario.complete(payment)
     with pytest.raises(PaymentNotPossibleError):
-        await story.pay()
-    assert len(await bank.intents_of(story.order.id)) == 1
+        await scenario.pay()
+    assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
 async def test_what_cannot_be_paid_is_refused_and_stripe_is_not_asked(service, stores, make_order, proxy):
@@ -88,19 +88,19 @@ async def test_what_cannot_be_paid_is_refused_and_stripe_is_not_asked(service, s
     assert await stores.payments.collection.count_documents({}) == 0
 
 
-async def test_a_payment_that_overtakes_its_order_waits_for_it(service, make_story, make_order):
-    story = make_story(make_order())
-    paying = asyncio.create_task(story.pay())
+async def test_a_payment_that_overtakes_its_order_waits_for_it(service, make_scenario, make_order):
+    scenario = make_scenario(make_order())
+    paying = asyncio.create_task(scenario.pay())
     await asyncio.sleep(0)
-    await service.follow_order(story.order)
+    await service.follow_order(scenario.order)
     assert (await paying).status is PaymentStatus.AUTHORIZED
 
 
-async def test_a_payment_is_shown_to_its_buyer_only(story):
-    payment = await story.pay()
-    assert (await story.service.get(payment.id, user_id=story.order.user_id)).id == payment.id
-    for call in (story.service.get, story.service.refresh):
+async def test_a_payment_is_shown_to_its_buyer_only(scenario):
+    payment = await scenario.pay()
+    assert (await scenario.service.get(payment.id, user_id=scenario.order.user_id)).id == payment.id
+    for call in (scenario.service.get, scenario.service.refresh):
         with pytest.raises(PaymentForbiddenError):
             await call(payment.id, user_id=new_id())
         with pytest.raises(PaymentNotFoundError):
-            await call(new_id(), user_id=story.order.user_id)
+            await call(new_id(), user_id=scenario.order.user_id)

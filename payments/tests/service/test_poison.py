@@ -13,7 +13,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import PaymentStatus
 from ticketing_payments.domain import MONEY_BACK, Payment, StripeEvent
 from ticketing_payments.errors import WebhookSignatureError
-from ticketing_payments.service.stripe_news import SWEEP_LIMIT
+from ticketing_payments.service.stripe_event_processor import SWEEP_LIMIT
 from ticketing_payments.stripe_gateway.events import LONGEST_SIGNATURE, read_event, read_events, read_webhook
 
 SECRET = "whsec_of_the_tests"
@@ -114,21 +114,21 @@ def test_one_unreadable_entry_of_stripes_list_hides_no_other():
     assert [found.type for found in read_events(listed)] == ["refund.created"]
 
 
-async def test_a_poisonous_event_in_the_inbox_stalls_neither_events_nor_payments(story, bank, stores, sign):
-    payment = await story.pay(await bank.card())
+async def test_a_poisonous_event_in_the_inbox_stalls_neither_events_nor_payments(scenario, bank, stores, sign):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     old = {"type": "payment_intent.succeeded", "received_at": utc_now() - timedelta(days=1), "applied": False}
     # As an earlier release stored them.
     poison = [{"_id": f"evt_poison_{number}", **old, "payment_id": {"$gt": number}} for number in range(3)]
     await stores.inbox._collection.insert_many(poison)
-    await story.due()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    await scenario.due()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=9) == []
 
 
-async def test_events_that_always_fail_make_room_for_those_behind_them(story, bank, stores, monkeypatch):
+async def test_events_that_always_fail_make_room_for_those_behind_them(scenario, bank, stores, monkeypatch):
     """More of them than one round takes; each raises an error that is none of ours."""
-    payment = await story.pay(await bank.card())
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     ids = [new_id() for _ in range(SWEEP_LIMIT + 1)]
     for number, payment_id in enumerate([*ids, payment.id]):
@@ -146,39 +146,41 @@ async def test_events_that_always_fail_make_room_for_those_behind_them(story, ba
     monkeypatch.setattr(stores.payments, "get", poisonous)
     before = REGISTRY.get_sample_value("stripe_events_failed_total") or 0
     for _ in range(2):
-        await story.service.reconcile()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+        await scenario.service.reconcile()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     failed = (REGISTRY.get_sample_value("stripe_events_failed_total") or 0) - before
     assert failed >= len(ids), "on a slow machine the first are due again in the second round"
     assert len(await stores.inbox.list_unapplied(utc_now() + timedelta(hours=2), limit=500)) == len(ids), "kept"
 
 
-async def test_a_payment_whose_check_raises_stalls_no_other(story, make_story, make_order, bank, stores, monkeypatch):
-    other = make_story(make_order())
+async def test_a_payment_whose_check_raises_stalls_no_other(
+    scenario, make_scenario, make_order, bank, stores, monkeypatch
+):
+    other = make_scenario(make_order())
     await other.service.follow_order(other.order)
-    payments = [await one.pay(await bank.card()) for one in (story, other)]
+    payments = [await one.pay(await bank.card()) for one in (scenario, other)]
     for payment in payments:
         await bank.authenticate(payment.stripe_id, success=True)
-    advance = story.service.advance
+    advance = scenario.service.advance
 
     async def poisonous(payment_id: str, **changes):
         if payment_id == payments[0].id:
             raise TypeError("unheard of")
         return await advance(payment_id, **changes)
 
-    monkeypatch.setattr(story.service, "advance", poisonous)
+    monkeypatch.setattr(scenario.service, "advance", poisonous)
     for payment in payments:
         await stores.payments.check_later(payment.id, utc_now() - timedelta(seconds=1))
-    await story.service.reconcile()
+    await scenario.service.reconcile()
     assert await other.statuses() == [PaymentStatus.AUTHORIZED]
-    assert await story.statuses() == [PaymentStatus.REQUIRES_ACTION]
-    (first,) = await story.payments()
+    assert await scenario.statuses() == [PaymentStatus.REQUIRES_ACTION]
+    (first,) = await scenario.payments()
     assert first.check_at > utc_now(), "put off"
 
 
 @pytest.mark.parametrize("part", ["forget_secrets", "list_to_check"])
-async def test_a_part_that_fails_stops_no_other(story, bank, stores, monkeypatch, part, sign):
-    payment = await story.pay(await bank.card())
+async def test_a_part_that_fails_stops_no_other(scenario, bank, stores, monkeypatch, part, sign):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
 
     async def fail(*_: object, **__: object) -> None:
@@ -188,5 +190,5 @@ async def test_a_part_that_fails_stops_no_other(story, bank, stores, monkeypatch
     monkeypatch.setattr(stores.payments, part, fail)
     await stores.inbox.add(StripeEvent("evt_behind", "payment_intent.succeeded", payment.id))
     await stores.inbox._collection.update_many({}, {"$unset": {"due_at": ""}})
-    await story.service.reconcile()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    await scenario.service.reconcile()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]

@@ -16,112 +16,112 @@ CREATE, CONFIRM = "POST /v1/payment_intents$", "/confirm$"
 
 
 @pytest.fixture
-def with_limits(make_settings, stores, proxy, make_story, make_order):
+def with_limits(make_settings, stores, proxy, make_scenario, make_order):
     """The service with limits of its own, and stories of orders that it knows of."""
 
     @asynccontextmanager
-    async def start(*, stories: int = 1, **limits):
+    async def start(*, scenarios: int = 1, **limits):
         settings = make_settings(stripe_api_base=proxy.url, **limits)
         async with StripeGateway.connect(settings) as gateway:
             service = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
-            told = [make_story(make_order(), service) for _ in range(stories)]
-            for story in told:
-                await service.follow_order(story.order)
+            told = [make_scenario(make_order(), service) for _ in range(scenarios)]
+            for scenario in told:
+                await service.follow_order(scenario.order)
             yield told
 
     return start
 
 
 @pytest.mark.parametrize("call", [CREATE, CONFIRM])
-async def test_one_layer_repeats_a_call_and_all_attempts_have_one_key(story, proxy, bank, call):
+async def test_one_layer_repeats_a_call_and_all_attempts_have_one_key(scenario, proxy, bank, call):
     proxy.fail("away", call, times=2)
-    assert (await story.pay()).status is PaymentStatus.AUTHORIZED
+    assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED
     assert len(proxy.made(call)) == 3
     assert len({made.key for made in proxy.made(call)}) == 1
-    assert len(await bank.intents_of(story.order.id)) == 1
+    assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_a_call_is_not_repeated_for_ever(story, proxy):
+async def test_a_call_is_not_repeated_for_ever(scenario, proxy):
     proxy.fail("away", CREATE, times=99)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
+        await scenario.pay()
     assert len(proxy.made(CREATE)) == 3
 
 
 async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_is_paid_once(with_limits, proxy, bank):
-    async with with_limits(stories=3, stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as stories:
+    async with with_limits(scenarios=3, stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as scenarios:
         proxy.fail("away", CREATE, times=999)
         with pytest.raises(StripeUnknownError):
-            await stories[0].pay()
+            await scenarios[0].pay()
         asked = len(proxy.calls)
-        for story in stories:
+        for scenario in scenarios:
             with pytest.raises(StripeAwayError) as refused:
-                await story.pay()
+                await scenario.pay()
             assert refused.value.retry_after_seconds >= 1
         assert len(proxy.calls) == asked, "the circuit is open: nobody asked"
-        assert [await story.statuses() for story in stories] == [[PaymentStatus.INITIATED]] * 3
+        assert [await scenario.statuses() for scenario in scenarios] == [[PaymentStatus.INITIATED]] * 3
 
         proxy.heal()
-        await settled(stories, PaymentStatus.AUTHORIZED)
-        assert [len(await bank.intents_of(story.order.id)) for story in stories] == [1, 1, 1]
+        await settled(scenarios, PaymentStatus.AUTHORIZED)
+        assert [len(await bank.intents_of(scenario.order.id)) for scenario in scenarios] == [1, 1, 1]
 
 
 async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, proxy, bank):
-    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (story,):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)  # the bank has said yes, and nobody heard it
         with pytest.raises(StripeUnknownError):
-            await story.pay()
+            await scenario.pay()
         with pytest.raises(StripeAwayError):
-            await story.pay("pm_card_chargeCustomerFail")  # another card does not end it either
-        await story.due()
-        assert await story.statuses() == [PaymentStatus.INITIATED]
-        assert await story.told() == []
+            await scenario.pay("pm_card_chargeCustomerFail")  # another card does not end it either
+        await scenario.due()
+        assert await scenario.statuses() == [PaymentStatus.INITIATED]
+        assert await scenario.told() == []
 
         proxy.heal()
-        await settled([story], PaymentStatus.AUTHORIZED)
-        assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["requires_capture"]
+        await settled([scenario], PaymentStatus.AUTHORIZED)
+        assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
 async def test_a_payment_that_was_not_asked_about_is_not_put_off_for_it(with_limits, proxy):
     """It would be looked at after as long as it has lasted already: for an old one a minute after Stripe is back."""
-    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=5) as (story,):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=5) as (scenario,):
         proxy.fail("away", CREATE, times=3)
         with pytest.raises(StripeUnknownError):
-            await story.pay()
-        (payment,) = await story.payments()
+            await scenario.pay()
+        (payment,) = await scenario.payments()
         long_ago = {"$set": {"created_at": utc_now() - timedelta(minutes=5)}}
-        await story.stores.payments.collection.update_one({"_id": payment.id}, long_ago)
-        await story.due()  # the circuit is open
-        (payment,) = await story.payments()
+        await scenario.stores.payments.collection.update_one({"_id": payment.id}, long_ago)
+        await scenario.due()  # the circuit is open
+        (payment,) = await scenario.payments()
         assert payment.check_at - utc_now() <= timedelta(seconds=5)
 
 
-async def at_stripe(bank, story) -> list[str]:
-    return [intent["status"] for intent in await bank.intents_of(story.order.id)]
+async def at_stripe(bank, scenario) -> list[str]:
+    return [intent["status"] for intent in await bank.intents_of(scenario.order.id)]
 
 
 async def test_an_order_that_ends_while_the_circuit_is_open_is_let_go_later(with_limits, proxy, bank):
-    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (story,):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
-            await story.pay()
-        await story.cancel()
-        assert await story.statuses() == [PaymentStatus.VOIDED], "decided here; Stripe hears of it later"
-        assert await at_stripe(bank, story) == ["requires_capture"]
+            await scenario.pay()
+        await scenario.cancel()
+        assert await scenario.statuses() == [PaymentStatus.VOIDED], "decided here; Stripe hears of it later"
+        assert await at_stripe(bank, scenario) == ["requires_capture"]
         proxy.heal()
         async with asyncio.timeout(10):
-            while await at_stripe(bank, story) != ["canceled"]:
-                await story.due()
-        assert await story.told() == ["payment.voided"]
+            while await at_stripe(bank, scenario) != ["canceled"]:
+                await scenario.due()
+        assert await scenario.told() == ["payment.voided"]
 
 
 async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with_limits, proxy):
-    async with with_limits(stories=4, stripe_places=2) as (first, second, third, unsettled):
+    async with with_limits(scenarios=4, stripe_places=2) as (first, second, third, unsettled):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
             await unsettled.pay()
         held = [proxy.fail("held", CREATE) for _ in range(2)]
-        hanging = [asyncio.create_task(story.pay()) for story in (first, second)]
+        hanging = [asyncio.create_task(scenario.pay()) for scenario in (first, second)]
         for fault in held:
             await asyncio.wait_for(fault.reached.wait(), 10)
 
@@ -138,9 +138,9 @@ async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with
 
 
 async def test_without_a_bulkhead_of_that_size_the_third_would_have_been_asked(with_limits, proxy):
-    async with with_limits(stories=3) as (first, second, third):
+    async with with_limits(scenarios=3) as (first, second, third):
         held = [proxy.fail("held", CREATE) for _ in range(2)]
-        hanging = [asyncio.create_task(story.pay()) for story in (first, second)]
+        hanging = [asyncio.create_task(scenario.pay()) for scenario in (first, second)]
         for fault in held:
             await asyncio.wait_for(fault.reached.wait(), 10)
         assert (await third.pay()).status is PaymentStatus.AUTHORIZED
@@ -149,10 +149,10 @@ async def test_without_a_bulkhead_of_that_size_the_third_would_have_been_asked(w
         await asyncio.gather(*hanging)
 
 
-async def settled(stories, status: PaymentStatus) -> None:
+async def settled(scenarios, status: PaymentStatus) -> None:
     """The reconciler looks again and again, as it does, until all of them are there."""
     async with asyncio.timeout(30):
-        while [await story.statuses() for story in stories] != [[status]] * len(stories):
-            for story in stories:
-                await story.due()
+        while [await scenario.statuses() for scenario in scenarios] != [[status]] * len(scenarios):
+            for scenario in scenarios:
+                await scenario.due()
             await asyncio.sleep(0.05)

@@ -7,34 +7,34 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_3d_secure_goes_to_the_buyer_and_back(story, bank):
-    payment = await story.pay(await bank.card())
+async def test_3d_secure_goes_to_the_buyer_and_back(scenario, bank):
+    payment = await scenario.pay(await bank.card())
     assert payment.status is PaymentStatus.REQUIRES_ACTION
     assert payment.client_secret
-    assert await story.told() == []
+    assert await scenario.told() == []
     await bank.authenticate(payment.stripe_id, success=True)
-    refreshed = await story.service.refresh(payment.id, user_id=story.order.user_id)
+    refreshed = await scenario.service.refresh(payment.id, user_id=scenario.order.user_id)
     assert refreshed.status is PaymentStatus.AUTHORIZED
-    assert await story.told() == ["payment.authorized"]
+    assert await scenario.told() == ["payment.authorized"]
 
 
-async def test_3d_secure_that_fails_is_a_declined_card(story, bank):
-    payment = await story.pay(await bank.card())
+async def test_3d_secure_that_fails_is_a_declined_card(scenario, bank):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=False)
-    refreshed = await story.service.refresh(payment.id, user_id=story.order.user_id)
+    refreshed = await scenario.service.refresh(payment.id, user_id=scenario.order.user_id)
     assert refreshed.status is PaymentStatus.FAILED
     assert await status_at_stripe(bank, payment) == "canceled", "the secret that was handed out is worth nothing now"
-    assert (await story.pay(GOOD)).status is PaymentStatus.AUTHORIZED
+    assert (await scenario.pay(GOOD)).status is PaymentStatus.AUTHORIZED
 
 
-async def test_a_failed_3d_secure_that_nobody_reported_does_not_stop_the_next_card(story, bank):
-    payment = await story.pay(await bank.card())
+async def test_a_failed_3d_secure_that_nobody_reported_does_not_stop_the_next_card(scenario, bank):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=False)
-    assert (await story.pay(GOOD)).attempt == 2
+    assert (await scenario.pay(GOOD)).attempt == 2
 
 
-async def test_without_a_card_the_browser_gets_the_secret(story):
-    payment = await story.pay(None)
+async def test_without_a_card_the_browser_gets_the_secret(scenario):
+    payment = await scenario.pay(None)
     assert payment.status is PaymentStatus.REQUIRES_ACTION
     assert payment.client_secret
-    assert (await story.pay(None)).id == payment.id
+    assert (await scenario.pay(None)).id == payment.id

@@ -14,54 +14,54 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_a_double_click_makes_one_payment(story, bank):
-    assert len(await story.pay_at_once(GOOD, GOOD, GOOD)) == 1
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
-    assert len(await bank.intents_of(story.order.id)) == 1
+async def test_a_double_click_makes_one_payment(scenario, bank):
+    assert len(await scenario.pay_at_once(GOOD, GOOD, GOOD)) == 1
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
+    assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
 async def test_a_double_click_on_the_bare_double_makes_one_payment_too(
-    stores, make_story, make_order, make_settings, bank, stripe_url
+    stores, make_scenario, make_order, make_settings, bank, stripe_url
 ):
     settings = make_settings(stripe_api_base=stripe_url, stripe_parameter_profile="localstripe")
     async with StripeGateway.connect(settings) as gateway:
         service = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
-        story = make_story(make_order(), service)
-        await service.follow_order(story.order)
-        assert len(await story.pay_at_once(GOOD, GOOD)) == 1
-    assert len(await bank.intents_of(story.order.id)) == 1
+        scenario = make_scenario(make_order(), service)
+        await service.follow_order(scenario.order)
+        assert len(await scenario.pay_at_once(GOOD, GOOD)) == 1
+    assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_two_replicas_that_pay_the_same_order_make_one_payment(story, stores, make_settings, proxy, bank):
+async def test_two_replicas_that_pay_the_same_order_make_one_payment(scenario, stores, make_settings, proxy, bank):
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         other = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
-        answers = await asyncio.gather(story.pay(), story.pay(by=other), return_exceptions=True)
+        answers = await asyncio.gather(scenario.pay(), scenario.pay(by=other), return_exceptions=True)
     # A replica may find Stripe busy with the other's call; then it answers "try again", which is safe.
     assert all(isinstance(one, StripeUnknownError) or one.status is PaymentStatus.AUTHORIZED for one in answers)
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
-    assert len(await bank.intents_of(story.order.id)) == 1
-    assert await story.told() == ["payment.authorized"]
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
+    assert len(await bank.intents_of(scenario.order.id)) == 1
+    assert await scenario.told() == ["payment.authorized"]
 
 
-async def test_in_two_tabs_with_two_cards_one_of_them_is_charged(story, bank):
-    assert len(await story.pay_at_once(await bank.card("4242424242424242"), GOOD)) == 1
-    intents = await bank.intents_of(story.order.id)
+async def test_in_two_tabs_with_two_cards_one_of_them_is_charged(scenario, bank):
+    assert len(await scenario.pay_at_once(await bank.card("4242424242424242"), GOOD)) == 1
+    intents = await bank.intents_of(scenario.order.id)
     assert [intent["status"] for intent in intents] == ["requires_capture"]
 
 
-async def test_another_card_replaces_one_that_waits_for_the_buyer(story, bank):
-    waiting = await story.pay(await bank.card())
+async def test_another_card_replaces_one_that_waits_for_the_buyer(scenario, bank):
+    waiting = await scenario.pay(await bank.card())
     assert waiting.status is PaymentStatus.REQUIRES_ACTION
-    paid = await story.pay(GOOD)
+    paid = await scenario.pay(GOOD)
     assert paid.status is PaymentStatus.AUTHORIZED
-    assert await story.statuses() == [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED]
+    assert await scenario.statuses() == [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED]
     assert await status_at_stripe(bank, waiting) == "canceled"
 
 
-async def test_the_same_card_goes_on_where_it_was(story, bank):
+async def test_the_same_card_goes_on_where_it_was(scenario, bank):
     card = await bank.card()
-    first, second = await story.pay(card), await story.pay(card)
+    first, second = await scenario.pay(card), await scenario.pay(card)
     assert (first.id, first.client_secret) == (second.id, second.client_secret)
 
 
@@ -73,13 +73,13 @@ async def replica(stores, make_settings, proxy):
         yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
 
 
-async def test_what_one_replica_lets_go_another_does_not_announce_as_paid(story, replica, proxy, bank):
+async def test_what_one_replica_lets_go_another_does_not_announce_as_paid(scenario, replica, proxy, bank):
     """The hold runs out while the bank is asked; a webhook makes the other replica look just then."""
     confirming, cancelling = proxy.fail("held", "/confirm$"), proxy.fail("held", "/cancel$")
-    paying = asyncio.create_task(story.pay())
+    paying = asyncio.create_task(scenario.pay())
     await confirming.reached.wait()
-    await story.run_out()
-    (payment,) = await story.payments()
+    await scenario.run_out()
+    (payment,) = await scenario.payments()
     letting_go = asyncio.create_task(replica.refresh(payment.id, user_id=payment.user_id))
     await cancelling.reached.wait()
     confirming.release()
@@ -87,55 +87,55 @@ async def test_what_one_replica_lets_go_another_does_not_announce_as_paid(story,
         await paying
     cancelling.release()
     await letting_go
-    assert await story.told() == ["payment.voided"]
-    assert [one["status"] for one in await bank.intents_of(story.order.id)] == ["canceled"]
+    assert await scenario.told() == ["payment.voided"]
+    assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["canceled"]
 
 
-async def test_a_card_that_the_bank_accepts_while_another_replaces_it_is_not_announced(story, replica, proxy, bank):
-    waiting = await story.pay(await bank.card())
+async def test_a_card_that_the_bank_accepts_while_another_replaces_it_is_not_announced(scenario, replica, proxy, bank):
+    waiting = await scenario.pay(await bank.card())
     cancelling = proxy.fail("held", "/cancel$")
-    replacing = asyncio.create_task(story.pay(GOOD))
+    replacing = asyncio.create_task(scenario.pay(GOOD))
     await cancelling.reached.wait()
     await bank.authenticate(waiting.stripe_id, success=True)
     await replica.refresh(waiting.id, user_id=waiting.user_id)
     cancelling.release()
     paid = await replacing
-    assert (await story.statuses(), paid.status) == (
+    assert (await scenario.statuses(), paid.status) == (
         [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED],
         PaymentStatus.AUTHORIZED,
     )
-    assert await story.told() == ["payment.voided", "payment.authorized"]
+    assert await scenario.told() == ["payment.voided", "payment.authorized"]
     assert await status_at_stripe(bank, waiting) == "canceled"
 
 
-async def test_who_looks_with_old_eyes_does_not_let_go_what_was_paid_meanwhile(story, replica, bank, monkeypatch):
+async def test_who_looks_with_old_eyes_does_not_let_go_what_was_paid_meanwhile(scenario, replica, bank, monkeypatch):
     """Between reading the payment and reading the order, the other replica hears of the money and orders completes."""
-    payment = await story.pay(await bank.card())
-    find = story.stores.orders.find
+    payment = await scenario.pay(await bank.card())
+    find = scenario.stores.orders.find
 
     async def find_late(order_id: str):
-        monkeypatch.setattr(story.stores.orders, "find", find)
+        monkeypatch.setattr(scenario.stores.orders, "find", find)
         await bank.authenticate(payment.stripe_id, success=True)
         await replica.refresh(payment.id, user_id=payment.user_id)
-        complete = {"version": story.order.version + 1, "status": OrderStatus.COMPLETE, "payment_id": payment.id}
-        await story.stores.orders.apply(story.order.model_copy(update=complete))
+        complete = {"version": scenario.order.version + 1, "status": OrderStatus.COMPLETE, "payment_id": payment.id}
+        await scenario.stores.orders.apply(scenario.order.model_copy(update=complete))
         return await find(order_id)
 
-    monkeypatch.setattr(story.stores.orders, "find", find_late)
-    ended = await story.service.refresh(payment.id, user_id=payment.user_id)
+    monkeypatch.setattr(scenario.stores.orders, "find", find_late)
+    ended = await scenario.service.refresh(payment.id, user_id=payment.user_id)
     assert ended.status is PaymentStatus.CAPTURED
-    assert await story.told() == ["payment.authorized", "payment.captured"]
+    assert await scenario.told() == ["payment.authorized", "payment.captured"]
 
 
 @pytest.mark.parametrize("fault", ["lost", "away"])
-async def test_what_stripe_does_not_hear_of_when_it_is_let_go_is_tidied_up_later(story, proxy, bank, fault):
-    payment = await story.pay(await bank.card())
+async def test_what_stripe_does_not_hear_of_when_it_is_let_go_is_tidied_up_later(scenario, proxy, bank, fault):
+    payment = await scenario.pay(await bank.card())
     proxy.fail(fault, "/cancel$", times=3)
-    await story.cancel(OrderReason.BUYER)
-    assert await story.statuses() == [PaymentStatus.VOIDED]
+    await scenario.cancel(OrderReason.BUYER)
+    assert await scenario.statuses() == [PaymentStatus.VOIDED]
     if fault == "away":
         await bank.authenticate(payment.stripe_id, success=True)  # the buyer goes on in a tab that was left open
-    await story.due()
+    await scenario.due()
     assert await status_at_stripe(bank, payment) == "canceled"
-    assert [one.check_at for one in await story.payments()] == [None]
-    assert await story.told() == ["payment.voided"]
+    assert [one.check_at for one in await scenario.payments()] == [None]
+    assert await scenario.told() == ["payment.voided"]

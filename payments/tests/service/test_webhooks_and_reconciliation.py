@@ -17,47 +17,47 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_a_webhook_is_stored_once_and_makes_us_ask(story, sign, bank, stores):
-    payment = await story.pay(await bank.card())
+async def test_a_webhook_is_stored_once_and_makes_us_ask(scenario, sign, bank, stores):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     body, signature = sign(payment.id, event_id="evt_twice")
     for _ in range(2):
-        event = await story.service.receive_webhook(body, signature)
-        await story.service.apply_webhook(event)
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
-    assert await story.told() == ["payment.authorized"]
+        event = await scenario.service.receive_webhook(body, signature)
+        await scenario.service.apply_webhook(event)
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
+    assert await scenario.told() == ["payment.authorized"]
     assert await stores.inbox._collection.count_documents({"_id": "evt_twice", "applied": True}) == 1
 
 
-async def test_a_webhook_that_comes_late_says_nothing_that_is_not_true_now(story, sign, bank):
-    payment = await story.pay()
-    await story.cancel()
+async def test_a_webhook_that_comes_late_says_nothing_that_is_not_true_now(scenario, sign, bank):
+    payment = await scenario.pay()
+    await scenario.cancel()
     for kind in ("payment_intent.amount_capturable_updated", "payment_intent.succeeded"):
-        event = await story.service.receive_webhook(*sign(payment.id, event_type=kind))
-        await story.service.apply_webhook(event)
-    assert await story.statuses() == [PaymentStatus.VOIDED]
-    assert await story.told() == ["payment.authorized", "payment.voided"]
+        event = await scenario.service.receive_webhook(*sign(payment.id, event_type=kind))
+        await scenario.service.apply_webhook(event)
+    assert await scenario.statuses() == [PaymentStatus.VOIDED]
+    assert await scenario.told() == ["payment.authorized", "payment.voided"]
 
 
-async def test_money_set_aside_on_a_payment_that_is_over_is_let_go_when_stripe_tells(story, sign, stores, bank):
-    payment = await story.pay()
+async def test_money_set_aside_on_a_payment_that_is_over_is_let_go_when_stripe_tells(scenario, sign, stores, bank):
+    payment = await scenario.pay()
     # As if the row had been closed while the bank was being asked by a replica that then died.
     await stores.payments.collection.update_one({"_id": payment.id}, {"$set": {"status": "failed", "check_at": None}})
-    event = await story.service.receive_webhook(*sign(payment.id))
-    await story.service.apply_webhook(event)
+    event = await scenario.service.receive_webhook(*sign(payment.id))
+    await scenario.service.apply_webhook(event)
     assert await status_at_stripe(bank, payment) == "canceled"
 
 
-async def test_a_webhook_that_could_not_be_applied_is_applied_by_the_reconciler(story, sign, bank, proxy, stores):
-    payment = await story.pay(await bank.card())
+async def test_a_webhook_that_could_not_be_applied_is_applied_by_the_reconciler(scenario, sign, bank, proxy, stores):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
-    event = await story.service.receive_webhook(*sign(payment.id))
+    event = await scenario.service.receive_webhook(*sign(payment.id))
     proxy.fail("away", "GET ", times=3)
-    await story.service.apply_webhook(event)
-    assert await story.statuses() == [PaymentStatus.REQUIRES_ACTION]
+    await scenario.service.apply_webhook(event)
+    assert await scenario.statuses() == [PaymentStatus.REQUIRES_ACTION]
     await stores.inbox._collection.update_many({}, {"$set": {"due_at": utc_now() - timedelta(seconds=1)}})
-    await story.service.reconcile()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    await scenario.service.reconcile()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert await stores.inbox.list_unapplied(utc_now(), limit=10) == []
 
 
@@ -68,57 +68,57 @@ async def test_a_webhook_about_nothing_of_ours_is_stored_and_done_with(service, 
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(minutes=1), limit=10) == []
 
 
-async def test_the_reconciler_finds_a_payment_that_the_buyer_finished_and_nobody_told(story, bank):
-    payment = await story.pay(await bank.card())
+async def test_the_reconciler_finds_a_payment_that_the_buyer_finished_and_nobody_told(scenario, bank):
+    payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
-    await story.due()
-    assert await story.statuses() == [PaymentStatus.AUTHORIZED]
+    await scenario.due()
+    assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
 
 
-async def test_a_buyer_who_never_comes_back_from_3d_secure_is_let_go_at_the_deadline(story, bank):
-    payment = await story.pay(await bank.card())
-    await story.run_out()
+async def test_a_buyer_who_never_comes_back_from_3d_secure_is_let_go_at_the_deadline(scenario, bank):
+    payment = await scenario.pay(await bank.card())
+    await scenario.run_out()
     await bank.authenticate(payment.stripe_id, success=True)
-    await story.due()
-    assert await story.statuses() == [PaymentStatus.VOIDED]
+    await scenario.due()
+    assert await scenario.statuses() == [PaymentStatus.VOIDED]
     assert await status_at_stripe(bank, payment) == "canceled"
 
 
-async def test_what_the_reconciler_looked_at_in_vain_is_looked_at_later(story, proxy, stores):
+async def test_what_the_reconciler_looked_at_in_vain_is_looked_at_later(scenario, proxy, stores):
     proxy.fail("away", "POST ", times=99)
     with pytest.raises(StripeUnknownError):
-        await story.pay()
-    await story.due()
-    (payment,) = await story.payments()
+        await scenario.pay()
+    await scenario.due()
+    (payment,) = await scenario.payments()
     assert payment.status is PaymentStatus.INITIATED
     assert payment.check_at > utc_now()
     assert await stores.payments.list_to_check(utc_now(), limit=10) == []
 
 
-async def test_a_declined_attempt_that_could_not_be_tidied_up_is_tidied_up_later(story, proxy, bank):
+async def test_a_declined_attempt_that_could_not_be_tidied_up_is_tidied_up_later(scenario, proxy, bank):
     proxy.fail("away", "/cancel$", times=3)
     with pytest.raises(CardDeclinedError):
-        await story.pay(BAD)
-    (payment,) = await story.payments()
+        await scenario.pay(BAD)
+    (payment,) = await scenario.payments()
     assert await status_at_stripe(bank, payment) == "requires_payment_method"
     version = payment.version
-    await story.due()
-    (payment,) = await story.payments()
+    await scenario.due()
+    (payment,) = await scenario.payments()
     assert await status_at_stripe(bank, payment) == "canceled"
     assert (payment.check_at, payment.version) == (None, version), "nobody else has to hear of that"
 
 
 async def test_no_log_line_and_no_event_holds_a_secret(
-    story, bank, proxy, stores, printed_logs, stripe_key, webhook_secret
+    scenario, bank, proxy, stores, printed_logs, stripe_key, webhook_secret
 ):
-    payment = await story.pay(await bank.card())
+    payment = await scenario.pay(await bank.card())
     assert payment.client_secret
     proxy.fail("away", "GET ", times=9)
     with pytest.raises(StripeUnknownError):
-        await story.service.refresh(payment.id, user_id=story.order.user_id)
+        await scenario.service.refresh(payment.id, user_id=scenario.order.user_id)
     proxy.heal()
     await bank.authenticate(payment.stripe_id, success=True)
-    await story.due()
+    await scenario.due()
     printed = printed_logs()
     document = await stores.payments.collection.find_one({"_id": payment.id})
     assert "no definite answer from stripe" in printed

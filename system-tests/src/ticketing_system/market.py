@@ -23,7 +23,7 @@ GOOD_CARD: Final = "pm_card_visa"
 TOKEN_SECONDS: Final = 4 * 3600
 SETTLE_SECONDS: Final = 90.0
 """A ceiling for a busy machine; waiting ends as soon as nothing is on its way."""
-LOOK_SECONDS: Final = 0.02
+SAMPLE_SECONDS: Final = 0.02
 REPORTED: Final = 5
 
 
@@ -125,7 +125,7 @@ class Market:
             count += (info.num_pending or 0) + (info.num_ack_pending or 0)
         return count
 
-    async def settle(self, seconds: float = SETTLE_SECONDS, *, every_seconds: float = LOOK_SECONDS) -> float:
+    async def settle(self, seconds: float = SETTLE_SECONDS, *, every_seconds: float = SAMPLE_SECONDS) -> float:
         """Wait until nothing changes any more by itself; returns how long that took. Raises `UnsettledError`.
 
         Two looks in a row must find no backlog and no new event: an event that moved from a part already looked at

@@ -84,21 +84,21 @@ async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
         "publish ticket.updated",
         "handle ticket.updated by orders-tickets",
     }
-    story = await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
+    trace_spans = await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
     await market.settle()
-    story = spans.of(trace_id)
+    trace_spans = spans.of(trace_id)
 
-    root = assert_connected(story)
+    root = assert_connected(trace_spans)
     assert (root.name, root.kind) == ("POST /api/orders", SpanKind.SERVER)
-    by_id = {span.context.span_id: span for span in story}
-    (insert,) = [span for span in story if span.name.endswith("_orders.insert")]
+    by_id = {span.context.span_id: span for span in trace_spans}
+    (insert,) = [span for span in trace_spans if span.name.endswith("_orders.insert")]
     assert by_id[insert.parent.span_id] is root, "the order's write is the request's own"
-    (published,) = [span for span in story if span.name == "publish order.created"]
-    heard = [span for span in story if span.name == "handle order.created"]
+    (published,) = [span for span in trace_spans if span.name == "publish order.created"]
+    heard = [span for span in trace_spans if span.name == "handle order.created"]
     assert {by_id[span.parent.span_id] for span in heard} == {published}
-    (armed,) = [span for span in story if span.name == "redis.enqueue"]
+    (armed,) = [span for span in trace_spans if span.name == "redis.enqueue"]
     assert by_id[armed.parent.span_id] in heard, "the timer is set in Redis by who hears of the order"
-    statements = [str((span.attributes or {}).get("db.statement", "")) for span in story]
+    statements = [str((span.attributes or {}).get("db.statement", "")) for span in trace_spans]
     assert not any(buyer in statement for statement in statements), "no values, only what was done"
 
 
@@ -123,9 +123,9 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(
     }
     await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
     await market.settle()
-    story = spans.of(trace_id)
-    assert_connected(story)
-    stripe = [str((span.attributes or {}).get("http.url")) for span in story if span.kind is SpanKind.CLIENT]
+    trace_spans = spans.of(trace_id)
+    assert_connected(trace_spans)
+    stripe = [str((span.attributes or {}).get("http.url")) for span in trace_spans if span.kind is SpanKind.CLIENT]
     for call in ("/v1/payment_intents", "/confirm", "/capture"):
         assert any(url.endswith(call) for url in stripe), call
     # Stripe's webhook may be faster than its answer; what it leads to is in a trace that begins at Stripe.

@@ -48,7 +48,7 @@ PERSON = st.integers(0, 3)
 CENTS = st.integers(50, 100_000)
 
 
-class Story(RuleBasedStateMachine):
+class Scenario(RuleBasedStateMachine):
     """Every rule does one thing, says what must come of it, and waits until all services have heard of it."""
 
     runner: ClassVar[asyncio.Runner]
@@ -188,18 +188,18 @@ class Story(RuleBasedStateMachine):
 
 
 @contextmanager
-def story_in(servers: Servers) -> Iterator[type[Story]]:
+def scenario_in(servers: Servers) -> Iterator[type[Scenario]]:
     """A machine over a market of its own, in an event loop of its own: Hypothesis calls it from outside of any."""
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as monkeypatch:
         stack = AsyncExitStack()
         market = runner.run(stack.enter_async_context(InProcessMarket.open(servers, monkeypatch)))
         try:
-            yield type("StoryHere", (Story,), {"runner": runner, "market": market})
+            yield type("StoryHere", (Scenario,), {"runner": runner, "market": market})
         finally:
             runner.run(stack.aclose())
 
 
-def stories(examples: int) -> settings:
+def scenarios(examples: int) -> settings:
     """Without shrinking: a step takes a tenth of a second, and the story that failed is printed as it was."""
     return settings(
         max_examples=examples,
@@ -214,17 +214,17 @@ def stories(examples: int) -> settings:
 
 @pytest.mark.timeout(300)
 def test_the_marketplace_does_what_the_model_does_in_every_story(servers: Servers) -> None:
-    with story_in(servers) as story:
-        run_state_machine_as_test(story, settings=stories(10))
+    with scenario_in(servers) as scenario:
+        run_state_machine_as_test(scenario, settings=scenarios(10))
 
 
 @pytest.mark.timeout(300)
 def test_without_the_index_a_story_is_found_in_which_a_ticket_is_sold_twice(servers: Servers) -> None:
-    with story_in(servers) as story:
+    with scenario_in(servers) as scenario:
 
         async def forget_the_index() -> None:
-            await story.market.collection("orders", "orders").drop_index("one_active_order_per_ticket")
+            await scenario.market.collection("orders", "orders").drop_index("one_active_order_per_ticket")
 
-        story.runner.run(forget_the_index())
+        scenario.runner.run(forget_the_index())
         with pytest.raises(AssertionError):
-            run_state_machine_as_test(story, settings=stories(30))
+            run_state_machine_as_test(scenario, settings=scenarios(30))

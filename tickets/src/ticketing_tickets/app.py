@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import TICKETS
-from ticketing_common.web import Changes, LiveFeed, create_service_app
+from ticketing_common.web import ChangeCounter, LiveFeed, create_service_app
 
 from .dependencies import listing_limits
-from .feed import HISTORY, ticket_news
+from .feed import HISTORY, ticket_message
 from .publishers import ticket_changed
 from .repository import OrderProjection, TicketRepository
 from .routes import router
@@ -24,19 +24,19 @@ __all__ = ["create_app"]
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The tickets service; settings come from the environment when none are given."""
     settings = settings or Settings()
-    changes = Changes()
+    changes = ChangeCounter()
 
     @asynccontextmanager
-    async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
-        tickets = TicketRepository(backbone.outbox("tickets", changes.note))
-        orders = OrderProjection(backbone.collection("orders"))
-        backbone.add_stores(tickets, orders)
+    async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
+        tickets = TicketRepository(runtime.outbox("tickets", changes.note))
+        orders = OrderProjection(runtime.collection("orders"))
+        runtime.add_stores(tickets, orders)
         service = TicketService(tickets, orders, currency=settings.currency)
         app.state.service = service
         app.state.listing_limits = listing_limits(settings)
-        backbone.subscribe(subscriptions(service))
-        backbone.offer_resync(tickets, ticket_changed)
-        app.state.feed = LiveFeed(backbone, TICKETS, ticket_news, history=HISTORY, changes=changes)
+        runtime.subscribe(subscriptions(service))
+        runtime.enable_resync(tickets, ticket_changed)
+        app.state.feed = LiveFeed(runtime, TICKETS, ticket_message, history=HISTORY, changes=changes)
         async with app.state.feed.open():
             yield
 

@@ -3,17 +3,17 @@
 from typing import Final
 
 from ticketing_common.events import Event, TicketDeleted, TicketEvent
-from ticketing_common.web import News
+from ticketing_common.web import SseMessage
 
 from .schemas import DeletedTicketResponse, TicketResponse
 
-__all__ = ["HISTORY", "ticket_news"]
+__all__ = ["HISTORY", "ticket_message"]
 
 HISTORY: Final = 2_000
 """So many events back a browser may resume, or fewer if they are long: `live_feed.HISTORY_BYTES` bounds their sum."""
 
 
-def ticket_news(event: Event) -> News:
+def ticket_message(event: Event) -> SseMessage:
     """`ticket.created`, `ticket.updated` or `ticket.deleted`."""
     assert isinstance(event, TicketEvent)  # noqa: S101 (the stream carries no others)
     if isinstance(event, TicketDeleted):
@@ -22,4 +22,4 @@ def ticket_news(event: Event) -> News:
         )
     else:
         shown = TicketResponse.of(event.data)
-    return News(event.NAME, shown.model_dump_json(by_alias=True).encode())
+    return SseMessage(event.NAME, shown.model_dump_json(by_alias=True).encode())

@@ -109,7 +109,7 @@ class TicketRepository(Repository[Ticket]):
         """
         documents: list[Document] = []
         hint = _index_for(selection, field)
-        for stretch, keys in _stretches(field, direction, page.position(_KEYS[field])):
+        for stretch, keys in _key_ranges(field, direction, page.position(_KEYS[field])):
             wanted = page.limit + 1 - len(documents)
             if wanted == 0:
                 break
@@ -166,7 +166,7 @@ def _index_for(selection: Document, field: str) -> str | None:
     return "seller_created_at" if "user_id" in selection else _ORDERING_INDEXES[field]
 
 
-def _stretches(
+def _key_ranges(
     field: str, direction: int, after: tuple[datetime | int | None, str] | None
 ) -> list[tuple[Document, Sequence[str]]]:
     """The rest of an ordering as conditions and sort keys, to be read one after the other; each one range of its index.

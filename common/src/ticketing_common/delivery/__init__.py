@@ -1,21 +1,21 @@
 """Getting events from one service's database into another's, whatever breaks on the way."""
 
-from .backbone import Backbone
 from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters
 from .progress import ConsumerProgress
 from .relay import Relay
-from .subscription import Handler, Subscription
-from .tail import Tail
+from .runtime import ServiceRuntime
+from .stream_reader import StreamReader
+from .subscription import EventSubscription, Handler
 
 __all__ = [
-    "Backbone",
     "Consumer",
     "ConsumerProgress",
     "DeadLetter",
     "DeadLetters",
+    "EventSubscription",
     "Handler",
     "Relay",
-    "Subscription",
-    "Tail",
+    "ServiceRuntime",
+    "StreamReader",
 ]

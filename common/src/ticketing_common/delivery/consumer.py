@@ -13,14 +13,14 @@ from nats.js import JetStreamContext
 from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import parse_event
 from ticketing_common.messaging import NatsConnection, NotPublishedError, RefusedError, consumer_config, ensure_consumer
-from ticketing_common.resilience import end
+from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.storage import DatabaseUnavailableError
-from ticketing_common.telemetry import get_logger, handling
+from ticketing_common.telemetry import consumer_span, get_logger
 from ticketing_common.telemetry.metrics import CONSUMED, CONSUMER_LAG, EVENT_SECONDS
 
 from .dead_letters import DeadLetters
 from .ordering import KeyedWorkers
-from .subscription import Subscription
+from .subscription import EventSubscription
 
 __all__ = ["Consumer"]
 
@@ -40,7 +40,7 @@ MAX_DELIVER: Final = 1_000
 """Far above `max_attempts`: an outage of ours must not let the broker give up on an event by itself."""
 MAX_ACK_PENDING: Final = MAX_IN_HAND * 16
 
-OUTCOMES: Final = ("handled", "put_off", "buried", "unacknowledged")
+OUTCOMES: Final = ("handled", "retried_later", "dead_lettered", "unacknowledged")
 
 _PASSING: Final = (*DatabaseUnavailableError, UnavailableError, NotPublishedError, ConnectionError)
 """Not the event's fault: tried again for as long as it takes."""
@@ -61,7 +61,7 @@ class Consumer:
     def __init__(
         self,
         connection: NatsConnection,
-        subscription: Subscription,
+        subscription: EventSubscription,
         dead_letters: DeadLetters,
         *,
         service: str,
@@ -109,13 +109,13 @@ class Consumer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         await asyncio.wait([run], timeout=seconds)
-        await end(run)
+        await cancel_and_wait(run)
         if self._connection.connected:
             await self._unbind()
-        for message in self._workers.take_back():
-            await self._give_back(message)
+        for message in self._workers.remove_waiting():
+            await self._requeue(message)
         await self._workers.finish(max(0.0, deadline - loop.time()))
-        await end(heartbeat)
+        await cancel_and_wait(heartbeat)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -167,12 +167,12 @@ class Consumer:
         """
         waiting = 0
         while not self._stopping.is_set():
-            await self._workers.wait_for_room(1)
+            await self._workers.wait_for_capacity(1)
             if self._pull is None:
                 return
             try:
                 messages = await self._pull.fetch(
-                    max(1, min(waiting, BATCH, self._workers.room)),
+                    max(1, min(waiting, BATCH, self._workers.capacity)),
                     timeout=FETCH_SECONDS if waiting <= 1 else BATCH_SECONDS,
                 )
             except TimeoutError:  # nothing there; the NATS client's own timeouts are among them
@@ -195,13 +195,13 @@ class Consumer:
         try:
             name = message.subject.rpartition(".")[0]
             begun = time.perf_counter()
-            with handling(f"handle {name}", traceparent, self._traced) as span:
+            with consumer_span(f"handle {name}", traceparent, self._traced) as span:
                 outcome = await self._decide(message)
                 span.set_attribute("outcome", outcome)
             self._seconds.observe(time.perf_counter() - begun)
             self._outcomes[outcome].inc()
         except asyncio.CancelledError:
-            await self._give_back(message)
+            await self._requeue(message)
             raise
         finally:
             self._in_hand.pop(message.reply, None)
@@ -214,25 +214,25 @@ class Consumer:
             await self._subscription.handlers[type(event)](event)
             await message.ack()
         except _PASSING as error:
-            outcome = "put_off"
-            await self._put_off(message, error)
+            outcome = "retried_later"
+            await self._retry_later(message, error)
         except PermanentError as error:
-            outcome = "buried"
-            await self._bury(message, error)
+            outcome = "dead_lettered"
+            await self._dead_letter(message, error)
         except nats.errors.Error as error:
             # Handled, but the acknowledgement got lost: it comes again, and handlers bear that.
             outcome = "unacknowledged"
             log.warning("acknowledgement not sent", consumer=self.durable, error=repr(error))
         except Exception as error:
             if message.metadata.num_delivered >= self._subscription.max_attempts:
-                outcome = "buried"
-                await self._bury(message, error)
+                outcome = "dead_lettered"
+                await self._dead_letter(message, error)
             else:
-                outcome = "put_off"
-                await self._put_off(message, error)
+                outcome = "retried_later"
+                await self._retry_later(message, error)
         return outcome
 
-    async def _put_off(self, message: Msg, error: Exception) -> None:
+    async def _retry_later(self, message: Msg, error: Exception) -> None:
         delivery = message.metadata.num_delivered
         delay = delay_seconds(delivery)
         log.warning(
@@ -249,13 +249,13 @@ class Consumer:
         except nats.errors.Error as nak_error:
             log.debug("nak not sent, ack_wait will bring it back", consumer=self.durable, error=repr(nak_error))
 
-    async def _bury(self, message: Msg, error: Exception) -> None:
+    async def _dead_letter(self, message: Msg, error: Exception) -> None:
         try:
-            await self._dead_letters.bury(message, consumer=self.durable, error=error)
+            await self._dead_letters.add(message, consumer=self.durable, error=error)
         except (NotPublishedError, RefusedError, nats.errors.Error) as publish_error:
-            await self._put_off(message, publish_error)
+            await self._retry_later(message, publish_error)
 
-    async def _give_back(self, message: Msg) -> None:
+    async def _requeue(self, message: Msg) -> None:
         self._in_hand.pop(message.reply, None)
         try:
             await message.nak()

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import DEAD_LETTERS_SUBJECT
-from ticketing_common.messaging import Message, Publisher
+from ticketing_common.messaging import JetStreamPublisher, Message
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DEAD_LETTERS
 
@@ -63,10 +63,10 @@ class DeadLetter(BaseModel):
 class DeadLetters:
     """Buries messages: the copy is acknowledged by the broker first, then the original is let go."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: JetStreamPublisher) -> None:
         self._publisher = publisher
 
-    async def bury(self, message: Msg, *, consumer: str, error: BaseException) -> None:
+    async def add(self, message: Msg, *, consumer: str, error: BaseException) -> None:
         """Copy the message to the dead letters and end its redelivery.
 
         Raises `NotPublishedError` when the copy is not safe; the original then stays and comes again.

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from ticketing_common.resilience import end
+from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["KeyedWorkers"]
@@ -28,13 +28,13 @@ class KeyedWorkers(Generic[T]):
         self._changed = asyncio.Event()
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many more items may be taken in."""
         return self._capacity - self._items
 
-    async def wait_for_room(self, at_least: int) -> None:
+    async def wait_for_capacity(self, at_least: int) -> None:
         """Return once `at_least` more items may be taken in."""
-        while self.room < at_least:
+        while self.capacity < at_least:
             self._changed.clear()
             await self._changed.wait()
 
@@ -70,7 +70,7 @@ class KeyedWorkers(Generic[T]):
             self._items -= 1
             self._changed.set()
 
-    def take_back(self) -> list[T]:
+    def remove_waiting(self) -> list[T]:
         """The items that were not begun; they never will be."""
         unstarted: list[T] = []
         for queue in self._waiting.values():
@@ -82,4 +82,4 @@ class KeyedWorkers(Generic[T]):
         """Wait for the work in hand, and cancel what takes longer."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
-            await end(*late)
+            await cancel_and_wait(*late)

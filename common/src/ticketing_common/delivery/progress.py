@@ -10,14 +10,14 @@ import nats.errors
 import nats.js.errors
 
 from ticketing_common.messaging import NatsConnection
-from ticketing_common.storage import Asked, Batcher
+from ticketing_common.storage import Batcher, Operation
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["ConsumerProgress"]
 
 log = get_logger(__name__)
 
-LOOK_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 0.1
 UNWATCHED_SECONDS: Final = 1.0
 """When no caller has looked for so long, the consumer may have moved in between: its time begins anew."""
 RECONNECTED_SECONDS: Final = 3.0
@@ -61,35 +61,35 @@ class ConsumerProgress:
         self._durable = durable
         self._looked_at = self._moved_at = 0.0
         self._acknowledged = 0
-        asked = Asked(f"{durable} info", {"messaging.system": "nats", "messaging.operation.name": "info"})
+        operation = Operation(f"{durable} info", {"messaging.system": "nats", "messaging.operation.name": "info"})
         # Callers that come together share one answer; it is asked for after each of them has come.
-        self._look: Batcher[None, _Position | None] = Batcher(self._look_for_all, asked)
+        self._sample: Batcher[None, _Position | None] = Batcher(self._sample_for_all, operation)
 
-    async def handled_until_now(self, *, patience_seconds: float) -> bool:
+    async def handled_until_now(self, *, timeout_seconds: float) -> bool:
         """Wait until all that the stream holds at this moment is handled.
 
         Events that are published later do not prolong the wait. False when the consumer has made no progress for
-        `patience_seconds`: what blocks it blocks every caller, and those who come later are not made to wait again. A
+        `timeout_seconds`: what blocks it blocks every caller, and those who come later are not made to wait again. A
         broker that does not answer counts as no progress.
         """
         await self._wait_after_reconnecting()
         target: int | None = None
         while True:
-            position = await self._look(None)
+            position = await self._sample(None)
             if position is not None:
                 target = position.last_sequence if target is None else target
                 if position.has_passed(target):
                     return True
-            if time.monotonic() - self._moved_at >= patience_seconds:
+            if time.monotonic() - self._moved_at >= timeout_seconds:
                 return False
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _wait_after_reconnecting(self) -> None:
         # The connection may be lost meanwhile; then it begins anew.
         while (left := RECONNECTED_SECONDS - self._connection.connected_seconds) > 0:  # noqa: ASYNC110 (time decides)
             await asyncio.sleep(left)
 
-    async def _look_for_all(self, callers: Sequence[None]) -> list[_Position | None]:
+    async def _sample_for_all(self, callers: Sequence[None]) -> list[_Position | None]:
         if time.monotonic() - self._looked_at > UNWATCHED_SECONDS:
             self._moved_at = time.monotonic()
         position = await self._ask()

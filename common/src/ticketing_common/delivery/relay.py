@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from ticketing_common.messaging import Message, NatsConnection, Publisher, RefusedError, Sent
-from ticketing_common.resilience import end
+from ticketing_common.messaging import JetStreamPublisher, Message, NatsConnection, RefusedError, Sent
+from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.storage import Commit, DatabaseUnavailableError, Lease, Outbox, OutboxEntry
-from ticketing_common.telemetry import Sending, get_logger
+from ticketing_common.telemetry import ProducerSpan, get_logger
 from ticketing_common.telemetry.metrics import OUTBOX_OLDEST, OUTBOX_PARKED, OUTBOX_PENDING, RELAY_PUBLISHED
 
 __all__ = ["Relay"]
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 WINDOW: Final = 256
 WINDOWS_IN_FLIGHT: Final = 4
-MAX_NUDGES: Final = 20_000
+MAX_NOTIFICATIONS: Final = 20_000
 SWEEP_SECONDS: Final = 1.0
 SWEEP_AGE_SECONDS: Final = 2.0
 SWEEP_DOCUMENTS: Final = 500
@@ -35,17 +35,17 @@ class Relay:
 
     def __init__(self, connection: NatsConnection, *, service: str, lease: Lease) -> None:
         self._connection = connection
-        self._publisher = Publisher(connection)
+        self._publisher = JetStreamPublisher(connection)
         self._service = service
         self._lease = lease
         self._outboxes: list[Outbox] = []
-        self._nudges: deque[Commit] = deque()
+        self._notified: deque[Commit] = deque()
         self._nudged = asyncio.Event()
         self._in_flight = asyncio.Semaphore(WINDOWS_IN_FLIGHT)
         self._settling: set[asyncio.Task[bool]] = set()
         self._loops: list[asyncio.Task[None]] = []
         # Until the first sweep is through: what an earlier life left behind goes out before what is new.
-        self._behind = True
+        self._backlog = True
         self._born = 0.0
         self._reborn = True
         self._nudges_may_go = asyncio.Event()
@@ -55,13 +55,13 @@ class Relay:
         """Sweep this outbox too."""
         self._outboxes.append(outbox)
 
-    def announce(self, commit: Commit) -> None:
+    def notify(self, commit: Commit) -> None:
         """Publish these entries soon. Never waits and never fails: what is not taken here, the sweep finds."""
-        if self._behind or not self._connection.connected or len(self._nudges) >= MAX_NUDGES:
+        if self._backlog or not self._connection.connected or len(self._notified) >= MAX_NOTIFICATIONS:
             # Behind: older events of the same aggregate may still wait, and the sweep sends them in their order.
-            self._behind = True
+            self._backlog = True
             return
-        self._nudges.append(commit)
+        self._notified.append(commit)
         self._nudged.set()
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class Relay:
         self._nudges_may_go.set()
         self._loops = [
             asyncio.create_task(one)
-            for one in (self._follow_nudges(), self._sweep_regularly(), self._measure_regularly())
+            for one in (self._publish_notified(), self._sweep_regularly(), self._measure_regularly())
         ]
 
     async def stop(self, seconds: float = 1.0) -> None:
@@ -81,52 +81,56 @@ class Relay:
         deadline = loop.time() + seconds
         if self._loops:
             follow, *others = self._loops
-            await end(*others)
+            await cancel_and_wait(*others)
             await asyncio.wait([follow], timeout=seconds)
-            await end(follow)
+            await cancel_and_wait(follow)
         if self._settling:
             await asyncio.wait(self._settling, timeout=max(0.0, deadline - loop.time()))
         with contextlib.suppress(TimeoutError, *DatabaseUnavailableError):
             async with asyncio.timeout(0.5):
                 await self._lease.release()  # so that another replica need not wait until it runs out
 
-    async def _follow_nudges(self) -> None:
-        while not (self._stopping and not self._nudges):
-            if not self._nudges:
+    async def _publish_notified(self) -> None:
+        while not (self._stopping and not self._notified):
+            if not self._notified:
                 self._nudged.clear()
                 await self._nudged.wait()
                 continue
             await self._nudges_may_go.wait()
             window: list[Commit] = []
             entries = 0
-            while self._nudges and entries < WINDOW:
-                window.append(self._nudges.popleft())
+            while self._notified and entries < WINDOW:
+                window.append(self._notified.popleft())
                 entries += len(window[-1].entries)
             await self._in_flight.acquire()
-            settling = self._send(window, path="nudge")
+            settling = self._send(window, path="notify")
             settling.add_done_callback(lambda _: self._in_flight.release())
 
     def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
         """Put all entries on the wire in order; the task waits for the answers and clears the outbox."""
         pairs = [(commit, entry) for commit in commits for entry in commit.entries]
-        sendings = [Sending(entry.subject.rpartition(".")[0], entry.id, entry.traceparent) for _, entry in pairs]
-        messages = [_message(entry, sending) for (_, entry), sending in zip(pairs, sendings, strict=True)]
+        spans = [ProducerSpan(entry.subject.rpartition(".")[0], entry.id, entry.traceparent) for _, entry in pairs]
+        messages = [_message(entry, span) for (_, entry), span in zip(pairs, spans, strict=True)]
         sent = self._publisher.send(messages)
-        task = asyncio.create_task(self._settle(pairs, sent, sendings, path))
+        task = asyncio.create_task(self._settle(pairs, sent, spans, path))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
 
     async def _settle(
-        self, pairs: Sequence[tuple[Commit, OutboxEntry]], sent: Sequence[Sent], sendings: Sequence[Sending], path: str
+        self,
+        pairs: Sequence[tuple[Commit, OutboxEntry]],
+        sent: Sequence[Sent],
+        spans: Sequence[ProducerSpan],
+        path: str,
     ) -> bool:
         """Wait for the broker's answers and remove what it has; True when all of it is out."""
         published: dict[Outbox, dict[str, list[str]]] = {}
         complete = True
         try:
             outcomes = await self._publisher.outcomes(sent)
-            for (commit, entry), sending, outcome in zip(pairs, sendings, outcomes, strict=True):
-                sending.ended(outcome)
+            for (commit, entry), span, outcome in zip(pairs, spans, outcomes, strict=True):
+                span.ended(outcome)
                 if outcome is None:
                     published.setdefault(commit.outbox, {}).setdefault(commit.document_id, []).append(entry.id)
                 elif isinstance(outcome, RefusedError):
@@ -141,7 +145,7 @@ class Relay:
             log.warning("outbox not cleared, its events will be sent again", error=repr(error))
             complete = False
         if not complete:
-            self._behind = True
+            self._backlog = True
         return complete
 
     async def _sweep_regularly(self) -> None:
@@ -163,15 +167,15 @@ class Relay:
             # own earlier life, killed a moment ago: what is older than this one goes out now, at worst twice.
             if self._reborn:
                 await self._sweep_all(asyncio.get_running_loop().time() - self._born)
-            self._behind = False
-        elif self._behind:
-            await self._catch_up()
+            self._backlog = False
+        elif self._backlog:
+            await self._drain_backlog()
         else:
             # Only what no nudge can still be carrying.
             await self._sweep_all(SWEEP_AGE_SECONDS)
         self._reborn = False
 
-    async def _catch_up(self) -> None:
+    async def _drain_backlog(self) -> None:
         """Publish all that waits, then go over to nudges, without needing a moment in which nobody commits.
 
         Once little is left, new commits may announce themselves again, but their nudges wait for one more pass: that
@@ -179,11 +183,11 @@ class Relay:
         """
         if not await self._sweep_all(0.0):
             return
-        self._behind = False
+        self._backlog = False
         self._nudges_may_go.clear()
         try:
             if not await self._sweep_all(0.0):
-                self._behind = True
+                self._backlog = True
         finally:
             self._nudges_may_go.set()
 
@@ -236,6 +240,6 @@ class Relay:
             OUTBOX_PARKED.labels(*labels).set(stats.parked)
 
 
-def _message(entry: OutboxEntry, sending: Sending) -> Message:
-    headers = {"traceparent": sending.traceparent} if sending.traceparent else {}
+def _message(entry: OutboxEntry, span: ProducerSpan) -> Message:
+    headers = {"traceparent": span.traceparent} if span.traceparent else {}
     return Message(entry.subject, entry.body, entry.id, headers)

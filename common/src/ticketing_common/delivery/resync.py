@@ -5,11 +5,11 @@ import json
 from typing import Final, Generic, TypeVar
 
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as CoreSubscription
+from nats.aio.subscription import Subscription
 
 from ticketing_common.entity import Entity
 from ticketing_common.messaging import NatsConnection
-from ticketing_common.resilience import end
+from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.storage import Repository
 from ticketing_common.storage.repository import Publisher
 from ticketing_common.telemetry import get_logger
@@ -42,7 +42,7 @@ class Resync(Generic[E]):
         self._repository = repository
         self._publish = publish
         self._service = service
-        self._subscription: CoreSubscription | None = None
+        self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -55,7 +55,7 @@ class Resync(Generic[E]):
         """Listen no more, and leave a run that is under way: it can be asked for again."""
         if self._subscription is not None and self._connection.connected:
             await self._subscription.unsubscribe()
-        await end(self._task)
+        await cancel_and_wait(self._task)
 
     async def _on_request(self, request: Msg) -> None:
         if self._task is None or self._task.done():
@@ -71,7 +71,7 @@ class Resync(Generic[E]):
             async for entity in self._repository.walk():
                 try:
                     # When it changed meanwhile, the change has told of itself.
-                    count += await self._repository.restate(entity, self._publish)
+                    count += await self._repository.republish(entity, self._publish)
                 except (KeyError, TypeError, ValueError):
                     failed += 1  # no event can be made of it, however often it is tried; the others are told
                     log.exception("resync leaves one out", entity_id=entity.id)

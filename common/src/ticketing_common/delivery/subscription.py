@@ -6,14 +6,14 @@ from typing import Any, TypeAlias
 
 from ticketing_common.events import Event
 
-__all__ = ["Handler", "Subscription"]
+__all__ = ["EventSubscription", "Handler"]
 
 Handler: TypeAlias = Callable[[Any], Awaitable[None]]
 """Takes one event; returning means it is handled and may be acknowledged. It must bear being called twice."""
 
 
 @dataclass(frozen=True)
-class Subscription:
+class EventSubscription:
     """A durable consumer on one stream, shared by all replicas of the service.
 
     `concurrency` events of different aggregates are handled side by side, and what they ask of the database travels

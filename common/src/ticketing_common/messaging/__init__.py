@@ -1,7 +1,7 @@
 """NATS JetStream: the connection, the streams, and publishing with acknowledgement."""
 
 from .connection import NatsConnection
-from .publisher import Message, NotPublishedError, Publisher, RefusedError, Sent
+from .publisher import JetStreamPublisher, Message, NotPublishedError, RefusedError, Sent
 from .streams import (
     ConfigurationDriftError,
     consumer_config,
@@ -13,10 +13,10 @@ from .streams import (
 
 __all__ = [
     "ConfigurationDriftError",
+    "JetStreamPublisher",
     "Message",
     "NatsConnection",
     "NotPublishedError",
-    "Publisher",
     "RefusedError",
     "Sent",
     "consumer_config",

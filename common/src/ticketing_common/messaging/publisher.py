@@ -10,7 +10,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from .connection import NatsConnection
 
-__all__ = ["Message", "NotPublishedError", "Publisher", "RefusedError", "Sent"]
+__all__ = ["JetStreamPublisher", "Message", "NotPublishedError", "RefusedError", "Sent"]
 
 ACK_SECONDS: Final = 10.0
 """Longer than a cluster needs to choose a new leader (4.3 s measured)."""
@@ -38,7 +38,7 @@ Sent: TypeAlias = "asyncio.Task[PubAck] | NotPublishedError | RefusedError"
 Outcome: TypeAlias = NotPublishedError | RefusedError | None
 
 
-class Publisher:
+class JetStreamPublisher:
     """Sends in order, then waits for all acknowledgements together."""
 
     def __init__(self, connection: NatsConnection) -> None:

@@ -10,23 +10,23 @@ The fallback is outermost and the caller's own: only it knows what may be answer
 
 from .breaker import Breaker, CircuitOpenError
 from .bulkhead import Bulkhead, BulkheadFullError
-from .compartments import background, empty_context, in_background
+from .cancellation import cancel_and_wait
 from .deadline import time_left, until
-from .endings import end
-from .protection import NotAskedError, Protection
+from .protection import CallRejectedError, Protection
 from .retries import Retries
+from .workload import background, empty_context, in_background
 
 __all__ = [
     "Breaker",
     "Bulkhead",
     "BulkheadFullError",
+    "CallRejectedError",
     "CircuitOpenError",
-    "NotAskedError",
     "Protection",
     "Retries",
     "background",
+    "cancel_and_wait",
     "empty_context",
-    "end",
     "in_background",
     "time_left",
     "until",

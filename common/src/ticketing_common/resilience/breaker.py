@@ -8,9 +8,9 @@ from typing import Final
 from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker
 
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE, begin
+from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE, init_series
 
-from .refusals import NotAskedError
+from .rejection import CallRejectedError
 
 __all__ = ["Breaker", "CircuitOpenError"]
 
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 _LEVELS: Final = {STATE_CLOSED: 0.0, STATE_HALF_OPEN: 0.5, STATE_OPEN: 1.0}
 
 
-class CircuitOpenError(NotAskedError):
+class CircuitOpenError(CallRejectedError):
     """The circuit is open: the last calls all failed, and the next try is not due yet."""
 
 
@@ -50,7 +50,7 @@ class Breaker:
         self._told = STATE_CLOSED
         self._is_failure = is_failure
         CIRCUIT_STATE.labels(name).set(0)
-        begin(CALLS_REFUSED, (name, "circuit_open"))
+        init_series(CALLS_REFUSED, (name, "circuit_open"))
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +75,7 @@ class Breaker:
         era = self._openings
         try:
             yield
-        except (asyncio.CancelledError, NotAskedError):
+        except (asyncio.CancelledError, CallRejectedError):
             raise
         except BaseException as error:
             self._learn(error, era)

@@ -4,32 +4,32 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED, begin
+from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED, init_series
 
-from .refusals import NotAskedError
+from .rejection import CallRejectedError
 
 __all__ = ["Bulkhead", "BulkheadFullError"]
 
 
-class BulkheadFullError(NotAskedError):
+class BulkheadFullError(CallRejectedError):
     """All places are taken, and none became free in time."""
 
 
 class Bulkhead:
     """A number of places; whoever finds them taken waits in line for a short while."""
 
-    def __init__(self, name: str, *, places: int, wait_seconds: float) -> None:
+    def __init__(self, name: str, *, max_concurrency: int, wait_seconds: float) -> None:
         self.name = name
-        self._places = asyncio.Semaphore(places)
+        self._slots = asyncio.Semaphore(max_concurrency)
         self._wait_seconds = wait_seconds
-        begin(CALLS_REFUSED, (name, "bulkhead_full"))
+        init_series(CALLS_REFUSED, (name, "bulkhead_full"))
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """Around one call. Raises `BulkheadFullError` instead of making it."""
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._places.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             CALLS_REFUSED.labels(self.name, "bulkhead_full").inc()
             raise BulkheadFullError(f"{self.name}: too many calls wait already.", retry_after_seconds=1) from None
@@ -38,4 +38,4 @@ class Bulkhead:
             yield
         finally:
             CALLS_IN_PROGRESS.labels(self.name).dec()
-            self._places.release()
+            self._slots.release()

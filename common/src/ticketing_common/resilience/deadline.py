@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from .compartments import in_background
+from .workload import in_background
 
 __all__ = ["time_left", "until"]
 

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ticketing_common.telemetry.metrics import CALL_SECONDS, CALLS_REFUSED, CALLS_REPEATED, begin
+from ticketing_common.telemetry.metrics import CALL_SECONDS, CALLS_REFUSED, CALLS_REPEATED, init_series
 
 from .breaker import Breaker
 from .bulkhead import Bulkhead
 from .deadline import time_left
-from .refusals import NotAskedError
+from .rejection import CallRejectedError
 from .retries import Retries
 
-__all__ = ["NotAskedError", "Protection"]
+__all__ = ["CallRejectedError", "Protection"]
 
 T = TypeVar("T")
 
@@ -38,13 +38,13 @@ class Protection:
     budget_seconds: float
 
     def __post_init__(self) -> None:
-        begin(CALLS_REPEATED, (self.breaker.name,))
-        begin(CALLS_REFUSED, (self.breaker.name, "no_time_left"))
+        init_series(CALLS_REPEATED, (self.breaker.name,))
+        init_series(CALLS_REFUSED, (self.breaker.name, "no_time_left"))
 
-    async def call(self, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool]) -> T:
+    async def call(self, action: Callable[[], Awaitable[T]], *, retry_if: Callable[[BaseException], bool]) -> T:
         """Do it under all of them; `again` says which errors are worth another attempt.
 
-        Raises `NotAskedError` when nothing was asked (an open circuit, no place, no time left), TimeoutError when the
+        Raises `CallRejectedError` when it made no call (open circuit, no slot, no time left), TimeoutError when the
         answer did not come in time (what was asked may have happened), and the action's own errors. A refusal to ask is
         not repeated here: it is there to be quick.
         """
@@ -56,11 +56,11 @@ class Protection:
             nonlocal asked, refused
             try:
                 with self.breaker.watching():
-                    async with self.bulkhead.place():
+                    async with self.bulkhead.slot():
                         with self._measured():
                             async with asyncio.timeout(self.attempt_seconds):
                                 return await action()
-            except NotAskedError:
+            except CallRejectedError:
                 refused = True
                 if asked is not None:
                     raise asked from None  # an earlier attempt was made: what became of it is not known
@@ -69,12 +69,12 @@ class Protection:
                 asked = error
                 raise
 
-        def worth_repeating(error: BaseException) -> bool:
-            return not refused and (isinstance(error, TimeoutError) or again(error))
+        def is_retryable(error: BaseException) -> bool:
+            return not refused and (isinstance(error, TimeoutError) or retry_if(error))
 
         budget = self._budget()
         async with asyncio.timeout(budget):
-            return await self.retries.run(self.breaker.name, attempt, again=worth_repeating, seconds=budget)
+            return await self.retries.run(self.breaker.name, attempt, retry_if=is_retryable, seconds=budget)
 
     @contextmanager
     def _measured(self) -> Iterator[None]:
@@ -96,5 +96,5 @@ class Protection:
             return self.budget_seconds
         if left <= ANSWER_SECONDS:
             CALLS_REFUSED.labels(self.breaker.name, "no_time_left").inc()
-            raise NotAskedError(f"{self.breaker.name}: the request's time is spent.", retry_after_seconds=1)
+            raise CallRejectedError(f"{self.breaker.name}: the request's time is spent.", retry_after_seconds=1)
         return min(self.budget_seconds, left - ANSWER_SECONDS)

@@ -36,7 +36,12 @@ class Retries:
     longest_wait_seconds: float = 2.0
 
     async def run(
-        self, name: str, action: Callable[[], Awaitable[T]], *, again: Callable[[BaseException], bool], seconds: float
+        self,
+        name: str,
+        action: Callable[[], Awaitable[T]],
+        *,
+        retry_if: Callable[[BaseException], bool],
+        seconds: float,
     ) -> T:
         """Do it until it succeeds or `again` says no to its error; the last error is raised as it is.
 
@@ -55,7 +60,7 @@ class Retries:
             wait=wait_exponential_jitter(
                 multiplier=self.first_wait_seconds, max=self.longest_wait_seconds, jitter=self.first_wait_seconds
             ),
-            retry=retry_if_exception(again),
+            retry=retry_if_exception(retry_if),
             before_sleep=note,
             reraise=True,
         )(action)

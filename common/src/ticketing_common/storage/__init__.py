@@ -1,7 +1,7 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
-from .batches import Asked, Batcher, batched_lists
-from .idempotency_keys import Claim, IdempotencyKeys, StoredAnswer
+from .batches import Batcher, Operation, batched_lists
+from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse
 from .lease import Lease
 from .mongo import (
     ASCENDING,
@@ -28,7 +28,6 @@ __all__ = [
     "ASCENDING",
     "DESCENDING",
     "WITHOUT_EVENTS",
-    "Asked",
     "Batcher",
     "Claim",
     "Collection",
@@ -42,13 +41,14 @@ __all__ = [
     "IdempotencyKeys",
     "Index",
     "Lease",
+    "Operation",
     "Outbox",
     "OutboxEntry",
     "OutboxStats",
     "Projection",
     "Repository",
     "ReturnDocument",
-    "StoredAnswer",
+    "StoredResponse",
     "batched_lists",
     "connect",
     "disconnect",

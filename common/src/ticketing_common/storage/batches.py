@@ -15,11 +15,11 @@ from operator import getitem
 from typing import Final, Generic, Self, TypeVar
 
 from ticketing_common.resilience import empty_context, in_background
-from ticketing_common.telemetry import asking, quiet_unless_sampled
+from ticketing_common.telemetry import client_span, suppress_unless_sampled
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, reading, write_each
 
-__all__ = ["Asked", "Batcher", "batched_find", "batched_insert", "batched_lists", "batched_write"]
+__all__ = ["Batcher", "Operation", "batched_find", "batched_insert", "batched_lists", "batched_write"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -27,14 +27,14 @@ R = TypeVar("R")
 Outcomes = Callable[[Sequence[A]], Awaitable[Sequence[R | Exception]]]
 """Does what all of these ask for; the result or the error of each, in their order."""
 
-AT_ONCE: Final = 2
+MAX_IN_FLIGHT: Final = 2
 """Commands of a kind under way: one is on the wire while the database works on the other."""
-MOST: Final = 100
+MAX_BATCH_SIZE: Final = 100
 """Operations in a command: what the last in line waits for the others stays within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Operation:
     """Who is asked, and what: as it is told in traces (OpenTelemetry's semantic conventions for databases)."""
 
     span: str
@@ -64,24 +64,29 @@ class Batcher(Generic[A, R]):
     def __init__(
         self,
         outcomes: Outcomes[A, R],
-        asked: Asked,
+        operation: Operation,
         *,
-        at_once: int = AT_ONCE,
-        most: int = MOST,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        max_batch_size: int = MAX_BATCH_SIZE,
     ) -> None:
         self._outcomes = outcomes
-        self._asked = asked
+        self._operation = operation
         self._requests, self._background = (
-            _Line(self._settle, at_once=at_once, most=most, context=empty_context(in_background=background))
+            _CallQueue(
+                self._settle,
+                max_in_flight=max_in_flight,
+                max_batch_size=max_batch_size,
+                context=empty_context(in_background=background),
+            )
             for background in (False, True)
         )
 
     async def __call__(self, item: A) -> R:
         """The result for this one; raises its error."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        line = self._background if in_background() else self._requests
-        with asking(self._asked.span, self._asked.attributes):
-            line.join(item, future)
+        queue = self._background if in_background() else self._requests
+        with client_span(self._operation.span, self._operation.attributes):
+            queue.join(item, future)
             return await future
 
     async def _settle(self, batch: Sequence[tuple[A, "asyncio.Future[R]"]]) -> None:
@@ -105,20 +110,20 @@ class Batcher(Generic[A, R]):
                 future.set_result(outcome)
 
 
-class _Line(Generic[A, R]):
+class _CallQueue(Generic[A, R]):
     """Who waits for the next command."""
 
     def __init__(
         self,
         settle: Callable[[Sequence[tuple[A, "asyncio.Future[R]"]]], Awaitable[None]],
         *,
-        at_once: int,
-        most: int,
+        max_in_flight: int,
+        max_batch_size: int,
         context: Context,
     ) -> None:
         self._settle = settle
-        self._free = at_once
-        self._most = most
+        self._free = max_in_flight
+        self._max_batch_size = max_batch_size
         self._context = context
         self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,12 +142,12 @@ class _Line(Generic[A, R]):
         try:
             while self._waiting:
                 batch = []
-                while self._waiting and len(batch) < self._most:
+                while self._waiting and len(batch) < self._max_batch_size:
                     item, future = self._waiting.popleft()
                     if not future.done():
                         batch.append((item, future))
                 if batch:
-                    with quiet_unless_sampled():  # in the stories of those who wait each has a span of its own
+                    with suppress_unless_sampled():  # in the stories of those who wait each has a span of its own
                         await self._settle(batch)
         except BaseException:
             # The loop ends: nobody is left waiting for what never comes.
@@ -168,7 +173,7 @@ def batched_find(collection: Collection, fields: Document | None = None) -> Batc
             documents = {document["_id"]: document for document in await cursor.to_list(None)}
         return [documents.get(one) for one in ids]
 
-    return Batcher(find, Asked.of(collection, "find"))
+    return Batcher(find, Operation.of(collection, "find"))
 
 
 def batched_lists(
@@ -185,7 +190,7 @@ def batched_lists(
             wanted[reduce(getitem, path, document)].append(document)  # type: ignore[index]  # a string at its end
         return [wanted[value] for value in values]
 
-    return Batcher(find, Asked.of(collection, "find"))
+    return Batcher(find, Operation.of(collection, "find"))
 
 
 def batched_insert(collection: Collection) -> Batcher[Document, None]:
@@ -194,7 +199,7 @@ def batched_insert(collection: Collection) -> Batcher[Document, None]:
     async def insert(documents: Sequence[Document]) -> list[Exception | None]:
         return await insert_each(collection, documents)
 
-    return Batcher(insert, Asked.of(collection, "insert"))
+    return Batcher(insert, Operation.of(collection, "insert"))
 
 
 def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
@@ -204,4 +209,4 @@ def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
         _, errors = await write_each(collection, operations)
         return errors
 
-    return Batcher(write, Asked.of(collection, "update"))
+    return Batcher(write, Operation.of(collection, "update"))

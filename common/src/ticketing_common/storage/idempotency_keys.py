@@ -19,7 +19,7 @@ from .mongo import (
     without_majority,
 )
 
-__all__ = ["Claim", "IdempotencyKeys", "StoredAnswer"]
+__all__ = ["Claim", "IdempotencyKeys", "StoredResponse"]
 
 KEEP_SECONDS: Final = 24 * 3600
 RUNNING_SECONDS: Final = 60
@@ -38,7 +38,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredResponse:
     """What is known of a key: the fingerprint of its request, and the answer once there is one."""
 
     fingerprint: str
@@ -67,8 +67,8 @@ class IdempotencyKeys:
         """Create the expiry index; idempotent."""
         await ensure_indexes(self._collection, self.INDEXES)
 
-    async def claim(self, key: str, fingerprint: str) -> Claim | StoredAnswer:
-        """Claim a key for a request that begins now; a `StoredAnswer` when it may not run."""
+    async def claim(self, key: str, fingerprint: str) -> Claim | StoredResponse:
+        """Claim a key for a request that begins now; a `StoredResponse` when it may not run."""
         now = utc_now()
         document: dict[str, Any] = {
             "_id": key,
@@ -93,7 +93,7 @@ class IdempotencyKeys:
         found = await self._find(key)
         if found is None:  # it ran out or was forgotten between the two
             return await self.claim(key, fingerprint)
-        return StoredAnswer(
+        return StoredResponse(
             found["fingerprint"],
             found.get("status"),
             tuple((name, value) for name, value in found.get("headers", [])),

@@ -35,7 +35,7 @@ from pymongo.write_concern import WriteConcern
 
 from ticketing_common.resilience import in_background, time_left
 
-from .threads import TwoPools
+from .threads import WorkloadExecutor
 
 __all__ = [
     "ASCENDING",
@@ -100,8 +100,8 @@ def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> Databa
     Motor does everything in one small pool of threads (10 on two cores), which is what would run out; connections are
     more than enough for both.
     """
-    if not isinstance(motor.frameworks.asyncio._EXECUTOR, TwoPools):
-        motor.frameworks.asyncio._EXECUTOR = TwoPools(THREADS)  # type: ignore[assignment]  # any Executor will do
+    if not isinstance(motor.frameworks.asyncio._EXECUTOR, WorkloadExecutor):
+        motor.frameworks.asyncio._EXECUTOR = WorkloadExecutor(THREADS)  # type: ignore[assignment]  # any Executor will do
     return AsyncIOMotorClient(
         url,
         appname=application,
@@ -170,7 +170,7 @@ async def insert_each(collection: Collection, documents: Sequence[Document]) -> 
     except DuplicateKeyError as error:
         errors = [error]
     except BulkWriteError as error:
-        _tell_apart(error.details or {}, errors)
+        _classify(error.details or {}, errors)
     return errors
 
 
@@ -182,11 +182,11 @@ async def write_each(collection: Collection, operations: Sequence[UpdateOne]) ->
         return result.matched_count, errors
     except BulkWriteError as error:
         details = error.details or {}
-        _tell_apart(details, errors)
+        _classify(details, errors)
         return details.get("nMatched", 0), errors
 
 
-def _tell_apart(details: Mapping[str, Any], errors: list[Exception | None]) -> None:
+def _classify(details: Mapping[str, Any], errors: list[Exception | None]) -> None:
     """Give each its own error, as the driver would have raised it; what the whole command lacks is everybody's."""
     for lack in details.get("writeConcernErrors", [])[-1:]:
         errors[:] = [WriteConcernError(lack.get("errmsg", ""), lack.get("code"), lack)] * len(errors)

@@ -144,7 +144,7 @@ class Outbox:
             except (KeyError, TypeError, AttributeError) as error:
                 log.error("outbox entry cannot be read, parked", document_id=document["_id"], error=repr(error))
                 aside = {**found, "error": repr(error)} if isinstance(found, Mapping) else {"error": repr(found)}
-                await self._set_aside(document["_id"], found, {"at": utc_now(), **aside})
+                await self._park(document["_id"], found, {"at": utc_now(), **aside})
         return tuple(entries)
 
     async def remove(self, published: Mapping[str, Iterable[str]]) -> None:
@@ -170,9 +170,9 @@ class Outbox:
 
     async def park(self, document_id: str, entry: OutboxEntry, error: str) -> None:
         """Set aside an entry that the broker will never take, so that later ones are not stuck behind it."""
-        await self._set_aside(document_id, {"id": entry.id}, {**entry.to_document(), "error": error[:1_000]})
+        await self._park(document_id, {"id": entry.id}, {**entry.to_document(), "error": error[:1_000]})
 
-    async def _set_aside(self, document_id: str, which: object, parked: Document) -> None:
+    async def _park(self, document_id: str, which: object, parked: Document) -> None:
         await self.collection.update_one({"_id": document_id}, {"$pull": {FIELD: which}, "$push": {PARKED: parked}})
 
     async def stats(self) -> OutboxStats:

@@ -11,9 +11,9 @@ from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFou
 from ticketing_common.events import Event
 from ticketing_common.resilience import in_background
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, begin
+from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, init_series
 
-from .batches import Asked, Batcher, batched_find, batched_insert
+from .batches import Batcher, Operation, batched_find, batched_insert
 from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
@@ -54,10 +54,10 @@ class Repository(Generic[E]):
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
         self.unreadable = 0
         """How many documents `to_entities` left out since the start."""
-        begin(DOCUMENTS_UNREADABLE, (self.collection.name,))
+        init_series(DOCUMENTS_UNREADABLE, (self.collection.name,))
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
-        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, Asked.of(self.collection, "update"))
+        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, Operation.of(self.collection, "update"))
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""
@@ -199,7 +199,7 @@ class Repository(Generic[E]):
             return entity
         raise ConcurrentUpdateError
 
-    async def restate(self, entity: E, publish: Publisher[E]) -> bool:
+    async def republish(self, entity: E, publish: Publisher[E]) -> bool:
         """Tell the present state once more, at the version it has; False when that is not needed.
 
         For rebuilding what others know of this aggregate: whoever has it already sees an event of equal version. It is

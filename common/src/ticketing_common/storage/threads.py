@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from ticketing_common.resilience import in_background
 
-__all__ = ["TwoPools"]
+__all__ = ["WorkloadExecutor"]
 
 T = TypeVar("T")
 
 
-class TwoPools(Executor):
+class WorkloadExecutor(Executor):
     """Who submits decides the pool; asked at that moment, in the caller's own context."""
 
     def __init__(self, threads: int) -> None:

@@ -1,32 +1,32 @@
 """Sight: structured logs, trace context and metrics."""
 
 from .logs import configure_logging, get_logger
-from .security_events import SecurityEvent, begin_security_events, record_security_event
-from .traces import (
-    Sending,
-    asking,
+from .security_events import SecurityEvent, init_security_series, record_security_event
+from .trace_context import (
+    ProducerSpan,
+    client_span,
+    consumer_span,
     current_trace_id,
     current_traceparent,
-    handling,
     is_recorded,
-    quiet_unless_sampled,
     recording_provider,
+    suppress_unless_sampled,
     trace_scope,
 )
 
 __all__ = [
+    "ProducerSpan",
     "SecurityEvent",
-    "Sending",
-    "asking",
-    "begin_security_events",
+    "client_span",
     "configure_logging",
+    "consumer_span",
     "current_trace_id",
     "current_traceparent",
     "get_logger",
-    "handling",
+    "init_security_series",
     "is_recorded",
-    "quiet_unless_sampled",
     "record_security_event",
     "recording_provider",
+    "suppress_unless_sampled",
     "trace_scope",
 ]

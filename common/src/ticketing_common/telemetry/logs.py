@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from .traces import current_trace_id
+from .trace_context import current_trace_id
 
 __all__ = ["configure_logging", "get_logger"]
 

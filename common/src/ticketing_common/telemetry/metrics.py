@@ -41,11 +41,11 @@ __all__ = [
     "STRIPE_EVENTS_FAILED",
     "STRIPE_REQUESTS_REFUSED",
     "TIMERS_AVAILABLE",
-    "begin",
+    "init_series",
 ]
 
 
-def begin(counter: Counter, *labels: tuple[str, ...]) -> None:
+def init_series(counter: Counter, *labels: tuple[str, ...]) -> None:
     """Show each of these series at 0."""
     for values in labels:
         counter.labels(*values)

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 from .logs import get_logger
-from .metrics import SECURITY_EVENTS, begin
+from .metrics import SECURITY_EVENTS, init_series
 
-__all__ = ["SecurityEvent", "begin_security_events", "record_security_event"]
+__all__ = ["SecurityEvent", "init_security_series", "record_security_event"]
 
 log = get_logger(__name__)
 
@@ -37,9 +37,9 @@ class SecurityEvent(StrEnum):
 ROUTINE: Final = frozenset({SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOUNT_CREATED})
 
 
-def begin_security_events() -> None:
+def init_security_series() -> None:
     """Show every event's series at 0, so that an alert sees the first one."""
-    begin(SECURITY_EVENTS, *((event.value,) for event in SecurityEvent))
+    init_series(SECURITY_EVENTS, *((event.value,) for event in SecurityEvent))
 
 
 def record_security_event(event: SecurityEvent, fields: Mapping[str, str | None]) -> None:

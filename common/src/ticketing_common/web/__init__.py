@@ -3,14 +3,14 @@
 from .app import create_service_app
 from .bodies import read_body, replay_body
 from .caller_limits import CallerLimits
-from .changes import Changes
-from .idempotency import CreationId, was_asked_before
-from .live_feed import LiveFeed, LiveFeedDep, News
+from .change_counter import ChangeCounter
+from .idempotency import CreationId, is_repeated
+from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, Quota, RateLimit, RateLimiter, address, quota
 from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
-from .stream_places import Viewer, ViewerDep
+from .stream_limits import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "AddressDep",
     "ApiModel",
     "CallerLimits",
-    "Changes",
+    "ChangeCounter",
     "CreationId",
     "EventStream",
     "Id",
@@ -28,7 +28,6 @@ __all__ = [
     "LastEventId",
     "LiveFeed",
     "LiveFeedDep",
-    "News",
     "Page",
     "PageRequest",
     "PageRequestDep",
@@ -38,14 +37,15 @@ __all__ = [
     "RateLimit",
     "RateLimiter",
     "RequestModel",
+    "SseMessage",
     "Viewer",
     "ViewerDep",
     "address",
     "create_service_app",
     "from_cents",
+    "is_repeated",
     "link_next",
     "quota",
     "read_body",
     "replay_body",
-    "was_asked_before",
 ]

@@ -12,23 +12,23 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 from starlette.types import Scope
 
-from ticketing_common.delivery import Backbone
+from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.headers import header_of
 from ticketing_common.security import AUDIENCE, AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
-from ticketing_common.telemetry import begin_security_events, configure_logging, recording_provider
+from ticketing_common.telemetry import configure_logging, init_security_series, recording_provider
 
-from .changes import Changes
+from .change_counter import ChangeCounter
 from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .idempotency import IdempotencyMiddleware
-from .last_answers import LastAnswersMiddleware
 from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
 from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
+from .response_cache import ResponseCacheMiddleware
 from .routing import RoutingMiddleware
 from .security_headers import SecurityHeadersMiddleware
 
@@ -36,7 +36,7 @@ __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
-Assemble = Callable[[FastAPI, Backbone], AbstractAsyncContextManager[None]]
+Assemble = Callable[[FastAPI, ServiceRuntime], AbstractAsyncContextManager[None]]
 """Joins a service's parts when the event loop runs: repositories, use cases (into `app.state`), subscriptions."""
 
 
@@ -48,7 +48,7 @@ def create_service_app(
     routers: Sequence[APIRouter] = (),
     prefix: str | None = None,
     publishes: str | None = None,
-    remembered: tuple[str, Changes] | None = None,
+    remembered: tuple[str, ChangeCounter] | None = None,
     guards: Sequence[Middleware] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> FastAPI:
@@ -61,24 +61,24 @@ def create_service_app(
     is a 413.
     """
     configure_telemetry(settings)
-    begin_security_events()
+    init_security_series()
     lag = LoopLag(settings.service_name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        backbone = Backbone(settings, publishes=publishes)
-        app.state.backbone = backbone
-        app.state.idempotency_keys = IdempotencyKeys(backbone.collection("idempotency_keys"))
-        backbone.add_stores(app.state.idempotency_keys)
-        async with assemble(app, backbone), lag.measured():
+        runtime = ServiceRuntime(settings, publishes=publishes)
+        app.state.runtime = runtime
+        app.state.idempotency_keys = IdempotencyKeys(runtime.collection("idempotency_keys"))
+        runtime.add_stores(app.state.idempotency_keys)
+        async with assemble(app, runtime), lag.measured():
             if settings.gc_freeze:
                 gc.collect()
                 gc.freeze()
-            backbone.start()
+            runtime.start()
             try:
                 yield
             finally:
-                await backbone.stop()
+                await runtime.stop()
 
     verifier = TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE)
     app = FastAPI(
@@ -102,7 +102,10 @@ def create_service_app(
             *(
                 [
                     Middleware(
-                        LastAnswersMiddleware, service=settings.service_name, path=remembered[0], changes=remembered[1]
+                        ResponseCacheMiddleware,
+                        service=settings.service_name,
+                        path=remembered[0],
+                        changes=remembered[1],
                     )
                 ]
                 if remembered
@@ -138,7 +141,7 @@ def configure_telemetry(settings: ServiceSettings) -> None:
     """Logs always; traces when they are to go somewhere, and otherwise nothing of them is even imported."""
     configure_logging(service=settings.service_name, level=settings.log_level)
     if settings.otel_traces_exporter != "none" and recording_provider() is None:
-        tracing = importlib.import_module("ticketing_common.telemetry.tracing")
+        tracing = importlib.import_module("ticketing_common.telemetry.trace_recording")
         tracing.start_tracing(service=settings.service_name, exporter=settings.otel_traces_exporter)
 
 
@@ -147,7 +150,7 @@ def _telemetry() -> TelemetryConfig:
     provider = recording_provider()
     left_out: Callable[[Scope], bool] | None = None
     if provider is not None:
-        is_wanted = importlib.import_module("ticketing_common.telemetry.tracing").is_wanted
+        is_wanted = importlib.import_module("ticketing_common.telemetry.trace_recording").is_wanted
 
         def left_out(scope: Scope) -> bool:
             if scope["path"] in PROBES:

@@ -14,11 +14,11 @@ from .responses import ends_answer, starts_stream
 
 __all__ = ["DeadlineMiddleware"]
 
-PATIENCE_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
+CLIENT_TIMEOUT_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
 """How long the caller waits: Envoy tells the services behind it, and our own pages do. Any caller can send it, so it
 shortens that caller's own request and decides nothing else: this middleware is outside of every one that remembers how
 requests ended."""
-LEAST_PATIENCE_SECONDS: Final = 0.05
+MIN_CLIENT_TIMEOUT_SECONDS: Final = 0.05
 """Less is no time to answer in, and would be a way to have work begun and thrown away."""
 READING: Final = frozenset({"GET", "HEAD"})
 
@@ -62,7 +62,7 @@ class DeadlineMiddleware:
 
 def _patience(scope: Scope) -> float:
     """Seconds that the caller waits; infinity when it does not say, or when the request may change something."""
-    told = header_of(scope, PATIENCE_HEADER) if scope["method"] in READING else None
+    told = header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] in READING else None
     if not (told and told.isdigit() and len(told) < 10):
         return math.inf
-    return max(int(told) / 1000, LEAST_PATIENCE_SECONDS)
+    return max(int(told) / 1000, MIN_CLIENT_TIMEOUT_SECONDS)

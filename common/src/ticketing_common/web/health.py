@@ -18,7 +18,7 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """200 once indexes, streams and consumers exist and while the bus is not lost; else 503 with what is missing."""
-    missing: list[str] = request.app.state.backbone.missing()
+    missing: list[str] = request.app.state.runtime.missing()
     if missing:
         return JSONResponse({"status": "not ready", "missing": missing}, 503, {"Retry-After": "1"})
     return JSONResponse({"status": "ready"})

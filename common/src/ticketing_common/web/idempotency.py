@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import ConflictError, FieldError, InvalidInputError, TicketingError
 from ticketing_common.headers import header_of
-from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredAnswer
+from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredResponse
 from ticketing_common.telemetry import get_logger
 
 from .bodies import read_body, replay_body
 from .error_handlers import refusal
 
-__all__ = ["CreationId", "IdempotencyMiddleware", "IdempotencyStateError", "was_asked_before"]
+__all__ = ["CreationId", "IdempotencyMiddleware", "IdempotencyStateError", "is_repeated"]
 
 log = get_logger(__name__)
 
@@ -101,10 +101,10 @@ class IdempotencyMiddleware:
             # A refusal is an answer too: rendered here, so that it is kept.
             await refusal(error, scope)(scope, replay, record)
         except BaseException:
-            await self._give_back(keys, key)
+            await self._release(keys, key)
             raise
 
-    async def _give_back(self, keys: IdempotencyKeys, key: str) -> None:
+    async def _release(self, keys: IdempotencyKeys, key: str) -> None:
         """For the next try, if that is quickly done: the time of this request may be spent, and the database why."""
         try:
             async with asyncio.timeout(GIVE_BACK_SECONDS):
@@ -117,7 +117,7 @@ class IdempotencyMiddleware:
     ) -> None:
         try:
             if status >= 500:
-                await self._give_back(keys, key)
+                await self._release(keys, key)
             elif status in _NOT_KEPT:
                 await keys.forget(key)
             else:
@@ -125,7 +125,7 @@ class IdempotencyMiddleware:
         except DatabaseUnavailableError as error:
             log.warning("idempotent answer not kept", error=repr(error))
 
-    async def _repeat(self, known: StoredAnswer, fingerprint: str, send: Send) -> None:
+    async def _repeat(self, known: StoredResponse, fingerprint: str, send: Send) -> None:
         if known.fingerprint != fingerprint:
             raise InvalidInputError(
                 "This Idempotency-Key was used for another request.",
@@ -139,7 +139,7 @@ class IdempotencyMiddleware:
         await send({"type": "http.response.body", "body": known.body})
 
 
-async def was_asked_before(scope: Scope) -> bool:
+async def is_repeated(scope: Scope) -> bool:
     """Whether an earlier request had this one's key, so that only its answer can be right.
 
     True also for a key that `IdempotencyMiddleware` will refuse. Raises what the driver raises when the database is

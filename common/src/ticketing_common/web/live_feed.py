@@ -12,19 +12,19 @@ from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Request
 
-from ticketing_common.delivery import Backbone, Tail
+from ticketing_common.delivery import ServiceRuntime, StreamReader
 from ticketing_common.errors import OverloadedError, TooManyRequestsError
 from ticketing_common.events import Event, parse_event
-from ticketing_common.resilience import end
+from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry.metrics import LIVE_STREAMS, LIVE_STREAMS_ENDED
 
-from .changes import Changes
+from .change_counter import ChangeCounter
 from .recent_events import Reader, RecentEvents
-from .sse import Follower, Told, frame
-from .stream_places import RETRY_AFTER_SECONDS, StreamPlaces, Viewer
+from .sse import SharedFrame, SseConnection, frame
+from .stream_limits import RETRY_AFTER_SECONDS, StreamLimits, Viewer
 from .termination import on_termination
 
-__all__ = ["LiveFeed", "LiveFeedDep", "News"]
+__all__ = ["LiveFeed", "LiveFeedDep", "SseMessage"]
 
 KEEPING_SECONDS: Final = 1.0
 OVERTAKEN_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ ALL: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class SseMessage:
     """What is shown of one event: `json` under the name `event`."""
 
     event: str
@@ -47,7 +47,7 @@ class News:
 class LiveFeed:
     """The events of one stream of the bus, for browsers.
 
-    `news_of` says what is shown of an event, and is called when the first stream sends it. The last `history` events,
+    `message_of` says what is shown of an event, called when a stream first sends it. The last `history` events,
     in at most `HISTORY_BYTES`, are kept in memory, those from before the start among them: a stream that resumes in
     time misses nothing. A stream of one aggregate needs none, as it begins with the state.
     `changes` are told of each event as well, and so is a `listener`, with the event.
@@ -55,33 +55,33 @@ class LiveFeed:
 
     def __init__(
         self,
-        backbone: Backbone,
+        runtime: ServiceRuntime,
         stream: str,
-        news_of: Callable[[Event], News],
+        message_of: Callable[[Event], SseMessage],
         *,
         history: int = 0,
-        changes: Changes | None = None,
+        changes: ChangeCounter | None = None,
         listener: Callable[[Event], None] | None = None,
     ) -> None:
-        settings = backbone.settings
-        self._news_of = news_of
+        settings = runtime.settings
+        self._message_of = message_of
         self._history = history
-        self.places = StreamPlaces(settings)
+        self.limits = StreamLimits(settings)
         self._heartbeat_seconds = settings.stream_heartbeat_seconds
         self._service = settings.service_name
         self._recent = RecentEvents(count=history, max_bytes=HISTORY_BYTES)
-        self._followers: defaultdict[str, set[Follower]] = defaultdict(set)
+        self._connections: defaultdict[str, set[SseConnection]] = defaultdict(set)
         self._ending = False
-        self._tail = Tail(backbone.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
-        backbone.follow(self._tail)
-        self._changes = changes or Changes()
+        self._reader = StreamReader(runtime.bus, stream, on_event=self._on_event, on_gap=self._on_gap, history=history)
+        runtime.follow(self._reader)
+        self._changes = changes or ChangeCounter()
         self._listener = listener
-        self._changes.heard_while(lambda: self._tail.caught_up and backbone.bus.connected)
+        self._changes.valid_while(lambda: self._reader.caught_up and runtime.bus.connected)
 
     @property
     def position(self) -> int:
         """The sequence of the last event that this replica has seen."""
-        return self._tail.position
+        return self._reader.position
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -92,10 +92,10 @@ class LiveFeed:
                 yield
             finally:
                 self._end()
-                await end(keeping)
+                await cancel_and_wait(keeping)
 
     @asynccontextmanager
-    async def resume(self, viewer: Viewer, last_id: str | None) -> AsyncIterator[Follower]:
+    async def resume(self, viewer: Viewer, last_id: str | None) -> AsyncIterator[SseConnection]:
         """All news after the one with this id; first `ready` without an id, and `reset` if it cannot be resumed from.
 
         Raises `TooManyRequestsError` when this viewer has too many, and `OverloadedError` when there are too many.
@@ -105,28 +105,33 @@ class LiveFeed:
             await self._reach(after)
             # Without a pause from here on, so that nothing comes between what is told now and what is read later.
             begin = after if self._recent.reaches_back_to(after) else self.position
-            follower = Reader(self._recent, after=begin, heartbeat_seconds=self._heartbeat_seconds)
+            connection = Reader(self._recent, after=begin, heartbeat_seconds=self._heartbeat_seconds)
             if begin != after:
-                follower.first = frame("ready" if last_id is None else "reset", b"{}", id=begin)
-            with self._following(ALL, follower):
-                yield follower
+                connection.first = frame("ready" if last_id is None else "reset", b"{}", id=begin)
+            with self._following(ALL, connection):
+                yield connection
 
     @asynccontextmanager
     async def watch(
-        self, viewer: Viewer, aggregate_id: str, state: Callable[[], Awaitable[tuple[int, News]]], *, until: datetime
-    ) -> AsyncIterator[Follower]:
+        self,
+        viewer: Viewer,
+        aggregate_id: str,
+        state: Callable[[], Awaitable[tuple[int, SseMessage]]],
+        *,
+        until: datetime,
+    ) -> AsyncIterator[SseConnection]:
         """One thing's state at this moment, with its version, and every later one; until the session ends.
 
         Raises what `resume` does, and what `state` raises.
         """
-        follower = Follower(heartbeat_seconds=self._heartbeat_seconds)
-        with self._place(viewer), self._following(aggregate_id, follower):
-            version, news = await state()
-            follower.after_version = version  # what is older may have come while the state was read
-            follower.first = frame(news.event, news.json, id=self.position)
-            end = asyncio.get_running_loop().call_later(until.timestamp() - time.time(), follower.end, "session")
+        connection = SseConnection(heartbeat_seconds=self._heartbeat_seconds)
+        with self._place(viewer), self._following(aggregate_id, connection):
+            version, message = await state()
+            connection.after_version = version  # what is older may have come while the state was read
+            connection.first = frame(message.event, message.json, id=self.position)
+            end = asyncio.get_running_loop().call_later(until.timestamp() - time.time(), connection.end, "session")
             try:
-                yield follower
+                yield connection
             finally:
                 end.cancel()
 
@@ -145,9 +150,9 @@ class LiveFeed:
     def _place(self, viewer: Viewer) -> Iterator[None]:
         with ExitStack() as stack:
             try:
-                if self._ending or not self._tail.caught_up:
+                if self._ending or not self._reader.caught_up:
                     raise OverloadedError("No place for another stream here.", retry_after_seconds=RETRY_AFTER_SECONDS)
-                stack.enter_context(self.places.take(viewer))
+                stack.enter_context(self.limits.take(viewer))
             except (OverloadedError, TooManyRequestsError) as error:
                 reason = "limited" if isinstance(error, TooManyRequestsError) else "refused"
                 LIVE_STREAMS_ENDED.labels(self._service, reason).inc()
@@ -155,52 +160,52 @@ class LiveFeed:
             yield
 
     @contextmanager
-    def _following(self, topic: str, follower: Follower) -> Iterator[None]:
-        self._followers[topic].add(follower)
+    def _following(self, topic: str, connection: SseConnection) -> Iterator[None]:
+        self._connections[topic].add(connection)
         LIVE_STREAMS.labels(self._service).inc()
         try:
             yield
         finally:
-            self._followers[topic].discard(follower)
-            if not self._followers[topic]:
-                del self._followers[topic]
+            self._connections[topic].discard(connection)
+            if not self._connections[topic]:
+                del self._connections[topic]
             LIVE_STREAMS.labels(self._service).dec()
-            LIVE_STREAMS_ENDED.labels(self._service, follower.ended_as or "left").inc()
+            LIVE_STREAMS_ENDED.labels(self._service, connection.ended_as or "left").inc()
 
     def _on_event(self, sequence: int, subject: str, body: bytes) -> None:
         self._changes.note()
         event = parse_event(subject, body)
         if self._listener is not None:
             self._listener(event)
-        told = Told(event.data.version, lambda: self._frame(event, sequence), size=len(body))
-        for follower in self._followers.get(event.subject, ()):
-            follower.put(told)
+        shared = SharedFrame(event.data.version, lambda: self._frame(event, sequence), size=len(body))
+        for connection in self._connections.get(event.subject, ()):
+            connection.put(shared)
         if self._history:
-            self._recent.add(sequence, told)
-            for follower in self._followers.get(ALL, ()):
-                follower.wake()
+            self._recent.add(sequence, shared)
+            for connection in self._connections.get(ALL, ()):
+                connection.wake()
 
     def _frame(self, event: Event, sequence: int) -> bytes:
-        news = self._news_of(event)
-        return frame(news.event, news.json, id=sequence)
+        message = self._message_of(event)
+        return frame(message.event, message.json, id=sequence)
 
     def _on_gap(self) -> None:
         """What was missed is unknown: all pages load anew."""
         self._changes.note()
         self._recent.restart(self.position)
         unknown = frame("reset", b"{}", id=self.position)
-        reset = Told(inf, lambda: unknown, size=len(unknown))
-        for topic, followers in self._followers.items():
-            for follower in followers:
+        reset = SharedFrame(inf, lambda: unknown, size=len(unknown))
+        for topic, connections in self._connections.items():
+            for connection in connections:
                 if topic == ALL:
-                    follower.wake()
+                    connection.wake()
                 else:
-                    follower.put(reset)
+                    connection.put(reset)
 
     def _end(self) -> None:
         self._ending = True
-        for follower in self._all():
-            follower.end("shutdown")
+        for connection in self._all():
+            connection.end("shutdown")
 
     async def _keep(self) -> None:
         while True:
@@ -208,11 +213,11 @@ class LiveFeed:
             self._keep_all()
 
     def _keep_all(self) -> None:
-        for follower in self._all():
-            follower.keep()
+        for connection in self._all():
+            connection.keep()
 
-    def _all(self) -> list[Follower]:
-        return [follower for followers in self._followers.values() for follower in followers]
+    def _all(self) -> list[SseConnection]:
+        return [connection for connections in self._connections.values() for connection in connections]
 
 
 def _sequence(last_id: str | None) -> int:

@@ -8,8 +8,8 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError
-from ticketing_common.resilience import end
-from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, begin
+from ticketing_common.resilience import cancel_and_wait
+from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, init_series
 
 from .responses import ends_answer, starts_stream
 
@@ -42,7 +42,7 @@ class LoopLag:
         try:
             yield
         finally:
-            await end(task)
+            await cancel_and_wait(task)
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ class LoadSheddingMiddleware:
         self._lag = lag
         self._in_flight = 0
         REQUESTS_IN_FLIGHT.labels(service).set_function(lambda: self._in_flight)
-        begin(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
+        init_series(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from .sse import CHUNK_BYTES, Follower, Told, frame
+from .sse import CHUNK_BYTES, SharedFrame, SseConnection, frame
 
 __all__ = ["Reader", "RecentEvents"]
 
@@ -19,20 +19,20 @@ class RecentEvents:
         """Changes when events were lost, or when the sequences begin anew."""
         self._count = count
         self._max_bytes = max_bytes
-        self._events: OrderedDict[int, Told] = OrderedDict()
+        self._events: OrderedDict[int, SharedFrame] = OrderedDict()
         self._forgotten: int | None = None
 
     def __len__(self) -> int:
         """How many are kept."""
         return len(self._events)
 
-    def add(self, sequence: int, told: Told) -> None:
+    def add(self, sequence: int, shared: SharedFrame) -> None:
         """Keep the newest, and forget the oldest."""
         if self._forgotten is None:
             self._forgotten = sequence - 1
-        self._events[sequence] = told
+        self._events[sequence] = shared
         self.last = sequence
-        self.bytes += told.size
+        self.bytes += shared.size
         while len(self._events) > 1 and (len(self._events) > self._count or self.bytes > self._max_bytes):
             self._forgotten, oldest = self._events.popitem(last=False)
             self.bytes -= oldest.size
@@ -53,20 +53,20 @@ class RecentEvents:
         """Whether an event after this one was here and is no longer."""
         return self._forgotten is not None and sequence < self._forgotten
 
-    def read(self, after: int, max_bytes: int) -> tuple[list[Told], int]:
+    def read(self, after: int, max_bytes: int) -> tuple[list[SharedFrame], int]:
         """The events after this sequence: so many bytes, or one event more; and the sequence of the last of them."""
-        found: list[Told] = []
+        found: list[SharedFrame] = []
         size = 0
         while after < self.last and size < max_bytes:
             after += 1
-            told = self._events.get(after)
-            if told is not None:  # one that could not be parsed is skipped
-                found.append(told)
-                size += told.size
+            shared = self._events.get(after)
+            if shared is not None:  # one that could not be parsed is skipped
+                found.append(shared)
+                size += shared.size
         return found, after
 
 
-class Reader(Follower):
+class Reader(SseConnection):
     """A stream of all events. It keeps the sequence that it has read, and no event: slow ones cost no more than others.
 
     A reader that is slower than events are forgotten is told `reset`.
@@ -85,4 +85,4 @@ class Reader(Follower):
             self._after = recent.last
             return frame("reset", b"{}", id=recent.last)
         found, self._after = recent.read(self._after, CHUNK_BYTES)
-        return b"".join(told.frame for told in found)
+        return b"".join(shared.frame for shared in found)

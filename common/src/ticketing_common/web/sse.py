@@ -13,7 +13,16 @@ from starlette.types import Receive, Scope, Send
 
 from .connections import abort, bound_buffers
 
-__all__ = ["CHUNK_BYTES", "COMMENT", "EVENT_STREAM", "EventStream", "Follower", "LastEventId", "Told", "frame"]
+__all__ = [
+    "CHUNK_BYTES",
+    "COMMENT",
+    "EVENT_STREAM",
+    "EventStream",
+    "LastEventId",
+    "SharedFrame",
+    "SseConnection",
+    "frame",
+]
 
 QUEUE: Final = 256
 """So many events may wait for one stream of a single thing; one that does not keep up is cut off, and may come back."""
@@ -43,7 +52,7 @@ def frame(event: str, data: bytes, *, id: int) -> bytes:  # noqa: A002 (the form
     return b"event: %s\nid: %d\ndata: %s\n\n" % (event.encode(), id, data)
 
 
-class Told:
+class SharedFrame:
     """One event, and the version of what it is about; made into bytes for the first stream that sends it.
 
     Most are sent to no stream: a replica is told of every order, and has few of their buyers. `size` is that of the
@@ -66,7 +75,7 @@ class Told:
         return self._frame
 
 
-class Follower:
+class SseConnection:
     """One open stream: what waits for it is shared with all others, so that it costs a reference.
 
     Nothing here has a timer, since a thousand of them at every event would cost more than the sending. `keep` is called
@@ -79,32 +88,32 @@ class Follower:
         self.patience: asyncio.Timeout | None = None
         self.ended_as: str | None = None
         self._heartbeat_seconds = heartbeat_seconds
-        self._waiting: deque[Told] = deque()
+        self._waiting: deque[SharedFrame] = deque()
         self._waiting_bytes = 0
         self._is_silent = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._sent_at = time.monotonic()
         self._sending = True  # the answer's head comes first, and may wait for the peer, too
 
-    def put(self, told: Told) -> None:
+    def put(self, shared: SharedFrame) -> None:
         """Never waits: a stream that cannot keep up is cut off."""
         if self.ended_as is None:
-            self._waiting_bytes += told.size
+            self._waiting_bytes += shared.size
             if len(self._waiting) < QUEUE and self._waiting_bytes <= QUEUE_BYTES:
-                self._waiting.append(told)
-                self._news.set()
+                self._waiting.append(shared)
+                self._changed.set()
             else:
                 self.end("slow")
 
     def wake(self) -> None:
         """There may be something to send."""
-        self._news.set()
+        self._changed.set()
 
     def end(self, reason: str) -> None:
         """What waits is still sent, and then no more."""
         if self.ended_as is None:
             self.ended_as = reason
-            self._news.set()
+            self._changed.set()
 
     def keep(self) -> None:
         """Send a comment if the stream was silent for long, and cut it off if its peer has taken nothing for long."""
@@ -116,7 +125,7 @@ class Follower:
                 self.patience = None  # a timeout can expire only once
         elif silent_seconds > self._heartbeat_seconds:
             self._is_silent = True
-            self._news.set()
+            self._changed.set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """`first`, and then what comes, in pieces of about `CHUNK_BYTES`, until the end."""
@@ -132,8 +141,8 @@ class Follower:
                 self._sending = True  # the answer's end, which may wait as well
                 return
             else:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
             chunk = self._take() or self._comment()
 
     def _take(self) -> bytes:
@@ -141,11 +150,11 @@ class Follower:
         frames: list[bytes] = []
         size = 0
         while self._waiting and size < CHUNK_BYTES:
-            told = self._waiting.popleft()
-            self._waiting_bytes -= told.size
-            if told.version > self.after_version:
-                frames.append(told.frame)
-                size += told.size
+            shared = self._waiting.popleft()
+            self._waiting_bytes -= shared.size
+            if shared.version > self.after_version:
+                frames.append(shared.frame)
+                size += shared.size
         return b"".join(frames)
 
     def _comment(self) -> bytes:
@@ -164,7 +173,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, following: AbstractAsyncContextManager[Follower], status_code: int = 200) -> None:
+    def __init__(self, following: AbstractAsyncContextManager[SseConnection], status_code: int = 200) -> None:
         # Without no-transform, proxies (Next's among them) compress, and keep the events until the stream ends.
         headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
         super().__init__(iter(()), status_code, headers=headers)
@@ -172,7 +181,7 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry. A connection whose peer takes nothing is reset, and what waits in its buffers is dropped."""
-        async with self._following as follower, aclosing(follower.chunks()) as self.body_iterator:
+        async with self._following as connection, aclosing(connection.chunks()) as self.body_iterator:
             if scope["method"] == "HEAD":  # RFC 9110 §9.3.2: as for GET, and no events
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await send({"type": "http.response.body"})
@@ -180,7 +189,7 @@ class EventStream(StreamingResponse):
             bound_buffers(scope)
             try:
                 async with asyncio.timeout(None) as patience:
-                    follower.patience = patience
+                    connection.patience = patience
                     await super().__call__(scope, receive, send)
             except TimeoutError:
                 if not patience.expired():
@@ -188,4 +197,4 @@ class EventStream(StreamingResponse):
                 if abort(scope):
                     await receive()  # "disconnect", as soon as the connection is gone
             finally:
-                follower.patience = None
+                connection.patience = None

@@ -50,10 +50,10 @@ def _tell(report: Report, folder: Path) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-def backbone(quick: QuickOption = False, out: OutOption = None) -> None:
+@app.command("backbone")
+def delivery(quick: QuickOption = False, out: OutOption = None) -> None:
     """The relay, the way from commit to handler, and the consumer, each against the bare broker."""
-    from .backbone.run import FULL, QUICK, IncompleteRoundError, run  # here, as it brings a service and the drivers
+    from .delivery.run import FULL, QUICK, IncompleteRoundError, run  # here, as it brings a service and the drivers
 
     try:
         report = run(QUICK if quick else FULL, quick=quick, say=_say)
@@ -65,11 +65,11 @@ def backbone(quick: QuickOption = False, out: OutOption = None) -> None:
 @app.command()
 def streams(quick: QuickOption = False, out: OutOption = None) -> None:
     """How late a thousand browsers hear of a commit, against a bare event stream."""
-    from .streams.run import FULL, QUICK, IncompleteCrowdError, run  # here, as it brings a service and the drivers
+    from .streams.run import FULL, QUICK, IncompleteClientsError, run  # here, as it brings a service and the drivers
 
     try:
         report = run(QUICK if quick else FULL, quick=quick, say=_say)
-    except (IncompleteCrowdError, WorkerError, ServerStartError) as error:
+    except (IncompleteClientsError, WorkerError, ServerStartError) as error:
         fail(str(error))
     _tell(report, _folder(out, quick=quick))
 

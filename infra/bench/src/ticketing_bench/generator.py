@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.measurement import percentile
 from ticketing_bench.pace import paced
-from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.wire import Connection, Connections
 from ticketing_bench.worker import Role
-from ticketing_common.resilience import end
+from ticketing_common.resilience import cancel_and_wait
 
 __all__ = ["GeneratorRole"]
 
@@ -48,7 +48,7 @@ class GeneratorRole(Role):
 
         async with Connections(port) as opened:
             askers = [await opened.open() for _ in range(connections)]
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             deadline = begun + seconds
             async with asyncio.TaskGroup() as group:
@@ -82,7 +82,7 @@ class GeneratorRole(Role):
                 statuses[await opened.ask(next(requests))] += 1
                 return str(next(numbers))
 
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             due, done = await paced(probe["rate"], max(1, round(probe["rate"] * seconds)), send)
             cores = processors.cores()
         late = [(done[one] - due[one]) * 1000 for one in due]
@@ -116,4 +116,4 @@ async def _asked_beside(
         if flow.done():
             flow.result()  # raises what broke it
     finally:
-        await end(flow)
+        await cancel_and_wait(flow)

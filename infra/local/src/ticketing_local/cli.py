@@ -18,7 +18,7 @@ from ticketing_ops.console import console, fail, print_lines
 from ticketing_ops.data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
 from ticketing_testkit.servers import ServerStartError
 
-from .fault_desk import fault_app
+from .fault_controller import fault_app
 from .logs import show_logs
 from .report import is_alive, print_addresses, print_status, print_status_json
 from .seed import DemoAccounts

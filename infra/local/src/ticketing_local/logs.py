@@ -8,7 +8,7 @@ from ticketing_ops.console import console, print_lines
 
 __all__ = ["show_logs"]
 
-LOOK_SECONDS: Final = 0.2
+SAMPLE_SECONDS: Final = 0.2
 
 
 def show_logs(folder: Path, service: str | None, *, follow: bool, lines: int) -> int:
@@ -33,7 +33,7 @@ def show_logs(folder: Path, service: str | None, *, follow: bool, lines: int) ->
                     for line in log:
                         _print(file, line.rstrip("\n"), named=service is None)
                     ends[file] = log.tell()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(SAMPLE_SECONDS)
     except KeyboardInterrupt:
         return 0
     return 0

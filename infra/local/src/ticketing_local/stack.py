@@ -21,10 +21,10 @@ from ticketing_testkit.servers import (
 
 from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
-from .kept_ports import KeptPorts
 from .keys import Keys
+from .port_reservations import PortReservations
 from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, find_node
-from .turns import taking_turns
+from .startup_lock import exclusive_startup
 from .webhooks import register_webhook
 
 __all__ = ["DEFAULT_PORT", "PREFERRED_PORTS", "Stack", "StackOptions"]
@@ -77,7 +77,7 @@ class Stack:
         self.data = DataDir(options.data_dir)
         self._options = options
         self._running: list[ServerProcess] = []
-        self._ports = KeptPorts()
+        self._ports = PortReservations()
         self._client_build: ClientBuild | None = None
         window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
@@ -85,7 +85,7 @@ class Stack:
     def start(self, progress: Progress) -> None:
         """Start everything; raises `ServerStartError` after stopping what had been started."""
         try:
-            with taking_turns(lambda: progress("stack", "waiting for another one that is starting")):
+            with exclusive_startup(lambda: progress("stack", "waiting for another one that is starting")):
                 self._start(progress)
         except BaseException:
             self.stop()
@@ -243,7 +243,7 @@ class Stack:
         if not self._ports.keep(port):
             return False
         if _taken(port):
-            self._ports.give_back(port)
+            self._ports.release(port)
             return False
         return True
 
@@ -277,7 +277,7 @@ class Stack:
                 self.state.processes.pop(process.name, None)
         if self._client_build is not None:
             self._client_build.release()
-        self._ports.give_back_all()
+        self._ports.release_all()
 
 
 def _window_from_environment() -> int:

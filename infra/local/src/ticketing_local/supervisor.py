@@ -13,14 +13,14 @@ from ticketing_ops.console import console
 from ticketing_ops.data_dir import StackState
 from ticketing_testkit.servers import ServerStartError
 
-from .fault_desk import FaultDesk
+from .fault_controller import FaultController
 from .report import print_addresses
 from .seed import DemoAccounts, seed
 from .stack import Stack, StackOptions
 
 __all__ = ["supervise"]
 
-LOOK_SECONDS: Final = 0.25
+SAMPLE_SECONDS: Final = 0.25
 
 
 def supervise(options: StackOptions) -> int:
@@ -44,9 +44,9 @@ def supervise(options: StackOptions) -> int:
         return _not_started(stack, error)
     print_addresses(stack.state, accounts)
     reported: set[str] = set()
-    desk = FaultDesk(stack)
-    while not stop.wait(LOOK_SECONDS):
-        desk.attend()
+    controller = FaultController(stack)
+    while not stop.wait(SAMPLE_SECONDS):
+        controller.poll()
         for process in stack.dead():
             if process.name not in reported:
                 reported.add(process.name)

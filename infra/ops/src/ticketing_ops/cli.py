@@ -8,7 +8,7 @@ import typer
 from .audit.command import audit_command
 from .console import console, fail
 from .dead_letters import dead_letters_app
-from .demo import StoryError, play
+from .demo import ScenarioError, play
 from .events import events_app
 from .resync import resync
 from .streams import streams_app
@@ -44,7 +44,7 @@ def play_against(addresses: dict[str, str], window_seconds: int) -> None:
     """Play the demo and print its result; exit 1 when a step differs or an address does not answer."""
     try:
         steps = play(addresses, window_seconds)
-    except StoryError:
+    except ScenarioError:
         raise typer.Exit(1) from None
     except (httpx.HTTPError, OSError) as error:
         fail(str(error))

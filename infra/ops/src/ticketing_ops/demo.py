@@ -12,17 +12,17 @@ from rich.markup import escape
 from .api import Api
 from .console import console
 
-__all__ = ["StoryError", "play"]
+__all__ = ["ScenarioError", "play"]
 
 WAIT_SECONDS: Final = 10.0
 PASSWORD: Final = token_hex(8)
 
 
-class StoryError(Exception):
+class ScenarioError(Exception):
     """A step went otherwise than it must."""
 
 
-class _Story:
+class _Scenario:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.steps = 0
@@ -32,12 +32,12 @@ class _Story:
         began = time.perf_counter()
         try:
             outcome = play()
-        except StoryError as error:
+        except ScenarioError as error:
             console.print(f"  [red]✗[/] {text}: {escape(str(error))}", soft_wrap=True)
             raise
         except (httpx.HTTPError, KeyError, ValueError) as error:
             console.print(f"  [red]✗[/] {text}: {escape(repr(error))}", soft_wrap=True)
-            raise StoryError(f"{text}: {error!r}") from error
+            raise ScenarioError(f"{text}: {error!r}") from error
         self.steps += 1
         milliseconds = (time.perf_counter() - began) * 1000
         console.print(
@@ -48,7 +48,9 @@ class _Story:
         """Call, and insist on the status."""
         answer = self.api.call(method, path, token, **arguments)
         if answer.status_code != status:
-            raise StoryError(f"{method} {path} answered {answer.status_code} instead of {status}: {answer.text[:300]}")
+            raise ScenarioError(
+                f"{method} {path} answered {answer.status_code} instead of {status}: {answer.text[:300]}"
+            )
         return answer.json() if answer.content else None
 
     def wait(self, path: str, token: str | None, want: Mapping[str, object], seconds: float = WAIT_SECONDS) -> Any:
@@ -59,133 +61,137 @@ class _Story:
             if all(found[name] == value for name, value in want.items()):
                 return found
             if time.monotonic() > deadline:
-                raise StoryError(f"{path} still is { ({name: found[name] for name in want}) } instead of {dict(want)}")
+                raise ScenarioError(
+                    f"{path} still is { ({name: found[name] for name in want}) } instead of {dict(want)}"
+                )
             time.sleep(0.02)
 
 
 def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
-    """Play the whole story; returns the number of steps. Raises `StoryError` at the first that differs."""
+    """Play the whole story; returns the number of steps. Raises `ScenarioError` at the first that differs."""
     with httpx.Client(timeout=20) as http:
-        story = _Story(Api(http, addresses))
-        _sold(story)
-        _expired(story, reservation_window_seconds)
-        return story.steps
+        scenario = _Scenario(Api(http, addresses))
+        _sold(scenario)
+        _expired(scenario, reservation_window_seconds)
+        return scenario.steps
 
 
-def _account(story: _Story, who: str) -> str:
+def _account(scenario: _Scenario, who: str) -> str:
     token = ""
 
     def sign_up() -> str:
         nonlocal token
-        token = story.api.account(f"{who.replace(' ', '-')}-{token_hex(4)}@example.com", PASSWORD)
+        token = scenario.api.account(f"{who.replace(' ', '-')}-{token_hex(4)}@example.com", PASSWORD)
         return "201, token"
 
-    story.step(f"{who} signs up", sign_up)
+    scenario.step(f"{who} signs up", sign_up)
     return token
 
 
-def _listed(story: _Story, seller: str, price: float) -> str:
+def _listed(scenario: _Scenario, seller: str, price: float) -> str:
     ticket_id = ""
 
     def list_ticket() -> str:
         nonlocal ticket_id
         body = {"title": f"Demo night {token_hex(2)}", "price": price, "venue": "Town Hall"}
-        ticket = story.expect(201, "POST", "/api/tickets", seller, json=body)
+        ticket = scenario.expect(201, "POST", "/api/tickets", seller, json=body)
         ticket_id = ticket["id"]
         return f"201, {ticket['price']:.2f} {ticket['currency']}"
 
-    story.step("seller lists a ticket", list_ticket)
+    scenario.step("seller lists a ticket", list_ticket)
     return ticket_id
 
 
-def _held(story: _Story, who: str, token: str, ticket_id: str) -> Any:
+def _held(scenario: _Scenario, who: str, token: str, ticket_id: str) -> Any:
     order: Any = None
 
     def hold() -> str:
         nonlocal order
-        order = story.expect(201, "POST", "/api/orders", token, json={"ticketId": ticket_id})
+        order = scenario.expect(201, "POST", "/api/orders", token, json={"ticketId": ticket_id})
         return f"201, {order['status']}"
 
-    story.step(f"{who} holds it", hold)
+    scenario.step(f"{who} holds it", hold)
     return order
 
 
-def _pay(story: _Story, token: str, order_id: str) -> str:
+def _pay(scenario: _Scenario, token: str, order_id: str) -> str:
     body = {"orderId": order_id, "paymentMethodId": "pm_card_visa"}
-    return f"201, {story.expect(201, 'POST', '/api/payments', token, json=body)['status']}"
+    return f"201, {scenario.expect(201, 'POST', '/api/payments', token, json=body)['status']}"
 
 
-def _sold(story: _Story) -> None:
+def _sold(scenario: _Scenario) -> None:
     console.print("\n[bold]A ticket is sold once[/]")
-    seller, first, second = (_account(story, who) for who in ("seller", "first buyer", "second buyer"))
-    ticket_id = _listed(story, seller, 25.5)
-    order = _held(story, "first buyer", first, ticket_id)
+    seller, first, second = (_account(scenario, who) for who in ("seller", "first buyer", "second buyer"))
+    ticket_id = _listed(scenario, seller, 25.5)
+    order = _held(scenario, "first buyer", first, ticket_id)
     order_path = f"/api/orders/{order['id']}"
 
     def refuse(status: int, method: str, path: str, token: str, **arguments: Any) -> Callable[[], str]:
         def call() -> str:
-            problem = story.expect(status, method, path, token, **arguments)
+            problem = scenario.expect(status, method, path, token, **arguments)
             return f"{status}, {problem['title']}"[:34]
 
         return call
 
     def shown_held() -> str:
-        story.wait(f"/api/tickets/{ticket_id}", None, {"status": "held"})
+        scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "held"})
         return "held"
 
-    story.step("everybody sees it held", shown_held)
+    scenario.step("everybody sees it held", shown_held)
     taken = {"ticketId": ticket_id}
-    story.step("second buyer is refused", refuse(409, "POST", "/api/orders", second, json=taken))
-    story.step("seller cannot buy the own ticket", refuse(403, "POST", "/api/orders", seller, json=taken))
+    scenario.step("second buyer is refused", refuse(409, "POST", "/api/orders", second, json=taken))
+    scenario.step("seller cannot buy the own ticket", refuse(403, "POST", "/api/orders", seller, json=taken))
     edit = {"title": "More expensive now", "price": 99}
-    story.step("seller cannot edit what is held", refuse(409, "PUT", f"/api/tickets/{ticket_id}", seller, json=edit))
-    story.step("second buyer cannot see the order", refuse(403, "GET", order_path, second))
+    scenario.step("seller cannot edit what is held", refuse(409, "PUT", f"/api/tickets/{ticket_id}", seller, json=edit))
+    scenario.step("second buyer cannot see the order", refuse(403, "GET", order_path, second))
     declined = {"orderId": order["id"], "paymentMethodId": "pm_card_chargeCustomerFail"}
-    story.step("a card is declined, the hold stays", refuse(402, "POST", "/api/payments", first, json=declined))
-    story.step("first buyer pays with another card", lambda: _pay(story, first, order["id"]))
+    scenario.step("a card is declined, the hold stays", refuse(402, "POST", "/api/payments", first, json=declined))
+    scenario.step("first buyer pays with another card", lambda: _pay(scenario, first, order["id"]))
 
     def complete() -> str:
-        return f"complete, {story.wait(order_path, first, {'status': 'complete'})['ticket']['price']:.2f}"
+        return f"complete, {scenario.wait(order_path, first, {'status': 'complete'})['ticket']['price']:.2f}"
 
     def sold() -> str:
-        return str(story.wait(f"/api/tickets/{ticket_id}", None, {"status": "sold"})["status"])
+        return str(scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "sold"})["status"])
 
-    story.step("the order is complete", complete)
-    story.step("everybody sees it sold", sold)
+    scenario.step("the order is complete", complete)
+    scenario.step("everybody sees it sold", sold)
     again = {"orderId": order["id"], "paymentMethodId": "pm_card_visa"}
-    story.step("paying twice is refused", refuse(409, "POST", "/api/payments", first, json=again))
-    story.step("a paid order cannot be cancelled", refuse(409, "DELETE", order_path, first))
+    scenario.step("paying twice is refused", refuse(409, "POST", "/api/payments", first, json=again))
+    scenario.step("a paid order cannot be cancelled", refuse(409, "DELETE", order_path, first))
 
 
-def _expired(story: _Story, window_seconds: int) -> None:
+def _expired(scenario: _Scenario, window_seconds: int) -> None:
     console.print(f"\n[bold]A hold that nobody pays for is free again[/] [dim](after {window_seconds} s)[/]")
-    seller, idle, quick = (_account(story, who) for who in ("seller", "idle buyer", "quick buyer"))
-    ticket_id = _listed(story, seller, 40)
-    order = _held(story, "idle buyer", idle, ticket_id)
+    seller, idle, quick = (_account(scenario, who) for who in ("seller", "idle buyer", "quick buyer"))
+    ticket_id = _listed(scenario, seller, 40)
+    order = _held(scenario, "idle buyer", idle, ticket_id)
 
     def expires() -> str:
-        found = story.wait(f"/api/orders/{order['id']}", idle, {"status": "cancelled"}, window_seconds + WAIT_SECONDS)
+        found = scenario.wait(
+            f"/api/orders/{order['id']}", idle, {"status": "cancelled"}, window_seconds + WAIT_SECONDS
+        )
         late = datetime.now(UTC) - datetime.fromisoformat(found["expiresAt"])
         if found["reason"] != "expired" or late.total_seconds() < 0:
-            raise StoryError(f"cancelled for {found['reason']!r}, {late.total_seconds():.2f} s after the deadline")
+            raise ScenarioError(f"cancelled for {found['reason']!r}, {late.total_seconds():.2f} s after the deadline")
         return f"expired, seen {late.total_seconds() * 1000:.0f} ms after the deadline"
 
     def free() -> str:
-        return str(story.wait(f"/api/tickets/{ticket_id}", None, {"status": "available"})["status"])
+        return str(scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "available"})["status"])
 
     def late_payment() -> str:
         body = {"orderId": order["id"], "paymentMethodId": "pm_card_visa"}
-        story.expect(409, "POST", "/api/payments", idle, json=body)
+        scenario.expect(409, "POST", "/api/payments", idle, json=body)
         return "409"
 
-    story.step("nobody pays, the hold expires", expires)
-    story.step("the ticket is free again", free)
-    story.step("paying for the expired hold is refused", late_payment)
-    second = _held(story, "quick buyer", quick, ticket_id)
-    story.step("quick buyer pays", lambda: _pay(story, quick, second["id"]))
+    scenario.step("nobody pays, the hold expires", expires)
+    scenario.step("the ticket is free again", free)
+    scenario.step("paying for the expired hold is refused", late_payment)
+    second = _held(scenario, "quick buyer", quick, ticket_id)
+    scenario.step("quick buyer pays", lambda: _pay(scenario, quick, second["id"]))
 
     def sold() -> str:
-        story.wait(f"/api/orders/{second['id']}", quick, {"status": "complete"})
-        return str(story.wait(f"/api/tickets/{ticket_id}", None, {"status": "sold"})["status"])
+        scenario.wait(f"/api/orders/{second['id']}", quick, {"status": "complete"})
+        return str(scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "sold"})["status"])
 
-    story.step("it is sold to somebody else", sold)
+    scenario.step("it is sold to somebody else", sold)

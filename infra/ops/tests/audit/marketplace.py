@@ -28,7 +28,7 @@ def consumer(durable: str, stream: str) -> ConsumerConfig:
     )
 
 
-class World:
+class Marketplace:
     """Four orders: paid, held, let go, and paid back; every row an hour old."""
 
     def __init__(self, addresses: AuditAddresses, mongo: MongoClient[dict[str, Any]]) -> None:

@@ -98,5 +98,5 @@ async def test_a_stripe_that_refuses_cannot_be_read(
 async def test_a_refund_is_seen_at_the_charge(stripe: Stripe, account: Account) -> None:
     account.intents[0]["latest_charge"]["refunded"] = True
     found = [intent async for batch in (await stripe.all()).by_order(["order of pi_0"]) for intent in batch]
-    assert [(intent.state, intent.taken) for intent in found] == [("refunded", False)]
+    assert [(intent.state, intent.captured) for intent in found] == [("refunded", False)]
     assert found[0].created.tzinfo is UTC

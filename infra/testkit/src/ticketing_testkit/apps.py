@@ -84,7 +84,7 @@ def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identi
 async def run_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Start the service, wait until it is ready, and talk to it without a socket."""
     async with app.router.lifespan_context(app):
-        await app.state.backbone.wait_until_ready()
+        await app.state.runtime.wait_until_ready()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
@@ -100,7 +100,7 @@ async def serve_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         try:
             while not server.started and not serving.done():  # noqa: ASYNC110 (the server offers nothing to wait for)
                 await asyncio.sleep(0.01)
-            await app.state.backbone.wait_until_ready()
+            await app.state.runtime.wait_until_ready()
             port = listener.getsockname()[1]
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 yield client

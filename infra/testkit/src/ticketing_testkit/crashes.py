@@ -33,7 +33,7 @@ async def dying_before_the_answer(app: FastAPI) -> AsyncIterator[None]:
 
     What the client of this test sees of such a request means nothing: the other side is gone.
     """
-    keys, collection = app.state.idempotency_keys, app.state.backbone.collection("idempotency_keys")
+    keys, collection = app.state.idempotency_keys, app.state.runtime.collection("idempotency_keys")
     app.state.idempotency_keys = _Dying(collection)
     try:
         yield

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from ticketing_common.telemetry.tracing import provider_with, turn_off, turn_on
+from ticketing_common.telemetry.trace_recording import provider_with, turn_off, turn_on
 
 __all__ = ["RecordedSpans", "recorded_spans"]
 

@@ -1,18 +1,26 @@
 """A payment: what Stripe said last, what that makes of it, and what must be done next."""
 
 from .intents import MONEY_BACK, OPEN_STATES, Decline, Intent, IntentState, StripeEvent
-from .payment import ACTIVE_STATUSES, METHOD_REFUSED, OLD_NEWS, OUR_FAULT, TRANSITIONS, VAIN_STATUSES, Payment
+from .payment import (
+    ACTIVE_STATUSES,
+    METHOD_REFUSED,
+    OUR_FAULT,
+    OUTDATED_EVENT_STATUSES,
+    TRANSITIONS,
+    UNSUCCESSFUL_STATUSES,
+    Payment,
+)
 from .steps import Step, check_payable, next_step
 
 __all__ = [
     "ACTIVE_STATUSES",
     "METHOD_REFUSED",
     "MONEY_BACK",
-    "OLD_NEWS",
     "OPEN_STATES",
     "OUR_FAULT",
+    "OUTDATED_EVENT_STATUSES",
     "TRANSITIONS",
-    "VAIN_STATUSES",
+    "UNSUCCESSFUL_STATUSES",
     "Decline",
     "Intent",
     "IntentState",

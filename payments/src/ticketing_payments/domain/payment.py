@@ -18,11 +18,19 @@ from ticketing_payments.errors import (
 
 from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = ["ACTIVE_STATUSES", "METHOD_REFUSED", "OLD_NEWS", "OUR_FAULT", "TRANSITIONS", "VAIN_STATUSES", "Payment"]
+__all__ = [
+    "ACTIVE_STATUSES",
+    "METHOD_REFUSED",
+    "OUR_FAULT",
+    "OUTDATED_EVENT_STATUSES",
+    "TRANSITIONS",
+    "UNSUCCESSFUL_STATUSES",
+    "Payment",
+]
 
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
-SECOND_LOOK: Final = timedelta(seconds=60)
+RECHECK_AFTER: Final = timedelta(seconds=60)
 """After money went back Stripe is asked once more: two replicas may have stored their answers in the wrong order."""
 OUR_FAULT: Final = "request_refused"
 """`decline_code` of an attempt that Stripe refused for a fault of ours."""
@@ -37,7 +45,7 @@ ACTIVE_STATUSES: Final = (
 )
 """Of each order there is at most one payment in one of these."""
 
-VAIN_STATUSES: Final = (PaymentStatus.FAILED, PaymentStatus.VOIDED)
+UNSUCCESSFUL_STATUSES: Final = (PaymentStatus.FAILED, PaymentStatus.VOIDED)
 """The attempt came to nothing: the card was refused, or the buyer gave it up."""
 
 TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
@@ -56,7 +64,7 @@ TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
 """Each step that there is. Never to `captured` but from `authorized`: orders decides in between."""
 
 _AUTHORIZED_OR_LATER: Final = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED})
-OLD_NEWS: Final[Mapping[str, frozenset[PaymentStatus]]] = {
+OUTDATED_EVENT_STATUSES: Final[Mapping[str, frozenset[PaymentStatus]]] = {
     "payment_intent.created": frozenset(ACTIVE_STATUSES),
     "payment_intent.requires_action": _AUTHORIZED_OR_LATER,
     "payment_intent.amount_capturable_updated": _AUTHORIZED_OR_LATER,
@@ -133,7 +141,7 @@ class Payment(Entity):
 
     def knows(self, event: StripeEvent) -> bool:
         """Whether Stripe need not be asked about this webhook: all that it can have meant is stored here."""
-        return self.status in OLD_NEWS.get(event.type, ())
+        return self.status in OUTDATED_EVENT_STATUSES.get(event.type, ())
 
     def check_not_over(self) -> None:
         """Raise what the buyer is told of an attempt that came to its end.
@@ -189,7 +197,7 @@ class Payment(Entity):
         if news == (self.refunded_cents, self.disputed):
             return False
         self.refunded_cents, self.disputed = news
-        self.check_at = utc_now() + SECOND_LOOK
+        self.check_at = utc_now() + RECHECK_AFTER
         return True
 
     def refuse(self, decline: Decline) -> bool:
@@ -202,9 +210,9 @@ class Payment(Entity):
 
     def abandon(self) -> bool:
         """Let it go before Stripe was reached. A PaymentIntent that came of it after all is never confirmed."""
-        return self.stripe_id is None and self.let_go()
+        return self.stripe_id is None and self.void()
 
-    def let_go(self) -> bool:
+    def void(self) -> bool:
         """Decide that it will not become money. What Stripe knows of it must be cancelled there: `check_at` stays."""
         if not self.undecided:
             return False

@@ -20,7 +20,7 @@ class Step(StrEnum):
     ASK = "ask"
     CONFIRM = "confirm"
     CAPTURE = "capture"
-    RELEASE = "release"
+    VOID = "void"
     REFUND = "refund"
 
 
@@ -45,7 +45,7 @@ def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: da
     match payment.status:
         case PaymentStatus.INITIATED | PaymentStatus.REQUIRES_ACTION:
             if order.status is not OrderStatus.CREATED or now >= order.expires_at:
-                return Step.RELEASE
+                return Step.VOID
             if payment.stripe_id is None:
                 return Step.CREATE
             if intent is None:
@@ -54,10 +54,10 @@ def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: da
             return Step.CONFIRM if confirmable else Step.NOTHING
         case PaymentStatus.AUTHORIZED:
             if order.status is OrderStatus.CANCELLED:
-                return Step.RELEASE
+                return Step.VOID
             if order.status is OrderStatus.COMPLETE:
                 # `payment_id` names the only payment that may be captured.
-                return Step.CAPTURE if order.payment_id in (None, payment.id) else Step.RELEASE
+                return Step.CAPTURE if order.payment_id in (None, payment.id) else Step.VOID
             return Step.NOTHING
         case PaymentStatus.CAPTURED:
             return Step.REFUND if order.status is OrderStatus.CANCELLED else Step.NOTHING
@@ -69,4 +69,4 @@ def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: da
                 return Step.NOTHING
             if intent.state is IntentState.CAPTURED:
                 return Step.REFUND
-            return Step.RELEASE if intent.state in OPEN_STATES else Step.NOTHING
+            return Step.VOID if intent.state in OPEN_STATES else Step.NOTHING

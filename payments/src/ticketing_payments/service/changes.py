@@ -8,7 +8,7 @@ from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
 from ticketing_payments.domain import METHOD_REFUSED, OUR_FAULT, Decline, Intent, Payment
 from ticketing_payments.errors import CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError
 
-__all__ = ["heard_from", "let_go", "note_change", "refused"]
+__all__ = ["apply_intent", "note_change", "refused", "void"]
 
 log = get_logger(__name__)
 
@@ -32,16 +32,16 @@ def note_change(before: Payment, after: Payment) -> None:
         log.warning("dispute opened" if after.disputed else "dispute closed", **names)
 
 
-def heard_from(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool]:
+def apply_intent(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool]:
     """Follow what Stripe said; None when it was never reached. `released` says that we let the money go."""
     if intent is None:
         return Payment.abandon
     return lambda payment: payment.follow(intent, released=released)
 
 
-def let_go(seen: PaymentStatus) -> Callable[[Payment], bool]:
+def void(seen: PaymentStatus) -> Callable[[Payment], bool]:
     """Let go of an attempt, unless it has moved on from the status that was seen."""
-    return lambda payment: payment.status is seen and payment.let_go()
+    return lambda payment: payment.status is seen and payment.void()
 
 
 def refused(

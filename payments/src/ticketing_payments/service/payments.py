@@ -34,13 +34,13 @@ from ticketing_payments.errors import (
     StripeRequestRefusedError,
     StripeUnknownError,
 )
-from ticketing_payments.publishers import payment_news
+from ticketing_payments.publishers import payment_change_event
 from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
 
-from .changes import heard_from, let_go, note_change, refused
-from .stripe_news import StripeNews
+from .changes import apply_intent, note_change, refused, void
+from .stripe_event_processor import StripeEventProcessor
 
 __all__ = ["PaymentService"]
 
@@ -68,7 +68,7 @@ class PaymentService:
         self._declines = DeclineLimits(payments, settings)
         self._orders = orders
         self._stripe = stripe
-        self._news = StripeNews(
+        self._stripe_events = StripeEventProcessor(
             payments,
             inbox,
             stripe,
@@ -76,7 +76,7 @@ class PaymentService:
         )
         self._overtake_wait_seconds = settings.overtake_wait_seconds
         # Within a replica a payment is worked on by one at a time; between replicas Stripe's own states decide.
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def pay(self, order_id: str, *, user_id: str, payment_method_id: str | None) -> Payment:
         """Pay an order at its own price, or go on with the payment of it that is under way.
@@ -123,19 +123,19 @@ class PaymentService:
 
     async def receive_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
         """Check and store a webhook; stored once, however often it comes. Raises `WebhookSignatureError`."""
-        return await self._news.receive(body, signature)
+        return await self._stripe_events.receive(body, signature)
 
     async def apply_webhook(self, event: StripeEvent) -> None:
         """Ask Stripe about the payment, unless the event is old news; what it says is never taken at its word."""
         with background():
-            await self._news.apply(event)
+            await self._stripe_events.apply(event)
 
     async def reconcile(self) -> None:
         """Find out about everything that is due to be looked at; what fails in one part stops no other."""
         with background():
             for part in (
-                self._news.catch_up,
-                self._news.apply_due,
+                self._stripe_events.catch_up,
+                self._stripe_events.apply_due,
                 self._check_due,
                 self._payments.forget_secrets,
             ):
@@ -178,7 +178,7 @@ class PaymentService:
 
         Raises `PaymentNotFoundError`, `StripeUnknownError`, and what Stripe refuses at the beginning.
         """
-        async with self._turns.setdefault(payment_id, asyncio.Lock()):
+        async with self._locks.setdefault(payment_id, asyncio.Lock()):
             payment = await self._payments.get(payment_id)
             ask = ask or (heard is not None and not payment.knows(heard))
             ask_first = heard is not None and heard.money_back and payment.stripe_id is not None
@@ -189,10 +189,10 @@ class PaymentService:
                 step = Step.ASK if first else await self._choose(payment, intent, ask=ask, give_up=give_up)
                 if step is Step.NOTHING:
                     break
-                if step is Step.RELEASE and payment.undecided:
+                if step is Step.VOID and payment.undecided:
                     # Stored before Stripe is asked. Whoever hears from the bank just now finds it over, and announces
                     # nothing; had they been first, it would be theirs, and is looked at anew.
-                    payment = await self._change(payment, let_go(payment.status))
+                    payment = await self._change(payment, void(payment.status))
                     if not payment.over:
                         continue
                 try:
@@ -207,8 +207,8 @@ class PaymentService:
                 except (CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError) as refusal:
                     await self._change(payment, refused(refusal))
                     raise
-                payment = await self._change(payment, heard_from(intent, released=step is Step.RELEASE))
-                if step is Step.RELEASE and intent is not None and intent.state in OPEN_STATES:
+                payment = await self._change(payment, apply_intent(intent, released=step is Step.VOID))
+                if step is Step.VOID and intent is not None and intent.state in OPEN_STATES:
                     break  # Stripe does not let go just now; the reconciler tries again
                 if step is Step.REFUND and payment.status is PaymentStatus.CAPTURED:
                     break  # a dispute stands in the way; its end is an event of Stripe's, and brings us here again
@@ -220,7 +220,7 @@ class PaymentService:
 
     async def _choose(self, payment: Payment, intent: Intent | None, *, ask: bool, give_up: bool) -> Step:
         if give_up and payment.status is PaymentStatus.REQUIRES_ACTION:
-            return Step.RELEASE
+            return Step.VOID
         order = await self._orders.find(payment.order_id)
         step = Step.NOTHING if order is None else next_step(payment, order, intent, utc_now())
         # What must be done is done without asking first: a hold that has run out is let go, whatever Stripe would say.
@@ -238,7 +238,7 @@ class PaymentService:
                 return await self._stripe.confirm(payment.stripe_id)
             case Step.CAPTURE:
                 return await self._stripe.capture(payment)
-            case Step.RELEASE:
+            case Step.VOID:
                 return await self._stripe.cancel(payment.stripe_id)
             case Step.REFUND:
                 return await self._stripe.refund(payment)
@@ -253,7 +253,7 @@ class PaymentService:
             before = replace(current)
             return change(current)
 
-        payment = await self._payments.change(payment.id, watched, payment_news)
+        payment = await self._payments.change(payment.id, watched, payment_change_event)
         note_change(before, payment)
         return payment
 

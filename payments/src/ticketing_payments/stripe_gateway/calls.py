@@ -9,7 +9,7 @@ from typing import Final, NoReturn, TypeVar
 
 import stripe
 
-from ticketing_common.resilience import Breaker, Bulkhead, NotAskedError, Protection, Retries, in_background
+from ticketing_common.resilience import Breaker, Bulkhead, CallRejectedError, Protection, Retries, in_background
 from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
@@ -25,7 +25,7 @@ T = TypeVar("T")
 ATTEMPTS: Final = 3
 BUDGET_SECONDS: Final = 20.0
 """For one call with its repeats and the waits between them."""
-BACKGROUND_PLACES: Final = 24
+BACKGROUND_MAX_CONCURRENCY: Final = 24
 """Concurrent calls of events, webhooks and the reconciler."""
 REQUEST_WAIT_SECONDS: Final = 1.0
 """For a place; a person who waits longer is better told to come again."""
@@ -48,17 +48,17 @@ class StripeCalls:
         )
         budget = max(BUDGET_SECONDS, settings.stripe_timeout_seconds)
 
-        def compartment(name: str, places: int, wait_seconds: float) -> Protection:
+        def protection(name: str, max_concurrency: int, wait_seconds: float) -> Protection:
             return Protection(
                 breaker,
-                Bulkhead(name, places=places, wait_seconds=wait_seconds),
+                Bulkhead(name, max_concurrency=max_concurrency, wait_seconds=wait_seconds),
                 Retries(ATTEMPTS if may_repeat else 1, first_wait_seconds=settings.stripe_repeat_seconds),
                 attempt_seconds=settings.stripe_timeout_seconds,
                 budget_seconds=budget + wait_seconds,
             )
 
-        self._requests = compartment("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS)
-        self._background = compartment("stripe-background", BACKGROUND_PLACES, BACKGROUND_WAIT_SECONDS)
+        self._requests = protection("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS)
+        self._background = protection("stripe-background", BACKGROUND_MAX_CONCURRENCY, BACKGROUND_WAIT_SECONDS)
 
     async def make(self, call: Callable[[], Awaitable[T]], *, about: str) -> T:
         """The answer. Stripe's refusals are raised as they are: what they mean, the caller knows.
@@ -67,8 +67,8 @@ class StripeCalls:
         """
         try:
             protection = self._background if in_background() else self._requests
-            return await protection.call(call, again=_worth_repeating)
-        except NotAskedError as refusal:
+            return await protection.call(call, retry_if=_is_retryable)
+        except CallRejectedError as refusal:
             log.warning("stripe not asked", about=about, kind=type(refusal).__name__)
             raise StripeAwayError(refusal.retry_after_seconds) from None
         except TimeoutError:
@@ -94,7 +94,7 @@ def _is_outage(error: BaseException) -> bool:
     return isinstance(error, TimeoutError)
 
 
-def _worth_repeating(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     """As Stripe asks for: its header decides where there is one."""
     if not isinstance(error, stripe.StripeError) or was_replayed(error):
         return False

@@ -45,7 +45,7 @@ from .calls import StripeCalls, unknown, was_replayed
 from .events import read_events, read_webhook
 from .intents import charge_of, decline_of, intent_of, with_money
 from .profiles import PROFILES
-from .refusals import begin_counting, blames_method, ends_authorization, note_refusal
+from .refusals import blames_method, ends_authorization, init_refusal_series, note_refusal
 from .transport import StripeTransport
 
 __all__ = ["API_VERSION", "StripeGateway"]
@@ -76,7 +76,7 @@ class StripeGateway:
         self._webhook_secret = settings.stripe_webhook_secret.get_secret_value()
         self._profile = PROFILES[settings.stripe_parameter_profile]
         self._calls = StripeCalls(settings, may_repeat=self._profile.may_repeat)
-        begin_counting()
+        init_refusal_series()
 
     @classmethod
     @asynccontextmanager

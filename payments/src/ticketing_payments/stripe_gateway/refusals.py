@@ -9,9 +9,9 @@ from typing import Final
 import stripe
 
 from ticketing_common.telemetry import get_logger
-from ticketing_common.telemetry.metrics import STRIPE_REQUESTS_REFUSED, begin
+from ticketing_common.telemetry.metrics import STRIPE_REQUESTS_REFUSED, init_series
 
-__all__ = ["begin_counting", "blames_method", "ends_authorization", "is_ours", "note_refusal"]
+__all__ = ["blames_method", "ends_authorization", "init_refusal_series", "is_ours", "note_refusal"]
 
 log = get_logger(__name__)
 
@@ -47,9 +47,9 @@ def is_ours(error: stripe.StripeError) -> bool:
     return isinstance(error, _OURS) and not blames_method(error)
 
 
-def begin_counting() -> None:
+def init_refusal_series() -> None:
     """Show every kind of refusal at 0: an alert on the increase would miss a series that appears with 1."""
-    begin(STRIPE_REQUESTS_REFUSED, *((kind.__name__,) for kind in _OURS))
+    init_series(STRIPE_REQUESTS_REFUSED, *((kind.__name__,) for kind in _OURS))
 
 
 def note_refusal(error: stripe.StripeError, about: str) -> None:

@@ -16,7 +16,7 @@ NEWEST: Final = 4
 """Buyers look at the newest tickets only, so that they meet."""
 PLANS: Final = {"pay": 50, "decline first": 10, "cancel": 12, "forget": 8, "pay and cancel": 10, "pay twice": 10}
 LOOKS: Final = 20
-LOOK_SECONDS: Final = 0.25
+SAMPLE_SECONDS: Final = 0.25
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Buyer:
                 self.caller.ledger.broken.append(f"order {hold.id} was shown as complete and then as {status}")
             if status != "created":
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     def _check_known(self, hold: Hold, answer: Answer | None) -> None:
         if answer is not None and answer.status == 404:

@@ -12,7 +12,7 @@ from .schedule import Fault
 __all__ = ["Injector"]
 
 START_ATTEMPTS: Final = 5
-AGAIN_SECONDS: Final = 0.5
+REPEAT_SECONDS: Final = 0.5
 READY_SECONDS: Final = 30.0
 
 
@@ -72,7 +72,7 @@ class Injector:
             except ServerStartError as error:
                 # Its port is not yet given back, or for a moment the other end of somebody's connection.
                 self._say(str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(REPEAT_SECONDS)
             else:
                 return
 

@@ -29,7 +29,7 @@ from .verdict import broken_promises, unsettled
 __all__ = ["RunOptions", "run"]
 
 WINDOW_SECONDS: Final = 6
-LOOK_SECONDS: Final = 1.0
+SAMPLE_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0
 """For the audit: by the time that nothing is unsettled, an event has no reason to be on its way any longer."""
 
@@ -115,7 +115,7 @@ class _Run:
                 if seconds > self._options.settle_seconds:
                     report.failures += failures
                     break
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(SAMPLE_SECONDS)
         return self._filled(report, stored)
 
     async def _look(self, market: Market) -> tuple[Stored, list[str]]:

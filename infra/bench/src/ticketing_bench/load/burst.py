@@ -31,7 +31,7 @@ async def measure_burst(
     for count in sizes.burst_tickets:
         answers: list[dict[str, Any]] = []
         for _ in range(sizes.rounds):
-            tickets = await market.stock(count)
+            tickets = await market.seed_tickets(count)
             people = await market.sign_in(sizes.buyers)
             requests = [
                 http_request("POST", "/api/orders", token=token, body={"ticketId": chance.choice(tickets)})

@@ -17,7 +17,7 @@ from .sizes import Sizes
 __all__ = ["measure_buying"]
 
 PATIENCE_SECONDS: Final = 120.0
-LOOK_SECONDS: Final = 0.05
+SAMPLE_SECONDS: Final = 0.05
 
 
 async def measure_buying(
@@ -50,7 +50,7 @@ async def _in_rounds(
         if charged["statuses"] != {"200": 3 * sizes.buys}:
             raise UnsettledError(f"the double answered {charged['statuses']}")
         ceiling.append(charged["rate"])
-        tickets = await market.stock(sizes.buys)
+        tickets = await market.seed_tickets(sizes.buys)
         people = await market.sign_in(sizes.buys)
         answer = await asyncio.to_thread(
             generator.ask,
@@ -86,4 +86,4 @@ async def _all_captured(market: LoadedMarket, buyers: list[str]) -> float:
             return now
         if now > deadline:
             raise UnsettledError(f"{captured} of {len(buyers)} payments were captured")
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(SAMPLE_SECONDS)

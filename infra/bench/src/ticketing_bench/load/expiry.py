@@ -20,7 +20,7 @@ __all__ = ["measure_expiry"]
 
 PATIENCE_SECONDS: Final = 180.0
 AT_ONCE: Final = 32
-LOOK_SECONDS: Final = 0.5
+SAMPLE_SECONDS: Final = 0.5
 
 
 async def measure_expiry(market: LoadedMarket, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
@@ -53,7 +53,7 @@ async def _place(market: LoadedMarket, sizes: Sizes, spread: float) -> list[Orde
 
     Raises `UnsettledError` when the holds were not known everywhere before the first of them was due.
     """
-    tickets = await market.stock(sizes.expiring)
+    tickets = await market.seed_tickets(sizes.expiring)
     people = await market.sign_in(20)
     known = market.collection("orders", "tickets")
     first = utc_now() + timedelta(seconds=sizes.lead_seconds)
@@ -92,6 +92,6 @@ async def _lateness(market: LoadedMarket, orders: list[Order]) -> list[float]:
     while await collection.find_one({"_id": {"$in": ids}, "status": {"$ne": "cancelled"}}, {"_id": 1}):
         if loop.time() > deadline:
             raise UnsettledError("some holds were not over in time")
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(SAMPLE_SECONDS)
     found = await collection.find(query, {"expires_at": 1, "updated_at": 1}).to_list(None)
     return [(one["updated_at"] - one["expires_at"]).total_seconds() for one in found]

@@ -18,7 +18,7 @@ from .sizes import Sizes
 __all__ = ["measure_starts", "memory_findings", "memory_of"]
 
 START_SECONDS: Final = 30.0
-LOOK_SECONDS: Final = 0.005
+SAMPLE_SECONDS: Final = 0.005
 MEBIBYTE: Final = 2**20
 
 
@@ -59,5 +59,5 @@ def _start_again(process: ServerProcess) -> float:
                 return time.monotonic() - begun
         except OSError:
             pass
-        time.sleep(LOOK_SECONDS)
+        time.sleep(SAMPLE_SECONDS)
     raise ServerStartError(f"{process.name} was not ready within {START_SECONDS:g} s")

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.measurement import percentile
-from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.wire import HOST, Connection, Connections, http_request
 
 __all__ = ["LoadRole"]
@@ -48,7 +48,7 @@ class LoadRole(GeneratorRole):
 
         async with Connections(port) as opened:
             pairs = [(await opened.open(), request.encode()) for request in requests]
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 for connection, request in pairs:
@@ -97,7 +97,7 @@ class LoadRole(GeneratorRole):
                 statuses[f"pay {status}"] += 1
 
             pairs = [(await holding.open(), await paying.open()) for _ in range(at_once)]
-            processors = ProcessorTime(self.NAME, pids)
+            processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             await _in_lanes(buys, pairs, lambda buy, lane: one(buy, *lane))
             cores = processors.cores()

@@ -25,7 +25,7 @@ async def measure_growth(
     medians: dict[str, dict[int, float]] = {}
     there = 0
     for size in sizes.catalogues:
-        tickets = await market.stock(size - there, offset=there)
+        tickets = await market.seed_tickets(size - there, offset=there)
         there = size
         for name, (service, requests) in _questions(sizes.asked, tickets, token).items():
             answer: dict[str, Any] = {}

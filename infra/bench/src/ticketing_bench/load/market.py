@@ -23,7 +23,7 @@ __all__ = ["SEATS", "LoadedMarket", "UnsettledError", "running_market"]
 CHUNK: Final = 5_000
 SEATS: Final = 20
 """On sale of each hall."""
-LOOK_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 0.1
 """A look every 20 ms would take processor time from what is measured."""
 
 
@@ -47,7 +47,7 @@ class LoadedMarket:
 
     async def settle(self, seconds: float) -> float:
         """Wait until nothing is on its way; how long that took. Raises `UnsettledError`."""
-        return await self._market.settle(seconds, every_seconds=LOOK_SECONDS)
+        return await self._market.settle(seconds, every_seconds=SAMPLE_SECONDS)
 
     async def stock(self, count: int, *, offset: int = 0) -> list[str]:
         """Tickets on sale, numbered from `offset`, also in the copy that orders keeps; written as the services do."""

@@ -31,7 +31,7 @@ async def measure_sustained(
     steps: dict[float, bool] = {}
     answers: dict[float, dict[str, Any]] = {}
     for rate in sizes.rates:
-        tickets = await market.stock(int(rate * cores * sizes.step_seconds))
+        tickets = await market.seed_tickets(int(rate * cores * sizes.step_seconds))
         requests = [
             http_request("POST", "/api/orders", token=people[n % PEOPLE][1], body={"ticketId": ticket})
             for n, ticket in enumerate(tickets)

@@ -16,8 +16,8 @@ from ticketing_payments.settings import Settings
 from ticketing_testkit.servers import ServerProcess, StripeDouble
 
 from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
+from .seed_data import known_orders
 from .serving import running
-from .stock import known_orders
 
 __all__ = ["measure_hanging"]
 
@@ -38,7 +38,7 @@ def measure_hanging(bench: Bench, folder: Path) -> list[Measurement]:
         raise ValueError(f"Stripe would hang for {hang_seconds:g} s, which is longer than a call to it may take")
     double = StripeDouble(folder / "stripe")
     with running(double):
-        service = bench.house.service(
+        service = bench.deployment.service(
             "payments",
             STRIPE_API_BASE=double.url,
             STRIPE_KEY=f"sk_test_{token_hex(12)}",
@@ -51,8 +51,8 @@ def measure_hanging(bench: Bench, folder: Path) -> list[Measurement]:
 
 
 def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places: int) -> list[Measurement]:
-    mongo_url, buyer = bench.house.urls["mongo_url"], new_id()
-    token = bench.house.token(buyer)
+    mongo_url, buyer = bench.deployment.urls["mongo_url"], new_id()
+    token = bench.deployment.token(buyer)
 
     def payments(count: int) -> list[str]:
         orders = asyncio.run(known_orders(mongo_url, count, user_id=buyer))
@@ -79,7 +79,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
             beside={"rate": PAYMENTS_PER_SECOND, "requests": beside},
             lead_seconds=lead_seconds,
             seconds=seconds,
-            pids=bench.house.pids_of(service) | {double.name: double.pid},
+            pids=bench.deployment.pids_of(service) | {double.name: double.pid},
         )
         check_answers("GET a payment", found["statuses"], 200)
         return found

@@ -10,8 +10,8 @@ from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 
 from .rounds import Bench
+from .seed_data import BASELINE, known_tickets, prepare_baseline
 from .serving import running
-from .stock import PLAIN, known_tickets, prepare_plain
 
 __all__ = ["measure_holding"]
 
@@ -22,10 +22,10 @@ MOST_PER_SECOND: Final = 3_000
 
 def measure_holding(bench: Bench) -> list[Measurement]:
     """Everybody holds another ticket, so that every request is a write."""
-    house = bench.house
-    mongo_url = house.urls["mongo_url"]
+    deployment = bench.deployment
+    mongo_url = deployment.urls["mongo_url"]
     count = int(MOST_PER_SECOND * bench.seconds)
-    buyers = [house.token(new_id()) for _ in range(BUYERS)]
+    buyers = [deployment.token(new_id()) for _ in range(BUYERS)]
 
     def holds(database: str, path: str, tokens: Sequence[str | None]) -> Callable[[], Sequence[str]]:
         def make() -> list[str]:
@@ -37,13 +37,13 @@ def measure_holding(bench: Bench) -> list[Measurement]:
 
         return make
 
-    asyncio.run(prepare_plain(mongo_url))
-    service, plain = house.service("orders"), house.plain()
-    with running(service, plain):
+    asyncio.run(prepare_baseline(mongo_url))
+    service, baseline = deployment.service("orders"), deployment.baseline()
+    with running(service, baseline):
         return bench.compare_costs(
             "POST /api/orders",
             bench.asked("the service", service, holds("orders", "/api/orders", buyers), expected=201, once=True),
-            bench.asked("bare route, Motor", plain, holds(PLAIN, "/orders", [None]), expected=201, once=True),
+            bench.asked("bare route, Motor", baseline, holds(BASELINE, "/orders", [None]), expected=201, once=True),
             question="What does a service add to the reads and writes of a hold?",
             budget=Budget(ratio_at_least=0.5),
             note=(

@@ -25,16 +25,16 @@ SAMPLED: Final = "0.05"
 
 def measure_reading(bench: Bench, ids: Sequence[str]) -> list[Measurement]:
     """The list from memory and from the database, one ticket, and then with traces; `ids` are the catalogue's."""
-    house = bench.house
-    service = house.service("tickets")
+    deployment = bench.deployment
+    service = deployment.service("tickets")
     with running(service):
         page = httpx.get(f"{service.url}{PAGE}").raise_for_status().content
-        plain = house.plain(page)
-        with running(plain):
+        baseline = deployment.baseline(page)
+        with running(baseline):
             return [
-                *_lists(bench, service, plain),
-                *_one_ticket(bench, service, plain, ids),
-                *_traced(bench, service, plain, ids),
+                *_lists(bench, service, baseline),
+                *_one_ticket(bench, service, baseline, ids),
+                *_traced(bench, service, baseline, ids),
             ]
 
 
@@ -43,8 +43,8 @@ def _asking(*paths: str) -> Callable[[], Sequence[str]]:
     return lambda: requests
 
 
-def _lists(bench: Bench, service: ServerProcess, plain: ServerProcess) -> list[Measurement]:
-    bare = bench.asked("bare route, same bytes", plain, _asking("/page"))
+def _lists(bench: Bench, service: ServerProcess, baseline: ServerProcess) -> list[Measurement]:
+    bare = bench.asked("bare route, same bytes", baseline, _asking("/page"))
     return [
         *bench.compare_costs(
             "GET /api/tickets",
@@ -77,8 +77,8 @@ def _pages(service: ServerProcess) -> list[str]:
             pages.append(following.replace(f"limit={STEP}", "limit=20"))
 
 
-def _one_ticket(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
-    bare = bench.asked("bare route, Motor's find_one", plain, _asking(*(f"/tickets/{one}" for one in ids)))
+def _one_ticket(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
+    bare = bench.asked("bare route, Motor's find_one", baseline, _asking(*(f"/tickets/{one}" for one in ids)))
     return bench.compare_costs(
         "GET /api/tickets/{id}",
         bench.asked("the service", service, _asking(*(f"/api/tickets/{one}" for one in ids))),
@@ -89,17 +89,17 @@ def _one_ticket(bench: Bench, service: ServerProcess, plain: ServerProcess, ids:
     )
 
 
-def _traced(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
+def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
     """Two replicas of one service; one records a twentieth of its traces and sends them to a collector."""
-    traced = bench.house.service(
+    traced = bench.deployment.service(
         "tickets",
         called="tickets-traced",
         OTEL_TRACES_EXPORTER="otlp",
-        OTEL_EXPORTER_OTLP_ENDPOINT=plain.url,
+        OTEL_EXPORTER_OTLP_ENDPOINT=baseline.url,
         OTEL_TRACES_SAMPLER="parentbased_traceidratio",
         OTEL_TRACES_SAMPLER_ARG=SAMPLED,
     )
-    token = bench.house.token(new_id())
+    token = bench.deployment.token(new_id())
     ticket = {"title": "Opening night: the long way round", "price": 25.5, "venue": "The old theatre"}
     get = _asking(*(f"/api/tickets/{one}" for one in ids))
     post = http_request("POST", "/api/tickets", token=token, body=ticket)
@@ -123,7 +123,7 @@ def _traced(bench: Bench, service: ServerProcess, plain: ServerProcess, ids: Seq
                 note=note,
             ),
         ]
-        _expect_spans(plain)
+        _expect_spans(baseline)
     return found
 
 

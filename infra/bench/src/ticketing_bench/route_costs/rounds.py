@@ -9,7 +9,7 @@ from ticketing_bench.measurement import Budget, Measurement, Side, in_turns
 from ticketing_bench.worker import Worker
 from ticketing_testkit.servers import ServerProcess
 
-from .serving import House
+from .serving import Deployment
 
 __all__ = ["Answer", "Bench", "Contender", "UnexpectedAnswerError", "check_answers"]
 
@@ -42,7 +42,7 @@ class Contender:
 class Bench:
     """What all measurements of a run share."""
 
-    house: House
+    deployment: Deployment
     generator: Worker
     rounds: int
     seconds: float
@@ -69,7 +69,7 @@ class Bench:
                 connections=self.connections,
                 seconds=seconds,
                 once=once,
-                pids=self.house.pids_of(server),
+                pids=self.deployment.pids_of(server),
             )
             check_answers(name, answer["statuses"], expected)
             return answer

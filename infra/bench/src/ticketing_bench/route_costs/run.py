@@ -21,9 +21,9 @@ from .hanging import measure_hanging
 from .holding import measure_holding
 from .reading import measure_reading
 from .rounds import Bench, UnexpectedAnswerError
-from .serving import House
+from .seed_data import list_tickets
+from .serving import Deployment
 from .signing_in import measure_signing_in
-from .stock import list_tickets
 
 __all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "empty_streams", "run"]
 
@@ -52,7 +52,7 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
         Worker(GeneratorRole, urls={}, pids={}) as generator,
     ):
         bench = Bench(
-            house=House(servers, Path(folder)),
+            deployment=Deployment(servers, Path(folder)),
             generator=generator,
             rounds=sizes.rounds,
             seconds=sizes.seconds,

@@ -12,22 +12,22 @@ from ticketing_local.services import ServiceProcess
 from ticketing_testkit.apps import Identity
 from ticketing_testkit.servers import ServerProcess, ServerStartError, free_port
 
-__all__ = ["House", "PlainProcess", "running"]
+__all__ = ["BaselineProcess", "Deployment", "running"]
 
-PLAIN_APP: Final = "ticketing_bench.route_costs.plain:create_app"
+BASELINE_APP: Final = "ticketing_bench.route_costs.baseline:create_app"
 DAY_SECONDS: Final = 86_400
 
 
-class PlainProcess(ServiceProcess):
+class BaselineProcess(ServiceProcess):
     """The bare routes, with every argument that a service's uvicorn is given."""
 
     def command(self) -> Sequence[str]:
         """The services' own, but for the application."""
         service = f"ticketing_{self.name}.app:create_app"
-        return [PLAIN_APP if argument == service else argument for argument in super().command()]
+        return [BASELINE_APP if argument == service else argument for argument in super().command()]
 
 
-class House:
+class Deployment:
     """Makes processes that share the servers and the key of one run, with their logs in its folder."""
 
     def __init__(self, servers: Servers, folder: Path) -> None:
@@ -60,13 +60,13 @@ class House:
         log = self._folder / f"{called or name}.log"
         return ServiceProcess(name, self._folder, log, port=free_port(), environment=environment | settings)
 
-    def plain(self, page: bytes = b"[]") -> PlainProcess:
+    def baseline(self, page: bytes = b"[]") -> BaselineProcess:
         """The bare routes; one of them gives these bytes."""
         answer = self._folder / "page.json"
         answer.write_bytes(page)
         environment = {"MONGO_URL": self.urls["mongo_url"], "PLAIN_ANSWER": str(answer)}
         log = self._folder / "plain.log"
-        return PlainProcess("plain", self._folder, log, port=free_port(), environment=environment)
+        return BaselineProcess("plain", self._folder, log, port=free_port(), environment=environment)
 
     def pids_of(self, server: ServerProcess) -> dict[str, int]:
         """Whose processor time is counted while this one is asked."""

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.settings import Settings
+from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.measurement import Budget, Measurement
-from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Role, Worker
 from ticketing_common.entity import new_id
@@ -58,7 +58,7 @@ class HashRole(Role):
                     raise ValueError("the right password is refused")
                 done += 1
 
-        processors = ProcessorTime("server", self.pids)
+        processors = CpuTime("server", self.pids)
         begun = time.monotonic()
         deadline = begun + seconds
         async with asyncio.TaskGroup() as group:
@@ -69,10 +69,10 @@ class HashRole(Role):
 
 def measure_signing_in(bench: Bench) -> list[Measurement]:
     """First how many sign-ins there can be, then half of them beside somebody else."""
-    house = bench.house
-    service = house.service("auth")
+    deployment = bench.deployment
+    service = deployment.service("auth")
     password = new_id()
-    with running(service), Worker(HashRole, urls={}, pids=house.pids) as hasher:
+    with running(service), Worker(HashRole, urls={}, pids=deployment.pids) as hasher:
         accounts = [_sign_up(service, f"buyer{number}@example.com", password) for number in range(ACCOUNTS)]
         sign_ins = [http_request("POST", "/api/users/signin", body=account) for account in accounts]
 
@@ -92,7 +92,7 @@ def measure_signing_in(bench: Bench) -> list[Measurement]:
 
 
 def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -> list[Measurement]:
-    token = bench.house.token(new_id())
+    token = bench.deployment.token(new_id())
     probe = {"rate": PROBES_PER_SECOND, "requests": [http_request("GET", "/api/users/currentuser", token=token)]}
 
     def watched(name: str, beside: Mapping[str, Any] | None) -> Contender:
@@ -104,7 +104,7 @@ def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -
                 beside=beside,
                 lead_seconds=LEAD_SECONDS,
                 seconds=seconds,
-                pids=bench.house.pids_of(service),
+                pids=bench.deployment.pids_of(service),
             )
             check_answers(f"GET currentuser, {name}", answer["statuses"], 200)
             if beside is not None:

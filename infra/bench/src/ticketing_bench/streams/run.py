@@ -11,15 +11,15 @@ from ticketing_bench.report import Report
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
 
-from .crowd import CrowdRole
+from .clients import ClientsRole
 from .serving import ServiceRole
 
-__all__ = ["FULL", "QUICK", "IncompleteCrowdError", "Sizes", "run"]
+__all__ = ["FULL", "QUICK", "IncompleteClientsError", "Sizes", "run"]
 
 Say = Callable[[str], None]
 
 
-class IncompleteCrowdError(Exception):
+class IncompleteClientsError(Exception):
     """Somebody was not told of everything, or was told twice: the figures would mean nothing."""
 
 
@@ -38,7 +38,7 @@ QUICK: Final = Sizes(rounds=2, browsers=1_000, seconds=4.0)
 
 
 def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
-    """Measure; raises `IncompleteCrowdError` when one delivery of all is missing or too many."""
+    """Measure; raises `IncompleteClientsError` when one delivery of all is missing or too many."""
     machine, at = Machine.this(), datetime.now(UTC)
     p50: list[float] = []
     p99: list[float] = []
@@ -46,10 +46,10 @@ def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
     with (
         running_servers(nats=True) as servers,
         Worker(ServiceRole, urls=servers.urls, pids=servers.pids) as service,
-        Worker(CrowdRole, urls={}, pids={}) as crowd,
+        Worker(ClientsRole, urls={}, pids={}) as clients,
     ):
         for _ in range(sizes.rounds):
-            times, cores = _one(service, crowd, sizes)
+            times, cores = _one(service, clients, sizes)
             p50.append(percentile(times, 0.5))
             p99.append(percentile(times, 0.99))
             cpu.append(cores)
@@ -77,16 +77,16 @@ def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
     )
 
 
-def _one(worker: Worker, crowd: Worker, sizes: Sizes) -> tuple[list[float], dict[str, float]]:
+def _one(worker: Worker, clients: Worker, sizes: Sizes) -> tuple[list[float], dict[str, float]]:
     count = max(1, int(sizes.per_second * sizes.seconds))
-    crowd.ask("arrive", **worker.ask("address"), browsers=sizes.browsers)
-    crowd.begin("collect", count=count * sizes.browsers)
+    clients.ask("arrive", **worker.ask("address"), browsers=sizes.browsers)
+    clients.begin("collect", count=count * sizes.browsers)
     told = worker.ask("tell", rate=sizes.per_second, count=count)
-    seen = crowd.answer()
-    crowd.ask("leave")
+    seen = clients.answer()
+    clients.ask("leave")
     arrivals, due = seen["arrivals"], told["due"]
     if arrivals.keys() != due.keys() or any(len(moments) != sizes.browsers for moments in arrivals.values()):
         delivered = sum(map(len, arrivals.values()))
-        raise IncompleteCrowdError(f"{delivered} deliveries of {count} tickets to {sizes.browsers} browsers")
+        raise IncompleteClientsError(f"{delivered} deliveries of {count} tickets to {sizes.browsers} browsers")
     times = [(moment - due[ticket]) * 1000 for ticket, moments in arrivals.items() for moment in moments]
     return times, {**told["cpu"], **seen["cpu"]}

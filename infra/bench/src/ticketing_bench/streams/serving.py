@@ -3,8 +3,8 @@
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
+from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.pace import paced
-from ticketing_bench.processor_time import ProcessorTime
 from ticketing_bench.worker import Role
 from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Bus, Identity, serve_app, service_settings_for
@@ -54,6 +54,6 @@ class ServiceRole(Role):
             ticket: Ticket = await self._app.state.service.create(SELLER, DETAILS)
             return ticket.id
 
-        processors = ProcessorTime(self.NAME, self.pids)
+        processors = CpuTime(self.NAME, self.pids)
         due, acknowledged = await paced(rate, count, send)
         return {"due": due, "acknowledged": acknowledged, "cpu": processors.cores()}

@@ -41,14 +41,14 @@ def _wanted(case: OrderCase, payment: PaymentRow) -> bool:
     return order is not None and order.status == "complete" and order.payment_id in (None, payment.id)
 
 
-def _taken(case: OrderCase, payment: PaymentRow) -> bool:
+def _captured(case: OrderCase, payment: PaymentRow) -> bool:
     intent = case.intent(payment)
-    return payment.status == "captured" if intent is None else intent.taken
+    return payment.status == "captured" if intent is None else intent.captured
 
 
-def _set_aside(case: OrderCase, payment: PaymentRow) -> bool:
+def _authorized(case: OrderCase, payment: PaymentRow) -> bool:
     intent = case.intent(payment)
-    return payment.status == "authorized" if intent is None else intent.set_aside
+    return payment.status == "authorized" if intent is None else intent.authorized
 
 
 def _settled(case: OrderCase, moment: Moment) -> bool:
@@ -58,8 +58,8 @@ def _settled(case: OrderCase, moment: Moment) -> bool:
 
 def _charges(case: OrderCase) -> set[str]:
     """The PaymentIntents that took money for this order; a captured row stands for one that was not read."""
-    charges = {intent.id for intent in case.named_intents if intent.taken}
-    return charges | {payment.stripe_id or payment.id for payment in case.payments if _taken(case, payment)}
+    charges = {intent.id for intent in case.named_intents if intent.captured}
+    return charges | {payment.stripe_id or payment.id for payment in case.payments if _captured(case, payment)}
 
 
 def _unwanted(case: OrderCase) -> bool:
@@ -95,7 +95,7 @@ def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The money is set aside, wanted, and nobody takes it."""
     for payment in case.payments:
-        waits = payment.status == "authorized" and _wanted(case, payment) and _set_aside(case, payment)
+        waits = payment.status == "authorized" and _wanted(case, payment) and _authorized(case, payment)
         if waits and _settled(case, moment):
             yield Finding.of(
                 *("complete_not_captured", "complete, and its payment is only authorised"),
@@ -118,7 +118,7 @@ def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """Money was taken for an order that is not complete by it, and was not given back."""
     for payment in case.payments:
-        surplus = _taken(case, payment) and not _wanted(case, payment)
+        surplus = _captured(case, payment) and not _wanted(case, payment)
         if surplus and len(_charges(case)) == 1 and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
             yield Finding.of(
@@ -134,7 +134,7 @@ def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Findin
     complete_by_another = case.order is not None and case.order.status == "complete"
     for payment in case.payments:
         unwanted = not _wanted(case, payment) and (_unwanted(case) or complete_by_another)
-        if unwanted and _set_aside(case, payment) and _settled(case, moment):
+        if unwanted and _authorized(case, payment) and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
             yield Finding.of(
                 *("authorization_not_voided", f"money is set aside, and the order is {order}"),
@@ -152,11 +152,11 @@ def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     double = len(_charges(case)) > 1
     for intent in case.named_intents:
         row = rows.get(intent.payment_id)
-        if (double and intent.taken) or intent.state in ("canceled", "refunded"):
+        if (double and intent.captured) or intent.state in ("canceled", "refunded"):
             continue
         if row is None:
             said = f"{intent.state}, and payment {intent.payment_id} does not exist"
-        elif row.stripe_id != intent.id and (intent.taken or intent.set_aside):
+        elif row.stripe_id != intent.id and (intent.captured or intent.authorized):
             said = f"{intent.state}, and payment {row.id} names {row.stripe_id or 'none'}"
         else:
             continue
@@ -168,7 +168,7 @@ def complete_refunded(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The order is complete, and its money went back: by a refund at Stripe, or a lost dispute."""
     for payment in case.payments:
         intent = case.intent(payment)
-        gone = payment.status == "refunded" and not (intent is not None and intent.taken)
+        gone = payment.status == "refunded" and not (intent is not None and intent.captured)
         if gone and _wanted(case, payment) and _settled(case, moment):
             yield Finding.of(
                 *("complete_refunded", f"{payment.refunded_cents} of {payment.amount_cents} cents went back"),
@@ -182,7 +182,7 @@ def refunded_in_part(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The order is complete, and a part of its price went back."""
     for payment in case.payments:
         intent = case.intent(payment)
-        agreed = intent is None or (intent.taken and intent.refunded_cents == payment.refunded_cents)
+        agreed = intent is None or (intent.captured and intent.refunded_cents == payment.refunded_cents)
         part = payment.status == "captured" and payment.refunded_cents > 0 and agreed
         if part and _wanted(case, payment) and _settled(case, moment):
             yield Finding.of(
@@ -246,23 +246,23 @@ def _reconciled(payment: PaymentRow, moment: Moment) -> bool:
 def _disagreement(case: OrderCase, payment: PaymentRow, intent: Intent, *, heard_of: bool) -> str | None:
     if (intent.amount, intent.currency.lower()) != (payment.amount_cents, payment.currency.lower()):
         return f"{payment.amount_cents} {payment.currency} here, {intent.amount} {intent.currency} in Stripe"
-    if not _wanted(case, payment) and (intent.taken or (intent.set_aside and _unwanted(case))):
+    if not _wanted(case, payment) and (intent.captured or (intent.authorized and _unwanted(case))):
         return None  # captured_without_order, authorization_not_voided
-    money = payment.status in ("captured", "refunded") and (intent.taken or intent.gone)
+    money = payment.status in ("captured", "refunded") and (intent.captured or intent.gone)
     disputed = _disputed(payment, intent)
     if money and (payment.refunded_cents, payment.disputed) != (intent.refunded_cents, disputed):
         here = f"{payment.status}, {payment.refunded_cents} cents went back here, {intent.refunded_cents} in Stripe"
         return f"{here}; disputed here: {payment.disputed}, in Stripe: {disputed}"
     match payment.status:
         case "captured":
-            agrees = intent.taken
+            agrees = intent.captured
         case "refunded":
             agrees = intent.gone
         case "authorized":
-            agrees = intent.set_aside
+            agrees = intent.authorized
         case "voided" | "failed":
             # What never became money may stay open for a while: the reconciler closes it, and nothing can come of it.
-            agrees = not (intent.taken or intent.set_aside)
+            agrees = not (intent.captured or intent.authorized)
         case _:
-            agrees = not (intent.taken or intent.set_aside) or not heard_of
+            agrees = not (intent.captured or intent.authorized) or not heard_of
     return None if agrees else f"{payment.status} here, {intent.state} in Stripe"

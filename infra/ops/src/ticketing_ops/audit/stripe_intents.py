@@ -53,12 +53,12 @@ class Intent(NamedTuple):
         return self.refunded or self.lost
 
     @property
-    def taken(self) -> bool:
+    def captured(self) -> bool:
         """The buyer's money is with us, or at least a part of it."""
         return self.status == "succeeded" and not self.gone
 
     @property
-    def set_aside(self) -> bool:
+    def authorized(self) -> bool:
         """The bank holds it for us."""
         return self.status == "requires_capture"
 

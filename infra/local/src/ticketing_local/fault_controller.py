@@ -1,0 +1,142 @@
+"""How `ticketing fault` reaches the supervisor, which alone may end and begin the processes of its stack."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Final, Literal
+
+import httpx
+import typer
+from rich.table import Table
+
+from ticketing_ops.console import console, fail
+from ticketing_ops.data_dir import DataDir, DataDirOption, StackState, data_dir_of
+from ticketing_testkit.servers import ServerStartError
+
+from .faults import FAULTS, FaultError
+from .stack import Stack
+
+__all__ = ["FaultController", "fault_app"]
+
+REQUEST: Final = "fault.json"
+ANSWER_SECONDS: Final = 30.0
+
+Action = Literal["on", "off"]
+
+
+class FaultController:
+    """The supervisor's side: looks for a request now and then, and does it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._request = stack.data.path / REQUEST
+        self._request.unlink(missing_ok=True)
+
+    def poll(self) -> None:
+        """Do what is asked for, if anything is, and tell of it in the state."""
+        try:
+            request: dict[str, Any] = json.loads(self._request.read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        state = self._stack.state
+        if request["id"] == state.fault_answer.get("id"):
+            return
+        error = ""
+        for name in request["names"]:
+            try:
+                self._switch(name, request["action"])
+            except (FaultError, ServerStartError, OSError, httpx.HTTPError) as problem:
+                error = f"{name}: {problem}"
+        state.processes.update({name: process.pid or 0 for name, process in self._stack.processes.items()})
+        state.fault_answer = {"id": request["id"], "error": error}
+        self._stack.data.write_state(state)
+
+    def _switch(self, name: str, action: Action) -> None:
+        fault, active = FAULTS[name], self._stack.state.faults
+        if action == "on" and name not in active:
+            fault.on(self._stack)
+            if fault.off is not None:
+                active.append(name)
+        elif action == "off" and name in active:
+            if fault.off is not None:
+                fault.off(self._stack)
+            active.remove(name)
+
+
+fault_app = typer.Typer(no_args_is_help=True, help="Break something on the running stack, and mend it.")
+
+
+@fault_app.command("list")
+def list_faults(data_dir: DataDirOption = None) -> None:
+    """What can be broken, what to expect of it, and what is broken now."""
+    data = data_dir_of(data_dir)
+    state = data.read_state() if data.is_running() else None
+    table = Table("fault", "", "what it does", "what to expect", box=None, padding=(0, 2))
+    for name, fault in FAULTS.items():
+        on = state is not None and name in state.faults
+        table.add_row(name, "[red]on[/]" if on else "", fault.what, f"[dim]{fault.expect}[/]")
+    console.print(table)
+
+
+@fault_app.command("on")
+def turn_on(
+    names: Annotated[list[str], typer.Argument(help="one or more of `ticketing fault list`")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Break it; it stays broken until `fault off`, or until the stack stops."""
+    _ask(data_dir_of(data_dir), "on", names)
+    for name in names:
+        console.print(f"[bold]{name}[/]: {FAULTS[name].what}. Expect: {FAULTS[name].expect}.", soft_wrap=True)
+
+
+@fault_app.command("off")
+def turn_off(
+    names: Annotated[list[str] | None, typer.Argument(help="all that are on when left out")] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Mend it."""
+    data = data_dir_of(data_dir)
+    state = _running(data)
+    mended = names or list(state.faults)
+    _ask(data, "off", mended)
+    console.print(f"Off: {', '.join(mended)}." if mended else "Nothing is broken.")
+
+
+def _running(data: DataDir) -> StackState:
+    state = data.read_state()
+    if state is None or state.phase != "ready" or not data.is_running():
+        fail("Nothing is running here. Start it with `make up`.")
+    return state
+
+
+def _ask(data: DataDir, action: Action, names: list[str]) -> None:
+    """Put a request down and wait until the supervisor has done it, so that what comes next meets the fault."""
+    unknown = [name for name in names if name not in FAULTS]
+    if unknown:
+        fail(f"There is no fault called {unknown[0]}; `ticketing fault list` has them all.")
+    _running(data)
+    with _alone(data):
+        request_id = f"{os.getpid()}-{time.monotonic_ns()}"
+        temporary = data.path / f"{REQUEST}.{os.getpid()}"
+        temporary.write_text(json.dumps({"id": request_id, "action": action, "names": names}))
+        os.replace(temporary, data.path / REQUEST)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline:
+            state = data.read_state()
+            if state is not None and state.fault_answer.get("id") == request_id:
+                if state.fault_answer["error"]:
+                    fail(state.fault_answer["error"])
+                return
+            time.sleep(0.05)
+    fail("The supervisor does not answer.")
+
+
+@contextmanager
+def _alone(data: DataDir) -> Iterator[None]:
+    """One request at a time."""
+    with (data.path / f"{REQUEST}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,59 @@
+"""A teller that is killed at the nth commit: before its event is published, or after that and before it leaves the
+outbox. Each commit of which it was told is printed.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from parts import PublishingService
+from traffic import ServiceDoor
+
+from ticketing_common.delivery import runtime
+from ticketing_common.messaging import JetStreamPublisher, Message, Sent
+from ticketing_common.settings import EventServiceSettings
+from ticketing_common.storage import Outbox
+from ticketing_tickets.domain import TicketDetails
+
+WHERE: Final = sys.argv[1]
+NTH: Final = int(sys.argv[2])
+
+_send, _remove = JetStreamPublisher.send, Outbox.remove
+_sends = _removals = 0
+
+
+def before_publish(publisher: JetStreamPublisher, messages: Sequence[Message]) -> list[Sent]:
+    global _sends
+    _sends += len(messages)
+    if WHERE == "before_publish" and _sends >= NTH:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _send(publisher, messages)
+
+
+async def before_removal(outbox: Outbox, published: Mapping[str, Iterable[str]]) -> None:
+    global _removals
+    _removals += len(published)
+    if WHERE == "before_removal" and _removals >= NTH:
+        os.kill(os.getpid(), signal.SIGKILL)
+    await _remove(outbox, published)
+
+
+async def main() -> None:
+    runtime.SWEEP_LEASE_SECONDS = 1.0  # type: ignore[misc]  # so long must its next life wait
+    JetStreamPublisher.send = before_publish  # type: ignore[method-assign]  # the relay's two steps
+    Outbox.remove = before_removal  # type: ignore[method-assign]
+    publisher = PublishingService(EventServiceSettings())
+    door = ServiceDoor(publisher)
+    publisher.runtime.start()
+    await publisher.runtime.wait_until_ready()
+    for number in itertools.count(1):
+        state = await door.create(TicketDetails(title=f"Seat {number}", price_cents=100 + number))
+        sys.stdout.write(f"{state.id}\n")
+        sys.stdout.flush()
+
+
+asyncio.run(main())
