@@ -4,13 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SERVICES := auth tickets orders payments expiration
+SERVICES := $(patsubst %/Dockerfile,%,$(filter-out client/%,$(wildcard */Dockerfile)))
 PACKAGES := common $(SERVICES) infra/testkit infra/ops infra/local infra/bench system-tests
 SOURCES := $(PACKAGES:%=%/src) infra/ci/src
 # Tools of hooks and pipeline, apart: `make up` needs none of them.
 TOOLS := $(VENV)/tools
 # What the pipeline decides, in Python without packages; run in place, so that a job that only asks installs nothing.
-CI := PYTHONPATH=infra/ci/src
+CI := PYTHONPATH=infra/ci/src:common/src
 
 .PHONY: help
 help: ## List the targets
@@ -44,7 +44,7 @@ LOCK_IMAGE := uv pip compile --quiet --universal --python-version 3.11 --generat
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); UPGRADE=--upgrade takes newer versions
 	uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  $(patsubst %,--no-emit-package ticketing-%,common local ops testkit system-tests auth orders payments tickets expiration) --custom-compile-command "make lock" \
+	  $(patsubst %,--no-emit-package ticketing-%,common local ops testkit system-tests $(SERVICES)) --custom-compile-command "make lock" \
 	  $(PACKAGES:%=%/pyproject.toml) --group dev -o requirements.lock
 	for service in $(SERVICES); do $(LOCK_IMAGE) $$service/pyproject.toml -o $$service/requirements.lock || exit 1; done
 	$(LOCK_IMAGE) common/pyproject.toml infra/k8s/tools/requirements.in -o infra/k8s/tools/requirements.lock

@@ -1,15 +1,15 @@
 import type { NextConfig } from "next";
 
-/** Nothing here depends on where the product runs: one build serves any ports and hosts. */
+/** Nothing here depends on the deployment: one build works with any ports and hosts. */
 const config: NextConfig = {
   output: "standalone",
   outputFileTracingRoot: import.meta.dirname,
   turbopack: { root: import.meta.dirname },
   poweredByHeader: false,
   reactStrictMode: true,
-  // The product has no pictures to resize, so the endpoint that resizes them is closed.
+  // The product has no images to resize, so the endpoint for that is disabled.
   images: { unoptimized: true },
-  // The gateway forwards /api/* untouched; a redirect of "/api/x/" would be an answer the services never gave.
+  // The gateway forwards /api/* unchanged; a redirect of "/api/x/" would not be the services' response.
   skipTrailingSlashRedirect: true,
   experimental: { scrollRestoration: true },
 };

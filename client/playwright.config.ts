@@ -1,17 +1,17 @@
-/** Browser tests against a running product: BASE_URL says where `ticketing up --detach` put it. */
+/** Browser tests against a running product: BASE_URL is its address, from `ticketing up --detach`. */
 import { defineConfig } from "@playwright/test";
 import { chromium } from "./tests/e2e/chromium";
 
 const baseURL = process.env.BASE_URL;
 if (!baseURL)
-  throw new Error("BASE_URL is not set. Start the product with `ticketing up --detach` and give its address.");
+  throw new Error("BASE_URL is not set. Start the product with `ticketing up --detach` and set its address.");
 
 const { executablePath, args, env } = chromium();
 
 export default defineConfig({
   testDir: "tests/e2e",
   outputDir: "test-results",
-  // One watches a hold run out while the other works.
+  // One waits for a hold to expire while the other works.
   workers: 2,
   fullyParallel: false,
   forbidOnly: Boolean(process.env.CI),

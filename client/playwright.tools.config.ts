@@ -1,4 +1,4 @@
-/** As the browser tests, but for what takes pictures and figures: `make screenshots`, `make lighthouse`. */
+/** The configuration of the browser tests, for `make screenshots` and `make lighthouse`. */
 import { defineConfig } from "@playwright/test";
 import base from "./playwright.config";
 

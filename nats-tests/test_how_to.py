@@ -112,7 +112,9 @@ def worked() -> dict[str, Any]:
         names = {**vars(importlib.import_module(module)), "TicketEvent": TicketEvent, **defined}
         before = set(names)
         exec(compile(block, where, "exec"), names)  # noqa: S102 (our own page)
-        defined |= {name: value for name, value in names.items() if name not in before or name in ("edit",)}
+        defined |= {
+            name: value for name, value in names.items() if name not in before or name in ("edit", "subscriptions")
+        }
         defined.pop("__builtins__", None)
     return defined
 
@@ -178,10 +180,8 @@ async def test_the_worked_handler_hands_the_state_to_the_use_case(
         async def follow_ticket(self, data: Any) -> None:
             followed.append(data)
 
-    class Subscriber:
-        _service = Service()
-        on_ticket_repriced = worked["on_ticket_repriced"]
+    (tickets,) = worked["subscriptions"](Service())
 
-    await Subscriber().on_ticket_repriced(event)
+    await tickets.handlers[repriced](event)
 
     assert followed == [event.data]

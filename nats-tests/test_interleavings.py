@@ -34,9 +34,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.sampled_from(["deliver", "double", "lose"]), st.integers(0, 9)),
     st.just(("resync", 0)),
 )
-SCENARIOS: st.SearchStrategy[Scenario] = st.tuples(
-    st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30)
-)
+STORIES: st.SearchStrategy[Scenario] = st.tuples(st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30))
 
 
 class Owner:
@@ -142,7 +140,7 @@ def test_every_story_ends_in_what_the_owner_has(mongo_url: str, database_name: s
     with scenarios(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
 
         @settings(max_examples=150, deadline=None)
-        @given(SCENARIOS)
+        @given(STORIES)
         def check(scenario: Scenario) -> None:
             assert ends_in_the_truth(scenario)
 
@@ -156,7 +154,7 @@ def test_a_story_that_undoes_a_naive_projection_is_found(
     search: dict[str, Any] = {"max_examples": 500, "deadline": None, "database": None, "derandomize": True}
     with scenarios(mongo_url, database_name, naive) as ends_in_the_truth:
         undone = find(
-            SCENARIOS,
+            STORIES,
             lambda scenario: not ends_in_the_truth(scenario),
             settings=settings(**search, phases=[Phase.generate]),  # the first one will do, it need not be the shortest
         )

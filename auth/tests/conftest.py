@@ -54,12 +54,12 @@ class RunningAuth:
         return await self.browser.get("/api/users/currentuser", headers=headers)
 
     @staticmethod
-    def session_cookie(answer: httpx.Response) -> Morsel[str] | None:
+    def session_cookie(answer: httpx.Response, name: str = "session") -> Morsel[str] | None:
         """The session cookie that an answer sets, with its attributes; empty when it takes the cookie away."""
         cookies: SimpleCookie = SimpleCookie()
         for header in answer.headers.get_list("set-cookie"):
             cookies.load(header)
-        return cookies.get("session")
+        return cookies.get(name)
 
 
 @pytest.fixture

@@ -35,6 +35,13 @@ def test_other_passwords_are_accepted(common, password):
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize("password", ["ticketing", "Tickets2026!", "--TICKET--", "ticketing.dev", "T-i-c-k-e-t-1"])
+def test_a_name_of_the_product_is_no_password_whatever_is_around_it(common, password):
+    with pytest.raises(PasswordCommonError):
+        common.check_new(SecretStr(password), email=EMAIL)
+
+
+@pytest.mark.unit
 def test_the_list_is_longer_than_the_3000_that_asvs_asks_for(common):
     assert len(common._passwords) > 3_000
 

@@ -131,13 +131,13 @@ async def test_right_passwords_use_nothing_up(replica):
         assert counted["guesses"] == []
 
 
-async def test_a_device_cookie_is_for_auth_only_and_out_of_reach_for_scripts_and_other_sites(replica):
+async def test_a_device_cookie_is_out_of_reach_for_scripts_other_sites_and_other_hosts(replica):
     async with replica(cookie_secure=True) as app:
         answer = await Browser(app, "192.0.2.1").sign_up()
         (cookie,) = (one for one in answer.headers.get_list("set-cookie") if "device-" in one)
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
-        assert cookie.startswith("__Secure-device-")
-        assert attributes == {"httponly", "secure", "samesite=strict", "path=/api/users", f"max-age={180 * 86_400}"}
+        assert cookie.startswith("__Host-device-")
+        assert attributes == {"httponly", "secure", "samesite=strict", "path=/", f"max-age={180 * 86_400}"}
         assert EMAIL.partition("@")[0] not in cookie
 
 
@@ -163,6 +163,25 @@ async def test_a_forged_or_foreign_or_old_device_cookie_makes_no_known_device(re
             )
             assert (await thief.sign_in()).status_code == 429
         assert (await owner.sign_in()).status_code == 200
+
+
+async def test_a_device_cookie_of_an_earlier_release_is_read_and_replaced(replica):
+    async with replica(**TEN_AN_HOUR, cookie_secure=True) as app:
+        answer = await Browser(app, "192.0.2.1").sign_up()
+        (cookie,) = (one for one in answer.headers.get_list("set-cookie") if "device-" in one)
+        former = cookie.partition(";")[0].replace("__Host-", "__Secure-")
+        for number in range(8):
+            assert (await Browser(app, "198.51.100.2").sign_in(f"guess number {number}")).status_code == 401
+        assert (await Browser(app, "198.51.100.2").sign_in()).status_code == 429
+
+        owner = Browser(app, "192.0.2.1")
+        owner.http.headers["Cookie"] = former
+        answer = await owner.sign_in()
+        assert answer.status_code == 200
+        (name, _, _) = former.partition("=")
+        (removed,) = (one for one in answer.headers.get_list("set-cookie") if one.startswith(name))
+        assert "Max-Age=0" in removed
+        assert "Path=/api/users" in removed
 
 
 async def test_a_browser_keeps_the_device_cookies_of_five_accounts(replica):

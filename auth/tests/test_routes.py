@@ -38,9 +38,12 @@ async def test_the_cookie_is_one_that_scripts_and_other_sites_cannot_use(auth, r
     assert not cookie["secure"]
 
     async with run_auth(cookie_secure=True, session_minutes=5) as secure:
-        cookie = secure.session_cookie(await secure.sign_in())
+        answer = await secure.sign_in()
+        cookie = secure.session_cookie(answer, "__Host-session")
         assert cookie["secure"] is True
+        assert (cookie["path"], cookie["domain"]) == ("/", "")
         assert cookie["max-age"] == "300"
+        assert secure.session_cookie(answer) is None
 
 
 async def test_the_token_in_the_cookie_says_who_until_when_and_nothing_secret(auth, identity):

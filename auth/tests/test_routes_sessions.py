@@ -122,6 +122,13 @@ async def test_signing_out_takes_the_cookie_away(auth):
     assert (await auth.current_user()).json() == NOBODY
 
 
+async def test_signing_out_clears_what_the_browser_stored(auth):
+    await auth.sign_up()
+    assert "clear-site-data" not in (await auth.current_user()).headers
+    assert (await auth.post("signout")).headers["clear-site-data"] == '"storage"'
+    assert (await auth.current_user(cookie="expired")).headers["clear-site-data"] == '"storage"'
+
+
 async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_out(auth, session_token):
     session = new_id()
     old, renewed = (session_token(sid=session, issued_ago=minutes * MINUTE) for minutes in (29, 15))
@@ -141,6 +148,7 @@ async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_o
 async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign_in_again_at_once(auth):
     await auth.sign_up()
     other_device = auth.session_cookie(await auth.sign_in()).value
+    auth.browser.cookies.clear()
     await auth.sign_in()
     await auth.post("signout")
 

@@ -1,4 +1,4 @@
-/** The way up from a detail page. */
+/** The link from a detail page to its list. */
 
 import type { ReactNode } from "react";
 import styles from "./BackLink.module.css";

@@ -1,4 +1,4 @@
-/** Search, price, dates and sort. A plain GET form that works without scripts; with them it follows the typing. */
+/** Search, price, dates and sort. A plain GET form that works without scripts; with scripts it searches while the reader types. */
 import { type FormEvent, useEffect, useRef } from "react";
 import { type BrowseState, browsePath, hasDays, isFiltered, readBrowseState, SORTS } from "@/lib/browseQuery";
 import { ownZone, zoneName } from "@/lib/timeZone";
@@ -19,39 +19,39 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
   const form = useRef<HTMLFormElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const path = browsePath({ ...state, pages: 1 });
-  /** The address this form last asked for: an answer to it must not overwrite what was typed since. */
-  const asked = useRef(path);
+  /** The address that this form requested last: its response must not overwrite what was typed since. */
+  const requested = useRef(path);
 
   useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => {
-    if (path === asked.current || !form.current) return;
-    // "Back", a link or "clear": the address changed without us, so the inputs follow it.
-    asked.current = path;
+    if (path === requested.current || !form.current) return;
+    // "Back", a link or "clear" changed the address, so the inputs take its values.
+    requested.current = path;
     for (const [name, value] of Object.entries(state)) {
       const input = form.current.elements.namedItem(name);
       if (input instanceof HTMLInputElement || input instanceof HTMLSelectElement) input.value = String(value);
     }
   }, [path, state]);
 
-  function ask(event?: FormEvent) {
+  function applyFilters(event?: FormEvent) {
     event?.preventDefault();
     clearTimeout(timer.current);
     if (!form.current) return;
     const inputs = Object.fromEntries([...new FormData(form.current)].map(([name, value]) => [name, String(value)]));
     const wanted = inZoneOf(state, readBrowseState(inputs));
-    if (browsePath(wanted) === asked.current) return;
-    asked.current = browsePath(wanted);
+    if (browsePath(wanted) === requested.current) return;
+    requested.current = browsePath(wanted);
     onChange(wanted);
   }
 
-  function askSoon() {
+  function applyFiltersSoon() {
     clearTimeout(timer.current);
-    timer.current = setTimeout(ask, TYPING_PAUSE_MS);
+    timer.current = setTimeout(applyFilters, TYPING_PAUSE_MS);
   }
 
   return (
     <search>
-      <form ref={form} action="/" className={styles.form} onSubmit={ask} onChange={askSoon}>
+      <form ref={form} action="/" className={styles.form} onSubmit={applyFilters} onChange={applyFiltersSoon}>
         <div className={styles.grid}>
           <div className={styles.search}>
             <TextField
@@ -104,7 +104,7 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
             )}
           </details>
           {isFiltered(state) && (
-            <ButtonLink href="/" look="secondary">
+            <ButtonLink href="/" variant="secondary">
               Clear filters
             </ButtonLink>
           )}
@@ -117,7 +117,7 @@ export function BrowseFilters({ state, errors, onChange }: Props) {
   );
 }
 
-/** Days that this reader has chosen are days of this reader's zone; those of a shared address stay what they are. */
+/** Days that the reader chooses are in the reader's time zone; days of a shared address keep their zone. */
 function inZoneOf(state: BrowseState, wanted: BrowseState): BrowseState {
   const same = wanted.from === state.from && wanted.to === state.to;
   return hasDays(wanted) ? { ...wanted, zone: (same && state.zone) || ownZone() } : wanted;

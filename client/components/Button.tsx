@@ -1,28 +1,28 @@
-/** Buttons, and links that look like them. */
+/** Buttons, and links that variant like them. */
 
 import type { ComponentProps, ReactNode } from "react";
 import styles from "./Button.module.css";
 import { PageLink } from "./PageLink";
 
-interface Look {
-  look?: "primary" | "secondary" | "danger";
+interface Appearance {
+  variant?: "primary" | "secondary" | "danger";
   wide?: boolean;
   children: ReactNode;
 }
 
-function classes({ look = "primary", wide = false }: Omit<Look, "children">): string {
-  return [styles.button, styles[look], wide && styles.wide].filter(Boolean).join(" ");
+function classes({ variant = "primary", wide = false }: Omit<Appearance, "children">): string {
+  return [styles.button, styles[variant], wide && styles.wide].filter(Boolean).join(" ");
 }
 
-type ButtonProps = Look & { busy?: boolean } & Omit<ComponentProps<"button">, "className">;
+type ButtonProps = Appearance & { busy?: boolean } & Omit<ComponentProps<"button">, "className">;
 
-/** While busy it keeps the focus (a disabled button would lose it) but takes no second press. */
-export function Button({ look, wide, busy = false, children, onClick, type = "button", ...rest }: ButtonProps) {
+/** While busy, the button keeps the focus (a disabled button would lose it) and ignores further presses. */
+export function Button({ variant, wide, busy = false, children, onClick, type = "button", ...rest }: ButtonProps) {
   return (
     <button
       {...rest}
       type={type}
-      className={classes({ ...(look && { look }), ...(wide && { wide }) })}
+      className={classes({ ...(variant && { variant }), ...(wide && { wide }) })}
       aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
       onClick={(event) => {
@@ -36,9 +36,9 @@ export function Button({ look, wide, busy = false, children, onClick, type = "bu
   );
 }
 
-export function ButtonLink({ look, wide, children, href }: Look & { href: string }) {
+export function ButtonLink({ variant, wide, children, href }: Appearance & { href: string }) {
   return (
-    <PageLink href={href} className={classes({ ...(look && { look }), ...(wide && { wide }) })}>
+    <PageLink href={href} className={classes({ ...(variant && { variant }), ...(wide && { wide }) })}>
       {children}
     </PageLink>
   );

@@ -1,4 +1,4 @@
-/** A button that asks once more before it does something that cannot be undone. */
+/** A button that asks for confirmation before an action that cannot be undone. */
 import { type ReactNode, useId, useRef, useState } from "react";
 import { ApiError } from "@/lib/api/errors";
 import { Button } from "./Button";
@@ -36,7 +36,7 @@ export function ConfirmDialog({ label, title, children, confirmLabel, keepLabel,
 
   return (
     <>
-      <Button look="danger" onClick={() => dialog.current?.showModal()}>
+      <Button variant="danger" onClick={() => dialog.current?.showModal()}>
         {label}
       </Button>
       <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={() => setError(null)}>
@@ -45,10 +45,10 @@ export function ConfirmDialog({ label, title, children, confirmLabel, keepLabel,
           <div>{children}</div>
           {error && <Notice tone="bad">{error.message}</Notice>}
           <div className={styles.actions}>
-            <Button look="secondary" onClick={() => dialog.current?.close()}>
+            <Button variant="secondary" onClick={() => dialog.current?.close()}>
               {keepLabel}
             </Button>
-            <Button look="danger" busy={busy} onClick={confirm}>
+            <Button variant="danger" busy={busy} onClick={confirm}>
               {confirmLabel}
             </Button>
           </div>

@@ -1,15 +1,15 @@
-/** Says when the page no longer follows what happens, and when it does again; a screen reader hears both. */
+/** Shows when live updates are interrupted and when they resume; a live region, so screen readers announce both. */
 import { useEffect, useRef, useState } from "react";
 import { useConnection } from "@/hooks/useConnection";
 import styles from "./ConnectionStatus.module.css";
 
 const TEXTS = {
-  offline: "You are offline. What you see may have changed; it catches up by itself when the connection is back.",
-  interrupted: "The live connection is interrupted. We keep trying, and look for changes every few seconds.",
-  back: "You are back online, and everything is current.",
+  offline: "You are offline. This page may be out of date; it updates when you are connected again.",
+  interrupted: "Live updates are interrupted. We are reconnecting and check for changes every few seconds.",
+  back: "You are back online. This page is up to date.",
 } as const;
 
-/** Long enough to be read. */
+/** Long enough to read the message. */
 const BACK_MS = 4_000;
 
 export function ConnectionStatus() {
@@ -31,7 +31,7 @@ export function ConnectionStatus() {
   }, [connection]);
 
   const shown = connection === "current" ? (back ? "back" : null) : connection;
-  // The region is there before its text: one that appears together with its text is not read out.
+  // The live region is rendered before its text: screen readers skip a region that appears together with its text.
   return (
     <div role="status" className={shown ? `${styles.status} ${styles[shown]}` : styles.none}>
       {shown && TEXTS[shown]}

@@ -1,4 +1,4 @@
-/** How long a hold still lasts; spoken at five minutes, one minute and the end rather than every second. */
+/** The remaining time of a hold; screen readers announce it at five minutes, at one minute and at the end, not every second. */
 import { formatRemaining } from "@/lib/format";
 import styles from "./Countdown.module.css";
 
@@ -11,12 +11,12 @@ interface Props {
 const LATE_MS = 60_000;
 
 export function Countdown({ remainingMs, totalMs }: Props) {
-  // The estimate of the server's clock may be some tenths off: never show more than the whole hold.
+  // The estimated server clock may be off by some tenths of a second: never show more than the full hold time.
   const left = Math.min(Math.max(0, remainingMs), totalMs);
   return (
     <div className={styles.countdown}>
       <div className={styles.line}>
-        <span>{left > 0 ? "Held for you for" : "The hold has run out"}</span>
+        <span>{left > 0 ? "Held for you for" : "Your hold has expired"}</span>
         <span className={`${styles.time} ${left <= LATE_MS ? styles.late : ""}`} role="timer" aria-live="off">
           {formatRemaining(left)}
         </span>
@@ -30,7 +30,7 @@ export function Countdown({ remainingMs, totalMs }: Props) {
 }
 
 function spoken(left: number): string {
-  if (left === 0) return "The hold has run out.";
+  if (left === 0) return "Your hold has expired.";
   if (left <= LATE_MS) return "Less than one minute left to pay.";
   if (left <= 5 * LATE_MS) return "Less than five minutes left to pay.";
   return "";

@@ -52,7 +52,7 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
       <form className={styles.card} onSubmit={submit} noValidate>
         <div>
           <h1>{text.title}</h1>
-          {returnTo !== "/" && <p className={styles.lead}>Then you return to the page you came from.</p>}
+          {returnTo !== "/" && <p className={styles.lead}>You then return to the page you came from.</p>}
         </div>
         <FormError error={error} fields={["email", "password"]} />
         <TextField

@@ -1,4 +1,4 @@
-/** Plain card fields for the local Stripe double, with its test cards one press away. */
+/** Plain card fields for the local Stripe double, with buttons that fill in its test cards. */
 import { type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { groupExpiry, groupNumber, isCard, readCard } from "@/lib/payments/cardData";
 import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
@@ -16,7 +16,7 @@ export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
   const [number, setNumber] = useState("");
   const [expiry, setExpiry] = useState("");
   const [cvc, setCvc] = useState("");
-  /** How often something was sent that is no card. */
+  /** The number of submissions without valid card data. */
   const [refusals, setRefusals] = useState(0);
   const fields = useRef<HTMLDivElement>(null);
   const card = readCard(number, expiry, cvc, new Date());
@@ -28,7 +28,7 @@ export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
       doubleCardEntry(scriptUrl, publishableKey, () => {
         if (isCard(card)) return card;
         setRefusals((count) => count + 1);
-        throw new CardInputError("Please check the card's details.");
+        throw new CardInputError("Please check your card details.");
       }),
     [scriptUrl, publishableKey, card],
   );
@@ -46,7 +46,7 @@ export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
   return (
     <div ref={fields} className={styles.fields}>
       <div className={styles.test}>
-        <p>Test mode: no real card is charged. Use one of these.</p>
+        <p>Test mode: no real card is charged. Use one of these cards:</p>
         <ul>
           {TEST_CARDS.map((test) => (
             <li key={test.number}>

@@ -1,11 +1,11 @@
-/** What a page shows where there is nothing to show: why, and what to do next. */
+/** Shown where a page has no content: the reason, and what to do next. */
 import type { ReactNode } from "react";
 import styles from "./EmptyState.module.css";
 
 interface Props {
   title: string;
   text: string;
-  /** h1 where nothing else on the page is the heading. */
+  /** h1 where the page has no other heading. */
   heading?: "h1" | "h2";
   children?: ReactNode;
 }

@@ -1,4 +1,4 @@
-/** What a page shows when its data could not be loaded. */
+/** Shown when a page's data could not be loaded. */
 import Head from "next/head";
 import { useRouter } from "next/router";
 import type { Failure } from "@/lib/server/pageProps";
@@ -7,7 +7,7 @@ import { EmptyState } from "./EmptyState";
 
 export function FailureState({ failure, heading = "h2" }: { failure: Failure; heading?: "h1" | "h2" }) {
   const router = useRouter();
-  const title = failure.status === 403 ? "This is not yours to see" : "We could not load this";
+  const title = failure.status === 403 ? "You do not have access to this page" : "This page could not be loaded";
   return (
     <EmptyState title={title} text={failure.message} heading={heading}>
       {heading === "h1" && (

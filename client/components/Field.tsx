@@ -1,4 +1,4 @@
-/** A labelled input with its hint and its error, joined for screen readers. */
+/** A labelled input with its hint and its error, connected for screen readers. */
 import { type ComponentProps, useId } from "react";
 import styles from "./Field.module.css";
 

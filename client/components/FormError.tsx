@@ -1,4 +1,4 @@
-/** The part of a refusal that belongs to no single input. */
+/** The errors of a refused request that belong to no single input. */
 import type { ApiError } from "@/lib/api/errors";
 import { Notice } from "./Notice";
 
@@ -6,6 +6,6 @@ import { Notice } from "./Notice";
 export function FormError({ error, fields }: { error: ApiError | null; fields: string[] }) {
   const messages = error?.generalErrors(fields) ?? [];
   if (messages.length === 0) return null;
-  const wait = error?.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
+  const wait = error?.retryAfter ? ` Try again in ${error.retryAfter} seconds.` : "";
   return <Notice tone="bad">{messages.join(" ") + wait}</Notice>;
 }

@@ -1,4 +1,4 @@
-/** The price and the action: hold the ticket, or edit it when it is one's own. */
+/** The price and the action: hold the ticket, or edit one's own listing. */
 import { useRouter } from "next/router";
 import { useRef, useState } from "react";
 import { useOwnHold } from "@/hooks/useOwnHold";
@@ -80,7 +80,7 @@ function Purchase({ ticket, status, user, ownHold, lost, onLost }: PurchaseProps
 
   const closed = CLOSED[status];
   if (closed) return <Notice tone="info">{closed}</Notice>;
-  // While our own hold is on its way, the news that the ticket is held is about us.
+  // While our own request is running, "held" is the result of this request.
   if (ownHold && !busy) {
     return (
       <>

@@ -11,7 +11,7 @@ import { PageLink } from "./PageLink";
 import { SessionStatus } from "./SessionStatus";
 import { SignOutButton } from "./SignOutButton";
 
-/** `user` is undefined on pages that do not know who is signed in (404, 500). */
+/** `user` is undefined on pages that are rendered without a session (404, 500). */
 export function Layout({ user, children }: { user: User | null | undefined; children: ReactNode }) {
   const router = useRouter();
   const onAuthPage = router.pathname === "/signin" || router.pathname === "/signup";
@@ -60,7 +60,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
         {children}
       </main>
       <footer className={styles.footer}>
-        <p>Tickets from people, to people. A hold gives you time to pay, and only a ticket that is yours is charged.</p>
+        <p>Tickets from fans to fans. We hold your tickets while you pay, and charge you only if you get them.</p>
       </footer>
     </>
   );

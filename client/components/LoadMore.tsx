@@ -1,4 +1,4 @@
-/** The end of a list that goes on: it grows by itself when the reader comes near, or by the button. */
+/** The end of a partly loaded list: the next page loads when the reader scrolls near, or by the button. */
 import { useEffect, useRef } from "react";
 import type { ApiError } from "@/lib/api/errors";
 import { Button } from "./Button";
@@ -10,21 +10,21 @@ interface Props {
   loading: boolean;
   error: ApiError | null;
   onMore: () => void;
-  /** False: only the button, so that the reader can reach what stands below a very long list. */
-  byItself?: boolean;
+  /** False: only the button loads, so that the reader can reach what is below a very long list. */
+  automatic?: boolean;
 }
 
-/** How far below the window's edge the end may be when the next page is asked for. */
+/** The distance between the window's lower edge and the list's end at which the next page is requested. */
 const AHEAD = "600px";
 
-export function LoadMore({ hasMore, loading, error, onMore, byItself = true }: Props) {
+export function LoadMore({ hasMore, loading, error, onMore, automatic = true }: Props) {
   const end = useRef<HTMLDivElement>(null);
   const more = useRef(onMore);
   useEffect(() => {
     more.current = onMore;
   });
-  // After a failure somebody has to press; while a page is on its way the next one is not asked for.
-  const watched = hasMore && byItself && !loading && !error;
+  // After a failure only the button loads; while a page is loading, the next one is not requested.
+  const watched = hasMore && automatic && !loading && !error;
 
   useEffect(() => {
     if (!watched || !end.current || typeof IntersectionObserver === "undefined") return;
@@ -39,7 +39,7 @@ export function LoadMore({ hasMore, loading, error, onMore, byItself = true }: P
   return (
     <div ref={end} className={styles.more}>
       {error && <Notice tone="bad">{error.message}</Notice>}
-      <Button look="secondary" busy={loading} onClick={onMore}>
+      <Button variant="secondary" busy={loading} onClick={onMore}>
         {error ? "Try again" : "Load more"}
       </Button>
     </div>

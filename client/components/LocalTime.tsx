@@ -1,10 +1,10 @@
-/** A moment in the reader's time zone; the server, which cannot know it, writes UTC and says so. */
+/** A time in the reader's time zone; the server, which does not know the zone, renders UTC and labels it. */
 import { useHydrated } from "@/hooks/useHydrated";
 import { formatDateTime } from "@/lib/format";
 
 interface Props {
   iso: string;
-  /** Says the distance from UTC too: the time of an event elsewhere must not be taken for the time at its place. */
+  /** Adds the offset from UTC, so that readers do not take the time for the local time at the venue. */
   withOffset?: boolean;
 }
 

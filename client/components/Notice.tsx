@@ -1,4 +1,4 @@
-/** A message set apart from the text; problems are announced at once, the rest when the reader is idle. */
+/** A message box; screen readers announce problems at once and other messages when idle. */
 import type { ReactNode } from "react";
 import styles from "./Notice.module.css";
 

@@ -11,7 +11,7 @@ import { OrderBadge, TimeLeftBadge } from "./StatusBadge";
 interface Props {
   title: string;
   orders: Order[];
-  /** The server's time (ms), where there are open orders: they show how long they last instead of their state. */
+  /** The server's time (ms); if given, open orders show their remaining time instead of their status. */
   now?: number;
 }
 

@@ -7,13 +7,13 @@ import { Notice } from "./Notice";
 const CANCELLED: Record<CancelReason, { title: string; text: string }> = {
   buyer: { title: "You cancelled this order", text: "The ticket is for sale again. You were not charged." },
   expired: {
-    title: "The hold ran out",
+    title: "Your hold expired",
     text: "You did not pay in time, so the ticket is for sale again. You were not charged.",
   },
   ticket_gone: { title: "The ticket is no longer for sale", text: "The seller withdrew it. You were not charged." },
   payment_failed: {
     title: "The payment failed",
-    text: "Your bank did not release the money, so the ticket is for sale again. You were not charged.",
+    text: "Your bank declined the payment, so the ticket is for sale again. You were not charged.",
   },
 };
 
@@ -22,12 +22,12 @@ export function OrderOutcome({ order }: { order: Order }) {
     return (
       <div className={styles.stack}>
         <Notice tone="good" title="The ticket is yours">
-          You have paid. You find the ticket under “My orders”.
+          Payment complete. You can find this order under “My orders”.
         </Notice>
         <div className={styles.row}>
           <ButtonLink href="/orders">My orders</ButtonLink>
-          <ButtonLink href="/" look="secondary">
-            Find another
+          <ButtonLink href="/" variant="secondary">
+            Browse tickets
           </ButtonLink>
         </div>
       </div>
@@ -41,10 +41,10 @@ export function OrderOutcome({ order }: { order: Order }) {
       </Notice>
       <div className={styles.row}>
         {order.reason !== "ticket_gone" && (
-          <ButtonLink href={`/tickets/${order.ticket.id}`}>Look at the ticket again</ButtonLink>
+          <ButtonLink href={`/tickets/${order.ticket.id}`}>View the ticket</ButtonLink>
         )}
-        <ButtonLink href="/" look="secondary">
-          Find another
+        <ButtonLink href="/" variant="secondary">
+          Browse tickets
         </ButtonLink>
       </div>
     </div>

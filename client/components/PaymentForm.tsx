@@ -1,4 +1,4 @@
-/** The card form and the button that pays an order, whichever Stripe stands behind it. */
+/** The card form and the button that pays an order, for Stripe and for the local double. */
 import dynamic from "next/dynamic";
 import { type FormEvent, useRef } from "react";
 import { usePayment } from "@/hooks/usePayment";
@@ -11,7 +11,7 @@ import { Button } from "./Button";
 import { DoubleCardFields } from "./DoubleCardFields";
 import { Notice } from "./Notice";
 
-/** Stripe's code is fetched only where it is used; it cannot run on the server. */
+/** Stripe's code is loaded only where it is used; it cannot run on the server. */
 const StripeCardFields = dynamic(() => import("./StripeCardFields"), {
   ssr: false,
   loading: () => <p>Loading card form…</p>,
@@ -20,14 +20,14 @@ const StripeCardFields = dynamic(() => import("./StripeCardFields"), {
 interface Props {
   order: Order;
   stripe: RuntimeConfig["stripe"];
-  /** The hold is over by our clock: no new payment starts. */
+  /** The hold has expired by the server's clock: no new payment starts. */
   timeIsUp: boolean;
-  onAnswer: () => void;
+  onResponse: () => void;
 }
 
-export function PaymentForm({ order, stripe, timeIsUp, onAnswer }: Props) {
+export function PaymentForm({ order, stripe, timeIsUp, onResponse }: Props) {
   const card = useRef<CardEntry>(null);
-  const { phase, problem, pay } = usePayment(order.id, card, onAnswer);
+  const { phase, problem, pay } = usePayment(order.id, card, onResponse);
 
   function submit(event: FormEvent) {
     event.preventDefault();
@@ -36,7 +36,7 @@ export function PaymentForm({ order, stripe, timeIsUp, onAnswer }: Props) {
 
   if (!stripe) {
     return (
-      <Notice tone="warn" title="Paying is not set up here.">
+      <Notice tone="warn" title="Payments are not set up.">
         STRIPE_PUBLISHABLE_KEY is not configured.
       </Notice>
     );

@@ -1,4 +1,4 @@
-/** What was bought, when and for how much; printed, it stands alone on the page. */
+/** What was bought, when and for how much; the printed page shows only the receipt. */
 import type { Order, User } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import page from "@/styles/page.module.css";
@@ -33,8 +33,8 @@ export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) 
         <span>Paid by card</span>
         <strong>{formatPrice(order.ticket.price, order.ticket.currency)}</strong>
       </p>
-      <Button look="secondary" onClick={() => window.print()}>
-        Print the receipt
+      <Button variant="secondary" onClick={() => window.print()}>
+        Print receipt
       </Button>
     </section>
   );

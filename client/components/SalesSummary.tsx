@@ -1,4 +1,4 @@
-/** One's own listings in figures: how many in each state, and what the sold ones brought. */
+/** Figures about the reader's own listings: how many in each status, and the total sales. */
 import { useHydrated } from "@/hooks/useHydrated";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { serverClock } from "@/lib/clock";
@@ -8,12 +8,12 @@ import styles from "./SalesSummary.module.css";
 
 interface Props {
   tickets: Ticket[];
-  /** There are listings beyond these, so every number is "at least". */
+  /** More listings exist than are loaded, so every figure is a lower bound. */
   more: boolean;
 }
 
 export function SalesSummary({ tickets, more }: Props) {
-  // The server's clock is known only after hydration.
+  // The server's time is known only after hydration.
   const now = useHydrated() ? serverClock.now() : 0;
   const inState = (status: TicketStatus) => tickets.filter((ticket) => statusAt(ticket, now) === status);
   const plus = more ? "+" : "";
@@ -40,7 +40,7 @@ export function SalesSummary({ tickets, more }: Props) {
   );
 }
 
-/** One sum per currency; added up in cents, because decimals gather dust. */
+/** One sum per currency, added up in cents, because sums of decimals have rounding errors. */
 function total(sold: Ticket[]): string {
   const cents = new Map<string, number>();
   for (const { price, currency } of sold) {

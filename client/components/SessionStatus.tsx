@@ -1,4 +1,4 @@
-/** Says that the session has ended, before a press of a button finds out, and leads back to where one is. */
+/** Shows that the session has ended, before an action fails, with a sign-in link that returns to the current page. */
 
 import { useRouter } from "next/router";
 import { useSessionEnded } from "@/hooks/useSession";
@@ -14,7 +14,7 @@ export function SessionStatus({ user }: { user: User | null | undefined }) {
     <div role="status" className={ended ? styles.status : styles.none}>
       {ended && (
         <>
-          Your session has ended. <PageLink href={signInPath(asPath)}>Sign in again</PageLink>, and you are back here.
+          Your session has ended. <PageLink href={signInPath(asPath)}>Sign in again</PageLink> to continue here.
         </>
       )}
     </div>

@@ -24,7 +24,7 @@ export function SignOutButton() {
   }
 
   return (
-    <Button look="secondary" busy={state === "busy"} onClick={signOut}>
+    <Button variant="secondary" busy={state === "busy"} onClick={signOut}>
       {state === "failed" ? "Sign out: try again" : "Sign out"}
     </Button>
   );

@@ -1,4 +1,4 @@
-/** Other tickets for a reader who cannot buy this one: of the same event if there are any, else the newest. */
+/** Other tickets, if this one is not available: for the same event if there are any, else the newest. */
 import { useEffect, useState } from "react";
 import { api } from "@/lib/api/browser";
 import type { Ticket } from "@/lib/api/types";
@@ -23,7 +23,7 @@ export function SimilarTickets({ ticket }: { ticket: Ticket }) {
       const sameEvent = await find(ticket.title);
       setOthers(sameEvent.length > 0 ? sameEvent : await find(""));
     })().catch(() => {
-      // An extra: without it the page is still complete.
+      // Optional content: the page is complete without it.
     });
     return () => request.abort();
   }, [ticket.id, ticket.title]);

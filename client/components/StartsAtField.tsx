@@ -1,4 +1,4 @@
-/** When the event starts, in the seller's time zone, and which of two times is meant where clocks go back. */
+/** The event's start in the seller's time zone; where clocks go back, also which of the two times is meant. */
 import { useState } from "react";
 import { formatDateTime } from "@/lib/format";
 import { isosFromLocalInput, localInputFromIso } from "@/lib/localInput";
@@ -10,7 +10,7 @@ import styles from "./StartsAtField.module.css";
 interface Props {
   /** The listing's present start. */
   startsAt: string | null;
-  /** Only the browser knows it: null on the server and until hydration is over. */
+  /** Known only in the browser: null on the server and during hydration. */
   zone: string | null;
   errors: Record<string, string>;
 }
@@ -34,10 +34,10 @@ export function StartsAtField({ startsAt, zone, errors }: Props) {
         onInput={(event) => setText(event.currentTarget.value)}
         error={errors[STARTS_AT]}
       />
-      {/* There even while it is hidden, so that a draft finds it. */}
+      {/* Rendered even while hidden, so that a restored draft can set it. */}
       <div hidden={!later}>
         <SelectField
-          label="Clocks go back: which of the two?"
+          label="Clocks go back: which of the two times?"
           name={STARTS_AT_WHICH}
           defaultValue={zone ? whichOf(startsAt, isosFromLocalInput(shown, zone)) : ""}
           error={errors[STARTS_AT_WHICH]}

@@ -1,4 +1,4 @@
-/** The state of a ticket or an order in one word. */
+/** The status of a ticket or an order in a few words. */
 import type { CancelReason, Order, TicketStatus } from "@/lib/api/types";
 import { formatRemaining } from "@/lib/format";
 import styles from "./StatusBadge.module.css";
@@ -20,12 +20,12 @@ const CANCELLED: Record<CancelReason, string> = {
 };
 
 export function TicketBadge({ status }: { status: TicketStatus }) {
-  // A newer service may know statuses that this page does not.
+  // A newer version of the service may send statuses that this page does not know.
   const { text, tone } = TICKET[status] ?? { text: "Not for sale", tone: "quiet" };
   return <span className={`${styles.badge} ${styles[tone]}`}>{text}</span>;
 }
 
-/** How long an open order may still be paid. */
+/** The remaining time to pay an open order. */
 export function TimeLeftBadge({ remainingMs }: { remainingMs: number }) {
   const text = remainingMs > 0 ? `${formatRemaining(remainingMs)} left` : "Time is up";
   return (

@@ -37,7 +37,7 @@ export default function StripeCardFields({ publishableKey, ticket, cardRef }: Pr
       stripe={stripe}
       options={{
         mode: "payment",
-        // Stripe counts in the smallest unit; the price has at most two decimals, so rounding only removes float dust.
+        // Stripe counts in the smallest unit; the price has at most two decimals, so this removes only floating-point error.
         amount: Math.round(ticket.price * 100),
         currency: ticket.currency.toLowerCase(),
         captureMethod: "manual",

@@ -1,4 +1,4 @@
-/** Tickets as stubs in a grid, and their outlines while they load. */
+/** Ticket cards in a grid, and placeholders while they load. */
 
 import { memo } from "react";
 import { useHydrated } from "@/hooks/useHydrated";
@@ -9,7 +9,7 @@ import { PageLink } from "./PageLink";
 import { TicketBadge } from "./StatusBadge";
 import styles from "./TicketCard.module.css";
 
-/** Drawn again only for another version: a list is asked for again more often than its tickets change. */
+/** Rendered again only for another version: lists reload more often than their tickets change. */
 export const TicketCard = memo(Card, (one, other) => {
   return one.ticket.id === other.ticket.id && one.ticket.version === other.ticket.version;
 });
@@ -23,7 +23,7 @@ function Card({ ticket }: { ticket: Ticket }) {
         <h2 className={styles.title}>
           <PageLink href={`/tickets/${ticket.id}`}>{ticket.title}</PageLink>
         </h2>
-        <p className={styles.venue}>{ticket.venue ?? "Venue not given"}</p>
+        <p className={styles.venue}>{ticket.venue ?? "Venue not specified"}</p>
         <div className={styles.foot}>
           <span className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</span>
           <TicketBadge status={status} />
@@ -38,7 +38,7 @@ function StubDate({ startsAt }: { startsAt: string | null }) {
   if (!startsAt) {
     return (
       <div className={styles.stub}>
-        <span className={styles.weekday}>Any day</span>
+        <span className={styles.weekday}>No date</span>
       </div>
     );
   }

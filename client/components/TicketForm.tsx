@@ -1,4 +1,4 @@
-/** The listing's form, for a new ticket and for a change. */
+/** The form for a new listing and for changes to it. */
 import { useRouter } from "next/router";
 import { useEffect, useMemo, useRef } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
@@ -15,8 +15,8 @@ import { FormError } from "./FormError";
 import { StartsAtField } from "./StartsAtField";
 
 const NO_TITLE = { title: "Enter a title." };
-const NO_PRICE = { price: "Enter a number with at most two decimals, for instance 25 or 25.50." };
-const HALF_A_DATE = { [STARTS_AT]: "Enter both the date and the time, or neither." };
+const NO_PRICE = { price: "Enter a number with at most two decimals, for example 25 or 25.50." };
+const HALF_A_DATE = { [STARTS_AT]: "Enter both a date and a time, or leave both empty." };
 const FIELDS = ["title", "price", "venue", STARTS_AT, STARTS_AT_WHICH, "description"];
 
 interface Props {
@@ -30,10 +30,10 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const form = useRef<HTMLFormElement>(null);
   const { asPath } = useRouter();
   const before = ticket?.startsAt ?? null;
-  // Fixed for this form's life: what was typed does not change its meaning when the computer changes its zone.
+  // Fixed while this form is shown: typed times keep their meaning when the computer's time zone changes.
   const zone = useMemo(() => (hydrated ? ownZone() : null), [hydrated]);
   useEffect(() => {
-    // The session had ended when this was sent: the author has signed in again and is back.
+    // The session had ended at the last submission: the seller has signed in again and returned.
     if (hydrated && form.current) restoreDraft(asPath, form.current);
   }, [hydrated, asPath]);
   const { busy, error, submit } = useFormSubmission(async (data) => {
@@ -42,7 +42,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
     const price = readPrice(String(data.get("price")));
     if (title === null || price === null)
       throw invalidInput({ ...(!title && NO_TITLE), ...(price === null && NO_PRICE) });
-    // An incomplete date is an empty one to FormData.
+    // FormData reports an incomplete date as an empty one.
     if (form.current?.querySelector<HTMLInputElement>(`[name=${STARTS_AT}]`)?.validity.badInput)
       throw invalidInput(HALF_A_DATE);
     await onSubmit({
@@ -91,7 +91,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
         name="description"
         optional
         maxLength={2000}
-        hint="Seat, entrance, what the buyer should know."
+        hint="Section, entrance and anything else that buyers should know."
         defaultValue={ticket?.description ?? ""}
         error={errors.description}
       />

@@ -1,4 +1,4 @@
-/** Whether what the page shows is current. */
+/** Whether the page's content is current. */
 import { useSyncExternalStore } from "react";
 import { type Connection, currentConnection, subscribeConnection } from "@/lib/live/connection";
 

@@ -1,4 +1,4 @@
-/** After a change of page the focus starts at its content, as it would after a full load; a changed query is no change of page. */
+/** Moves the focus to the content after navigation to another page, as a full load would. A changed query does not count. */
 import { useRouter } from "next/router";
 import { useEffect, useRef } from "react";
 

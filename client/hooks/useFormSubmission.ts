@@ -1,4 +1,4 @@
-/** Sends a form once at a time and keeps what came back wrong; an ended session leads to the sign-in and back. */
+/** Submits a form once at a time and keeps the error. If the session has ended: saves a draft and goes to the sign-in page. */
 import { useRouter } from "next/router";
 import { type FormEvent, useRef, useState } from "react";
 import { ApiError } from "@/lib/api/errors";

@@ -1,4 +1,4 @@
-/** False on the server and during hydration, true afterwards: for what only the reader's own browser can know. */
+/** False on the server and during hydration, true afterwards: for values that only the browser knows. */
 import { useSyncExternalStore } from "react";
 
 const never = () => () => {};

@@ -1,9 +1,9 @@
-/** My orders as they are now: whatever happens to an order shows in its ticket, and that is told to everybody. */
+/** The reader's orders, kept current: every change of an order also changes its ticket, which the live feed publishes. */
 import { useEffect, useRef } from "react";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
-import { followTickets } from "@/lib/live/ticketFeed";
+import { subscribeToTickets } from "@/lib/live/ticketFeed";
 import { type PagedList, usePagedList } from "./usePagedList";
 
 export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
@@ -16,7 +16,7 @@ export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
 
   useEffect(
     () =>
-      followTickets({
+      subscribeToTickets({
         onChange: (change) => {
           const id = change.kind === "changed" ? change.ticket.id : change.id;
           if (shown.current.some((order) => order.ticket.id === id && order.status !== "cancelled")) reload();

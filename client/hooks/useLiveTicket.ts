@@ -1,18 +1,12 @@
-/** One ticket as it is now; null once its seller has withdrawn it. */
+/** One ticket, kept current; null once its seller has withdrawn it. */
 import { useEffect, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Ticket } from "@/lib/api/types";
-import { followTickets, latestChanges, type TicketChange } from "@/lib/live/ticketFeed";
+import { latestChanges, subscribeToTickets, type TicketChange } from "@/lib/live/ticketFeed";
 
 export function useLiveTicket(initial: Ticket): Ticket | null {
   const [ticket, setTicket] = useState<Ticket | null>(initial);
-  const [basis, setBasis] = useState(initial);
-  if (basis !== initial) {
-    // The server rendered the page again: keep what is newer.
-    setBasis(initial);
-    setTicket((known) => newer(known, initial));
-  }
 
   useEffect(() => {
     const request = new AbortController();
@@ -24,7 +18,7 @@ export function useLiveTicket(initial: Ticket): Ticket | null {
       }
     };
     for (const change of latestChanges()) apply(change);
-    const leave = followTickets({
+    const leave = subscribeToTickets({
       onChange: apply,
       onReload: () => {
         api.getTicket(initial.id, request.signal).then(
@@ -43,12 +37,13 @@ export function useLiveTicket(initial: Ticket): Ticket | null {
     };
   }, [initial.id]);
 
-  return ticket;
+  // The server may have rendered the page again since: the newer one counts.
+  return newer(ticket, initial);
 }
 
 function newer(known: Ticket | null, other: Ticket): Ticket | null {
-  // Withdrawn is the end, but for a sale that was decided before the withdrawal was heard of: that has the higher version.
+  // A withdrawn ticket stays withdrawn, except for a sale that was decided first: its version is higher.
   if (known === null) return other.status === "sold" ? other : null;
-  // The same version is the same ticket: nothing is drawn again for it.
+  // The same version is the same ticket: no new render.
   return other.version > known.version ? other : known;
 }

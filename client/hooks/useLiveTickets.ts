@@ -1,9 +1,9 @@
-/** A list of tickets that follows the live feed and the clock: held, sold, dearer, new, withdrawn, ended, without a reload. */
+/** A list of tickets, kept current by the live feed and the clock: statuses, prices, new, withdrawn and ended listings. */
 import { useEffect, useRef } from "react";
 import type { Page } from "@/lib/api/client";
 import type { Ticket } from "@/lib/api/types";
 import { whenServerTimeIs } from "@/lib/clock";
-import { followTickets, latestChanges } from "@/lib/live/ticketFeed";
+import { latestChanges, subscribeToTickets } from "@/lib/live/ticketFeed";
 import { applyChange, applyChanges, dropEnded, type TicketView } from "@/lib/live/ticketList";
 import { endsAt } from "@/lib/ticketStatus";
 import { type PagedList, usePagedList } from "./usePagedList";
@@ -15,24 +15,24 @@ export function useLiveTickets(
 ): PagedList<Ticket> {
   const list = usePagedList(initial, load, (answer) => dropEnded(applyChanges(answer, latestChanges(), view), view));
   const { reload, update } = list;
-  const shown = useRef(view);
-  shown.current = view;
+  const latest = useRef(view);
+  latest.current = view;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another list from the server may be older than what was told.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another list from the server may be older than the received changes.
   useEffect(() => {
-    update((known) => applyChanges(known, latestChanges(), shown.current));
-    return followTickets({
-      onChange: (change) => update((known) => applyChange(known, change, shown.current)),
+    update((known) => applyChanges(known, latestChanges(), latest.current));
+    return subscribeToTickets({
+      onChange: (change) => update((known) => applyChange(known, change, latest.current)),
       onReload: reload,
     });
   }, [initial, reload, update]);
 
   const { items } = list;
   useEffect(() => {
-    const drop = () => update((known) => dropEnded(known, shown.current));
-    // At once too: the page may have been rendered a while ago. Only now is the clock corrected.
+    const drop = () => update((known) => dropEnded(known, latest.current));
+    // Also at once: the page may have been rendered earlier, and the clock is corrected only now.
     drop();
-    const next = Math.min(...items.filter(shown.current.keeps).map(endsAt));
+    const next = Math.min(...items.filter(latest.current.keeps).map(endsAt));
     return next === Number.POSITIVE_INFINITY ? undefined : whenServerTimeIs(next, drop);
   }, [items, update]);
 

@@ -1,4 +1,4 @@
-/** True while the router is fetching this page with another query. */
+/** True while the router loads this page with another query. */
 import { useRouter } from "next/router";
 import { useEffect, useState } from "react";
 

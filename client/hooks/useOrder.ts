@@ -1,4 +1,4 @@
-/** An order as it is now, told by its own stream; every tab that shows it hears the same. */
+/** An order, kept current by its own event stream in every tab. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
@@ -6,22 +6,22 @@ import type { Order } from "@/lib/api/types";
 import { serverClock } from "@/lib/clock";
 import { openEventStream } from "@/lib/live/eventStream";
 
-/** How often an order is asked for while its stream is away. */
+/** The polling interval while the order's stream is disconnected. */
 const POLL_MS = 3_000;
 
 interface LiveOrder {
   order: Order;
-  /** Asks at once, for somebody who knows that it has just changed. */
+  /** Loads the order at once, for callers that know that it has just changed. */
   refresh: () => void;
 }
 
 export function useOrder(initial: Order): LiveOrder {
   const [order, setOrder] = useState(initial);
   const request = useRef<AbortController>(undefined);
-  // A cancelled order has no further story.
-  const followed = order.status !== "cancelled";
+  // A cancelled order does not change any more.
+  const subscribed = order.status !== "cancelled";
 
-  // News and answers can overtake each other; a version never goes back.
+  // Events and responses can arrive out of order: an older version never replaces a newer one.
   const take = useCallback((latest: Order) => {
     setOrder((known) => (latest.version > known.version ? latest : known));
   }, []);
@@ -38,7 +38,7 @@ export function useOrder(initial: Order): LiveOrder {
   useEffect(() => () => request.current?.abort(), []);
 
   useEffect(() => {
-    if (!followed) return;
+    if (!subscribed) return;
     return openEventStream(`/api/orders/${encodeURIComponent(initial.id)}/stream`, {
       onEvent: ({ type, data }) => {
         if (type === "order") take(JSON.parse(data) as Order);
@@ -46,11 +46,11 @@ export function useOrder(initial: Order): LiveOrder {
       },
       onPoll: refresh,
       pollMs: POLL_MS,
-      // The countdown runs on this clock.
-      onAnswer: (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
+      // The countdown uses this clock.
+      onResponse: (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
       onRefused: refresh,
     });
-  }, [initial.id, followed, refresh, take]);
+  }, [initial.id, subscribed, refresh, take]);
 
   return { order, refresh };
 }

@@ -1,29 +1,29 @@
-/** The reader's own open order on a held ticket: somebody who comes back to it must not be told that another has it. */
+/** The reader's own open order for a ticket, so that the ticket page does not say that another buyer holds it. */
 import { useEffect, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Order, Ticket, User } from "@/lib/api/types";
 
-/** A hold lasts minutes, so it is among the newest orders. */
+/** A hold lasts minutes, so its order is among the newest. */
 const NEWEST = "20";
 
 export function useOwnHold(ticket: Ticket, user: User | null): Order | null {
   const [order, setOrder] = useState<Order | null>(null);
-  const asks = user !== null && user.id !== ticket.userId && ticket.status === "held";
+  const mayHold = user !== null && user.id !== ticket.userId && ticket.status === "held";
 
   useEffect(() => {
     setOrder(null);
-    if (!asks) return;
+    if (!mayHold) return;
     const request = new AbortController();
     api.listOrders({ limit: NEWEST }, request.signal).then(
       ({ items }) => setOrder(items.find((item) => item.ticket.id === ticket.id && item.status === "created") ?? null),
       (failure) => {
-        // An extra: without it the page is still right, only less helpful.
+        // Optional content: the page is correct without it.
         if (!(request.signal.aborted || failure instanceof ApiError)) throw failure;
       },
     );
     return () => request.abort();
-  }, [ticket.id, asks]);
+  }, [ticket.id, mayHold]);
 
   return order;
 }

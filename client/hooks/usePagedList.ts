@@ -1,5 +1,5 @@
 /** A list that grows by its cursor: starts from what the server rendered, appends a page at a time. */
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useReducer, useRef } from "react";
 import type { Page } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
 
@@ -25,22 +25,27 @@ export function usePagedList<Item extends { id: string }>(
   /** Applied to every answer, which may be older than what is known from elsewhere. */
   mend: (list: Page<Item>) => Page<Item> = (list) => list,
 ): PagedList<Item> {
-  const [basis, setBasis] = useState(initial);
-  const [list, setList] = useState(initial);
-  const [loading, setLoading] = useState(false);
-  const [error, setError] = useState<ApiError | null>(null);
+  // React applies a queued action with the reducer of the render that processes it, so an action that was dispatched for
+  // a list that the server has replaced meanwhile is dropped, in whichever order the two are rendered.
+  const [held, dispatch] = useReducer(
+    (last: Held<Item>, { basis, change }: Action<Item>) => {
+      if (basis !== initial) return last;
+      const present = presentOf(last, initial);
+      const next = { ...present, ...change(present) };
+      return isSame(next, present) ? last : next;
+    },
+    initial,
+    unchanged<Item>,
+  );
+  const { list, loading, error } = presentOf(held, initial);
   const more = useRef<AbortController>(undefined);
   const again = useRef<AbortController>(undefined);
-  const latest = useRef({ load, mend, list, initial });
-  latest.current = { load, mend, list, initial };
+  const shown = useRef({ load, mend, list, initial });
+  // What is on the screen, not what is being rendered: a rendering may be interrupted or thrown away.
+  useLayoutEffect(() => {
+    shown.current = { load, mend, list, initial };
+  });
 
-  if (basis !== initial) {
-    // The server rendered another list (new filters): what was appended belongs to the old one.
-    setBasis(initial);
-    setList(initial);
-    setLoading(false);
-    setError(null);
-  }
   // biome-ignore lint/correctness/useExhaustiveDependencies: requests that belong to the old list must end with it.
   useEffect(
     () => () => {
@@ -55,35 +60,38 @@ export function usePagedList<Item extends { id: string }>(
     const controller = new AbortController();
     more.current = controller;
     const { signal } = controller;
-    setLoading(true);
-    setError(null);
+    const set = (change: Change<Item>) => dispatch({ basis: initial, change });
+    set(() => ({ loading: true, error: null }));
     try {
       const page = await load({ cursor: list.next }, signal);
       if (signal.aborted) return false;
-      setList((shown) => mend(append(shown, page)));
+      set((present) => ({ list: mend(append(present.list, page)), loading: false }));
       return true;
     } catch (failure) {
       if (signal.aborted) return false;
+      set(() => ({ loading: false }));
       if (!(failure instanceof ApiError)) throw failure;
-      setError(failure);
+      set(() => ({ error: failure }));
       return false;
-    } finally {
-      if (!signal.aborted) setLoading(false);
     }
   }
+
+  const update = useCallback((change: (list: Page<Item>) => Page<Item>) => {
+    dispatch({ basis: shown.current.initial, change: (present) => ({ list: change(present.list) }) });
+  }, []);
 
   const reload = useCallback(() => {
     again.current?.abort();
     more.current?.abort();
-    setLoading(false);
     const controller = new AbortController();
     again.current = controller;
-    const wanted = latest.current.list.items.length;
-    const of = latest.current.initial;
-    loadFirst(wanted, latest.current.load, controller.signal).then(
+    const { initial: basis, list, load } = shown.current;
+    dispatch({ basis, change: () => ({ loading: false }) });
+    loadFirst(list.items.length, load, controller.signal).then(
       (fresh) => {
-        // Another list may be rendered already and not yet shown: only then is this request aborted.
-        if (!controller.signal.aborted && latest.current.initial === of) setList(latest.current.mend(fresh));
+        if (controller.signal.aborted) return;
+        const list = shown.current.mend(fresh);
+        dispatch({ basis, change: () => ({ list }) });
       },
       (failure) => {
         if (!(controller.signal.aborted || failure instanceof ApiError)) throw failure;
@@ -91,7 +99,35 @@ export function usePagedList<Item extends { id: string }>(
     );
   }, []);
 
-  return { items: list.items, hasMore: list.next !== null, loading, error, loadMore, reload, update: setList };
+  return { items: list.items, hasMore: list.next !== null, loading, error, loadMore, reload, update };
+}
+
+/** What is shown, and the list of the server that it has grown from. */
+interface Held<Item> {
+  basis: Page<Item>;
+  list: Page<Item>;
+  loading: boolean;
+  error: ApiError | null;
+}
+
+type Change<Item> = (present: Held<Item>) => Partial<Omit<Held<Item>, "basis">>;
+
+interface Action<Item> {
+  basis: Page<Item>;
+  change: Change<Item>;
+}
+
+function unchanged<Item>(initial: Page<Item>): Held<Item> {
+  return { basis: initial, list: initial, loading: false, error: null };
+}
+
+/** What was appended to another list of the server, for instance before the filters changed, belongs to that list. */
+function presentOf<Item>(held: Held<Item>, initial: Page<Item>): Held<Item> {
+  return held.basis === initial ? held : unchanged(initial);
+}
+
+function isSame<Item>(one: Held<Item>, other: Held<Item>): boolean {
+  return one.list === other.list && one.loading === other.loading && one.error === other.error;
 }
 
 function append<Item extends { id: string }>(shown: Page<Item>, page: Page<Item>): Page<Item> {

@@ -1,4 +1,4 @@
-/** One payment from the press of the button to a definite answer. */
+/** One payment, from the button to a definite result. */
 import { type RefObject, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
@@ -13,15 +13,15 @@ export interface PaymentProblem {
 }
 
 interface PaymentState {
-  /** `paid`: the card is authorised and orders decides; the order's own state tells the rest. */
+  /** `paid`: the card is authorised and the orders service decides; the order's status shows the result. */
   phase: "idle" | "working" | "paid";
   problem: PaymentProblem | null;
   pay: () => Promise<void>;
 }
 
-export function usePayment(orderId: string, card: RefObject<CardEntry | null>, onAnswer: () => void): PaymentState {
+export function usePayment(orderId: string, card: RefObject<CardEntry | null>, onResponse: () => void): PaymentState {
   const attempt = useRef(new Attempt());
-  /** The method of a call whose answer was lost: the next press repeats that call instead of starting a second payment. */
+  /** The payment method of a call without a response: the next press repeats that call instead of starting a second payment. */
   const unanswered = useRef<string>(undefined);
   const working = useRef(false);
   const [phase, setPhase] = useState<PaymentState["phase"]>("idle");
@@ -38,7 +38,7 @@ export function usePayment(orderId: string, card: RefObject<CardEntry | null>, o
       try {
         await entry.authenticate(payment.clientSecret);
       } catch (error) {
-        // Payments must learn of the refusal too, or another card would be told that this payment still runs.
+        // The payments service must see the refusal too, or it would reject another card because this payment is still open.
         await api.refreshPayment(payment.id).catch(() => {});
         throw error;
       }
@@ -58,13 +58,13 @@ export function usePayment(orderId: string, card: RefObject<CardEntry | null>, o
       const payment = await payOnce(card.current);
       const failed = payment.status === "failed" || payment.status === "voided" || payment.status === "requires_action";
       setPhase(failed ? "idle" : "paid");
-      if (failed) setProblem(declined("The payment did not go through."));
+      if (failed) setProblem(declined("The payment was not completed."));
     } catch (error) {
       setPhase("idle");
       setProblem(explain(error));
     } finally {
       working.current = false;
-      onAnswer();
+      onResponse();
     }
   }
 
@@ -76,20 +76,20 @@ function declined(text: string): PaymentProblem {
 }
 
 function explain(error: unknown): PaymentProblem {
-  if (error instanceof CardInputError) return { tone: "bad", title: "Not paid", text: error.message };
+  if (error instanceof CardInputError) return { tone: "bad", title: "Payment not completed", text: error.message };
   if (!(error instanceof ApiError)) throw error;
   if (error.status === 402) return declined("Your bank refused the payment.");
   if (error.outcomeUnknown) {
     const wait = error.retryAfter ? `in ${error.retryAfter} seconds` : "in a moment";
-    const text = `We do not know yet whether the payment arrived. Press “Pay” again ${wait}: it will not charge you twice.`;
-    return { tone: "warn", title: "No answer yet", text };
+    const text = `We have no confirmation of your payment yet. Press “Pay” again ${wait}; you will not be charged twice.`;
+    return { tone: "warn", title: "Payment not confirmed yet", text };
   }
   if (error.status === 401) {
     return {
       tone: "bad",
       title: "Your session has ended",
-      text: "Sign in again, and you are back here; your hold stays.",
+      text: "Sign in again to continue here. Your hold is kept.",
     };
   }
-  return { tone: "bad", title: "Not paid", text: error.message };
+  return { tone: "bad", title: "Payment not completed", text: error.message };
 }

@@ -1,4 +1,4 @@
-/** Corrects the clock by the time (ms) at which the server rendered the page, before any effect reads it. */
+/** Corrects the clock by the time (ms) at which the server rendered the page, before other effects read it. */
 import { useLayoutEffect } from "react";
 import { serverClock } from "@/lib/clock";
 

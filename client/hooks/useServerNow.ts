@@ -1,8 +1,8 @@
-/** The server's time, ticking once a second while something is being waited for. */
+/** The server's time (ms), updated once a second while `ticking`. */
 import { useEffect, useState } from "react";
 import { serverClock } from "@/lib/clock";
 
-/** `initial` (ms) is what the server rendered with, so that hydration finds the same text. */
+/** `initial` (ms) is the time the server rendered with, so that hydration finds the same text. */
 export function useServerNow(initial: number, ticking: boolean): number {
   const [now, setNow] = useState(initial);
   useEffect(() => serverClock.observeRendering(initial), [initial]);

@@ -1,18 +1,18 @@
 /**
- * Keeps the session alive while somebody is there, and tells when it is not: a session lasts half an hour, and a page
- * can stay open for longer without asking the server for anything.
+ * Renews the session while the page is visible, and reports its end: a session lasts 30 minutes, and a page can stay
+ * open for longer without a request to the server.
  */
 import { useRouter } from "next/router";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
-import { onSessionNews } from "@/lib/session";
+import { onSessionChange } from "@/lib/session";
 
-/** A third of a session: two renewals may fail before it ends. */
+/** A third of a session's lifetime: two renewals may fail before it ends. */
 const RENEW_MS = 10 * 60_000;
 
-/** True when the reader was signed in and no longer is. `user` is who was signed in when the page was rendered. */
+/** True when the reader was signed in and no longer is. `user` was signed in when the page was rendered. */
 export function useSessionEnded(user: User | null | undefined): boolean {
   const router = useRouter();
   const [ended, setEnded] = useState(false);
@@ -24,13 +24,13 @@ export function useSessionEnded(user: User | null | undefined): boolean {
     try {
       const { body } = await api.currentUser();
       if (body && body.id !== userId) {
-        // Somebody else signed in, in another tab: show what is theirs.
+        // Another account signed in, in another tab: show its data.
         await router.replace(router.asPath, undefined, { scroll: false });
       } else {
         setEnded(body === null);
       }
     } catch (error) {
-      // No answer says nothing about the session.
+      // A failed request does not show whether the session has ended.
       if (!(error instanceof ApiError)) throw error;
     }
   }, [router, userId]);
@@ -42,7 +42,7 @@ export function useSessionEnded(user: User | null | undefined): boolean {
   useEffect(() => {
     setEnded(false);
     if (userId === undefined) return;
-    // The page itself was rendered with a renewed session.
+    // Rendering the page has renewed the session.
     renewedAt.current = Date.now();
     const renewIfDue = () => {
       const due = Date.now() - renewedAt.current >= RENEW_MS;
@@ -50,7 +50,7 @@ export function useSessionEnded(user: User | null | undefined): boolean {
     };
     const timer = setInterval(renewIfDue, RENEW_MS / 10);
     document.addEventListener("visibilitychange", renewIfDue);
-    const leave = onSessionNews(() => void latest.current());
+    const leave = onSessionChange(() => void latest.current());
     return () => {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", renewIfDue);

@@ -1,4 +1,4 @@
-/** The status of a listing as it is now, by the server's clock. */
+/** The present status of a listing, by the server's clock. */
 import { useEffect, useState } from "react";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { whenServerTimeIs } from "@/lib/clock";
@@ -6,7 +6,7 @@ import { endsAt } from "@/lib/ticketStatus";
 
 export function useTicketStatus(ticket: Pick<Ticket, "status" | "startsAt">): TicketStatus {
   const end = endsAt(ticket);
-  /** The end that has passed: another date of the same listing is another end. */
+  /** The end time that has passed; a changed date is another end time. */
   const [passed, setPassed] = useState<number | null>(null);
   useEffect(() => {
     if (end === Number.POSITIVE_INFINITY) return;

@@ -1,11 +1,11 @@
-/** One idempotency key per thing the user meant to do: pressing again after a lost answer repeats the call, it does not double it. */
+/** One idempotency key per intended action: a second press after a lost response repeats the call and does not create a second one. */
 import { ApiError } from "./api/errors";
 
 export class Attempt {
   private meaning = "";
   private key = "";
 
-  /** Runs `send` with the key that belongs to this input; the key is spent once the server has given a definite answer. */
+  /** Calls `send` with the key for this input; a definite response ends the use of the key. */
   async run<Result>(input: unknown, send: (idempotencyKey: string) => Promise<Result>): Promise<Result> {
     const meaning = JSON.stringify(input);
     if (meaning !== this.meaning || !this.key) {
@@ -23,7 +23,7 @@ export class Attempt {
   }
 }
 
-/** 128 random bits; `crypto.randomUUID` is missing on plain-HTTP origins other than localhost. */
+/** 128 random bits; `crypto.randomUUID` does not exist on plain-HTTP origins other than localhost. */
 function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

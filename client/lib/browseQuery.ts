@@ -1,4 +1,4 @@
-/** The browse page's state is its URL: this reads the URL, writes it, and turns it into the API's query. */
+/** The browse page keeps its state in its URL: reads and writes the URL, and builds the API query. */
 import type { TicketQuery } from "./api/client";
 import type { TicketSort } from "./api/types";
 import { boundsOfDay } from "./calendarDays";
@@ -19,14 +19,14 @@ export interface BrowseState {
   /** Calendar days, YYYY-MM-DD. */
   from: string;
   to: string;
-  /** The time zone of the days, for instance "Europe/Berlin"; empty when the address names none that is known. */
+  /** The time zone of the days, for example "Europe/Berlin"; empty if the address has no known zone. */
   zone: string;
   sort: TicketSort;
-  /** How many pages are shown, so that a reload or "back" finds the same list. */
+  /** The number of pages shown, so that a reload or "back" shows the same list. */
   pages: number;
 }
 
-/** A URL that asks for more pages than this gets this many on load; the button brings the rest. */
+/** The maximum number of pages loaded at once from a URL; the button loads the rest. */
 export const MAX_PAGES_ON_LOAD = 10;
 
 export function readBrowseState(query: Record<string, string | string[] | undefined>): BrowseState {
@@ -52,13 +52,13 @@ export function hasDays(state: BrowseState): boolean {
   return Boolean(state.from || state.to);
 }
 
-/** The page's own address for a state; defaults are left out so that addresses stay short. */
+/** The page's address for a state; default values are left out. */
 export function browsePath(state: BrowseState): string {
   const parameters = new URLSearchParams();
   for (const name of ["q", "minPrice", "maxPrice", "from", "to"] as const) {
     if (state[name]) parameters.set(name, state[name]);
   }
-  // Without days it would say nothing.
+  // The zone has a meaning only together with days.
   if (state.zone && hasDays(state)) parameters.set("zone", state.zone);
   if (state.sort !== "newest") parameters.set("sort", state.sort);
   if (state.pages > 1) parameters.set("pages", String(state.pages));
@@ -66,15 +66,15 @@ export function browsePath(state: BrowseState): string {
   return text ? `/?${text}` : "/";
 }
 
-/** What is wrong with the days, by the filter's name; the service would complain about instants that no reader has typed. */
+/** Errors of the day filters, by name; the service's errors would be about instants, which the reader did not type. */
 export function dayErrors(state: BrowseState): Record<string, string> {
   const wrong = (["from", "to"] as const).filter((name) => state[name] && !boundsOfDay(state[name], "UTC"));
-  return Object.fromEntries(wrong.map((name) => [name, "There is no such day."]));
+  return Object.fromEntries(wrong.map((name) => [name, "This date does not exist."]));
 }
 
 /**
- * What GET /api/tickets is asked: everything from the first moment of the day `from` to the last one of `to`, in the
- * address's zone or else in the runtime's own. A day that does not exist is handed on as it is, for the service to refuse.
+ * The query for GET /api/tickets: from the first instant of the day `from` to the last instant of the day `to`, in the
+ * address's zone or else the runtime's own. A day that does not exist is passed unchanged, so that the service refuses it.
  */
 export function ticketQuery(state: BrowseState): TicketQuery {
   const { q, minPrice, maxPrice, from, to, sort } = state;

@@ -1,29 +1,29 @@
-/** An estimate of the server's clock, so that a countdown ends when the server says so and not when this computer thinks. */
+/** An estimate of the server's clock, so that a countdown does not depend on the accuracy of this computer's clock. */
 
-/** The Date header has whole seconds: on average the true time is half a second later. */
+/** The Date header is truncated to seconds: on average the true time is half a second later. */
 const TRUNCATION_MS = 500;
 
-/** A page is shown within this time after it was rendered, unless the network is very slow. */
+/** The assumed maximum time between the rendering and the display of a page. */
 const RENDERING_MS = 5_000;
 
 export class ServerClock {
   private offsetMs = 0;
   private roundTripMs = Number.POSITIVE_INFINITY;
 
-  /** Takes an answer's Date header and the local times (ms) between which it was made; the quickest answer is trusted most. */
+  /** Reads a response's Date header; `sentAt` and `receivedAt` are local times (ms). The response with the shortest round trip counts. */
   observe(dateHeader: string | null, sentAt: number, receivedAt: number): void {
     const serverTime = dateHeader ? Date.parse(dateHeader) : Number.NaN;
     const roundTripMs = receivedAt - sentAt;
     if (Number.isNaN(serverTime) || roundTripMs > this.roundTripMs) return;
     this.roundTripMs = roundTripMs;
     const offsetMs = serverTime + TRUNCATION_MS - (sentAt + receivedAt) / 2;
-    // Within the header's own error this computer's clock is right and a correction would only make the display jump.
+    // A difference within the header's error is no evidence of a wrong clock, and a correction would make the display jump.
     this.offsetMs = Math.abs(offsetMs) <= TRUNCATION_MS + roundTripMs / 2 ? 0 : offsetMs;
   }
 
   /**
-   * Takes the time at which the server rendered the page that has just been shown. It is too early by as long as the page
-   * was on its way, so it counts only while no answer has been observed, and for a clock that is wrong by more than that.
+   * Takes the time at which the server rendered the page. It is early by the page's transfer time, so it counts only
+   * until a response is observed, and only if the clock is wrong by more than RENDERING_MS.
    */
   observeRendering(renderedAt: number): void {
     const offsetMs = renderedAt - Date.now();
@@ -38,17 +38,17 @@ export class ServerClock {
 
 export const serverClock = new ServerClock();
 
-/** Timers drift, stop while a computer sleeps, and take no delay beyond 24 days; the clock may also be corrected meanwhile. */
+/** Timers drift, stop while a computer sleeps, and are limited to 24 days; the clock may also be corrected in between. */
 const LONGEST_WAIT_MS = 30_000;
 
-/** Calls back once the server's clock shows `at` (ms), unless the returned function is called before. */
+/** Calls `callback` when the server's clock reaches `at` (ms); the returned function cancels that. */
 export function whenServerTimeIs(at: number, callback: () => void): () => void {
   let timer: ReturnType<typeof setTimeout>;
-  const look = () => {
+  const check = () => {
     const remainingMs = at - serverClock.now();
     if (remainingMs <= 0) callback();
-    else timer = setTimeout(look, Math.min(remainingMs, LONGEST_WAIT_MS));
+    else timer = setTimeout(check, Math.min(remainingMs, LONGEST_WAIT_MS));
   };
-  look();
+  check();
   return () => clearTimeout(timer);
 }

@@ -1,4 +1,4 @@
-/** Keeps what was typed while its author signs in again; only for this tab, and never a password. */
+/** Keeps a form's input while the user signs in again; only in this tab, and never a password. */
 
 const PREFIX = "draft:";
 
@@ -7,11 +7,11 @@ export function saveDraft(path: string, data: FormData): void {
   try {
     sessionStorage.setItem(PREFIX + path, JSON.stringify(Object.fromEntries(fields)));
   } catch {
-    // Storage is full or forbidden: the form works without it.
+    // Storage is full or disabled: the form works without drafts.
   }
 }
 
-/** Puts a draft back into the form's inputs, once. */
+/** Restores a draft into the form's inputs, once. */
 export function restoreDraft(path: string, form: HTMLFormElement): void {
   let text: string | null = null;
   try {
@@ -28,7 +28,7 @@ export function restoreDraft(path: string, form: HTMLFormElement): void {
     )
       continue;
     input.value = value;
-    // A field may show something about its value.
+    // Fields with dependent content must see the change.
     input.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }

@@ -1,8 +1,8 @@
-/** Money and times as people read them. */
+/** Formats money and times for display. */
 
 /*
- * Written out, not with Intl: the product speaks American English only, and the first of each of Intl's formatters
- * holds a slow phone for longer than drawing all tickets does.
+ * Without Intl: the product is in American English only, and on a slow phone the first use of an Intl formatter takes
+ * longer than the rendering of all tickets.
  */
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -10,18 +10,18 @@ const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** Where a time is read: the server knows UTC only, the browser the reader's own zone. */
+/** The zone a time is shown in: the server knows only UTC, the browser knows the reader's zone. */
 export type Zone = "UTC" | "local";
 
-/** `price` in units of `currency`, for instance `formatPrice(25.5, "usd")` is "$25.50". */
+/** `price` in units of `currency`, for example `formatPrice(25.5, "usd")` is "$25.50". */
 export function formatPrice(price: number, currency: string): string {
   const amount = price.toFixed(2).replace(/\B(?=(\d{3})+\.)/g, ",");
   return currency.toLowerCase() === "usd" ? `$${amount}` : `${currency.toUpperCase()} ${amount}`;
 }
 
 /**
- * For instance "Jun 1, 2026, 7:30 PM". `offset` says when the zone's distance from UTC follows, as in "(UTC−4)": always,
- * or only where the reader's clocks show this time twice.
+ * For example "Jun 1, 2026, 7:30 PM". `offset` says when the offset from UTC is added, as in "(UTC−4)": always, or only
+ * where the reader's clocks show this time twice.
  */
 export function formatDateTime(iso: string, zone: Zone = "local", offset: "always" | "repeated" = "repeated"): string {
   const moment = inZone(iso, zone);
@@ -33,7 +33,7 @@ export function formatDateTime(iso: string, zone: Zone = "local", offset: "alway
   return offset === "always" || isRepeated(new Date(iso)) ? `${text} (${formatOffset(new Date(iso))})` : text;
 }
 
-/** Whether the reader's clocks show this moment's time at another moment too, because they go back. */
+/** Whether the reader's clocks show this time twice, because they go back. */
 function isRepeated(moment: Date): boolean {
   const own = moment.getTimezoneOffset();
   return [-DAY_MS, DAY_MS].some((way) => {
@@ -43,7 +43,7 @@ function isRepeated(moment: Date): boolean {
   });
 }
 
-/** For instance "UTC−4" or "UTC+5:30". */
+/** For example "UTC−4" or "UTC+5:30". */
 function formatOffset(moment: Date): string {
   const east = -moment.getTimezoneOffset();
   const minutes = Math.abs(east) % 60;
@@ -51,7 +51,7 @@ function formatOffset(moment: Date): string {
   return east === 0 ? "UTC" : `UTC${east < 0 ? "−" : "+"}${size}`;
 }
 
-/** The parts of a ticket stub's date block. */
+/** The parts of a ticket card's date block. */
 export function stubDate(iso: string, zone: Zone = "local"): { month: string; day: string; weekday: string } {
   const moment = inZone(iso, zone);
   return {
@@ -61,13 +61,13 @@ export function stubDate(iso: string, zone: Zone = "local"): { month: string; da
   };
 }
 
-/** A date whose UTC fields are what a clock in that zone shows. */
+/** A date whose UTC fields show the local time of that zone. */
 function inZone(iso: string, zone: Zone): Date {
   const moment = new Date(iso);
   return zone === "UTC" ? moment : new Date(moment.getTime() - moment.getTimezoneOffset() * MINUTE_MS);
 }
 
-/** Milliseconds as m:ss, rounded up so that 0:00 means over. */
+/** Milliseconds as m:ss, rounded up, so that 0:00 means expired. */
 export function formatRemaining(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   const minutes = Math.floor(seconds / 60);

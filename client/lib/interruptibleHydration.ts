@@ -1,13 +1,13 @@
 /**
- * Makes the page's first rendering in the browser a transition, as Next's app router does and its pages router does not:
- * React then works in slices of a few milliseconds, between which the browser answers taps and scrolls, instead of in
- * one piece that takes a slow phone a quarter of a second. A press on what is not alive yet is still served at once.
- * Where this finds nothing to wrap, the page works as before, only less smoothly.
+ * Makes the hydration of a page a transition, as Next's app router does and its pages router does not: React then works
+ * in slices of a few milliseconds, and the browser handles input between them; without this, one task takes a quarter of
+ * a second on a slow phone. A press on a part that is not hydrated yet is still handled at once. If Next no longer calls
+ * `hydrateRoot`, the page still works, with the long task.
  */
 import { startTransition } from "react";
 import ReactDOM, { type Root } from "react-dom/client";
 
-/** In the browser's performance timeline: shows that Next really comes by here, which another version of it may not. */
+/** A mark in the browser's performance timeline; a test checks it, because another version of Next may not call `hydrateRoot`. */
 export const HYDRATION_MARK = "interruptible hydration";
 
 const { hydrateRoot } = ReactDOM;

@@ -1,4 +1,4 @@
-/** Between `<input type="datetime-local">`, which holds a wall time without a zone, and RFC 3339 UTC. */
+/** Converts between `<input type="datetime-local">`, which holds a wall time without a zone, and RFC 3339 UTC. */
 import { instantsOf, wallTime } from "./timeZone";
 
 /** `YYYY-MM-DDTHH:mm` as a clock in `zone` shows this instant. Seconds are not shown. */
@@ -8,7 +8,7 @@ export function localInputFromIso(iso: string, zone: string): string {
   return wall.replace(/^\+0*/, "").replace(/:\d\d\.\d+Z$/, "");
 }
 
-/** The wall time of an input's text (see timeZone.ts); NaN when it is none. */
+/** The wall time of an input's text (see timeZone.ts); NaN if the text is not a time. */
 export function wallFromLocalInput(text: string): number {
   const [, year = "", rest = ""] = /^(\d{4,6})(-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)$/.exec(text) ?? [];
   const full = year.length > 4 ? `+${year.padStart(6, "0")}` : year;

@@ -1,11 +1,11 @@
-/** Where to go after signing in: only ever a path of this site, so that a crafted link cannot send the user elsewhere. */
+/** The path to return to after signing in: always a path of this site, so that a crafted link cannot redirect elsewhere. */
 
-/** Stands for this site's origin; the browser resolves a path against any origin in the same way. */
+/** A placeholder for this site's origin; browsers resolve a path against any origin in the same way. */
 const SITE = "http://client.invalid";
-/** Longer than any address of a page here, and short enough for every server's limit on a Location header. */
+/** Longer than any address of this site, and within every server's limit for a Location header. */
 const LONGEST = 2_048;
 
-/** Next's own types allow a repeated query parameter; the first one counts. */
+/** The first value of a query parameter, which Next's types allow to be repeated. */
 export function first(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
@@ -13,8 +13,8 @@ export function first(value: string | string[] | undefined): string | undefined 
 /**
  * `value` as a path, query and fragment of this site; "/" for everything else (CWE-601).
  *
- * The URL parser decides, as it does in the browser that follows the answer (WHATWG URL §4.4): it knows that "/\evil"
- * names a host and that tabs vanish. What it makes of a path is parsed again, since "/.//evil" becomes "//evil".
+ * The URL parser decides, as in the browser that receives the redirect (WHATWG URL §4.4): it reads "/\evil" as a host and
+ * removes tabs. Its result is parsed again, because "/.//evil" becomes "//evil".
  */
 export function safeReturnPath(value: string | string[] | undefined): string {
   const path = first(value);

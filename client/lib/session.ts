@@ -1,16 +1,16 @@
-/** News about the session, within this page and from the reader's other tabs. */
+/** Notifications about the session, within this page and between the reader's tabs. */
 
 const CHANNEL = "session";
-/** A tab need not hear its own announcement. */
+/** Identifies this tab, so that it ignores its own messages. */
 const TAB = Math.random();
 const here = new EventTarget();
 
-/** A call was refused with 401: perhaps the session has ended. */
+/** Reports that a call was refused with 401: the session may have ended. */
 export function suspectSession(): void {
-  here.dispatchEvent(new Event("news"));
+  here.dispatchEvent(new Event("change"));
 }
 
-/** Somebody signed in or out in this tab; the others should know. */
+/** Notifies the other tabs that a user signed in or out in this one. */
 export function announceSession(): void {
   if (typeof BroadcastChannel === "undefined") return;
   const channel = new BroadcastChannel(CHANNEL);
@@ -18,13 +18,13 @@ export function announceSession(): void {
   channel.close();
 }
 
-/** Calls back when the session should be looked at again, until the returned function is called. */
-export function onSessionNews(listener: () => void): () => void {
+/** Calls `listener` when the session should be checked, until the returned function is called. */
+export function onSessionChange(listener: () => void): () => void {
   const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
   channel?.addEventListener("message", (event) => event.data !== TAB && listener());
-  here.addEventListener("news", listener);
+  here.addEventListener("change", listener);
   return () => {
     channel?.close();
-    here.removeEventListener("news", listener);
+    here.removeEventListener("change", listener);
   };
 }

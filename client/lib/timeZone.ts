@@ -1,18 +1,19 @@
 /**
- * Wall times and instants of a time zone. A wall time is what a clock there shows, as the milliseconds at which a clock
- * in UTC shows the same. When clocks go back a wall time occurs twice; when they go forward some do not occur at all.
+ * Wall times and instants of a time zone. A wall time is the time that a clock in the zone shows, stored as the instant
+ * (ms) at which a UTC clock shows the same. When clocks go back, a wall time occurs twice; when they go forward, some do
+ * not occur.
  */
 import { tzOffset } from "@date-fns/tz/tzOffset";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** The reader's own zone, for instance "America/New_York"; on the server, the server's. */
+/** The browser's own zone, for example "America/New_York"; on the server, the server's. */
 export function ownZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** `name` as the runtime spells this zone, or "" when it knows none of that name. */
+/** `name` in the runtime's spelling, or "" for an unknown zone. */
 export function knownZone(name: string): string {
   try {
     return name && new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions().timeZone;
@@ -21,7 +22,7 @@ export function knownZone(name: string): string {
   }
 }
 
-/** As people read it: "America/New York". */
+/** The zone's name for display: "America/New York". */
 export function zoneName(zone: string): string {
   return zone.replaceAll("_", " ");
 }
@@ -30,15 +31,15 @@ export function wallTime(instant: number, zone: string): number {
   return instant + offsetAt(instant, zone);
 }
 
-/** Milliseconds that clocks in this zone are ahead of UTC. */
+/** The zone's offset from UTC in milliseconds, positive to the east. */
 function offsetAt(instant: number, zone: string): number {
-  // Local mean times of the nineteenth century have seconds, which are fractions of a minute here.
+  // Local mean times of the nineteenth century have offsets with seconds, which are fractions of a minute here.
   return Math.round(tzOffset(zone, new Date(instant)) * MINUTE_MS);
 }
 
 /** The instants (ms) at which clocks in this zone show `wall`: one, two where it repeats, none where it is skipped. */
 export function instantsOf(wall: number, zone: string): number[] {
-  // No zone is more than a day from UTC, so what is in force then is in force a day before or after in UTC.
+  // Offsets are less than a day, so the offsets a day before and a day after include every possible one.
   const candidates = new Set([-DAY_MS, DAY_MS].map((way) => wall - offsetAt(wall + way, zone)));
   return [...candidates].filter((instant) => wallTime(instant, zone) === wall).sort((one, other) => one - other);
 }
@@ -50,7 +51,7 @@ export interface SkippedTime {
   to: number;
 }
 
-/** The stretch of skipped wall times around `wall`, which must have no instant. */
+/** The range of skipped wall times around `wall`, which must have no instant. */
 export function skippedAround(wall: number, zone: string): SkippedTime {
   let before = wall - 2 * DAY_MS;
   let at = wall + 2 * DAY_MS;
@@ -63,7 +64,7 @@ export function skippedAround(wall: number, zone: string): SkippedTime {
   return { at, from: wallTime(before, zone) + 1, to: wallTime(at, zone) };
 }
 
-/** The first instant of the calendar day that begins with this wall time, which some zones skip or repeat. */
+/** The first instant of the calendar day that begins with this wall time, which may be skipped or repeated. */
 export function startOfDay(midnight: number, zone: string): number {
   return instantsOf(midnight, zone)[0] ?? skippedAround(midnight, zone).at;
 }

@@ -1,4 +1,4 @@
-/** An address that leads nowhere. */
+/** The page for unknown addresses. */
 import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
@@ -7,14 +7,14 @@ export default function NotFoundPage() {
   return (
     <>
       <Head>
-        <title>Not found · Ticketing</title>
+        <title>Page not found · Ticketing</title>
       </Head>
       <EmptyState
         heading="h1"
-        title="There is nothing here"
-        text="The seller may have withdrawn the ticket, or the address is wrong."
+        title="Page not found"
+        text="The seller may have withdrawn this ticket, or the address is wrong."
       >
-        <ButtonLink href="/">See what is for sale</ButtonLink>
+        <ButtonLink href="/">Browse tickets</ButtonLink>
       </EmptyState>
     </>
   );

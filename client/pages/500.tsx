@@ -1,4 +1,4 @@
-/** The client itself failed. */
+/** The page for errors of the client's own server. */
 import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
@@ -12,9 +12,9 @@ export default function ServerErrorPage() {
       <EmptyState
         heading="h1"
         title="Something went wrong on our side"
-        text="It has been noted. Nothing you did was lost or charged twice."
+        text="Please try again in a moment. You are never charged twice for the same order."
       >
-        <ButtonLink href="/">Back to the start</ButtonLink>
+        <ButtonLink href="/">Browse tickets</ButtonLink>
       </EmptyState>
     </>
   );

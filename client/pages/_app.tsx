@@ -1,4 +1,4 @@
-/** Puts every page into the frame and makes the shared props available to it. */
+/** Renders every page within the layout and passes it the shared props. */
 import type { AppProps } from "next/app";
 import Head from "next/head";
 import { Layout } from "@/components/Layout";
@@ -13,7 +13,7 @@ export default function App({ Component, pageProps }: AppProps<Partial<SharedPro
     <>
       <Head>
         <title>Ticketing</title>
-        <meta name="description" content="Buy and sell event tickets, from people to people." key="description" />
+        <meta name="description" content="Buy and sell event tickets, from fans to fans." key="description" />
       </Head>
       <Layout user={pageProps.user}>
         <Component {...pageProps} />

@@ -1,4 +1,4 @@
-/** The HTML around every page, and the policy that lets its scripts run; lib/server/securityHeaders.ts has the other headers. */
+/** The HTML around every page, and its Content-Security-Policy; lib/server/securityHeaders.ts has the other headers. */
 import { randomBytes } from "node:crypto";
 import Document, { type DocumentContext, type DocumentInitialProps, Head, Html, Main, NextScript } from "next/document";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";
@@ -10,7 +10,7 @@ interface Props extends DocumentInitialProps {
 export default class TicketingDocument extends Document<Props> {
   static override async getInitialProps(context: DocumentContext): Promise<Props> {
     const nonce = randomBytes(16).toString("base64");
-    // The development server evaluates code and injects styles, which no useful policy allows.
+    // The development server evaluates code and injects styles, which a useful policy forbids.
     if (context.res && process.env.NODE_ENV === "production") {
       context.res.setHeader("Content-Security-Policy", contentSecurityPolicy(nonce));
     }

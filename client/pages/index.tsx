@@ -1,4 +1,4 @@
-/** Browse: what is for sale, searched and sorted; the address is the page's whole state. */
+/** Browse: the tickets for sale, with search and sorting; the address holds the page's whole state. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { useRouter } from "next/router";
@@ -34,16 +34,16 @@ import styles from "@/styles/page.module.css";
 interface Props {
   state: BrowseState;
   tickets: Page<Ticket>;
-  /** What the API said about a filter's value, by its name. */
+  /** Error messages for filter values, by the filter's name. */
   filterErrors: Record<string, string>;
   /** When this page was rendered, milliseconds since the epoch. */
   renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(async ({ api: services, context }) => {
-  const asked = readBrowseState(context.query);
-  // Without scripts nothing tells the reader's zone: UTC then, and the page says so.
-  const state = hasDays(asked) && !asked.zone ? { ...asked, zone: "UTC" } : asked;
+  const requested = readBrowseState(context.query);
+  // Without scripts the reader's zone is unknown: use UTC, and the page says so.
+  const state = hasDays(requested) && !requested.zone ? { ...requested, zone: "UTC" } : requested;
   const renderedAt = Date.now();
   const refused = (filterErrors: Record<string, string>) => {
     return { props: { state, tickets: { items: [], next: null }, filterErrors, renderedAt }, status: 422 };
@@ -75,7 +75,7 @@ export default function BrowsePage(props: InferGetServerSidePropsType<typeof get
       </Head>
       <div>
         <h1>Find your next night out</h1>
-        <p className={styles.lead}>Tickets from people who cannot go, held for you while you pay.</p>
+        <p className={styles.lead}>Tickets from fans who cannot go, held for you while you pay.</p>
       </div>
       {"failure" in props ? <FailureState failure={props.failure} /> : <Browse {...props} />}
     </div>
@@ -116,12 +116,12 @@ function Browse({ state, tickets, filterErrors, renderedAt }: Props) {
         <NothingFound filtered={isFiltered(state)} invalid={Object.keys(filterErrors).length > 0} />
       )}
       {list.loading && <TicketGridSkeleton />}
-      <LoadMore {...list} onMore={more} byItself={shown < MAX_PAGES_ON_LOAD} />
+      <LoadMore {...list} onMore={more} automatic={shown < MAX_PAGES_ON_LOAD} />
     </>
   );
 }
 
-/** Days in an address that names no zone are the reader's own, once there is a browser to tell which those are. */
+/** Adds the reader's own zone to an address that has days without a zone; only the browser knows the zone. */
 function useReadersDays(state: BrowseState): void {
   const router = useRouter();
   const latest = useRef({ router, state });
@@ -142,21 +142,21 @@ function countText(count: number, hasMore: boolean): string {
 function NothingFound({ filtered, invalid }: { filtered: boolean; invalid: boolean }) {
   if (invalid) {
     return (
-      <EmptyState title="We cannot search like this" text="One of the filters is not understood; it is marked above.">
-        <ButtonLink href="/">Show everything</ButtonLink>
+      <EmptyState title="Check your filters" text="One of the filters has an invalid value; it is marked above.">
+        <ButtonLink href="/">Show all tickets</ButtonLink>
       </EmptyState>
     );
   }
   return filtered ? (
     <EmptyState
-      title="Nothing matches"
+      title="No matching tickets"
       text="Try fewer words, a wider price range or other dates. New tickets appear all the time."
     >
-      <ButtonLink href="/">Show everything</ButtonLink>
+      <ButtonLink href="/">Show all tickets</ButtonLink>
     </EmptyState>
   ) : (
-    <EmptyState title="Nothing for sale yet" text="List a ticket that you cannot use.">
-      <ButtonLink href="/sell">Sell a ticket</ButtonLink>
+    <EmptyState title="No tickets for sale yet" text="Be the first to list tickets.">
+      <ButtonLink href="/sell">Sell tickets</ButtonLink>
     </EmptyState>
   );
 }

@@ -1,4 +1,4 @@
-/** My listings: what the signed-in user sells, in every state, with what it brought. */
+/** My listings: the signed-in user's listings in every status, and the total sales. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
@@ -22,7 +22,7 @@ interface Props {
   renderedAt: number;
 }
 
-/** As many as one request may ask for: the summary counts what is loaded, and few people sell more. */
+/** The maximum page size: the summary counts what is loaded, and few sellers have more. */
 const LIMIT = "100";
 
 export const getServerSideProps = page<Props>(
@@ -40,7 +40,7 @@ export default function ListingsPage(props: InferGetServerSidePropsType<typeof g
       </Head>
       <div className={styles.head}>
         <h1>My listings</h1>
-        <ButtonLink href="/sell">Sell a ticket</ButtonLink>
+        <ButtonLink href="/sell">Sell tickets</ButtonLink>
       </div>
       {"failure" in props ? <FailureState failure={props.failure} /> : <Listings {...props} />}
     </div>
@@ -55,8 +55,8 @@ function Listings({ tickets, user, renderedAt }: Props & { user: User | null }) 
   if (list.items.length === 0) {
     return (
       <EmptyState
-        title="You sell nothing yet"
-        text="Tickets you list appear here with their state: available, on hold, sold or ended."
+        title="You have no listings yet"
+        text="Tickets that you list appear here with their status: available, on hold, sold or ended."
       />
     );
   }

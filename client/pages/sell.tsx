@@ -1,4 +1,4 @@
-/** Sell: list a ticket. */
+/** Sell: create a listing. */
 import Head from "next/head";
 import { useRouter } from "next/router";
 import { useRef } from "react";

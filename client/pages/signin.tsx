@@ -1,4 +1,4 @@
-/** Sign in, then back to where one was. */
+/** Sign in, then return to the previous page. */
 import { CredentialsForm } from "@/components/CredentialsForm";
 import { safeReturnPath } from "@/lib/returnTo";
 import { page } from "@/lib/server/pageProps";

@@ -1,4 +1,4 @@
-/** Sign up, then back to where one was. */
+/** Sign up, then return to the previous page. */
 import { CredentialsForm } from "@/components/CredentialsForm";
 import { safeReturnPath } from "@/lib/returnTo";
 import { page } from "@/lib/server/pageProps";

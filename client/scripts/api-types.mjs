@@ -1,7 +1,7 @@
 /**
- * Writes lib/api/generated.ts from the services' OpenAPI documents in docs/openapi; with --check it only says whether
- * that would change anything. Knows the part of JSON Schema that the services use, and refuses the rest by name
- * (the usual generators need TypeScript's old compiler API, which TypeScript 7 no longer has).
+ * Writes lib/api/generated.ts from the services' OpenAPI documents in docs/openapi; with --check it only reports whether
+ * the file is up to date. Supports the part of JSON Schema that the services use, and fails for other keywords (the usual
+ * generators need TypeScript's old compiler API, which TypeScript 7 no longer has).
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ const DOCUMENTS = join(import.meta.dirname, "..", "..", "docs", "openapi");
 const TARGET = join(import.meta.dirname, "..", "lib", "api", "generated.ts");
 const HEAD = "/** Made by `npm run api-types` from docs/openapi: do not edit. */\n";
 
-/** Says nothing about the shape: what a value may be beyond its type, and prose. */
+/** Keywords that do not affect the TypeScript type: constraints and documentation. */
 const REMARKS = new Set(
   "title description default examples format pattern writeOnly minimum maximum multipleOf minLength maxLength".split(
     " ",
@@ -22,7 +22,7 @@ function typeOf(schema, where) {
   if (schema.anyOf) return schema.anyOf.map((one, index) => typeOf(one, `${where}.anyOf[${index}]`)).join(" | ");
   const { type, enum: values, const: only, properties, required, additionalProperties, items, ...rest } = schema;
   const unknown = Object.keys(rest).filter((keyword) => !REMARKS.has(keyword));
-  if (unknown.length > 0) throw new Error(`${where}: api-types.mjs does not know ${unknown.join(", ")}`);
+  if (unknown.length > 0) throw new Error(`${where}: api-types.mjs does not support ${unknown.join(", ")}`);
   if (only !== undefined) return JSON.stringify(only);
   if (values) return values.map((value) => JSON.stringify(value)).join(" | ");
   switch (type) {
@@ -38,9 +38,9 @@ function typeOf(schema, where) {
     case "object":
       return members(properties ?? {}, required ?? [], where);
     default:
-      // An answer that is no JSON: a stream, or nothing.
+      // A response other than JSON: a stream, or no content.
       if (type === undefined) return "unknown";
-      throw new Error(`${where}: api-types.mjs does not know the type ${type}`);
+      throw new Error(`${where}: api-types.mjs does not support the type ${type}`);
   }
 }
 
@@ -60,20 +60,20 @@ function remark({ description }, indent = "") {
     : `${indent}/**\n${text.map((line) => `${indent} * ${line}`.trimEnd()).join("\n")}\n${indent} */\n`;
 }
 
-/** What one call takes and gives, as the client needs it. */
+/** The types of one operation's query, request body and response. */
 function operation(method, path, { parameters = [], requestBody, responses, summary }) {
   const where = `${method} ${path}`;
   const query = parameters.filter((one) => one.in === "query").map((one) => JSON.stringify(one.name));
   const [, success = {}] = Object.entries(responses).find(([status]) => /^2\d\d$/.test(status)) ?? [];
   const json = (content) => content?.["application/json"]?.schema;
-  const asked = json(requestBody?.content);
-  const answered = json(success.content);
+  const requestSchema = json(requestBody?.content);
+  const responseSchema = json(success.content);
   return [
     summary ? `  /** ${summary} */\n` : "",
     `  ${JSON.stringify(where)}: {\n`,
     `    query: ${query.join(" | ") || "never"};\n`,
-    `    body: ${asked ? typeOf(asked, `${where} body`) : "undefined"};\n`,
-    `    answer: ${answered ? typeOf(answered, `${where} answer`) : "undefined"};\n`,
+    `    body: ${requestSchema ? typeOf(requestSchema, `${where} body`) : "undefined"};\n`,
+    `    answer: ${responseSchema ? typeOf(responseSchema, `${where} answer`) : "undefined"};\n`,
     "  };\n",
   ].join("");
 }
@@ -87,7 +87,8 @@ function generate() {
     const document = JSON.parse(readFileSync(join(DOCUMENTS, file), "utf8"));
     for (const [name, schema] of Object.entries(document.components.schemas)) {
       const text = `${remark(schema)}export type ${name} = ${typeOf(schema, name)};\n`;
-      if (schemas.has(name) && schemas.get(name) !== text) throw new Error(`${file}: another ${name} than elsewhere`);
+      if (schemas.has(name) && schemas.get(name) !== text)
+        throw new Error(`${file}: ${name} differs from the same schema of another service`);
       schemas.set(name, text);
     }
     for (const [path, methods] of Object.entries(document.paths)) {
@@ -104,6 +105,6 @@ function generate() {
 const made = generate();
 if (!process.argv.includes("--check")) writeFileSync(TARGET, made);
 else if (readFileSync(TARGET, "utf8") !== made) {
-  console.error("lib/api/generated.ts is not what docs/openapi says: run `make docs`.");
+  console.error("lib/api/generated.ts does not match docs/openapi: run `make docs`.");
   process.exit(1);
 }

@@ -1,6 +1,6 @@
 /**
- * Completes the standalone folder. Next leaves out the static files, because a CDN could serve them; here nothing else
- * does. And its server.js gives way to ours, which starts it within bounds (lib/server/start.ts).
+ * Completes the standalone folder. Next leaves out the static files, because a CDN could serve them; here this server
+ * does. Its server.js is replaced with ours, which sets the server's limits (lib/server/start.ts).
  */
 import { cpSync, existsSync, renameSync } from "node:fs";
 import { build } from "vite";

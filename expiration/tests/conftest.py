@@ -12,8 +12,11 @@ import pytest
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox, connect
+from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
+from ticketing_expiration.timers import Timers
+from ticketing_expiration.timers import connect as connect_redis
 from ticketing_testkit.servers import RedisServer
 
 MakeOrder = Callable[..., OrderData]
@@ -25,7 +28,7 @@ MANIFESTS: Final = Path(__file__).resolve().parents[2] / "infra" / "k8s"
 def until() -> Until:
     """Wait for what nothing tells of."""
 
-    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not await condition():  # noqa: ASYNC110 (it happens in other processes)
                 await asyncio.sleep(0.02)
@@ -59,6 +62,16 @@ def make_order() -> MakeOrder:
         )
 
     return make
+
+
+async def arm(redis_url: str, *held: Deadline) -> None:
+    """Set a timer for each, with more patience than the service has for a Redis that does not answer."""
+    redis = connect_redis(redis_url)
+    redis.connection_pool.connection_kwargs |= {"socket_connect_timeout": 30, "socket_timeout": 30}
+    timers = Timers(redis)
+    for deadline in held:
+        assert await timers.arm(deadline.id, deadline.expires_at)
+    await timers.close()
 
 
 class ClusterRedis(RedisServer):

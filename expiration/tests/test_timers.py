@@ -1,5 +1,4 @@
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -106,13 +105,13 @@ async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Tim
 async def test_a_redis_that_hangs_holds_up_one_caller_not_all(
     timers: Timers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(timers_module, "PAUSE_SECONDS", 600.0)
     with redis_server.paused():
-        begun = time.monotonic()
-        outcomes = [await timers.arm(new_id(), utc_now()) for _ in range(20)]
-        took = time.monotonic() - begun
+        outcomes = [await timers.arm(new_id(), utc_now())]
+        monkeypatch.setattr(timers, "_arm", None)  # the others do not come so far
+        outcomes += [await timers.arm(new_id(), utc_now()) for _ in range(19)]
 
     assert not any(outcomes)
-    assert took < 2 * timers_module.ANSWER_SECONDS
 
 
 async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_server: RedisServer) -> None:
@@ -121,6 +120,6 @@ async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_ser
     assert not await timers.arm(order_id, utc_now())
     redis_server.start()
 
-    async with asyncio.timeout(timers_module.PAUSE_SECONDS + 3):
+    async with asyncio.timeout(30):
         while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (there is nothing to be told by)
             await asyncio.sleep(0.05)

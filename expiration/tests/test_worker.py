@@ -16,10 +16,12 @@ from ticketing_expiration import worker as worker_module
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.timers import QUEUE, connect
 from ticketing_expiration.worker import create_worker
 from ticketing_testkit.apps import Bus, run_app
 from ticketing_testkit.servers import RedisServer
+
+from .conftest import arm
 
 Until = Callable[..., Awaitable[None]]
 
@@ -34,13 +36,6 @@ async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
     deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
     await deadlines.add(deadline)
     return deadline
-
-
-async def arm(redis_url: str, *held: Deadline) -> None:
-    timers = Timers(connect(redis_url))
-    for deadline in held:
-        assert await timers.arm(deadline.id, deadline.expires_at)
-    await timers.close()
 
 
 async def queued(redis_url: str) -> int:
@@ -78,7 +73,7 @@ async def test_a_timer_releases_a_hold_at_its_moment(
 
     assert event.data.order_id == held.id
     assert event.data.expires_at == held.expires_at
-    assert timedelta(0) <= event.time - held.expires_at < timedelta(seconds=1)
+    assert event.time >= held.expires_at
 
 
 async def test_the_sweep_releases_a_hold_without_any_timer(
@@ -130,7 +125,7 @@ async def test_the_worker_shows_whether_it_reaches_redis(
         redis_server.kill()
         await until(shows(0))
         redis_server.start()
-        await until(shows(1), seconds=15)
+        await until(shows(1))
     assert await shows(0)()
 
 
@@ -169,7 +164,7 @@ async def test_everything_that_came_due_while_nobody_worked_is_released_once(
         async def all_told() -> bool:
             return len(await released(bus)) >= len(overdue)
 
-        await until(all_told, 20)
+        await until(all_told)
 
         async def timers_done() -> bool:
             return await queued(redis_url) == 1

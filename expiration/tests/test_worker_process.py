@@ -15,9 +15,10 @@ from ticketing_common.events import ExpirationCompleted
 from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import Timers, connect
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import ServerProcess
+
+from .conftest import arm
 
 Until = Callable[..., Awaitable[None]]
 
@@ -26,13 +27,6 @@ async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
     deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
     await deadlines.add(deadline)
     return deadline
-
-
-async def arm(redis_url: str, *held: Deadline) -> None:
-    timers = Timers(connect(redis_url))
-    for deadline in held:
-        assert await timers.arm(deadline.id, deadline.expires_at)
-    await timers.close()
 
 
 async def released(bus: Bus) -> list[str]:
@@ -99,7 +93,7 @@ async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
     async def ended() -> bool:
         return worker_process.exit_code is not None
 
-    await until(ended, 10)
+    await until(ended)
     assert worker_process.exit_code in (0, -signal.SIGTERM)
     assert "Traceback" not in worker_process.log.read_text()
 
@@ -121,7 +115,7 @@ async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
     async def all_told() -> bool:
         return await released(bus) == sorted(deadline.id for deadline in held)
 
-    await until(all_told, 15)
+    await until(all_told)
 
 
 async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_none_early(
@@ -143,13 +137,13 @@ async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_n
             async def the_first_is_told(order_id: str = batch[0].id) -> bool:
                 return order_id in await released(bus)
 
-            await until(the_first_is_told, 20)
+            await until(the_first_is_told)
             await asyncio.to_thread(worker.restart)
 
         async def all_told() -> bool:
             return len(await released(bus)) >= len(held)
 
-        await until(all_told, 30)
+        await until(all_told)
     finally:
         for worker in workers:
             await asyncio.to_thread(worker.stop)

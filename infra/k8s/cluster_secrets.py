@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from ticketing_common.topology import OWNERS, SERVICES
+
 NAMESPACE = "ticketing"
-SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
-ON_THE_BUS = ("tickets", "orders", "payments", "expiration")
+ON_THE_BUS = tuple(owner.name for owner in OWNERS.values())
 HOST = "ticketing.dev"
 TIMER_KEYS = ("arq:*", "expiration", "expiration:*")
 # What arq 0.28 and expiration's timers.py send, and nothing that runs scripts or changes the server. The tests of

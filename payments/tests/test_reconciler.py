@@ -19,7 +19,7 @@ class Sweeps:
             raise RuntimeError("the database is away")
 
     async def reach(self, count: int) -> None:
-        async with asyncio.timeout(5), self._more:
+        async with asyncio.timeout(30), self._more:
             await self._more.wait_for(lambda: self.count >= count)
 
 

@@ -18,7 +18,7 @@ from ticketing_common.events import (
 )
 from ticketing_payments.app import create_app
 from ticketing_payments.settings import Settings
-from ticketing_payments.subscribers import OrderSubscriber, subscriptions
+from ticketing_payments.subscribers import subscriptions
 from ticketing_testkit.apps import run_app
 
 GOOD = "pm_card_visa"
@@ -48,22 +48,22 @@ def settings(service_settings, stripe_key, webhook_secret, proxy) -> Settings:
     )
 
 
-def test_orders_are_all_that_is_listened_to():
-    (subscription,) = subscriptions(None)
+def test_orders_are_all_that_is_listened_to(service):
+    (subscription,) = subscriptions(service)
     assert set(subscription.handlers) == {OrderCreated, OrderCompleted, OrderCancelled}
     assert subscription.durable("payments") == "payments-orders"
 
 
 async def test_every_handler_bears_being_called_twice(service, stores, make_order):
-    subscriber = OrderSubscriber(service)
+    (orders,) = subscriptions(service)
     kept, lost = make_order(), make_order()
     for order in (kept, lost):
         for _ in range(2):
-            await subscriber.on_order_created(OrderCreated.of(order))
+            await orders.handlers[OrderCreated](OrderCreated.of(order))
     paid = [await service.pay(one.id, user_id=one.user_id, payment_method_id=GOOD) for one in (kept, lost)]
     for _ in range(2):
-        await subscriber.on_order_completed(complete(kept, paid[0].id))
-        await subscriber.on_order_cancelled(cancelled(lost))
+        await orders.handlers[OrderCompleted](complete(kept, paid[0].id))
+        await orders.handlers[OrderCancelled](cancelled(lost))
     statuses = [(await stores.payments.get(payment.id)).status for payment in paid]
     assert statuses == [PaymentStatus.CAPTURED, PaymentStatus.VOIDED]
     for payment in paid:
@@ -73,7 +73,8 @@ async def test_every_handler_bears_being_called_twice(service, stores, make_orde
 
 async def test_an_order_without_a_payment_needs_nothing(service, stores, make_order, proxy):
     order = make_order()
-    await OrderSubscriber(service).on_order_cancelled(cancelled(order))
+    (orders,) = subscriptions(service)
+    await orders.handlers[OrderCancelled](cancelled(order))
     assert proxy.calls == []
 
 

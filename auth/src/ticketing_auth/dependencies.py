@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 
 from fastapi import Depends, Request, Response
 
+from ticketing_common.security import User, first_cookie
 from ticketing_common.web import RateLimiter
 
 from .service import AuthService
@@ -23,6 +24,13 @@ __all__ = [
 ]
 
 DEVICE_NAME_DIGITS: Final = 16
+
+
+class _Attributes(TypedDict):
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["lax", "strict"]
 
 
 class RateLimits:
@@ -54,74 +62,71 @@ class SessionCookie:
     def __init__(self, request: Request, response: Response) -> None:
         self._settings: Settings = request.app.state.settings
         self._response = response
+        self._attributes = _Attributes(path="/", secure=self._settings.cookie_secure, httponly=True, samesite="lax")
+        self._cookies: Mapping[str, str] = request.state.cookies
         self.brought: bool = request.state.session_cookie
         """Whether the request was authenticated by cookie, rightly or not."""
+        self.holder: User | None = request.state.user if self.brought else None
+        """Whose valid session it is, if the request came with one."""
 
     def set(self, token: str) -> None:
-        """Give the browser this token, for as long as it is valid."""
-        self._response.set_cookie(
-            self._settings.cookie_name,
-            token,
-            max_age=self._settings.session_minutes * 60,
-            path="/",
-            secure=self._settings.cookie_secure,
-            httponly=True,
-            samesite="lax",
-        )
+        """Give the browser this token, for as long as it is valid, and take the one of another name away."""
+        name, *others = self._settings.session_cookies
+        self._response.set_cookie(name, token, max_age=self._settings.session_minutes * 60, **self._attributes)
+        for other in others:
+            if other in self._cookies:
+                self._response.delete_cookie(other, **self._attributes)
 
     def delete(self) -> None:
-        """Take it from the browser."""
-        self._response.delete_cookie(
-            self._settings.cookie_name,
-            path="/",
-            secure=self._settings.cookie_secure,
-            httponly=True,
-            samesite="lax",
-        )
+        """Take it from the browser, by every name, and what pages have stored there for its owner.
+
+        The header is heeded over HTTPS and on this machine (W3C, Clear Site Data).
+        """
+        self._response.headers["Clear-Site-Data"] = '"storage"'
+        preferred, *others = self._settings.session_cookies
+        for name in (preferred, *(other for other in others if other in self._cookies)):
+            self._response.delete_cookie(name, **self._attributes)
 
 
 class DeviceCookies:
     """The browser's side of known devices: one cookie for each account that has signed in here.
 
-    They go to auth only. Scripts cannot read them, and no other site's page sends them.
+    Scripts cannot read them, no other site's page sends them, and over HTTPS no other host of the domain can set them.
     """
 
-    PATH: Final = "/api/users"
     MOST: Final = 5
+    FORMER_PREFIX: Final = "__Secure-device-"
+    """Until 29 November 2026, with Path=/api/users; read until `device_days` later, and replaced at a sign-in."""
 
     def __init__(self, request: Request, response: Response) -> None:
         settings: Settings = request.app.state.settings
         self._brought: Mapping[str, str] = request.state.cookies
         self._response = response
-        self._secure = settings.cookie_secure
         self._seconds = settings.device_days * 24 * 3600
-        self._prefix = ("__Secure-" if self._secure else "") + "device-"
+        self._prefix = ("__Host-" if settings.cookie_secure else "") + "device-"
+        self._attributes = _Attributes(path="/", secure=settings.cookie_secure, httponly=True, samesite="strict")
 
     def get(self, account_name: str) -> str | None:
         """The token that this browser has for the account."""
-        return self._brought.get(self._name(account_name))
+        return first_cookie(self._brought, (self._name(account_name), self._former_name(account_name)))
 
     def set(self, account_name: str, token: str) -> None:
         """Give the browser this token; of the other accounts' tokens it keeps a few, so that the header stays short."""
         name = self._name(account_name)
         self._response.set_cookie(name, token, max_age=self._seconds, **self._attributes)
+        if (former := self._former_name(account_name)) in self._brought:
+            former_attributes = self._attributes.copy()
+            former_attributes["path"] = "/api/users"
+            self._response.delete_cookie(former, **former_attributes)
         others = [other for other in self._brought if other.startswith(self._prefix) and other != name]
         for surplus in others[self.MOST - 1 :]:
             self._response.delete_cookie(surplus, **self._attributes)
 
-    @property
-    def _attributes(self) -> "_Attributes":
-        return {"path": self.PATH, "secure": self._secure, "httponly": True, "samesite": "strict"}
-
     def _name(self, account_name: str) -> str:
         return self._prefix + account_name[:DEVICE_NAME_DIGITS]
 
-
-class _Attributes(TypedDict):
-    path: str
-    secure: bool
-    httponly: bool
-    samesite: Literal["strict"]
+    def _former_name(self, account_name: str) -> str:
+        return self.FORMER_PREFIX + account_name[:DEVICE_NAME_DIGITS]
 
 
 async def auth_service(request: Request) -> AuthService:

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 
 from ticketing_common.security import OptionalUser
-from ticketing_common.web import AddressDep
+from ticketing_common.web import AddressDep, ServiceRouter
 
 from .dependencies import AuthServiceDep, DeviceCookiesDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
 from .schemas import (
@@ -20,7 +20,7 @@ from .schemas import (
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["users"], dependencies=[Depends(not_stored)])
+router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
 
 @router.post("/signup", status_code=201)
@@ -36,6 +36,8 @@ async def sign_up(
     """Make an account and begin a session. 409 when the e-mail has one, 422 for a common password or the e-mail."""
     await limits.check_sign_up(request, address=address)
     user = await service.sign_up(body.email, body.password)
+    if cookie.holder is not None:  # one browser has one session: the former ends
+        await service.sign_out(cookie.holder)
     cookie.set(service.open_session(user))
     devices.set(service.account_name(user.email), service.device_token(user))
     return UserResponse(id=user.id, email=user.email)
@@ -60,6 +62,8 @@ async def sign_in(
     name = service.account_name(body.email)
     known = devices.get(name)
     user = await service.sign_in(body.email, body.password, device_token=known)
+    if cookie.holder is not None:  # one browser has one session: the former ends
+        await service.sign_out(cookie.holder)
     cookie.set(service.open_session(user))
     devices.set(name, service.device_token(user, known))
     return UserResponse(id=user.id, email=user.email)

@@ -1,8 +1,8 @@
-/** The one place that talks HTTP to the services; the same calls in the browser and in getServerSideProps. */
+/** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
 import type { Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
-import { isRepeatable, type Patience, RetryBudget, withRetries } from "./retry";
+import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
 import type { Order, Payment, Ticket, TicketInput, User } from "./types";
 
 export interface Page<Item> {
@@ -16,7 +16,7 @@ export interface Answer<Body> {
   headers: Headers;
 }
 
-/** Names a call of the contract, as in `GET /api/tickets/{id}`. */
+/** An operation of the HTTP contract, for example `GET /api/tickets/{id}`. */
 type Operation = keyof Operations;
 
 interface CallOptions<Name extends Operation> {
@@ -28,10 +28,10 @@ interface CallOptions<Name extends Operation> {
   signal?: AbortSignal | undefined;
 }
 
-/** Carries one request; rejects when no answer comes, with an ApiError where it knows better than "no connection" why. */
+/** Sends one request; rejects if there is no response, with an ApiError if it knows the cause. */
 export type Transport = (path: string, init: RequestInit) => Promise<Response>;
 
-/** Query parameters by the names that the contract knows; empty ones are left out. */
+/** Query parameters by their names in the contract; empty ones are left out. */
 export type Query<Name extends string = string> = { [Parameter in Name]?: string | undefined };
 export type TicketQuery = Query<Operations["GET /api/tickets"]["query"]>;
 export type PageQuery = Query<Operations["GET /api/orders"]["query"]>;
@@ -53,22 +53,22 @@ export interface Api {
   getOrder(id: string, signal?: AbortSignal): Promise<Order>;
   cancelOrder(id: string): Promise<void>;
   pay(input: PaymentRequest, idempotencyKey: string): Promise<Payment>;
-  /** Asks payments to look the payment up at Stripe, after the browser finished its part. */
+  /** Makes the payments service read the payment's status from Stripe, after the browser has finished its part. */
   refreshPayment(id: string): Promise<Payment>;
 }
 
 interface ApiOptions {
-  onAnswer?: (response: Response, startedAt: number) => void;
-  /** How to repeat what may be repeated; without it nothing is. */
-  patience?: Patience;
-  /** Shared by all calls that fail together. */
+  onResponse?: (response: Response, startedAt: number) => void;
+  /** How to repeat safe calls; without it, no call is repeated. */
+  retryPolicy?: RetryPolicy;
+  /** Limits the retries of all calls together. */
   budget?: RetryBudget;
 }
 
-/** Every call of the returned object rejects with `ApiError` and nothing else (except an abort). */
+/** Every call of the returned object rejects with `ApiError` only (except for an abort). */
 export function createApi(
   transport: Transport,
-  { onAnswer = () => {}, patience, budget = new RetryBudget() }: ApiOptions = {},
+  { onResponse = () => {}, retryPolicy, budget = new RetryBudget() }: ApiOptions = {},
 ): Api {
   function call<Name extends Operation>(
     operation: Name,
@@ -76,8 +76,8 @@ export function createApi(
   ): Promise<Answer<Operations[Name]["answer"]>> {
     const send = () => callOnce(operation, options);
     const method = operation.slice(0, operation.indexOf(" "));
-    if (!patience || !isRepeatable(method, options.idempotencyKey)) return send();
-    return withRetries(send, { patience, budget, signal: options.signal });
+    if (!retryPolicy || !isRepeatable(method, options.idempotencyKey)) return send();
+    return withRetries(send, { retryPolicy, budget, signal: options.signal });
   }
 
   async function callOnce<Name extends Operation>(
@@ -103,7 +103,7 @@ export function createApi(
       if (error instanceof ApiError || (error instanceof DOMException && error.name === "AbortError")) throw error;
       throw unreachable();
     }
-    onAnswer(response, startedAt);
+    onResponse(response, startedAt);
     if (!response.ok) throw await errorFrom(response);
     const body = response.status === 204 ? undefined : await response.json().catch(() => Promise.reject(unreachable()));
     return { body, headers: response.headers };

@@ -1,25 +1,25 @@
-/** What a refused or failed call looks like to the rest of the client. */
+/** A refused or failed API call, as the rest of the client sees it. */
 import type { Problem } from "./types";
 
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
   constructor(
-    /** HTTP status; 0 when no answer came at all. */
+    /** HTTP status; 0 if there was no response. */
     readonly status: number,
     readonly problem: Problem,
-    /** Seconds the server asks us to wait, from Retry-After. */
+    /** Seconds to wait, from the Retry-After header. */
     readonly retryAfter: number | null = null,
   ) {
     super(problem.detail || problem.title);
   }
 
-  /** True when the call may have been carried out although we got no definite answer. */
+  /** True if the call may have been carried out although there was no definite response. */
   get outcomeUnknown(): boolean {
     return this.status === 0 || this.status >= 500 || this.stillRunning;
   }
 
-  /** The first call with this idempotency key has not finished: a conflict with ourselves, not with somebody else. */
+  /** The first call with this idempotency key is still running: a conflict with our own call, not with another user's. */
   get stillRunning(): boolean {
     return this.status === 409 && this.problem.title === "Still running";
   }
@@ -34,7 +34,7 @@ export class ApiError extends Error {
     return byField;
   }
 
-  /** What belongs to none of the given inputs; the refusal's own text when the errors say nothing more. */
+  /** Messages for none of the given inputs; the problem's own text if it has no field errors. */
   generalErrors(inputs: string[]): string[] {
     const shown = Object.entries(this.fieldErrors);
     const others = shown.filter(([name]) => !inputs.includes(name)).map(([name, message]) => `${name}: ${message}`);
@@ -44,29 +44,29 @@ export class ApiError extends Error {
 
 const FALLBACK_TITLES: Record<number, string> = {
   0: "We could not reach the server. Check your connection and try again.",
-  502: "This part of the shop is not answering right now. Please try again in a moment.",
-  503: "This part of the shop is busy or down right now. Please try again in a moment.",
-  504: "This part of the shop takes too long to answer right now. Please try again in a moment.",
+  502: "This service is not available right now. Please try again in a moment.",
+  503: "This service is busy or not available right now. Please try again in a moment.",
+  504: "This service is not responding right now. Please try again in a moment.",
 };
 
 const DEFAULT_TITLE = "Something went wrong on our side. Please try again.";
 
-/** An error made here, not by a service: status 0 is "no answer at all". */
+/** An error that the client itself reports; status 0 means no response. */
 export function localError(status: number, title: string = FALLBACK_TITLES[status] ?? DEFAULT_TITLE): ApiError {
   return new ApiError(status, { type: "about:blank", title, status, errors: [] });
 }
 
-/** What the form itself sees before anything is sent, in the shape of a service's refusal. */
+/** Errors that a form finds before it sends a request, in the same form as a service's 422. */
 export function invalidInput(messages: Record<string, string>): ApiError {
   const errors = Object.entries(messages).map(([field, message]) => ({ field, message }));
-  return new ApiError(422, { type: "about:blank", title: "Please check what is marked", status: 422, errors });
+  return new ApiError(422, { type: "about:blank", title: "Please check the marked fields.", status: 422, errors });
 }
 
 export function unreachable(): ApiError {
   return localError(0);
 }
 
-/** Reads a refusal; a body that is not problem+json (a gateway's HTML page, say) is never shown to the reader. */
+/** Reads an error response; a body other than problem+json (for example a proxy's HTML page) is never shown to the reader. */
 export async function errorFrom(response: Response): Promise<ApiError> {
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   const retryAfter = Number.isFinite(seconds) ? seconds : null;
@@ -79,7 +79,7 @@ async function readProblem(response: Response): Promise<Problem> {
     try {
       return (await response.json()) as Problem;
     } catch {
-      // Cut off half way: say what the status alone tells.
+      // The body is incomplete: use the status alone.
     }
   }
   return localError(response.status).problem;

@@ -1,26 +1,36 @@
 /**
- * Repeats a call that got no useful answer, a few times and never all at once with everybody else. No library: p-retry
- * and its like know neither Retry-After nor a limit over all calls, which is what keeps an outage from becoming a storm.
+ * Repeats failed calls a few times, with random delays. No library: p-retry and similar packages support neither
+ * Retry-After nor a retry budget over all calls, which prevents a retry storm during an outage.
  */
 import { ApiError } from "./errors";
 
-export interface Patience {
-  /** Calls in all, the first one included. */
+export interface RetryPolicy {
+  /** The maximum number of calls, including the first. */
   attempts: number;
-  /** The longest wait before the second call; it doubles with each further one. The real wait is random below it. */
+  /** The maximum delay before the second call; it doubles with each further one. The actual delay is random below it. */
   firstDelayMs: number;
-  /** A server that asks for a longer pause than this is not asked again: the reader is told instead. */
+  /** If Retry-After is longer than this, the call is not repeated and fails. */
   longestDelayMs: number;
-  /** No call begins later than this after the first. */
+  /** No repeated call starts later than this after the first. */
   withinMs: number;
 }
 
-export const BROWSER_PATIENCE: Patience = { attempts: 3, firstDelayMs: 400, longestDelayMs: 3_000, withinMs: 8_000 };
+export const BROWSER_RETRY_POLICY: RetryPolicy = {
+  attempts: 3,
+  firstDelayMs: 400,
+  longestDelayMs: 3_000,
+  withinMs: 8_000,
+};
 
-/** A page is being waited for; and what failed here the browser tries again. */
-export const SERVER_PATIENCE: Patience = { attempts: 2, firstDelayMs: 150, longestDelayMs: 250, withinMs: 1_000 };
+/** Short, because a reader waits for the page; the browser can repeat what failed here. */
+export const SERVER_RETRY_POLICY: RetryPolicy = {
+  attempts: 2,
+  firstDelayMs: 150,
+  longestDelayMs: 250,
+  withinMs: 1_000,
+};
 
-/** What all calls together may repeat: ten in a row, then one for ten answers. While everything fails, hardly anything is repeated. */
+/** The retry budget of all calls together: ten retries at first, then one for every ten responses. In an outage almost nothing is repeated. */
 export class RetryBudget {
   private earned: number;
 
@@ -43,17 +53,17 @@ export class RetryBudget {
 }
 
 /**
- * Safe methods change nothing (RFC 9110 §9.2.1), and a call with an idempotency key is carried out once however often
- * it is sent. PUT and DELETE are left out: sent again after a lost answer they may be refused, and look as if they failed.
+ * Safe methods change nothing (RFC 9110 §9.2.1), and a call with an idempotency key is carried out once, however often it
+ * is sent. PUT and DELETE are not repeated: after a lost response, a second call may be refused although the first succeeded.
  */
 export function isRepeatable(method: string, idempotencyKey: string | undefined): boolean {
   return method === "GET" || method === "HEAD" || idempotencyKey !== undefined;
 }
 
-/** Rejects as the last call did, or as an abort does, which also ends the wait between two calls. */
+/** Rejects with the error of the last call, or with the abort reason; an abort also ends the delay between two calls. */
 export async function withRetries<Result>(
   send: () => Promise<Result>,
-  { patience, budget, signal }: { patience: Patience; budget: RetryBudget; signal?: AbortSignal | undefined },
+  { retryPolicy, budget, signal }: { retryPolicy: RetryPolicy; budget: RetryBudget; signal?: AbortSignal | undefined },
 ): Promise<Result> {
   const begun = Date.now();
   for (let attempt = 1; ; attempt++) {
@@ -62,21 +72,21 @@ export async function withRetries<Result>(
       budget.earn();
       return result;
     } catch (error) {
-      if (!(error instanceof ApiError && isPassing(error))) throw error;
-      const delay = delayBefore(attempt, error, patience);
-      const late = Date.now() - begun + delay > patience.withinMs;
-      if (attempt >= patience.attempts || delay > patience.longestDelayMs || late || !budget.spend()) throw error;
+      if (!(error instanceof ApiError && isTemporary(error))) throw error;
+      const delay = delayBefore(attempt, error, retryPolicy);
+      const late = Date.now() - begun + delay > retryPolicy.withinMs;
+      if (attempt >= retryPolicy.attempts || delay > retryPolicy.longestDelayMs || late || !budget.spend()) throw error;
       await pause(delay, signal);
     }
   }
 }
 
-/** No answer, a service that is away or busy, or our own first call still under way. After a 504 we have waited enough. */
-function isPassing(error: ApiError): boolean {
+/** No response, a service that is down or busy, or our own first call still running. A 504 has taken too long already. */
+function isTemporary(error: ApiError): boolean {
   return [0, 502, 503].includes(error.status) || error.stillRunning;
 }
 
-function delayBefore(attempt: number, error: ApiError, { firstDelayMs }: Patience): number {
+function delayBefore(attempt: number, error: ApiError, { firstDelayMs }: RetryPolicy): number {
   const jitter = Math.random() * firstDelayMs * 2 ** (attempt - 1);
   return error.retryAfter === null ? jitter : error.retryAfter * 1000 + jitter;
 }

@@ -1,4 +1,4 @@
-/** Short names for the HTTP contract's shapes; the shapes themselves are generated from the services' OpenAPI documents. */
+/** Short names for the types of the HTTP contract, which are generated from the services' OpenAPI documents. */
 import type { ShownStatus, TicketResponse } from "./generated";
 
 export type {
@@ -11,6 +11,6 @@ export type {
   UserResponse as User,
 } from "./generated";
 
-/** What a reader sees of a listing: also `deleted`, which live events report, and `cancelled`, once its seller calls it off. */
+/** A listing's status as shown: also `deleted`, which live events report, and `cancelled`, by its seller. */
 export type TicketStatus = ShownStatus | "deleted" | "cancelled";
 export type Ticket = Omit<TicketResponse, "status"> & { status: TicketStatus };

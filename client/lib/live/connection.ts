@@ -1,9 +1,9 @@
-/** Whether what the page shows is current: the sum of its streams, and of what the browser says about the network. */
+/** Whether the page's content is current: combines the state of its event streams and the browser's network state. */
 
 export type Connection = "current" | "interrupted" | "offline";
 
-/** A stream that is back within this time was never worth a word: services restart, laptops change their network. */
-const PATIENCE_MS = 2_000;
+/** Shorter interruptions are not reported: services restart, laptops change networks. */
+const GRACE_PERIOD_MS = 2_000;
 
 const lost = new Map<object, ReturnType<typeof setTimeout>>();
 const interrupted = new Set<object>();
@@ -13,7 +13,7 @@ function changed(): void {
   for (const listener of listeners) listener();
 }
 
-/** Makes a reporter for one stream: call it with true when it is lost, with false when it is back or no longer wanted. */
+/** Returns a reporter for one stream: call it with true if the stream is lost, with false if it is back or closed. */
 export function reportConnection(): (isLost: boolean) => void {
   const stream = {};
   return (isLost) => {
@@ -21,7 +21,7 @@ export function reportConnection(): (isLost: boolean) => void {
       const timer = setTimeout(() => {
         interrupted.add(stream);
         changed();
-      }, PATIENCE_MS);
+      }, GRACE_PERIOD_MS);
       lost.set(stream, timer);
     } else if (!isLost) {
       clearTimeout(lost.get(stream));

@@ -1,30 +1,30 @@
 /**
- * A server-sent event stream that does not give up. It is read with fetch rather than EventSource, which can send
- * Last-Event-ID only for as long as it lives itself, ends for good at the first 503, and cannot see heartbeats: a
- * connection that died without a word (another Wi-Fi, a laptop's sleep) would stay open for ever.
+ * A server-sent event stream that reconnects. It uses fetch instead of EventSource, which sends Last-Event-ID only for
+ * its own lifetime, stops at the first 503, and does not report heartbeats: a connection that was lost silently (another
+ * network, a sleeping laptop) would stay open.
  */
 import { reportConnection } from "./connection";
 import { EventStreamParser, type StreamEvent } from "./eventStreamParser";
 
-/** The services say something every 15 s, if only a comment. */
-const SILENCE_MS = 40_000;
-/** A page that nobody looks at for this long gives its connection back; it resumes when it is looked at again. */
-const HIDDEN_MS = 60_000;
+/** The services send at least a comment every 15 s. */
+const HEARTBEAT_TIMEOUT_MS = 40_000;
+/** A page that is hidden for this long closes its connection and resumes when it is visible again. */
+const HIDDEN_TIMEOUT_MS = 60_000;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 
 export interface StreamHandlers {
   onEvent: (event: StreamEvent) => void;
-  /** Called every `pollMs` while there is no connection and somebody looks at the page. */
+  /** Called every `pollMs` while there is no connection and the page is visible. */
   onPoll: () => void;
   pollMs: number;
-  /** The answer's head, and when (ms) it was asked for. */
-  onAnswer?: (response: Response, startedAt: number) => void;
-  /** Asking again will not help: signed out, or not ours. */
+  /** The response's head, and the time (ms) of its request. */
+  onResponse?: (response: Response, startedAt: number) => void;
+  /** Reconnecting does not help: signed out, or not allowed. */
   onRefused?: (status: number) => void;
 }
 
-/** Follows the stream until the returned function is called. */
+/** Reads the stream until the returned function is called. */
 export function openEventStream(path: string, handlers: StreamHandlers): () => void {
   const closed = new AbortController();
   const report = reportConnection();
@@ -32,20 +32,20 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
   let failures = 0;
   let polling: ReturnType<typeof setInterval> | undefined;
 
-  void follow();
+  void connect();
   return () => {
     closed.abort();
-    polls(false);
+    setPolling(false);
     report(false);
   };
 
-  async function follow(): Promise<void> {
+  async function connect(): Promise<void> {
     while (!closed.signal.aborted) {
       await waitFor(() => document.visibilityState === "visible", closed.signal);
       const attempt = new AbortController();
       const release = abandonWhen(attempt, closed.signal);
       let retryAfterMs = 0;
-      // A service without this stream is no fault of the connection: the page polls and says nothing.
+      // A service without this stream is not a connection failure: the page polls and reports nothing.
       let missing = false;
       try {
         const startedAt = Date.now();
@@ -53,7 +53,7 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
           headers: { Accept: "text/event-stream", ...(lastEventId && { "Last-Event-ID": lastEventId }) },
           credentials: "same-origin",
           cache: "no-store",
-          // What the page is made of comes first.
+          // The page's own resources come first.
           priority: "low",
           signal: attempt.signal,
         });
@@ -64,19 +64,19 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
           if (response.status === 401 || response.status === 403) return void handlers.onRefused?.(response.status);
           retryAfterMs = Number(response.headers.get("retry-after") ?? 0) * 1000 || 0;
         } else {
-          handlers.onAnswer?.(response, startedAt);
-          polls(false);
+          handlers.onResponse?.(response, startedAt);
+          setPolling(false);
           report(false);
-          await read(response.body, release.heard);
+          await read(response.body, release.received);
         }
       } catch {
-        // No connection, cut off, or silent for too long: all the same to what follows.
+        // No connection, interrupted, or silent for too long: reconnect in all cases.
       } finally {
         release.done();
       }
       if (closed.signal.aborted) return;
       if (document.visibilityState === "hidden") continue;
-      polls(true);
+      setPolling(true);
       report(!missing);
       failures += 1;
       const backoff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
@@ -84,7 +84,7 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
     }
   }
 
-  async function read(body: ReadableStream<Uint8Array>, heard: () => void): Promise<void> {
+  async function read(body: ReadableStream<Uint8Array>, received: () => void): Promise<void> {
     const parser = new EventStreamParser();
     // The parser removes the byte order mark.
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -92,9 +92,9 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
     for (;;) {
       const { done, value } = await reader.read();
       if (done || closed.signal.aborted) return;
-      heard();
+      received();
       for (const event of parser.push(decoder.decode(value, { stream: true }))) {
-        // Only a connection that brought something was a success: one that ends at once must not be retried at once.
+        // Only a connection with an event counts as a success: one that ends at once must not be retried at once.
         failures = 0;
         if (event.id !== undefined) lastEventId = event.id;
         handlers.onEvent(event);
@@ -102,7 +102,7 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
     }
   }
 
-  function polls(wanted: boolean): void {
+  function setPolling(wanted: boolean): void {
     if (wanted === (polling !== undefined)) return;
     clearInterval(polling);
     polling = undefined;
@@ -112,35 +112,35 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
   }
 }
 
-/** Ends an attempt that is silent, that nobody looks at, or whose stream is closed. */
-function abandonWhen(attempt: AbortController, closed: AbortSignal): { heard: () => void; done: () => void } {
+/** Aborts an attempt that is silent, whose page is hidden, or whose stream is closed. */
+function abandonWhen(attempt: AbortController, closed: AbortSignal): { received: () => void; done: () => void } {
   const abort = () => attempt.abort();
-  let silence = setTimeout(abort, SILENCE_MS);
+  let silence = setTimeout(abort, HEARTBEAT_TIMEOUT_MS);
   let hidden: ReturnType<typeof setTimeout> | undefined;
-  const looked = () => {
+  const onVisibilityChange = () => {
     clearTimeout(hidden);
-    if (document.visibilityState === "hidden") hidden = setTimeout(abort, HIDDEN_MS);
+    if (document.visibilityState === "hidden") hidden = setTimeout(abort, HIDDEN_TIMEOUT_MS);
   };
   closed.addEventListener("abort", abort);
   window.addEventListener("offline", abort);
-  document.addEventListener("visibilitychange", looked);
-  looked();
+  document.addEventListener("visibilitychange", onVisibilityChange);
+  onVisibilityChange();
   return {
-    heard() {
+    received() {
       clearTimeout(silence);
-      silence = setTimeout(abort, SILENCE_MS);
+      silence = setTimeout(abort, HEARTBEAT_TIMEOUT_MS);
     },
     done() {
       clearTimeout(silence);
       clearTimeout(hidden);
       closed.removeEventListener("abort", abort);
       window.removeEventListener("offline", abort);
-      document.removeEventListener("visibilitychange", looked);
+      document.removeEventListener("visibilitychange", onVisibilityChange);
     },
   };
 }
 
-/** Resolves when the time is over, when the network is back, or when the stream is closed. */
+/** Resolves after the delay, when the network is back, or when the stream is closed. */
 function pause(ms: number, closed: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const over = () => {
@@ -155,17 +155,17 @@ function pause(ms: number, closed: AbortSignal): Promise<void> {
   });
 }
 
-/** Resolves when the page is looked at (or the stream is closed). */
+/** Resolves when the condition holds, checked on visibility changes, or when the stream is closed. */
 function waitFor(condition: () => boolean, closed: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const look = () => {
+    const check = () => {
       if (!condition() && !closed.aborted) return;
-      document.removeEventListener("visibilitychange", look);
-      closed.removeEventListener("abort", look);
+      document.removeEventListener("visibilitychange", check);
+      closed.removeEventListener("abort", check);
       resolve();
     };
-    document.addEventListener("visibilitychange", look);
-    closed.addEventListener("abort", look);
-    look();
+    document.addEventListener("visibilitychange", check);
+    closed.addEventListener("abort", check);
+    check();
   });
 }

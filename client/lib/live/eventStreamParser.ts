@@ -2,22 +2,22 @@
 
 export interface StreamEvent {
   type: string;
-  /** What to resume from after this event; undefined when the event has no id. */
+  /** The id to resume from after this event; undefined if the event has no id. */
   id: string | undefined;
   data: string;
 }
 
 export class EventStreamParser {
-  /** The start of a line whose end has not arrived. */
+  /** The start of an incomplete line. */
   private rest = "";
-  /** The last chunk ended with CR, which ends a line by itself; an LF that follows belongs to it. */
+  /** The last chunk ended with CR, which ends a line; an LF directly after it is part of the same line ending. */
   private afterCr = false;
   private started = false;
   private type = "";
   private id: string | undefined;
   private data: string[] = [];
 
-  /** Returns the events that this chunk completes. Each character is looked at once, whatever the size of a line. */
+  /** Returns the events that this chunk completes. Each character is processed once, whatever the length of a line. */
   push(chunk: string): StreamEvent[] {
     if (chunk === "") return [];
     let text = chunk;
@@ -27,7 +27,7 @@ export class EventStreamParser {
     this.afterCr = text.endsWith("\r");
 
     const [first = "", ...others] = text.split(/\r\n|\n|\r/);
-    // A string that only grows is cheap: engines join it once, when its line is complete.
+    // Appending is cheap: engines join the string once, when the line is complete.
     this.rest += first;
     const events: StreamEvent[] = [];
     for (const next of others) {
@@ -41,7 +41,7 @@ export class EventStreamParser {
   private take(line: string): StreamEvent | undefined {
     if (line === "") return this.dispatch();
     const colon = line.indexOf(":");
-    // A line that begins with a colon is a comment: it only shows that the connection is alive.
+    // A line that begins with a colon is a comment, used as a heartbeat.
     if (colon === 0) return;
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
@@ -55,7 +55,7 @@ export class EventStreamParser {
     this.type = "";
     this.id = undefined;
     this.data = [];
-    // An id without data only moves the place to resume from.
+    // An id without data only changes the position to resume from.
     if (data.length === 0 && id === undefined) return;
     return { type: type || "message", id, data: data.join("\n") };
   }

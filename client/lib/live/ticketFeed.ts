@@ -1,4 +1,4 @@
-/** Every change of every ticket, over one connection for the whole page; it outlives the change from one page to the next. */
+/** The live feed of all ticket changes, over one connection that navigation between pages does not close. */
 import type { Ticket } from "../api/types";
 import { serverClock } from "../clock";
 import { openEventStream } from "./eventStream";
@@ -8,14 +8,14 @@ export type TicketChange = { kind: "changed"; ticket: Ticket } | { kind: "delete
 
 export interface TicketListener {
   onChange: (change: TicketChange) => void;
-  /** There may be a gap: ask for what is shown again. */
+  /** Events may be missing: reload what is shown. */
   onReload: () => void;
 }
 
-/** The next page subscribes within this time after the last one left. */
-const LINGER_MS = 5_000;
-/** What was told last is kept, because an answer that was on its way meanwhile may be older than it. */
-const REMEMBERED = 500;
+/** The connection closes after this time without a listener, so that the next page can still use it. */
+const IDLE_CLOSE_MS = 5_000;
+/** The latest changes are kept, because a response that arrives later may be older than they are. */
+const MAX_REMEMBERED = 500;
 const POLL_MS = 15_000;
 
 const listeners = new Set<TicketListener>();
@@ -23,8 +23,8 @@ const latest = new Map<string, TicketChange>();
 let close: (() => void) | undefined;
 let closing: ReturnType<typeof setTimeout> | undefined;
 
-/** Listens until the returned function is called. A new connection begins with `onReload`. */
-export function followTickets(listener: TicketListener): () => void {
+/** Subscribes until the returned function is called. A new connection starts with `onReload`. */
+export function subscribeToTickets(listener: TicketListener): () => void {
   listeners.add(listener);
   clearTimeout(closing);
   close ??= open();
@@ -36,11 +36,11 @@ export function followTickets(listener: TicketListener): () => void {
       close?.();
       close = undefined;
       latest.clear();
-    }, LINGER_MS);
+    }, IDLE_CLOSE_MS);
   };
 }
 
-/** What the open connection told, oldest first; to be put over any answer that was asked for after it was opened. */
+/** The changes of the open connection, oldest first; apply them to every response requested since it was opened. */
 export function latestChanges(): Iterable<TicketChange> {
   return latest.values();
 }
@@ -59,7 +59,7 @@ function open(): () => void {
     },
     onPoll: reload,
     pollMs: POLL_MS,
-    onAnswer: (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
+    onResponse: (response, startedAt) => serverClock.observe(response.headers.get("date"), startedAt, Date.now()),
   });
 }
 
@@ -80,7 +80,7 @@ function remember(change: TicketChange): void {
   latest.delete(id);
   latest.set(id, change);
   for (const oldest of latest.keys()) {
-    if (latest.size <= REMEMBERED) break;
+    if (latest.size <= MAX_REMEMBERED) break;
     latest.delete(oldest);
   }
 }

@@ -1,21 +1,21 @@
-/** What a change of one ticket does to a list of tickets. */
+/** Applies changes of single tickets to a list of tickets. */
 import type { Page } from "../api/client";
 import type { Ticket } from "../api/types";
 import type { TicketChange } from "./ticketFeed";
 
-/** Which tickets a list shows, and in which order. */
+/** The tickets that a list shows, and their order. */
 export interface TicketView {
   wants: (ticket: Ticket) => boolean;
-  /** False once a ticket that is shown must leave the list, also without news of it. */
+  /** False once a shown ticket must leave the list, even without a change event. */
   keeps: (ticket: Ticket) => boolean;
   /** Negative when the first comes before the second. */
   compare: (one: Ticket, other: Ticket) => number;
 }
 
 /**
- * A ticket that is shown stays where it is and shows its new state, even when it no longer matches: a listing vanishes
- * under the reader's hand only when it is deleted or when the list no longer keeps it. A new one goes where the list's
- * order puts it, unless that is on a page that is not loaded yet.
+ * A shown ticket keeps its position and shows its new state, even if it no longer matches: it is removed only when it is
+ * deleted or the list no longer keeps it. A new ticket is inserted by the list's order, unless its position is on a page
+ * that is not loaded yet.
  */
 export function applyChange(list: Page<Ticket>, change: TicketChange, view: TicketView): Page<Ticket> {
   const id = change.kind === "changed" ? change.ticket.id : change.id;
@@ -39,12 +39,12 @@ function without(list: Page<Ticket>, known: Ticket): Page<Ticket> {
   return { ...list, items: list.items.filter((item) => item !== known) };
 }
 
-/** The list without what it no longer keeps; the same object when that is nothing. */
+/** The list without the tickets that it no longer keeps; the same object if nothing changes. */
 export function dropEnded(list: Page<Ticket>, view: TicketView): Page<Ticket> {
   return list.items.every(view.keeps) ? list : { ...list, items: list.items.filter(view.keeps) };
 }
 
-/** An answer may be older than what was told while it was on its way. */
+/** Applies changes to a response that may be older than they are. */
 export function applyChanges(list: Page<Ticket>, changes: Iterable<TicketChange>, view: TicketView): Page<Ticket> {
   let result = list;
   for (const change of changes) result = applyChange(result, change, view);

@@ -1,6 +1,6 @@
 /**
- * The lists that the pages show, as rules: they repeat GET /api/tickets for one ticket that has just changed.
- * tickets/tests/list_cases.json holds examples that the service's tests and the client's read alike.
+ * The rules of the lists that pages show: the rules of GET /api/tickets, applied to one changed ticket.
+ * tickets/tests/list_cases.json has examples that the tests of the service and of the client share.
  */
 import type { TicketQuery } from "../api/client";
 import type { TicketSort } from "../api/types";
@@ -47,22 +47,22 @@ function undatedLast(dated: Compare, undated: Compare): Compare {
   };
 }
 
-/** The list that the service gives for this query. A query that it refuses finds nothing. */
+/** The list that the service returns for this query. A query that the service refuses matches nothing. */
 export function queryView({ q, minPrice, maxPrice, from, to, sort }: TicketQuery): TicketView {
-  // Absent, a search finds everything; without any word in it ("?!"), nothing.
-  const asked = q ? wordsOf(q).slice(0, MOST_WORDS) : null;
+  // No search matches everything; a search without any word ("?!") matches nothing.
+  const searched = q ? wordsOf(q).slice(0, MOST_WORDS) : null;
   const prices = range([minPrice, maxPrice], (text) => (PRICE.test(text) ? Number(text) : Number.NaN));
   const starts = range([from, to], Date.parse);
-  const refused = Array.from(q ?? "").length > LONGEST_SEARCH || asked?.length === 0;
+  const refused = Array.from(q ?? "").length > LONGEST_SEARCH || searched?.length === 0;
   return {
     compare: ORDERS[(sort as TicketSort) || "newest"],
     wants(ticket) {
       if (refused || ticket.status !== "available") return false;
       if (!prices(ticket.price) || !starts(ticket.startsAt ? Date.parse(ticket.startsAt) : null)) return false;
-      const words = asked ? wordsOf(`${ticket.title} ${ticket.venue ?? ""}`) : [];
-      return (asked ?? []).every((beginning) => words.some((word) => word.startsWith(beginning)));
+      const words = searched ? wordsOf(`${ticket.title} ${ticket.venue ?? ""}`) : [];
+      return (searched ?? []).every((beginning) => words.some((word) => word.startsWith(beginning)));
     },
-    // What ended is no longer for sale, and only the clock says so: there is no news of it.
+    // A listing ends by the clock alone: no event announces it.
     keeps: (ticket) => statusAt(ticket, serverClock.now()) !== "ended",
   };
 }
@@ -70,7 +70,7 @@ export function queryView({ q, minPrice, maxPrice, from, to, sort }: TicketQuery
 const PRICE = /^\d{1,9}(\.\d{1,2})?$/;
 const LONGEST_SEARCH = 200;
 
-/** Whether a value lies within inclusive bounds; a bound that cannot be read has nothing within it, an absent one everything. */
+/** Whether a value is within inclusive bounds; an invalid bound matches nothing, an absent one everything. */
 function range(bounds: [string | undefined, string | undefined], read: (text: string) => number) {
   const [least, most] = bounds.map((text) => (text ? read(text) : null));
   return (value: number | null): boolean => {
@@ -83,7 +83,7 @@ export function browseView(state: BrowseState): TicketView {
   return queryView(ticketQuery(state));
 }
 
-/** One's own listings, in every state. */
+/** The user's own listings, in every status. */
 export function listingsView(userId: string | undefined): TicketView {
   return {
     compare: ORDERS.newest,

@@ -1,9 +1,9 @@
 /** The words of a text as GET /api/tickets searches for them: tickets' `words_of`, rule for rule. */
 
-/** Of a longer search the first ten words count. */
+/** Only the first ten words of a search count. */
 export const MOST_WORDS = 10;
 
-/** Letters that people type without their stroke, and that Unicode does not decompose. */
+/** Letters that readers type without the stroke, and that Unicode does not decompose. */
 const STROKES: Record<string, string> = {
   ø: "o",
   ł: "l",
@@ -26,8 +26,8 @@ export function wordsOf(text: string): string[] {
 }
 
 /**
- * Case folding of one letter. Lower case alone keeps "ß", "ς" and others apart that are the same letters in upper case;
- * letter by letter, because the lower case of a sigma depends on its place in the word.
+ * Case folding of one letter. Lower case alone does not unite "ß", "ς" and others with letters that have the same upper
+ * case; letter by letter, because the lower case of a sigma depends on its position in the word.
  */
 function fold(letter: string): string {
   const folded = letter.toLowerCase().toUpperCase().toLowerCase();
@@ -35,8 +35,8 @@ function fold(letter: string): string {
 }
 
 /**
- * Whether the mark has a combining class (accents), unlike a vowel sign of an Indic script, which ends a word. Normalising
- * moves a mark across a neighbour of another class, and never across one without: U+0334 has class 1, U+0301 class 230.
+ * Whether the mark has a combining class (accents), unlike a vowel sign of an Indic script, which ends a word.
+ * Normalisation reorders marks of different classes, and never a mark without one: U+0334 has class 1, U+0301 class 230.
  */
 function isCombining(mark: string): boolean {
   return [`${mark}\u0334`, `\u0301${mark}`].some((pair) => pair.normalize("NFD") !== pair);

@@ -1,4 +1,4 @@
-/** Checks and tidies typed card data before it leaves the browser. */
+/** Validates and formats typed card data before it leaves the browser. */
 import type { CardData } from "./stripeDouble";
 
 export interface CardProblems {
@@ -25,12 +25,12 @@ export function readCard(number: string, expiry: string, cvc: string, now: Date)
   const digits = number.replace(/\D/g, "");
   const [, month = "", year = ""] = expiry.match(/^\s*(\d{1,2})\s*\/?\s*(\d{2})\s*$/) ?? [];
   const problems: CardProblems = {};
-  if (digits.length !== 16) problems.number = "The card number has 16 digits.";
+  if (digits.length !== 16) problems.number = "Enter all 16 digits of the card number.";
   if (!month || Number(month) < 1 || Number(month) > 12)
-    problems.expiry = "Write month and year, for instance 12 / 30.";
-  // A card is good until its month ends.
+    problems.expiry = "Enter the month and year, for example 12 / 30.";
+  // A card is valid until the end of its month.
   else if (new Date(2000 + Number(year), Number(month), 1) <= now) problems.expiry = "This card has expired.";
-  if (!/^\d{3}$/.test(cvc.trim())) problems.cvc = "Three digits.";
+  if (!/^\d{3}$/.test(cvc.trim())) problems.cvc = "Enter the three-digit security code.";
   if (Object.keys(problems).length > 0) return problems;
   return { number: digits, exp_month: month, exp_year: `20${year}`, cvc: cvc.trim() };
 }

@@ -1,13 +1,13 @@
-/** What the payment form needs of a card form, whoever draws it: Stripe's elements or the fields for the local double. */
+/** The interface between the payment form and a card form: Stripe's elements, or the fields for the local double. */
 
 export interface CardEntry {
-  /** Turns what was typed into a payment method id. Raises CardInputError when it is not a card. */
+  /** Turns the typed card data into a payment method id. Throws CardInputError if the data is invalid. */
   createPaymentMethod(): Promise<string>;
-  /** Lets the card's owner prove who they are (3-D Secure). Raises CardInputError when that fails or is given up. */
+  /** Authenticates the card's owner (3-D Secure). Throws CardInputError if that fails or is cancelled. */
   authenticate(clientSecret: string): Promise<void>;
 }
 
-/** Something the person at the form can mend; the message is for them. */
+/** An error that the buyer can correct; the message is shown to the buyer. */
 export class CardInputError extends Error {
   override readonly name = "CardInputError";
 }

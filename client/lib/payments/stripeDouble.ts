@@ -1,4 +1,4 @@
-/** Talks to the script of a local Stripe double, which knows tokens but neither payment methods nor the Payment Element. */
+/** The adapter to the script of a local Stripe double, which supports tokens but neither payment methods nor the Payment Element. */
 import type { CardEntry } from "./cardEntry";
 import { CardInputError } from "./cardEntry";
 
@@ -13,21 +13,21 @@ interface DoubleResult {
   error?: { message?: string } | null;
 }
 
-/** The part of the double's `Stripe(key)` object that is used here. */
+/** The used part of the double's `Stripe(key)` object. */
 interface StripeDouble {
   /** Reads nothing of the element but `value.card`. */
   createToken(element: { value: { card: CardData } }): Promise<DoubleResult & { token?: { card: { id: string } } }>;
-  /** Shows the 3-D Secure question as a dialog of its own. */
+  /** Shows the 3-D Secure question in its own dialog. */
   confirmCardPayment(clientSecret: string): Promise<DoubleResult & { paymentIntent?: { status: string } }>;
 }
 
 type StripeDoubleFactory = (publishableKey: string) => StripeDouble;
 
-/** The cards the double treats specially; everything else with 16 digits is charged. */
+/** The cards that the double treats specially; it charges every other number with 16 digits. */
 export const TEST_CARDS = [
-  { label: "A card that works", number: "4242424242424242" },
-  { label: "A card that is declined", number: "4000000000000341" },
-  { label: "A card that asks for 3-D Secure", number: "4000002500003155" },
+  { label: "Successful payment", number: "4242424242424242" },
+  { label: "Declined card", number: "4000000000000341" },
+  { label: "Card with 3-D Secure", number: "4000002500003155" },
 ] as const;
 
 let loading: Promise<StripeDoubleFactory> | undefined;
@@ -41,14 +41,14 @@ function loadDouble(scriptUrl: string): Promise<StripeDoubleFactory> {
       script.remove();
       // The next press of the button tries again.
       loading = undefined;
-      reject(new CardInputError("The payment service is not answering. Please try again in a moment."));
+      reject(new CardInputError("The payment service is not available. Please try again in a moment."));
     };
     document.head.append(script);
   });
   return loading;
 }
 
-/** `readCard` is asked at the moment of payment, so the entry never holds a card number itself. */
+/** Calls `readCard` only at the time of payment, so that the entry never stores a card number. */
 export function doubleCardEntry(scriptUrl: string, publishableKey: string, readCard: () => CardData): CardEntry {
   const double = async () => (await loadDouble(scriptUrl))(publishableKey);
   return {
@@ -61,7 +61,7 @@ export function doubleCardEntry(scriptUrl: string, publishableKey: string, readC
     },
     async authenticate(clientSecret) {
       const answer = (await double()).confirmCardPayment(clientSecret);
-      dressDialog(document.body.lastElementChild);
+      styleDialog(document.body.lastElementChild);
       const { paymentIntent, error } = await answer;
       if (!paymentIntent || paymentIntent.status === "requires_payment_method") {
         throw new CardInputError(error?.message || "Your bank did not confirm the payment. You were not charged.");
@@ -70,8 +70,8 @@ export function doubleCardEntry(scriptUrl: string, publishableKey: string, readC
   };
 }
 
-/** The double has just appended its question to the page: white, but with the page's own text colour, and unknown to screen readers. */
-function dressDialog(box: Element | null): void {
+/** Makes the double's question accessible: it appends a white box with the page's text colour and without a role. */
+function styleDialog(box: Element | null): void {
   if (!(box instanceof HTMLDivElement) || box.id) return;
   box.setAttribute("role", "alertdialog");
   box.setAttribute("aria-modal", "true");

@@ -1,4 +1,4 @@
-/** What one caller can take of this server: time for a request's head and body, connections, bytes of a head. */
+/** Limits of the HTTP server: the time for a request's head and body, the number of connections, the size of a head. */
 import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from "node:http";
 import { createServer, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
@@ -15,24 +15,24 @@ export interface Bounds
   maxConnections: number;
 }
 
-/** Times in milliseconds, sizes in bytes. No bound concerns an answer: event streams last. docs/resilience.md has figures. */
+/** Times in milliseconds, sizes in bytes. Responses have no limit, because event streams stay open. Figures: docs/resilience.md. */
 export const BOUNDS: Bounds = {
   headersTimeout: 10_000,
   requestTimeout: 30_000, // head and body: at most 256 KiB, so 9 KB/s
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 2_000,
   maxHeaderSize: 16 * 1024,
-  maxConnections: 5_000, // the streams that two services have places for, and a thousand more
+  maxConnections: 5_000, // the maximum number of streams of two services, and a thousand more
 };
 
 const DROPS_REPORTED_EVERY_MS = 60_000;
 
-/** A server with these bounds whose every answer has the security headers, also where Node answers without `listener`. */
+/** A server with these limits. Every response has the security headers, also where Node responds without `listener`. */
 export function boundedServer(listener: RequestListener, bounds: Bounds = BOUNDS, create = createServer): Server {
   const { maxConnections, ...options } = bounds;
   const server = create(options);
   server.maxConnections = maxConnections;
-  /** Of a connection, the answers that are not through: more than one where requests are pipelined. */
+  /** The unfinished responses of each connection: more than one if requests are pipelined. */
   const answers = new WeakMap<Duplex, ServerResponse[]>();
   server.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const open = answers.get(incoming.socket)?.filter((other) => !other.writableFinished) ?? [];
@@ -44,7 +44,7 @@ export function boundedServer(listener: RequestListener, bounds: Bounds = BOUNDS
   server.on("request", listener);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     const begun = answers.get(socket)?.some((outgoing) => outgoing.headersSent && !outgoing.writableFinished);
-    // In the middle of an answer another one would be taken for its content.
+    // Within a response, an error response would be read as its content.
     if (begun || !socket.writable || error.code === "ECONNRESET") socket.destroy(error);
     else socket.end(rawAnswer(refusalFor(error.code)), () => socket.destroy());
   });
@@ -52,12 +52,16 @@ export function boundedServer(listener: RequestListener, bounds: Bounds = BOUNDS
   return server;
 }
 
-/** The statuses that Node itself would choose. */
+/** The same statuses that Node uses. */
 function refusalFor(code: string | undefined): Refusal {
   if (code === "HPE_HEADER_OVERFLOW")
-    return { status: 431, title: "Request header too large", detail: "The request's head is longer than we accept." };
+    return {
+      status: 431,
+      title: "Request header too large",
+      detail: "The request's headers are longer than the limit.",
+    };
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return { status: 408, title: "Request too slow", detail: "The request did not arrive in time." };
+    return { status: 408, title: "Request too slow", detail: "The request was not received in time." };
   return { status: 400, title: "Bad request", detail: "The request is not valid HTTP/1.1." };
 }
 
@@ -78,6 +82,6 @@ function reportDrops(server: Server, maxConnections: number): void {
   server.on("drop", () => {
     if (performance.now() - reportedAt < DROPS_REPORTED_EVERY_MS) return;
     reportedAt = performance.now();
-    console.error(`connections are refused: ${maxConnections} are open`);
+    console.error(`refusing connections: ${maxConnections} are open`);
   });
 }

@@ -1,10 +1,10 @@
-/** The Content-Security-Policy: our own origin, scripts by nonce, and Stripe (or its double) for paying. */
+/** The Content-Security-Policy: our own origin, scripts by nonce, and Stripe (or its double) for payments. */
 import { runtimeConfig } from "./runtimeConfig";
 
 const STRIPE_SCRIPTS = ["https://js.stripe.com", "https://*.js.stripe.com"];
 const STRIPE_FRAMES = [...STRIPE_SCRIPTS, "https://hooks.stripe.com"];
 
-/** Without a nonce for answers that no script stands in, and for pages that are made when the product is built. */
+/** Without a nonce: for responses without scripts, and for pages rendered at build time. */
 export function contentSecurityPolicy(nonce?: string): string {
   const { stripe } = runtimeConfig();
   const double = stripe?.scriptUrl ? [new URL(stripe.scriptUrl).origin] : [];

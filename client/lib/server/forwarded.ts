@@ -1,19 +1,19 @@
-/** For whom a request is made: what proxies in front of this server say of the caller, where they are believed. */
+/** The caller of a request, from the X-Forwarded-* headers of trusted proxies. */
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIPv6 } from "node:net";
 import type { TLSSocket } from "node:tls";
 
 export interface Caller {
-  /** The value of X-Forwarded-For for the next hop: addresses that proxies saw, the nearest last. */
+  /** The value of X-Forwarded-For for the next hop: the addresses that proxies saw, the nearest last. */
   forwardedFor: string;
-  /** The host that the caller asked for; undefined when the request names none (HTTP/1.0). */
+  /** The requested host; undefined if the request has none (HTTP/1.0). */
   host: string | undefined;
   scheme: "http" | "https";
 }
 
 /**
- * Believes X-Forwarded-* of a peer in FORWARDED_ALLOW_IPS only: addresses and networks, or `*`, as uvicorn reads it for
- * the services. Unset means that no proxy stands in front, so a caller cannot choose the address that it is counted under.
+ * Trusts X-Forwarded-* only from peers in FORWARDED_ALLOW_IPS: addresses and networks, or `*`, with uvicorn's syntax.
+ * Unset means that there is no proxy, so callers cannot choose the address that rate limits count.
  */
 export function callerOf(incoming: IncomingMessage): Caller {
   const peer = unmapped(incoming.socket.remoteAddress ?? "");
@@ -24,7 +24,7 @@ export function callerOf(incoming: IncomingMessage): Caller {
     scheme: (incoming.socket as TLSSocket).encrypted ? "https" : "http",
   };
   if (!isTrusted(peer)) return own;
-  // Next adds the peer itself where the request bears no X-Forwarded-For.
+  // Next adds the peer if the request has no X-Forwarded-For.
   const chain = listed(headers["x-forwarded-for"]).map(unmapped);
   if (chain.at(-1) !== peer) chain.push(peer);
   const scheme = listed(headers["x-forwarded-proto"])[0];
@@ -40,7 +40,7 @@ function listed(header: string | string[] | undefined): string[] {
   return values.map((value) => value.trim()).filter(Boolean);
 }
 
-/** A listener for IPv6 and IPv4 at once writes IPv4 addresses as ::ffff:192.0.2.1 (RFC 4291 §2.5.5.2). */
+/** A dual-stack listener reports IPv4 addresses as ::ffff:192.0.2.1 (RFC 4291 §2.5.5.2). */
 function unmapped(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
 }
@@ -54,12 +54,12 @@ function isTrusted(peer: string): boolean {
   return peer !== "" && trusted.peers.check(peer, isIPv6(peer) ? "ipv6" : "ipv4");
 }
 
-/** Throws when FORWARDED_ALLOW_IPS cannot be read. For the start, before the first request finds out. */
+/** Throws if FORWARDED_ALLOW_IPS is invalid; called at the start, before the first request. */
 export function checkTrustedPeers(): void {
   isTrusted("127.0.0.1");
 }
 
-/** Throws for what is neither an address nor a network: a typing error must not pass for "no proxy". */
+/** Throws for an entry that is neither an address nor a network: a typing error must not mean "no proxy". */
 function peersOf(setting: string): BlockList {
   const peers = new BlockList();
   for (const entry of listed(setting)) {

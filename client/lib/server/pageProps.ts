@@ -1,9 +1,9 @@
-/** What every page's getServerSideProps shares: who is signed in, the API with the reader's cookie, errors made presentable. */
+/** The common part of every page's getServerSideProps: the signed-in user, the API with the reader's cookie, error handling. */
 import { propagation, context as tracing } from "@opentelemetry/api";
 import type { GetServerSideProps, GetServerSidePropsContext, GetServerSidePropsResult } from "next";
 import { type Api, createApi, type Transport } from "@/lib/api/client";
 import { ApiError, localError } from "@/lib/api/errors";
-import { RetryBudget, SERVER_PATIENCE } from "@/lib/api/retry";
+import { RetryBudget, SERVER_RETRY_POLICY } from "@/lib/api/retry";
 import type { User } from "@/lib/api/types";
 import { signInPath } from "@/lib/returnTo";
 import { callerOf } from "./forwarded";
@@ -29,7 +29,7 @@ export interface PageContext {
 
 type Loaded<Props> = { props: Props; status?: number } | { redirect: string } | { notFound: true };
 
-/** A page whose data the server loads. An ApiError thrown by `load` becomes a 404, a sign-in, or the page's `failure` prop. */
+/** A page with data from the server. An ApiError from `load` becomes a 404, a redirect to sign-in, or the page's `failure` prop. */
 export function page<Props extends object>(
   load: (page: PageContext) => Promise<Loaded<Props>>,
   { signedIn = false }: { signedIn?: boolean } = {},
@@ -56,7 +56,7 @@ export function page<Props extends object>(
     }
 
     async function currentUser(client: Api, { req, res }: GetServerSidePropsContext): Promise<User | null> {
-      // Anonymous readers cost auth nothing.
+      // Readers without a cookie need no request to auth.
       if (!req.headers.cookie) return null;
       try {
         const answer = await client.currentUser();
@@ -64,7 +64,7 @@ export function page<Props extends object>(
         if (renewed.length > 0) res.setHeader("Set-Cookie", renewed);
         return answer.body;
       } catch (error) {
-        // Browsing goes on while auth is down; only a page that needs the user fails.
+        // Browsing works while auth is down; only pages that need the user fail.
         if (signedIn) throw error;
         return null;
       }
@@ -72,7 +72,7 @@ export function page<Props extends object>(
   };
 }
 
-/** Next's router reloads the whole page when its data request is not a 200, and what was typed would be gone. */
+/** Next's router reloads the whole page if its data request is not a 200, and typed input would be lost. */
 function setStatus({ req, res }: GetServerSidePropsContext, status: number): void {
   if (!req.url?.startsWith("/_next/data/")) res.statusCode = status;
 }
@@ -81,19 +81,19 @@ function redirect(destination: string): GetServerSidePropsResult<never> {
   return { redirect: { destination, permanent: false } };
 }
 
-/** A page that waits longer than this for a service is shown without it. */
-const PATIENCE_SECONDS = 10;
+/** A page that waits longer than this for a service is rendered without its data. */
+const DEFAULT_TIMEOUT_SECONDS = 10;
 
-/** One for all pages: what fails for one reader fails for the next. */
+/** One budget for all pages: a call that fails for one reader fails for the next. */
 const budget = new RetryBudget();
 
 function serverApi({ req }: GetServerSidePropsContext): Api {
-  const timeout = Number(process.env.PAGE_TIMEOUT_SECONDS || PATIENCE_SECONDS) * 1000;
+  const timeout = Number(process.env.PAGE_TIMEOUT_SECONDS || DEFAULT_TIMEOUT_SECONDS) * 1000;
   const transport: Transport = async (path, init) => {
     const headers = new Headers(init.headers);
     if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
     headers.set("X-Forwarded-For", callerOf(req).forwardedFor);
-    // So that the service does not go on working for us when we have given up (Envoy's word for it, which proxies know).
+    // Lets the service stop when this timeout has passed; the header name is Envoy's, which proxies support.
     headers.set("X-Envoy-Expected-Rq-Timeout-Ms", String(timeout));
     propagation.inject(tracing.active(), headers, { set: (to, name, value) => to.set(name, value) });
     const signal = AbortSignal.timeout(timeout);
@@ -105,7 +105,7 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
       throw localError(signal.aborted ? 504 : 502);
     }
   };
-  return createApi(transport, { patience: SERVER_PATIENCE, budget });
+  return createApi(transport, { retryPolicy: SERVER_RETRY_POLICY, budget });
 }
 
 function addressOf(path: string): string {

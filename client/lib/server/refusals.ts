@@ -1,4 +1,4 @@
-/** Answers that the client's server gives by itself, as application/problem+json (RFC 9457). */
+/** Error responses of the client's own server, as application/problem+json (RFC 9457). */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Problem } from "@/lib/api/types";
 import { discardBody } from "./requestBody";

@@ -1,6 +1,6 @@
 /**
- * Reads a request body whole before any of it goes on. What is sent on then has one length, stated by us, whatever the
- * caller wrote about it (RFC 9112 §11.2, request smuggling); an upload that breaks off reaches no service.
+ * Reads a request body completely before forwarding it. The forwarded request then has one length, set by us, whatever
+ * the caller's headers say (RFC 9112 §11.2, request smuggling); an interrupted upload reaches no service.
  */
 import type { IncomingMessage } from "node:http";
 
@@ -12,39 +12,39 @@ export class BodyTooLargeError extends Error {
   }
 }
 
-/** The body is coded in a way that we do not decode (RFC 9112 §6.1); passed on it would be taken for plain. */
+/** The body has a transfer coding that we do not decode (RFC 9112 §6.1); a service would read it as plain content. */
 export class TransferCodingError extends Error {
   override readonly name = "TransferCodingError";
 }
 
-/** Too many bodies are being read at the same time. */
+/** The memory for bodies that are being read is used up. */
 export class BodiesFullError extends Error {
   override readonly name = "BodiesFullError";
 
   constructor() {
-    super(`request bodies that are being read take ${MAX_HELD_BYTES} bytes`);
+    super(`request bodies use ${MAX_HELD_BYTES} bytes, the limit`);
   }
 }
 
-/** The caller broke off before the end of the body. */
+/** The caller disconnected before the end of the body. */
 export class CallerGoneError extends Error {
   override readonly name = "CallerGoneError";
 }
 
-/** What every body may take at once; nearly all of ours fit. The number of connections bounds the sum. */
+/** The memory that every body may use without a reservation; nearly all bodies fit. The number of connections limits the sum. */
 export const FIRST_BYTES = 4 * 1024;
 
-/** Memory for what is longer, of all requests together: slow uploads take neither the process's memory nor small bodies' place. */
+/** The memory for longer bodies, of all requests together: slow uploads cannot use up the process's memory or block small bodies. */
 export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
-/** After a refusal so much more is read and thrown away; a connection closed under a sender's hands loses the answer. */
+/** After an error response, this much more is read and discarded; a caller that is still sending would lose the response otherwise. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 
 let held = 0;
 
 /**
- * Calls `use` with the whole body and gives what it gives.
- * Throws BodyTooLargeError (before reading, where the length is announced), TransferCodingError, BodiesFullError or
+ * Calls `use` with the whole body and returns its result.
+ * Throws BodyTooLargeError (before reading, if Content-Length is too large), TransferCodingError, BodiesFullError or
  * CallerGoneError.
  */
 export async function withBody<T>(
@@ -76,13 +76,13 @@ function read(incoming: IncomingMessage, body: GrowingBody): Promise<void> {
     };
     incoming.on("data", take);
     incoming.once("end", resolve);
-    // What comes second, after the end or a refusal, changes nothing any more.
+    // The promise is settled by the first event only.
     incoming.once("error", () => reject(new CallerGoneError()));
     incoming.once("close", () => reject(new CallerGoneError()));
   });
 }
 
-/** Bytes in one block that doubles: a body of many small chunks costs neither an object nor a copy for each. */
+/** A buffer that doubles its size: a body of many small chunks costs neither an object nor a copy per chunk. */
 class GrowingBody {
   private block = Buffer.alloc(0);
   private length = 0;
@@ -121,7 +121,7 @@ class GrowingBody {
   }
 }
 
-/** Lets the caller finish sending what was refused, so that the answer arrives; hangs up on one that sends without end. */
+/** Discards the rest of a refused body, so that the response arrives; disconnects a caller that sends too much. */
 export function discardBody(incoming: IncomingMessage): void {
   let discarded = 0;
   incoming.on("error", () => {});

@@ -1,4 +1,4 @@
-/** What the browser must know about this deployment; read per request, so the build knows nothing of it. */
+/** Deployment settings for the browser; read per request, so that the build does not contain them. */
 
 export interface RuntimeConfig {
   stripe: {

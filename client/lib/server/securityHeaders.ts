@@ -1,12 +1,12 @@
-/** The headers that every answer of this server bears: pages, files, the gateway's answers, and refusals of Node itself. */
+/** The security headers of every response: pages, files, the gateway's responses, and Node's own errors. */
 import { contentSecurityPolicy } from "./contentSecurityPolicy";
 
 /** A year, with all subdomains (OWASP ASVS 5.0, 3.4.1). */
 const HSTS = "max-age=31536000; includeSubDomains";
 
 /**
- * By name in lower case. `forwardedProto` is the request's X-Forwarded-Proto: browsers heed Strict-Transport-Security
- * behind TLS only (RFC 6797 §7.2). A page replaces the policy by one with its nonce, a service by its own.
+ * By name in lower case. `forwardedProto` is the request's X-Forwarded-Proto: Strict-Transport-Security is sent over TLS
+ * only (RFC 6797 §7.2). A page replaces the policy with one that has its nonce, a service with its own.
  */
 export function securityHeaders(forwardedProto?: string | string[]): Record<string, string> {
   const headers: Record<string, string> = {

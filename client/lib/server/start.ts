@@ -1,6 +1,7 @@
 /**
- * Starts Next's standalone server within bounds. Next makes its HTTP server itself and lets its keep-alive time be set
- * only; so the one server that it makes is made by us. `npm run build` turns this file into .next/standalone/server.js.
+ * Starts Next's standalone server with our limits. Next creates its HTTP server itself and has a setting for the
+ * keep-alive time only, so this file replaces `http.createServer` for that one call. `npm run build` compiles this file
+ * to .next/standalone/server.js.
  */
 import http, { type RequestListener } from "node:http";
 import { BOUNDS, boundedServer } from "./bounds";
@@ -16,8 +17,6 @@ http.createServer = ((listener: RequestListener) => {
 await import(/* @vite-ignore */ new URL("next-server.js", import.meta.url).href);
 
 if (http.createServer !== createServer) {
-  console.error(
-    "Next's server is not made by http.createServer any more, so it has no bounds; see lib/server/start.ts",
-  );
+  console.error("Next does not call http.createServer, so its server has no limits; see lib/server/start.ts");
   process.exit(1);
 }

@@ -1,6 +1,6 @@
 /**
- * Spans of the client's server: Next makes one per request, the first of a trace, and what goes on to a service bears its
- * `traceparent`. How much is recorded is OpenTelemetry's own setting (OTEL_TRACES_SAMPLER), read here as in the services.
+ * Spans of the client's server: Next creates one per request, the first of a trace, and forwarded requests carry its
+ * `traceparent`. OTEL_TRACES_SAMPLER sets the sampling, as in the services.
  */
 import { type SpanContext, SpanKind } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
@@ -14,9 +14,9 @@ import {
   type SpanProcessor,
 } from "@opentelemetry/sdk-trace-node";
 
-/** Raises for an exporter that nobody knows: a deployment that wants traces must not go without them unnoticed. */
+/** Throws for an unknown exporter: a deployment with a wrong setting must not lose its traces unnoticed. */
 export function startTracing(exporter: string): void {
-  process.env.OTEL_SERVICE_NAME ||= "client"; // a deployment may say another
+  process.env.OTEL_SERVICE_NAME ||= "client"; // a deployment may set another name
   const resource = defaultResource().merge(detectResources({ detectors: [envDetector] }));
   new NodeTracerProvider({ resource, spanProcessors: [processorFor(exporter)] }).register();
 }
@@ -27,7 +27,7 @@ function processorFor(exporter: string): SpanProcessor {
   throw new Error(`OTEL_TRACES_EXPORTER is ${exporter}; it may be none, otlp or console`);
 }
 
-/** A line of JSON per span, in the words of the services' own, so that one search finds the whole story. */
+/** Writes one line of JSON per span, with the same field names as the services, so that one search finds a whole trace. */
 class LineExporter implements SpanExporter {
   export(spans: ReadableSpan[], done: (result: { code: number }) => void): void {
     for (const span of spans) process.stdout.write(`${JSON.stringify(line(span))}\n`);

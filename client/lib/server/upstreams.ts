@@ -1,13 +1,13 @@
-/** Which service answers which path. Addresses come from the environment at run time, so one build serves any ports. */
+/** Maps paths to services. Addresses come from the environment at run time, so one build works with any ports. */
 
 const SERVICES = { users: "AUTH_URL", tickets: "TICKETS_URL", orders: "ORDERS_URL", payments: "PAYMENTS_URL" } as const;
 
-/** What the services read of a request body (`max_body_bytes` in their settings); Stripe's webhooks are the larger ones. */
+/** The services' limits for request bodies (`max_body_bytes` in their settings); Stripe's webhooks need more. */
 const MAX_BODY_BYTES = { users: 64 * 1024, tickets: 64 * 1024, orders: 64 * 1024, payments: 256 * 1024 } as const;
 
 export interface Upstream {
   address: URL;
-  /** The longest request body that is passed on, in bytes. */
+  /** The maximum size of a forwarded request body, in bytes. */
   maxBodyBytes: number;
 }
 
@@ -15,13 +15,13 @@ export class UpstreamNotConfiguredError extends Error {
   override readonly name = "UpstreamNotConfiguredError";
 
   constructor(readonly variable: string) {
-    super(`${variable} is not set to an http address; the client does not know where that service is`);
+    super(`${variable} is not set to an http address`);
   }
 }
 
 /**
- * The service that owns an /api path; null when none does.
- * Throws UpstreamNotConfiguredError when the service is known and its address is missing or malformed.
+ * The service for an /api path; null if there is none.
+ * Throws UpstreamNotConfiguredError if the address of a known service is missing or malformed.
  */
 export function upstreamFor(path: string): Upstream | null {
   const segment = path.match(/^\/api\/([a-z]+)(?=[/?]|$)/)?.[1];

@@ -1,4 +1,4 @@
-/** One order: pay it while the hold lasts, or see how it ended. */
+/** One order: its payment form while the hold lasts, then its outcome. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { BackLink } from "@/components/BackLink";
@@ -51,7 +51,7 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
     try {
       await api.cancelOrder(order.id);
     } finally {
-      // Refused means it was paid or cancelled elsewhere meanwhile: show that.
+      // A refusal means that the order was paid or cancelled in the meantime: show that.
       refresh();
     }
   }
@@ -84,15 +84,15 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
         {open && (
           <section className={`${styles.card} ${styles.side}`} aria-label="Payment">
             <h2>Pay by card</h2>
-            <PaymentForm order={order} stripe={config.stripe} timeIsUp={remainingMs <= 0} onAnswer={refresh} />
+            <PaymentForm order={order} stripe={config.stripe} timeIsUp={remainingMs <= 0} onResponse={refresh} />
             <ConfirmDialog
               label="Cancel this order"
-              title="Give the ticket back?"
-              confirmLabel="Give it back"
+              title="Cancel this order?"
+              confirmLabel="Yes, cancel it"
               keepLabel="Keep it"
               onConfirm={cancel}
             >
-              <p>Other buyers can buy it then. You have not been charged.</p>
+              <p>The ticket goes back on sale. You have not been charged.</p>
             </ConfirmDialog>
           </section>
         )}

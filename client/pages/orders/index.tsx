@@ -1,4 +1,4 @@
-/** My orders: what the signed-in user holds, bought, cancelled or let expire. */
+/** My orders: the signed-in user's open, paid, cancelled and expired orders. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
@@ -45,11 +45,8 @@ function Orders({ orders, renderedAt }: Props) {
   const now = useServerNow(renderedAt, list.items.some(isOpen));
   if (list.items.length === 0) {
     return (
-      <EmptyState
-        title="No orders yet"
-        text="When you hold a ticket it appears here, with the time you have left to pay."
-      >
-        <ButtonLink href="/">See what is for sale</ButtonLink>
+      <EmptyState title="No orders yet" text="Tickets that you hold appear here, with the time you have left to pay.">
+        <ButtonLink href="/">Browse tickets</ButtonLink>
       </EmptyState>
     );
   }

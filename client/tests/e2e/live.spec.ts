@@ -1,10 +1,10 @@
-/** What happens elsewhere shows here, without a reload: lists, tickets, orders in two tabs, and two buyers at once. */
+/** Changes from other browsers appear without a reload: lists, tickets, orders in two tabs, and two buyers at once. */
 import { expect, test } from "@playwright/test";
 import {
   changeTicket,
   holdTicket,
+  LIVE_UPDATE,
   listTicket,
-  NEWS,
   newSeller,
   problemsOf,
   signUpIn,
@@ -20,26 +20,26 @@ test("a browse page shows a listing appear, change its price, be held, be free a
   const buyer = await newSeller(baseURL);
   const title = uniqueTitle("Live music");
   await page.goto(`/?q=${encodeURIComponent(title)}`);
-  await expect(page.getByRole("heading", { name: "Nothing matches" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "No matching tickets" })).toBeVisible();
 
   const ticket = await listTicket(seller, title);
   const card = page.getByRole("listitem").filter({ hasText: title });
-  await expect(card).toContainText("$25.50", NEWS);
+  await expect(card).toContainText("$25.50", LIVE_UPDATE);
   await changeTicket(seller, ticket, { title, price: 30 });
-  await expect(card).toContainText("$30.00", NEWS);
+  await expect(card).toContainText("$30.00", LIVE_UPDATE);
   const order = await holdTicket(buyer, ticket);
-  await expect(card).toContainText("On hold", NEWS);
+  await expect(card).toContainText("On hold", LIVE_UPDATE);
   await buyer.delete(`/api/orders/${order.id}`);
-  await expect(card).toContainText("Available", NEWS);
+  await expect(card).toContainText("Available", LIVE_UPDATE);
   await expect
     .poll(async () => (await seller.delete(`/api/tickets/${ticket.id}`)).status(), { timeout: 15_000 })
     .toBe(204);
-  await expect(card).toHaveCount(0, NEWS);
+  await expect(card).toHaveCount(0, LIVE_UPDATE);
   expect(problems).toEqual([]);
   await Promise.all([seller.dispose(), buyer.dispose()]);
 });
 
-test("a ticket page shows that the ticket is sold, and that another is withdrawn, and offers others", async ({
+test("a ticket page shows that the ticket is sold or withdrawn, and offers other tickets", async ({
   page,
   baseURL,
 }) => {
@@ -52,20 +52,20 @@ test("a ticket page shows that the ticket is sold, and that another is withdrawn
   await page.goto(`/tickets/${sold.id}`);
   await expect(page.getByRole("link", { name: "Sign in to hold this ticket" })).toBeVisible();
   const order = await holdTicket(buyer, sold);
-  await expect(page.getByText("Another buyer holds this ticket.")).toBeVisible(NEWS);
+  await expect(page.getByText("Another buyer holds this ticket.")).toBeVisible(LIVE_UPDATE);
   const paid = await buyer.post("/api/payments", { data: { orderId: order.id, paymentMethodId: "pm_card_visa" } });
   expect(paid.status()).toBe(201);
-  await expect(page.getByText("This ticket is sold.")).toBeVisible(NEWS);
+  await expect(page.getByText("This ticket is sold.")).toBeVisible(LIVE_UPDATE);
   const similar = page.getByRole("region", { name: "Similar tickets" });
   await similar.getByRole("link", { name: title, exact: true }).click();
   await expect(page).toHaveURL(new RegExp(`/tickets/${withdrawn.id}$`));
   await seller.delete(`/api/tickets/${withdrawn.id}`);
-  await expect(page.getByText("The seller has withdrawn this ticket.")).toBeVisible(NEWS);
+  await expect(page.getByText("The seller has withdrawn this ticket.")).toBeVisible(LIVE_UPDATE);
   await expect(similar.getByRole("link", { name: other.title })).toBeVisible();
   await Promise.all([seller.dispose(), buyer.dispose()]);
 });
 
-test("two buyers press at once: one gets the ticket, the other is told and offered another", async ({
+test("of two buyers who press at once, one gets the ticket, and the other sees why not and is offered another", async ({
   browser,
   baseURL,
 }) => {
@@ -87,13 +87,13 @@ test("two buyers press at once: one gets the ticket, the other is told and offer
   const lost = "You do not hold this ticket.";
   const outcomes = await Promise.all(
     pages.map(async (page) => {
-      await expect(page.getByText(lost).or(page.getByRole("timer"))).toBeVisible(NEWS);
+      await expect(page.getByText(lost).or(page.getByRole("timer"))).toBeVisible(LIVE_UPDATE);
       return page.getByText(lost).isVisible();
     }),
   );
   expect(outcomes.filter(Boolean)).toHaveLength(1);
   const [loser] = pages.filter((_page, index) => outcomes[index]);
-  if (!loser) throw new Error("nobody lost");
+  if (!loser) throw new Error("no buyer lost the race");
   const similar = loser.getByRole("region", { name: "Similar tickets" });
   await similar.getByRole("link", { name: title }).click();
   await expect(loser).toHaveURL(new RegExp(`/tickets/${other.id}$`));
@@ -122,7 +122,7 @@ test("an order that is cancelled in one tab is cancelled in the other, and the s
 
   await signUpIn(context, baseURL);
   const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
-  await expect(listing).toContainText("On hold", NEWS);
+  await expect(listing).toContainText("On hold", LIVE_UPDATE);
   await page.goto(`/orders/${order.id}`);
   const second = await context.newPage();
   await second.goto("/orders");
@@ -131,14 +131,14 @@ test("an order that is cancelled in one tab is cancelled in the other, and the s
   await open.getByRole("link", { name: title }).click();
   await expect(second).toHaveURL(new RegExp(`/orders/${order.id}$`));
   await page.getByRole("button", { name: "Cancel this order" }).click();
-  await page.getByRole("button", { name: "Give it back" }).click();
+  await page.getByRole("button", { name: "Yes, cancel it" }).click();
   await expect(page.getByText("You cancelled this order")).toBeVisible();
-  await expect(second.getByText("You cancelled this order")).toBeVisible(NEWS);
-  await expect(listing).toContainText("Available", NEWS);
+  await expect(second.getByText("You cancelled this order")).toBeVisible(LIVE_UPDATE);
+  await expect(listing).toContainText("Available", LIVE_UPDATE);
   await sellerContext.close();
 });
 
-test("a page that was offline says so, and has caught up when it is back", async ({ page, context, baseURL }) => {
+test("a page shows that it is offline, and is up to date when it is back", async ({ page, context, baseURL }) => {
   const problems = problemsOf(page);
   const seller = await newSeller(baseURL);
   const title = uniqueTitle("Tunnel party");
@@ -153,9 +153,9 @@ test("a page that was offline says so, and has caught up when it is back", async
   const second = await listTicket(seller, `${title} balcony`);
   await expect(card).toContainText("$25.50");
   await context.setOffline(false);
-  await expect(page.getByText("You are back online")).toBeVisible(NEWS);
-  await expect(card.filter({ hasText: "$31.00" })).toBeVisible(NEWS);
-  await expect(page.getByRole("link", { name: second.title })).toBeVisible(NEWS);
+  await expect(page.getByText("You are back online")).toBeVisible(LIVE_UPDATE);
+  await expect(card.filter({ hasText: "$31.00" })).toBeVisible(LIVE_UPDATE);
+  await expect(page.getByRole("link", { name: second.title })).toBeVisible(LIVE_UPDATE);
   expect(problems).toEqual([]);
   await seller.dispose();
 });

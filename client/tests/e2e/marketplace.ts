@@ -1,4 +1,4 @@
-/** What the browser tests need from outside the browser: people with accounts and tickets, made through the public API. */
+/** Test data for the browser tests, made through the public API: accounts, listings and orders. */
 import { randomBytes } from "node:crypto";
 import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
 import type { Order, Ticket } from "@/lib/api/types";
@@ -9,42 +9,42 @@ export interface Person {
 }
 
 /**
- * How long news may take. Streams bring it within a moment; on a busy machine, or from a service without streams (then
- * the pages poll), it takes longer.
+ * The timeout for live updates. Streams deliver them at once; on a busy machine, or without streams (pages poll then),
+ * they take longer.
  */
-export const NEWS = { timeout: 30_000 };
+export const LIVE_UPDATE = { timeout: 30_000 };
 
-/** A person nobody has met yet, so that tests can run again on the same data. */
-export function somebody(role: string): Person {
+/** A person with a new e-mail address, so that tests can run again on the same data. */
+export function newPerson(role: string): Person {
   const unique = randomBytes(6).toString("hex");
   return { email: `${role}-${unique}@example.com`, password: randomBytes(12).toString("base64url") };
 }
 
-/** A title no other test run uses. */
+/** A title that no other test run uses. */
 export function uniqueTitle(event: string): string {
   return `${event} ${randomBytes(4).toString("hex")}`;
 }
 
-/** Signs somebody new up and hands over their own API session. */
+/** Signs up a new account and returns its API session. */
 export async function newSeller(baseURL: string | undefined): Promise<APIRequestContext> {
-  // The services take a cookie's word only together with our own Origin.
+  // The services accept a cookie only together with our own Origin.
   const api = await request.newContext({ baseURL: baseURL ?? "", extraHTTPHeaders: { Origin: baseURL ?? "" } });
   await signUp(api);
   return api;
 }
 
-/** Signs somebody new up in this browser, without its pages. */
+/** Signs up a new account in this browser, without its pages. */
 export async function signUpIn(
   context: BrowserContext,
   baseURL: string | undefined,
-  person = somebody("person"),
+  person = newPerson("person"),
 ): Promise<Person> {
   return signUp(context.request, person, { Origin: baseURL ?? "" });
 }
 
 async function signUp(
   api: APIRequestContext,
-  person = somebody("person"),
+  person = newPerson("person"),
   headers: Record<string, string> = {},
 ): Promise<Person> {
   const response = await api.post("/api/users/signup", { data: person, headers });
@@ -68,7 +68,7 @@ export async function changeTicket(seller: APIRequestContext, { id }: Ticket, da
   expect(response.status(), await response.text()).toBe(200);
 }
 
-/** Holds a ticket for whom this API session belongs to. */
+/** Holds a ticket for the account of this API session. */
 export async function holdTicket(
   buyer: APIRequestContext,
   { id }: Ticket,
@@ -86,17 +86,17 @@ export async function payWith(page: Page, card: RegExp): Promise<void> {
 }
 
 export const CARD = {
-  works: /A card that works/,
-  declined: /A card that is declined/,
+  works: /Successful payment/,
+  declined: /Declined card/,
   threeDSecure: /3-D Secure/,
 };
 
-/** Everything that went wrong on a page without anybody seeing it. */
+/** The page's uncaught errors and console errors. */
 export function problemsOf(page: Page): string[] {
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {
-    // Refusals are part of the stories; the browser logs each as an error by itself.
+    // The tests provoke refusals; the browser logs each as an error.
     if (message.type() === "error" && !/status of 4|ERR_INTERNET_DISCONNECTED/.test(message.text()))
       problems.push(message.text());
   });

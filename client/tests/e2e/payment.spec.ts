@@ -1,10 +1,10 @@
-/** Cards that ask their bank, and holds that run out. */
+/** Cards with 3-D Secure, and holds that expire. */
 import { expect, test } from "@playwright/test";
 import { CARD, holdTicket, listTicket, newSeller, payWith, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
 
 const QUESTION = { name: "3-D Secure test question" };
 
-test("a card that asks for 3-D Secure is refused, then confirmed, and the receipt prints alone", async ({
+test("a card with 3-D Secure is refused, then confirmed, and only the receipt is printed", async ({
   page,
   context,
   baseURL,
@@ -21,7 +21,7 @@ test("a card that asks for 3-D Secure is refused, then confirmed, and the receip
   await expect(page.getByLabel("Card number")).toHaveAttribute("aria-invalid", "true");
   await payWith(page, CARD.threeDSecure);
   await page.getByRole("alertdialog", QUESTION).getByRole("button", { name: "Fail" }).click();
-  await expect(page.getByText("Not paid")).toBeVisible();
+  await expect(page.getByText("Payment not completed")).toBeVisible();
   await payWith(page, CARD.threeDSecure);
   await page.getByRole("alertdialog", QUESTION).getByRole("button", { name: "Complete" }).click();
   await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
@@ -38,7 +38,7 @@ test("a card that asks for 3-D Secure is refused, then confirmed, and the receip
 });
 
 for (const wrongBy of [-10, 10]) {
-  test(`a computer whose clock is ${wrongBy} minutes off counts down on the server's`, async ({
+  test(`a computer whose clock is ${wrongBy} minutes off counts down by the server's clock`, async ({
     page,
     context,
     baseURL,
@@ -50,7 +50,7 @@ for (const wrongBy of [-10, 10]) {
     const secondsLeft = () => (Date.parse(order.expiresAt) - Date.now()) / 1000;
     await page.clock.install({ time: Date.now() + wrongBy * 60_000 });
     await page.goto(`/orders/${order.id}`);
-    // The first figure is what the server rendered; from the second on it is this browser's.
+    // The server renders the first figure; the browser computes the following ones.
     await page.clock.runFor(3_000);
     await expect(async () => {
       const [minutes = 0, seconds = 0] = ((await page.getByRole("timer").textContent()) ?? "").split(":").map(Number);
@@ -61,7 +61,7 @@ for (const wrongBy of [-10, 10]) {
   });
 }
 
-test("a hold that runs out while its buyer watches ends by itself, and the ticket can be held again", async ({
+test("a hold that expires while its page is open ends there, and the ticket can be held again", async ({
   page,
   context,
   baseURL,
@@ -77,9 +77,9 @@ test("a hold that runs out while its buyer watches ends by itself, and the ticke
   await page.goto(`/orders/${order.id}`);
   await expect(page.getByRole("timer")).toHaveText(/^0:\d\d$/);
   await expect(page.getByText("Less than one minute left to pay.")).toBeAttached();
-  await expect(page.getByText("The hold ran out")).toBeVisible({ timeout: remainingMs + 30_000 });
+  await expect(page.getByText("Your hold expired")).toBeVisible({ timeout: remainingMs + 30_000 });
   await expect(page.getByRole("button", { name: /^Pay/ })).toHaveCount(0);
-  await page.getByRole("link", { name: "Look at the ticket again" }).click();
+  await page.getByRole("link", { name: "View the ticket" }).click();
   await page.getByRole("button", { name: "Hold this ticket" }).click();
   await expect(page.getByRole("timer")).toBeVisible();
   await seller.dispose();

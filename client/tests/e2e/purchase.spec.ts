@@ -1,6 +1,6 @@
-/** The main story in a real browser: sign up, find a ticket, hold it, pay for it; also by keyboard alone, and on a phone. */
+/** The main scenario in a real browser: sign up, find a ticket, hold it, pay for it; also by keyboard alone, and on a phone. */
 import { expect, type Locator, type Page, test } from "@playwright/test";
-import { CARD, listTicket, newSeller, payWith, problemsOf, signUpIn, somebody, uniqueTitle } from "./marketplace";
+import { CARD, listTicket, newPerson, newSeller, payWith, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
 
 test("a new buyer signs up, finds a listing, holds it, is declined, pays with another card and owns it", async ({
   page,
@@ -9,13 +9,13 @@ test("a new buyer signs up, finds a listing, holds it, is declined, pays with an
   const problems = problemsOf(page);
   const seller = await newSeller(baseURL);
   const ticket = await listTicket(seller, uniqueTitle("Evening concert"));
-  const buyer = somebody("buyer");
+  const buyer = newPerson("buyer");
 
   await page.goto(`/tickets/${ticket.id}`);
   await page.getByRole("link", { name: "Sign in to hold this ticket" }).click();
   await expect(page).toHaveURL(/\/signin\?returnTo=/);
   await page.getByRole("link", { name: "Create an account" }).click();
-  // The same fields stand on the page that is being left.
+  // The sign-in page, which is still shown, has the same fields.
   await expect(page.getByRole("heading", { name: "Create an account" })).toBeVisible();
   await page.getByLabel("E-mail").fill(buyer.email);
   await page.getByLabel("Password").fill("short");
@@ -49,7 +49,7 @@ test("a new buyer signs up, finds a listing, holds it, is declined, pays with an
   expect(problems).toEqual([]);
 });
 
-test("a purchase needs nothing but the keyboard", async ({ page, context, baseURL }) => {
+test("a purchase needs only the keyboard", async ({ page, context, baseURL }) => {
   const seller = await newSeller(baseURL);
   const ticket = await listTicket(seller, uniqueTitle("Organ recital"));
   await signUpIn(context, baseURL);
@@ -77,7 +77,7 @@ test("a purchase needs nothing but the keyboard", async ({ page, context, baseUR
   await page.keyboard.press("Tab");
   await page.keyboard.type("123");
   await page.keyboard.press("Enter");
-  // The question takes the focus: Enter says yes.
+  // The dialog takes the focus: Enter confirms.
   await expect(page.getByRole("alertdialog").getByRole("button", { name: "Complete" })).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });

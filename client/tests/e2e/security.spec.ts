@@ -29,7 +29,7 @@ test("pages load from us and from the payment script's origin only", async ({ pa
   await seller.dispose();
 });
 
-test("each answer has a nonce of its own, and a script without it does not run", async ({ page }) => {
+test("each response has its own nonce, and a script without it does not run", async ({ page }) => {
   const nonces = [];
   for (let visit = 0; visit < 2; visit++) {
     const response = await page.goto("/");
@@ -56,11 +56,11 @@ test("each answer has a nonce of its own, and a script without it does not run",
       return ran;
     }, nonce);
   expect(await run("")).toBe(false);
-  // The same with the nonce runs: it is the policy that stopped the other.
+  // The same script runs with the nonce, so the policy blocked the other.
   expect(await run(nonces[1] ?? "")).toBe(true);
 });
 
-/** The bytes of an answer; the server closes the connection after it. */
+/** The bytes of a response; the server closes the connection after it. */
 function exchange(baseURL: string | undefined, bytes: string): Promise<string> {
   const { hostname, port } = new URL(baseURL ?? "");
   return new Promise((resolve, reject) => {
@@ -74,10 +74,10 @@ function exchange(baseURL: string | undefined, bytes: string): Promise<string> {
   });
 }
 
-test("every answer bears the security headers, whatever part of the server gives it", async ({ page, baseURL }) => {
+test("every response has the security headers, whichever part of the server sends it", async ({ page, baseURL }) => {
   const script = (await (await page.request.get("/")).text()).match(/\/_next\/static\/[^"]+\.js/)?.[0];
   const bare = "Host: x\r\nConnection: close\r\nX-Forwarded-Proto: https\r\n\r\n";
-  const asked = [
+  const requests = [
     ...["/", "/nowhere", "/404", "/500", "/icon.svg", "/%E0%A4%A", "//double", "/_next/data/x/y.json", "/tickets/none"],
     ...[
       "/_next/image?url=/icon.svg&w=64&q=75",
@@ -87,9 +87,9 @@ test("every answer bears the security headers, whatever part of the server gives
       script ?? "no script on the page",
     ],
   ].map((path) => `GET ${path} HTTP/1.1\r\n${bare}`);
-  asked.push(`POST / HTTP/1.1\r\n${bare}`, `PUT /icon.svg HTTP/1.1\r\n${bare}`, "garbage\r\n\r\n");
-  asked.push(`GET / HTTP/1.1\r\nX-A: ${"a".repeat(17_000)}\r\n${bare}`);
-  for (const bytes of asked) {
+  requests.push(`POST / HTTP/1.1\r\n${bare}`, `PUT /icon.svg HTTP/1.1\r\n${bare}`, "garbage\r\n\r\n");
+  requests.push(`GET / HTTP/1.1\r\nX-A: ${"a".repeat(17_000)}\r\n${bare}`);
+  for (const bytes of requests) {
     const answer = await exchange(baseURL, bytes);
     const head = answer.slice(0, answer.indexOf("\r\n\r\n"));
     const about = `${bytes.split("\r\n")[0]}\n${head}`;
@@ -97,7 +97,7 @@ test("every answer bears the security headers, whatever part of the server gives
     expect(head, about).toMatch(/^x-content-type-options: nosniff/im);
     expect(head, about).toMatch(/^referrer-policy: (strict-origin|no-referrer)/im);
     expect(head, about).not.toMatch(/^(x-powered-by|server):/im);
-    // Where Node reads no request, it cannot know how it came.
+    // If Node cannot parse the request, it does not know the scheme.
     if (!/^HTTP\/1.1 4(00|31) [\s\S]*problem/.test(head)) {
       expect(head, about).toMatch(/^strict-transport-security: max-age=31536000/im);
     }
@@ -124,7 +124,7 @@ test("a request hidden in another one's body stays a body", async ({ baseURL }) 
     }
   }
   expect(await (await seller.get("/api/tickets/mine")).text()).not.toContain(title);
-  // The same request by itself makes the listing: it is the framing that kept it from doing so.
+  // The same request on its own creates the listing, so it was only read as a body before.
   expect(await exchange(baseURL, hidden.replace("Host: x", "Host: x\r\nConnection: close"))).toMatch(/^HTTP\/1\.1 201/);
   expect(await (await seller.get("/api/tickets/mine")).text()).toContain(title);
   await seller.dispose();

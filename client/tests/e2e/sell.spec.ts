@@ -1,12 +1,8 @@
-/** Selling: list, be corrected, edit, delete; and a session that ends in the middle of it. */
+/** Selling: list, correct, edit and delete; and a session that ends while a form is filled in. */
 import { expect, test } from "@playwright/test";
 import { listTicket, newSeller, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
 
-test("a seller lists a ticket, is told what is wrong, changes its price and takes it down", async ({
-  page,
-  context,
-  baseURL,
-}) => {
+test("a seller corrects a refused listing, changes its price and deletes it", async ({ page, context, baseURL }) => {
   const problems = problemsOf(page);
   await signUpIn(context, baseURL);
   const title = uniqueTitle("Garden opera");
@@ -36,11 +32,11 @@ test("a seller lists a ticket, is told what is wrong, changes its price and take
   await page.getByRole("link", { name: "Edit or delete" }).click();
   await page.getByRole("button", { name: "Delete listing" }).click();
   await page.getByRole("button", { name: "Delete it" }).click();
-  await expect(page.getByText("You sell nothing yet")).toBeVisible();
+  await expect(page.getByText("You have no listings yet")).toBeVisible();
   expect(problems).toEqual([]);
 });
 
-test("what was typed survives a session that has ended meanwhile", async ({ page, context, baseURL }) => {
+test("typed input survives the end of the session", async ({ page, context, baseURL }) => {
   const person = await signUpIn(context, baseURL);
   const title = uniqueTitle("Patience");
   await page.goto("/sell");
@@ -59,7 +55,7 @@ test("what was typed survives a session that has ended meanwhile", async ({ page
   await expect(page.getByText("Your ticket is listed.")).toBeVisible();
 });
 
-test("signing out in one tab is said in the other", async ({ page, context, baseURL }) => {
+test("signing out in one tab is shown in the other", async ({ page, context, baseURL }) => {
   await signUpIn(context, baseURL);
   await page.goto("/listings");
   const second = await context.newPage();
@@ -69,7 +65,7 @@ test("signing out in one tab is said in the other", async ({ page, context, base
   await expect(page.getByText("Your session has ended.")).toBeVisible();
 });
 
-test("a long list grows as it is read, keeps its filters in the address, and is there again after a reload", async ({
+test("a long list grows while it is scrolled, keeps its filters in the address, and survives a reload", async ({
   page,
   baseURL,
 }) => {

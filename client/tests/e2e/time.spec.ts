@@ -1,11 +1,11 @@
-/** Times as readers and sellers in another zone see them, on days when clocks change, and when an event begins. */
+/** Times in other time zones, on days when clocks change, and at the start of an event. */
 import { expect, test } from "@playwright/test";
 import { listTicket, newSeller, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
 
 test.describe("in New York", () => {
   test.use({ timezoneId: "America/New_York" });
 
-  test("a day of the filter is a day there, also when the address names no zone", async ({ page, baseURL }) => {
+  test("a filter's day is a day in the reader's zone, also when the address has no zone", async ({ page, baseURL }) => {
     const problems = problemsOf(page);
     const seller = await newSeller(baseURL);
     const series = uniqueTitle("Late show");
@@ -25,12 +25,12 @@ test.describe("in New York", () => {
     await expect(cards).toHaveCount(2);
     await expect(cards.first()).toContainText("first");
     await expect(cards.last()).toContainText("last");
-    // What comes in by the news is judged in the same way.
+    // Live updates are filtered in the same way.
     await listTicket(seller, `${series} too late`, 10, "2027-03-15T04:00:00.001Z");
     await listTicket(seller, `${series} in time`, 10, "2027-03-15T03:00:00Z");
     await expect(cards).toHaveCount(3);
     await expect(cards.filter({ hasText: "in time" })).toBeVisible();
-    // An address that was shared keeps its days.
+    // A shared address keeps the zone of its days.
     await page.goto(`/?q=${encodeURIComponent(series)}&from=2027-03-14&to=2027-03-14&zone=UTC`);
     await expect(page.getByText("Days in the time zone UTC")).toBeVisible();
     await expect(cards.filter({ hasText: "before" })).toBeVisible();
@@ -38,7 +38,7 @@ test.describe("in New York", () => {
     await seller.dispose();
   });
 
-  test("a seller says which of two equal times is meant, and an edit keeps it", async ({ page, context, baseURL }) => {
+  test("a seller chooses one of two equal times, and an edit keeps the choice", async ({ page, context, baseURL }) => {
     const problems = problemsOf(page);
     await signUpIn(context, baseURL);
     await page.goto("/sell");
@@ -46,7 +46,7 @@ test.describe("in New York", () => {
     await page.getByLabel("Price in US dollars").fill("12");
     await expect(page.getByText("In your time zone, America/New York.")).toBeVisible();
     const start = page.getByLabel("Starts at");
-    const which = page.getByLabel("Clocks go back: which of the two?");
+    const which = page.getByLabel("Clocks go back: which of the two times?");
     const list = page.getByRole("button", { name: "List this ticket" });
 
     await start.fill("2027-03-14T02:30");
@@ -73,7 +73,7 @@ test.describe("in New York", () => {
   });
 });
 
-test("a listing ends while it is looked at: it leaves the list, and cannot be held any more", async ({
+test("a listing that ends while its page is open leaves the list and cannot be held any more", async ({
   page,
   context,
   baseURL,

@@ -1,7 +1,7 @@
 /**
- * Measures the main pages with Lighthouse, on its simulated phone and on a desktop, and prints a table; the median of
- * RUNS counts. It judges nothing: the figures depend on the machine and on what else it does. Lighthouse is fetched for
- * this command only: as a dependency it would be more packages than the whole client.
+ * Measures the main pages with Lighthouse, on its simulated phone and on a desktop, and prints a table of the medians of
+ * RUNS runs. It has no limits that could fail: the figures depend on the machine and its load. Lighthouse is fetched for
+ * this command only: as a dependency it would add more packages than the whole client has.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { test } from "@playwright/test";
 import { chromium } from "../e2e/chromium";
 import { holdTicket, listTicket, newSeller } from "../e2e/marketplace";
 
-/** The last line that runs on Node 20. */
+/** The last major version that runs on Node 20. */
 const LIGHTHOUSE = "lighthouse@12.8.2";
 const RUNS = Number(process.env.RUNS ?? 3);
 

@@ -1,11 +1,11 @@
-/** Takes docs/screenshots: every page at both widths and in both colour schemes, with the demo data of a fresh stack. */
+/** Takes docs/screenshots: every page in both widths and both colour schemes, with the demo data of a fresh stack. */
 import { join } from "node:path";
 import { type Browser, expect, type Page, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, somebody } from "../e2e/marketplace";
+import { CARD, holdTicket, listTicket, newPerson, newSeller, payWith, signUpIn } from "../e2e/marketplace";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "..", "docs", "screenshots");
 
-const LOOKS = [
+const VARIANTS = [
   { name: "phone-light", viewport: { width: 390, height: 844 }, colorScheme: "light" },
   { name: "phone-dark", viewport: { width: 390, height: 844 }, colorScheme: "dark" },
   { name: "desktop-light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
@@ -13,10 +13,10 @@ const LOOKS = [
 ] as const;
 
 /** One signed-in reader for all looks: what they hold and sell is the same on every picture. */
-async function world(browser: Browser, baseURL: string | undefined) {
+async function seedData(browser: Browser, baseURL: string | undefined) {
   const headers = { Origin: baseURL ?? "" };
   const context = await browser.newContext();
-  await signUpIn(context, baseURL, { ...somebody("reader"), email: "robin@example.com" });
+  await signUpIn(context, baseURL, { ...newPerson("reader"), email: "robin@example.com" });
   const seller = await newSeller(baseURL);
   const rival = await newSeller(baseURL);
   const held = await listTicket(seller, "Nocturnes by candlelight", 42);
@@ -60,7 +60,7 @@ async function world(browser: Browser, baseURL: string | undefined) {
 
 test("screenshots", async ({ browser, baseURL }) => {
   test.setTimeout(300_000);
-  const { state, held, taken, open, done, cancelled, mine } = await world(browser, baseURL);
+  const { state, held, taken, open, done, cancelled, mine } = await seedData(browser, baseURL);
   const signedOut: Record<string, string> = {
     browse: "/",
     "nothing-found": "/?q=zeppelin",
@@ -81,7 +81,7 @@ test("screenshots", async ({ browser, baseURL }) => {
     listings: "/listings",
     sell: "/sell",
   };
-  for (const { name, viewport, colorScheme } of LOOKS) {
+  for (const { name, viewport, colorScheme } of VARIANTS) {
     for (const [pages, storageState] of [
       [signedOut, undefined],
       [signedIn, state],
@@ -94,16 +94,16 @@ test("screenshots", async ({ browser, baseURL }) => {
   }
 });
 
-/** What a page fetches for itself after it has been shown. */
+/** Text that a page loads after it is shown. */
 const LATE: Record<string, string> = {
   "ticket-held": "Other tickets",
   "ticket-own-hold": "You hold this ticket.",
 };
 
-async function take(page: Page, path: string, what: string, look: string): Promise<void> {
+async function take(page: Page, path: string, what: string, variant: string): Promise<void> {
   await page.goto(path);
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   const late = LATE[what];
   if (late) await expect(page.getByText(late)).toBeVisible();
-  await page.screenshot({ path: join(FOLDER, `${what}-${look}.png`), animations: "disabled" });
+  await page.screenshot({ path: join(FOLDER, `${what}-${variant}.png`), animations: "disabled" });
 }

@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** What a service answers, right or wrong, and what its caller receives of it; uploads that break off or grow too long. */
+/** Valid and invalid responses of a service, and what the caller receives; interrupted and too large uploads. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BOUNDS, boundedServer } from "@/lib/server/bounds";
 import { forward } from "@/lib/server/gateway";
@@ -24,7 +24,7 @@ afterEach(() => {
 
 const get = (path = "/api/tickets", more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 
-/** One exchange on a connection that the gateway closes after it: all bytes of the answer. */
+/** All bytes of the response to one exchange, after which the gateway closes the connection. */
 function answered(method: string, answer: string): Promise<string> {
   service.answer = () => answer;
   return new RawCaller(gateway)
@@ -32,8 +32,8 @@ function answered(method: string, answer: string): Promise<string> {
     .received();
 }
 
-describe("an answer", () => {
-  it("loses what belongs to the connection with the service", async () => {
+describe("a response", () => {
+  it("loses the headers of the connection with the service", async () => {
     const text = await answered(
       "GET",
       "HTTP/1.1 200 OK\r\nConnection: x-hop, keep-alive, content-length\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\n" +
@@ -44,12 +44,12 @@ describe("an answer", () => {
     expect(text).toMatch(/content-length: 2\r\n[\s\S]*\r\n\r\nok$/i);
   });
 
-  it("is framed anew where the service named two framings", async () => {
+  it("gets new framing when the service sends both framings", async () => {
     const text = await answered(
       "GET",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     );
-    // Either the whole content in one right framing, or the service's answer counts as broken.
+    // Either the whole content with correct framing, or the service's response counts as invalid.
     if (text.startsWith("HTTP/1.1 200")) {
       expect(text).not.toMatch(/content-length/i);
       expect(text).toMatch(/5\r\nhello\r\n0\r\n\r\n$/);
@@ -73,7 +73,7 @@ describe("an answer", () => {
     expect(text).not.toMatch(/transfer-encoding/i);
   });
 
-  it("comes after the informational ones, which end here", async () => {
+  it("follows informational responses, which are not forwarded", async () => {
     const text = await answered(
       "GET",
       "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -106,7 +106,7 @@ describe("an answer", () => {
     expect(await caller.received()).toMatch(/half(\r\n)?$/);
   });
 
-  it("followed by bytes that no one asked for gives them to no one", async () => {
+  it("followed by unrequested bytes is forwarded without them", async () => {
     service.answer = ({ target }) =>
       target.endsWith("first")
         ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden"
@@ -114,7 +114,7 @@ describe("an answer", () => {
     for (let round = 0; round < 50; round++) {
       expect(await (await fetch(`${gateway}/api/tickets?first`)).text()).toBe("ok");
       const next = await fetch(`${gateway}/api/tickets?next`);
-      // The connection is broken when it is found out, which may cost the next request its answer.
+      // The gateway closes the connection when it finds the bytes, so the next request may fail.
       expect([200, 502]).toContain(next.status);
       expect(await next.text()).not.toContain("hidden");
     }
@@ -125,7 +125,7 @@ describe("an upload", () => {
   const post = (length: number, path = "/api/tickets", more = "") =>
     `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n${more}\r\n`;
 
-  it("that breaks off reaches no service", async () => {
+  it("that is interrupted reaches no service", async () => {
     for (const framing of ["Content-Length: 9", "Transfer-Encoding: chunked"]) {
       const caller = new RawCaller(gateway).send(`POST /api/tickets HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n2\r\nab`);
       caller.end();
@@ -135,7 +135,7 @@ describe("an upload", () => {
     expect(service.requests).toHaveLength(1);
   });
 
-  it("that announces too much is refused before it is sent", async () => {
+  it("with a too large Content-Length is refused before it is sent", async () => {
     for (const [path, size] of [
       ["/api/tickets", 65_537],
       ["/api/payments/webhook", 262_145],
@@ -145,7 +145,7 @@ describe("an upload", () => {
     expect(service.requests).toEqual([]);
   });
 
-  it("of the largest size passes, and one byte more does not, announced or not", async () => {
+  it("of the maximum size passes, and one byte more does not, with and without Content-Length", async () => {
     for (const [size, status] of [
       [65_536, 200],
       [65_537, 413],
@@ -167,7 +167,7 @@ describe("an upload", () => {
     expect(service.requests.map(({ body }) => body.length)).toEqual([65_536, 65_536]);
   });
 
-  it("in chunks of one byte arrives whole", async () => {
+  it("in chunks of one byte arrives completely", async () => {
     const body = "1\r\na\r\n".repeat(5_000);
     await new RawCaller(gateway)
       .send(`POST /api/tickets HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${body}0\r\n\r\n`)
@@ -176,14 +176,14 @@ describe("an upload", () => {
     expect(service.requests[0]?.headers["content-length"]).toBe("5000");
   });
 
-  it("refused and sent all the same leaves the connection usable, unless it has no end", async () => {
+  it("that is refused and still sent leaves the connection usable, unless it is endless", async () => {
     const caller = new RawCaller(gateway).send(post(200_000) + "a".repeat(200_000) + get("/api/tickets?after"));
     expect(await caller.received((text) => text.includes("?after for"))).toMatch(/^HTTP\/1.1 413/);
     const endless = new RawCaller(gateway).send(post(1_000_000_000) + "a".repeat(2_000_000));
     expect(await endless.received()).toMatch(/^HTTP\/1.1 413/); // returns because the gateway hangs up
   });
 
-  it("is refused while long ones fill the memory for them, unless it is short, and taken again afterwards", async () => {
+  it("is refused while long uploads fill the memory, unless it is short, and accepted again afterwards", async () => {
     const size = 262_144;
     const status = async (length: number) =>
       (await fetch(`${gateway}/api/tickets`, { method: "POST", body: "b".repeat(length) })).status;

@@ -1,16 +1,19 @@
-/** The API client: what it asks, what it makes of answers and of refusals. */
+/** The API client: its requests, and how it reads responses and problems. */
 import { describe, expect, it } from "vitest";
 import { createApi, type Transport } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
 import { nextCursor } from "@/lib/api/link";
 
-function answering(body: unknown, init: ResponseInit = {}): { transport: Transport; asked: [string, RequestInit][] } {
-  const asked: [string, RequestInit][] = [];
+function answering(
+  body: unknown,
+  init: ResponseInit = {},
+): { transport: Transport; requests: [string, RequestInit][] } {
+  const requests: [string, RequestInit][] = [];
   const transport: Transport = async (path, request) => {
-    asked.push([path, request]);
+    requests.push([path, request]);
     return new Response(body === undefined ? null : JSON.stringify(body), init);
   };
-  return { transport, asked };
+  return { transport, requests };
 }
 
 const problem = (status: number, body: object) =>
@@ -30,17 +33,17 @@ async function refusal(call: Promise<unknown>): Promise<ApiError> {
 
 describe("the API client", () => {
   it("leaves empty filters out and reads the next cursor from the Link header", async () => {
-    const { transport, asked } = answering([], { headers: { link: '</api/tickets?q=a&cursor=x%2By>; rel="next"' } });
+    const { transport, requests } = answering([], { headers: { link: '</api/tickets?q=a&cursor=x%2By>; rel="next"' } });
     const page = await createApi(transport).listTickets({ q: "a b", minPrice: "", sort: "newest" });
-    expect(asked[0]?.[0]).toBe("/api/tickets?q=a+b&sort=newest");
+    expect(requests[0]?.[0]).toBe("/api/tickets?q=a+b&sort=newest");
     expect(page.next).toBe("x+y");
   });
 
   it("sends the idempotency key with an order", async () => {
-    const { transport, asked } = answering({ id: "1" }, { status: 201 });
+    const { transport, requests } = answering({ id: "1" }, { status: 201 });
     await createApi(transport).holdTicket("5", "key");
-    expect(asked[0]?.[1]).toMatchObject({ method: "POST", body: '{"ticketId":"5"}' });
-    expect(asked[0]?.[1].headers).toMatchObject({ "Idempotency-Key": "key" });
+    expect(requests[0]?.[1]).toMatchObject({ method: "POST", body: '{"ticketId":"5"}' });
+    expect(requests[0]?.[1].headers).toMatchObject({ "Idempotency-Key": "key" });
   });
 
   it("turns problem+json into field errors", async () => {
@@ -60,7 +63,7 @@ describe("the API client", () => {
     ]);
   });
 
-  it("never shows a gateway's HTML", async () => {
+  it("never shows a proxy's HTML", async () => {
     const transport: Transport = async () =>
       new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "retry-after": "3" } });
     const error = await refusal(createApi(transport).getOrder("1"));
@@ -69,7 +72,7 @@ describe("the API client", () => {
     expect(error.outcomeUnknown).toBe(true);
   });
 
-  it("tells a conflict with oneself from a conflict with somebody else", async () => {
+  it("distinguishes a conflict with the own first call from a conflict with another user", async () => {
     const own = await refusal(createApi(problem(409, { title: "Still running" }).transport).holdTicket("1", "k"));
     const lost = await refusal(
       createApi(problem(409, { title: "Ticket already held" }).transport).holdTicket("1", "k"),
@@ -77,7 +80,7 @@ describe("the API client", () => {
     expect([own.outcomeUnknown, lost.outcomeUnknown]).toEqual([true, false]);
   });
 
-  it("reports no answer, and an answer cut off, as unknown", async () => {
+  it("reports a missing or incomplete response as an unknown outcome", async () => {
     const dead = await refusal(createApi(() => Promise.reject(new TypeError("fetch failed"))).getOrder("1"));
     const cut = await refusal(createApi(async () => new Response('{"id":')).getOrder("1"));
     expect([dead.status, cut.status]).toEqual([0, 0]);

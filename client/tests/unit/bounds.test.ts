@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** What slow, many and large requests can take of the server, and what its own refusals say. */
+/** The server's limits for slow, many and large requests, and its own error responses. */
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BOUNDS, boundedServer } from "@/lib/server/bounds";
@@ -52,7 +52,7 @@ describe("a caller", () => {
     expect(service).not.toHaveBeenCalled();
   });
 
-  it("that keeps its connection without using it loses it", async () => {
+  it("with an idle connection is disconnected", async () => {
     const text = await new RawCaller(gateway).send("GET /api/nothing HTTP/1.1\r\nHost: x\r\n\r\n").received();
     expectGuarded(text, 404);
   });
@@ -62,13 +62,13 @@ describe("a caller", () => {
     ["too long an address", `GET /${"a".repeat(17_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
     ["no HTTP", "\x16\x03\x01\x02\x00\x01\r\n\r\n", 400],
     ["no host", "GET / HTTP/1.1\r\n\r\n", 400],
-  ])("that sends %s is told so", async (_name, sent, status) => {
+  ])("that sends %s gets the matching status", async (_name, sent, status) => {
     const text = await new RawCaller(gateway).send(sent).received();
     expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     if (!sent.startsWith("GET / HTTP/1.1\r\n\r\n")) expectGuarded(text, status);
   });
 
-  it("that follows a stream keeps it past every bound, and garbage sent meanwhile is not answered into it", async () => {
+  it("that reads a stream keeps it past every limit, and garbage sent meanwhile gets no response within it", async () => {
     const streams: ServerResponse[] = [];
     const service = await serve((_incoming, outgoing) => {
       outgoing.writeHead(200, { "content-type": "text/event-stream" }).write("id: 1\n\n");
@@ -80,7 +80,7 @@ describe("a caller", () => {
     for (const caller of [patient, rude]) await caller.received((text) => text.includes("id: 1"));
     const text = await rude.send("garbage\r\n\r\n").received();
     expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
-    // By the time that others have run into a bound, it has passed for the stream too.
+    // When others have exceeded a limit, its time has passed for the stream, too.
     for (let times = 0; times < 3; times++) {
       await new RawCaller(gateway)
         .send("POST /api/tickets HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
@@ -90,18 +90,18 @@ describe("a caller", () => {
     expect(await patient.received()).toMatch(/id: 2\n\n\r\n0\r\n\r\n$/);
   });
 
-  it("in excess of the connections is hung up on, and others are served again when one has gone", async () => {
+  it("beyond the maximum number of connections is disconnected, and others are served when one has closed", async () => {
     const small = await bounded({ maxConnections: 3, headersTimeout: 10_000, requestTimeout: 10_000 });
     const held = [1, 2, 3].map(() => new RawCaller(small).send("GET "));
     const ask = () => new RawCaller(small).send("GET /api/nothing HTTP/1.1\r\nHost: x\r\n\r\n").status();
     await vi.waitFor(async () => expect(await ask()).toBe(0));
-    expect(console.error).toHaveBeenCalledWith("connections are refused: 3 are open");
+    expect(console.error).toHaveBeenCalledWith("refusing connections: 3 are open");
     held[0]?.hangUp();
     await vi.waitFor(async () => expect(await ask()).toBe(404));
   });
 });
 
-it("tells browsers to come by TLS only where they came by TLS", async () => {
+it("sends Strict-Transport-Security only over TLS", async () => {
   const hsts = async (headers: Record<string, string>) =>
     (await fetch(`${gateway}/api/nothing`, { headers })).headers.get("strict-transport-security");
   expect(await hsts({})).toBeNull();
@@ -109,7 +109,7 @@ it("tells browsers to come by TLS only where they came by TLS", async () => {
   expect(await hsts({ "x-forwarded-proto": "https" })).toBe("max-age=31536000; includeSubDomains");
 });
 
-it("lets a service's own headers stand", async () => {
+it("keeps a service's own security headers", async () => {
   const service = await serve((_incoming, outgoing) => {
     outgoing.writeHead(200, { "content-security-policy": "default-src 'none'" }).end();
   });

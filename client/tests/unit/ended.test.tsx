@@ -1,4 +1,4 @@
-/** A listing whose event begins while the page is open: by the server's clock, whatever this computer's shows. */
+/** A listing whose event starts while the page is open, by the server's clock and not by this computer's. */
 import { act, cleanup, render, renderHook, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TicketBadge } from "@/components/StatusBadge";
@@ -16,7 +16,7 @@ import { listing } from "./listing";
 const feed = vi.hoisted(() => ({ listeners: new Set<TicketListener>() }));
 vi.mock("@/lib/live/ticketFeed", () => ({
   latestChanges: () => [],
-  followTickets: (listener: TicketListener) => {
+  subscribeToTickets: (listener: TicketListener) => {
     feed.listeners.add(listener);
     return () => feed.listeners.delete(listener);
   },
@@ -38,7 +38,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The server's clock as `Date.now()` and this many milliseconds. */
+/** Sets the server's clock to `Date.now()` plus this many milliseconds. */
 const serverIsAhead = (ms: number) => vi.spyOn(serverClock, "now").mockImplementation(() => Date.now() + ms);
 
 describe("a listing", () => {
@@ -74,7 +74,7 @@ describe("a listing", () => {
     expect(result.current).toBe("ended");
   });
 
-  it("has a badge for every status, also for one that this page does not know", () => {
+  it("has a badge for every status, including unknown ones", () => {
     for (const status of ["available", "held", "sold", "deleted", "ended", "cancelled", "new" as TicketStatus]) {
       const { container } = render(<TicketBadge status={status as TicketStatus} />);
       expect(container.textContent).not.toBe("");
@@ -83,7 +83,7 @@ describe("a listing", () => {
   });
 });
 
-describe("a list of what is for sale", () => {
+describe("a list of tickets for sale", () => {
   const everything = browseView(readBrowseState({}));
   const load = async () => ({ items: [], next: null });
   const list = (items: Ticket[], view = everything) => {
@@ -91,12 +91,12 @@ describe("a list of what is for sale", () => {
     const { result } = renderHook(() => useLiveTickets(initial, view, load));
     return () => result.current.items.map(({ id }) => id).join("");
   };
-  const tell = (ticket: Ticket) =>
+  const publish = (ticket: Ticket) =>
     act(() => {
       for (const { onChange } of feed.listeners) onChange({ kind: "changed", ticket });
     });
 
-  it("lets each go when it begins, and keeps what is held, sold or without a date", async () => {
+  it("drops each listing at its start, and keeps held, sold and undated ones", async () => {
     const later = concert("d", { startsAt: new Date(START + 5 * MINUTE).toISOString() });
     const ids = list([
       concert("a"),
@@ -113,32 +113,32 @@ describe("a list of what is for sale", () => {
     expect(ids()).toBe("bce");
   });
 
-  it("neither shows an event that has begun nor takes it in from the news", async () => {
+  it("neither shows a started event nor inserts one from a live update", async () => {
     const begun = { startsAt: new Date(START - 60 * MINUTE).toISOString() };
     const ids = list([concert("a", begun), listing("b")]);
     expect(ids()).toBe("b");
-    tell(concert("c", begun));
-    tell(concert("d", { status: "ended" }));
+    publish(concert("c", begun));
+    publish(concert("d", { status: "ended" }));
     expect(ids()).toBe("b");
-    tell(concert("b", { ...begun, version: 2 }));
+    publish(concert("b", { ...begun, version: 2 }));
     expect(ids()).toBe("");
   });
 
-  it("lets a held one go when its hold ends after the start", async () => {
+  it("drops a held listing when its hold ends after the start", async () => {
     const ids = list([concert("a", { status: "held" })]);
     await pass(15 * MINUTE);
     expect(ids()).toBe("a");
-    tell(concert("a", { version: 2 }));
+    publish(concert("a", { version: 2 }));
     expect(ids()).toBe("");
   });
 
-  it("is not one's own listings: there it stays", async () => {
+  it("keeps a started event in the seller's own listings", async () => {
     const ids = list([concert("a", { userId: "me" })], listingsView("me"));
     await pass(15 * MINUTE);
     expect(ids()).toBe("a");
   });
 
-  it("goes by the time at which the server rendered the page, before anything answers", async () => {
+  it("uses the time at which the server rendered the page until there is a response", async () => {
     vi.mocked(serverClock.now).mockRestore();
     vi.setSystemTime(START + 60 * MINUTE); // An hour fast.
     const initial = { items: [concert("a")], next: null };
@@ -153,7 +153,7 @@ describe("a list of what is for sale", () => {
 });
 
 describe("waiting for the server's time", () => {
-  it("takes a correction on the way, a wait of years, and a farewell", async () => {
+  it("handles a clock correction, a wait of years, and cancellation", async () => {
     const now = serverIsAhead(0);
     const called = vi.fn();
     whenServerTimeIs(START, called);

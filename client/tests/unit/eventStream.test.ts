@@ -1,4 +1,4 @@
-/** A stream over a real socket that ends, refuses, or says nothing. */
+/** A stream over a real socket that ends, refuses, or is silent. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -10,20 +10,20 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 let server: Server;
 let address: string;
 let answers: Answer[];
-let asked: (string | undefined)[];
+let lastEventIds: (string | undefined)[];
 let close: (() => void) | undefined;
 
 beforeEach(async () => {
   answers = [];
-  asked = [];
+  lastEventIds = [];
   server = createServer((request, response) => {
-    asked.push(request.headers["last-event-id"] as string | undefined);
+    lastEventIds.push(request.headers["last-event-id"] as string | undefined);
     const answer = answers.shift() ?? ((_request, open) => void open.writeHead(200).flushHeaders());
     answer(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  // The shortest waits.
+  // The shortest delays.
   vi.spyOn(Math, "random").mockReturnValue(0);
 });
 
@@ -35,7 +35,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function follow(pollMs = 60_000) {
+function subscribe(pollMs = 60_000) {
   const handlers = { onEvent: vi.fn(), onPoll: vi.fn(), onRefused: vi.fn(), pollMs };
   close = openEventStream(address, handlers);
   return handlers;
@@ -44,28 +44,28 @@ function follow(pollMs = 60_000) {
 const event = (id: number) => `event: ticket.updated\nid: ${id}\ndata: {}\n\n`;
 
 describe("an event stream", () => {
-  it("goes on after its end with the last event it has seen", async () => {
+  it("resumes after its end from the last received event", async () => {
     answers = [(_request, response) => void response.writeHead(200).end(event(7) + event(8))];
-    const { onEvent } = follow();
-    await vi.waitUntil(() => asked.length === 2, { timeout: 10_000 });
-    expect(asked).toEqual([undefined, "8"]);
-    expect(onEvent.mock.calls.map(([told]) => told.id)).toEqual(["7", "8"]);
+    const { onEvent } = subscribe();
+    await vi.waitUntil(() => lastEventIds.length === 2, { timeout: 10_000 });
+    expect(lastEventIds).toEqual([undefined, "8"]);
+    expect(onEvent.mock.calls.map(([received]) => received.id)).toEqual(["7", "8"]);
   });
 
-  it("keeps its place through a service that is down", async () => {
+  it("keeps its position while the service is down", async () => {
     answers = [
       (_request, response) => void response.writeHead(200).end(event(7)),
       (_request, response) => void response.writeHead(503).end(),
       (request) => void request.socket.destroy(),
     ];
-    follow();
-    await vi.waitUntil(() => asked.length === 4, { timeout: 15_000 });
-    expect(asked).toEqual([undefined, "7", "7", "7"]);
+    subscribe();
+    await vi.waitUntil(() => lastEventIds.length === 4, { timeout: 15_000 });
+    expect(lastEventIds).toEqual([undefined, "7", "7", "7"]);
   }, 20_000);
 
-  it("asks in the old way while it is away, and says so", async () => {
+  it("polls while it is disconnected, and reports that", async () => {
     answers = Array.from({ length: 20 }, () => (_request, response) => void response.writeHead(503).end());
-    const { onPoll } = follow(50);
+    const { onPoll } = subscribe(50);
     await vi.waitUntil(() => onPoll.mock.calls.length > 1 && currentConnection() === "interrupted", {
       timeout: 10_000,
     });
@@ -76,25 +76,25 @@ describe("an event stream", () => {
     expect(onPoll.mock.calls.length).toBe(polled);
   }, 30_000);
 
-  it("polls without a word where there is no such stream, and takes it when there is", async () => {
+  it("polls silently where the service has no such stream, and connects once it has", async () => {
     answers = Array.from({ length: 4 }, () => (_request, response) => void response.writeHead(404).end());
-    const { onPoll, onRefused } = follow(50);
-    await vi.waitUntil(() => asked.length === 4, { timeout: 15_000 });
+    const { onPoll, onRefused } = subscribe(50);
+    await vi.waitUntil(() => lastEventIds.length === 4, { timeout: 15_000 });
     expect(onPoll).toHaveBeenCalled();
     expect(currentConnection()).toBe("current");
-    await vi.waitUntil(() => asked.length === 5, { timeout: 15_000 });
+    await vi.waitUntil(() => lastEventIds.length === 5, { timeout: 15_000 });
     expect(onRefused).not.toHaveBeenCalled();
   }, 30_000);
 
-  it.each([401, 403])("asks no more after a %i", async (status) => {
+  it.each([401, 403])("does not reconnect after a %i", async (status) => {
     answers = [(_request, response) => void response.writeHead(status).end()];
-    const { onRefused } = follow();
+    const { onRefused } = subscribe();
     await vi.waitUntil(() => onRefused.mock.calls.length > 0, { timeout: 10_000 });
     expect(onRefused).toHaveBeenCalledWith(status);
     expect(currentConnection()).toBe("current");
   });
 
-  it("hangs up when nobody listens any more", async () => {
+  it("closes the connection when it has no listener", async () => {
     const stream: { open?: ServerResponse; closed: boolean } = { closed: false };
     answers = [
       (_request, response) => {
@@ -104,7 +104,7 @@ describe("an event stream", () => {
         response.writeHead(200).flushHeaders();
       },
     ];
-    follow();
+    subscribe();
     await vi.waitUntil(() => stream.open !== undefined, { timeout: 10_000 });
     close?.();
     await vi.waitUntil(() => stream.closed, { timeout: 10_000 });

@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** Whom a service is told that it works for. */
+/** The caller that a service sees. */
 import type { IncomingMessage } from "node:http";
 import { afterEach, expect, it, vi } from "vitest";
 import { callerOf, checkTrustedPeers } from "@/lib/server/forwarded";
@@ -10,22 +10,22 @@ function caller(peer: string, headers: Record<string, string>, trusted = "") {
   vi.stubEnv("FORWARDED_ALLOW_IPS", trusted);
   return callerOf({
     socket: { remoteAddress: peer },
-    headers: { host: "asked", ...headers },
+    headers: { host: "requested", ...headers },
   } as unknown as IncomingMessage);
 }
 
-const TOLD = {
+const FORWARDED = {
   "x-forwarded-for": "203.0.113.9, 198.51.100.7",
   "x-forwarded-proto": "https",
   "x-forwarded-host": "shop",
 };
 
 it.each([
-  ["nobody is trusted", "10.1.2.3", ""],
+  ["no proxy is trusted", "10.1.2.3", ""],
   ["others are", "192.0.2.1", "10.0.0.0/8,::1"],
   ["the peer is unknown", "", "10.0.0.0/8"],
 ])("believes nothing when %s", (_case, peer, trusted) => {
-  expect(caller(peer, TOLD, trusted)).toEqual({ forwardedFor: peer, host: "asked", scheme: "http" });
+  expect(caller(peer, FORWARDED, trusted)).toEqual({ forwardedFor: peer, host: "requested", scheme: "http" });
 });
 
 it.each([
@@ -36,14 +36,14 @@ it.each([
   ["192.0.2.1", "*"],
 ])("believes %s where %s is trusted, and adds it to the chain", (peer, trusted) => {
   const own = peer.replace("::ffff:", "");
-  expect(caller(peer, TOLD, trusted)).toEqual({
+  expect(caller(peer, FORWARDED, trusted)).toEqual({
     forwardedFor: `203.0.113.9, 198.51.100.7, ${own}`,
     host: "shop",
     scheme: "https",
   });
 });
 
-it("names a trusted peer once where Next has put it there already", () => {
+it("names a trusted peer once if Next has already added it", () => {
   expect(caller("::ffff:10.1.2.3", { "x-forwarded-for": "::ffff:10.1.2.3" }, "*").forwardedFor).toBe("10.1.2.3");
 });
 

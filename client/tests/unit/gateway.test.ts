@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** The gateway between real sockets: what goes in must come out, and a dead service must say so in our own words. */
+/** The gateway between real sockets: forwarding in both directions, and problem+json for a service that is down. */
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ANSWER_TIMEOUT_MS, forward } from "@/lib/server/gateway";
@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe("the gateway", () => {
-  it("passes method, path, body, origin and cookies on, and status and cookies back", async () => {
+  it("forwards method, path, body, origin and cookies, and returns status and cookies", async () => {
     const seen: { request?: IncomingMessage; body?: string } = {};
     const service = await serve(async (incoming, outgoing) => {
       seen.request = incoming;
@@ -50,7 +50,7 @@ describe("the gateway", () => {
     });
   });
 
-  it("passes nothing on that hops say to each other, and everything that a caller may say", async () => {
+  it("forwards no hop-by-hop headers and all end-to-end headers", async () => {
     const own = {
       accept: "application/json",
       authorization: "Bearer a",
@@ -84,8 +84,8 @@ describe("the gateway", () => {
     expect(Object.keys(seen).filter((name) => name.startsWith("x-") || name === "forwarded")).toEqual(ours);
   });
 
-  it("shows the services the address that the caller asked for, so that no inner one is in what they write", async () => {
-    // As Starlette does: an absolute address, made from the Host header.
+  it("passes the requested host to the services, so that their URLs contain no internal address", async () => {
+    // As Starlette does: an absolute URL, made from the Host header.
     const service = await serve((incoming, outgoing) => {
       const { host, "x-forwarded-proto": scheme } = incoming.headers;
       outgoing.writeHead(307, { location: `${scheme}://${host}/api/tickets` }).end();
@@ -96,11 +96,11 @@ describe("the gateway", () => {
       .received();
     expect(text).toMatch(/location: http:\/\/shop\.example\/api\/tickets\r\n/i);
     expect(text).not.toContain(new URL(service).port);
-    // HTTP/1.0 may leave the host out, and then there is no address to show.
+    // HTTP/1.0 allows a request without a host.
     expect(await new RawCaller(gateway).send("GET /api/tickets/ HTTP/1.0\r\n\r\n").status()).toBe(400);
   });
 
-  it("hands each event of a stream on at once and hangs up on the service when the browser does", async () => {
+  it("forwards each event of a stream at once, and disconnects from the service when the browser disconnects", async () => {
     let stream: ServerResponse | undefined;
     const closed = new Promise<void>((resolve) => {
       void serve((_incoming, outgoing) => {
@@ -121,7 +121,7 @@ describe("the gateway", () => {
     await closed;
   });
 
-  it("answers 502 as problem+json when the service is down", async () => {
+  it("returns 502 as problem+json when the service is down", async () => {
     vi.stubEnv("AUTH_URL", await unusedAddress());
     const response = await fetch(`${gateway}/api/users/currentuser`);
     expect(response.status).toBe(502);
@@ -130,7 +130,7 @@ describe("the gateway", () => {
     expect(await response.json()).toMatchObject({ status: 502, title: "Service unavailable" });
   });
 
-  it("answers 504 when the service takes the request and then says nothing", async () => {
+  it("returns 504 when the service accepts the request and does not respond", async () => {
     expect(ANSWER_TIMEOUT_MS).toBe(40_000);
     const hungUp = new Promise<void>((resolve) => {
       void serve((incoming) => void incoming.once("close", resolve)).then((silent) =>
@@ -145,7 +145,7 @@ describe("the gateway", () => {
     await hungUp;
   });
 
-  it("lets a stream be silent for longer than a service may take to answer", async () => {
+  it("lets a stream be silent for longer than the response timeout", async () => {
     const service = await serve((_incoming, outgoing) => {
       outgoing.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
       setTimeout(() => outgoing.end("id: 1\n\n"), 1_500);
@@ -169,7 +169,7 @@ describe("the gateway", () => {
     },
   );
 
-  it("lets the service stop when the browser goes away before the answer", async () => {
+  it("lets the service stop when the browser disconnects before the response", async () => {
     const begun = vi.fn();
     const hungUp = new Promise<void>((resolve) => {
       void serve((_incoming, outgoing) => {
@@ -184,7 +184,7 @@ describe("the gateway", () => {
     await hungUp;
   });
 
-  it("survives a browser that goes away in the middle of its own request", async () => {
+  it("survives a browser that disconnects in the middle of its request", async () => {
     const service = await serve((_incoming, outgoing) => outgoing.end());
     vi.stubEnv("TICKETS_URL", service);
     await new Promise<void>((resolve) => {

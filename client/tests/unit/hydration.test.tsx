@@ -1,4 +1,4 @@
-/** The page's first rendering in the browser: in slices, and alive for whoever presses before it is done. */
+/** Hydration runs in slices, and handles a press before it is complete. */
 import { useState } from "react";
 import ReactDOM from "react-dom/client";
 import { expect, it, vi } from "vitest";
@@ -12,7 +12,7 @@ function Counter() {
   );
 }
 
-it("hydrates later than asked, and a press in between is served at once", async () => {
+it("hydrates as a transition, and handles an earlier press at once", async () => {
   const plain = ReactDOM.hydrateRoot;
   const { HYDRATION_MARK } = await import("@/lib/interruptibleHydration");
   expect(ReactDOM.hydrateRoot).not.toBe(plain);

@@ -1,4 +1,4 @@
-/** The small rules: clock, attempts, addresses, cards, times. */
+/** Small modules: clock, attempts, addresses, cards, times. */
 import { describe, expect, it, vi } from "vitest";
 import { localError, unreachable } from "@/lib/api/errors";
 import { Attempt } from "@/lib/attempt";
@@ -8,7 +8,7 @@ import { formatDateTime, formatPrice, formatRemaining, stubDate } from "@/lib/fo
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 
 describe("the server's clock", () => {
-  it("takes the page's own time until an answer has been seen, and for a wrong clock only", () => {
+  it("uses the page's rendering time until a response is observed, and only for a wrong clock", () => {
     const server = Date.parse("2026-01-01T12:00:00Z");
     for (const wrongBy of [-600_000, 600_000]) {
       vi.useFakeTimers({ now: server + wrongBy });
@@ -32,13 +32,13 @@ describe("the server's clock", () => {
     const clock = new ServerClock();
     clock.observe("Thu, 01 Jan 2026 12:05:00 GMT", local - 20, local);
     expect(Math.abs(clock.now() - Date.parse("2026-01-01T12:05:00.5Z"))).toBeLessThan(50);
-    // A slow answer says less about the time than the quick one before.
+    // A slow response is less exact than the quick one before.
     clock.observe("Thu, 01 Jan 2026 12:09:00 GMT", local - 4000, local);
     expect(clock.now()).toBeLessThan(Date.parse("2026-01-01T12:06:00Z"));
     vi.useRealTimers();
   });
 
-  it("leaves a right computer alone, and ignores a missing header", () => {
+  it("does not correct a correct clock, and ignores a missing header", () => {
     vi.useFakeTimers({ now: local });
     const clock = new ServerClock();
     clock.observe(null, local, local);
@@ -49,7 +49,7 @@ describe("the server's clock", () => {
 });
 
 describe("an attempt", () => {
-  it("keeps its key while the outcome is unknown, and takes a new one after an answer or for another input", async () => {
+  it("keeps its key while the outcome is unknown, and uses a new one after a response or for other input", async () => {
     const attempt = new Attempt();
     const keys: string[] = [];
     const run = (input: string, fail?: Error) =>
@@ -84,7 +84,7 @@ describe("the browse address", () => {
     expect(Object.values(ticketQuery(state)).filter(Boolean)).toEqual(["newest"]);
   });
 
-  it("names the zone of its days, and of nothing else", () => {
+  it("has a zone only together with days", () => {
     const path = "/?from=2026-05-01&zone=Europe%2FBerlin";
     expect(browsePath(readBrowseState(Object.fromEntries(new URLSearchParams(path.slice(2)))))).toBe(path);
     expect(browsePath(readBrowseState({ q: "rock", zone: "Europe/Berlin" }))).toBe("/?q=rock");
@@ -99,7 +99,7 @@ describe("card data", () => {
     expect(groupExpiry("1230")).toBe("12 / 30");
   });
 
-  it("is read when it is complete", () => {
+  it("is accepted when it is complete", () => {
     expect(readCard("4242 4242 4242 4242", "6 / 26", "123", now)).toEqual({
       number: "4242424242424242",
       exp_month: "6",
@@ -108,21 +108,21 @@ describe("card data", () => {
     });
   });
 
-  it("names what is wrong", () => {
+  it("has an error for each invalid field", () => {
     expect(Object.keys(readCard("4242", "13 / 30", "12", now))).toEqual(["number", "expiry", "cvc"]);
     expect(readCard("4242424242424242", "05 / 26", "123", now)).toHaveProperty("expiry", "This card has expired.");
   });
 });
 
 describe("money and time", () => {
-  it("are written as people read them", () => {
+  it("are formatted for display", () => {
     expect(formatPrice(1234.5, "usd")).toBe("$1,234.50");
     expect(formatPrice(1_000_000, "usd")).toBe("$1,000,000.00");
     expect(formatPrice(0.01, "eur")).toBe("EUR 0.01");
     expect([formatRemaining(900_000), formatRemaining(59_001), formatRemaining(-5)]).toEqual(["15:00", "1:00", "0:00"]);
   });
 
-  it("show a stub's day where the reader is", () => {
+  it("show a card's day in the reader's zone", () => {
     const iso = "2026-07-01T01:00:00Z";
     expect(stubDate(iso, "UTC")).toEqual({ month: "Jul", day: "1", weekday: "Wed" });
     vi.stubEnv("TZ", "America/New_York");
@@ -130,7 +130,7 @@ describe("money and time", () => {
     vi.unstubAllEnvs();
   });
 
-  it("say when as Intl would, whatever the zone and the season", () => {
+  it("match Intl in every zone and season", () => {
     for (const zone of ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"]) {
       vi.stubEnv("TZ", zone);
       for (const iso of [

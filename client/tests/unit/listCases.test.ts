@@ -1,4 +1,4 @@
-/** The table of tickets/tests/list_cases.json: a live list finds what the service finds, in the same order. */
+/** The cases of tickets/tests/list_cases.json: a live list matches what the service matches, in the same order. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-/** A listing as GET /api/tickets gives it. */
+/** A listing as GET /api/tickets returns it. */
 import type { Ticket } from "@/lib/api/types";
 
 export function listing(id: string, changes: Partial<Ticket> = {}): Ticket {

@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** Pages made on the server while a service is down, hangs or is busy: shown without it, in time, and whole again afterwards. */
+/** Server-rendered pages while a service is down, hangs or is busy: rendered in time without it, and complete again afterwards. */
 import type { RequestListener } from "node:http";
 import { request } from "node:http";
 import type { GetServerSideProps } from "next";
@@ -30,7 +30,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What the page's server half makes of a real request. */
+/** The result of the page's getServerSideProps for a real request. */
 async function shown(getProps: GetServerSideProps, cookie = ""): Promise<Shown> {
   const result = vi.fn();
   const address = await serve(async (req, res) => {
@@ -49,15 +49,15 @@ async function shown(getProps: GetServerSideProps, cookie = ""): Promise<Shown> 
   return { status, ...result.mock.lastCall?.[0] };
 }
 
-it("tells the service how long it waits, so that nobody works for it any longer", async () => {
-  let told: unknown;
+it("sends the service its timeout, so that the service can stop then", async () => {
+  let received: unknown;
   const service = await serve((incoming, answer) => {
-    told = incoming.headers["x-envoy-expected-rq-timeout-ms"];
+    received = incoming.headers["x-envoy-expected-rq-timeout-ms"];
     answer.writeHead(200).end("[]");
   });
   vi.stubEnv("TICKETS_URL", service);
   await shown(browse);
-  expect(told).toBe("300");
+  expect(received).toBe("300");
 });
 
 describe("a page whose service", () => {
@@ -77,12 +77,12 @@ describe("a page whose service", () => {
     expect(whole.props).toMatchObject({ tickets: { items: [] } });
   });
 
-  it("hangs up once, as one that is being replaced, is whole all the same", async () => {
-    let asked = 0;
-    const replaced: RequestListener = (...exchange) => (++asked === 1 ? hangUp : TICKETS)(...exchange);
+  it("disconnects once, as during a roll-out, is still complete", async () => {
+    let requests = 0;
+    const replaced: RequestListener = (...exchange) => (++requests === 1 ? hangUp : TICKETS)(...exchange);
     vi.stubEnv("TICKETS_URL", await serve(replaced));
     expect((await shown(browse)).status).toBe(200);
-    expect(asked).toBe(2);
+    expect(requests).toBe(2);
   });
 });
 
@@ -93,12 +93,12 @@ describe("while auth hangs", () => {
     vi.stubEnv("ORDERS_URL", await serve(TICKETS));
   });
 
-  it("browsing goes on, as if signed out", async () => {
+  it("browsing works as if signed out", async () => {
     const page = await shown(browse, "session=x");
     expect(page).toMatchObject({ status: 200, props: { user: null } });
   });
 
-  it("a page that needs the reader says so, and is whole once auth is back", async () => {
+  it("a page that needs the user shows a failure, and is complete once auth is back", async () => {
     expect(await shown(orders, "session=x")).toMatchObject({ status: 504, props: { failure: { status: 504 } } });
 
     vi.stubEnv("AUTH_URL", await serve(USER));

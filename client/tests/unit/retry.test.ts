@@ -1,30 +1,30 @@
 // @vitest-environment node
-/** What is repeated by itself, and what is not, against a real server that refuses, hangs up and comes back. */
+/** Which calls are repeated, against a real server that refuses, disconnects and recovers. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Api, createApi } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
-import { type Patience, RetryBudget } from "@/lib/api/retry";
+import { RetryBudget, type RetryPolicy } from "@/lib/api/retry";
 import { serve, unusedAddress } from "./servers";
 
-const QUICK: Patience = { attempts: 3, firstDelayMs: 10, longestDelayMs: 1_500, withinMs: 5_000 };
+const QUICK: RetryPolicy = { attempts: 3, firstDelayMs: 10, longestDelayMs: 1_500, withinMs: 5_000 };
 const TICKETS: RequestListener = (_request, answer) => void answer.writeHead(200).end("[]");
 
-let asked: IncomingMessage[];
+let requests: IncomingMessage[];
 
 beforeEach(() => {
-  asked = [];
+  requests = [];
 });
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** An API on a server that answers one request after the other as told, and with the last of these from then on. */
-async function served(answers: RequestListener[], patience = QUICK, budget = new RetryBudget()): Promise<Api> {
+/** An API on a server that handles the requests with these listeners in order, and repeats the last one. */
+async function served(answers: RequestListener[], retryPolicy = QUICK, budget = new RetryBudget()): Promise<Api> {
   const address = await serve((request, answer) => {
-    asked.push(request);
-    answers[Math.min(asked.length, answers.length) - 1]?.(request, answer);
+    requests.push(request);
+    answers[Math.min(requests.length, answers.length) - 1]?.(request, answer);
   });
-  return createApi((path, init) => fetch(address + path, init), { patience, budget });
+  return createApi((path, init) => fetch(address + path, init), { retryPolicy, budget });
 }
 
 const hangUp: RequestListener = (request) => void request.socket.destroy();
@@ -45,72 +45,72 @@ async function failure(call: Promise<unknown>): Promise<unknown> {
 
 describe("a call that is safe to repeat", () => {
   it.each([
-    ["hung up on", hangUp],
+    ["disconnected", hangUp],
     ["answered 502", refuse(502)],
     ["answered 503", refuse(503, { retryAfter: "0" })],
   ])("succeeds after it was %s twice", async (_what, broken) => {
     const api = await served([broken, broken, TICKETS]);
     expect((await api.listTickets({})).items).toEqual([]);
-    expect(asked).toHaveLength(3);
+    expect(requests).toHaveLength(3);
   });
 
-  it("is given up after three, with the last refusal", async () => {
+  it("fails after three attempts with the last error", async () => {
     const api = await served([refuse(502), refuse(502), refuse(503)]);
     expect(await failure(api.listTickets({}))).toBe(503);
-    expect(asked).toHaveLength(3);
+    expect(requests).toHaveLength(3);
   });
 
   it.each([400, 401, 404, 409, 422, 429, 500, 504])("is not repeated after %i", async (status) => {
     const api = await served([refuse(status)]);
     expect(await failure(api.listTickets({}))).toBe(status);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  it("waits as long as the server asks", async () => {
+  it("waits for the time in Retry-After", async () => {
     const api = await served([refuse(503, { retryAfter: "1" }), TICKETS]);
     const begun = performance.now();
     await api.listTickets({});
     expect(performance.now() - begun).toBeGreaterThanOrEqual(990);
   });
 
-  it("is not repeated when the server asks for more than a reader waits", async () => {
+  it("is not repeated when Retry-After is too long", async () => {
     const api = await served([refuse(503, { retryAfter: "30" })]);
     expect(await failure(api.listTickets({}))).toBe(503);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  it("is not repeated when that would begin too late", async () => {
+  it("is not repeated when the repeated call would start too late", async () => {
     const api = await served([refuse(503, { retryAfter: "1" })], { ...QUICK, withinMs: 900 });
     expect(await failure(api.listTickets({}))).toBe(503);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  it("is not waited for any longer once the reader has gone elsewhere", async () => {
+  it("is not repeated after the reader has left the page", async () => {
     const api = await served([refuse(503, { retryAfter: "1" }), TICKETS]);
     const leaving = new AbortController();
     const call = api.listTickets({}, leaving.signal);
-    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
     leaving.abort();
     expect(await failure(call)).toMatchObject({ name: "AbortError" });
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 });
 
 describe("a call that changes something", () => {
-  it("is repeated under one idempotency key, which the server carries out once", async () => {
+  it("is repeated with the same idempotency key", async () => {
     const api = await served([
       hangUp,
       refuse(409, { title: "Still running" }),
       (_request, answer) => void answer.writeHead(201).end('{"id":"7"}'),
     ]);
     expect((await api.holdTicket("1", "key")).id).toBe("7");
-    expect(asked.map((request) => request.headers["idempotency-key"])).toEqual(["key", "key", "key"]);
+    expect(requests.map((request) => request.headers["idempotency-key"])).toEqual(["key", "key", "key"]);
   });
 
   it("is not repeated when it lost a race", async () => {
     const api = await served([refuse(409, { title: "Ticket already held" })]);
     expect(await failure(api.holdTicket("1", "key"))).toBe(409);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   it.each([
@@ -120,18 +120,18 @@ describe("a call that changes something", () => {
   ])("is not repeated without a key: %s", async (_what, call) => {
     const api = await served([hangUp]);
     expect(await failure(call(api))).toBe(0);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 });
 
 describe("an outage", () => {
-  it("does not make everybody ask three times", async () => {
+  it("is not multiplied by retries", async () => {
     const api = await served([refuse(503)]);
     for (let reader = 0; reader < 30; reader++) expect(await failure(api.listTickets({}))).toBe(503);
-    expect(asked.length).toBe(30 + 10);
+    expect(requests.length).toBe(30 + 10);
   });
 
-  it("is over when calls succeed again, and one in ten may be repeated once more", async () => {
+  it("is followed by one retry for every ten successful calls", async () => {
     const budget = new RetryBudget(1, 10);
     const api = await served(
       [refuse(503), refuse(503), ...Array(10).fill(TICKETS), refuse(503), TICKETS],
@@ -139,14 +139,14 @@ describe("an outage", () => {
       budget,
     );
     expect(await failure(api.listTickets({}))).toBe(503);
-    expect(asked).toHaveLength(2);
+    expect(requests).toHaveLength(2);
     for (let reader = 0; reader < 11; reader++) await api.listTickets({});
-    expect(asked).toHaveLength(2 + 10 + 2);
+    expect(requests).toHaveLength(2 + 10 + 2);
   });
 
-  it("of the whole server is told as such", async () => {
+  it("of the whole server is reported as status 0", async () => {
     const address = await unusedAddress();
-    const api = createApi((path, init) => fetch(address + path, init), { patience: QUICK });
+    const api = createApi((path, init) => fetch(address + path, init), { retryPolicy: QUICK });
     expect(await failure(api.listTickets({}))).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-/** Where a sign-in may lead: no text of a link's author leads off this site. */
+/** The path after sign-in: no crafted link leads to another site. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { safeReturnPath, signInPath } from "@/lib/returnTo";
@@ -92,7 +92,7 @@ describe("the return address", () => {
           for (const site of ["https://tickets.example", "http://127.0.0.1:3000"]) {
             expect(new URL(path, `${site}/signin`).href).toBe(site + path);
           }
-          // Visible ASCII only, and judged again it is the same.
+          // Visible ASCII only, and a second check gives the same result.
           expect(path).toMatch(/^\/[!-~]*$/);
           expect(safeReturnPath(path)).toBe(path);
         },

@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** What a page may load, by how this deployment is set up to pay. */
+/** What a page may load, for each payment configuration. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";
 import { runtimeConfig } from "@/lib/server/runtimeConfig";
@@ -14,7 +14,7 @@ function policy(key?: string, script?: string): Record<string, string> {
 }
 
 describe("the Content-Security-Policy", () => {
-  it("knows nobody but us where nothing can be paid", () => {
+  it("allows only our own origin without payments", () => {
     expect(policy()).toMatchObject({
       "default-src": "'self'",
       "script-src": "'self' 'nonce-N0nce'",
@@ -25,14 +25,14 @@ describe("the Content-Security-Policy", () => {
     });
   });
 
-  it("lets Stripe in where there is a key of theirs", () => {
+  it("allows Stripe if there is a Stripe key", () => {
     const { "script-src": scripts, "frame-src": frames, "connect-src": calls } = policy("pk_live_1");
     expect(scripts).toBe("'self' 'nonce-N0nce' https://js.stripe.com https://*.js.stripe.com");
     expect(frames).toContain("https://hooks.stripe.com");
     expect(calls).toBe("'self' https://api.stripe.com");
   });
 
-  it("lets the double in, and then nobody of Stripe's", () => {
+  it("allows the double instead of Stripe", () => {
     const allowed = Object.values(policy("pk_test_1", "http://127.0.0.1:8420/js.stripe.com/v3/")).join(" ");
     expect(allowed).toContain("http://127.0.0.1:8420");
     expect(allowed).not.toContain("https://");

@@ -5,7 +5,7 @@ import { afterEach } from "vitest";
 
 const servers: Server[] = [];
 
-/** Starts one and gives its address. */
+/** Starts a server and returns its address. */
 export async function serve(listener: RequestListener): Promise<string> {
   return serveWith(createServer(listener));
 }
@@ -23,7 +23,7 @@ export async function stopAll(): Promise<void> {
   }
 }
 
-/** An address where nothing listens. */
+/** An address without a listener. */
 export async function unusedAddress(): Promise<string> {
   const address = await serve(() => {});
   const server = servers.pop();

@@ -1,7 +1,7 @@
 // @vitest-environment node
 /**
- * One request in is at most one request out, whatever the caller writes about its length (RFC 9112 §11.2; the portswigger
- * classes CL.TE, TE.CL, TE.TE, CL.0 and hop-by-hop abuse). The service counts bytes by itself.
+ * One incoming request becomes at most one forwarded request, whatever framing the caller sends (RFC 9112 §11.2; the
+ * PortSwigger classes CL.TE, TE.CL, TE.TE, CL.0 and hop-by-hop abuse). The service reads the bytes with its own parser.
  */
 import { createServer } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -19,7 +19,7 @@ const CHUNKED = `${CHUNK}0\r\n\r\n`;
 const LENGTH = `Content-Length: ${SIZE}\r\n`;
 const TE = "Transfer-Encoding: chunked\r\n";
 
-/** Headers and what follows them. Where a reading of it is right, the content is HIDDEN. */
+/** Headers and the bytes after them. If the request is valid, its content is HIDDEN. */
 const FRAMINGS: Record<string, [headers: string, content: string]> = {
   "no body": ["", ""],
   "length 0": ["Content-Length: 0\r\n", ""],
@@ -36,7 +36,7 @@ const FRAMINGS: Record<string, [headers: string, content: string]> = {
   "length named by Connection": [`Connection: keep-alive, content-length\r\n${LENGTH}`, HIDDEN],
   "chunked named by Connection": [`Connection: Transfer-Encoding\r\n${TE}`, CHUNKED],
   "host named by Connection": [`Connection: host, content-type\r\n${LENGTH}`, HIDDEN],
-  "keep-alive asked for": [
+  "keep-alive requested": [
     `Connection: keep-alive\r\nKeep-Alive: timeout=600\r\nProxy-Connection: x\r\n${TE}`,
     CHUNKED,
   ],
@@ -100,7 +100,7 @@ async function victimsAnswer(round = 0): Promise<string> {
 describe.each(METHODS)("%s", (method) => {
   it.each(Object.entries(FRAMINGS))("with %s", async (_name, [headers, content]) => {
     const status = await new RawCaller(gateway).send(begun(method, "/api/tickets/1", headers) + content).status();
-    // By the time that this is answered, whatever came in one piece with the first request has been counted.
+    // When this has a response, everything that came together with the first request has been counted.
     expect(await victimsAnswer()).toBe("/api/orders?0 for of the victim");
 
     const own = service.requests.filter(({ target }) => target !== "/api/orders?0");
@@ -113,7 +113,7 @@ describe.each(METHODS)("%s", (method) => {
       return;
     }
     expect(request).toMatchObject({ method, target: "/api/tickets/1" });
-    // What follows an upgrade is the caller's next request, which the gateway answers by itself.
+    // The bytes after an upgrade are the caller's next request, to which the gateway itself responds.
     expect(["", HIDDEN]).toContain(request.body);
     expect(request.headers["transfer-encoding"]).toBeUndefined();
     if (request.body) expect(request.headers["content-length"]).toBe(String(SIZE));
@@ -133,7 +133,7 @@ it.each(Object.entries(FRAMINGS).slice(2, 5))(
   },
 );
 
-it("keeps no connection on which a body went that its method gives no meaning to", async () => {
+it("does not reuse a connection after a body whose method gives it no meaning", async () => {
   for (const method of ["GET", "DELETE", "OPTIONS", "HEAD"]) {
     await new RawCaller(gateway).send(begun(method, "/api/tickets/1", LENGTH) + HIDDEN).status();
     await victimsAnswer();
@@ -143,7 +143,7 @@ it("keeps no connection on which a body went that its method gives no meaning to
   }
 });
 
-it("gives pipelined requests their own answers, in order", async () => {
+it("responds to pipelined requests in order", async () => {
   const caller = new RawCaller(gateway);
   caller.send(begun("DELETE", "/api/tickets/1", TE) + CHUNKED + begun("GET", "/api/orders?own", ""));
   const text = await caller.received((received) => received.includes("/api/orders?own for"));
@@ -151,7 +151,7 @@ it("gives pipelined requests their own answers, in order", async () => {
   expect(service.requests.map(({ target }) => target)).toEqual(["/api/tickets/1", "/api/orders?own"]);
 });
 
-it("never swaps the answers of two callers", async () => {
+it("never swaps the responses of two callers", async () => {
   const framings = [...Object.values(FRAMINGS)];
   const wrong: string[] = [];
   const ROUNDS = 400;
@@ -178,7 +178,7 @@ it("never swaps the answers of two callers", async () => {
   expect(wrong).toEqual([]);
   expect(service.rubbish).toEqual([]);
   expect(service.requests.filter(({ target }) => target.includes("smuggle"))).toEqual([]);
-  // It was about kept connections: the victim's requests shared them.
+  // The victim's requests shared the kept connections.
   const victims = service.requests.filter(({ target }) => target.startsWith("/api/orders"));
   expect(victims).toHaveLength(2 * ROUNDS);
   expect(new Set(victims.map(({ connection }) => connection)).size).toBeLessThan(ROUNDS);

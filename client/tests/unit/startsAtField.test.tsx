@@ -1,4 +1,4 @@
-/** The listing's form where clocks go back: the seller says which of two times is meant, and keeps what is not touched. */
+/** The listing form where clocks go back: the seller chooses one of two times, and an untouched start is kept. */
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { TicketForm } from "@/components/TicketForm";
@@ -40,7 +40,7 @@ function form(startsAt: string | null) {
   };
 }
 
-it("sends an untouched start as it came, with its seconds", async () => {
+it("sends an untouched start unchanged, with its seconds", async () => {
   const start = "2026-11-01T06:30:17.25Z";
   const { field, which, send } = form(start);
   expect(field.value).toBe("2026-11-01T01:30");
@@ -48,7 +48,7 @@ it("sends an untouched start as it came, with its seconds", async () => {
   expect(await send()).toBe(start);
 });
 
-it("asks which of two times is meant, and names both", async () => {
+it("asks which of two times is meant, and shows both", async () => {
   const { type, which, choose, send } = form(null);
   expect(which().closest("[hidden]")).not.toBeNull();
   type("2026-11-01T01:30");
@@ -62,7 +62,7 @@ it("asks which of two times is meant, and names both", async () => {
   expect(await send()).toBe("2026-11-01T06:30:00.000Z");
 });
 
-it("refuses a skipped time and says which there are", async () => {
+it("refuses a skipped time and shows which times exist", async () => {
   const { field, type, send } = form(null);
   type("2026-03-08T02:30");
   expect(await send()).toBeUndefined();
@@ -72,14 +72,14 @@ it("refuses a skipped time and says which there are", async () => {
   expect(await send()).toBe("2026-03-08T07:30:00.000Z");
 });
 
-it("refuses half a date instead of leaving it out", async () => {
+it("refuses an incomplete date instead of ignoring it", async () => {
   const { field, send } = form("2026-07-01T19:30:00Z");
   Object.defineProperty(field, "validity", { value: { badInput: true } });
   expect(await send()).toBeUndefined();
-  expect(screen.getByText("Enter both the date and the time, or neither.")).toBeDefined();
+  expect(screen.getByText("Enter both a date and a time, or leave both empty.")).toBeDefined();
 });
 
-it("finds the choice again in a draft", async () => {
+it("restores the choice from a draft", async () => {
   const draft = new FormData();
   for (const [name, value] of Object.entries({ startsAt: "2026-11-01T01:30", startsAtWhich: "later" }))
     draft.set(name, value);

@@ -1,4 +1,4 @@
-/** Stripe's Payment Element behind the adapter. Stripe itself is replaced: its script comes from its own servers only. */
+/** Stripe's Payment Element behind the adapter. Stripe itself is mocked: its script is only available from its own servers. */
 import { cleanup, render, screen, waitFor } from "@testing-library/react";
 import { createRef } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -48,14 +48,14 @@ it("asks for the order's amount in cents, to be captured later", async () => {
   );
 });
 
-it("turns what was typed into a payment method, after Stripe has checked it", async () => {
+it("turns the typed data into a payment method, after Stripe has validated it", async () => {
   const card = await shown();
   stripe.createPaymentMethod.mockResolvedValue({ paymentMethod: { id: "pm_1" } });
   await expect(card.createPaymentMethod()).resolves.toBe("pm_1");
   expect(elements.submit).toHaveBeenCalledBefore(stripe.createPaymentMethod);
 });
 
-it("hands Stripe's own words on when the card is wrong, or its bank says no", async () => {
+it("shows Stripe's own message when the card is invalid or its bank declines", async () => {
   const card = await shown();
   elements.submit.mockResolvedValueOnce({ error: { message: "Your card number is incomplete." } });
   await expect(card.createPaymentMethod()).rejects.toThrow(new CardInputError("Your card number is incomplete."));
@@ -65,7 +65,7 @@ it("hands Stripe's own words on when the card is wrong, or its bank says no", as
   expect(stripe.handleNextAction).toHaveBeenCalledWith({ clientSecret: "secret" });
 });
 
-it("says so when Stripe cannot be reached", async () => {
+it("shows a message when Stripe cannot be reached", async () => {
   loadStripe.mockRejectedValue(new Error("blocked"));
   render(
     <StripeCardFields

@@ -12,7 +12,7 @@ afterEach(() => vi.unstubAllEnvs());
 const HOUR = 3_600_000;
 const at = (iso: string) => Date.parse(iso);
 
-/** What Intl shows, which is where time zone data comes from in every engine. */
+/** The time that Intl shows; every engine's time zone data comes from it. */
 function shownBy(zone: string) {
   const format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
   return (instant: number) => {
@@ -38,18 +38,18 @@ describe.each(CHANGES)("in %s", (zone, days) => {
   const shown = shownBy(zone);
   const step = 5 * 60_000;
 
-  it.each(days)("every time around %s means the instants at which clocks show it", (day) => {
+  it.each(days)("every wall time around %s has the instants at which clocks show it", (day) => {
     const from = at(`${day}T00:00Z`) - 36 * HOUR;
     const to = from + 108 * HOUR;
     const instants = new Map<number, number[]>();
     for (let instant = from; instant < to; instant += step)
       instants.set(shown(instant), [...(instants.get(shown(instant)) ?? []), instant]);
-    // A day at either end, and Apia's missing one, may lie outside what was collected.
+    // A day at either end, and Apia's missing one, may be outside the collected range.
     for (let wall = shown(from) + 26 * HOUR; wall < shown(to) - 26 * HOUR; wall += step)
       expect(instantsOf(wall, zone), new Date(wall).toISOString()).toEqual(instants.get(wall) ?? []);
   });
 
-  it.each(days)("the days around %s begin and end where clocks pass midnight, and leave no gap", (day) => {
+  it.each(days)("the days around %s start and end at midnight, without a gap", (day) => {
     for (let n = -1; n <= 1; n++) {
       const midnight = at(`${day}T00:00Z`) + n * 24 * HOUR;
       const [today, tomorrow] = [midnight, midnight + 24 * HOUR].map((it) => new Date(it).toISOString().slice(0, 10));
@@ -63,7 +63,7 @@ describe.each(CHANGES)("in %s", (zone, days) => {
     }
   });
 
-  it.each(days)("a form around %s that nobody touches keeps every start to the millisecond", (day) => {
+  it.each(days)("an untouched form around %s keeps every start to the millisecond", (day) => {
     for (
       let instant = at(`${day}T00:00:17.123Z`) - 24 * HOUR;
       instant < at(`${day}T00:00Z`) + 48 * HOUR;
@@ -90,7 +90,7 @@ describe("a day as a filter", () => {
     ["America/Havana", "2026-11-01", "2026-11-01T04:00:00.000Z", "2026-11-02T04:59:59.999Z"],
     ["Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00.000Z", "2011-12-31T09:59:59.999Z"],
     ["UTC", "2026-05-01", "2026-05-01T00:00:00.000Z", "2026-05-01T23:59:59.999Z"],
-    // Nothing beyond what an RFC 3339 time can say.
+    // Limited to the range of RFC 3339 times.
     ["America/New_York", "9999-12-31", "9999-12-31T05:00:00.000Z", "9999-12-31T23:59:59.999Z"],
     ["Asia/Kolkata", "0001-01-01", "0001-01-01T00:00:00.000Z", "0001-01-01T18:06:31.999Z"],
   ])("in %s, %s is from %s to %s", (zone, day, from, to) => {
@@ -98,12 +98,12 @@ describe("a day as a filter", () => {
     expect(ticketQuery(readBrowseState({ from: day, to: day, zone }))).toMatchObject({ from, to });
   });
 
-  it("is the reader's own where the address names no zone", () => {
+  it("is in the reader's own zone if the address has no zone", () => {
     vi.stubEnv("TZ", "America/New_York");
     expect(ticketQuery(readBrowseState({ from: "2026-03-08" })).from).toBe("2026-03-08T05:00:00.000Z");
   });
 
-  it("is refused when there is none", () => {
+  it("is refused if it does not exist", () => {
     for (const day of ["2026-02-30", "2026-13-01", "12026-01-01", "tomorrow", "2026-01-01T00:00:00Z"]) {
       expect(Object.keys(dayErrors(readBrowseState({ from: day, to: "2026-01-01" })))).toEqual(["from"]);
     }
@@ -111,13 +111,13 @@ describe("a day as a filter", () => {
   });
 });
 
-it("a zone is taken in the runtime's spelling, whatever the address says", () => {
+it("a zone has the runtime's spelling, independent of the address", () => {
   expect(knownZone("europe/BERLIN")).toBe("Europe/Berlin");
   for (const name of ["", "Mars/Base", "../../etc", "Europe/Berlin;x", "x".repeat(100_000)])
     expect(knownZone(name)).toBe("");
 });
 
-it("a skipped time is between what clocks show before and after it", () => {
+it("a skipped time is between the wall times before and after it", () => {
   const skipped = skippedAround(at("2026-03-08T02:30Z"), "America/New_York");
   expect(skipped).toEqual({ at: at("2026-03-08T07:00Z"), from: at("2026-03-08T02:00Z"), to: at("2026-03-08T03:00Z") });
   expect(startOfDay(at("2011-12-30T00:00Z"), "Pacific/Apia")).toBe(at("2011-12-30T10:00Z"));
@@ -149,7 +149,7 @@ describe("the form's start", () => {
     expect(startsAtFrom(form(text, "later"), null, zone)).toBe(later);
     expect(refused(form(text, ""), zone).startsAtWhich).toContain("twice");
     expect(refused(form(text), zone).startsAtWhich).toContain("twice");
-    // From one to the other, with nothing else touched.
+    // Only the choice changes.
     expect(startsAtFrom(form(text, "later"), earlier, zone)).toBe(later);
     expect(startsAtFrom(form(text, "earlier"), later, zone)).toBe(earlier);
   });
@@ -164,19 +164,19 @@ describe("the form's start", () => {
     expect(refused(form(text, "earlier"), zone).startsAt).toContain(stretch);
   });
 
-  it("is null when it is empty, and refused when it is no time", () => {
+  it("is null when it is empty, and refused when it is invalid", () => {
     expect(startsAtFrom(form(""), "2026-05-01T00:00:00Z", "UTC")).toBeNull();
     for (const text of ["2026-05-01", "soon", "2026-05-01T25:00"])
       expect(refused(form(text), "UTC")).toHaveProperty("startsAt");
   });
 
-  it("keeps the text of a start that is not touched, and moves what is", () => {
+  it("keeps an untouched start, and changes an edited one", () => {
     const before = "2026-07-01T19:30:45.678+00:00";
     expect(startsAtFrom(form("2026-07-01T15:30", ""), before, "America/New_York")).toBe(before);
     expect(startsAtFrom(form("2026-07-01T15:31", ""), before, "America/New_York")).toBe("2026-07-01T19:31:00.000Z");
   });
 
-  it("survives years of five digits", () => {
+  it("supports years of five digits", () => {
     const before = "9999-12-31T23:59:59Z";
     expect(localInputFromIso(before, "Asia/Kolkata")).toBe("10000-01-01T05:29");
     expect(startsAtFrom(form("10000-01-01T05:29"), before, "Asia/Kolkata")).toBe(before);
@@ -201,7 +201,7 @@ describe("a time on a page", () => {
     expect(formatDateTime(iso)).toBe(text);
   });
 
-  it("names the offset where that is wanted", () => {
+  it("has the offset if requested", () => {
     vi.stubEnv("TZ", "America/St_Johns");
     expect(formatDateTime("2026-07-01T12:00:00Z", "local", "always")).toBe("Jul 1, 2026, 9:30 AM (UTC−2:30)");
     vi.stubEnv("TZ", "Europe/London");

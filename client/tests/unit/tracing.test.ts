@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** One trace leads from the browser's request to the service: the gateway's span is the parent of what the service does. */
+/** One trace covers the browser's request and the service: the gateway's span is the parent of the service's span. */
 import { propagation, ROOT_CONTEXT, trace, context as tracing } from "@opentelemetry/api";
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
 import type { GetServerSidePropsContext } from "next";
@@ -20,8 +20,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A gateway that runs each request in a span, as Next does; what the service was told of it. */
-async function told(headers: Record<string, string>): Promise<string | undefined> {
+/** The `traceparent` that the service receives from a gateway that runs each request in a span, as Next does. */
+async function traceparentFor(headers: Record<string, string>): Promise<string | undefined> {
   let traceparent: string | undefined;
   const service = await serve((incoming, outgoing) => {
     traceparent = incoming.headers.traceparent as string | undefined;
@@ -38,7 +38,7 @@ async function told(headers: Record<string, string>): Promise<string | undefined
   return traceparent;
 }
 
-/** What the server writes, line by line, while `of` goes on. */
+/** The lines that the server writes while `of` runs. */
 async function written(of: () => Promise<unknown>): Promise<string[]> {
   const lines: string[] = [];
   vi.spyOn(process.stdout, "write").mockImplementation((line) => lines.push(String(line)) > 0);
@@ -47,11 +47,11 @@ async function written(of: () => Promise<unknown>): Promise<string[]> {
 }
 
 describe("a request's trace", () => {
-  it("begins at the gateway, whose span is the parent of the service's", async () => {
+  it("starts at the gateway, whose span is the parent of the service's", async () => {
     startTracing("console");
     let traceparent: string | undefined;
     const lines = await written(async () => {
-      traceparent = await told({});
+      traceparent = await traceparentFor({});
       await vi.waitFor(() => expect(process.stdout.write).toHaveBeenCalled());
     });
     const span = JSON.parse(lines.find((line) => line.includes("/api/[...path]")) ?? "{}");
@@ -60,26 +60,26 @@ describe("a request's trace", () => {
     expect(traceparent).toBe(`00-${span.context.trace_id.slice(2)}-${span.context.span_id.slice(2)}-01`);
   });
 
-  it("goes on with the caller's", async () => {
+  it("continues the caller's trace", async () => {
     new NodeTracerProvider().register();
-    const traceparent = await told({ traceparent: CALLERS });
+    const traceparent = await traceparentFor({ traceparent: CALLERS });
     expect(traceparent?.split("-")[1]).toBe(CALLERS.split("-")[1]);
     expect(traceparent).not.toBe(CALLERS);
   });
 
-  it("is not recorded further on when it is not sampled here", async () => {
+  it("is not sampled by the services if it is not sampled here", async () => {
     vi.stubEnv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
     vi.stubEnv("OTEL_TRACES_SAMPLER_ARG", "0");
     startTracing("console");
-    expect(await told({})).toMatch(/-00$/);
+    expect(await traceparentFor({})).toMatch(/-00$/);
   });
 
-  it("passes as it came where nothing is recorded, and none is made up", async () => {
-    expect(await told({ traceparent: CALLERS })).toBe(CALLERS);
-    expect(await told({})).toBeUndefined();
+  it("is forwarded unchanged without recording, and none is created", async () => {
+    expect(await traceparentFor({ traceparent: CALLERS })).toBe(CALLERS);
+    expect(await traceparentFor({})).toBeUndefined();
   });
 
-  it("leads from a page that the server makes, too", async () => {
+  it("includes server-rendered pages", async () => {
     new NodeTracerProvider().register();
     let traceparent: unknown;
     const service = await serve((incoming, outgoing) => {
@@ -101,21 +101,21 @@ describe("a request's trace", () => {
 });
 
 describe("recording", () => {
-  it.each([undefined, "none"])("is off unless asked for (%s)", async (exporter) => {
+  it.each([undefined, "none"])("is off by default (%s)", async (exporter) => {
     vi.stubEnv("NEXT_RUNTIME", "nodejs");
     vi.stubEnv("OTEL_TRACES_EXPORTER", exporter);
     await register();
     expect(trace.getTracer("next.js").startSpan("any").isRecording()).toBe(false);
   });
 
-  it("is on when asked for", async () => {
+  it("is on with an exporter", async () => {
     vi.stubEnv("NEXT_RUNTIME", "nodejs");
     vi.stubEnv("OTEL_TRACES_EXPORTER", "otlp");
     await register();
     expect(trace.getTracer("next.js").startSpan("any").isRecording()).toBe(true);
   });
 
-  it("does not begin with an exporter that nobody knows", () => {
+  it("fails to start with an unknown exporter", () => {
     expect(() => startTracing("jaeger")).toThrow("jaeger");
   });
 });

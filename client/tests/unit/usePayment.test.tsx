@@ -1,4 +1,4 @@
-/** A payment from press to answer, with the API and the card form replaced: what costs money is tried in the browser test. */
+/** A payment from the button to the result, with mocks of the API and the card form; the browser tests use the real ones. */
 import { act, cleanup, renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { usePayment } from "@/hooks/usePayment";
@@ -57,19 +57,19 @@ describe("a payment", () => {
   });
 
   it.each([
-    ["a lost answer", unreachable()],
-    ["a Stripe that did not answer in time", localError(503)],
+    ["a lost response", unreachable()],
+    ["a timeout at Stripe", localError(503)],
   ])("repeats the very same call after %s", async (_case, failure) => {
     pay.mockRejectedValueOnce(failure).mockResolvedValueOnce(payment);
     const { result, press } = start();
     await press();
-    expect(result.current.problem?.title).toBe("No answer yet");
+    expect(result.current.problem?.title).toBe("Payment not confirmed yet");
     await press();
     expect(pay.mock.calls[1]).toEqual(pay.mock.calls[0]);
     expect(entry.createPaymentMethod).toHaveBeenCalledTimes(1);
   });
 
-  it("asks the bank when it must, then looks the payment up", async () => {
+  it("authenticates if required, then refreshes the payment", async () => {
     pay.mockResolvedValue({ ...payment, status: "requires_action", clientSecret: "secret" });
     refresh.mockResolvedValue(payment);
     const { result, press } = start();
@@ -78,7 +78,7 @@ describe("a payment", () => {
     expect(result.current.phase).toBe("paid");
   });
 
-  it("stays unpaid when the bank's question is answered with no", async () => {
+  it("stays unpaid when the authentication fails", async () => {
     pay.mockResolvedValue({ ...payment, status: "requires_action", clientSecret: "secret" });
     entry.authenticate.mockRejectedValue(new CardInputError("Not confirmed."));
     refresh.mockResolvedValue({ ...payment, status: "failed" });

@@ -1,4 +1,4 @@
-/** A session that is renewed while somebody is there, and whose end is noticed. */
+/** A session is renewed while the page is visible, and its end is reported. */
 import { act, cleanup, renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { useSessionEnded } from "@/hooks/useSession";
@@ -25,7 +25,7 @@ afterEach(() => {
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
 describe("a session", () => {
-  it("is renewed well before its half hour is over, as long as the page is looked at", async () => {
+  it("is renewed well before its 30 minutes are over, as long as the page is visible", async () => {
     currentUser.mockResolvedValue(answer(me));
     const { result } = renderHook(() => useSessionEnded(me));
     await pass(9 * MINUTE);
@@ -37,7 +37,7 @@ describe("a session", () => {
     expect(result.current).toBe(false);
   });
 
-  it("is said to have ended when it has, and not when no answer comes", async () => {
+  it("is reported as ended only when it has ended, not without a response", async () => {
     currentUser.mockRejectedValueOnce(unreachable()).mockResolvedValue(answer(null));
     const { result } = renderHook(() => useSessionEnded(me));
     await pass(11 * MINUTE);
@@ -46,21 +46,21 @@ describe("a session", () => {
     expect(result.current).toBe(true);
   });
 
-  it("is looked at again after a call was refused", async () => {
+  it("is checked after a call was refused", async () => {
     currentUser.mockResolvedValue(answer(null));
     const { result } = renderHook(() => useSessionEnded(me));
     await act(async () => suspectSession());
     expect(result.current).toBe(true);
   });
 
-  it("of somebody else, from another tab, shows what is theirs", async () => {
+  it("of another account, from another tab, reloads the page's data", async () => {
     currentUser.mockResolvedValue(answer({ ...me, id: "other" }));
     renderHook(() => useSessionEnded(me));
     await act(async () => suspectSession());
     expect(router.replace).toHaveBeenCalledWith("/sell", undefined, { scroll: false });
   });
 
-  it("that nobody has is not asked for", async () => {
+  it("is not requested while signed out", async () => {
     renderHook(() => useSessionEnded(null));
     await pass(60 * MINUTE);
     expect(currentUser).not.toHaveBeenCalled();

@@ -1,4 +1,4 @@
-/** Both ends of the gateway as bytes: a caller that writes what it likes, and a service that counts what it is sent. */
+/** Both ends of the gateway as raw bytes: a caller that writes any bytes, and a service that counts what it receives. */
 import * as net from "node:net";
 import { afterEach } from "vitest";
 
@@ -11,13 +11,13 @@ export interface Received {
   connection: number;
 }
 
-/** Gives the bytes of an answer; the default one repeats who asked for what. */
+/** Returns the bytes of a response; the default one repeats the request line and the connection's number. */
 type Answer = (request: Received) => string | null;
 
-/** A service that reads HTTP/1.1 by the letter (RFC 9112 §6) and keeps connections open. */
+/** A service that parses HTTP/1.1 strictly (RFC 9112 §6) and keeps connections open. */
 export class RawService {
   readonly requests: Received[] = [];
-  /** Bytes that are no request, as they came. */
+  /** Received bytes that are not a valid request. */
   readonly rubbish: string[] = [];
   answer: Answer = repeat;
   address = "";
@@ -33,7 +33,7 @@ export class RawService {
     return service;
   }
 
-  /** Ends all its connections; new ones are taken. */
+  /** Closes all its connections; new ones are accepted. */
   hangUp(): void {
     for (const socket of this.sockets) socket.destroy();
   }
@@ -148,7 +148,7 @@ export class RawCaller {
     return this;
   }
 
-  /** Sends nothing more, and still reads. */
+  /** Sends nothing more, but still reads. */
   end(): void {
     this.socket.end();
   }
@@ -157,13 +157,13 @@ export class RawCaller {
     this.socket.destroy();
   }
 
-  /** Everything received, once `enough` says so of it, or the other end closes. */
+  /** Everything received, once `enough` returns true for it or the other end closes. */
   async received(enough: (text: string) => boolean = () => false): Promise<string> {
     while (!this.closed && !enough(this.text)) await new Promise<void>((resolve) => (this.wake = resolve));
     return this.text;
   }
 
-  /** The status of the final answer; 0 when the connection was closed without one. */
+  /** The status of the final response; 0 if the connection was closed without one. */
   async status(): Promise<number> {
     const final = /^(?:HTTP\/1\.1 1\d\d [^\r]*\r\n(?:[^\r]+\r\n)*\r\n)*HTTP\/1\.1 ([2-5]\d\d) (?:[^\r]*\r\n)+\r\n/;
     const text = await this.received((received) => final.test(received));

@@ -37,8 +37,11 @@ class ServiceSettings(BaseSettings):
     jwt_public_keys: list[str] = Field(description="PEM; several while keys rotate, any of them may verify")
     jwt_issuer: str = "https://ticketing.dev"
 
-    cookie_name: str = "session"
-    cookie_secure: bool = True
+    cookie_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "session"
+    cookie_secure: bool = Field(default=True, description="over HTTPS only, and then with the prefix `__Host-`")
+    cookie_host_prefix: bool = Field(
+        default=True, description="false: auth sets the cookie without the prefix; all services read both"
+    )
     allowed_origins: list[str] = Field(default=["https://ticketing.dev"], description="may send the cookie and write")
 
     otel_traces_exporter: Literal["none", "otlp", "console"] = Field(
@@ -63,6 +66,19 @@ class ServiceSettings(BaseSettings):
         default=True, description="spare the garbage collector what is there at the start: its longest pauses are gone"
     )
     stream_heartbeat_seconds: float = Field(default=15.0, gt=0, description="a silent stream shows so that it lives")
+
+    @property
+    def session_cookies(self) -> tuple[str, ...]:
+        """Names under which the session token is read, in order of preference; auth sets the first.
+
+        A browser takes a cookie named `__Host-…` only over HTTPS, for this host alone and for all paths (RFC 6265bis,
+        section 4.1.3.2), so neither another host of the domain nor plain HTTP can plant one. The name without it is
+        read as well: sessions that began before the prefix keep it until their next renewal.
+        """
+        if not self.cookie_secure:
+            return (self.cookie_name,)
+        names = (f"__Host-{self.cookie_name}", self.cookie_name)
+        return names if self.cookie_host_prefix else names[::-1]
 
     @property
     def database_name(self) -> str:

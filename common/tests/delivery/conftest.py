@@ -26,7 +26,7 @@ Until = Callable[..., Awaitable[None]]
 def until() -> Until:
     """Wait for what nothing tells of."""
 
-    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not await condition():  # noqa: ASYNC110 (it happens in other tasks and processes)
                 await asyncio.sleep(0.01)

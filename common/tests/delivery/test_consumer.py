@@ -130,7 +130,7 @@ async def test_a_passing_failure_is_put_off_and_tried_again_with_growing_delays(
             raise RuntimeError("not yet")
 
     await bus.publish(event())
-    async with consume(connection, fails_thrice):
+    async with consume(connection, fails_thrice, ack_wait=60):  # which no attempt can have waited for
 
         async def four_times() -> bool:
             return len(times) == 4
@@ -142,7 +142,6 @@ async def test_a_passing_failure_is_put_off_and_tried_again_with_growing_delays(
     assert first >= 0.08
     assert second >= 0.16
     assert third >= 0.32
-    assert first + second + third < 4
     assert await letters(bus) == []
 
 

@@ -76,7 +76,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
         async def told_all() -> bool:
             return sample("outbox_pending", **of_outbox) == 0
 
-        await until(told_all, 10.0)
+        await until(told_all)
     finally:
         await relay.stop()
 
@@ -93,6 +93,7 @@ async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
 ) -> None:
     monkeypatch.setattr(relay_room, "STATS_SECONDS", 0.1)
     monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr("ticketing_common.messaging.publisher.ACK_SECONDS", 600)  # the sweep waits to the end
     service = f"test-{new_id()}"
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
     outbox = Outbox(database["parcels"], relay.notify)
@@ -107,16 +108,14 @@ async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
             async def swept() -> bool:
                 return sample("outbox_oldest_seconds", service=service, collection="parcels") > 2.5
 
-            await until(swept, 10.0)
-            # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on.
+            await until(swept)
+            # The sweep has sent it (what is older than 2 s) and waits for an answer; the gauge goes on meanwhile.
             since = sample("outbox_oldest_seconds", service=service, collection="parcels")
 
             async def counted() -> bool:
                 return sample("outbox_oldest_seconds", service=service, collection="parcels") > since + 0.5
 
-            begun = asyncio.get_running_loop().time()
-            await until(counted, 10.0)
-            assert asyncio.get_running_loop().time() - begun < 2, "not only when the broker's time is up (5 s)"
+            await until(counted)
     finally:
         await relay.stop()
 
@@ -148,6 +147,6 @@ async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_ev
         async def caught_up() -> bool:
             return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("dead_lettered") == buried + lagging
 
-        await until(caught_up, 20.0)
+        await until(caught_up)
 
     assert sample("dead_letters_total", consumer=DURABLE) == letters + lagging

@@ -73,7 +73,7 @@ async def test_there_is_room_again_when_work_is_done() -> None:
     assert not waiting.done()
 
     work.gate.set()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)
     assert workers.capacity == 2
 
 

@@ -48,7 +48,7 @@ async def ask(connection: NatsConnection) -> dict[str, object]:
     inbox = connection.client.new_inbox()
     subscription = await connection.client.subscribe(inbox, cb=reports.put)
     await connection.client.publish(resync_subject("parcels"), b"", reply=inbox)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             report: dict[str, object] = json.loads((await reports.get()).data)
             if report["done"]:

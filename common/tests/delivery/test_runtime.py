@@ -89,7 +89,7 @@ async def test_a_stream_that_is_lost_while_we_run_is_made_again_and_what_was_com
     async def heard_the_second() -> bool:
         return heard == ["before", "meanwhile"]
 
-    await until(heard_the_second, 20.0)
+    await until(heard_the_second)
     await runtime.stop()
 
 
@@ -114,7 +114,7 @@ async def test_a_service_may_start_before_what_it_stands_on(
             return "nats" in runtime.missing() and "database" not in runtime.missing()
 
         await asyncio.to_thread(mongod.start)
-        await until(only_the_bus_is_missing, 20)
+        await until(only_the_bus_is_missing)
 
         await asyncio.to_thread(nats_server.start)
         await runtime.wait_until_ready()
@@ -153,7 +153,7 @@ async def test_a_service_that_hears_events_stays_ready_while_the_bus_is_away(
         async def the_consumer_has_noticed() -> bool:
             return "consumer not bound, trying again" in printed_logs()
 
-        await until(the_consumer_has_noticed, 30)
+        await until(the_consumer_has_noticed)
         assert runtime.missing() == []
     finally:
         await runtime.stop()

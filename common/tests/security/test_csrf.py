@@ -13,7 +13,7 @@ OWN = "https://ticketing.dev"
 @pytest.fixture
 async def browser(browse):
     app = OriginCheckMiddleware(
-        Response("done"), allowed_origins=[f"{OWN}/", "http://localhost:3000"], cookie_name="session"
+        Response("done"), allowed_origins=[f"{OWN}/", "http://localhost:3000"], cookie_names=["session"]
     )
     async with browse(app) as browser:
         yield browser

@@ -13,7 +13,7 @@ def app(verifier):
     app = FastAPI(
         middleware=[
             Middleware(ProblemMiddleware),
-            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name="session"),
+            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=["session"]),
         ]
     )
 

@@ -22,7 +22,7 @@ async def who(scope, receive, send):
 
 @pytest.fixture
 async def ask(browse, verifier):
-    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_name="session")) as browser:
+    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
 
         async def ask(*headers):
             return (await browser.get("/", headers=httpx.Headers(list(headers)))).json()
@@ -40,6 +40,13 @@ async def test_a_cookie_or_a_bearer_header_says_who_asks(ask, identity):
     assert await ask(("Cookie", f"session={identity.token(email=ANN)}")) == [ANN, True, None]
     assert await ask(("Authorization", f"Bearer {identity.token(email=ANN)}")) == [ANN, False, None]
     assert await ask(("authorization", f"bearer   {identity.token(email=ANN)}")) == [ANN, False, None]
+
+
+async def test_a_token_in_the_address_is_not_read(browse, verifier, identity):
+    """Addresses are in histories, in logs of proxies and in Referer headers."""
+    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
+        for name in ("session", "access_token", "token", "authorization"):
+            assert (await browser.get("/", params={name: identity.token()})).json() == [None, False, None]
 
 
 async def test_the_header_goes_before_the_cookie_even_when_it_is_wrong(ask, identity):
@@ -92,5 +99,5 @@ async def test_what_is_not_http_passes_untouched(verifier):
     async def inner(scope, receive, send):
         seen.append(scope)
 
-    await AuthenticationMiddleware(inner, verifier=verifier, cookie_name="session")({"type": "lifespan"}, None, None)
+    await AuthenticationMiddleware(inner, verifier=verifier, cookie_names=["session"])({"type": "lifespan"}, None, None)
     assert seen == [{"type": "lifespan"}]

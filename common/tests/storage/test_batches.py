@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 from opentelemetry.trace import StatusCode
 
+from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
 from ticketing_common.storage import DuplicateKeyError, connect, disconnect
-from ticketing_common.storage.batches import (
-    Batcher,
-    Operation,
-    batched_find,
-    batched_insert,
-    batched_lists,
-    batched_write,
-)
-from ticketing_common.storage.mongo import AutoReconnect, UpdateOne
+from ticketing_common.storage.batches import batched_find, batched_insert, batched_lists, batched_write
+from ticketing_common.storage.mongo import AutoReconnect, DatabaseError, UpdateOne
 from ticketing_common.telemetry import recording_provider
 from ticketing_testkit.spans import recorded_spans
 
@@ -37,7 +31,7 @@ class Gate:
 
 
 def batcher_of(outcomes: Any, **limits: int) -> Batcher[Any, Any]:
-    return Batcher(outcomes, Operation("somewhere.do", {}), **limits)
+    return Batcher(outcomes, Operation("somewhere.do", {}), of_all=DatabaseError, **limits)
 
 
 async def settled() -> None:
@@ -155,7 +149,7 @@ async def test_when_the_loop_ends_nobody_is_left_waiting(gate):
     await settled()
     third = asyncio.create_task(batcher("third"))
     await settled()
-    for task in batcher._requests._tasks:
+    for task in batcher._lines.requests._tasks:
         task.cancel()
     async with asyncio.timeout(5):
         outcomes = await asyncio.gather(first, second, third, return_exceptions=True)

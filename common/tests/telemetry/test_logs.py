@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from pymongo.errors import DuplicateKeyError
@@ -45,6 +46,25 @@ def test_a_line_says_who_and_in_which_story(capsys: pytest.CaptureFixture[str], 
         "trace_id": TRACE_ID,
         "level": "info",
     }.items() <= (line.items())
+
+
+@pytest.mark.parametrize("how", ["as a field", "as the name of a field", "a library's"])
+def test_a_line_stays_one_line_whatever_is_in_it(
+    capsys: pytest.CaptureFixture[str], configured: Callable[[], None], how: str
+) -> None:
+    configured()
+    forged = 'x\r\n{"event": "order paid"}\u2028\x1b[2J'
+    if how == "as a field":
+        get_logger("here").info("refused", path=forged)
+    elif how == "as the name of a field":
+        get_logger("here").info("refused", **{forged: 1})
+    else:
+        logging.getLogger("uvicorn.error").warning("refused: %s", forged)
+    (printed,) = capsys.readouterr().out.splitlines()
+    line = json.loads(printed)
+    assert line["event"].startswith("refused")
+    assert "\x1b" not in printed
+    assert datetime.fromisoformat(line["timestamp"]).utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize(

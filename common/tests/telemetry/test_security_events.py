@@ -36,7 +36,7 @@ async def client(identity: Identity) -> Any:
         }[kind]
 
     verifier = TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
-    authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name="session")
+    authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=["session"])
     app = FastAPI(middleware=[Middleware(ProblemMiddleware), authentication])
     add_error_handlers(app)
     app.state.prefix = "/api"

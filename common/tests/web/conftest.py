@@ -8,7 +8,7 @@ from datetime import datetime
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import Entity, new_id
@@ -23,8 +23,10 @@ from ticketing_common.web import (
     Page,
     Price,
     RequestModel,
+    ServiceRouter,
     create_service_app,
     from_cents,
+    idempotent,
     link_next,
 )
 from ticketing_common.web.pagination import PageRequestDep, instant_key
@@ -51,7 +53,7 @@ class ThingResponse(ApiModel):
     starts_at: datetime | None = None
 
 
-router = APIRouter()
+router = ServiceRouter()
 
 
 def _response(thing: Thing) -> ThingResponse:
@@ -61,6 +63,7 @@ def _response(thing: Thing) -> ThingResponse:
 
 
 @router.post("", status_code=201)
+@idempotent
 async def create_thing(body: ThingRequest, _user: CurrentUser, request: Request, thing_id: CreationId) -> ThingResponse:
     things: Repository[Thing] = request.app.state.things
     gate: asyncio.Event | None = request.app.state.gate

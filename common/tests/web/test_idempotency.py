@@ -177,3 +177,19 @@ async def test_a_malformed_key_is_refused(client: httpx.AsyncClient, app: FastAP
         )
         assert answer.status_code == 422
     assert app.state.calls == 0
+
+
+async def test_a_body_that_is_not_valid_is_an_answer_too(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
+    """The key is claimed before the body is looked at: it belongs to this body from then on."""
+    headers = {**identity.headers(), "Idempotency-Key": "one", "Content-Type": "application/json"}
+    for body in (b'{"title": 1}', b"{", b"\xff"):
+        headers["Idempotency-Key"] = body.hex()
+        first, second = [await client.post("/api/things", content=body, headers=headers) for _ in range(2)]
+        assert (first.status_code, second.status_code) == (422, 422)
+        assert second.json() == first.json()
+        assert second.headers["Idempotency-Replayed"] == "true"
+        other = await client.post("/api/things", json=THING, headers=headers)
+        assert [error["field"] for error in other.json()["errors"]] == ["Idempotency-Key"]
+    assert app.state.calls == 0

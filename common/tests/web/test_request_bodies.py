@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError, RequestTimeoutError, TooLargeError
 from ticketing_common.web import request_bodies
-from ticketing_common.web.bodies import read_body
 from ticketing_common.web.request_bodies import RequestBodyMiddleware
 
 pytestmark = pytest.mark.unit
@@ -25,7 +25,7 @@ class Place:
         self.app = RequestBodyMiddleware(self.take, max_bytes=100, max_total_bytes=250)
 
     async def take(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.bodies.append(await read_body(receive))
+        self.bodies.append(await Request(scope, receive).body())
         await self.gate.wait()
 
 

@@ -7,16 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from ticketing_common.storage import (
-    ASCENDING,
-    Batcher,
-    Document,
-    DuplicateKeyError,
-    Index,
-    Operation,
-    Outbox,
-    Repository,
-)
+from ticketing_common.batching import Batcher
+from ticketing_common.storage import ASCENDING, Document, DuplicateKeyError, Index, Outbox, Repository, batched
 
 from .domain import Deadline, DeadlineStatus
 
@@ -37,9 +29,7 @@ class DeadlineRepository(Repository[Deadline]):
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Deadline)
-        self._remaining: Batcher[str, timedelta | None] = Batcher(
-            self._remaining_of_each, Operation.of(self.collection, "aggregate")
-        )
+        self._remaining: Batcher[str, timedelta | None] = batched(self.collection, "aggregate", self._remaining_of_each)
 
     async def find_or_add(self, deadline: Deadline) -> Deadline:
         """What is stored for that order; `deadline` itself when nothing was."""

@@ -1,4 +1,4 @@
-"""The message door: every fact about an order sets its deadline or switches it off."""
+"""The message adapter: every event about an order sets or cancels its deadline."""
 
 from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
@@ -6,38 +6,9 @@ from ticketing_common.events.subjects import ORDERS
 
 from .service import ExpirationService
 
-__all__ = ["OrderSubscriber", "subscriptions"]
-
-
-class OrderSubscriber:
-    """Listens to orders, whose deadlines these are."""
-
-    def __init__(self, service: ExpirationService) -> None:
-        self._service = service
-
-    async def on_order_created(self, event: OrderCreated) -> None:
-        """The deadline is stored and its timer set."""
-        await self._service.follow_order(event.data)
-
-    async def on_order_completed(self, event: OrderCompleted) -> None:
-        """Paid in time: no deadline any more."""
-        await self._service.follow_order(event.data)
-
-    async def on_order_cancelled(self, event: OrderCancelled) -> None:
-        """Over before its time: no deadline any more."""
-        await self._service.follow_order(event.data)
+__all__ = ["subscriptions"]
 
 
 def subscriptions(service: ExpirationService) -> list[EventSubscription]:
-    """What this service listens to, and which handler takes what."""
-    orders = OrderSubscriber(service)
-    return [
-        EventSubscription(
-            ORDERS,
-            {
-                OrderCreated: orders.on_order_created,
-                OrderCompleted: orders.on_order_completed,
-                OrderCancelled: orders.on_order_cancelled,
-            },
-        )
-    ]
+    """What this service consumes, and which use case takes what."""
+    return [EventSubscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]

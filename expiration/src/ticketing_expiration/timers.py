@@ -15,8 +15,8 @@ from arq.utils import timestamp_ms, to_unix_ms
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
+from ticketing_common.batching import Batcher, Operation
 from ticketing_common.resilience import cancel_and_wait
-from ticketing_common.storage import Batcher, Operation
 from ticketing_common.telemetry import current_traceparent, get_logger
 
 __all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]

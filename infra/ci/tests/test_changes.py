@@ -3,7 +3,8 @@
 import pytest
 
 from ticketing_ci.changes import lines, plan
-from ticketing_ci.parts import EVERYTHING, IMAGES, SERVICES, SUITES
+from ticketing_ci.parts import EVERYTHING, IMAGES, SUITES
+from ticketing_common.topology import SERVICES
 
 pytestmark = pytest.mark.unit
 

@@ -87,7 +87,8 @@ const USERS = [
   { user: "service", roles: [{ role: "readWrite", db: database }] },
   // Reads its own database only: for the audit.
   { user: "reader", roles: [{ role: "read", db: database }] },
-  { user: "backup", roles: ["backup", "restore", { role: "dbOwner", db: "restore_drill" }] },
+  // Reads everything and writes to the drill's database only. A real restore is the administrator's.
+  { user: "backup", roles: ["backup", { role: "dbOwner", db: "restore_drill" }] },
 ];
 
 let applied = "";

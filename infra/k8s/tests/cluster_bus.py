@@ -9,8 +9,9 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
+from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.topology import OWNERS
 from ticketing_testkit.servers import NatsServer
 
 __all__ = [
@@ -26,9 +27,9 @@ __all__ = [
 ]
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
-OWN = {"tickets": TICKETS, "orders": ORDERS, "payments": PAYMENTS, "expiration": EXPIRATIONS}
-HEARS = {"tickets": [ORDERS], "orders": [TICKETS, PAYMENTS, EXPIRATIONS], "payments": [ORDERS], "expiration": [ORDERS]}
-FEEDS = ("orders", "tickets")
+OWN = {owner.name: stream for stream, owner in OWNERS.items()}
+HEARS = {owner.name: owner.consumes for owner in OWNERS.values()}
+FEEDS = tuple(owner.name for owner in OWNERS.values() if owner.tails)
 REFUSED_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
 OPERATOR = "operator"

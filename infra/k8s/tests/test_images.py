@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ticketing_common.topology import SERVICES
 from ticketing_local.services import ServiceProcess
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
 
 
 def _skaffold() -> dict[str, Any]:

@@ -16,6 +16,7 @@ import yaml
 from rendering import external_renderer, render_in_python, render_outside
 
 from ticketing_common.telemetry import metrics
+from ticketing_common.topology import SERVICES
 
 INFRA = Path(__file__).resolve().parents[2]
 ROOT = INFRA.parent
@@ -36,6 +37,17 @@ def test_every_object_is_valid_in_the_supported_versions(manifests: Manifests) -
 @pytest.mark.parametrize("policy", policies.POLICIES, ids=lambda policy: policy.__name__)
 def test_every_overlay_keeps(policy: Callable[[Manifests], list[str]], manifests: Manifests) -> None:
     assert policy(manifests) == []
+
+
+def test_plain_http_is_redirected_for_pages_and_not_for_the_api(production: Manifests) -> None:
+    routes = [manifest for manifest in production if manifest["kind"] == "HTTPRoute"]
+    plain = [route for route in routes if route["spec"]["parentRefs"][0]["sectionName"] == "http"]
+    rules = {rule["matches"][0]["path"]["value"]: rule for route in plain for rule in route["spec"]["rules"]}
+
+    assert rules["/"]["filters"][0]["requestRedirect"]["scheme"] == "https"
+    assert rules["/api"].keys() == {"matches"}, "neither a redirect nor a backend"
+    assert all(rule["matches"][0]["path"]["type"] == "PathPrefix" for rule in rules.values())
+    assert set(rules) == {"/", "/api"}
 
 
 @pytest.mark.skipif(external_renderer() is None, reason="no kustomize and no kubectl here to compare with")
@@ -112,8 +124,8 @@ def test_every_service_is_given_the_settings_that_it_needs(manifests: Manifests)
             set(config) if container.get("envFrom") else set()
         )
 
-    for name in ("auth", "tickets", "orders", "payments", "expiration"):
-        module = __import__(f"ticketing_{name}.settings", fromlist=["Settings"])
+    for name, service in SERVICES.items():
+        module = __import__(f"{service.package}.settings", fromlist=["Settings"])
         required = {field.upper() for field, info in module.Settings.model_fields.items() if info.is_required()}
         for workload in (name, "worker") if name == "expiration" else (name,):
             assert required <= given[workload] | {"SERVICE_NAME"}, workload

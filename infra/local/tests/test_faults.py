@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from ticketing_common.telemetry.dashboard import PANELS
+from ticketing_common.topology import PROCESSES
 from ticketing_local.faults import FAULTS
-from ticketing_local.services import SERVICES
 from ticketing_ops.data_dir import DataDir
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
@@ -146,7 +146,7 @@ def test_what_the_dashboard_and_the_alarms_ask_for_is_there_on_a_running_stack(p
 
     def shown() -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
-        for process in (*SERVICES, "worker"):
+        for process in PROCESSES:
             text = play.http.get(f"{play.addresses[process]}/metrics").text
             for name, labels in re.findall(r"^(\w+)(?:{(.*)})? \S+$", text, re.MULTILINE):
                 found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))

@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_local.services import SERVICES, ServiceProcess
+from ticketing_common.topology import SERVICES
+from ticketing_local.services import ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 from ticketing_testkit.servers import ServerProcess, free_port
 

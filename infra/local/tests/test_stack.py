@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_local.services import SERVICES
+from ticketing_common.topology import PROCESSES
 from ticketing_ops.data_dir import DataDir
 from ticketing_testkit.servers import NatsServer
 
@@ -88,7 +88,7 @@ PERSONAL = {
 
 def test_nothing_personal_is_in_the_logs_of_a_whole_story(stack: Stack) -> None:
     assert stack.run("demo").returncode == 0
-    lines = [line for service in (*SERVICES, "worker") for line in stack.log(service)]
+    lines = [line for service in PROCESSES for line in stack.log(service)]
     assert len(lines) > 100, "spans are among them"
     found = [(what, line) for line in lines for what, pattern in PERSONAL.items() if re.search(pattern, line)]
     assert not found, found[:3]
@@ -111,7 +111,7 @@ def test_one_trace_leads_through_all_processes(stack: Stack) -> None:
     assert stack.run("demo").returncode == 0
     seen: dict[str, set[str]] = {}
     begun: set[str] = set()
-    for service in (*SERVICES, "worker"):
+    for service in PROCESSES:
         for line in stack.log(service):
             span = json.loads(line) if line.startswith("{") else {}
             trace_id = (span.get("context") or {}).get("trace_id")

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events import Event, OrderEvent, OrderReason
@@ -14,7 +13,6 @@ from ticketing_common.telemetry import metrics
 from ticketing_common.web import LiveFeed, create_service_app
 
 from .dependencies import HoldLimits
-from .early_refusal import EarlyRefusalMiddleware
 from .feed import order_message
 from .hold_cache import HoldCache
 from .publishers import order_republished
@@ -62,5 +60,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routers=[router],
         assemble=assemble,
         publishes=ORDERS,
-        guards=[Middleware(EarlyRefusalMiddleware, path=PREFIX, held=held)],
     )

@@ -1,10 +1,7 @@
 """Every query of the orders database, and the index that each one uses."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import ClassVar, Final
-from weakref import WeakValueDictionary
+from typing import ClassVar
 
 from ticketing_common.events import OrderStatus, PaymentData, TicketData
 from ticketing_common.storage import (
@@ -27,8 +24,6 @@ from .domain import ACTIVE_STATUSES, Order
 from .errors import HeldBeforeError, HoldSlotTakenError, OrderNotFoundError, TicketReservedError
 
 __all__ = ["OrderRepository", "PaymentProjection", "TicketProjection"]
-
-POLL_SECONDS: Final = 0.25
 
 
 class OrderRepository(Repository[Order]):
@@ -130,36 +125,10 @@ class OrderRepository(Repository[Order]):
 
 
 class TicketProjection(Projection[TicketData]):
-    """The tickets, as their owner told of them."""
+    """The tickets, as their owner published them."""
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, TicketData)
-        # Only tickets that somebody waits for are in here: an entry goes with its last waiter.
-        self._arrivals: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
-
-    async def apply(self, data: TicketData) -> TicketData:
-        """Take over what is newer, and wake the requests that overtook it."""
-        stored = await super().apply(data)
-        arrival = self._arrivals.get(data.id)
-        if arrival is not None:
-            arrival.set()
-        return stored
-
-    async def wait_for(self, ticket_id: str, *, seconds: float) -> TicketData | None:
-        """The ticket, as soon as it is known; None when it is not within `seconds`.
-
-        Woken by the event that this replica consumes; the slow poll is for the one that another replica consumed.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        arrival = self._arrivals.setdefault(ticket_id, asyncio.Event())
-        while True:
-            ticket = await self.find(ticket_id)
-            left = deadline - loop.time()
-            if ticket is not None or left <= 0:
-                return ticket
-            with suppress(TimeoutError):
-                await asyncio.wait_for(arrival.wait(), min(left, POLL_SECONDS))
 
 
 class PaymentProjection(Projection[PaymentData]):

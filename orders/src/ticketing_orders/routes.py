@@ -1,6 +1,6 @@
 """The HTTP door of orders."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
@@ -11,21 +11,26 @@ from ticketing_common.web import (
     LiveFeedDep,
     PageRequestDep,
     PagingOnly,
+    ServiceRouter,
     SseMessage,
     ViewerDep,
+    idempotent,
     link_next,
 )
 
 from .dependencies import OrderServiceDep, limit_holds
+from .early_refusal import refused_early
 from .feed import order_as_message
 from .schemas import OrderRequest, OrderResponse
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["orders"])
+router = ServiceRouter(tags=["orders"])
 
 
 @router.post("", status_code=201, dependencies=[Depends(limit_holds)])
+@refused_early
+@idempotent
 async def create_order(
     body: OrderRequest, user: CurrentUser, service: OrderServiceDep, order_id: CreationId
 ) -> OrderResponse:

@@ -1,6 +1,5 @@
 """Every query of the payments database, and the index that each one uses."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,7 +31,6 @@ from .errors import PaymentActiveError, PaymentNotFoundError
 __all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
 
 UPDATE_ATTEMPTS: Final = 8
-POLL_SECONDS: Final = 0.05
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600
 """Stripe repeats a webhook for three days at most (https://docs.stripe.com/webhooks)."""
@@ -183,17 +181,6 @@ class OrderProjection(Projection[OrderData]):
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, OrderData)
-
-    async def wait_for(self, order_id: str, *, seconds: float) -> OrderData | None:
-        """The order, as soon as it is known; None when it is not within `seconds`."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while True:
-            order = await self.find(order_id)
-            left = deadline - loop.time()
-            if order is not None or left <= 0:
-                return order
-            await asyncio.sleep(min(left, POLL_SECONDS))
 
 
 class StripeEventInbox:

@@ -1,19 +1,20 @@
 """The HTTP door of payments."""
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi import BackgroundTasks, Depends, Request
 
 from ticketing_common.security import CurrentUser
-from ticketing_common.web import Id
+from ticketing_common.web import Id, ServiceRouter, idempotent
 
 from .dependencies import PaymentLimitsDep, PaymentServiceDep, StripeSignature, limit_body
 from .schemas import PaymentRequest, PaymentResponse, WebhookResponse
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["payments"])
+router = ServiceRouter(tags=["payments"])
 
 
 @router.post("", status_code=201, dependencies=[Depends(limit_body)])
+@idempotent
 async def create_payment(
     body: PaymentRequest, user: CurrentUser, service: PaymentServiceDep, limits: PaymentLimitsDep, request: Request
 ) -> PaymentResponse:

@@ -1,4 +1,4 @@
-"""The message door of payments."""
+"""The message adapter: every event about an order updates its payment."""
 
 from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
@@ -6,38 +6,9 @@ from ticketing_common.events.subjects import ORDERS
 
 from .service import PaymentService
 
-__all__ = ["OrderSubscriber", "subscriptions"]
-
-
-class OrderSubscriber:
-    """Hands each event to the use case that it concerns."""
-
-    def __init__(self, service: PaymentService) -> None:
-        self._service = service
-
-    async def on_order_created(self, event: OrderCreated) -> None:
-        """The order can be paid."""
-        await self._service.follow_order(event.data)
-
-    async def on_order_completed(self, event: OrderCompleted) -> None:
-        """The money is taken."""
-        await self._service.follow_order(event.data)
-
-    async def on_order_cancelled(self, event: OrderCancelled) -> None:
-        """The money is let go, or given back."""
-        await self._service.follow_order(event.data)
+__all__ = ["subscriptions"]
 
 
 def subscriptions(service: PaymentService) -> list[EventSubscription]:
-    """Who handles what."""
-    subscriber = OrderSubscriber(service)
-    return [
-        EventSubscription(
-            ORDERS,
-            {
-                OrderCreated: subscriber.on_order_created,
-                OrderCompleted: subscriber.on_order_completed,
-                OrderCancelled: subscriber.on_order_cancelled,
-            },
-        )
-    ]
+    """What this service consumes, and which use case takes what."""
+    return [EventSubscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]

@@ -16,6 +16,19 @@ CREATE, CONFIRM = "POST /v1/payment_intents$", "/confirm$"
 
 
 @pytest.fixture
+def circuits_wait(monkeypatch):
+    """Lets the time pass that a circuit stays open; while a test works, none passes for circuits."""
+    now = 1_000.0
+    monkeypatch.setattr("circuitbreaker.monotonic", lambda: now)
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    return wait
+
+
+@pytest.fixture
 def with_limits(make_settings, stores, proxy, make_scenario, make_order):
     """The service with limits of its own, and stories of orders that it knows of."""
 
@@ -48,8 +61,10 @@ async def test_a_call_is_not_repeated_for_ever(scenario, proxy):
     assert len(proxy.made(CREATE)) == 3
 
 
-async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_is_paid_once(with_limits, proxy, bank):
-    async with with_limits(scenarios=3, stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as scenarios:
+async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_is_paid_once(
+    with_limits, proxy, bank, circuits_wait
+):
+    async with with_limits(scenarios=3, stripe_circuit_failures=3, stripe_circuit_seconds=30) as scenarios:
         proxy.fail("away", CREATE, times=999)
         with pytest.raises(StripeUnknownError):
             await scenarios[0].pay()
@@ -62,12 +77,13 @@ async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_i
         assert [await scenario.statuses() for scenario in scenarios] == [[PaymentStatus.INITIATED]] * 3
 
         proxy.heal()
+        circuits_wait(30)
         await settled(scenarios, PaymentStatus.AUTHORIZED)
         assert [len(await bank.intents_of(scenario.order.id)) for scenario in scenarios] == [1, 1, 1]
 
 
-async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, proxy, bank):
-    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (scenario,):
+async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, proxy, bank, circuits_wait):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)  # the bank has said yes, and nobody heard it
         with pytest.raises(StripeUnknownError):
             await scenario.pay()
@@ -78,13 +94,14 @@ async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, pr
         assert await scenario.told() == []
 
         proxy.heal()
+        circuits_wait(30)
         await settled([scenario], PaymentStatus.AUTHORIZED)
         assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
-async def test_a_payment_that_was_not_asked_about_is_not_put_off_for_it(with_limits, proxy):
+async def test_a_payment_that_was_not_asked_about_is_not_put_off_for_it(with_limits, proxy, circuits_wait):
     """It would be looked at after as long as it has lasted already: for an old one a minute after Stripe is back."""
-    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=5) as (scenario,):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("away", CREATE, times=3)
         with pytest.raises(StripeUnknownError):
             await scenario.pay()
@@ -93,15 +110,15 @@ async def test_a_payment_that_was_not_asked_about_is_not_put_off_for_it(with_lim
         await scenario.stores.payments.collection.update_one({"_id": payment.id}, long_ago)
         await scenario.due()  # the circuit is open
         (payment,) = await scenario.payments()
-        assert payment.check_at - utc_now() <= timedelta(seconds=5)
+        assert payment.check_at - utc_now() <= timedelta(seconds=30)
 
 
 async def at_stripe(bank, scenario) -> list[str]:
     return [intent["status"] for intent in await bank.intents_of(scenario.order.id)]
 
 
-async def test_an_order_that_ends_while_the_circuit_is_open_is_let_go_later(with_limits, proxy, bank):
-    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=0.5) as (scenario,):
+async def test_an_order_that_ends_while_the_circuit_is_open_is_let_go_later(with_limits, proxy, bank, circuits_wait):
+    async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
             await scenario.pay()
@@ -109,7 +126,8 @@ async def test_an_order_that_ends_while_the_circuit_is_open_is_let_go_later(with
         assert await scenario.statuses() == [PaymentStatus.VOIDED], "decided here; Stripe hears of it later"
         assert await at_stripe(bank, scenario) == ["requires_capture"]
         proxy.heal()
-        async with asyncio.timeout(10):
+        circuits_wait(30)
+        async with asyncio.timeout(30):
             while await at_stripe(bank, scenario) != ["canceled"]:
                 await scenario.due()
         assert await scenario.told() == ["payment.voided"]
@@ -123,7 +141,7 @@ async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with
         held = [proxy.fail("held", CREATE) for _ in range(2)]
         hanging = [asyncio.create_task(scenario.pay()) for scenario in (first, second)]
         for fault in held:
-            await asyncio.wait_for(fault.reached.wait(), 10)
+            await asyncio.wait_for(fault.reached.wait(), 30)
 
         with pytest.raises(StripeAwayError):
             await third.pay()
@@ -142,7 +160,7 @@ async def test_without_a_bulkhead_of_that_size_the_third_would_have_been_asked(w
         held = [proxy.fail("held", CREATE) for _ in range(2)]
         hanging = [asyncio.create_task(scenario.pay()) for scenario in (first, second)]
         for fault in held:
-            await asyncio.wait_for(fault.reached.wait(), 10)
+            await asyncio.wait_for(fault.reached.wait(), 30)
         assert (await third.pay()).status is PaymentStatus.AUTHORIZED
         for fault in held:
             fault.release()

@@ -22,8 +22,8 @@ import ticketing_payments.settings
 import ticketing_tickets.app
 import ticketing_tickets.settings
 from ticketing_common.storage import DatabaseClient, connect
+from ticketing_common.topology import SERVICES
 from ticketing_ops.audit import AuditAddresses
-from ticketing_ops.audit.addresses import SERVICES
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy

@@ -11,11 +11,11 @@ from nats.js import JetStreamContext
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.security import TokenSigner
 from ticketing_common.storage import Collection, DatabaseClient, Document, connect
+from ticketing_common.topology import DURABLES, OUTBOXES
 from ticketing_local.keys import Keys
 from ticketing_local.stack import Stack
 from ticketing_ops.audit import AuditAddresses, Violation, audit
-from ticketing_ops.audit.bus import CONSUMERS, connected
-from ticketing_ops.audit.outboxes import OUTBOXES
+from ticketing_ops.audit.bus import connected
 
 __all__ = ["GOOD_CARD", "Market", "UnsettledError", "market_of"]
 
@@ -120,7 +120,7 @@ class Market:
         count = 0
         for outbox in OUTBOXES:
             count += await self.collection(*outbox).count_documents({"outbox.at": {"$exists": True}})
-        for stream, durable in CONSUMERS:
+        for stream, durable in DURABLES:
             info = await self.js.consumer_info(stream, durable)
             count += (info.num_pending or 0) + (info.num_ack_pending or 0)
         return count
@@ -159,7 +159,7 @@ class Market:
         """Other work that must be done first; none over processes."""
 
     async def _last_sequences(self) -> list[int]:
-        streams = dict.fromkeys(stream for stream, _ in CONSUMERS)
+        streams = dict.fromkeys(stream for stream, _ in DURABLES)
         return [(await self.js.stream_info(stream)).state.last_seq for stream in streams]
 
 

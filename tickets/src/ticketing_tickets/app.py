@@ -47,5 +47,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routers=[router],
         assemble=assemble,
         publishes=TICKETS,
-        remembered=("/api/tickets", changes),
+        changes=changes,
     )

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
@@ -15,7 +15,10 @@ from ticketing_common.web import (
     LiveFeedDep,
     PageRequestDep,
     PagingOnly,
+    ServiceRouter,
     ViewerDep,
+    cached,
+    idempotent,
     link_next,
 )
 
@@ -24,11 +27,12 @@ from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketS
 
 __all__ = ["router"]
 
-router: Final = APIRouter(tags=["tickets"])
+router: Final = ServiceRouter(tags=["tickets"])
 LimitedListings: Final = Depends(limit_listings)
 
 
 @router.post("", status_code=201, dependencies=[LimitedListings])
+@idempotent
 async def create_ticket(
     body: TicketRequest, user: CurrentUser, service: TicketServiceDep, ticket_id: CreationId
 ) -> TicketResponse:
@@ -37,6 +41,7 @@ async def create_ticket(
 
 
 @router.get("")
+@cached
 async def list_tickets(
     request: Request, response: Response, search: TicketSearchDep, page: PageRequestDep, service: TicketServiceDep
 ) -> list[TicketResponse]:

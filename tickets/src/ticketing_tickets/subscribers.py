@@ -1,4 +1,4 @@
-"""The message door: every fact about an order makes its ticket follow."""
+"""The message adapter: every event about an order updates its ticket."""
 
 from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
@@ -6,38 +6,9 @@ from ticketing_common.events.subjects import ORDERS
 
 from .service import TicketService
 
-__all__ = ["OrderSubscriber", "subscriptions"]
-
-
-class OrderSubscriber:
-    """Listens to orders, the judge of who has a ticket."""
-
-    def __init__(self, service: TicketService) -> None:
-        self._service = service
-
-    async def on_order_created(self, event: OrderCreated) -> None:
-        """The ticket is held by this order, or the order hears that the ticket is gone."""
-        await self._service.follow_order(event.data)
-
-    async def on_order_completed(self, event: OrderCompleted) -> None:
-        """The ticket is sold."""
-        await self._service.follow_order(event.data)
-
-    async def on_order_cancelled(self, event: OrderCancelled) -> None:
-        """The ticket is free, unless another order has it."""
-        await self._service.follow_order(event.data)
+__all__ = ["subscriptions"]
 
 
 def subscriptions(service: TicketService) -> list[EventSubscription]:
-    """What this service listens to, and which handler takes what."""
-    orders = OrderSubscriber(service)
-    return [
-        EventSubscription(
-            ORDERS,
-            {
-                OrderCreated: orders.on_order_created,
-                OrderCompleted: orders.on_order_completed,
-                OrderCancelled: orders.on_order_cancelled,
-            },
-        )
-    ]
+    """What this service consumes, and which use case takes what."""
+    return [EventSubscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]

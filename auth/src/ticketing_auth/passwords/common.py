@@ -13,6 +13,8 @@ __all__ = ["CommonPasswords"]
 
 SHORTEST: Final = 8
 """Shorter entries of the list cannot be new passwords anyway."""
+CONTEXT_WORDS: Final = frozenset({"ticket", "tickets", "ticketing", "ticketingdev", "ticketmarket", "eventticket"})
+"""Names of the product and of what it sells, which an attacker tries first here (OWASP ASVS 5.0, V6.2.11)."""
 
 
 class CommonPasswords:
@@ -30,11 +32,14 @@ class CommonPasswords:
     def check_new(self, password: SecretStr, *, email: str) -> None:
         """Accept a new password of the account with this e-mail (in its normal form).
 
+        A context word is refused whatever digits and signs are around it or within it.
+
         Case, and spaces at both ends, do not make a password less common. Raises `PasswordCommonError` and
         `PasswordIsEmailError`. Existing passwords are not asked about: they still sign in.
         """
         text = unicodedata.normalize("NFC", password.get_secret_value()).strip().lower()
         if text in (email, email.partition("@")[0]):
             raise PasswordIsEmailError
-        if text in self._passwords:
+        letters = "".join(character for character in text if character.isalpha())
+        if text in self._passwords or letters in CONTEXT_WORDS:
             raise PasswordCommonError

@@ -1,4 +1,4 @@
-/** Edit or take down one's own listing. */
+/** Edit or delete one of the user's own listings. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { useRouter } from "next/router";
@@ -42,7 +42,7 @@ export default function EditTicketPage(props: InferGetServerSidePropsType<typeof
   );
 }
 
-/** Why a listing cannot be edited. One that has ended can: its event may have been moved. */
+/** Why a listing cannot be edited. An ended listing can be: its event may have been moved. */
 const LOCKED: Partial<Record<TicketStatus, { title: string; text: string }>> = {
   held: {
     title: "A buyer holds this ticket",
@@ -80,7 +80,7 @@ function EditTicket({ ticket }: Props) {
           <p>Buyers no longer see “{ticket.title}”. This cannot be undone.</p>
         </ConfirmDialog>
       </div>
-      {/* What is typed stays: the hold may run out before it is finished. */}
+      {/* Typed input is kept: the hold may expire before the seller has finished. */}
       {now?.status === "held" && (
         <Notice tone="warn" title="A buyer holds this ticket now.">
           You cannot save changes while it is on hold. If the buyer does not pay in time, you can save them.

@@ -1,4 +1,4 @@
-/** One ticket, and the button that holds it. */
+/** One ticket, with the form to hold it. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { useRouter } from "next/router";
@@ -63,9 +63,9 @@ function TicketDetails({ ticket: initial, user, renderedAt }: Props & { user: Us
         <section className={styles.stack} aria-label="Details">
           <dl className={`${styles.facts} ${styles.card}`}>
             <dt>When</dt>
-            <dd>{ticket.startsAt ? <LocalTime iso={ticket.startsAt} withOffset /> : "Not given"}</dd>
+            <dd>{ticket.startsAt ? <LocalTime iso={ticket.startsAt} withOffset /> : "Not specified"}</dd>
             <dt>Where</dt>
-            <dd>{ticket.venue ?? "Not given"}</dd>
+            <dd>{ticket.venue ?? "Not specified"}</dd>
             <dt>Listed</dt>
             <dd>
               <LocalTime iso={ticket.createdAt} />

@@ -9,8 +9,8 @@ from typing import Final
 import nats.errors
 import nats.js.errors
 
+from ticketing_common.batching import Batcher, Operation
 from ticketing_common.messaging import NatsConnection
-from ticketing_common.storage import Batcher, Operation
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["ConsumerProgress"]

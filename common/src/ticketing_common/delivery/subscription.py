@@ -1,10 +1,11 @@
-"""What a service listens to: a stream, and a table of which handler takes which event."""
+"""What a service consumes: a stream, and a table of which handler takes which event."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from ticketing_common.events import Event
+from ticketing_common.topology import durable_name
 
 __all__ = ["EventSubscription", "Handler"]
 
@@ -29,9 +30,18 @@ class EventSubscription:
     max_attempts: int = 10
     ack_wait_seconds: float = 10.0
 
+    @classmethod
+    def to_state(cls, stream: str, follow: Callable[[Any], Awaitable[object]], *events: type[Event]) -> Self:
+        """All these events go to one use case, which reads the full state of the aggregate from each."""
+
+        async def handle(event: Event) -> None:
+            await follow(event.data)
+
+        return cls(stream, dict.fromkeys(events, handle))
+
     def durable(self, service: str) -> str:
         """`tickets-orders`: the tickets service's place in the ORDERS stream."""
-        return f"{service}-{self.stream.lower()}"
+        return durable_name(service, self.stream)
 
     @property
     def filter_subjects(self) -> list[str]:

@@ -3,14 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
+
+from ticketing_common.topology import OWNERS
 
 from .catalogue import CATALOGUE
-from .subjects import STREAM_SUBJECTS
 
 __all__ = ["asyncapi", "documents", "event_schema"]
-
-_PRODUCERS: Final = {"ticket": "tickets", "order": "orders", "payment": "payments", "expiration": "expiration"}
 
 
 def event_schema(name: str) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def asyncapi() -> dict[str, Any]:
     messages: dict[str, Any] = {}
     for name, event in CATALOGUE.items():
         noun = name.partition(".")[0]
-        stream = next(stream for stream, subject in STREAM_SUBJECTS.items() if subject == f"{noun}.>")
+        stream, owner = next((stream, owner) for stream, owner in OWNERS.items() if owner.noun == noun)
         messages[name] = {
             "name": event.event_type(),
             "title": name,
@@ -50,7 +49,7 @@ def asyncapi() -> dict[str, Any]:
         operations[f"send {name}"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{name}"},
-            "summary": f"By the {_PRODUCERS[noun]} service's relay, from its outbox.",
+            "summary": f"By the {owner.name} service's relay, from its outbox.",
         }
     return {
         "asyncapi": "3.0.0",

@@ -1,6 +1,8 @@
-"""The streams, one per producer, and the subjects each may carry; and two that catch what was given up."""
+"""The streams and their subjects: one per owner (see `topology`), and two for messages that no consumer handles."""
 
 from typing import Final
+
+from ticketing_common.topology import EXPIRATIONS, ORDERS, PAYMENTS, STREAM_SUBJECTS, TICKETS
 
 __all__ = [
     "ADVISORIES",
@@ -14,22 +16,10 @@ __all__ = [
     "TICKETS",
 ]
 
-TICKETS: Final = "TICKETS"
-ORDERS: Final = "ORDERS"
-PAYMENTS: Final = "PAYMENTS"
-EXPIRATIONS: Final = "EXPIRATIONS"
 DEAD_LETTERS: Final = "DEAD_LETTERS"
 ADVISORIES: Final = "ADVISORIES"
 
 DEAD_LETTERS_SUBJECT: Final = "dead_letters"
-
-STREAM_SUBJECTS: Final = {
-    TICKETS: "ticket.>",
-    ORDERS: "order.>",
-    PAYMENTS: "payment.>",
-    EXPIRATIONS: "expiration.>",
-}
-"""Where events are kept; each noun has one owner."""
 
 SAFETY_NETS: Final = {
     DEAD_LETTERS: (f"{DEAD_LETTERS_SUBJECT}.>",),
@@ -39,4 +29,4 @@ SAFETY_NETS: Final = {
         "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
     ),
 }
-"""Where that is kept which no consumer goes on with; every service sees to it that both exist."""
+"""Streams for undeliverable messages. Every service declares both."""

@@ -1,5 +1,6 @@
 """Who is asking: tokens, the middleware that reads them, and what routes ask of them."""
 
+from .cookies import first_cookie
 from .csrf import OriginCheckMiddleware
 from .dependencies import CurrentUser, OptionalUser, require_user
 from .middleware import AuthenticationMiddleware
@@ -14,5 +15,6 @@ __all__ = [
     "TokenSigner",
     "TokenVerifier",
     "User",
+    "first_cookie",
     "require_user",
 ]

@@ -1,8 +1,10 @@
 """Reading the cookies of a request, in time that grows with their length only."""
 
+from collections.abc import Iterable, Mapping
+
 from starlette.types import Scope
 
-__all__ = ["cookie_of", "cookies_of", "without_cookies"]
+__all__ = ["cookies_of", "first_cookie", "without_cookies"]
 
 
 def cookies_of(scope: Scope) -> dict[str, str]:
@@ -22,9 +24,9 @@ def cookies_of(scope: Scope) -> dict[str, str]:
     return found
 
 
-def cookie_of(scope: Scope, name: str) -> str | None:
-    """The value of the cookie with this name; None without one."""
-    return cookies_of(scope).get(name)
+def first_cookie(cookies: Mapping[str, str], names: Iterable[str]) -> str | None:
+    """The value of the first of these cookies that the request has; None without one."""
+    return next((cookies[name] for name in names if name in cookies), None)
 
 
 def without_cookies(scope: Scope) -> None:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import ForbiddenError
 
-from .cookies import cookie_of
+from .cookies import cookies_of, first_cookie
 
 __all__ = ["OriginCheckMiddleware"]
 
@@ -22,17 +22,20 @@ class OriginCheckMiddleware:
     request with neither is not from a browser's page. Bearer tokens are not sent by themselves and need no check.
     """
 
-    def __init__(self, app: ASGIApp, *, allowed_origins: Sequence[str], cookie_name: str) -> None:
+    def __init__(self, app: ASGIApp, *, allowed_origins: Sequence[str], cookie_names: Sequence[str]) -> None:
         self._app = app
         self._allowed = frozenset(origin.rstrip("/") for origin in allowed_origins)
-        self._cookie_name = cookie_name
+        self._cookie_names = tuple(cookie_names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry; raises `ForbiddenError`, which the error middleware outside renders."""
         is_change = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-        if is_change and cookie_of(scope, self._cookie_name) is not None and not self._own_page(Request(scope)):
+        if is_change and self._has_session(scope) and not self._own_page(Request(scope)):
             raise ForbiddenError("This request did not come from our own pages.")
         await self._app(scope, receive, send)
+
+    def _has_session(self, scope: Scope) -> bool:
+        return first_cookie(cookies_of(scope), self._cookie_names) is not None
 
     def _own_page(self, request: Request) -> bool:
         origin = request.headers.get("origin")

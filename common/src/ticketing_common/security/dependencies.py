@@ -31,7 +31,11 @@ class _OptionalUser(SecurityBase):
     """
 
     scheme_name = "APIKeyCookie"
-    model = APIKey(**{"in": APIKeyIn.cookie}, name="session", description="Session cookie set by sign-in")
+    model = APIKey(
+        **{"in": APIKeyIn.cookie},
+        name="session",
+        description="Session cookie set by sign-in; over HTTPS `__Host-session`",
+    )
 
     async def __call__(self, request: Request, _: Annotated[None, Depends(_Bearer())]) -> User | None:
         user: User | None = request.state.user

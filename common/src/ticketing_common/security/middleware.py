@@ -1,13 +1,13 @@
 """Reads the session cookie or the bearer header once, before any route."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.headers import header_of
 
-from .cookies import cookies_of, without_cookies
+from .cookies import cookies_of, first_cookie, without_cookies
 from .tokens import TokenVerifier
 
 __all__ = ["AuthenticationMiddleware"]
@@ -18,14 +18,14 @@ class AuthenticationMiddleware:
     it came by cookie) and `cookies` (all of them by name, since the header is taken off).
 
     It refuses nothing by itself: each route says whether it needs a user. The Authorization header goes before the
-    cookie.
+    cookie, and of several session cookies the first one in `cookie_names` counts, even when its token is not valid.
     Pure ASGI, since Starlette's BaseHTTPMiddleware halves the throughput (measured).
     """
 
-    def __init__(self, app: ASGIApp, *, verifier: TokenVerifier, cookie_name: str) -> None:
+    def __init__(self, app: ASGIApp, *, verifier: TokenVerifier, cookie_names: Sequence[str]) -> None:
         self._app = app
         self._verifier = verifier
-        self._cookie_name = cookie_name
+        self._cookie_names = tuple(cookie_names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -47,5 +47,5 @@ class AuthenticationMiddleware:
         scheme, _, credentials = (header_of(scope, b"authorization") or b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             return credentials.strip(), False
-        token = cookies.get(self._cookie_name)
+        token = first_cookie(cookies, self._cookie_names)
         return token, bool(token)

@@ -1,6 +1,6 @@
 """MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
 
-from .batches import Batcher, Operation, batched_lists
+from .batches import batched, batched_lists
 from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse
 from .lease import Lease
 from .mongo import (
@@ -28,7 +28,6 @@ __all__ = [
     "ASCENDING",
     "DESCENDING",
     "WITHOUT_EVENTS",
-    "Batcher",
     "Claim",
     "Collection",
     "Commit",
@@ -41,7 +40,6 @@ __all__ = [
     "IdempotencyKeys",
     "Index",
     "Lease",
-    "Operation",
     "Outbox",
     "OutboxEntry",
     "OutboxStats",
@@ -49,6 +47,7 @@ __all__ = [
     "Repository",
     "ReturnDocument",
     "StoredResponse",
+    "batched",
     "batched_lists",
     "connect",
     "disconnect",

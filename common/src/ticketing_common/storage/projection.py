@@ -4,8 +4,11 @@ Every event carries the full state of its aggregate and its version, so one atom
 and gaps harmless: the newest version wins, whatever the order of arrival.
 """
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar, Final, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from ticketing_common.events import EventData
 
@@ -17,6 +20,8 @@ __all__ = ["Projection"]
 D = TypeVar("D", bound=EventData)
 
 APPLY_ATTEMPTS: Final = 5
+POLL_SECONDS: Final = 0.1
+"""How often `wait_for` looks for an event that another replica consumed."""
 
 
 class Projection(Generic[D]):
@@ -29,6 +34,8 @@ class Projection(Generic[D]):
         self._data = data
         self._find = batched_find(collection)
         self._write = batched_write(collection)
+        # Only aggregates that a request waits for: an entry goes with its last waiter.
+        self._arrivals: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""
@@ -38,8 +45,41 @@ class Projection(Generic[D]):
         """Take over `data` if it is newer than what is stored, and return what is stored then.
 
         Handlers derive what they must do from the returned state, not from the event: it is the newest known, also when
-        the event was a duplicate or came late.
+        the event was a duplicate or came late. Requests that wait for the aggregate (`wait_for`) continue.
         """
+        stored = await self._store_if_newer(data)
+        arrival = self._arrivals.get(data.id)
+        if arrival is not None:
+            arrival.set()
+        return stored
+
+    async def wait_for(self, aggregate_id: str, *, seconds: float) -> D | None:
+        """The aggregate, as soon as it is known; None when it is not within `seconds`.
+
+        For a request that overtakes an event. The event wakes it when this replica consumes it; the slow poll finds
+        what another replica consumed.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        arrival = self._arrivals.setdefault(aggregate_id, asyncio.Event())
+        while True:
+            found = await self.find(aggregate_id)
+            left = deadline - loop.time()
+            if found is not None or left <= 0:
+                return found
+            with suppress(TimeoutError):
+                await asyncio.wait_for(arrival.wait(), min(left, POLL_SECONDS))
+
+    async def find(self, aggregate_id: str) -> D | None:
+        """The newest known state, or None when no event of it has come yet."""
+        document = await self._find(aggregate_id)
+        return self.to_data(document) if document else None
+
+    def to_data(self, document: Document) -> D:
+        """The stored document as event data."""
+        return self._data.model_validate({**document, "id": document["_id"]})
+
+    async def _store_if_newer(self, data: D) -> D:
         newer = UpdateOne(
             {"_id": data.id, "version": {"$lt": data.version}},
             {"$set": data.model_dump(exclude={"id"})},
@@ -57,12 +97,3 @@ class Projection(Generic[D]):
                 continue
             return data
         raise RuntimeError(f"{self._data.__name__} {data.id} could not be applied in {APPLY_ATTEMPTS} attempts")
-
-    async def find(self, aggregate_id: str) -> D | None:
-        """The newest known state, or None when no event of it has come yet."""
-        document = await self._find(aggregate_id)
-        return self.to_data(document) if document else None
-
-    def to_data(self, document: Document) -> D:
-        """The stored document as event data."""
-        return self._data.model_validate({**document, "id": document["_id"]})

@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
+from ticketing_common.batching import Batcher
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
@@ -13,7 +14,7 @@ from ticketing_common.resilience import in_background
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, init_series
 
-from .batches import Batcher, Operation, batched_find, batched_insert
+from .batches import batched, batched_find, batched_insert
 from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
@@ -57,7 +58,7 @@ class Repository(Generic[E]):
         init_series(DOCUMENTS_UNREADABLE, (self.collection.name,))
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
-        self._swap: Batcher[_Swap, bool] = Batcher(self._swap_each, Operation.of(self.collection, "update"))
+        self._swap: Batcher[_Swap, bool] = batched(self.collection, "update", self._swap_each)
 
     async def ensure_indexes(self) -> None:
         """Create what the queries here need; idempotent."""

@@ -1,17 +1,18 @@
 """The HTTP side of every service: one application factory, one kind of error answer, one set of conventions."""
 
 from .app import create_service_app
-from .bodies import read_body, replay_body
 from .caller_limits import CallerLimits
 from .change_counter import ChangeCounter
-from .idempotency import CreationId, is_repeated
+from .idempotency import CreationId, idempotent, is_repeated
 from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, Quota, RateLimit, RateLimiter, address, quota
+from .response_cache import cached
 from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
 from .stream_limits import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
+from .wrapped_routes import Handler, ServiceRouter, wrapped_by
 
 __all__ = [
     "EVENT_STREAM",
@@ -23,6 +24,7 @@ __all__ = [
     "ChangeCounter",
     "CreationId",
     "EventStream",
+    "Handler",
     "Id",
     "Instant",
     "LastEventId",
@@ -37,15 +39,17 @@ __all__ = [
     "RateLimit",
     "RateLimiter",
     "RequestModel",
+    "ServiceRouter",
     "SseMessage",
     "Viewer",
     "ViewerDep",
     "address",
+    "cached",
     "create_service_app",
     "from_cents",
+    "idempotent",
     "is_repeated",
     "link_next",
     "quota",
-    "read_body",
-    "replay_body",
+    "wrapped_by",
 ]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
@@ -24,13 +24,13 @@ from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
-from .idempotency import IdempotencyMiddleware
 from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
 from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
-from .response_cache import ResponseCacheMiddleware
+from .response_cache import ResponseCacheMiddleware, cached_paths
 from .routing import RoutingMiddleware
 from .security_headers import SecurityHeadersMiddleware
+from .wrapped_routes import ServiceRouter
 
 __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 
@@ -45,23 +45,23 @@ def create_service_app(
     *,
     title: str,
     assemble: Assemble,
-    routers: Sequence[APIRouter] = (),
+    routers: Sequence[ServiceRouter] = (),
     prefix: str | None = None,
     publishes: str | None = None,
-    remembered: tuple[str, ChangeCounter] | None = None,
-    guards: Sequence[Middleware] = (),
+    changes: ChangeCounter | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
 
     `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
-    without one there are none. `remembered` is the path of a list that is the same for everybody, and what tells of its
-    changes: until the next one, and while the database is away, it is answered from memory. `guards` may turn a request
-    away once it is known who asks, and before its Idempotency-Key is looked up. A longer request than `max_body_bytes`
-    is a 413.
+    without one there are none. `changes` says when the responses of routes that are `cached` are no longer true.
+    A longer request than `max_body_bytes` is a 413.
+
+    Middleware is for what concerns every request. What concerns one route is named at that route (`wrapped_routes.py`).
     """
     configure_telemetry(settings)
     init_security_series()
+    changes = changes or ChangeCounter()
     lag = LoopLag(settings.service_name)
 
     @asynccontextmanager
@@ -100,16 +100,8 @@ def create_service_app(
             Middleware(RoutingMiddleware),
             Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             *(
-                [
-                    Middleware(
-                        ResponseCacheMiddleware,
-                        service=settings.service_name,
-                        path=remembered[0],
-                        changes=remembered[1],
-                    )
-                ]
-                if remembered
-                else []
+                Middleware(ResponseCacheMiddleware, service=settings.service_name, path=path, changes=changes)
+                for path in cached_paths(routers, prefix=prefix or "")
             ),
             Middleware(RequestBodyMiddleware, max_bytes=max_body_bytes, max_total_bytes=MAX_BODIES_BYTES),
             Middleware(
@@ -120,11 +112,9 @@ def create_service_app(
                 lag=lag,
             ),
             Middleware(
-                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_name=settings.cookie_name
+                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_names=settings.session_cookies
             ),
-            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_name=settings.cookie_name),
-            *guards,
-            *([Middleware(IdempotencyMiddleware, path=prefix)] if prefix else []),
+            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=settings.session_cookies),
         ],
     )
     app.state.prefix = prefix or ""

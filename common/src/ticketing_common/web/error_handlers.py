@@ -20,7 +20,16 @@ from ticketing_common.telemetry import current_trace_id, get_logger, record_secu
 
 from .routing import allowed_methods
 
-__all__ = ["Problem", "ProblemError", "ProblemMiddleware", "add_error_handlers", "problem_response", "refusal"]
+__all__ = [
+    "REFUSALS",
+    "Problem",
+    "ProblemError",
+    "ProblemMiddleware",
+    "add_error_handlers",
+    "problem_response",
+    "refusal",
+    "refusal_of",
+]
 
 log = get_logger(__name__)
 
@@ -169,6 +178,17 @@ def _http_problem(error: HTTPException) -> Response:
     title = HTTPStatus(error.status_code).phrase
     detail = str(error.detail) if error.detail and error.detail != title else None
     return problem_response(error.status_code, title, detail=detail, headers=error.headers)
+
+
+REFUSALS: Final = (TicketingError, RequestValidationError, HTTPException)
+"""What a route raises instead of an answer: our own errors, and what the framework finds wrong with the request."""
+
+
+async def refusal_of(error: TicketingError | RequestValidationError | HTTPException, request: Request) -> Response:
+    """The response that a refusal stands for, wherever it is caught."""
+    if isinstance(error, TicketingError):
+        return refusal(error, request.scope)
+    return await (_invalid if isinstance(error, RequestValidationError) else _http)(request, error)
 
 
 def add_error_handlers(app: FastAPI) -> None:

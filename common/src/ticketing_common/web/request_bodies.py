@@ -8,8 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.errors import OverloadedError, RequestTimeoutError, TooLargeError
 from ticketing_common.headers import header_of
 
-from .bodies import replay_body
-
 __all__ = ["MAX_BODIES_BYTES", "MAX_BODY_BYTES", "RequestBodyMiddleware"]
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -52,7 +50,7 @@ class RequestBodyMiddleware:
             await self._read(arrival, receive)
             body = bytes(arrival.body)
             arrival.body.clear()
-            await self._app(scope, replay_body(body, receive), send)
+            await self._app(scope, _replayed(body, receive), send)
         finally:
             self._forget(arrival)
 
@@ -122,6 +120,20 @@ class _Arrival:
         self.given_up = True
         if self.clock is not None:
             self.clock.reschedule(asyncio.get_running_loop().time())
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Hands on a body that was read, and afterwards what else the caller does."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
 
 
 def _has_body(scope: Scope) -> bool:

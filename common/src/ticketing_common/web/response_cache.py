@@ -4,10 +4,12 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.errors import OverloadedError
@@ -19,9 +21,12 @@ from ticketing_common.telemetry.metrics import STALE_ANSWERS, init_series
 from .change_counter import ChangeCounter
 from .responses import ends_answer
 
-__all__ = ["ResponseCacheMiddleware"]
+__all__ = ["ResponseCacheMiddleware", "cached", "cached_paths"]
 
 log = get_logger(__name__)
+
+E = TypeVar("E", bound=Callable[..., Any])
+_CACHED: Final = "answered_from_cache"
 
 REMEMBERED: Final = 200
 """Answers; a page of 20 tickets has about 8 KB."""
@@ -63,6 +68,23 @@ class _Absence:
     def leaves_alone(self, mark: int | None) -> bool:
         """Whether to ask now makes no sense. A change that was heard of since shows that it is back."""
         return self.mark == mark and time.monotonic() < self.again_at
+
+
+def cached(endpoint: E) -> E:
+    """Decorate the GET of a list that is the same for every caller: its responses are cached until something changes.
+
+    The service tells `create_service_app` what knows of its changes. `ResponseCacheMiddleware` says when a response is
+    served from the cache, and stands outside of load shedding and of the checks of who is asking: a cached response
+    needs neither, and is what an overloaded service can still give.
+    """
+    endpoint.__dict__[_CACHED] = True
+    return endpoint
+
+
+def cached_paths(routers: Iterable[APIRouter], *, prefix: str) -> list[str]:
+    """The paths of the routes that are `cached`."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    return [f"{prefix}{route.path}" for route in routes if _CACHED in route.endpoint.__dict__]
 
 
 class ResponseCacheMiddleware:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ticketing_ci import audit, changes, deployed, git, images, licences, versions
 from ticketing_ci.commit_message import problems
-from ticketing_ci.parts import IMAGES, SERVICES
+from ticketing_ci.parts import IMAGES
+from ticketing_common.topology import SERVICES
 
 ROOT = Path(__file__).resolve().parents[4]
 ALLOWANCES = ROOT / "infra/ci/allowances.toml"

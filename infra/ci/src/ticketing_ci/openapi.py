@@ -1,22 +1,16 @@
-"""The OpenAPI documents of the four public services, from their own applications.
+"""The OpenAPI documents of the public services, from their own applications.
 
 `make docs` writes them into docs/openapi; the client's types are made from there. Needs .venv.
 """
 
+import importlib
 import json
 import sys
 from pathlib import Path
 
 from fastapi import FastAPI
 
-import ticketing_auth.app
-import ticketing_auth.settings
-import ticketing_orders.app
-import ticketing_orders.settings
-import ticketing_payments.app
-import ticketing_payments.settings
-import ticketing_tickets.app
-import ticketing_tickets.settings
+from ticketing_common.topology import SERVICES
 from ticketing_testkit.apps import Identity, service_settings_for
 
 __all__ = ["openapi_documents"]
@@ -28,14 +22,14 @@ def _services() -> dict[str, FastAPI]:
     nowhere = service_settings_for(
         mongo_url="mongodb://unused", database="unused", nats_url="nats://unused", identity=identity
     )
-    auth = nowhere | {"jwt_key": identity.private_key_pem}
-    payments = nowhere | {"stripe_key": "unused", "stripe_webhook_secret": "unused"}
-    return {
-        "users": ticketing_auth.app.create_app(ticketing_auth.settings.Settings.model_validate(auth)),
-        "tickets": ticketing_tickets.app.create_app(ticketing_tickets.settings.Settings.model_validate(nowhere)),
-        "orders": ticketing_orders.app.create_app(ticketing_orders.settings.Settings.model_validate(nowhere)),
-        "payments": ticketing_payments.app.create_app(ticketing_payments.settings.Settings.model_validate(payments)),
-    }
+    # A service ignores the settings of the others.
+    own = {"jwt_key": identity.private_key_pem, "stripe_key": "unused", "stripe_webhook_secret": "unused"}
+    apps: dict[str, FastAPI] = {}
+    for service in SERVICES.values():
+        if service.path:
+            settings = importlib.import_module(f"{service.package}.settings").Settings.model_validate(nowhere | own)
+            apps[service.path] = importlib.import_module(f"{service.package}.app").create_app(settings)
+    return apps
 
 
 def openapi_documents() -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-__all__ = ["EVERYTHING", "IMAGES", "RULES", "SERVICES", "SUITES", "Effect", "Image", "Rule"]
+from ticketing_common.topology import SERVICES
 
-SERVICES = ("auth", "tickets", "orders", "payments", "expiration")
+__all__ = ["EVERYTHING", "IMAGES", "RULES", "SUITES", "Effect", "Image", "Rule"]
+
 SUITES = (
     "common",
     *SERVICES,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts the newest archive of each database into a database beside it, looks whether there is something, and removes it.
-# A real restore is the same line without --nsFrom and --nsTo (docs/kubernetes.md).
+# A real restore is the same line without --nsFrom and --nsTo, as the administrator (docs/kubernetes.md).
 set -eu
 for service in auth tickets orders payments expiration; do
   # shellcheck disable=SC2012  # our own names: letters, digits and a dash

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ticketing_common.topology import PROCESSES
 from ticketing_testkit.servers import ServerProcess
 
-from .services import SERVICES
 from .stack import Stack
 
 __all__ = ["FAULTS", "Fault", "FaultError"]
@@ -125,7 +125,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
             "what it does waits, what the others do goes on",
             *_paused(name),
         )
-        for name in (*SERVICES, "worker")
+        for name in PROCESSES
     },
 }
 """By name."""

@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 from rich.table import Table
 
+from ticketing_common.topology import SERVICES
 from ticketing_ops.console import console
 from ticketing_ops.data_dir import StackState
 
 from .seed import DemoAccounts
-from .services import SERVICES
 
 __all__ = ["is_alive", "print_addresses", "print_status", "print_status_json"]
 
@@ -20,8 +20,8 @@ def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     table = Table(title="Ticketing is running", title_style="bold green", show_header=False, box=None, padding=(0, 2))
     if "client" in state.addresses:
         table.add_row("[bold]Open this[/]", f"[bold]{state.addresses['client']}[/]")
-    for name in SERVICES:
-        path = {"auth": "/api/users/docs", "expiration": "/healthz"}.get(name, f"/api/{name}/docs")
+    for name, service in SERVICES.items():
+        path = f"/api/{service.path}/docs" if service.path else "/healthz"
         table.add_row(name, f"{state.addresses[name]}{path}")
     for name in ("mongo", "nats", "redis", "stripe"):
         table.add_row(f"[dim]{name}[/]", f"[dim]{_without_password(state.addresses[name])}[/]")

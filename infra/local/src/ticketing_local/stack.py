@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ticketing_common.topology import PROCESSES, SERVICES
 from ticketing_ops.data_dir import DataDir, StackState, repository_root
 from ticketing_testkit.servers import (
     Mongod,
@@ -23,7 +24,7 @@ from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
 from .keys import Keys
 from .port_reservations import PortReservations
-from .services import SERVICES, ClientProcess, ServiceProcess, WorkerProcess, find_node
+from .services import ClientProcess, ServiceProcess, WorkerProcess, find_node
 from .startup_lock import exclusive_startup
 from .webhooks import register_webhook
 
@@ -97,7 +98,7 @@ class Stack:
             find_node()  # said now, not after all the others have started
         client_port = self._client_port() if self._options.client else None
         servers = self._start_servers(progress)
-        ports = {name: self._port(name) for name in (*SERVICES, "worker")}
+        ports = {name: self._port(name) for name in PROCESSES}
         base = self._base_environment(keys, servers, client_port or ports["auth"], client=client_port is not None)
         services: list[ServerProcess] = [
             ServiceProcess(
@@ -265,7 +266,7 @@ class Stack:
     def stop(self, progress: Progress = lambda _name, _what: None) -> None:
         """Stop in the opposite order: the client, then our services together, the databases last."""
         self.state.phase = "stopping"
-        ours = {"worker", *SERVICES}
+        ours = set(PROCESSES)
         for belongs in (lambda name: name == "client", ours.__contains__, lambda _name: True):
             group = [process for process in self._running if belongs(process.name)]
             for process in group:

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import httpx
 
+from ticketing_common.topology import SERVICES
+
 __all__ = ["Api"]
 
-_OWNERS: Final = {"users": "auth", "tickets": "tickets", "orders": "orders", "payments": "payments"}
+_SERVICES: Final = {service.path: service.name for service in SERVICES.values() if service.path}
 
 
 class Api:
@@ -27,7 +29,7 @@ class Api:
         if "client" in addresses:
             return f"{addresses['client']}{path}"
         noun = path.split("/")[2].partition("?")[0]
-        return f"{addresses[_OWNERS[noun]]}{path}"
+        return f"{addresses[_SERVICES[noun]]}{path}"
 
     def call(self, method: str, path: str, token: str | None = None, **arguments: Any) -> httpx.Response:
         """One call, as the bearer of `token`."""

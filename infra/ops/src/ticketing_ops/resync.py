@@ -8,6 +8,7 @@ import typer
 from nats.aio.client import Client
 
 from ticketing_common.delivery.resync import resync_subject
+from ticketing_common.topology import OWNERS
 
 from .bus import DataDirOption, on_bus
 from .console import console, fail
@@ -15,21 +16,19 @@ from .console import console, fail
 __all__ = ["resync"]
 
 REPORT_SECONDS: Final = 30.0
-OWNERS: Final = ("tickets", "orders", "payments", "expiration")
+NAMES: Final = tuple(owner.name for owner in OWNERS.values())
 
 
 def resync(
-    service: Annotated[
-        str | None, typer.Argument(help="tickets, orders, payments or expiration; all when left out")
-    ] = None,
+    service: Annotated[str | None, typer.Argument(help=f"One of {', '.join(NAMES)}; all when left out.")] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Let owners publish the present state of everything again, so that every projection is whole."""
-    if service is not None and service not in OWNERS:
-        fail(f"{service} owns no events; there are {', '.join(OWNERS)}.")
+    if service is not None and service not in NAMES:
+        fail(f"{service} owns no events; there are {', '.join(NAMES)}.")
 
     async def command(client: Client) -> None:
-        for owner in (service,) if service else OWNERS:
+        for owner in (service,) if service else NAMES:
             await _resync_one(client, owner)
 
     on_bus(data_dir, command)

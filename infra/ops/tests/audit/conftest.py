@@ -10,12 +10,11 @@ from pymongo import MongoClient
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
+from ticketing_common.topology import DURABLES, SERVICES
 from ticketing_ops.audit import AuditAddresses
-from ticketing_ops.audit.addresses import SERVICES
-from ticketing_ops.audit.bus import CONSUMERS
 from ticketing_testkit.servers import StripeDouble
 
-from .marketplace import World, consumer
+from .marketplace import Marketplace, consumer
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +29,12 @@ def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDoubl
 
 
 @pytest.fixture
-async def world(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[World]:
+async def marketplace(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[Marketplace]:
     """A marketplace of this test's own."""
     client = await nats.connect(nats_url)
     for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
         await ensure_stream(client.jetstream(), stream_config(stream, replicas=1))
-    for stream, durable in CONSUMERS:
+    for stream, durable in DURABLES:
         await ensure_consumer(client.jetstream(), stream, consumer(durable, stream))
     await client.close()
     mark = token_hex(6)
@@ -47,7 +46,7 @@ async def world(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> Asyn
         stripe_url=own_stripe.url,
         stripe_key="sk_test_audit",
     )
-    made = World(addresses, mongo)
+    made = Marketplace(addresses, mongo)
     yield made
     made.close()
     for service in SERVICES:

@@ -15,14 +15,14 @@ import httpx
 from ticketing_ops.audit import INVARIANTS
 from ticketing_testkit.servers import free_port
 
-from .marketplace import World
+from .marketplace import Marketplace
 
 TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
 WAIT_SECONDS = 30.0
 
 
-def environment(world: World, **changes: str | None) -> dict[str, str]:
-    addresses = world.addresses
+def environment(marketplace: Marketplace, **changes: str | None) -> dict[str, str]:
+    addresses = marketplace.addresses
     named: dict[str, str | None] = {
         **{f"{service.upper()}_MONGO_URL": url for service, url in addresses.mongo_urls.items()},
         **{f"{service.upper()}_MONGO_DATABASE": name for service, name in addresses.databases.items()},
@@ -34,13 +34,13 @@ def environment(world: World, **changes: str | None) -> dict[str, str]:
     return {**os.environ, **{name: value for name, value in named.items() if value is not None}}
 
 
-def audit(world: World, *arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+def audit(marketplace: Marketplace, *arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [TICKETING, "audit", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env=environment(world, **changes),
+        env=environment(marketplace, **changes),
     )
 
 
@@ -51,40 +51,40 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_all_is_well_is_exit_0_and_says_what_was_read(world: World) -> None:
-    ended = audit(world)
+def test_all_is_well_is_exit_0_and_says_what_was_read(marketplace: Marketplace) -> None:
+    ended = audit(marketplace)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"All {len(INVARIANTS)} invariants hold." in ended.stdout
     assert "stripe.payment_intents 3" in ended.stdout
 
 
-def test_something_broken_is_exit_1_with_ids_and_repair(world: World) -> None:
-    world.change("orders", "tickets", world.let_go, version=1)
-    ended = audit(world)
+def test_something_broken_is_exit_1_with_ids_and_repair(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.let_go, version=1)
+    ended = audit(marketplace)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "projection_behind" in ended.stdout
-    assert f"projection=orders.tickets ticket={world.let_go}" in ended.stdout
+    assert f"projection=orders.tickets ticket={marketplace.let_go}" in ended.stdout
     assert "ticketing resync" in ended.stdout
 
 
-def test_json_holds_every_violation_and_what_was_read(world: World) -> None:
-    world.change("orders", "tickets", world.let_go, version=9)
-    ended = audit(world, "--json")
+def test_json_holds_every_violation_and_what_was_read(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.let_go, version=9)
+    ended = audit(marketplace, "--json")
     report: dict[str, Any] = json.loads(ended.stdout)
     assert ended.returncode == 1
     (violation,) = report["violations"]
     assert violation["invariant"] == "projection_ahead"
-    assert violation["ids"] == {"projection": "orders.tickets", "ticket": world.let_go}
+    assert violation["ids"] == {"projection": "orders.tickets", "ticket": marketplace.let_go}
     assert violation["repair"] == INVARIANTS["projection_ahead"].repair
     assert report["read"]["tickets.tickets"] == 4
 
 
-def test_a_grace_is_for_the_one_who_asks_to_choose(world: World) -> None:
-    world.change("orders", "tickets", world.let_go, version=1)
-    assert audit(world, "--grace", "7200").returncode == 0
+def test_a_grace_is_for_the_one_who_asks_to_choose(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.let_go, version=1)
+    assert audit(marketplace, "--grace", "7200").returncode == 0
 
 
-def test_a_part_that_cannot_be_read_is_exit_2_and_one_sentence_without_passwords(world: World) -> None:
+def test_a_part_that_cannot_be_read_is_exit_2_and_one_sentence_without_passwords(marketplace: Marketplace) -> None:
     nobody = free_port()
     for changes, sentence in (
         ({"ORDERS_MONGO_URL": f"mongodb://u:secret@127.0.0.1:{nobody}/"}, "The database of orders cannot be read"),
@@ -93,7 +93,7 @@ def test_a_part_that_cannot_be_read_is_exit_2_and_one_sentence_without_passwords
         ({"STRIPE_API_BASE": f"http://127.0.0.1:{nobody}", "STRIPE_KEY": "sk_secret"}, "Stripe cannot be read"),
         ({"NATS_URL": ""}, "The environment names databases, but not NATS_URL."),
     ):
-        ended = audit(world, **changes)
+        ended = audit(marketplace, **changes)
         assert ended.returncode == 2, ended.stdout + ended.stderr
         assert sentence in ended.stdout
         assert len(ended.stdout.strip().splitlines()) == 1
@@ -101,15 +101,17 @@ def test_a_part_that_cannot_be_read_is_exit_2_and_one_sentence_without_passwords
         assert "Traceback" not in ended.stderr
 
 
-def test_a_document_that_cannot_be_read_is_a_violation_that_names_it(world: World) -> None:
-    world.collection("orders", "orders").update_one({"_id": world.held_order}, {"$unset": {"expires_at": ""}})
-    ended = audit(world, "--json")
+def test_a_document_that_cannot_be_read_is_a_violation_that_names_it(marketplace: Marketplace) -> None:
+    marketplace.collection("orders", "orders").update_one(
+        {"_id": marketplace.held_order}, {"$unset": {"expires_at": ""}}
+    )
+    ended = audit(marketplace, "--json")
     assert ended.returncode == 1
     violations = {violation["invariant"]: violation["ids"] for violation in json.loads(ended.stdout)["violations"]}
-    assert violations["document_unreadable"] == {"place": "orders.orders", "document": world.held_order}
+    assert violations["document_unreadable"] == {"place": "orders.orders", "document": marketplace.held_order}
 
 
-def test_without_a_stack_it_says_so(world: World, tmp_path: Path) -> None:
+def test_without_a_stack_it_says_so(marketplace: Marketplace, tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_MONGO_URL")}
     ended = subprocess.run(
         [TICKETING, "audit", "--data-dir", tmp_path], capture_output=True, text=True, check=False, env=clean
@@ -118,16 +120,16 @@ def test_without_a_stack_it_says_so(world: World, tmp_path: Path) -> None:
     assert "Nothing is running here" in ended.stdout
 
 
-def test_the_list_names_every_invariant(world: World) -> None:
-    listed = audit(world, "--list", COLUMNS="400")
+def test_the_list_names_every_invariant(marketplace: Marketplace) -> None:
+    listed = audit(marketplace, "--list", COLUMNS="400")
     assert listed.returncode == 0
     assert not [invariant.name for invariant in INVARIANTS.values() if invariant.name not in listed.stdout]
 
 
-def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(world: World) -> None:
+def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketplace: Marketplace) -> None:
     port = free_port()
     command = [TICKETING, "audit", "--watch", "--every", "0.1", "--metrics-port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(world)) as watching:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(marketplace)) as watching:
         try:
 
             def figures() -> dict[str, float]:
@@ -139,7 +141,7 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(world: W
                 return {name.partition('"')[2].rpartition('"')[0]: float(value) for name, _, value in pairs}
 
             wait_for(lambda: figures() == dict.fromkeys(INVARIANTS, 0.0))
-            world.change("orders", "tickets", world.let_go, version=1)
+            marketplace.change("orders", "tickets", marketplace.let_go, version=1)
             wait_for(lambda: figures() == {**dict.fromkeys(INVARIANTS, 0.0), "projection_behind": 1.0})
             watching.send_signal(signal.SIGINT)
             said, _ = watching.communicate(timeout=WAIT_SECONDS)
@@ -149,9 +151,9 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(world: W
     assert "projection_behind" in said
 
 
-def test_watching_goes_on_while_a_part_is_away(world: World) -> None:
+def test_watching_goes_on_while_a_part_is_away(marketplace: Marketplace) -> None:
     command = [TICKETING, "audit", "--watch", "--every", "0.1"]
-    away = environment(world, STRIPE_API_BASE=f"http://127.0.0.1:{free_port()}")
+    away = environment(marketplace, STRIPE_API_BASE=f"http://127.0.0.1:{free_port()}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=away) as watching:
         try:
             assert watching.stdout is not None

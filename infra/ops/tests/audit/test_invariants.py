@@ -13,251 +13,281 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_ops.audit import INVARIANTS, audit, examination
 from ticketing_ops.audit.stripe_intents import Intents, Stripe
 
-from .marketplace import PRICE, World
+from .marketplace import PRICE, Marketplace
 
-Break = Callable[[World], None]
+Break = Callable[[Marketplace], None]
 BreakBus = Callable[[JetStreamContext], Awaitable[object]]
 
 
-def two_active_orders(world: World) -> None:
-    world.order("created", world.held)
+def two_active_orders(marketplace: Marketplace) -> None:
+    marketplace.order("created", marketplace.held)
 
 
-def hold_overdue(world: World) -> None:
+def hold_overdue(marketplace: Marketplace) -> None:
     past = utc_now() - timedelta(minutes=1)
-    world.change("orders", "orders", world.held_order, expires_at=past)
-    world.change("expiration", "deadlines", world.held_order, expires_at=past)
+    marketplace.change("orders", "orders", marketplace.held_order, expires_at=past)
+    marketplace.change("expiration", "deadlines", marketplace.held_order, expires_at=past)
 
 
-def held_for_a_cancelled_order(world: World) -> None:
-    world.ticket("held", world.cancelled_order, key=world.let_go)
+def held_for_a_cancelled_order(marketplace: Marketplace) -> None:
+    marketplace.ticket("held", marketplace.cancelled_order, key=marketplace.let_go)
 
 
-def sold_for_an_order_that_never_was(world: World) -> None:
-    world.ticket("sold", new_id(), key=world.let_go)
+def sold_for_an_order_that_never_was(marketplace: Marketplace) -> None:
+    marketplace.ticket("sold", new_id(), key=marketplace.let_go)
 
 
-def an_order_whose_ticket_is_free(world: World) -> None:
-    world.ticket("available", None, key=world.held)
+def an_order_whose_ticket_is_free(marketplace: Marketplace) -> None:
+    marketplace.ticket("available", None, key=marketplace.held)
 
 
-def an_order_whose_ticket_is_only_held(world: World) -> None:
-    world.ticket("held", world.paid_order, key=world.sold)
+def an_order_whose_ticket_is_only_held(marketplace: Marketplace) -> None:
+    marketplace.ticket("held", marketplace.paid_order, key=marketplace.sold)
 
 
-def an_order_whose_ticket_is_lost(world: World) -> None:
-    world.order("created", new_id())
+def an_order_whose_ticket_is_lost(marketplace: Marketplace) -> None:
+    marketplace.order("created", new_id())
 
 
-def complete_without_payment(world: World) -> None:
-    world.order("complete", world.ticket("available", None, key=world.held), key=world.held_order)
-    world.ticket("sold", world.held_order, key=world.held)
+def complete_without_payment(marketplace: Marketplace) -> None:
+    marketplace.order(
+        "complete", marketplace.ticket("available", None, key=marketplace.held), key=marketplace.held_order
+    )
+    marketplace.ticket("sold", marketplace.held_order, key=marketplace.held)
 
 
-def complete_by_another_orders_payment(world: World) -> None:
-    world.order("complete", world.held, key=world.held_order, payment=world.payment)
-    world.ticket("sold", world.held_order, key=world.held)
+def complete_by_another_orders_payment(marketplace: Marketplace) -> None:
+    marketplace.order("complete", marketplace.held, key=marketplace.held_order, payment=marketplace.payment)
+    marketplace.ticket("sold", marketplace.held_order, key=marketplace.held)
 
 
-def paid_other_price(world: World) -> None:
+def paid_other_price(marketplace: Marketplace) -> None:
     for service in ("orders", "tickets", "payments"):
-        world.change(service, "orders", world.paid_order, **{"ticket.price_cents": PRICE + 1})
+        marketplace.change(service, "orders", marketplace.paid_order, **{"ticket.price_cents": PRICE + 1})
 
 
-def paid_in_another_currency(world: World) -> None:
-    world.change("orders", "orders", world.paid_order, **{"ticket.currency": "eur"})
+def paid_in_another_currency(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "orders", marketplace.paid_order, **{"ticket.currency": "eur"})
 
 
-def complete_not_captured(world: World) -> None:
+def complete_not_captured(marketplace: Marketplace) -> None:
     payment = new_id()
-    intent = world.authorized_intent(world.held_order, payment)
-    world.pay(world.held_order, "authorized", intent, key=payment)
-    world.order("complete", world.held, key=world.held_order, payment=payment)
-    world.ticket("sold", world.held_order, key=world.held)
+    intent = marketplace.authorized_intent(marketplace.held_order, payment)
+    marketplace.pay(marketplace.held_order, "authorized", intent, key=payment)
+    marketplace.order("complete", marketplace.held, key=marketplace.held_order, payment=payment)
+    marketplace.ticket("sold", marketplace.held_order, key=marketplace.held)
 
 
-def captured_for_a_cancelled_order(world: World) -> None:
+def captured_for_a_cancelled_order(marketplace: Marketplace) -> None:
     payment = new_id()
-    intent = world.captured_intent(world.cancelled_order, payment)
-    world.pay(world.cancelled_order, "captured", intent, key=payment, attempt=2)
+    intent = marketplace.captured_intent(marketplace.cancelled_order, payment)
+    marketplace.pay(marketplace.cancelled_order, "captured", intent, key=payment, attempt=2)
 
 
-def captured_in_stripe_for_a_voided_payment(world: World) -> None:
-    intent = world.captured_intent(world.cancelled_order, world.voided)
-    world.change("payments", "payments", world.voided, stripe_id=intent)
+def captured_in_stripe_for_a_voided_payment(marketplace: Marketplace) -> None:
+    intent = marketplace.captured_intent(marketplace.cancelled_order, marketplace.voided)
+    marketplace.change("payments", "payments", marketplace.voided, stripe_id=intent)
 
 
-def captured_while_the_order_is_unpaid(world: World) -> None:
+def captured_while_the_order_is_unpaid(marketplace: Marketplace) -> None:
     payment = new_id()
-    world.pay(world.held_order, "captured", world.captured_intent(world.held_order, payment), key=payment)
+    marketplace.pay(
+        marketplace.held_order, "captured", marketplace.captured_intent(marketplace.held_order, payment), key=payment
+    )
 
 
-def authorized_for_a_cancelled_order(world: World) -> None:
+def authorized_for_a_cancelled_order(marketplace: Marketplace) -> None:
     payment = new_id()
-    intent = world.authorized_intent(world.cancelled_order, payment)
-    world.pay(world.cancelled_order, "authorized", intent, key=payment, attempt=2)
+    intent = marketplace.authorized_intent(marketplace.cancelled_order, payment)
+    marketplace.pay(marketplace.cancelled_order, "authorized", intent, key=payment, attempt=2)
 
 
-def authorized_in_stripe_for_a_voided_payment(world: World) -> None:
-    intent = world.authorized_intent(world.cancelled_order, world.voided)
-    world.change("payments", "payments", world.voided, stripe_id=intent)
+def authorized_in_stripe_for_a_voided_payment(marketplace: Marketplace) -> None:
+    intent = marketplace.authorized_intent(marketplace.cancelled_order, marketplace.voided)
+    marketplace.change("payments", "payments", marketplace.voided, stripe_id=intent)
 
 
-def charged_twice_by_two_payments(world: World) -> None:
+def charged_twice_by_two_payments(marketplace: Marketplace) -> None:
     payment = new_id()
-    world.pay(world.paid_order, "voided", world.captured_intent(world.paid_order, payment), key=payment, attempt=2)
+    marketplace.pay(
+        marketplace.paid_order,
+        "voided",
+        marketplace.captured_intent(marketplace.paid_order, payment),
+        key=payment,
+        attempt=2,
+    )
 
 
-def charged_twice_by_one_payment(world: World) -> None:
-    world.captured_intent(world.paid_order, world.payment)
+def charged_twice_by_one_payment(marketplace: Marketplace) -> None:
+    marketplace.captured_intent(marketplace.paid_order, marketplace.payment)
 
 
-def an_intent_of_a_lost_payment(world: World) -> None:
-    world.authorized_intent(world.held_order, new_id())
+def an_intent_of_a_lost_payment(marketplace: Marketplace) -> None:
+    marketplace.authorized_intent(marketplace.held_order, new_id())
 
 
-def an_intent_of_a_lost_order(world: World) -> None:
-    world.captured_intent(new_id(), new_id())
+def an_intent_of_a_lost_order(marketplace: Marketplace) -> None:
+    marketplace.captured_intent(new_id(), new_id())
 
 
-def an_intent_beside_the_one_that_the_row_names(world: World) -> None:
-    world.authorized_intent(world.paid_order, world.payment)
+def an_intent_beside_the_one_that_the_row_names(marketplace: Marketplace) -> None:
+    marketplace.authorized_intent(marketplace.paid_order, marketplace.payment)
 
 
-def refunded_behind_our_back(world: World) -> None:
-    world.stripe("refunds", payment_intent=world.intent)
+def refunded_behind_our_back(marketplace: Marketplace) -> None:
+    marketplace.stripe("refunds", payment_intent=marketplace.intent)
 
 
-def refunded_in_full(world: World) -> None:
-    world.stripe("refunds", payment_intent=world.intent)
-    world.pay(world.paid_order, "refunded", world.intent, key=world.payment, refunded_cents=PRICE)
+def refunded_in_full(marketplace: Marketplace) -> None:
+    marketplace.stripe("refunds", payment_intent=marketplace.intent)
+    marketplace.pay(
+        marketplace.paid_order, "refunded", marketplace.intent, key=marketplace.payment, refunded_cents=PRICE
+    )
 
 
-def a_dispute_that_was_lost(world: World) -> None:
-    world.dispute(world.intent, status="lost")
-    world.pay(world.paid_order, "refunded", world.intent, key=world.payment, refunded_cents=PRICE)
+def a_dispute_that_was_lost(marketplace: Marketplace) -> None:
+    marketplace.dispute(marketplace.intent, status="lost")
+    marketplace.pay(
+        marketplace.paid_order, "refunded", marketplace.intent, key=marketplace.payment, refunded_cents=PRICE
+    )
 
 
-def refunded_in_part(world: World) -> None:
-    world.stripe("refunds", payment_intent=world.intent, amount=50)
-    world.change("payments", "payments", world.payment, refunded_cents=50)
+def refunded_in_part(marketplace: Marketplace) -> None:
+    marketplace.stripe("refunds", payment_intent=marketplace.intent, amount=50)
+    marketplace.change("payments", "payments", marketplace.payment, refunded_cents=50)
 
 
-def a_dispute_that_is_open(world: World) -> None:
-    world.dispute(world.intent)
-    world.change("payments", "payments", world.payment, disputed=True)
+def a_dispute_that_is_open(marketplace: Marketplace) -> None:
+    marketplace.dispute(marketplace.intent)
+    marketplace.change("payments", "payments", marketplace.payment, disputed=True)
 
 
-def disputed_behind_our_back(world: World) -> None:
-    world.dispute(world.intent)
+def disputed_behind_our_back(marketplace: Marketplace) -> None:
+    marketplace.dispute(marketplace.intent)
 
 
-def refunded_in_part_behind_our_back(world: World) -> None:
-    world.stripe("refunds", payment_intent=world.intent, amount=50)
+def refunded_in_part_behind_our_back(marketplace: Marketplace) -> None:
+    marketplace.stripe("refunds", payment_intent=marketplace.intent, amount=50)
 
 
-def a_refund_that_failed_of_a_complete_order(world: World) -> None:
-    world.pay(world.paid_order, "refunded", world.intent, key=world.payment, refunded_cents=0)
+def a_refund_that_failed_of_a_complete_order(marketplace: Marketplace) -> None:
+    marketplace.pay(marketplace.paid_order, "refunded", marketplace.intent, key=marketplace.payment, refunded_cents=0)
 
 
-def a_refund_that_failed_of_a_cancelled_order(world: World) -> None:
+def a_refund_that_failed_of_a_cancelled_order(marketplace: Marketplace) -> None:
     payment = new_id()
-    intent = world.captured_intent(world.cancelled_order, payment)
-    world.pay(world.cancelled_order, "refunded", intent, key=payment, attempt=2, refunded_cents=0)
+    intent = marketplace.captured_intent(marketplace.cancelled_order, payment)
+    marketplace.pay(marketplace.cancelled_order, "refunded", intent, key=payment, attempt=2, refunded_cents=0)
 
 
-def authorized_here_and_captured_there(world: World) -> None:
-    world.pay(world.paid_order, "authorized", world.intent, key=world.payment)
+def authorized_here_and_captured_there(marketplace: Marketplace) -> None:
+    marketplace.pay(marketplace.paid_order, "authorized", marketplace.intent, key=marketplace.payment)
 
 
-def authorized_there_and_nobody_asks(world: World) -> None:
+def authorized_there_and_nobody_asks(marketplace: Marketplace) -> None:
     payment = new_id()
-    world.pay(world.held_order, "initiated", world.authorized_intent(world.held_order, payment), key=payment)
+    marketplace.pay(
+        marketplace.held_order, "initiated", marketplace.authorized_intent(marketplace.held_order, payment), key=payment
+    )
 
 
-def another_amount_in_stripe(world: World) -> None:
-    intent = world.captured_intent(world.cancelled_order, world.voided, PRICE - 1)
-    world.stripe("refunds", payment_intent=intent)
-    world.change("payments", "payments", world.voided, stripe_id=intent)
+def another_amount_in_stripe(marketplace: Marketplace) -> None:
+    intent = marketplace.captured_intent(marketplace.cancelled_order, marketplace.voided, PRICE - 1)
+    marketplace.stripe("refunds", payment_intent=intent)
+    marketplace.change("payments", "payments", marketplace.voided, stripe_id=intent)
 
 
-def unknown_to_stripe(world: World) -> None:
-    world.pay(world.held_order, "requires_action", "pi_lost")
-    world.collection("payments", "payments").update_one({"stripe_id": "pi_lost"}, {"$set": {"created_at": utc_now()}})
+def unknown_to_stripe(marketplace: Marketplace) -> None:
+    marketplace.pay(marketplace.held_order, "requires_action", "pi_lost")
+    marketplace.collection("payments", "payments").update_one(
+        {"stripe_id": "pi_lost"}, {"$set": {"created_at": utc_now()}}
+    )
 
 
-def tickets_has_not_heard_of_an_order(world: World) -> None:
-    world.remove("tickets", "orders", world.cancelled_order)
+def tickets_has_not_heard_of_an_order(marketplace: Marketplace) -> None:
+    marketplace.remove("tickets", "orders", marketplace.cancelled_order)
 
 
-def payments_is_a_version_behind(world: World) -> None:
-    world.change("payments", "orders", world.cancelled_order, version=1, status="created")
+def payments_is_a_version_behind(marketplace: Marketplace) -> None:
+    marketplace.change("payments", "orders", marketplace.cancelled_order, version=1, status="created")
 
 
-def orders_has_an_old_ticket(world: World) -> None:
-    world.change("orders", "tickets", world.let_go, version=2)
+def orders_has_an_old_ticket(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.let_go, version=2)
 
 
-def orders_has_not_heard_of_a_failure(world: World) -> None:
-    world.remove("orders", "payments", world.pay(world.held_order, "failed", None))
+def orders_has_not_heard_of_a_failure(marketplace: Marketplace) -> None:
+    marketplace.remove("orders", "payments", marketplace.pay(marketplace.held_order, "failed", None))
 
 
-def a_deadline_is_missing(world: World) -> None:
-    world.remove("expiration", "deadlines", world.held_order)
+def a_deadline_is_missing(marketplace: Marketplace) -> None:
+    marketplace.remove("expiration", "deadlines", marketplace.held_order)
 
 
-def a_deadline_of_a_cancelled_order_still_runs(world: World) -> None:
-    world.change("expiration", "deadlines", world.cancelled_order, status="pending")
+def a_deadline_of_a_cancelled_order_still_runs(marketplace: Marketplace) -> None:
+    marketplace.change("expiration", "deadlines", marketplace.cancelled_order, status="pending")
 
 
-def tickets_knows_an_order_that_never_was(world: World) -> None:
-    world.put("tickets", "orders", new_id(), version=1, status="cancelled", ticket={"price_cents": PRICE})
+def tickets_knows_an_order_that_never_was(marketplace: Marketplace) -> None:
+    marketplace.put("tickets", "orders", new_id(), version=1, status="cancelled", ticket={"price_cents": PRICE})
 
 
-def orders_is_ahead_of_a_ticket(world: World) -> None:
-    world.change("orders", "tickets", world.let_go, version=9)
+def orders_is_ahead_of_a_ticket(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.let_go, version=9)
 
 
-def orders_knows_a_payment_that_never_was(world: World) -> None:
-    world.put("orders", "payments", new_id(), version=3, status="failed", amount_cents=PRICE)
+def orders_knows_a_payment_that_never_was(marketplace: Marketplace) -> None:
+    marketplace.put("orders", "payments", new_id(), version=3, status="failed", amount_cents=PRICE)
 
 
-def a_deadline_is_off_too_early(world: World) -> None:
-    world.change("expiration", "deadlines", world.held_order, status="off")
+def a_deadline_is_off_too_early(marketplace: Marketplace) -> None:
+    marketplace.change("expiration", "deadlines", marketplace.held_order, status="off")
 
 
-def a_copy_says_otherwise(world: World) -> None:
-    world.change("payments", "orders", world.cancelled_order, status="created")
+def a_copy_says_otherwise(marketplace: Marketplace) -> None:
+    marketplace.change("payments", "orders", marketplace.cancelled_order, status="created")
 
 
-def a_deadline_is_another(world: World) -> None:
-    world.change("expiration", "deadlines", world.held_order, expires_at=utc_now() + timedelta(days=1))
+def a_deadline_is_another(marketplace: Marketplace) -> None:
+    marketplace.change("expiration", "deadlines", marketplace.held_order, expires_at=utc_now() + timedelta(days=1))
 
 
-def a_ticket_without_a_version(world: World) -> None:
-    world.collection("tickets", "tickets").update_one({"_id": world.sold}, {"$unset": {"version": ""}})
+def a_ticket_without_a_version(marketplace: Marketplace) -> None:
+    marketplace.collection("tickets", "tickets").update_one({"_id": marketplace.sold}, {"$unset": {"version": ""}})
 
 
-def a_payment_without_an_amount(world: World) -> None:
-    world.collection("payments", "payments").update_one({"_id": world.payment}, {"$unset": {"amount_cents": ""}})
+def a_payment_without_an_amount(marketplace: Marketplace) -> None:
+    marketplace.collection("payments", "payments").update_one(
+        {"_id": marketplace.payment}, {"$unset": {"amount_cents": ""}}
+    )
 
 
-def an_order_whose_ticket_is_no_document(world: World) -> None:
-    world.change("orders", "orders", world.paid_order, ticket="none")
+def an_order_whose_ticket_is_no_document(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "orders", marketplace.paid_order, ticket="none")
 
 
-def owner_unknown(world: World) -> None:
-    world.remove("auth", "users", world.seller)
+def owner_unknown(marketplace: Marketplace) -> None:
+    marketplace.remove("auth", "users", marketplace.seller)
 
 
-def outbox_stuck(world: World) -> None:
-    entry = {"id": new_id(), "subject": f"order.cancelled.{world.cancelled_order}", "body": "{}", "at": world.long_ago}
-    world.change("orders", "orders", world.cancelled_order, outbox=[entry])
+def outbox_stuck(marketplace: Marketplace) -> None:
+    entry = {
+        "id": new_id(),
+        "subject": f"order.cancelled.{marketplace.cancelled_order}",
+        "body": "{}",
+        "at": marketplace.long_ago,
+    }
+    marketplace.change("orders", "orders", marketplace.cancelled_order, outbox=[entry])
 
 
-def outbox_parked(world: World) -> None:
-    entry = {"id": new_id(), "subject": f"ticket.updated.{world.let_go}", "body": "{}", "at": world.long_ago}
-    world.change("tickets", "tickets", world.let_go, outbox_parked=[{**entry, "error": "too large"}])
+def outbox_parked(marketplace: Marketplace) -> None:
+    entry = {
+        "id": new_id(),
+        "subject": f"ticket.updated.{marketplace.let_go}",
+        "body": "{}",
+        "at": marketplace.long_ago,
+    }
+    marketplace.change("tickets", "tickets", marketplace.let_go, outbox_parked=[{**entry, "error": "too large"}])
 
 
 BREAKS: list[tuple[str, Break]] = [
@@ -371,13 +401,15 @@ BUS_BREAKS: list[tuple[str, BreakBus]] = [
 ]
 
 
-async def named(world: World, **options: float) -> list[str]:
+async def named(marketplace: Marketplace, **options: float) -> list[str]:
     """Which invariants an audit without any grace names."""
-    return [violation.invariant for violation in await audit(world.addresses, **{"grace_seconds": 0.0, **options})]
+    return [
+        violation.invariant for violation in await audit(marketplace.addresses, **{"grace_seconds": 0.0, **options})
+    ]
 
 
-async def on_bus(world: World, act: BreakBus) -> None:
-    client = await nats.connect(world.addresses.nats_url)
+async def on_bus(marketplace: Marketplace, act: BreakBus) -> None:
+    client = await nats.connect(marketplace.addresses.nats_url)
     await act(client.jetstream())
     await client.close()
 
@@ -386,37 +418,37 @@ def test_every_invariant_is_broken_here() -> None:
     assert {name for name, _ in BREAKS} | {name for name, _ in BUS_BREAKS} == INVARIANTS.keys()
 
 
-async def test_a_marketplace_where_all_is_well_has_no_violation(world: World) -> None:
-    assert await audit(world.addresses, grace_seconds=0.0) == []
-    assert await audit(world.addresses, grace_seconds=0.0, stripe_all=True) == []
+async def test_a_marketplace_where_all_is_well_has_no_violation(marketplace: Marketplace) -> None:
+    assert await audit(marketplace.addresses, grace_seconds=0.0) == []
+    assert await audit(marketplace.addresses, grace_seconds=0.0, stripe_all=True) == []
 
 
 @pytest.mark.parametrize(("invariant", "make"), BREAKS, ids=lambda value: getattr(value, "__name__", None))
-async def test_what_is_broken_is_named_and_nothing_else(world: World, invariant: str, make: Break) -> None:
-    make(world)
-    assert await named(world) == [invariant]
+async def test_what_is_broken_is_named_and_nothing_else(marketplace: Marketplace, invariant: str, make: Break) -> None:
+    make(marketplace)
+    assert await named(marketplace) == [invariant]
 
 
 @pytest.mark.parametrize(("invariant", "make"), BUS_BREAKS, ids=lambda value: getattr(value, "__name__", None))
-async def test_what_is_broken_on_the_bus_is_named(world: World, invariant: str, make: BreakBus) -> None:
-    await on_bus(world, make)
-    assert await named(world) == [invariant]
+async def test_what_is_broken_on_the_bus_is_named(marketplace: Marketplace, invariant: str, make: BreakBus) -> None:
+    await on_bus(marketplace, make)
+    assert await named(marketplace) == [invariant]
 
 
-async def test_an_event_that_its_consumer_has_buried_is_told_of_once(world: World) -> None:
+async def test_an_event_that_its_consumer_has_buried_is_told_of_once(marketplace: Marketplace) -> None:
     async def buried(js: JetStreamContext) -> object:
         await a_dead_letter(js)
         kind = "io.nats.jetstream.advisory.v1.terminated"
         return await an_advisory(js, type=kind, reason="copied to the dead letters")
 
-    await on_bus(world, buried)
-    assert await named(world) == ["dead_letter"]
+    await on_bus(marketplace, buried)
+    assert await named(marketplace) == ["dead_letter"]
 
 
-async def test_a_violation_says_where_and_what_repairs_it(world: World) -> None:
-    hold_overdue(world)
-    (violation,) = await audit(world.addresses)
-    assert violation.ids == {"order": world.held_order, "ticket": world.held}
+async def test_a_violation_says_where_and_what_repairs_it(marketplace: Marketplace) -> None:
+    hold_overdue(marketplace)
+    (violation,) = await audit(marketplace.addresses)
+    assert violation.ids == {"order": marketplace.held_order, "ticket": marketplace.held}
     assert violation.repair == INVARIANTS["hold_overdue"].repair
     assert "due" in violation.detail
 
@@ -438,60 +470,64 @@ async def test_a_violation_says_where_and_what_repairs_it(world: World) -> None:
     ],
     ids=lambda make: make.__name__,
 )
-async def test_what_changed_just_now_may_still_be_on_its_way(world: World, make: Break) -> None:
-    make(world)
+async def test_what_changed_just_now_may_still_be_on_its_way(marketplace: Marketplace, make: Break) -> None:
+    make(marketplace)
     now = utc_now()
     for service, name in (("orders", "orders"), ("tickets", "tickets"), ("payments", "payments")):
         places = {"updated_at": now}
-        world.collection(service, name).update_many({}, {"$set": places})
-    world.collection("orders", "orders").update_many({"outbox.0": {"$exists": True}}, {"$set": {"outbox.0.at": now}})
-    assert await named(world, grace_seconds=60.0) == []
+        marketplace.collection(service, name).update_many({}, {"$set": places})
+    marketplace.collection("orders", "orders").update_many(
+        {"outbox.0": {"$exists": True}}, {"$set": {"outbox.0.at": now}}
+    )
+    assert await named(marketplace, grace_seconds=60.0) == []
 
 
 @pytest.mark.parametrize("make", [refunded_behind_our_back, disputed_behind_our_back], ids=lambda make: make.__name__)
-async def test_what_was_done_at_stripe_just_now_is_not_heard_of_yet(world: World, make: Break) -> None:
-    make(world)
-    assert await named(world, grace_seconds=10.0) == []
+async def test_what_was_done_at_stripe_just_now_is_not_heard_of_yet(marketplace: Marketplace, make: Break) -> None:
+    make(marketplace)
+    assert await named(marketplace, grace_seconds=10.0) == []
 
 
-async def test_money_that_went_back_of_an_old_payment_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_money_that_went_back_of_an_old_payment_is_seen(
+    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its PaymentIntent is not among those of the last day; the refund and the dispute are."""
 
     async def nothing_recent(_stripe: Stripe, now: datetime) -> Intents:
         return Intents([], since=now)
 
     monkeypatch.setattr(Stripe, "recent", nothing_recent)
-    assert await named(world) == []
-    refunded_behind_our_back(world)
-    assert await named(world) == ["payment_disagrees_with_stripe"]
+    assert await named(marketplace) == []
+    refunded_behind_our_back(marketplace)
+    assert await named(marketplace) == ["payment_disagrees_with_stripe"]
 
 
-async def test_a_document_that_cannot_be_read_hides_nothing_else(world: World) -> None:
-    a_ticket_without_a_version(world)
-    hold_overdue(world)
-    assert sorted(await named(world)) == ["document_unreadable", "hold_overdue"]
+async def test_a_document_that_cannot_be_read_hides_nothing_else(marketplace: Marketplace) -> None:
+    a_ticket_without_a_version(marketplace)
+    hold_overdue(marketplace)
+    assert sorted(await named(marketplace)) == ["document_unreadable", "hold_overdue"]
 
 
-async def test_an_event_that_came_just_now_may_still_be_handled(world: World) -> None:
-    await on_bus(world, an_event_that_nobody_takes)
-    assert await named(world, grace_seconds=60.0) == []
+async def test_an_event_that_came_just_now_may_still_be_handled(marketplace: Marketplace) -> None:
+    await on_bus(marketplace, an_event_that_nobody_takes)
+    assert await named(marketplace, grace_seconds=60.0) == []
 
 
 @pytest.mark.parametrize("mended", [True, False], ids=["caught up", "behind again at another version"])
 async def test_what_has_moved_on_by_the_second_look_is_not_reported(
-    world: World, monkeypatch: pytest.MonkeyPatch, mended: bool
+    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch, mended: bool
 ) -> None:
-    orders_has_an_old_ticket(world)
+    orders_has_an_old_ticket(marketplace)
     look, suspected = examination._look, []
 
     async def look_then_move(*arguments: object) -> object:
         found = await look(*arguments)  # type: ignore[arg-type]
         suspected.append([finding.invariant for finding in found.findings.values()])
-        world.change("orders", "tickets", world.let_go, version=3 if mended else 4)
+        marketplace.change("orders", "tickets", marketplace.let_go, version=3 if mended else 4)
         if not mended:
-            world.change("tickets", "tickets", world.let_go, version=5)
+            marketplace.change("tickets", "tickets", marketplace.let_go, version=5)
         return found
 
     monkeypatch.setattr(examination, "_look", look_then_move)
-    assert await named(world) == []
+    assert await named(marketplace) == []
     assert suspected == [["projection_behind"], [] if mended else ["projection_behind"]]

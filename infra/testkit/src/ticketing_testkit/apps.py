@@ -29,7 +29,7 @@ E = TypeVar("E", bound=Event)
 
 ISSUER: Final = "https://ticketing.dev"
 AUDIENCE: Final = "ticketing"
-EXPECT_SECONDS: Final = 5.0
+EXPECT_SECONDS: Final = 30.0
 
 
 class Identity:
@@ -147,7 +147,7 @@ class Bus:
         return found
 
     async def expect(self, event_class: type[E], matches: Callable[[E], bool] = lambda _event: True) -> E:
-        """Wait for an event, also one that came before; raises TimeoutError after 5 s."""
+        """Wait for an event, also one that came before; raises TimeoutError after 30 s."""
         async with asyncio.timeout(EXPECT_SECONDS):
             while True:
                 for event in await self.events(event_class):

@@ -9,6 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+import structlog
 from pymongo import MongoClient
 
 from ticketing_common.telemetry import configure_logging
@@ -17,6 +18,12 @@ from .apps import Bus, Identity, service_settings_for
 from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble
 
 __all__: list[str] = []
+
+
+def pytest_configure() -> None:
+    """Print tracebacks plainly. structlog's default frames them and shows all variables: up to a second for each."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,12 @@ from typing import Final, NoReturn, TypeVar
 
 import stripe
 
-from ticketing_common.resilience import Breaker, Bulkhead, CallRejectedError, Protection, Retries, in_background
+from ticketing_common.resilience import PerWorkload
 from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
 
+from .protection import Breaker, Bulkhead, CallRejectedError, Protection, Retries
 from .refusals import is_ours, note_refusal
 
 __all__ = ["StripeCalls", "unknown", "was_replayed"]
@@ -57,8 +58,10 @@ class StripeCalls:
                 budget_seconds=budget + wait_seconds,
             )
 
-        self._requests = protection("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS)
-        self._background = protection("stripe-background", BACKGROUND_MAX_CONCURRENCY, BACKGROUND_WAIT_SECONDS)
+        self._protections = PerWorkload(
+            requests=protection("stripe-requests", settings.stripe_places, REQUEST_WAIT_SECONDS),
+            background=protection("stripe-background", BACKGROUND_MAX_CONCURRENCY, BACKGROUND_WAIT_SECONDS),
+        )
 
     async def make(self, call: Callable[[], Awaitable[T]], *, about: str) -> T:
         """The answer. Stripe's refusals are raised as they are: what they mean, the caller knows.
@@ -66,8 +69,7 @@ class StripeCalls:
         Raises `StripeUnknownError` when no definite answer came, and `StripeAwayError` when nothing was asked.
         """
         try:
-            protection = self._background if in_background() else self._requests
-            return await protection.call(call, retry_if=_is_retryable)
+            return await self._protections.current.call(call, retry_if=_is_retryable)
         except CallRejectedError as refusal:
             log.warning("stripe not asked", about=about, kind=type(refusal).__name__)
             raise StripeAwayError(refusal.retry_after_seconds) from None

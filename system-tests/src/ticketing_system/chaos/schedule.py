@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ticketing_common.topology import PROCESSES
+
 __all__ = ["KILLED", "PAUSED", "Fault", "plan_faults"]
 
 Kind = Literal["kill", "pause"]
 
-SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration", "worker")
 SERVERS: Final = ("nats-server", "mongod", "valkey-server")
-KILLED: Final = (*SERVICES, *SERVERS)
+KILLED: Final = (*PROCESSES, *SERVERS)
 # The double is our stand-in for somebody else's service: it may be slow, but we cannot kill it.
 PAUSED: Final = (*KILLED, "stripe-double")
 

@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 
 from ticketing_bench.measurement import Finding
-from ticketing_local.services import SERVICES
+from ticketing_common.topology import PROCESSES
 from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 from .market import LoadedMarket
@@ -31,7 +31,7 @@ def memory_findings(idle: Mapping[str, float], loaded: Mapping[str, float]) -> l
     """Before anybody asked anything, and after all else that was measured."""
     return [
         Finding(part="memory", name=f"{name}, {when}", unit="MiB", rounds=(of[name],))
-        for name in (*SERVICES, "worker")
+        for name in PROCESSES
         for when, of in (("idle", idle), ("after load", loaded))
     ]
 
@@ -39,7 +39,7 @@ def memory_findings(idle: Mapping[str, float], loaded: Mapping[str, float]) -> l
 async def measure_starts(market: LoadedMarket, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
     """Each service ends and starts again while the others go on. Raises `ServerStartError`."""
     findings = []
-    for name in (*SERVICES, "worker"):
+    for name in PROCESSES:
         process = market.stack.processes[name]
         times = [await asyncio.to_thread(_start_again, process) for _ in range(sizes.starts)]
         say(f"{name} starts in {median(times):.2f} s")

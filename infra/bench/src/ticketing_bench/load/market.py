@@ -49,7 +49,7 @@ class LoadedMarket:
         """Wait until nothing is on its way; how long that took. Raises `UnsettledError`."""
         return await self._market.settle(seconds, every_seconds=SAMPLE_SECONDS)
 
-    async def stock(self, count: int, *, offset: int = 0) -> list[str]:
+    async def seed_tickets(self, count: int, *, offset: int = 0) -> list[str]:
         """Tickets on sale, numbered from `offset`, also in the copy that orders keeps; written as the services do."""
         ((seller, _),) = await self.sign_in(1)
         repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))

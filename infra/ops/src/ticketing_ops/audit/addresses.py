@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from ticketing_common.topology import SERVICES
 from ticketing_ops.data_dir import DataDir, StackState
 
-__all__ = ["SERVICES", "STRIPE_URL", "AuditAddresses", "MissingAddressError"]
+__all__ = ["STRIPE_URL", "AuditAddresses", "MissingAddressError"]
 
-SERVICES: Final = ("auth", "tickets", "orders", "payments", "expiration")
 STRIPE_URL: Final = "https://api.stripe.com"
 
 

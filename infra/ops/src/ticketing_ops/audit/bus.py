@@ -13,32 +13,15 @@ from nats.js.api import ConsumerInfo, RawStreamMsg
 
 from ticketing_common.delivery.advisories import Advisory
 from ticketing_common.delivery.dead_letters import DeadLetter
-from ticketing_common.events.subjects import (
-    ADVISORIES,
-    DEAD_LETTERS,
-    EXPIRATIONS,
-    ORDERS,
-    PAYMENTS,
-    SAFETY_NETS,
-    STREAM_SUBJECTS,
-    TICKETS,
-)
+from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS, SAFETY_NETS, STREAM_SUBJECTS
+from ticketing_common.topology import DURABLES
 from ticketing_ops.bus import connect
 
 from .invariants import Finding, Moment
 from .unreadable import UnreadableError
 
-__all__ = ["CONSUMERS", "bus_findings", "connected"]
+__all__ = ["bus_findings", "connected"]
 
-CONSUMERS: Final = (
-    (TICKETS, "orders-tickets"),
-    (ORDERS, "tickets-orders"),
-    (ORDERS, "payments-orders"),
-    (ORDERS, "expiration-orders"),
-    (PAYMENTS, "orders-payments"),
-    (EXPIRATIONS, "orders-expirations"),
-)
-"""The durables that the services declare: `<service>-<stream>`."""
 LIMIT: Final = 1_000
 """Of the streams in which there should be nothing, the newest are read."""
 _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
@@ -68,7 +51,7 @@ async def bus_findings(client: Client, moment: Moment) -> AsyncIterator[tuple[Fi
                 there.add(stream)
             except nats.js.errors.NotFoundError:
                 yield Finding.of("consumer_missing", "there is no such stream", stream=stream), ()
-        for stream, durable in CONSUMERS:
+        for stream, durable in DURABLES:
             if stream in there:
                 async for found in _consumer(js, stream, durable, moment):
                     yield found

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Self, TypeVar
 
 from ticketing_common.storage import ASCENDING, DatabaseClient, DatabaseError, Document, connect
+from ticketing_common.topology import SERVICES
 
-from .addresses import SERVICES, AuditAddresses
+from .addresses import AuditAddresses
 from .unreadable import UnreadableError
 
 __all__ = ["Databases"]

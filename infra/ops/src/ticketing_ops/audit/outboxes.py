@@ -5,19 +5,13 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from ticketing_common.storage import Document
+from ticketing_common.topology import OUTBOXES
 
 from .databases import Databases
 from .invariants import Finding, Moment
 
-__all__ = ["OUTBOXES", "Waiting", "outbox_findings"]
+__all__ = ["Waiting", "outbox_findings"]
 
-OUTBOXES: Final = (
-    ("auth", "users"),
-    ("tickets", "tickets"),
-    ("orders", "orders"),
-    ("payments", "payments"),
-    ("expiration", "deadlines"),
-)
 LIMIT: Final = 1_000
 """Documents named for each outbox: of a bus that has been away for an hour nobody wants to read all."""
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)

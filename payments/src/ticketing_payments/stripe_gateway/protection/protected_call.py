@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from ticketing_common.resilience import time_left
 from ticketing_common.telemetry.metrics import CALL_SECONDS, CALLS_REFUSED, CALLS_REPEATED, init_series
 
 from .breaker import Breaker
 from .bulkhead import Bulkhead
-from .deadline import time_left
 from .rejection import CallRejectedError
 from .retries import Retries
 
-__all__ = ["CallRejectedError", "Protection"]
+__all__ = ["Protection"]
 
 T = TypeVar("T")
 

@@ -23,6 +23,7 @@ class Bulkhead:
         self._slots = asyncio.Semaphore(max_concurrency)
         self._wait_seconds = wait_seconds
         init_series(CALLS_REFUSED, (name, "bulkhead_full"))
+        CALLS_IN_PROGRESS.labels(name)  # reported as 0 before the first call, too
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

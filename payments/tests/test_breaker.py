@@ -2,22 +2,22 @@
 
 import asyncio
 import contextlib
-import time
 from contextlib import AbstractContextManager
 
+import circuitbreaker
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_common.resilience import Breaker, Bulkhead, BulkheadFullError, CircuitOpenError
+from ticketing_payments.stripe_gateway.protection import Breaker, Bulkhead, BulkheadFullError, CircuitOpenError
 
 pytestmark = pytest.mark.unit
 
-OPEN_SECONDS = 0.05
+OPEN_SECONDS = 60.0
 
 
-def make(*, failures: int = 3, open_seconds: float = 60.0) -> Breaker:
+def make(*, failures: int = 3) -> Breaker:
     return Breaker(
-        "there", failures=failures, open_seconds=open_seconds, is_failure=lambda error: isinstance(error, OSError)
+        "there", failures=failures, open_seconds=OPEN_SECONDS, is_failure=lambda error: isinstance(error, OSError)
     )
 
 
@@ -31,11 +31,25 @@ def succeed(breaker: Breaker) -> None:
         pass
 
 
-def wait_until_half_open(breaker: Breaker) -> None:
-    deadline = time.monotonic() + 10
-    while breaker.is_open:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+class Clock:
+    """The time that breakers see; it moves on when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def until_half_open(self, breaker: Breaker) -> None:
+        assert breaker.is_open
+        self.now += OPEN_SECONDS / 2
+        assert breaker.is_open, "the wait is not over"
+        self.now += OPEN_SECONDS / 2
+        assert not breaker.is_open
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(circuitbreaker, "monotonic", lambda: clock.now)
+    return clock
 
 
 def test_after_so_many_failures_in_a_row_nothing_is_asked_any_more() -> None:
@@ -69,27 +83,27 @@ def test_a_refusal_is_an_answer() -> None:
     assert not breaker.is_open
 
 
-def test_after_a_while_one_call_tries_and_closes_it_for_all() -> None:
-    breaker = make(failures=1, open_seconds=OPEN_SECONDS)
+def test_after_a_while_one_call_tries_and_closes_it_for_all(clock: Clock) -> None:
+    breaker = make(failures=1)
     fail(breaker)
-    wait_until_half_open(breaker)
+    clock.until_half_open(breaker)
     with breaker.watching(), pytest.raises(CircuitOpenError), breaker.watching():
         pass  # the second, while the first is still trying
     succeed(breaker)
     assert REGISTRY.get_sample_value("circuit_state", {"circuit": "there"}) == 0
 
 
-def test_a_try_that_fails_opens_it_again() -> None:
-    breaker = make(failures=3, open_seconds=OPEN_SECONDS)
+def test_a_try_that_fails_opens_it_again(clock: Clock) -> None:
+    breaker = make(failures=3)
     for _ in range(3):
         fail(breaker)
-    wait_until_half_open(breaker)
+    clock.until_half_open(breaker)
     fail(breaker)
     assert breaker.is_open
 
 
-def test_a_crowd_that_began_before_it_opened_keeps_it_open_no_longer() -> None:
-    breaker = make(failures=2, open_seconds=OPEN_SECONDS)
+def test_a_crowd_that_began_before_it_opened_keeps_it_open_no_longer(clock: Clock) -> None:
+    breaker = make(failures=2)
     crowd = [breaker.watching() for _ in range(6)]
     for call in crowd:
         call.__enter__()
@@ -101,12 +115,13 @@ def test_a_crowd_that_began_before_it_opened_keeps_it_open_no_longer() -> None:
     ends(crowd.pop())
     ends(crowd.pop())
     assert breaker.is_open
+    clock.now += OPEN_SECONDS / 4
     opened = breaker._circuit._opened
     ends(crowd.pop())
     assert breaker._circuit._opened == opened, "the wait does not begin anew"
     crowd.pop().__exit__(None, None, None)
     assert breaker.is_open, "nor does a late answer send everybody there: that is for the one that tries"
-    wait_until_half_open(breaker)
+    clock.until_half_open(breaker)
     succeed(breaker)
     ends(crowd.pop())
     ends(crowd.pop())
@@ -117,10 +132,10 @@ def test_a_crowd_that_began_before_it_opened_keeps_it_open_no_longer() -> None:
 
 
 @pytest.mark.parametrize("neutral", ["cancelled", "no place"])
-async def test_a_try_that_says_nothing_about_the_other_side_decides_nothing(neutral: str) -> None:
-    breaker = make(failures=1, open_seconds=OPEN_SECONDS)
+async def test_a_try_that_says_nothing_about_the_other_side_decides_nothing(neutral: str, clock: Clock) -> None:
+    breaker = make(failures=1)
     fail(breaker)
-    wait_until_half_open(breaker)
+    clock.until_half_open(breaker)
 
     async def attempt() -> None:
         with breaker.watching():

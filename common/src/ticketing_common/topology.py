@@ -1,0 +1,126 @@
+"""The services of the product, and what each owns and consumes: the one list that tools, tests and pipeline read.
+
+Standard library only: the pipeline reads it where no package is installed. What cannot be made from it (manifests,
+import contracts, shell scripts) is compared with it by `infra/ci/tests/test_topology.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+__all__ = [
+    "DURABLES",
+    "EXPIRATIONS",
+    "ORDERS",
+    "OUTBOXES",
+    "OWNERS",
+    "PAYMENTS",
+    "PROCESSES",
+    "SERVICES",
+    "STREAM_SUBJECTS",
+    "TICKETS",
+    "Service",
+    "durable_name",
+]
+
+TICKETS: Final = "TICKETS"
+ORDERS: Final = "ORDERS"
+PAYMENTS: Final = "PAYMENTS"
+EXPIRATIONS: Final = "EXPIRATIONS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service. Its name is also its folder, database, image and NATS user."""
+
+    name: str
+    outbox: str
+    """The collection whose documents carry its unpublished events."""
+    path: str | None
+    """The segment below `/api` of its public routes; None when it has none."""
+    stream: str | None = None
+    """Where its outbox publishes to; None when it publishes nothing."""
+    noun: str = ""
+    """The first word of the subjects in its stream: `ticket` of `ticket.created`."""
+    consumes: tuple[str, ...] = ()
+    """The streams of which it has a durable consumer."""
+    tails: bool = False
+    """Whether each replica also reads the service's own stream along, for live updates."""
+
+    @property
+    def package(self) -> str:
+        """The Python package: `ticketing_orders`."""
+        return f"ticketing_{self.name}"
+
+
+SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
+    {
+        service.name: service
+        for service in (
+            Service(name="auth", outbox="users", path="users"),
+            Service(
+                name="tickets",
+                outbox="tickets",
+                path="tickets",
+                stream=TICKETS,
+                noun="ticket",
+                consumes=(ORDERS,),
+                tails=True,
+            ),
+            Service(
+                name="orders",
+                outbox="orders",
+                path="orders",
+                stream=ORDERS,
+                noun="order",
+                consumes=(TICKETS, PAYMENTS, EXPIRATIONS),
+                tails=True,
+            ),
+            Service(
+                name="payments",
+                outbox="payments",
+                path="payments",
+                stream=PAYMENTS,
+                noun="payment",
+                consumes=(ORDERS,),
+            ),
+            Service(
+                name="expiration",
+                outbox="deadlines",
+                path=None,
+                stream=EXPIRATIONS,
+                noun="expiration",
+                consumes=(ORDERS,),
+            ),
+        )
+    }
+)
+"""By name, in the order in which they start."""
+
+PROCESSES: Final = (*SERVICES, "worker")
+"""The services and expiration's worker, which has its settings and its image."""
+
+OWNERS: Final[Mapping[str, Service]] = MappingProxyType(
+    {service.stream: service for service in SERVICES.values() if service.stream is not None}
+)
+"""Each stream's owner: the one service that publishes to it."""
+
+STREAM_SUBJECTS: Final[Mapping[str, str]] = MappingProxyType(
+    {stream: f"{owner.noun}.>" for stream, owner in OWNERS.items()}
+)
+"""The subjects that each stream carries."""
+
+OUTBOXES: Final = tuple((service.name, service.outbox) for service in SERVICES.values())
+"""Service and collection of every outbox."""
+
+
+def durable_name(service: str, stream: str) -> str:
+    """The name of a service's consumer on a stream: `tickets-orders` is the position of tickets in `ORDERS`."""
+    return f"{service}-{stream.lower()}"
+
+
+DURABLES: Final = tuple(
+    (stream, durable_name(service.name, stream)) for service in SERVICES.values() for stream in service.consumes
+)
+"""Stream and name of every durable consumer."""
