@@ -159,9 +159,10 @@ bench-quick: $(VENV)/.installed ## The backbone's and the routes' ratios in unde
 # --- documents -------------------------------------------------------------------------------------------------
 
 .PHONY: docs
-docs: $(VENV)/.installed ## Write docs/events, docs/openapi, the client's API types and the dashboard again from the code
+docs: $(VENV)/.installed ## Write docs/events, docs/openapi, docs/settings.md, the client's API types and the dashboard again from the code
 	$(BIN)/python -m ticketing_common.events.documents docs/events
 	$(CI) $(BIN)/python -m ticketing_ci.openapi docs/openapi
+	$(CI) $(BIN)/python -m ticketing_ci.settings_page docs/settings.md
 	$(BIN)/python -m ticketing_common.telemetry.dashboard infra/k8s/components/operations/dashboard.json
 	@if command -v node >/dev/null; then node client/scripts/api-types.mjs; else echo "client/lib/api/generated.ts: not written, Node is missing"; fi
 

@@ -36,7 +36,7 @@ async def test_a_broker_that_is_killed_under_load_and_restarted_has_lost_nothing
     assert not world.ledger.untold(await world.told()), "the file store kept what was acknowledged"
 
 
-@pytest.mark.timeout(120 + 3 * OUTAGE_SECONDS)
+@pytest.mark.timeout(300 + 3 * OUTAGE_SECONDS)
 async def test_while_the_broker_is_away_requests_are_answered_and_afterwards_all_is_told(
     world: World, nats_server: NatsServer, service_settings: dict[str, Any], identity: Identity
 ) -> None:

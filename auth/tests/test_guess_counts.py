@@ -45,20 +45,18 @@ async def test_many_accounts_that_are_new_at_once_lose_no_guess(guesses):
 
 
 async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window_however_many_were_refused(guesses):
-    rules = GuessRules(window=timedelta(seconds=1.5), strangers=2, devices=1, each_device=1)
+    rules = GuessRules(window=timedelta(seconds=3), strangers=2, devices=1, each_device=1)
     begun = time.monotonic()
     assert (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
-    first_counted = time.monotonic()
     assert (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
     refusals = 0
-    while not (guess := await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted:
-        refusals += 1
-        assert guess.retry_after_seconds in (1, 2)
-        await asyncio.sleep(0.02)
-    waited = time.monotonic()
+    async with asyncio.timeout(60):
+        while not (guess := await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted:
+            refusals += 1
+            assert guess.retry_after_seconds in (1, 2, 3)
+            await asyncio.sleep(0.02)
     assert refusals > 0
-    assert waited - begun >= 1.5
-    assert waited - first_counted < 5
+    assert time.monotonic() - begun >= 3
 
 
 async def test_a_guess_that_is_released_makes_place_for_one_and_once_only(guesses):

@@ -17,9 +17,9 @@ def required(identity):
     }
 
 
-def test_a_session_is_half_an_hour_and_goes_on_for_a_week_unless_set(required):
+def test_a_token_is_valid_for_half_an_hour_unless_set(required):
     settings = Settings.model_validate(required)
-    assert (settings.session_minutes, settings.session_days) == (30, 7)
+    assert settings.session_minutes == 30
     assert settings.database_name == "auth"
 
 
@@ -44,9 +44,9 @@ def test_limits_can_be_set_and_switched_off(required, monkeypatch):
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"session_minutes": 0}, {"session_days": 0}, {"password_threads": 0}, {"password_queue": -1}),
+        *({"session_minutes": 0}, {"password_threads": 0}, {"password_queue": -1}),
         *({"rate_limit_signin": "often"}, {"rate_limit_signup": ""}),
-        *({"rate_limit_guesses": "9/hour"}, {"rate_limit_guesses": "many"}, {"device_days": 0}, {"device_days": 401}),
+        *({"rate_limit_guesses": "9/hour"}, {"rate_limit_guesses": "many"}),
     ],
 )
 def test_a_senseless_setting_keeps_the_service_from_starting(required, wrong):

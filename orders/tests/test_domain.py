@@ -217,7 +217,7 @@ def test_a_ticket_is_sold_until_its_event_begins(make_order, make_ticket):
 
 
 def test_a_hold_placed_in_time_may_be_paid_after_the_event_began(make_order, make_ticket):
-    order = make_order(make_ticket(starts_at=utc_now() + timedelta(milliseconds=50)))
+    order = make_order(make_ticket(starts_at=utc_now() + LATER))
     order.ticket = replace(order.ticket, starts_at=utc_now() - LATER)
     assert order.complete(PAYMENT)
     assert order.status is OrderStatus.COMPLETE

@@ -138,7 +138,7 @@ async def test_a_waiting_request_is_woken_by_the_event(tickets, make_ticket):
     waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
     await asyncio.sleep(0)  # let it begin
     await tickets.apply(ticket)
-    assert await asyncio.wait_for(waiting, 5) == ticket
+    assert await asyncio.wait_for(waiting, 30) == ticket
 
 
 async def test_a_waiting_request_finds_what_another_replica_consumed(tickets, make_ticket):
@@ -146,7 +146,7 @@ async def test_a_waiting_request_finds_what_another_replica_consumed(tickets, ma
     waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
     await asyncio.sleep(0)  # let it begin
     await TicketProjection(tickets.collection).apply(ticket)
-    assert await asyncio.wait_for(waiting, 5) == ticket
+    assert await asyncio.wait_for(waiting, 30) == ticket
 
 
 async def test_waiting_ends_when_nothing_comes(tickets):

@@ -25,7 +25,7 @@ async def test_a_resync_tells_every_order_as_it_is(service_settings, bus, nats_u
         await bus.js.purge_stream("ORDERS")
 
         connection = await nats.connect(nats_url)  # as the `ticketing` command does it
-        report = await connection.request(resync_subject("orders"), timeout=5)
+        report = await connection.request(resync_subject("orders"), timeout=30)
         await connection.close()
 
         assert json.loads(report.data) == {"done": True, "restated": 2}

@@ -28,7 +28,7 @@ async def test_of_fifty_buyers_at_once_exactly_one_holds_the_ticket(api, ticket)
 def without_memory(api, monkeypatch):
     """Nobody waits for another or is refused from memory: all fifty come to the database."""
     held = api.app.state.hold_cache
-    monkeypatch.setattr(held, "turn", lambda _ticket_id: nullcontext())
+    monkeypatch.setattr(held, "lock", lambda _ticket_id: nullcontext())
     monkeypatch.setattr(held, "is_held_by_another", lambda *_, **__: False)
 
 

@@ -46,7 +46,8 @@ async def test_a_new_order_sees_the_new_price(service, make_ticket):
     assert order.ticket.price_cents == 900
 
 
-async def test_an_order_that_overtook_its_ticket_waits_for_it(service, make_ticket):
+async def test_an_order_that_overtook_its_ticket_waits_for_it(service, make_ticket, monkeypatch):
+    monkeypatch.setattr(service, "_settings", service._settings.model_copy(update={"overtake_wait_seconds": 30.0}))
     ticket = make_ticket()
     placing = asyncio.create_task(service.place(ticket.id, user_id=new_id()))
     await asyncio.sleep(0)  # let it begin

@@ -85,7 +85,7 @@ async def test_every_handler_bears_being_called_twice(service, orders, make_orde
 
 async def test_the_saga_is_told_over_the_bus(service_settings, identity, bus, make_ticket, make_order, make_payment):
     """A held ticket is paid; another's capture fails; a third goes; a fourth expires: each as the bus brings it."""
-    app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 5}))
+    app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 30}))
     async with run_app(app) as client:
         orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
 
@@ -155,7 +155,7 @@ async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_wa
             await orders.add(order)
             await bus.publish(expired(order))
         for _ in range(2):  # looked once, and the event was not handled: it waits
-            await progress.next_msg(timeout=10)
+            await progress.next_msg(timeout=30)
         assert [(await orders.get(order.id)).status for order in (late, unpaid)] == [OrderStatus.CREATED] * 2
         await in_hand.nak()
         completed = await bus.expect(OrderCompleted)
@@ -170,7 +170,7 @@ async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_set
     async with run_app(app):
         event = PaymentAuthorized.of(make_payment(make_order()))
         await bus.publish(event)
-        letter = json.loads((await letters.next_msg(timeout=5)).data)
+        letter = json.loads((await letters.next_msg(timeout=30)).data)
     assert (letter["consumer"], letter["subject"]) == ("orders-payments", event.nats_subject)
     assert letter["error"].startswith("OrderNotFoundError")
 
@@ -178,7 +178,7 @@ async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_set
 async def test_two_replicas_share_the_events_and_the_one_who_waits_still_sees_the_ticket(
     service_settings, identity, bus, make_ticket
 ):
-    settings = Settings.model_validate(service_settings | {"overtake_wait_seconds": 5})
+    settings = Settings.model_validate(service_settings | {"overtake_wait_seconds": 30})
     async with run_app(create_app(settings)) as one, run_app(create_app(settings)) as other:
         for _ in range(5):
             listed = make_ticket()

@@ -35,7 +35,6 @@ def running(pid: int) -> bool:
     return True
 
 
-@pytest.mark.timeout(300)
 def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_path: Path) -> None:
     arguments = ["--seed", SEED, "--seconds", SECONDS, "--settle-seconds", SETTLE_SECONDS, "--json"]
     ended = subprocess.run(
@@ -56,7 +55,6 @@ def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_
     assert list(tmp_path.glob("ticketing-chaos-*")) == []  # kept only when something is wrong
 
 
-@pytest.mark.timeout(180)
 def test_a_bus_that_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: what was told while tickets was down is lost with the bus, and the run must say so."""
     plan = [Fault(3.0, "tickets", "kill", 5.0), Fault(6.0, "nats-server", "kill", 0.1)]
@@ -75,7 +73,6 @@ def test_a_bus_that_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert any("projection_behind" in failure for failure in report.failures), report.failures
 
 
-@pytest.mark.timeout(180)
 def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
     with subprocess.Popen(
         [CHAOS, "--seed", str(SEED)],
@@ -97,7 +94,7 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert state is not None
     assert len(state.processes) == len(KILLED) + 1
     assert not folder.exists()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left := [name for name, pid in state.processes.items() if running(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)

@@ -11,7 +11,7 @@ from ticketing_tickets.settings import Settings
 
 async def test_head_of_a_stream_is_answered_and_opens_none(service_settings: dict[str, object], bus: Bus) -> None:
     settings = Settings.model_validate(service_settings | {"max_streams": 2})
-    async with serve_app(create_app(settings)) as client, asyncio.timeout(20):
+    async with serve_app(create_app(settings)) as client, asyncio.timeout(60):
         for _ in range(10):  # five times as many as may be open
             answer = await client.head("/api/tickets/stream")
             assert (answer.status_code, answer.content) == (200, b"")

@@ -39,7 +39,7 @@ async def test_streams_have_places_and_no_more(
             assert refused.headers["content-type"] == "application/problem+json"
             assert int(refused.headers["retry-after"]) > 0
             assert (await client.get("/api/tickets")).status_code == 200
-        async with asyncio.timeout(10):  # a place is free again as soon as the service has noticed
+        async with asyncio.timeout(30):  # a place is free again as soon as the service has noticed
             while True:
                 async with client.stream("GET", STREAM) as answer:
                     if answer.status_code == 200:
@@ -51,7 +51,7 @@ async def test_who_takes_nothing_is_cut_off_and_the_others_are_not(
     client: httpx.AsyncClient, bus: Bus, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "QUEUE", 4)
-    monkeypatch.setattr(sse, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(sse, "SEND_SECONDS", 3.0)
     before = ended_as("slow")
     long = replace(ticket, description="x" * 200_000)  # longer than sellers may write, so that buffers are full sooner
     connection = socket.socket()
@@ -67,11 +67,11 @@ async def test_who_takes_nothing_is_cut_off_and_the_others_are_not(
             for version in range(1, 61):
                 await bus.publish(ticket_updated(replace(long, version=version)))
                 assert json.loads((await stream.next()).data)["version"] == version
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while ended_as("slow") == before:  # noqa: ASYNC110 (counted when the server has given up)
                 await asyncio.sleep(0.02)
         writer.transport.resume_reading()  # type: ignore[attr-defined]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while await reader.read(65_536):
                 pass
     finally:
@@ -86,10 +86,13 @@ async def test_a_silent_stream_shows_that_it_lives(service_settings: dict[str, o
     settings = Settings.model_validate(service_settings | {"stream_heartbeat_seconds": 0.05})
     async with serve_app(create_app(settings)) as client, listen(client, STREAM) as stream:
         await stream.next()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await stream.next()
-        assert stream.comments >= 1
+        listening = asyncio.create_task(stream.next())
+        async with asyncio.timeout(30):
+            while not stream.comments:  # noqa: ASYNC110 (comments are no news)
+                await asyncio.sleep(0.01)
+        assert not listening.done()
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 async def test_a_service_that_is_told_to_end_ends_its_streams_first(
@@ -112,7 +115,7 @@ async def test_a_service_that_is_told_to_end_ends_its_streams_first(
                 process.terminate()
                 seen = await asyncio.gather(one.rest(), other.rest())
                 assert all([one.event for one in rest] in ([], ["ticket.created"]) for rest in seen)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 assert await process.wait() in (0, -signal.SIGTERM)
     finally:
         if process.returncode is None:

@@ -108,7 +108,7 @@ async def test_a_resync_tells_every_ticket_as_it_is_and_tombstones_as_deleted(
     await bus.js.purge_stream("TICKETS")
 
     connection = await nats.connect(nats_url)  # as the `ticketing` command does it
-    report = await connection.request(resync_subject("tickets"), timeout=5)
+    report = await connection.request(resync_subject("tickets"), timeout=30)
     await connection.close()
 
     assert json.loads(report.data) == {"done": True, "restated": 2}

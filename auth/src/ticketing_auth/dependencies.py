@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 from ticketing_common.security import User, first_cookie
 from ticketing_common.web import RateLimiter
 
+from .domain import DEVICE_DAYS
 from .service import AuthService
 from .settings import Settings
 
@@ -96,13 +97,13 @@ class DeviceCookies:
 
     MOST: Final = 5
     FORMER_PREFIX: Final = "__Secure-device-"
-    """Until 29 November 2026, with Path=/api/users; read until `device_days` later, and replaced at a sign-in."""
+    """Until 29 November 2026, with Path=/api/users; read until `DEVICE_DAYS` later, and replaced at a sign-in."""
 
     def __init__(self, request: Request, response: Response) -> None:
         settings: Settings = request.app.state.settings
         self._brought: Mapping[str, str] = request.state.cookies
         self._response = response
-        self._seconds = settings.device_days * 24 * 3600
+        self._seconds = DEVICE_DAYS * 24 * 3600
         self._prefix = ("__Host-" if settings.cookie_secure else "") + "device-"
         self._attributes = _Attributes(path="/", secure=settings.cookie_secure, httponly=True, samesite="strict")
 

@@ -8,10 +8,15 @@ from email_validator import validate_email
 
 from ticketing_common.entity import Entity
 
-__all__ = ["GuessRules", "SessionRules", "User", "normalized_email"]
+__all__ = ["DEVICE_DAYS", "SESSION_DAYS", "GuessRules", "SessionRules", "User", "normalized_email"]
 
 RENEW_AFTER: Final = 1 / 3
 """A token younger than this share of its life is not replaced, so that not every page view sets a cookie."""
+
+SESSION_DAYS: Final = 7
+"""How long after the password was given a session is renewed."""
+DEVICE_DAYS: Final = 180
+"""How long after its last sign-in a browser is known to an account; browsers keep a cookie for 400 days at most."""
 
 DEVICES_SHARE: Final = 5
 DEVICE_SHARE: Final = 10

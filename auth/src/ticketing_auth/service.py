@@ -13,7 +13,7 @@ from ticketing_common.telemetry import SecurityEvent, get_logger, record_securit
 from ticketing_common.web import quota
 
 from .derived_keys import AccountNames, DeviceTokens
-from .domain import GuessRules, SessionRules, User
+from .domain import DEVICE_DAYS, SESSION_DAYS, GuessRules, SessionRules, User
 from .errors import CredentialsInvalidError, PasswordQueueFullError, TooManyGuessesError
 from .passwords import CommonPasswords, PasswordHasher
 from .repository import Guess, PasswordGuesses, RevokedSessions, UserRepository
@@ -49,10 +49,10 @@ class AuthService:
         self._guesses = guesses
         self._guess_rules = GuessRules.of(limit.amount, limit.window) if limit else None
         self._names = AccountNames(secret)
-        self._devices = DeviceTokens(secret, lifetime=timedelta(days=settings.device_days))
+        self._devices = DeviceTokens(secret, lifetime=timedelta(days=DEVICE_DAYS))
         self._signer = signer
         self._rules = SessionRules(
-            lifetime=timedelta(minutes=settings.session_minutes), renewable=timedelta(days=settings.session_days)
+            lifetime=timedelta(minutes=settings.session_minutes), renewable=timedelta(days=SESSION_DAYS)
         )
 
     async def sign_up(self, email: str, password: SecretStr) -> User:

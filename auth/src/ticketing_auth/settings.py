@@ -26,24 +26,28 @@ class Settings(ServiceSettings):
     service_name: str = "auth"
 
     jwt_key: SecretStr = Field(description="Ed25519 private key, PEM; its public half is one of JWT_PUBLIC_KEYS")
-    session_minutes: Annotated[int, Field(gt=0)] = Field(default=30, description="how long a token is good for")
-    session_days: Annotated[int, Field(gt=0)] = Field(
-        default=7, description="how long after the password was given a session is renewed"
+    session_minutes: Annotated[int, Field(gt=0)] = Field(
+        default=30, description="minutes that a token and its cookie are valid"
     )
 
-    device_days: Annotated[int, Field(gt=0, le=400)] = Field(
-        default=180, description="how long after its last sign-in a browser is known to an account"
+    password_threads: int = Field(
+        default=2, gt=0, description="passwords hashed at once, 19 MiB each; no more than there are cores"
+    )
+    password_queue: int = Field(
+        default=64, ge=0, description="passwords that may wait for a thread, some 25 ms each; the next is refused (503)"
     )
 
-    password_threads: int = Field(default=2, gt=0, description="hash at once; 19 MiB each, more than cores only cost")
-    password_queue: int = Field(default=64, ge=0, description="wait for a thread; the next one is asked to come again")
-
-    rate_limit_signup: RateLimit = Field(default="100/hour", description="per address and replica; or `off`")
+    rate_limit_signup: RateLimit = Field(
+        default="100/hour", description="accounts created per address and replica; or `off`"
+    )
     rate_limit_signin: RateLimit = Field(
-        default="10/minute", description="per e-mail, address and replica; `off` turns the next one off, too"
+        default="10/minute",
+        description="sign-ins per e-mail, address and replica; `off`: no limit per address alone either",
     )
     rate_limit_guesses: Annotated[RateLimit, AfterValidator(_enough_guesses)] = Field(
         default="100/hour",
         description="wrong passwords per account over all replicas, 10 at least; a fifth for known devices; or `off`",
     )
-    rate_limit_signin_address: RateLimit = Field(default="100/minute", description="per address and replica; or `off`")
+    rate_limit_signin_address: RateLimit = Field(
+        default="100/minute", description="sign-ins per address and replica; or `off`"
+    )

@@ -77,7 +77,7 @@ export type Problem = {
   errors: Array<ProblemError>;
 };
 
-/** One thing that is wrong, and the field of the request that it is about. */
+/** One problem, and the field of the request that has it. */
 export type ProblemError = {
   message: string;
   field?: string | null;

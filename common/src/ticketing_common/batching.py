@@ -1,4 +1,4 @@
-"""Operations that come at the same time travel together, as one command.
+"""Batching: concurrent operations of a kind share one command.
 
 A command to MongoDB, Redis or NATS costs several times what one more operation in it costs. So while a few commands of
 a kind are under way, further operations of that kind wait for a moment and then leave together; where nothing is under
@@ -24,9 +24,9 @@ Outcomes = Callable[[Sequence[A]], Awaitable[Sequence[R | Exception]]]
 """Performs all of these operations; returns the result or the error of each, in their order."""
 
 MAX_IN_FLIGHT: Final = 2
-"""Commands of a kind under way: one is on the wire while the database works on the other."""
+"""Concurrent commands of a kind: one is on the wire while the database executes the other."""
 MAX_BATCH_SIZE: Final = 100
-"""Operations in a command: what the last in line waits for the others stays within milliseconds."""
+"""Operations per command, so that the last one waits only milliseconds for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Operation:
 
 
 class Batcher(Generic[A, R]):
-    """Calls like a function; calls that come together are done together.
+    """An awaitable function whose concurrent calls share commands.
 
     Calls of requests and of the background are queued separately. Cancelling a queued call drops it; cancelling one
     that was already sent does not undo it.
@@ -67,7 +67,7 @@ class Batcher(Generic[A, R]):
         self._lines = PerWorkload(requests=line(in_background=False), background=line(in_background=True))
 
     async def __call__(self, item: A) -> R:
-        """The result for this one; raises its error."""
+        """The operation's result; raises its error."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         with client_span(self._operation.span, self._operation.attributes):
             self._lines.current.join(item, future)
@@ -94,7 +94,7 @@ class Batcher(Generic[A, R]):
 
 
 class _CallQueue(Generic[A, R]):
-    """Who waits for the next command."""
+    """Calls that wait for the next command."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _CallQueue(Generic[A, R]):
         self._waiting.append((item, future))
         if self._free:
             self._free -= 1
-            # In a context of nobody's: what belongs to one caller (trace, deadline) is not the others'.
+            # In an empty context: a caller's trace and deadline do not apply to the other callers.
             task = asyncio.get_running_loop().create_task(self._send(), context=self._context.copy())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -130,10 +130,10 @@ class _CallQueue(Generic[A, R]):
                     if not future.done():
                         batch.append((item, future))
                 if batch:
-                    with suppress_unless_sampled():  # in the stories of those who wait each has a span of its own
+                    with suppress_unless_sampled():  # each caller's trace has its own span
                         await self._settle(batch)
         except BaseException:
-            # The loop ends: nobody is left waiting for what never comes.
+            # The loop ends: cancel the waiting calls, which would never finish.
             for _, future in (*batch, *self._waiting):
                 future.cancel()
             self._waiting.clear()

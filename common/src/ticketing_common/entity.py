@@ -1,4 +1,4 @@
-"""What every aggregate has: an id, a version that grows by one with every change, and two times."""
+"""The base of all aggregates: an id, a version that grows by one with every change, and two times."""
 
 import secrets
 import time
@@ -12,12 +12,12 @@ ID_PATTERN: Final = r"^[0-9a-f]{24}$"
 
 
 def new_id() -> str:
-    """A new 24-hex-digit id: four bytes of time, so that ids sort roughly by age, and eight of chance."""
+    """A new id of 24 hex digits: four bytes of time, so that ids sort roughly by age, and eight random bytes."""
     return f"{int(time.time()):08x}{secrets.token_hex(8)}"
 
 
 def utc_now() -> datetime:
-    """The present in UTC, to the millisecond: what MongoDB stores, so a value read back equals the one written."""
+    """The current time in UTC, truncated to MongoDB's milliseconds, so that a value read equals the value written."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -26,8 +26,8 @@ def utc_now() -> datetime:
 class Entity:
     """The base of an aggregate.
 
-    `version` is 0 until the first save; the repository raises it with every write, together with the event that tells
-    of the change.
+    `version` is 0 until the first save; the repository increments it with every write, which also stores the event of
+    the change.
     """
 
     id: str = field(default_factory=new_id)

@@ -1,21 +1,21 @@
-"""Every error that crosses a room's door, by kind; the HTTP status of a kind is decided here and nowhere else.
+"""All error kinds that cross a module's boundary. Only this file assigns the HTTP status of each kind.
 
     TicketingError
     ├── InvalidInputError        422  the request itself is wrong
-    ├── UnauthenticatedError     401  nobody known is asking
-    ├── PaymentDeclinedError     402  the bank said no
-    ├── ForbiddenError           403  somebody known, but not allowed
-    ├── NotFoundError            404  no such thing, or not to be known of
-    ├── ConflictError            409  right request, wrong moment
-    │   └── ConcurrentUpdateError     the same document was changed by somebody faster, again and again
-    ├── RequestTimeoutError      408  the request itself took too long to arrive
-    ├── TooLargeError            413  more bytes than we read
-    ├── TooManyRequestsError     429  slower, please (Retry-After)
-    └── UnavailableError         503  something we need is away (Retry-After)
-        ├── OverloadedError          we have more to do than we can; not even begun
-        └── DeadlineError            it took longer than a request may
+    ├── UnauthenticatedError     401  no valid session or token
+    ├── PaymentDeclinedError     402  the bank declined the card
+    ├── ForbiddenError           403  signed in, but not allowed
+    ├── NotFoundError            404  does not exist, or must not be disclosed
+    ├── ConflictError            409  the current state forbids it
+    │   └── ConcurrentUpdateError     lost the compare-and-swap again and again
+    ├── RequestTimeoutError      408  the request arrived too slowly
+    ├── TooLargeError            413  more bytes than allowed
+    ├── TooManyRequestsError     429  a limit is reached (Retry-After)
+    └── UnavailableError         503  a dependency is unavailable (Retry-After)
+        ├── OverloadedError          too much load; the request was not started
+        └── DeadlineError            the request's deadline passed
 
-Delivery asks one more question of an error: is it worth trying again? `PermanentError` says no, whatever its kind.
+For event delivery, `PermanentError` marks errors that a retry cannot fix, whatever their kind.
 """
 
 from collections.abc import Mapping
@@ -47,17 +47,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with the input: what, and in which field (its name in the request) when there is one."""
+    """One problem of the input, and the name of its field in the request, if any."""
 
     message: str
     field: str | None = None
 
 
 class TicketingError(Exception):
-    """The root: carries what a caller may be told.
+    """The base class; holds only what callers may see.
 
-    `detail` is one sentence for the person; leaves build it from their facts. A kind with a `security_event` is
-    recorded when it is answered, together with the `security_fields` of the error.
+    `detail` is one sentence for the user, which subclasses build from their data. A kind with a `security_event` is
+    recorded when it becomes a response, with the error's `security_fields`.
     """
 
     status: ClassVar[int] = 500
@@ -72,14 +72,14 @@ class TicketingError(Exception):
 
 
 class InvalidInputError(TicketingError):
-    """The request can never be right as it is."""
+    """The request is invalid and fails at every attempt."""
 
     status = 422
     title = "The request is not valid"
 
 
 class UnauthenticatedError(TicketingError):
-    """No valid session or token came with the request."""
+    """The request has no valid session or token."""
 
     status = 401
     title = "Please sign in"
@@ -87,14 +87,14 @@ class UnauthenticatedError(TicketingError):
 
 
 class PaymentDeclinedError(TicketingError):
-    """The card was refused; another card may be tried."""
+    """The card was declined; another card may work."""
 
     status = 402
     title = "The payment was declined"
 
 
 class ForbiddenError(TicketingError):
-    """The caller is known and may not do this."""
+    """The caller is signed in but not allowed to do this."""
 
     status = 403
     title = "Not allowed"
@@ -102,41 +102,41 @@ class ForbiddenError(TicketingError):
 
 
 class NotFoundError(TicketingError):
-    """There is no such thing."""
+    """The resource does not exist."""
 
     status = 404
     title = "Not found"
 
 
 class ConflictError(TicketingError):
-    """The state of the thing forbids what was asked."""
+    """The current state of the resource forbids the request."""
 
     status = 409
     title = "Not possible right now"
 
 
 class ConcurrentUpdateError(ConflictError):
-    """A compare-and-swap lost its race more often than we retry."""
+    """A compare-and-swap lost its race at every attempt."""
 
-    title = "Somebody else changed this at the same time"
+    title = "Another request changed this at the same time"
 
 
 class RequestTimeoutError(TicketingError):
-    """The request did not arrive in the time that the server waits for one (RFC 9110 §15.5.9)."""
+    """The request did not arrive within the server's time limit (RFC 9110 §15.5.9)."""
 
     status = 408
     title = "The request came too slowly"
 
 
 class TooLargeError(TicketingError):
-    """The request body is longer than we accept."""
+    """The request body is too long."""
 
     status = 413
     title = "The request is too large"
 
 
 class _RetryLaterError(TicketingError):
-    """Carries the seconds after which asking again makes sense (RFC 9110 §10.2.3, Retry-After)."""
+    """Has the seconds after which a retry makes sense (RFC 9110 §10.2.3, Retry-After)."""
 
     def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
         super().__init__(detail)
@@ -144,7 +144,7 @@ class _RetryLaterError(TicketingError):
 
 
 class TooManyRequestsError(_RetryLaterError):
-    """The caller asks more often than allowed (RFC 6585 §4); `limit` names the limit that says so."""
+    """The caller exceeds a rate limit (RFC 6585 §4); `limit` is its name."""
 
     status = 429
     title = "Too many requests"
@@ -156,23 +156,23 @@ class TooManyRequestsError(_RetryLaterError):
 
 
 class UnavailableError(_RetryLaterError):
-    """Something this request needs is away; nothing was changed, or what was begun is safe to ask again."""
+    """A dependency is unavailable. Nothing was changed, or the request is safe to repeat."""
 
     status = 503
     title = "Temporarily unavailable"
 
 
 class OverloadedError(UnavailableError):
-    """Too much is under way already; this was not begun."""
+    """Too much load; the request was not started."""
 
     title = "Too busy right now"
 
 
 class DeadlineError(UnavailableError):
-    """The time of the request is spent, and what had been started for it was given up. It may have had its effect."""
+    """The request's deadline passed and its work was cancelled. It may have had its effect."""
 
     title = "It took too long"
 
 
 class PermanentError(Exception):
-    """An event that can never be handled, however often it comes: straight to the dead letters."""
+    """An event that no retry can handle: it is dead-lettered at once."""

@@ -1,4 +1,4 @@
-"""A request's headers as they came, for a middleware that wants one of them."""
+"""Direct access to a request's raw headers, for middleware."""
 
 from starlette.types import Scope
 
@@ -6,7 +6,7 @@ __all__ = ["header_of"]
 
 
 def header_of(scope: Scope, name: bytes) -> bytes | None:
-    """The first of that name (lower case), or None. A loop: this is asked several times a request."""
+    """The first header of that name (lower case), or None. A plain loop, because it runs several times per request."""
     for key, value in scope["headers"]:
         if key == name:
             found: bytes = value

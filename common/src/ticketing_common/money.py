@@ -33,7 +33,7 @@ SMALLEST_CHARGE_CENTS: Final[Mapping[str, int]] = {
     "thb": 10_00,
     "usd": 50,
 }
-"""The least that Stripe charges, by currency: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts.
+"""The smallest amount that Stripe charges, by currency: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts.
 
 Only currencies with two decimals are here. A currency without decimals (jpy) or with three (kwd) has another meaning of
 "cents", and a currency that is missing from Stripe's table has no known minimum.
@@ -51,5 +51,5 @@ Currency: TypeAlias = Annotated[str, AfterValidator(_known)]
 
 
 def decimal_text(cents: int) -> str:
-    """Cents as people read them: 100000000 is `1,000,000.00`."""
+    """Cents as text: 100000000 is `1,000,000.00`."""
     return f"{cents // 100:,}.{cents % 100:02}"

@@ -1,4 +1,4 @@
-"""What every service reads from its environment, and nothing else; built in `create_app`, never on import."""
+"""The settings that services read from the environment. Created in `create_app`, never on import."""
 
 from typing import Annotated, Literal
 
@@ -9,16 +9,19 @@ __all__ = ["EventServiceSettings", "NatsSettings", "ServiceSettings"]
 
 
 class NatsSettings(BaseSettings):
-    """Where the event bus is and how durable its streams are."""
+    """The address of the event bus, and the durability of its streams."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    nats_url: SecretStr = Field(description="nats://[user:password@]host:port, several separated by commas")
+    nats_url: SecretStr = Field(
+        description="address of the event bus: `nats://[user:password@]host:port`, several separated by commas"
+    )
     nats_replicas: Annotated[int, Field(ge=1, le=5)] = Field(default=1, description="copies of each stream: 1 or 3")
     nats_makes_streams: bool = Field(
-        default=True, description="create and update the streams; false where `ticketing streams apply` does it"
+        default=True,
+        description="create and update the streams at start; `false` where `ticketing streams apply` does it",
     )
-    nats_lost_after_seconds: float = Field(default=15.0, gt=0, description="readiness fails when NATS is away longer")
+    nats_lost_after_seconds: float = Field(default=15.0, gt=0, description="seconds without NATS until readiness fails")
 
 
 class ServiceSettings(BaseSettings):
@@ -29,43 +32,66 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    service_name: str
+    service_name: str = Field(description="name in logs, metrics and consumers; also the database, unless that is set")
 
-    mongo_url: SecretStr
-    mongo_database: str = Field(default="", description="the service's own database; its name when empty")
+    mongo_url: SecretStr = Field(description="address of the service's MongoDB")
+    mongo_database: str = Field(default="", description="name of its database there; empty: the name of the service")
 
-    jwt_public_keys: list[str] = Field(description="PEM; several while keys rotate, any of them may verify")
-    jwt_issuer: str = "https://ticketing.dev"
+    jwt_public_keys: list[str] = Field(
+        description="Ed25519 public keys in PEM; several while keys rotate, any of them may verify a token"
+    )
+    jwt_issuer: str = Field(default="https://ticketing.dev", description="issuer that each token names")
 
-    cookie_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "session"
-    cookie_secure: bool = Field(default=True, description="over HTTPS only, and then with the prefix `__Host-`")
+    cookie_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        default="session", description="name of the cookie with a browser's token; browsers share cookies between ports"
+    )
+    cookie_secure: bool = Field(
+        default=True, description="send the cookie over HTTPS only, and then with the prefix `__Host-`"
+    )
     cookie_host_prefix: bool = Field(
         default=True, description="false: auth sets the cookie without the prefix; all services read both"
     )
-    allowed_origins: list[str] = Field(default=["https://ticketing.dev"], description="may send the cookie and write")
+    allowed_origins: list[str] = Field(
+        default=["https://ticketing.dev"], description="origins of pages that may write with the cookie"
+    )
 
     otel_traces_exporter: Literal["none", "otlp", "console"] = Field(
-        default="none", description="where traces go; the other OTEL_… variables are read by OpenTelemetry itself"
+        default="none", description="destination of traces; OpenTelemetry itself reads the other `OTEL_…` variables"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="lowest level that is logged"
+    )
     overtake_wait_seconds: float = Field(
-        default=2.0, ge=0, description="how long a request waits for the event that it overtook"
+        default=2.0, ge=0, description="seconds that a request waits for an event that it overtook"
     )
 
-    request_seconds: float = Field(default=30.0, gt=0, description="for a request; then it is given up (streams not)")
-    max_loop_lag_seconds: float = Field(
-        default=1.0, ge=0, description="requests are refused while the event loop is later than this; 0: never"
+    request_seconds: float = Field(
+        default=30.0, gt=0, description="seconds for a request, then 503; not for event streams"
     )
-    max_streams: int = Field(default=2_000, ge=0, description="open event streams; the next is refused")
-    max_streams_per_address: int = Field(default=200, ge=0, description="of those, for one address; 0: no limit")
-    max_streams_per_user: int = Field(default=20, ge=0, description="of those, for one account; 0: no limit")
+    max_loop_lag_seconds: float = Field(
+        default=1.0, ge=0, description="seconds of event loop delay above which requests get 503; 0: no limit"
+    )
+    max_streams: int = Field(
+        default=2_000, ge=0, description="open event streams of a replica; the next is refused (503)"
+    )
+    max_streams_per_address: int = Field(
+        default=200, ge=0, description="open event streams of one address, per replica (429); 0: no limit"
+    )
+    max_streams_per_user: int = Field(
+        default=20, ge=0, description="open event streams of one account, per replica (429); 0: no limit"
+    )
     max_stream_opens_per_minute: int = Field(
-        default=600, ge=0, description="event streams that one address may open in a minute; 0: no limit"
+        default=600,
+        ge=0,
+        description="event streams that one address may open per minute and replica (429); 0: no limit",
     )
     gc_freeze: bool = Field(
-        default=True, description="spare the garbage collector what is there at the start: its longest pauses are gone"
+        default=True,
+        description="exclude objects that exist at start from garbage collection, which avoids its longest pauses",
     )
-    stream_heartbeat_seconds: float = Field(default=15.0, gt=0, description="a silent stream shows so that it lives")
+    stream_heartbeat_seconds: float = Field(
+        default=15.0, gt=0, description="seconds of silence after which an event stream gets a comment"
+    )
 
     @property
     def session_cookies(self) -> tuple[str, ...]:
@@ -87,4 +113,4 @@ class ServiceSettings(BaseSettings):
 
 
 class EventServiceSettings(ServiceSettings, NatsSettings):
-    """Settings of the services that tell and hear events: all but auth."""
+    """Settings of the services that publish and consume events: all but auth."""

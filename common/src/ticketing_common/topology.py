@@ -46,7 +46,7 @@ class Service:
     consumes: tuple[str, ...] = ()
     """The streams of which it has a durable consumer."""
     tails: bool = False
-    """Whether each replica also reads the service's own stream along, for live updates."""
+    """Whether each replica also reads the service's own stream, for live updates."""
 
     @property
     def package(self) -> str:

@@ -151,7 +151,7 @@ async def test_when_the_loop_ends_nobody_is_left_waiting(gate):
     await settled()
     for task in batcher._lines.requests._tasks:
         task.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(first, second, third, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 3
     gate.opened.set()

@@ -33,6 +33,28 @@ from ticketing_common.web.pagination import PageRequestDep, instant_key
 from ticketing_testkit.apps import run_app
 
 
+class LoopClock:
+    """The event loop's clock, which stands still until the test moves it on."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    async def advance(self, seconds: float) -> None:
+        """Let so much time pass, and what is due then happen."""
+        self.now += seconds
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def loop_clock(monkeypatch: pytest.MonkeyPatch) -> LoopClock:
+    """For a test that waits for nothing but this loop: its time limits do not notice how busy the machine is."""
+    loop = asyncio.get_running_loop()
+    clock = LoopClock(loop.time())
+    monkeypatch.setattr(loop, "time", lambda: clock.now)
+    return clock
+
+
 @dataclass(kw_only=True)
 class Thing(Entity):
     title: str

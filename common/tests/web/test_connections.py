@@ -101,7 +101,7 @@ async def test_an_answer_that_is_not_read_is_given_up_and_its_buffer_dropped(
 
 
 async def test_an_answer_that_is_read_slowly_but_steadily_is_sent_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "WRITE_SECONDS", 1.0)
+    monkeypatch.setattr(connections, "WRITE_SECONDS", 3.0)
     place = Place()
     async with served(place) as port, asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -16,7 +16,7 @@ from ticketing_common.web.http_protocol import HttpProtocol
 from ticketing_testkit.apps import Identity, serve_app
 
 QUICK = 0.3
-PATIENT = 10.0
+PATIENT = 60.0
 
 
 @dataclass
@@ -94,10 +94,11 @@ class Server:
 
 @pytest.fixture
 async def server(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """With long time limits; a test of what exceeds one of them shortens that one."""
     for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
-        monkeypatch.setattr(http_protocol, name, QUICK)
-    monkeypatch.setattr(writing, "WRITE_SECONDS", QUICK)
-    monkeypatch.setattr(request_bodies, "GRACE_SECONDS", QUICK)
+        monkeypatch.setattr(http_protocol, name, PATIENT)
+    monkeypatch.setattr(writing, "WRITE_SECONDS", PATIENT)
+    monkeypatch.setattr(request_bodies, "GRACE_SECONDS", PATIENT)
     async with serve_app(app) as client:
         server = Server(client)
         try:
@@ -128,11 +129,13 @@ def assert_a_refusal(answer: Answer, status: int) -> None:
 # --- heads ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_that_says_nothing_is_closed(server: Server) -> None:
+async def test_a_connection_that_says_nothing_is_closed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", QUICK)
     assert await (await server.connect()).is_closed()
 
 
-async def test_a_head_that_comes_too_slowly_is_ended_with_408(server: Server) -> None:
+async def test_a_head_that_comes_too_slowly_is_ended_with_408(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", QUICK)
     connection = await server.connect()
     dripping = asyncio.create_task(connection.drip(request("GET", "/healthz", "X-Long: " + "x" * 5_000)))
     assert_a_refusal(await connection.answer(), 408)
@@ -140,9 +143,10 @@ async def test_a_head_that_comes_too_slowly_is_ended_with_408(server: Server) ->
     await dripping
 
 
-async def test_so_is_the_second_one_of_a_connection(server: Server) -> None:
+async def test_so_is_the_second_one_of_a_connection(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = await server.connect(HEALTH)
     assert (await connection.answer()).status == 200
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", QUICK)
     connection.send(b"GET /heal")
     assert_a_refusal(await connection.answer(), 408)
 
@@ -239,8 +243,9 @@ def post(identity: Identity, *headers: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
 async def test_a_body_that_comes_too_slowly_is_ended_with_408(
-    server: Server, app: FastAPI, identity: Identity, kind: str
+    server: Server, app: FastAPI, identity: Identity, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(request_bodies, "GRACE_SECONDS", QUICK)
     connection = await server.connect(post(identity, kind))
     dripping = asyncio.create_task(connection.drip(b"1\r\nx\r\n" * 1_000))
     assert_a_refusal(await connection.answer(), 408)
@@ -267,7 +272,10 @@ async def test_trailers_become_no_headers(server: Server, identity: Identity, ap
     assert (await server.answer(sent)).status == 401
 
 
-async def test_trailers_without_end_are_not_kept(server: Server, identity: Identity) -> None:
+async def test_trailers_without_end_are_not_kept(
+    server: Server, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_bodies, "GRACE_SECONDS", 2.0)  # long enough to look in between
     connection = await server.connect(post(identity, "Transfer-Encoding: chunked") + b"0\r\n")
     for number in range(2_000):
         connection.send(b"X-%d: x\r\n" % number)
@@ -290,10 +298,11 @@ async def test_trailers_without_end_are_not_kept(server: Server, identity: Ident
 
 
 async def test_an_announced_body_that_is_too_large_is_refused_before_it_comes(
-    server: Server, identity: Identity
+    server: Server, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = await server.connect(post(identity, "Content-Length: 99999999999999999999"))
     assert (await connection.answer()).status in {400, 413}
+    monkeypatch.setattr(http_protocol, "DRAIN_SECONDS", QUICK)
     connection = await server.connect(post(identity, "Content-Length: 1000000"))
     assert (await connection.answer()).status == 413
     dripping = asyncio.create_task(connection.drip(b"x" * 10_000))
@@ -322,12 +331,16 @@ async def test_a_few_pipelined_requests_are_answered_in_turn(server: Server) -> 
     assert [(await connection.answer()).status for _ in range(7)] == [200] * 5 + [404, 200]
 
 
-async def test_a_caller_that_does_not_read_is_left(app: FastAPI, server: Server) -> None:
+async def test_a_caller_that_does_not_read_is_left(
+    app: FastAPI, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @app.get("/large")
     async def large() -> Any:
         return "x" * 50_000_000
 
     reader, writer = await asyncio.open_connection(server.client.base_url.host, server.client.base_url.port, limit=1)
+    monkeypatch.setattr(http_protocol, "WRITE_SECONDS", QUICK)
+    monkeypatch.setattr(writing, "WRITE_SECONDS", QUICK)
     writer.write(request("GET", "/large"))
     async with asyncio.timeout(PATIENT):
         while not unread():  # noqa: ASYNC110 (until the answer is on its way)

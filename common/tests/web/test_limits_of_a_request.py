@@ -20,6 +20,8 @@ from ticketing_common.web.deadline import DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
 from ticketing_common.web.load_shedding import LoadSheddingMiddleware, LoopLag
 
+from .conftest import LoopClock
+
 pytestmark = pytest.mark.unit
 
 
@@ -124,21 +126,15 @@ async def test_a_loop_that_is_late_takes_no_more(place: Place) -> None:
         assert (await client.get("/quick")).status_code == 200
 
 
-async def test_one_long_pause_turns_nobody_away_and_two_do(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_long_pause_turns_nobody_away_and_two_do(loop_clock: LoopClock) -> None:
     """A process that was frozen, or a machine that slept, is not overloaded when it goes on."""
-    loop = asyncio.get_running_loop()
-    clock, paused = loop.time, 0.0
-    monkeypatch.setattr(loop, "time", lambda: clock() + paused)  # all that a loop sees of a pause is how late it is
     lag = LoopLag("things")
-    async with lag.measured(), asyncio.timeout(60):
+    async with lag.measured():
         await asyncio.sleep(0)
-        paused += 5
-        while not lag.seconds:  # noqa: ASYNC110 (until it has been measured)
-            await asyncio.sleep(0.01)
+        await loop_clock.advance(5)  # all that a loop sees of a pause is how late it is
         assert 0.5 < lag.seconds < ServiceSettings.model_fields["max_loop_lag_seconds"].default
-        paused += 5
-        while lag.seconds < 1:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await loop_clock.advance(5)
+        assert lag.seconds >= 1
 
 
 async def test_a_loop_that_is_held_up_is_noticed() -> None:
@@ -209,23 +205,23 @@ async def test_nobody_gets_more_time_by_asking_nor_cuts_a_change_short(place: Pl
         assert (await calling).status_code == (200 if method == "POST" else 503)
 
 
-async def test_whoever_calls_others_knows_how_long_is_left(place: Place) -> None:
+async def test_whoever_calls_others_knows_how_long_is_left(place: Place, loop_clock: LoopClock) -> None:
     place.gate.set()
     async with caller(DeadlineMiddleware(place.app, seconds=20)) as client:
         left = (await client.get("/left")).json()
         afterwards = await place.left_afterwards.get()
-    assert 19 < left <= 20
+    assert left == 20
     assert afterwards is None, "the answer is out: nobody waits"
 
 
-async def test_a_clock_within_another_gives_no_time() -> None:
+async def test_a_clock_within_another_gives_no_time(loop_clock: LoopClock) -> None:
     async with asyncio.timeout(20) as outer, asyncio.timeout(60) as inner:  # noqa: ASYNC100 (clocks that are only read)
         with until(outer), until(inner):
-            assert 19 < (time_left() or 0) <= 20
-            inner.reschedule(asyncio.get_running_loop().time() + 5)
-            assert 4 < (time_left() or 0) <= 5
+            assert time_left() == 20
+            inner.reschedule(loop_clock.now + 5)
+            assert time_left() == 5
             inner.reschedule(None)
-            assert 19 < (time_left() or 0) <= 20
+            assert time_left() == 20
         assert time_left() is None
 
 

@@ -11,6 +11,8 @@ from ticketing_common.errors import OverloadedError, RequestTimeoutError, TooLar
 from ticketing_common.web import request_bodies
 from ticketing_common.web.request_bodies import RequestBodyMiddleware
 
+from .conftest import LoopClock
+
 pytestmark = pytest.mark.unit
 
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
@@ -105,7 +107,9 @@ async def test_complete_bodies_are_not_given_up(place: Place) -> None:
     assert await done(again) == [None] * 2, "what ended counts no more"
 
 
-async def test_given_up_refused_and_left_bodies_count_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_given_up_refused_and_left_bodies_count_no_more(
+    place: Place, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
+) -> None:
     monkeypatch.setattr(request_bodies, "GRACE_SECONDS", 0.02)
     monkeypatch.setattr(request_bodies, "FLOOR_BYTES_PER_SECOND", 100_000)
     place.gate.set()
@@ -115,6 +119,7 @@ async def test_given_up_refused_and_left_bodies_count_no_more(place: Place, monk
     await late.send(80)
     await large.send(80)
     await large.send(21)
+    await loop_clock.advance(0.1)
     kinds = [type(error) for error in await done([left, late, large])]
     assert kinds == [RequestTimeoutError, RequestTimeoutError, TooLargeError]
     assert place.bodies == []
@@ -122,7 +127,7 @@ async def test_given_up_refused_and_left_bodies_count_no_more(place: Place, monk
 
 
 async def test_a_body_at_the_floor_is_given_time_and_one_below_is_not(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
 ) -> None:
     monkeypatch.setattr(request_bodies, "GRACE_SECONDS", 0.1)
     monkeypatch.setattr(request_bodies, "FLOOR_BYTES_PER_SECOND", 50)
@@ -131,7 +136,7 @@ async def test_a_body_at_the_floor_is_given_time_and_one_below_is_not(
     await stuck.send(1)
     for _ in range(10):
         await steady.send(10)
-        await asyncio.sleep(0.05)  # four times the floor
+        await loop_clock.advance(0.05)  # four times the floor
     assert isinstance(stuck.task.exception(), RequestTimeoutError)
     await steady.send(0, more=False)
     assert await done([steady]) == [None]

@@ -18,9 +18,11 @@ from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import time_left
 from ticketing_common.web import response_cache
 from ticketing_common.web.change_counter import ChangeCounter
-from ticketing_common.web.deadline import DeadlineMiddleware
+from ticketing_common.web.deadline import MIN_CLIENT_TIMEOUT_SECONDS, DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
 from ticketing_common.web.response_cache import ResponseCacheMiddleware
+
+from .conftest import LoopClock
 
 pytestmark = pytest.mark.unit
 
@@ -209,6 +211,14 @@ async def test_a_busy_service_is_not_a_database_that_is_away(
     assert not await stale(client)
 
 
+async def settled(asking: asyncio.Task[httpx.Response]) -> None:
+    """Until it is done, or waits for time to pass."""
+    for _ in range(100):
+        if asking.done():
+            break
+        await asyncio.sleep(0)
+
+
 IMPATIENT = {"X-Envoy-Expected-Rq-Timeout-Ms": "0"}
 
 
@@ -222,14 +232,20 @@ async def outside(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize("query", ["", "?never=asked"])
 async def test_a_caller_without_patience_makes_the_list_stale_for_no_other(
-    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, query: str
+    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock, query: str
 ) -> None:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(response_cache, "LEFT_ALONE_SECONDS", 60.0)
     await outside.get("/list")
     shop.gate.clear()
     for _ in range(3):
-        answer = await outside.get(f"/list{query}", headers=IMPATIENT)
+        asking = asyncio.create_task(outside.get(f"/list{query}", headers=IMPATIENT))
+        await settled(asking)
+        await loop_clock.advance(MIN_CLIENT_TIMEOUT_SECONDS - response_cache.ANSWER_SECONDS / 2)
+        await settled(asking)
+        assert asking.done() == (not query)
+        await loop_clock.advance(MIN_CLIENT_TIMEOUT_SECONDS)
+        answer = await asking
         assert answer.status_code == (503 if query else 200)
         assert ("Age" in answer.headers) == (not query)
     shop.gate.set()
@@ -255,7 +271,7 @@ async def test_a_caller_without_patience_does_not_ask_for_all_the_others(
 
 
 async def test_one_slow_question_is_no_database_that_is_away(
-    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
 ) -> None:
     """A caller may choose a question that takes long; the database answers the others meanwhile."""
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
@@ -271,6 +287,7 @@ async def test_one_slow_question_is_no_database_that_is_away(
     shop.gate, closed = asyncio.Event(), shop.gate
     shop.gate.set()
     assert not await stale(outside)
+    await loop_clock.advance(0.3)
     assert "Age" in (await slow).headers
     assert not closed.is_set()
     assert not await stale(outside)

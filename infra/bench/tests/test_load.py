@@ -30,7 +30,6 @@ TINY = replace(
 
 
 @pytest.mark.flow
-@pytest.mark.timeout(240)
 async def test_a_small_run_measures_every_part_and_loses_nothing() -> None:
     report = await run(PARTS, TINY, quick=True, say=lambda _line: None)
 

@@ -14,7 +14,7 @@ import pytest
 from ticketing_local.seed import DemoAccounts
 from ticketing_ops.data_dir import DataDir
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(400)]  # the client is built when it is not
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # the client is built when it is not
 
 TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
 THROUGH = ("client", "orders", "tickets", "payments", "expiration")

@@ -22,7 +22,7 @@ from ticketing_local.services import ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 from ticketing_testkit.servers import ServerProcess, free_port
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 CALLERS = 4
 ENOUGH = 60

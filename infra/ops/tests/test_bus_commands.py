@@ -91,7 +91,7 @@ def given_up_by_the_broker(act: Act, event: ExpirationCompleted) -> None:
         await message.nak()
         with pytest.raises(TimeoutError):
             await subscription.fetch(1, timeout=0.5)  # it notices only when somebody asks for more
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (only the broker knows)
                 await asyncio.sleep(0.02)
 

@@ -15,17 +15,19 @@ class Settings(EventServiceSettings):
 
     service_name: str = "orders"
 
-    reservation_window_seconds: int = Field(default=900, gt=0, description="how long an unpaid order holds its ticket")
+    reservation_window_seconds: int = Field(
+        default=900, gt=0, description="seconds that an unpaid order holds its ticket"
+    )
     rate_limit_holds: RateLimit = Field(
         default="30/minute",
-        description="new orders per account and replica; `off` for load runs turns the next three off, too",
+        description="attempts to hold a ticket, per account and replica; `off` (load runs): no limit on holds at all",
     )
     rate_limit_holds_address: RateLimit = Field(
-        default="300/minute", description="new orders per address and replica; or `off`"
+        default="300/minute", description="the same per address and replica; or `off`"
     )
     rate_limit_open_holds: Literal["off"] | Annotated[int, Field(gt=0, le=1_000)] = Field(
         default=10, description="unpaid orders of one account at a time, over all replicas; or `off`"
     )
     rate_limit_reholds: RateLimit = Field(
-        default="4/6hours", description="unpaid holds of one listing by one account, over all replicas; or `off`"
+        default="4/6hours", description="unpaid holds of one ticket by one account, over all replicas; or `off`"
     )

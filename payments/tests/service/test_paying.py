@@ -88,7 +88,8 @@ async def test_what_cannot_be_paid_is_refused_and_stripe_is_not_asked(service, s
     assert await stores.payments.collection.count_documents({}) == 0
 
 
-async def test_a_payment_that_overtakes_its_order_waits_for_it(service, make_scenario, make_order):
+async def test_a_payment_that_overtakes_its_order_waits_for_it(service, make_scenario, make_order, monkeypatch):
+    monkeypatch.setattr(service, "_overtake_wait_seconds", 30.0)
     scenario = make_scenario(make_order())
     paying = asyncio.create_task(scenario.pay())
     await asyncio.sleep(0)

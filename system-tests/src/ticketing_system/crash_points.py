@@ -22,20 +22,13 @@ from nats.aio.msg import Msg
 from ticketing_common.delivery import Consumer
 from ticketing_common.storage import Outbox
 
-__all__ = ["POINTS", "main"]
+__all__ = ["main"]
 
 AFTER_COMMIT: Final = "after_commit"
 AFTER_PUBLISH: Final = "after_publish"
 BEFORE_HANDLING: Final = "before_handling"
 BEFORE_ACK: Final = "before_ack"
 STRIPE_CALLS: Final = ("create", "confirm", "capture", "cancel", "refund")
-POINTS: Final = (
-    AFTER_COMMIT,
-    AFTER_PUBLISH,
-    BEFORE_HANDLING,
-    BEFORE_ACK,
-    *(f"after_stripe_{call}" for call in STRIPE_CALLS),
-)
 
 Method = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_system.market import GOOD_CARD
 from ticketing_testkit.spans import RecordedSpans, recorded_spans
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 SELLER, BUYER = 0, 1
 

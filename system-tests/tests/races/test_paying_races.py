@@ -12,7 +12,7 @@ from ticketing_system.market import GOOD_CARD
 
 from .racing import Pair, play
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 SEED = 20_261_123
 # Paid; decided otherwise; or not known yet, as when both replicas ask Stripe the same: then what the books say counts.

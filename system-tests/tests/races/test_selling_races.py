@@ -9,7 +9,7 @@ from ticketing_system.in_process import InProcessMarket
 
 from .racing import Pair, play
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 SEED = 20_261_123
 BEFORE, AFTER = 25.5, 99.99

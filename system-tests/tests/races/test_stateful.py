@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from ticketing_common.events.subjects import EXPIRATIONS, ORDERS, PAYMENTS, TICKETS
+from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_system.market import GOOD_CARD
 
@@ -151,7 +151,7 @@ class Scenario(RuleBasedStateMachine):
         answer = self.do(self.market.pay(order.buyer, order.id, DECLINED_CARD))
         assert answer.status_code == (402 if order.status == "created" else 409), answer.text
 
-    @rule(stream=st.sampled_from([TICKETS, ORDERS, PAYMENTS, EXPIRATIONS]), place=st.floats(0, 1))
+    @rule(stream=st.sampled_from([*STREAM_SUBJECTS]), place=st.floats(0, 1))
     def an_old_event_comes_again(self, stream: str, place: float) -> None:
         self.do(self._again(stream, place))
 
@@ -212,13 +212,13 @@ def scenarios(examples: int) -> settings:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_marketplace_does_what_the_model_does_in_every_story(servers: Servers) -> None:
     with scenario_in(servers) as scenario:
         run_state_machine_as_test(scenario, settings=scenarios(10))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_without_the_index_a_story_is_found_in_which_a_ticket_is_sold_twice(servers: Servers) -> None:
     with scenario_in(servers) as scenario:
 

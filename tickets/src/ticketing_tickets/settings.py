@@ -10,14 +10,17 @@ __all__ = ["Settings"]
 
 
 class Settings(EventServiceSettings):
-    """The common settings, and the one currency of this marketplace."""
+    """The limits on listings, and the one currency of this marketplace."""
 
     service_name: str = "tickets"
     rate_limit_listings: RateLimit = Field(
         default="120/minute",
-        description="listings made, changed or deleted per account and replica; `off` turns the next one off, too",
+        description="listings created, changed or deleted per account and replica; `off`: no limit per address either",
     )
     rate_limit_listings_address: RateLimit = Field(
         default="600/minute", description="the same per address and replica; or `off`"
     )
-    currency: Currency = Field(default="usd", description="ISO 4217, lower case as Stripe writes it; two decimals only")
+    currency: Currency = Field(
+        default="usd",
+        description="of tickets listed from now on: ISO 4217 in lower case, with two decimals (see `money.py`)",
+    )

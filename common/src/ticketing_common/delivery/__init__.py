@@ -1,4 +1,4 @@
-"""Getting events from one service's database into another's, whatever breaks on the way."""
+"""Reliable delivery of events from one service's database to the others."""
 
 from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters

@@ -1,7 +1,7 @@
-"""What the broker says when it stops delivering a message by itself: the net under the dead letters.
+"""Advisories: the broker reports that it stopped delivering a message. A safety net below the dead letters.
 
-Nothing here is expected to happen: a consumer buries what it cannot handle long before the broker gives up, and says so
-when it ends a message. An advisory without that reason is an event that somebody has lost track of.
+No advisory is expected: a consumer dead-letters what it cannot handle long before the broker stops, and gives a reason
+when it terminates a message. An advisory without that reason stands for an event that no consumer will handle.
 """
 
 from typing import Final, Literal
@@ -15,7 +15,7 @@ from ticketing_common.events.subjects import ADVISORIES
 __all__ = ["COPIED", "Advisory", "given_up"]
 
 COPIED: Final = "copied to the dead letters"
-"""The reason with which a consumer ends a message that it has buried."""
+"""The reason with which a consumer terminates a message that it has dead-lettered."""
 NEXT_SECONDS: Final = 5.0
 
 
@@ -27,24 +27,24 @@ class Advisory(BaseModel):
     type: Literal["io.nats.jetstream.advisory.v1.max_deliver", "io.nats.jetstream.advisory.v1.terminated"]
     stream: str
     consumer: str
-    sequence: int = Field(alias="stream_seq", description="its place in the stream")
+    sequence: int = Field(alias="stream_seq", description="its sequence in the stream")
     deliveries: int
     at: AwareDatetime = Field(alias="timestamp")
     reason: str = ""
 
     @property
     def id(self) -> str:
-        """Of the event and of the consumer that it was meant for."""
+        """Identifies the event and the consumer that did not handle it."""
         return f"{self.consumer}:{self.stream}:{self.sequence}"
 
     @property
     def expected(self) -> bool:
-        """Whether the consumer itself ended it, after copying it to the dead letters."""
+        """Whether the consumer itself terminated the message, after copying it to the dead letters."""
         return self.reason == COPIED
 
 
 async def given_up(js: JetStreamContext) -> list[tuple[int, Advisory]]:
-    """Messages that are in no consumer's hands and not among the dead letters, with the advisory's own sequence."""
+    """Messages that no consumer holds and that are not dead letters, each with the sequence of its advisory."""
     try:
         state = (await js.stream_info(ADVISORIES)).state
     except nats.js.errors.NotFoundError:

@@ -1,4 +1,4 @@
-"""A durable pull consumer: commits and acknowledges, puts off, or buries; and comes back from every outage."""
+"""A durable pull consumer: acknowledges, redelivers later or dead-letters each event, and survives every outage."""
 
 import asyncio
 import random
@@ -29,34 +29,34 @@ log = get_logger(__name__)
 BATCH: Final = 100
 MAX_IN_HAND: Final = 256
 FETCH_SECONDS: Final = 2.0
-"""Short: a fetch that is under way when the broker dies is noticed only at its end."""
+"""Short, because a fetch that is open when the broker dies fails only at its timeout."""
 BATCH_SECONDS: Final = 0.25
-"""For what is there already; only another replica that takes it first makes us wait that long."""
+"""For messages known to wait; a fetch lasts this long only if another replica takes them first."""
 STOP_SECONDS: Final = FETCH_SECONDS + 0.5
 REBIND_SECONDS: Final = 1.0
 FIRST_DELAY_SECONDS: Final = 0.1
 LONGEST_DELAY_SECONDS: Final = 30.0
 MAX_DELIVER: Final = 1_000
-"""Far above `max_attempts`: an outage of ours must not let the broker give up on an event by itself."""
+"""Far above `max_attempts`: during an outage of ours the broker must not stop delivering an event."""
 MAX_ACK_PENDING: Final = MAX_IN_HAND * 16
 
 OUTCOMES: Final = ("handled", "retried_later", "dead_lettered", "unacknowledged")
 
 _PASSING: Final = (*DatabaseUnavailableError, UnavailableError, NotPublishedError, ConnectionError)
-"""Not the event's fault: tried again for as long as it takes."""
+"""Failures that the event did not cause: it is redelivered until they end."""
 
 
 def delay_seconds(delivery: int) -> float:
-    """How long to wait before delivery `delivery + 1`: doubling from 0.1 s to 30 s, give or take a fifth.
+    """Seconds before delivery `delivery + 1`: doubles from 0.1 s to 30 s, with 20 % jitter.
 
-    A plain nak ignores the consumer's backoff list (measured), so the delay is always ours.
+    A plain nak ignores the consumer's backoff list (measured), so every nak carries its delay.
     """
     delay: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(delivery - 1, 20))
     return delay * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
 
 
 class Consumer:
-    """One subscription at work in one replica."""
+    """Runs one subscription in one replica."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Consumer:
         self._replicas = replicas
         self.durable = subscription.durable(service)
         self.joined = False
-        """Whether it has been bound once. When the broker goes away later, that is for the connection to tell."""
+        """Whether it has been bound at least once. A later outage shows in the connection's health."""
         self._seconds = EVENT_SECONDS.labels(service, self.durable)
         self._outcomes = {one: CONSUMED.labels(service, self.durable, one) for one in OUTCOMES}
         self._traced = {"messaging.system": "nats", "messaging.consumer.group.name": self.durable}
@@ -88,19 +88,19 @@ class Consumer:
 
     @property
     def bound(self) -> bool:
-        """Whether the durable exists and this replica takes part in it."""
+        """Whether the durable exists and this replica is bound to it."""
         return self._pull is not None
 
     def start(self) -> None:
-        """Begin to consume; binds in the background and goes on trying until the stream exists."""
+        """Start consuming. Binding runs in the background and retries until the stream exists."""
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._heartbeat())]
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Take nothing more, hand back at once for another replica what is not begun, and finish what is.
+        """Fetch nothing more, return messages that have not started to other replicas, and finish the others.
 
-        The fetch under way is left to end by itself if it does in time: cancelled, its request would stay on the broker
-        and swallow the next message until `ack_wait` (measured). Either way the subscription ends before anything is
-        handed back, or that request would take it again and nobody would see it.
+        The open fetch may end by itself if it does so in time: if it is cancelled, its request stays on the broker and
+        takes the next message until `ack_wait` expires (measured). In both cases the subscription ends before messages
+        are returned; otherwise the open request would receive them again, unseen.
         """
         self._stopping.set()
         if not self._tasks:
@@ -123,9 +123,9 @@ class Consumer:
                 await self._bind()
                 await self._consume()
             except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
-                log.warning("consumer not bound, trying again", consumer=self.durable, error=repr(error))
+                log.warning("consumer not bound, retrying", consumer=self.durable, error=repr(error))
             except Exception:
-                log.exception("consumer stumbled, binding again", consumer=self.durable)
+                log.exception("consumer failed, binding again", consumer=self.durable)
             else:
                 continue
             await self._unbind()
@@ -159,11 +159,11 @@ class Consumer:
                 log.debug("unsubscribe failed", consumer=self.durable, error=repr(error))
 
     async def _consume(self) -> None:
-        """Fetch and hand out until told to stop, or until the consumer is gone.
+        """Fetch and dispatch until `stop` is called or the consumer is gone.
 
-        While nothing is there one message is asked for, then as many as are known to wait. A larger request that waits
-        stays open after its first message, and the client's next fetch then keeps the second one to itself until that
-        request expires (measured: up to 2 s late).
+        While the stream is empty the fetch asks for one message, then for as many as are known to wait. A larger
+        request stays open after its first message, and the client's next fetch then holds back the second message until
+        that request expires (measured: up to 2 s late).
         """
         waiting = 0
         while not self._stopping.is_set():
@@ -175,7 +175,7 @@ class Consumer:
                     max(1, min(waiting, BATCH, self._workers.capacity)),
                     timeout=FETCH_SECONDS if waiting <= 1 else BATCH_SECONDS,
                 )
-            except TimeoutError:  # nothing there; the NATS client's own timeouts are among them
+            except TimeoutError:  # no message; includes the NATS client's own timeouts
                 waiting = 0
                 if self._connection.connected:
                     CONSUMER_LAG.labels(self.durable).set(0)
@@ -187,7 +187,7 @@ class Consumer:
             if messages:
                 CONSUMER_LAG.labels(self.durable).set(waiting)
             else:
-                # An empty list comes when the consumer was deleted while the fetch was under way: look before going on.
+                # The list is empty when the consumer was deleted during the fetch: check that it exists.
                 await self._connection.js.consumer_info(self._subscription.stream, self.durable)
 
     async def _handle(self, message: Msg) -> None:
@@ -207,7 +207,7 @@ class Consumer:
             self._in_hand.pop(message.reply, None)
 
     async def _decide(self, message: Msg) -> str:
-        """Handle one message; every way out either acknowledges, puts off, or buries it. Which of them it was."""
+        """Handle one message: acknowledge it, redeliver it later, or dead-letter it. Returns the outcome."""
         outcome = "handled"
         try:
             event = parse_event(message.subject, message.data)
@@ -220,7 +220,7 @@ class Consumer:
             outcome = "dead_lettered"
             await self._dead_letter(message, error)
         except nats.errors.Error as error:
-            # Handled, but the acknowledgement got lost: it comes again, and handlers bear that.
+            # Handled, but the acknowledgement was lost: the event is redelivered, and handlers are idempotent.
             outcome = "unacknowledged"
             log.warning("acknowledgement not sent", consumer=self.durable, error=repr(error))
         except Exception as error:
@@ -236,7 +236,7 @@ class Consumer:
         delivery = message.metadata.num_delivered
         delay = delay_seconds(delivery)
         log.warning(
-            "event put off",
+            "event redelivered later",
             consumer=self.durable,
             subject=message.subject,
             delivery=delivery,
@@ -247,7 +247,7 @@ class Consumer:
         try:
             await message.nak(delay=delay)
         except nats.errors.Error as nak_error:
-            log.debug("nak not sent, ack_wait will bring it back", consumer=self.durable, error=repr(nak_error))
+            log.debug("nak not sent, redelivered after ack_wait", consumer=self.durable, error=repr(nak_error))
 
     async def _dead_letter(self, message: Msg, error: Exception) -> None:
         try:
@@ -260,10 +260,10 @@ class Consumer:
         try:
             await message.nak()
         except nats.errors.Error as error:
-            log.debug("not given back, ack_wait will", consumer=self.durable, error=repr(error))
+            log.debug("message not returned, redelivered after ack_wait", consumer=self.durable, error=repr(error))
 
     async def _heartbeat(self) -> None:
-        """Tell the broker that slow work is still going on, so that it does not give it to somebody else as well."""
+        """Report slow work to the broker as in progress, so that it does not redeliver it to another replica."""
         while True:
             await asyncio.sleep(self._subscription.ack_wait_seconds / 3)
             for message in list(self._in_hand.values()):

@@ -1,4 +1,4 @@
-"""Events that could not be handled: copied to a stream of their own with the reason, before they are let go."""
+"""Dead letters: events that no handler could process, copied with the error to their own stream."""
 
 import traceback
 from typing import Final, Self
@@ -19,17 +19,17 @@ __all__ = ["DeadLetter", "DeadLetters"]
 log = get_logger(__name__)
 
 TERMINATE: Final = f"+TERM {COPIED}".encode()
-"""The client's own `term()` cannot say why, and the broker's advisory of it would look like a lost message."""
+"""The client's own `term()` takes no reason, and its advisory would look like a lost message."""
 
 
 class DeadLetter(BaseModel):
-    """A message that was given up, with all that is needed to understand it and to send it again."""
+    """A message that failed for good, with everything needed to understand and to replay it."""
 
     model_config = ConfigDict(frozen=True)
 
     consumer: str
     stream: str
-    sequence: int = Field(description="its place in the stream it came from")
+    sequence: int = Field(description="its sequence in its original stream")
     subject: str
     headers: dict[str, str]
     body: str
@@ -40,7 +40,7 @@ class DeadLetter(BaseModel):
 
     @classmethod
     def of(cls, message: Msg, *, consumer: str, error: BaseException) -> Self:
-        """Describe a message and the error that it died of."""
+        """Describe a message and the error that its handler raised."""
         return cls(
             consumer=consumer,
             stream=message.metadata.stream,
@@ -56,20 +56,20 @@ class DeadLetter(BaseModel):
 
     @property
     def id(self) -> str:
-        """The same message given up twice by the same consumer is one dead letter."""
+        """Deduplication id: one dead letter per message and consumer."""
         return f"dlq:{self.consumer}:{self.stream}:{self.sequence}"
 
 
 class DeadLetters:
-    """Buries messages: the copy is acknowledged by the broker first, then the original is let go."""
+    """Dead-letters messages: the broker acknowledges the copy first, then the original is terminated."""
 
     def __init__(self, publisher: JetStreamPublisher) -> None:
         self._publisher = publisher
 
     async def add(self, message: Msg, *, consumer: str, error: BaseException) -> None:
-        """Copy the message to the dead letters and end its redelivery.
+        """Copy the message to the dead letters and terminate its redelivery.
 
-        Raises `NotPublishedError` when the copy is not safe; the original then stays and comes again.
+        Raises `NotPublishedError` if the copy is not acknowledged; the original is then redelivered.
         """
         letter = DeadLetter.of(message, consumer=consumer, error=error)
         await self._publisher.publish(
@@ -78,7 +78,7 @@ class DeadLetters:
         await message.respond(TERMINATE)
         DEAD_LETTERS.labels(consumer).inc()
         log.error(
-            "event buried in the dead letters",
+            "event dead-lettered",
             consumer=consumer,
             subject=letter.subject,
             sequence=letter.sequence,

@@ -1,4 +1,4 @@
-"""Work of one key in order, of different keys side by side, and never more than so much at once."""
+"""Runs work of one key in order and work of different keys concurrently, up to a limit."""
 
 import asyncio
 from collections import deque
@@ -29,11 +29,11 @@ class KeyedWorkers(Generic[T]):
 
     @property
     def capacity(self) -> int:
-        """How many more items may be taken in."""
+        """How many more items `submit` may take."""
         return self._capacity - self._items
 
     async def wait_for_capacity(self, at_least: int) -> None:
-        """Return once `at_least` more items may be taken in."""
+        """Return once there is capacity for `at_least` more items."""
         while self.capacity < at_least:
             self._changed.clear()
             await self._changed.wait()
@@ -55,23 +55,23 @@ class KeyedWorkers(Generic[T]):
         try:
             while queue:
                 async with self._slots:
-                    if queue:  # else handed back while this key waited for its turn
+                    if queue:  # empty if `remove_waiting` ran while this key waited for a slot
                         await self._work_on(queue.popleft())
         finally:
-            # Also on cancellation: nothing may keep waiting behind a worker that is gone.
+            # Also on cancellation: later items of this key must get a new worker.
             del self._waiting[key]
 
     async def _work_on(self, item: T) -> None:
         try:
             await self._work(item)
         except Exception:
-            log.exception("unforeseen error; the next item of its key goes on")
+            log.exception("unexpected error; the next item of the key continues")
         finally:
             self._items -= 1
             self._changed.set()
 
     def remove_waiting(self) -> list[T]:
-        """The items that were not begun; they never will be."""
+        """Remove and return the items that have not started."""
         unstarted: list[T] = []
         for queue in self._waiting.values():
             unstarted.extend(queue)
@@ -79,7 +79,7 @@ class KeyedWorkers(Generic[T]):
         return unstarted
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the work in hand, and cancel what takes longer."""
+        """Wait up to `seconds` for running work, then cancel it."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             await cancel_and_wait(*late)

@@ -1,4 +1,4 @@
-"""How far a service is with a stream: whether all that was published until now is handled."""
+"""The progress of a service on a stream: whether everything published so far is handled."""
 
 import asyncio
 import time
@@ -19,18 +19,18 @@ log = get_logger(__name__)
 
 SAMPLE_SECONDS: Final = 0.1
 UNWATCHED_SECONDS: Final = 1.0
-"""When no caller has looked for so long, the consumer may have moved in between: its time begins anew."""
+"""After this long without a sample the consumer may have moved unobserved, so the timeout starts again."""
 RECONNECTED_SECONDS: Final = 3.0
-"""So long after a connection other services may still publish what they kept while the broker was away: they reconnect
-within a second, and their sweep comes a good second later."""
+"""For this long after a reconnect other services may still publish events that waited during the outage: they reconnect
+within a second, and their sweep follows about a second later."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """What the broker says of one stream and of one consumer on it."""
+    """The broker's state of one stream and one consumer on it."""
 
     last_sequence: int
-    """Of the stream; 0 when the consumer is idle: then it is not asked for."""
+    """Of the stream; 0 if the consumer is idle, because it is not queried then."""
     undelivered: int
     unacknowledged: int
     delivered: int
@@ -45,7 +45,7 @@ class _Position:
     def has_passed(self, sequence: int) -> bool:
         """Whether no message up to `sequence` is still to be delivered or acknowledged.
 
-        The two sequences alone do not say so: they stop at the last message that the consumer's filter lets through.
+        The two sequences alone do not show it: they stop at the last message that matches the consumer's filter.
         """
         return (self.undelivered == 0 or self.delivered >= sequence) and (
             self.unacknowledged == 0 or self.acknowledged >= sequence
@@ -53,7 +53,7 @@ class _Position:
 
 
 class ConsumerProgress:
-    """Asks the broker, so the answer covers every replica, and events that a replica took with it when it died."""
+    """Asks the broker, so the answer covers all replicas, and events that a killed replica held."""
 
     def __init__(self, connection: NatsConnection, stream: str, durable: str) -> None:
         self._connection = connection
@@ -62,15 +62,15 @@ class ConsumerProgress:
         self._looked_at = self._moved_at = 0.0
         self._acknowledged = 0
         operation = Operation(f"{durable} info", {"messaging.system": "nats", "messaging.operation.name": "info"})
-        # Callers that come together share one answer; it is asked for after each of them has come.
+        # Concurrent callers share one answer, which is requested after the last of them called.
         self._sample: Batcher[None, _Position | None] = Batcher(self._sample_for_all, operation)
 
     async def handled_until_now(self, *, timeout_seconds: float) -> bool:
-        """Wait until all that the stream holds at this moment is handled.
+        """Wait until everything in the stream at this moment is handled.
 
-        Events that are published later do not prolong the wait. False when the consumer has made no progress for
-        `timeout_seconds`: what blocks it blocks every caller, and those who come later are not made to wait again. A
-        broker that does not answer counts as no progress.
+        Events that are published later do not prolong the wait. Returns False when the consumer has made no
+        progress for `timeout_seconds`: the cause blocks every caller, and later callers do not wait again. No answer
+        from the broker counts as no progress.
         """
         await self._wait_after_reconnecting()
         target: int | None = None
@@ -85,7 +85,7 @@ class ConsumerProgress:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _wait_after_reconnecting(self) -> None:
-        # The connection may be lost meanwhile; then it begins anew.
+        # If the connection is lost meanwhile, the wait starts again.
         while (left := RECONNECTED_SECONDS - self._connection.connected_seconds) > 0:  # noqa: ASYNC110 (time decides)
             await asyncio.sleep(left)
 
@@ -100,7 +100,7 @@ class ConsumerProgress:
         return [position] * len(callers)
 
     async def _ask(self) -> _Position | None:
-        """None when the broker does not say."""
+        """None if the broker does not answer."""
         try:
             js = self._connection.js
             consumer = await js.consumer_info(self._stream, self._durable)

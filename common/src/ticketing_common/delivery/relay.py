@@ -1,4 +1,4 @@
-"""Carries committed events from the outbox to the broker: nudged by every commit, and swept for what a crash left."""
+"""The relay: publishes outbox entries after each commit, and sweeps for entries that a crash left behind."""
 
 import asyncio
 import contextlib
@@ -27,10 +27,10 @@ STATS_SECONDS: Final = 5.0
 
 
 class Relay:
-    """At-least-once, by construction: an entry leaves the outbox only after the broker acknowledged it.
+    """Publishes at least once: an entry leaves the outbox only after the broker acknowledged it.
 
-    Several replicas may relay at once; the broker drops what it has seen (Nats-Msg-Id) and readers apply only what is
-    newer. The sweep is leased, since one sweeper is enough.
+    Several replicas may relay at the same time: the broker drops duplicates (Nats-Msg-Id) and consumers apply only
+    newer versions. A lease limits the sweep to one replica.
     """
 
     def __init__(self, connection: NatsConnection, *, service: str, lease: Lease) -> None:
@@ -40,43 +40,43 @@ class Relay:
         self._lease = lease
         self._outboxes: list[Outbox] = []
         self._notified: deque[Commit] = deque()
-        self._nudged = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._in_flight = asyncio.Semaphore(WINDOWS_IN_FLIGHT)
         self._settling: set[asyncio.Task[bool]] = set()
         self._loops: list[asyncio.Task[None]] = []
-        # Until the first sweep is through: what an earlier life left behind goes out before what is new.
+        # True until the first sweep ends: entries of an earlier process are published before new ones.
         self._backlog = True
-        self._born = 0.0
-        self._reborn = True
-        self._nudges_may_go = asyncio.Event()
+        self._started_at = 0.0
+        self._first_sweep = True
+        self._may_publish = asyncio.Event()
         self._stopping = False
 
     def watch(self, outbox: Outbox) -> None:
-        """Sweep this outbox too."""
+        """Include this outbox in the sweep."""
         self._outboxes.append(outbox)
 
     def notify(self, commit: Commit) -> None:
-        """Publish these entries soon. Never waits and never fails: what is not taken here, the sweep finds."""
+        """Publish these entries soon. Never waits and never fails: the sweep finds entries that are skipped here."""
         if self._backlog or not self._connection.connected or len(self._notified) >= MAX_NOTIFICATIONS:
-            # Behind: older events of the same aggregate may still wait, and the sweep sends them in their order.
+            # Older events of the same aggregate may still wait; the sweep publishes them in order.
             self._backlog = True
             return
         self._notified.append(commit)
-        self._nudged.set()
+        self._wakeup.set()
 
     def start(self) -> None:
-        """Begin to relay; call once the connection has been made."""
-        self._born = asyncio.get_running_loop().time()
-        self._nudges_may_go.set()
+        """Start relaying. Call it after the connection is made."""
+        self._started_at = asyncio.get_running_loop().time()
+        self._may_publish.set()
         self._loops = [
             asyncio.create_task(one)
             for one in (self._publish_notified(), self._sweep_regularly(), self._measure_regularly())
         ]
 
     async def stop(self, seconds: float = 1.0) -> None:
-        """Publish what was announced, then end; what does not make it is found by the next sweep."""
+        """Publish the notified commits, then stop; the next sweep finds entries that were not published in time."""
         self._stopping = True
-        self._nudged.set()
+        self._wakeup.set()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         if self._loops:
@@ -88,15 +88,15 @@ class Relay:
             await asyncio.wait(self._settling, timeout=max(0.0, deadline - loop.time()))
         with contextlib.suppress(TimeoutError, *DatabaseUnavailableError):
             async with asyncio.timeout(0.5):
-                await self._lease.release()  # so that another replica need not wait until it runs out
+                await self._lease.release()  # so that another replica need not wait for its expiry
 
     async def _publish_notified(self) -> None:
         while not (self._stopping and not self._notified):
             if not self._notified:
-                self._nudged.clear()
-                await self._nudged.wait()
+                self._wakeup.clear()
+                await self._wakeup.wait()
                 continue
-            await self._nudges_may_go.wait()
+            await self._may_publish.wait()
             window: list[Commit] = []
             entries = 0
             while self._notified and entries < WINDOW:
@@ -107,7 +107,7 @@ class Relay:
             settling.add_done_callback(lambda _: self._in_flight.release())
 
     def _send(self, commits: Sequence[Commit], *, path: str) -> "asyncio.Task[bool]":
-        """Put all entries on the wire in order; the task waits for the answers and clears the outbox."""
+        """Send all entries in order; the returned task waits for the acknowledgements and clears the outbox."""
         pairs = [(commit, entry) for commit in commits for entry in commit.entries]
         spans = [ProducerSpan(entry.subject.rpartition(".")[0], entry.id, entry.traceparent) for _, entry in pairs]
         messages = [_message(entry, span) for (_, entry), span in zip(pairs, spans, strict=True)]
@@ -124,7 +124,7 @@ class Relay:
         spans: Sequence[ProducerSpan],
         path: str,
     ) -> bool:
-        """Wait for the broker's answers and remove what it has; True when all of it is out."""
+        """Wait for the acknowledgements and remove acknowledged entries. True if all entries are published."""
         published: dict[Outbox, dict[str, list[str]]] = {}
         complete = True
         try:
@@ -142,7 +142,7 @@ class Relay:
                 await outbox.remove(ids)
                 RELAY_PUBLISHED.labels(self._service, path).inc(sum(map(len, ids.values())))
         except DatabaseUnavailableError as error:
-            log.warning("outbox not cleared, its events will be sent again", error=repr(error))
+            log.warning("outbox not cleared, its events will be published again", error=repr(error))
             complete = False
         if not complete:
             self._backlog = True
@@ -154,55 +154,55 @@ class Relay:
                 if self._connection.connected:
                     await self._sweep()
             except DatabaseUnavailableError as error:
-                log.warning("sweep put off, the database is away", error=repr(error))
+                log.warning("sweep skipped, database unavailable", error=repr(error))
             except Exception:
-                # The sweep is the last line: whatever went wrong, it must go round again.
+                # The sweep is the last safety net: it must continue after any error.
                 log.exception("sweep failed")
             await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, not a secret)
 
     async def _sweep(self) -> None:
-        """Publish what was left behind by a crash or an outage, oldest first, until nothing is left."""
+        """Publish entries that a crash or an outage left, oldest first, until none are left."""
         if not await self._lease.acquire():
-            # Another replica sweeps for all of us, and our own nudges need not wait for it. But the holder may be our
-            # own earlier life, killed a moment ago: what is older than this one goes out now, at worst twice.
-            if self._reborn:
-                await self._sweep_all(asyncio.get_running_loop().time() - self._born)
+            # Another replica sweeps for all replicas, and our notified commits need not wait for it. But the holder may
+            # be our own earlier process, just killed: publish entries older than this process now, at worst twice.
+            if self._first_sweep:
+                await self._sweep_all(asyncio.get_running_loop().time() - self._started_at)
             self._backlog = False
         elif self._backlog:
             await self._drain_backlog()
         else:
-            # Only what no nudge can still be carrying.
+            # Only entries too old to be in a notified commit.
             await self._sweep_all(SWEEP_AGE_SECONDS)
-        self._reborn = False
+        self._first_sweep = False
 
     async def _drain_backlog(self) -> None:
-        """Publish all that waits, then go over to nudges, without needing a moment in which nobody commits.
+        """Publish everything that waits, then switch to notified commits, even if commits never pause.
 
-        Once little is left, new commits may announce themselves again, but their nudges wait for one more pass: that
-        finds everything committed before, so the older event of an aggregate still goes out before the newer.
+        When little is left, new commits notify the relay again, but are published only after one more pass. That pass
+        finds everything committed before, so an aggregate's older event is published before the newer one.
         """
         if not await self._sweep_all(0.0):
             return
         self._backlog = False
-        self._nudges_may_go.clear()
+        self._may_publish.clear()
         try:
             if not await self._sweep_all(0.0):
                 self._backlog = True
         finally:
-            self._nudges_may_go.set()
+            self._may_publish.set()
 
     async def _sweep_all(self, age_seconds: float) -> bool:
-        """Publish what is older than that in every outbox; False when the broker or the lease was lost on the way."""
+        """Publish older entries of every outbox. False if the broker or the lease is lost meanwhile."""
         for outbox in self._outboxes:
             if not await self._sweep_outbox(outbox, age_seconds):
                 return False
         return True
 
     async def _sweep_outbox(self, outbox: Outbox, age_seconds: float) -> bool:
-        """Publish all that waits there; False when the broker or the lease was lost on the way.
+        """Publish the outbox's waiting entries. False if the broker or the lease is lost meanwhile.
 
         Two batches overlap: while one is acknowledged and removed, the next is read and sent. No document is in both,
-        so the events of an aggregate keep their order whatever becomes of either.
+        so an aggregate's events keep their order whichever batch fails.
         """
         settling: asyncio.Task[bool] | None = None
         complete = True
@@ -218,17 +218,17 @@ class Relay:
         return (settling is None or await settling) and complete
 
     async def _measure_regularly(self) -> None:
-        """Beside the sweep: one that catches up, or waits for a broker that hangs, takes a while to come round."""
+        """Separate from the sweep, which takes long while it drains a backlog or waits for a hanging broker."""
         loop = asyncio.get_running_loop()
         while not self._stopping:
             begun = loop.time()
             try:
                 await self._measure()
             except DatabaseUnavailableError as error:
-                log.debug("outboxes not counted, the database is away", error=repr(error))
+                log.debug("outboxes not counted, database unavailable", error=repr(error))
             except Exception:
                 log.exception("outboxes not counted")
-            # Counting a long backlog takes a while: never more than a twentieth of the time goes into it.
+            # Counting a long backlog is slow: spend at most a twentieth of the time on it.
             await asyncio.sleep(max(STATS_SECONDS, 20 * (loop.time() - begun)))
 
     async def _measure(self) -> None:

@@ -1,4 +1,4 @@
-"""Republishes the present state of every aggregate, so that any projection elsewhere can be whole again."""
+"""Resync: republishes the current state of every aggregate, so that incomplete projections become complete."""
 
 import asyncio
 import json
@@ -24,15 +24,15 @@ REPORT_EVERY: Final = 1_000
 
 
 def resync_subject(service: str) -> str:
-    """The core NATS subject on which the owner of aggregates takes the request."""
+    """The core NATS subject on which the owner of the aggregates receives resync requests."""
     return f"resync.{service}"
 
 
 class Resync(Generic[E]):
-    """Answers requests on the bus; one replica of the service takes each (queue group), one runs at a time.
+    """Answers resync requests. One replica takes each request (queue group); it runs one at a time.
 
-    The events go through the outbox like all others, at the version that the aggregate has: traffic goes on meanwhile,
-    and whoever is up to date already ignores them.
+    The events pass through the outbox like all others, with the aggregate's current version. Traffic continues
+    meanwhile, and projections that are up to date ignore the events.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Resync(Generic[E]):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen for requests."""
+        """Subscribe to requests."""
         self._subscription = await self._connection.client.subscribe(
             resync_subject(self._service), queue=self._service, cb=self._on_request
         )
 
     async def stop(self) -> None:
-        """Listen no more, and leave a run that is under way: it can be asked for again."""
+        """Unsubscribe, and cancel a running resync: the operator can request it again."""
         if self._subscription is not None and self._connection.connected:
             await self._subscription.unsubscribe()
         await cancel_and_wait(self._task)
@@ -64,17 +64,17 @@ class Resync(Generic[E]):
             await self._answer(request, done=True, error="a resync is already running")
 
     async def _run(self, request: Msg) -> None:
-        """Restate everything; reports how far it is after every thousand, and at the end."""
+        """Republish everything; reports progress after every thousand aggregates, and at the end."""
         count = failed = 0
         unreadable = self._repository.unreadable
         try:
             async for entity in self._repository.walk():
                 try:
-                    # When it changed meanwhile, the change has told of itself.
+                    # If the aggregate changed meanwhile, that change published its own event.
                     count += await self._repository.republish(entity, self._publish)
                 except (KeyError, TypeError, ValueError):
-                    failed += 1  # no event can be made of it, however often it is tried; the others are told
-                    log.exception("resync leaves one out", entity_id=entity.id)
+                    failed += 1  # its event cannot be made, and a retry does not help; continue with the others
+                    log.exception("resync skipped an aggregate", entity_id=entity.id)
                     continue
                 if count and count % REPORT_EVERY == 0:
                     await self._answer(request, done=False, restated=count)
@@ -84,7 +84,7 @@ class Resync(Generic[E]):
             return
         failed += self._repository.unreadable - unreadable
         if failed:
-            log.error("resync done, some were left out", restated=count, left_out=failed)
+            log.error("resync done, some aggregates skipped", restated=count, left_out=failed)
             await self._answer(request, done=True, restated=count, error=f"{failed} left out, see the service's log")
             return
         log.info("resync done", restated=count)

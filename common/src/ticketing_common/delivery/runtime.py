@@ -1,4 +1,4 @@
-"""What a service stands on: its database, the bus, its relay and its consumers; begun and ended in the right order."""
+"""The parts that every service starts and stops in order: database, event bus, relay, consumers, stream readers."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ SETUP_RETRY_SECONDS: Final = 0.5
 RESTORE_SECONDS: Final = 5.0
 STREAMS_SECONDS: Final = 10.0
 SWEEP_LEASE_SECONDS: Final = 5.0
-"""So much later than usual is swept what was left by a replica that was killed while it held the lease."""
+"""After a replica is killed while it holds the lease, the next sweep is delayed by up to this long."""
 
 
 class _HasIndexes(Protocol):
@@ -59,10 +59,10 @@ class _HasIndexes(Protocol):
 
 
 class ServiceRuntime:
-    """Made inside the running event loop, joined up by `create_app`, then started.
+    """Created inside the running event loop, configured by `create_app`, then started.
 
-    `start()` returns at once: indexes, streams and consumers are made in the background, tried again until they are
-    there, and `missing()` says what is not. So a service can start before what it depends on.
+    `start()` returns at once. A background task creates indexes, streams and consumers, and retries until they exist;
+    `missing()` lists what does not exist yet. A service can therefore start before its dependencies.
     """
 
     def __init__(self, settings: ServiceSettings, *, publishes: str | None = None) -> None:
@@ -93,7 +93,7 @@ class ServiceRuntime:
         return self.database[name]
 
     def outbox(self, name: str, *listeners: Callable[[Commit], None]) -> Outbox:
-        """A collection whose documents carry events; the relay takes them from there, `listeners` hear of commits."""
+        """A collection whose documents contain an outbox. The relay publishes its entries; commits call `listeners`."""
         metrics.init_series(metrics.OUTBOX_FULL, (name,))
         if self._relay is None:
             return Outbox(self.database[name], *listeners)
@@ -106,7 +106,7 @@ class ServiceRuntime:
         self._stores.extend(stores)
 
     def subscribe(self, subscriptions: Sequence[EventSubscription]) -> None:
-        """Consume these from `start()` on."""
+        """Consume these subscriptions after `start()`."""
         bus = self.bus
         dead_letters = DeadLetters(JetStreamPublisher(bus))
         service = self.settings.service_name
@@ -119,20 +119,20 @@ class ServiceRuntime:
         )
 
     def progress(self, stream: str) -> ConsumerProgress:
-        """How far this service, with all its replicas, is with a stream that it subscribes to."""
+        """The progress of this service, all replicas together, on a stream that it subscribes to."""
         return ConsumerProgress(self.bus, stream, EventSubscription(stream, {}).durable(self.settings.service_name))
 
     def follow(self, reader: StreamReader) -> None:
-        """Read a stream along from `start()` on, each replica for itself."""
+        """Run this stream reader after `start()`, one in each replica."""
         self._readers.append(reader)
 
     def enable_resync(self, repository: Repository[E], publish: Publisher[E]) -> None:
-        """Republish these aggregates when `ticketing resync` asks for it; `publish` tells of one as it is now."""
+        """Republish these aggregates on `ticketing resync`; `publish` makes the event of the current state."""
         self._resync = Resync(self.bus, repository, publish, service=self.settings.service_name)
 
     @property
     def bus(self) -> NatsConnection:
-        """The event bus; a RuntimeError for a service whose settings name none."""
+        """The event bus; raises RuntimeError if the settings name none."""
         if self._bus is None:
             raise RuntimeError(f"{self.settings.service_name} has no event bus in its settings")
         return self._bus
@@ -144,7 +144,7 @@ class ServiceRuntime:
         return self.settings
 
     def missing(self) -> list[str]:
-        """What keeps the service from being ready; from memory, no I/O."""
+        """What the service is still waiting for before it is ready. Reads memory only, no I/O."""
         missing = set(self._missing)
         if self._bus is not None and not self._bus.healthy:
             missing.add("nats")
@@ -153,7 +153,7 @@ class ServiceRuntime:
         return sorted(missing)
 
     def start(self) -> None:
-        """Make everything ready, in the background; all that relays, sweeps and consumes is begun from there."""
+        """Prepare everything in a background task, which then starts the relay, consumers and stream readers."""
         with background():
             self._setup = asyncio.create_task(self._make_ready())
 
@@ -164,11 +164,11 @@ class ServiceRuntime:
                 await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
-        """End in the order that loses nothing: hear no more, tell what is committed, leave the bus and the database.
+        """Stop in the order that loses nothing: stop consuming, publish what is committed, disconnect.
 
-        Within 6 s, even if none of them answers (2.5, 1.5, 1.5 and 0.5 s); 4 s for requests make ten of it.
+        Takes at most 6 s if nothing answers (2.5, 1.5, 1.5 and 0.5 s). With 4 s for open requests, at most 10 s.
         """
-        await cancel_and_wait(self._setup)  # first: it begins the keeper
+        await cancel_and_wait(self._setup)  # first, because it starts the keeper
         await cancel_and_wait(self._keeper)
         if self._resync is not None:
             await self._resync.stop()
@@ -193,10 +193,10 @@ class ServiceRuntime:
                     await store.ensure_indexes()
                 await self.database.command("ping")
             except DatabaseUnavailableError as error:
-                log.warning("database is away, trying again", error=repr(error))
+                log.warning("database unavailable, retrying", error=repr(error))
                 await asyncio.sleep(SETUP_RETRY_SECONDS)
             except Exception:
-                log.exception("an index cannot be made; mend it by hand")
+                log.exception("an index cannot be created; repair it by hand")
                 await asyncio.sleep(RESTORE_SECONDS)
             else:
                 break
@@ -206,7 +206,7 @@ class ServiceRuntime:
         if self._bus is None or self._relay is None:
             return
         await self._bus.connect()
-        while again_in_seconds := await self._declare_streams():  # noqa: ASYNC110 (we wait for the broker)
+        while again_in_seconds := await self._declare_streams():  # noqa: ASYNC110 (waits for the broker)
             await asyncio.sleep(again_in_seconds)
         self._missing.discard("nats")
         self._keeper = asyncio.create_task(self._keep_streams())
@@ -219,10 +219,10 @@ class ServiceRuntime:
             await self._resync.start()
 
     async def _declare_streams(self) -> float:
-        """Make the streams be as declared; how long to wait before trying again (seconds), 0 when they are.
+        """Create or update the streams as declared. Returns the seconds until the next attempt, 0 when all are correct.
 
-        Without the right to change streams (`nats_makes_streams`), wait until they exist. Drift is then an error in the
-        log: the operator's job repairs it, and a service that refused to start could not be rolled back past a change.
+        Without permission to change streams (`nats_makes_streams`), wait until they exist. Drift is then logged as an
+        error for the operator: a service that refused to start on drift could not be rolled back past a change.
         """
         names = [*SAFETY_NETS] if self._publishes is None else [self._publishes, *SAFETY_NETS]
         try:
@@ -231,19 +231,19 @@ class ServiceRuntime:
                 if self._nats.nats_makes_streams:
                     await ensure_stream(self.bus.js, declared)
                 elif drift := await stream_drift(self.bus.js, declared):
-                    log.error("a stream is not as declared", stream=name, drift=repr(drift))
+                    log.error("a stream differs from its declaration", stream=name, drift=repr(drift))
         except ConfigurationDriftError as error:
-            log.error("a stream is not as declared; mend it by hand", error=str(error))
+            log.error("a stream differs from its declaration; repair it by hand", error=str(error))
             return RESTORE_SECONDS
         except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
-            log.warning("streams not ready, trying again", error=repr(error))
+            log.warning("streams not ready, retrying", error=repr(error))
             return SETUP_RETRY_SECONDS
         return 0.0
 
     async def _keep_streams(self) -> None:
-        """Make a lost stream again while we run, or report it; what is committed meanwhile waits in the outbox.
+        """Recreate a lost stream while the service runs, or report it. New events wait in the outbox meanwhile.
 
-        What the stream held is gone: `ticketing resync` tells it once more.
+        The lost stream's content is gone; `ticketing resync` republishes the state.
         """
         while True:
             await asyncio.sleep(STREAMS_SECONDS)

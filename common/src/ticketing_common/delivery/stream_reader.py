@@ -1,4 +1,4 @@
-"""Reading a stream for oneself: every event from now on, in order, none twice, and nothing left on the broker."""
+"""A stream reader: every event from now on, in order, each once, without a durable consumer on the broker."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,24 +24,25 @@ FETCH_SECONDS: Final = 2.0
 BATCH: Final = 256
 BATCH_SECONDS: Final = 0.2
 FORGOTTEN_SECONDS: Final = 30.0
-"""A consumer that nobody asks any more is gone after this; it must outlive the pause between two fetches."""
+"""The broker removes an unused consumer after this long; it must exceed the pause between two fetches."""
 REBIND_SECONDS: Final = 0.5
 LEAVING_SECONDS: Final = 1.0
 
 
-class _Interrupted(Exception):  # noqa: N818 (no fault, and nobody outside sees it)
-    """Something was sent to us and did not arrive: read on from the last that did."""
+class _Interrupted(Exception):  # noqa: N818 (not an error, and private)
+    """A message was lost on its way: read on after the last one that arrived."""
 
 
 class StreamReader:
-    """Unlike a `Consumer`, which its replicas share and which works off each event once, every replica has its own.
+    """Reads every event in every replica, unlike a `Consumer`, whose replicas share the events.
 
-    It begins so many events before the end of the stream (`history`) and is `caught_up` when it has read what was there
-    at its start. `on_event(sequence, subject, body)` is called for each, without a break in the sequences; where events
-    were removed before they could be read, or the stream was made anew, `on_gap` is called first. Both must be quick.
+    It starts `history` events before the end of the stream, and is `caught_up` once it has read what the stream held
+    at the start. It calls `on_event(sequence, subject, body)` for each event, without gaps in the sequences. If events
+    were removed before they were read, or the stream was recreated, it calls `on_gap` first. Both callbacks must be
+    quick.
 
-    The broker keeps the consumer in memory only, and what is lost with it is read again by its sequence. nats-py has an
-    ordered consumer of its own; it pushes, and after a broker's restart it waits for two heartbeats that it has missed.
+    The broker keeps the consumer in memory only; after a loss the reader continues by sequence. The ordered consumer of
+    nats-py is not used: it is push-based, and after a broker restart it waits for two missed heartbeats.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class StreamReader:
         self.stream = stream
         self.caught_up = False
         self.position = 0
-        """The sequence of the last event read; those before the beginning count as read."""
+        """The sequence of the last event read; events before the start count as read."""
         self._connection = connection
         self._on_event = on_event
         self._on_gap = on_gap
@@ -66,11 +67,11 @@ class StreamReader:
         self._stopping = False
 
     def start(self) -> None:
-        """Read in the background, and go on trying until the stream exists."""
+        """Start reading in the background; retries until the stream exists."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Read no further; the fetch under way ends by itself, or with the connection."""
+        """Stop reading; the open fetch ends by itself or with the connection."""
         self._stopping = True
         await cancel_and_wait(self._task)
 
@@ -81,13 +82,13 @@ class StreamReader:
             except _Interrupted:
                 continue
             except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError) as error:
-                log.debug("stream not readable, trying again", stream=self.stream, error=repr(error))
+                log.debug("stream not readable, retrying", stream=self.stream, error=repr(error))
             except Exception:
-                log.exception("tail stumbled, reading on", stream=self.stream)
+                log.exception("stream reader failed, reading on", stream=self.stream)
             await asyncio.sleep(REBIND_SECONDS)
 
     async def _read(self) -> None:
-        """Read until something goes wrong, or it is to stop."""
+        """Read until an error or `stop`."""
         js = self._connection.js
         info: StreamInfo = await js.stream_info(self.stream)
         self._find_position(info)
@@ -113,12 +114,12 @@ class StreamReader:
             await self._leave(js, pull, name)
 
     async def _leave(self, js: JetStreamContext, pull: JetStreamContext.PullSubscription, name: str) -> None:
-        """The broker would forget the consumer by itself, later."""
+        """Delete the consumer now; the broker would remove it later by itself."""
         if not self._connection.connected:
             return
         try:
             async with asyncio.timeout(LEAVING_SECONDS):
-                await pull.unsubscribe()  # nothing more is to come on it
+                await pull.unsubscribe()  # no further messages on it
                 await js.delete_consumer(self.stream, name)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
             log.debug("consumer not removed", consumer=name, error=repr(error))
@@ -128,14 +129,14 @@ class StreamReader:
         received = 0
         while not self._stopping:
             try:
-                # One while nothing is there, then as many as are known to wait: see `Consumer._consume`.
+                # One message while the stream is empty, then as many as are known to wait: see `Consumer._consume`.
                 messages: list[Msg] = await pull.fetch(
                     max(1, min(waiting, BATCH)), timeout=FETCH_SECONDS if waiting <= 1 else BATCH_SECONDS
                 )
-            except TimeoutError:  # nothing there; the NATS client's own timeouts are among them
+            except TimeoutError:  # no message; includes the NATS client's own timeouts
                 waiting = 0
                 continue
-            if not messages:  # the consumer was deleted while the fetch was under way
+            if not messages:  # the consumer was deleted during the fetch
                 raise _Interrupted
             for message in messages:
                 received += 1
@@ -148,29 +149,29 @@ class StreamReader:
     def _take(self, message: Msg) -> None:
         sequence = message.metadata.sequence.stream
         if sequence != self.position + 1:
-            log.warning("events are gone from the stream", stream=self.stream, after=self.position, before=sequence)
+            log.warning("events were removed from the stream", stream=self.stream, after=self.position, before=sequence)
             self.position = sequence - 1
             self._on_gap()
         self.position = sequence
         try:
             self._on_event(sequence, message.subject, message.data)
         except Exception:
-            # Whoever looks on cannot stop the stream; consumers bury such an event, and tell.
+            # A live view must not stop the stream; the consumers dead-letter such an event.
             log.exception("event not shown", stream=self.stream, sequence=sequence)
 
     def _find_position(self, info: StreamInfo) -> None:
-        """Where to read on: after what was read last, if the stream still knows it."""
+        """Continue after the last event read, if the stream still has it."""
         state = info.state
         made_at = info.created
         beginning = max(state.first_seq - 1, state.last_seq - self._history, 0)
         if self._made_at is None:
             self.position = beginning
         elif made_at != self._made_at or state.last_seq < self.position:
-            log.warning("the stream was made anew", stream=self.stream, was_at=self.position, is_at=state.last_seq)
+            log.warning("the stream was recreated", stream=self.stream, was_at=self.position, is_at=state.last_seq)
             self.position = beginning
             self._on_gap()
         elif state.first_seq > self.position + 1:
-            log.warning("events are gone from the stream", stream=self.stream, after=self.position)
+            log.warning("events were removed from the stream", stream=self.stream, after=self.position)
             self.position = state.first_seq - 1
             self._on_gap()
         self._made_at = made_at

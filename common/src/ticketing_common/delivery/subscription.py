@@ -10,18 +10,17 @@ from ticketing_common.topology import durable_name
 __all__ = ["EventSubscription", "Handler"]
 
 Handler: TypeAlias = Callable[[Any], Awaitable[None]]
-"""Takes one event; returning means it is handled and may be acknowledged. It must bear being called twice."""
+"""Handles one event; a return means that it may be acknowledged. Handlers must be idempotent."""
 
 
 @dataclass(frozen=True)
 class EventSubscription:
     """A durable consumer on one stream, shared by all replicas of the service.
 
-    `concurrency` events of different aggregates are handled side by side, and what they ask of the database travels
-    together; those of one aggregate are handled in their order.
-    After `max_attempts` deliveries an event that still fails goes to the dead letters. `ack_wait_seconds` is how soon
-    another replica, or this one's next life, gets the event when this one dies with it; a heartbeat prolongs it while
-    work goes on.
+    Up to `concurrency` events of different aggregates are handled concurrently, with batched database operations;
+    events of one aggregate are handled in order. An event that still fails after `max_attempts` deliveries is
+    dead-lettered. If a replica dies while it handles an event, the broker redelivers the event after
+    `ack_wait_seconds`; a heartbeat extends that time while the handler runs.
     """
 
     stream: str
@@ -32,7 +31,7 @@ class EventSubscription:
 
     @classmethod
     def to_state(cls, stream: str, follow: Callable[[Any], Awaitable[object]], *events: type[Event]) -> Self:
-        """All these events go to one use case, which reads the full state of the aggregate from each."""
+        """Routes all these events to one use case, which takes the aggregate's full state from each."""
 
         async def handle(event: Event) -> None:
             await follow(event.data)
@@ -40,7 +39,7 @@ class EventSubscription:
         return cls(stream, dict.fromkeys(events, handle))
 
     def durable(self, service: str) -> str:
-        """`tickets-orders`: the tickets service's place in the ORDERS stream."""
+        """The durable's name: `tickets-orders` is the tickets service's consumer of the ORDERS stream."""
         return durable_name(service, self.stream)
 
     @property

@@ -1,4 +1,4 @@
-"""The event catalogue: what the services tell each other, and the envelope it travels in."""
+"""The event catalogue: all events between the services, and their envelope."""
 
 from .catalogue import CATALOGUE, parse_event
 from .envelope import Event, EventData

@@ -1,4 +1,4 @@
-"""Every event there is, and how to read one from the wire."""
+"""All event classes by name, and the parser for received events."""
 
 from typing import Final
 
@@ -35,10 +35,10 @@ CATALOGUE: Final[dict[str, type[Event]]] = {
 
 
 def parse_event(subject: str, body: bytes) -> Event:
-    """Read the event that came on a NATS subject.
+    """Parse the event received on a NATS subject.
 
-    Raises `PermanentError` when the subject is not in the catalogue, the body is not that event, or its type speaks of
-    another major version: such a message cannot become right by trying again.
+    Raises `PermanentError` if the subject is not in the catalogue, the body is not that event, or its type has another
+    major version: a retry cannot fix such a message.
     """
     name = subject.rpartition(".")[0]
     event_class = CATALOGUE.get(name)

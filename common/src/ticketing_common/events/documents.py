@@ -23,7 +23,7 @@ def event_schema(name: str) -> dict[str, Any]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """Who sends what where, in AsyncAPI 3.0.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0)."""
+    """The channels, messages and senders, in AsyncAPI 3.0.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0)."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def documents() -> dict[str, str]:
-    """File name → content, as they lie in docs/events."""
+    """File name → content of the files in docs/events."""
     files = {f"{name}.schema.json": event_schema(name) for name in CATALOGUE}
     files["asyncapi.json"] = asyncapi()
     return {name: json.dumps(content, indent=2) + "\n" for name, content in files.items()}

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 envelope in structured JSON mode; what travels and what the outbox keeps are the same bytes."""
+"""The CloudEvents 1.0 envelope in structured JSON mode. The outbox stores the same bytes that are published."""
 
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -37,7 +37,7 @@ class Event(BaseModel):
     """A fact about one aggregate.
 
     Attributes follow the CloudEvents 1.0 specification; `traceparent` is its Distributed Tracing extension
-    (W3C Trace Context). `NAME` is what the fact is called here, `order.created`, and the head of its NATS subject.
+    (W3C Trace Context). `NAME` is the event's name here, `order.created`, and the start of its NATS subject.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -62,9 +62,9 @@ class Event(BaseModel):
 
     @classmethod
     def of(cls, data: EventData, *, time: datetime | None = None, traceparent: str | None = None) -> Self:
-        """Tell of `data` now; `source` is the stream's noun, as each noun has one owner.
+        """An event about `data`, now; `source` is the stream's noun, because each noun has one owner.
 
-        `traceparent` is for what continues another story than that of whoever tells it.
+        `traceparent` is for an event that continues another trace than the current one.
         """
         noun = cls.NAME.partition(".")[0]
         fields: dict[str, Any] = {
@@ -82,5 +82,5 @@ class Event(BaseModel):
         return f"{self.NAME}.{self.subject}"
 
     def to_json(self) -> bytes:
-        """The structured-mode JSON body; absent attributes are left out, as the specification asks."""
+        """The structured-mode JSON body; omits absent attributes, as the specification requires."""
         return self.model_dump_json(exclude=None if self.traceparent else {"traceparent"}).encode()

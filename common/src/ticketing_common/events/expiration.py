@@ -1,4 +1,4 @@
-"""What the expiration service tells: a deadline has passed."""
+"""Events of the expiration service: a deadline has passed."""
 
 from .envelope import Event, EventData, EventTime
 

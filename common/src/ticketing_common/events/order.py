@@ -1,4 +1,4 @@
-"""What the orders service tells: who holds a ticket, until when, and how it ended."""
+"""Events of the orders service: who holds a ticket, until when, and how the order ended."""
 
 from enum import StrEnum
 

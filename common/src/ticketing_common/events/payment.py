@@ -1,4 +1,4 @@
-"""Events of the payments service: money authorised, captured, released, refused, refunded or disputed."""
+"""Events of the payments service: money authorised, captured, voided, declined, refunded or disputed."""
 
 from enum import StrEnum
 
@@ -52,19 +52,19 @@ class PaymentEvent(Event):
 
 
 class PaymentAuthorized(PaymentEvent):
-    """The bank set the money aside; orders decides whether it is taken."""
+    """The bank authorised the amount; orders decides whether it is captured."""
 
     NAME = "payment.authorized"
 
 
 class PaymentCaptured(PaymentEvent):
-    """The money was taken for a complete order."""
+    """The amount was captured for a complete order."""
 
     NAME = "payment.captured"
 
 
 class PaymentVoided(PaymentEvent):
-    """The authorisation was released; no money was taken."""
+    """The authorisation was voided; no money was captured."""
 
     NAME = "payment.voided"
 
@@ -76,9 +76,9 @@ class PaymentFailed(PaymentEvent):
 
 
 class PaymentRefunded(PaymentEvent):
-    """Captured money went back: all of it (status `refunded`), or `refunded_cents` of it (status `captured`).
+    """Captured money was returned: all of it (status `refunded`), or `refunded_cents` of it (status `captured`).
 
-    Told again when `refunded_cents` changes; it falls when a refund fails later.
+    Published again when `refunded_cents` changes; it decreases when a refund fails later.
     """
 
     NAME = "payment.refunded"

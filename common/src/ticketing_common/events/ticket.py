@@ -1,4 +1,4 @@
-"""What the tickets service tells: a listing and its state."""
+"""Events of the tickets service: a listing and its state."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ __all__ = ["TicketCreated", "TicketData", "TicketDeleted", "TicketEvent", "Ticke
 
 
 class TicketStatus(StrEnum):
-    """Where a listing stands; `deleted` is never shown, only told."""
+    """The state of a listing; `deleted` appears in events only, never in responses."""
 
     AVAILABLE = "available"
     HELD = "held"
@@ -52,6 +52,6 @@ class TicketUpdated(TicketEvent):
 
 
 class TicketDeleted(TicketEvent):
-    """A listing is gone for good; told again, at a higher version, to an order that came too late."""
+    """A listing is deleted for good; published again, with a higher version, for an order that came too late."""
 
     NAME = "ticket.deleted"

@@ -1,4 +1,4 @@
-"""One NATS connection per process that never gives up, and knows since when it has been lost."""
+"""The process's one NATS connection. It reconnects without limit and records how long it has been lost."""
 
 import asyncio
 import time
@@ -21,10 +21,10 @@ CLOSE_SECONDS: Final = 0.5
 
 
 class NatsConnection:
-    """Connects in the background and reconnects for ever.
+    """Connects in the background and reconnects without limit.
 
-    The client's own defaults give up after 60 attempts and then stay closed (measured); here `max_reconnect_attempts`
-    is unlimited, and the first connection is tried just as patiently: a service starts while NATS is away.
+    The client's defaults stop after 60 attempts and stay closed (measured). Here `max_reconnect_attempts` is unlimited,
+    and the first connection is retried as well, so a service starts during an outage of NATS.
     """
 
     def __init__(self, settings: NatsSettings, *, name: str) -> None:
@@ -38,22 +38,22 @@ class NatsConnection:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker can be talked to at this moment."""
+        """Whether the connection is open at this moment."""
         return self._client is not None and self._client.is_connected
 
     @property
     def lost_seconds(self) -> float:
-        """For how long the broker has been away; 0 while connected."""
+        """Seconds since the connection was lost; 0 while connected."""
         return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
 
     @property
     def connected_seconds(self) -> float:
-        """For how long the present connection has lasted; 0 while there is none."""
+        """Seconds since the current connection was made; 0 without one."""
         return time.monotonic() - self._connected_since if self.connected else 0.0
 
     @property
     def healthy(self) -> bool:
-        """False once the broker has been away for longer than the set time: readiness."""
+        """For readiness: False after an outage longer than `nats_lost_after_seconds`."""
         return self.lost_seconds <= self._settings.nats_lost_after_seconds
 
     @property
@@ -71,7 +71,7 @@ class NatsConnection:
         return self._client
 
     async def connect(self) -> None:
-        """Return once connected, however long it takes."""
+        """Connect; retries without limit and returns once connected."""
         servers = self._settings.nats_url.get_secret_value().split(",")
         announced = False
         while True:
@@ -79,10 +79,11 @@ class NatsConnection:
                 client = await nats.connect(
                     servers=servers,
                     name=self._name,
-                    # Answers come to a place of its own, so that a broker can keep the other services from listening.
+                    # A reply inbox of its own, so that the broker can deny other services access to it.
                     inbox_prefix=f"_INBOX_{self._name}",
                     connect_timeout=2,
-                    # For the first connection only one round; this loop goes on with it, so that stopping is quick.
+                    # The client tries once for the first connection; this loop retries, so that it can be cancelled
+                    # quickly.
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.5,
@@ -96,7 +97,7 @@ class NatsConnection:
                 )
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 if not announced:
-                    log.warning("NATS is away, trying again until it is back", error=repr(error))
+                    log.warning("NATS unavailable, retrying", error=repr(error))
                     announced = True
                 await asyncio.sleep(CONNECT_RETRY_SECONDS)
                 continue
@@ -107,9 +108,9 @@ class NatsConnection:
             return
 
     async def close(self) -> None:
-        """Send what is buffered and leave, within 1.5 s; whoever subscribed has unsubscribed before.
+        """Send buffered messages and disconnect, within 1.5 s. All subscribers must have unsubscribed.
 
-        Not by the client's own `drain`: it cannot be interrupted, and waits ten seconds for a broker that hangs (seen).
+        Does not use the client's `drain`: it cannot be interrupted, and waits 10 s for a hanging broker (seen).
         """
         self._closing = True
         if self._client is None or self._client.is_closed:
@@ -118,12 +119,12 @@ class NatsConnection:
             if self._client.is_connected:
                 await self._client.flush(FLUSH_SECONDS)
         except (TimeoutError, nats.errors.Error) as error:
-            log.warning("NATS did not take what was still to be sent", error=repr(error))
+            log.warning("NATS did not accept the buffered messages", error=repr(error))
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.close()
-        except (TimeoutError, OSError) as error:  # what was buffered cannot be sent while the broker is away
-            log.debug("NATS is away at the end", error=repr(error))
+        except (TimeoutError, OSError) as error:  # buffered messages cannot be sent during an outage
+            log.debug("NATS unavailable while closing", error=repr(error))
 
     async def _on_error(self, error: Exception) -> None:
         log.debug("NATS reports", error=repr(error))
@@ -134,6 +135,6 @@ class NatsConnection:
             log.warning("NATS connection lost")
 
     async def _on_reconnected(self) -> None:
-        log.info("NATS connection is back", after_seconds=round(self.lost_seconds, 1))
+        log.info("NATS connection restored", after_seconds=round(self.lost_seconds, 1))
         self._lost_since = None
         self._connected_since = time.monotonic()

@@ -1,4 +1,4 @@
-"""Publishing with acknowledgement, many at a time."""
+"""Publishing with acknowledgements, many messages at a time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ ACK_SECONDS: Final = 10.0
 
 
 class NotPublishedError(Exception):
-    """No acknowledgement came: the message may or may not be stored. Send it again; its id makes that harmless."""
+    """No acknowledgement arrived; the message may be stored or not. Publish it again: its id prevents a duplicate."""
 
 
 class RefusedError(Exception):
-    """The broker will never take this message (too large, say)."""
+    """The broker will never accept this message (for example, too large)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes onto the bus. `id` is the broker's key for discarding duplicates (Nats-Msg-Id)."""
+    """A message for the bus. The broker discards duplicates of `id` (Nats-Msg-Id)."""
 
     subject: str
     body: bytes
@@ -39,20 +39,20 @@ Outcome: TypeAlias = NotPublishedError | RefusedError | None
 
 
 class JetStreamPublisher:
-    """Sends in order, then waits for all acknowledgements together."""
+    """Sends messages in order, then waits for all acknowledgements together."""
 
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
 
     def send(self, messages: Sequence[Message]) -> list[Sent]:
-        """Put the messages on the wire in their order, without waiting for the broker's answers.
+        """Send the messages in order, without waiting for acknowledgements.
 
-        While NATS is away nothing is sent: the client would buffer the bytes and send them at some later time, and the
-        outbox keeps them better. A task per message, since the client's `publish_async` never tells of a refusal: its
-        future just stays open (measured); tasks begin in their order, and are no slower.
+        During an outage of NATS it sends nothing: the client would buffer the bytes and send them later, and the outbox
+        keeps them more safely. Uses one task per message, because the future of the client's `publish_async` stays open
+        after a refusal (measured). Tasks start in order, and are as fast.
         """
         if not self._connection.connected:
-            return [NotPublishedError("NATS is away") for _ in messages]
+            return [NotPublishedError("NATS unavailable") for _ in messages]
         js, limit = self._connection.js, self._connection.client.max_payload
         sent: list[Sent] = []
         for message in messages:
@@ -64,7 +64,7 @@ class JetStreamPublisher:
         return sent
 
     async def outcomes(self, sent: Sequence[Sent]) -> list[Outcome]:
-        """For each message None once the broker has it, now or from an earlier time; otherwise the reason."""
+        """For each message None if the broker stores it, now or earlier; otherwise the error."""
         tasks = [one for one in sent if isinstance(one, asyncio.Task)]
         if tasks:
             await asyncio.wait(tasks, timeout=ACK_SECONDS + 1)

@@ -1,4 +1,4 @@
-"""Streams and consumers, declared by their owner: created when missing, updated on drift, refused when it cannot be."""
+"""Declared streams and consumers: created if missing, updated on drift; an error if the broker refuses the update."""
 
 import json
 from dataclasses import fields
@@ -36,7 +36,7 @@ DAY_SECONDS: Final = 24 * 3600
 STORE_FAILED: Final = 10049
 """The server's code for `error creating store for stream`."""
 DUPLICATE_WINDOW_SECONDS: Final = 15 * 60.0
-"""How long the broker remembers message ids. Longer than usual outages; beyond it, apply-if-newer helps."""
+"""How long the broker remembers message ids: longer than usual outages. Later duplicates meet apply-if-newer."""
 SERVER_DEFAULTS: Final = {"compression": "none", "persist_mode": "default"}
 """What the server reports for a field that was never set, where that is not an empty value."""
 SERVER_METADATA: Final = "_nats."
@@ -47,11 +47,11 @@ Drift = dict[str, tuple[object, object]]
 
 
 class ConfigurationDriftError(Exception):
-    """What is on the broker differs from what the code declares, in a way that the broker does not let us change."""
+    """The broker's configuration differs from the declaration, and the broker refuses the change."""
 
 
 def stream_config(name: str, *, replicas: int) -> StreamConfig:
-    """The declared shape of a stream; every limit is spelled out, none is left to the broker's defaults."""
+    """The declaration of a stream. It sets every limit and relies on no broker default."""
     return StreamConfig(
         name=name,
         subjects=list(SAFETY_NETS[name]) if name in SAFETY_NETS else [STREAM_SUBJECTS[name]],
@@ -80,7 +80,7 @@ def consumer_config(
     max_deliver: int,
     replicas: int,
 ) -> ConsumerConfig:
-    """The declared shape of a durable pull consumer, shared by all replicas of a service."""
+    """The declaration of a durable pull consumer, shared by all replicas of a service."""
     return ConsumerConfig(
         durable_name=durable,
         deliver_policy=DeliverPolicy.ALL,
@@ -95,7 +95,7 @@ def consumer_config(
 
 
 async def stream_drift(js: JetStreamContext, config: StreamConfig) -> Drift:
-    """Where the stream differs from its declaration, in any field; raises `NotFoundError` while there is none.
+    """The fields in which the stream differs from its declaration; raises `NotFoundError` if it does not exist.
 
     A field that is not declared must be empty on the server: `republish`, `sources` or `mirror`, set by another client,
     copy events out of the stream or into it. The answer is compared as JSON, since the client drops fields that it does
@@ -132,12 +132,12 @@ def _still_leaving(error: BaseException) -> bool:
 
 @retry(retry=retry_if_exception(_still_leaving), wait=wait_exponential(0.05), stop=stop_after_attempt(6), reraise=True)
 async def _add_stream(js: JetStreamContext, config: StreamConfig) -> None:
-    """Also right after one of that name was deleted: under load its files may still be leaving the disk."""
+    """Retries after a stream of that name was deleted: under load the server may still remove its files."""
     await js.add_stream(config)
 
 
 async def ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
-    """Make the stream be as declared. Raises `ConfigurationDriftError` when the broker refuses the change."""
+    """Create or update the stream as declared. Raises `ConfigurationDriftError` if the broker refuses the change."""
     name = str(config.name)
     try:
         drift = await stream_drift(js, config)
@@ -155,9 +155,9 @@ async def ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
 
 
 async def ensure_consumer(js: JetStreamContext, stream: str, config: ConsumerConfig) -> ConsumerInfo:
-    """Make the durable be as declared; replicas may do this at the same time.
+    """Create or update the durable as declared; replicas may do this at the same time.
 
-    Raises `ConfigurationDriftError` when the broker refuses, `NotFoundError` while the stream does not exist.
+    Raises `ConfigurationDriftError` if the broker refuses, `NotFoundError` if the stream does not exist.
     """
     durable = str(config.durable_name)
     try:

@@ -1,4 +1,4 @@
-"""Which workload a call belongs to, how long its caller waits, and how a task is ended."""
+"""The workload of a call, the deadline of its request, and the cancellation of tasks."""
 
 from .cancellation import cancel_and_wait
 from .deadline import time_left, until

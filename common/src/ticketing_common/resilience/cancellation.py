@@ -1,4 +1,4 @@
-"""How a background task is ended for certain."""
+"""Cancellation of background tasks that is certain to take effect."""
 
 import asyncio
 from typing import Any, Final
@@ -9,11 +9,11 @@ REPEAT_SECONDS: Final = 1.0
 
 
 async def cancel_and_wait(*tasks: "asyncio.Task[Any] | None", repeat_seconds: float = REPEAT_SECONDS) -> None:
-    """Cancel these until they have ended; what they raised is not said, and None is passed over.
+    """Cancel these tasks repeatedly until they end. Ignores their exceptions, and skips None.
 
-    Once is not enough for a loop that never ends by itself: a cancel that comes as an answer arrives may get lost, for
-    `asyncio.wait_for` of Python 3.11 returns the answer instead (seen with NATS and with Redis). The next one comes
-    `repeat_seconds` later, so what a task still does at its end must not take longer.
+    One cancel is not enough for an endless loop: if it comes as an answer arrives, `asyncio.wait_for` of Python 3.11
+    may return the answer and drop the cancel (seen with NATS and with Redis). The next cancel follows after
+    `repeat_seconds`, so a task's clean-up must not take longer.
     """
     begun = [task for task in tasks if task is not None]
     pending = set(begun)

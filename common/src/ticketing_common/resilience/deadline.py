@@ -1,4 +1,4 @@
-"""How long whoever waits for this will go on waiting: set where a request comes in, asked where a slow call begins."""
+"""The deadline of the current request: set by the middleware, read before slow calls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _CLOCKS: Final[ContextVar["tuple[asyncio.Timeout, ...]"]] = ContextVar("clocks",
 
 
 def time_left() -> float | None:
-    """Seconds, 0 when they are spent; None where nobody waits: in the background, and after the answer is out."""
+    """Seconds until the deadline, 0 if it has passed. None without one: in the background, and after the response."""
     if in_background():
         return None
     due = min((when for clock in _CLOCKS.get() if (when := clock.when()) is not None), default=None)
@@ -23,7 +23,7 @@ def time_left() -> float | None:
 
 @contextmanager
 def until(clock: asyncio.Timeout) -> Iterator[None]:
-    """What is done inside has the time of this clock, also while it is set anew, and no more than it had already."""
+    """Apply this timeout inside the block. It can only shorten an enclosing deadline, and follows rescheduling."""
     token = _CLOCKS.set((*_CLOCKS.get(), clock))
     try:
         yield

@@ -1,12 +1,12 @@
 """The workload that a call belongs to: a request, for which a caller waits, or the background.
 
-It is passed in a context variable, as the deadline is, since it has to reach the driver's thread pool through code that
-is not ours. It decides three kinds of things, and each asks here:
+A context variable carries it, as it carries the deadline, because it must reach the driver's thread pool through code
+that is not ours. Three kinds of decisions depend on it:
 
 * which of two resources a call uses, so that neither workload waits for the other (`PerWorkload`): threads of the
   database driver, queues of the batcher, concurrent calls to Stripe;
 * how long it may take: a request has a deadline (`time_left`, `storage.reading`), the background has none;
-* whether a compare-and-swap may share its command: only a handler of an event looks again when its outcome is unclear
+* whether a compare-and-swap may share its command: only an event handler checks again when the outcome is unclear
   (`Repository`).
 """
 
@@ -25,25 +25,25 @@ _IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=Fa
 
 @dataclass(frozen=True, slots=True)
 class PerWorkload(Generic[T]):
-    """Two resources of a kind, one for each workload."""
+    """Two resources of the same kind, one for each workload."""
 
     requests: T
     background: T
 
     @property
     def current(self) -> T:
-        """The one for the caller's own workload."""
+        """The resource of the current workload."""
         return self.background if in_background() else self.requests
 
 
 def in_background() -> bool:
-    """True in work that no caller waits for: consumers, the relay, sweeps."""
+    """True in work without a waiting caller: consumers, the relay, sweeps."""
     return _IN_BACKGROUND.get()
 
 
 @contextmanager
 def background() -> Iterator[None]:
-    """What is done inside, and the tasks that are started there, belong to the background."""
+    """Run this block, and the tasks that it starts, in the background workload."""
     token = _IN_BACKGROUND.set(True)
     try:
         yield
@@ -52,7 +52,7 @@ def background() -> Iterator[None]:
 
 
 def empty_context(*, in_background: bool) -> Context:
-    """For work that is done for several callers at once: it has nothing of any of them but their workload."""
+    """A context for work on behalf of several callers: it carries their workload, and no trace or deadline."""
     context = Context()
     context.run(_IN_BACKGROUND.set, in_background)
     return context

@@ -1,4 +1,4 @@
-"""Who is asking: tokens, the middleware that reads them, and what routes ask of them."""
+"""Authentication: tokens, the middleware that reads them, and the dependencies of routes."""
 
 from .cookies import first_cookie
 from .csrf import OriginCheckMiddleware

@@ -1,4 +1,4 @@
-"""Reading the cookies of a request, in time that grows with their length only."""
+"""Parses a request's cookies in linear time."""
 
 from collections.abc import Iterable, Mapping
 
@@ -25,10 +25,10 @@ def cookies_of(scope: Scope) -> dict[str, str]:
 
 
 def first_cookie(cookies: Mapping[str, str], names: Iterable[str]) -> str | None:
-    """The value of the first of these cookies that the request has; None without one."""
+    """The value of the first of these cookies in the request, or None."""
     return next((cookies[name] for name in names if name in cookies), None)
 
 
 def without_cookies(scope: Scope) -> None:
-    """Take the Cookie header off: FastAPI parses it at every request, whether a route asks for a cookie or not."""
+    """Remove the Cookie header: FastAPI would parse it at every request, even if no route needs a cookie."""
     scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]

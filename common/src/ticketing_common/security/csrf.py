@@ -1,4 +1,4 @@
-"""Cross-site request forgery: a browser that brings the cookie must also come from one of our own pages."""
+"""Protection against cross-site request forgery: a request with the session cookie must come from our own pages."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,10 +16,11 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110
 
 
 class OriginCheckMiddleware:
-    """Refuses state-changing requests that bear a session cookie and come from elsewhere.
+    """Refuses state-changing requests that have a session cookie and come from another site.
 
     Browsers send `Origin` with every such request (Fetch standard), and `Sec-Fetch-Site` says the same in one word; a
-    request with neither is not from a browser's page. Bearer tokens are not sent by themselves and need no check.
+    request with neither is not from a browser's page. Browsers do not send bearer tokens on their own, so these need no
+    check.
     """
 
     def __init__(self, app: ASGIApp, *, allowed_origins: Sequence[str], cookie_names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What routes ask: somebody, or perhaps somebody."""
+"""Dependencies of routes: the required or the optional user."""
 
 from typing import Annotated
 
@@ -14,20 +14,20 @@ __all__ = ["CurrentUser", "OptionalUser", "require_user"]
 
 
 class _Bearer(SecurityBase):
-    """The other way to sign a request, for the OpenAPI document only."""
+    """The bearer scheme, for the OpenAPI document only."""
 
     scheme_name = "HTTPBearer"
     model = HTTPBearer(description="Token from POST /api/users/token")
 
     async def __call__(self) -> None:
-        """Nothing: the middleware has read it."""
+        """Does nothing: the middleware has read the header."""
 
 
 class _OptionalUser(SecurityBase):
-    """Whoever is signed in, or None.
+    """The signed-in user, or None.
 
-    The middleware has found that out, so this is cheap; and it is itself what the OpenAPI document tells of, since each
-    dependency costs as much as a small middleware, at every request and wherever it is asked for (measured).
+    Cheap, because the middleware has authenticated the request. It is also the security scheme of the OpenAPI document:
+    one more dependency would cost as much as a small middleware, at every request (measured).
     """
 
     scheme_name = "APIKeyCookie"
@@ -43,14 +43,14 @@ class _OptionalUser(SecurityBase):
 
 
 class _CurrentUser(_OptionalUser):
-    """Whoever is signed in; raises `UnauthenticatedError`."""
+    """The signed-in user; raises `UnauthenticatedError`."""
 
     async def __call__(self, request: Request, _: Annotated[None, Depends(_Bearer())]) -> User:
         return require_user(request)
 
 
 def require_user(request: Request) -> User:
-    """Whoever is signed in; raises `UnauthenticatedError`. For dependencies that need no second look at who it is."""
+    """The signed-in user; raises `UnauthenticatedError`. For dependencies that need only the user."""
     user: User | None = request.state.user
     if user is None:
         error: UnauthenticatedError | None = request.state.authentication_error

@@ -14,8 +14,8 @@ __all__ = ["AuthenticationMiddleware"]
 
 
 class AuthenticationMiddleware:
-    """Puts into the request's state: `user` (or None), `authentication_error` (why not), `session_cookie` (whether
-    it came by cookie) and `cookies` (all of them by name, since the header is taken off).
+    """Sets in the request's state: `user` (or None), `authentication_error` (the reason), `session_cookie` (whether the
+    token came by cookie) and `cookies` (all by name, because the header is removed).
 
     It refuses nothing by itself: each route says whether it needs a user. The Authorization header goes before the
     cookie, and of several session cookies the first one in `cookie_names` counts, even when its token is not valid.

@@ -1,4 +1,4 @@
-"""Ed25519 JSON Web Tokens (RFC 7519, RFC 8037): auth signs them, everybody verifies them."""
+"""Ed25519 JSON Web Tokens (RFC 7519, RFC 8037): auth signs them, all services verify them."""
 
 import time
 from collections import OrderedDict
@@ -22,13 +22,13 @@ ALGORITHM: Final = "EdDSA"
 LEEWAY_SECONDS: Final = 5
 REMEMBERED_TOKENS: Final = 10_000
 MAX_TOKEN: Final = 4_096
-"""Characters. Ours have some 700, and 1,800 with the longest e-mail in another alphabet; browsers keep no more."""
+"""Characters. Our tokens have about 700, at most 1,800 (the longest e-mail, non-Latin); browsers store no more."""
 REQUIRED_CLAIMS: Final = ["sub", "email", "iss", "aud", "iat", "exp", "auth_time", "jti"]
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who is asking, as the token says. Times are UTC; `signed_in_at` is when the password was given.
+    """The user that a token names. Times are UTC; `signed_in_at` is the time of the password check.
 
     `session_id` (claim `sid` of OpenID Connect Front-Channel Logout 1.0 §3) is the same in all tokens that renew one
     another; None for a token that stands alone.
@@ -43,7 +43,7 @@ class User:
 
 
 class TokenSigner:
-    """Makes tokens; only auth has one."""
+    """Signs tokens; only auth uses it."""
 
     def __init__(self, private_key_pem: str, *, issuer: str, audience: str, lifetime_seconds: int) -> None:
         key = load_pem_private_key(private_key_pem.encode(), password=None)
@@ -73,10 +73,10 @@ class TokenSigner:
 
 
 class TokenVerifier:
-    """Reads tokens; several public keys may be valid while keys rotate.
+    """Verifies tokens; several public keys may be valid while keys rotate.
 
-    The algorithm is fixed here and never taken from the token (RFC 8725 §3.1), so `alg: none` and key confusion have
-    nothing to work with. A token that was verified is remembered until it expires: a signature check costs 100 µs.
+    The algorithm is fixed here and never taken from the token (RFC 8725 §3.1), which excludes `alg: none` and
+    key confusion. Verified tokens are cached until they expire: a signature check costs 100 µs.
     """
 
     def __init__(self, public_keys_pem: Sequence[str], *, issuer: str, audience: str) -> None:
@@ -89,7 +89,7 @@ class TokenVerifier:
         self._verified: OrderedDict[str, User] = OrderedDict()
 
     def verify(self, token: str) -> User:
-        """The user a token speaks for; raises `UnauthenticatedError` for anything that is not a valid token of ours."""
+        """The user that a token names; raises `UnauthenticatedError` for anything but a valid token of ours."""
         if len(token) > MAX_TOKEN:
             raise UnauthenticatedError("The token is not valid.")
         remembered = self._verified.get(token)

@@ -1,4 +1,4 @@
-"""MongoDB: one document per aggregate, its events beside it, and the projections of other services' aggregates."""
+"""MongoDB: one document per aggregate with its outbox, and the projections of other services' aggregates."""
 
 from .batches import batched, batched_lists
 from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse

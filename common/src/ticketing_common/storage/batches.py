@@ -1,4 +1,4 @@
-"""Batched operations on MongoDB: what comes at the same time is one command."""
+"""Batched operations on MongoDB: concurrent operations of a kind share one command."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 def batched(collection: Collection, operation: str, outcomes: Outcomes[A, R]) -> Batcher[A, R]:
-    """`outcomes` performs many of these at once on this collection; an error of the driver is every call's."""
+    """`outcomes` performs many of these operations in one command; an error of the driver fails all of its calls."""
     described = Operation(
         f"{collection.database.name}.{operation}",
         {

@@ -1,4 +1,4 @@
-"""Remembers what was answered to a request with an Idempotency-Key, for as long as somebody may ask again."""
+"""Stores the response to each request with an Idempotency-Key for 24 hours."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,15 +23,16 @@ __all__ = ["Claim", "IdempotencyKeys", "StoredResponse"]
 
 KEEP_SECONDS: Final = 24 * 3600
 RUNNING_SECONDS: Final = 60
-"""A request that has not ended by then died with its process; the next one with its key may run."""
+"""After this long a running request counts as dead, and the next request with its key may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The request may run. What it makes gets this id, the same at every try: so a try finds what an earlier one made.
+    """The request may run, and creates its aggregate with this id. All attempts get the same id, so a later one finds
+    what an earlier one created.
 
-    The id is drawn when the key is first seen and kept with it, not computed from it: ids grow with time, and a key
-    that is used again after its 24 hours makes something new.
+    The id is drawn when the key is first seen, and stored with it. It is not computed from the key: ids grow with time,
+    and a key that is used again after 24 hours creates a new aggregate.
     """
 
     creation_id: str
@@ -39,7 +40,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What is known of a key: the fingerprint of its request, and the answer once there is one."""
+    """What is stored for a key: the fingerprint of its request, and the response once there is one."""
 
     fingerprint: str
     status: int | None = None
@@ -48,12 +49,12 @@ class StoredResponse:
 
     @property
     def running(self) -> bool:
-        """Whether the first request has not been answered yet."""
+        """Whether the first request is still without a response."""
         return self.status is None
 
 
 class IdempotencyKeys:
-    """One document a key; MongoDB removes it after 24 hours."""
+    """One document per key; MongoDB removes it after 24 hours."""
 
     INDEXES: ClassVar[tuple[Index, ...]] = (Index([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),)
 
@@ -68,7 +69,7 @@ class IdempotencyKeys:
         await ensure_indexes(self._collection, self.INDEXES)
 
     async def claim(self, key: str, fingerprint: str) -> Claim | StoredResponse:
-        """Claim a key for a request that begins now; a `StoredResponse` when it may not run."""
+        """Claim a key for a new request. Returns a `StoredResponse` if the request must not run."""
         now = utc_now()
         document: dict[str, Any] = {
             "_id": key,
@@ -82,7 +83,7 @@ class IdempotencyKeys:
             return Claim(document["creation_id"])
         except DuplicateKeyError:
             pass
-        # Its first request may have died half-way: one successor takes over, the claim moves on in one write.
+        # The first request may have died half-way: one successor takes over, in one atomic write.
         taken_over: Document | None = await self._collection.find_one_and_update(
             {"_id": key, "fingerprint": fingerprint, "status": {"$exists": False}, "abandoned_at": {"$lte": now}},
             {"$set": {"abandoned_at": document["abandoned_at"]}},
@@ -91,7 +92,7 @@ class IdempotencyKeys:
         if taken_over is not None:
             return Claim(taken_over["creation_id"])
         found = await self._find(key)
-        if found is None:  # it ran out or was forgotten between the two
+        if found is None:  # it expired or was removed in between
             return await self.claim(key, fingerprint)
         return StoredResponse(
             found["fingerprint"],
@@ -101,24 +102,24 @@ class IdempotencyKeys:
         )
 
     async def knows(self, key: str) -> bool:
-        """Whether somebody came with this key before, however that ended."""
+        """Whether any request used this key before, with any outcome."""
         return await self._find(key) is not None
 
     async def answer(self, key: str, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Keep the answer for those who ask again.
+        """Store the response for repeated requests.
 
-        Should a failover lose it, the next request with the key runs as after a crash in between, with the same id: it
-        finds what the first has made. So no caller waits for a majority here; the claim before it did.
+        Does not wait for a majority, unlike the claim: if a failover loses the response, the next request with the key
+        runs with the same id, as after a crash, and finds what the first request created.
         """
         given = {"status": status, "headers": [list(pair) for pair in headers], "body": body}
         await self._relaxed(UpdateOne({"_id": key}, {"$set": given}))
 
     async def release(self, key: str) -> None:
-        """Let the same request be tried again at once: nobody knows how far this try came, so its id stays."""
+        """Let the same request run again at once. Its id stays, because this attempt may have had an effect."""
         await self._collection.update_one(
             {"_id": key, "status": {"$exists": False}}, {"$set": {"abandoned_at": utc_now()}}
         )
 
     async def forget(self, key: str) -> None:
-        """Free the key altogether: its request was turned away before it did anything."""
+        """Remove the key: its request was refused before it had any effect."""
         await self._collection.delete_one({"_id": key, "status": {"$exists": False}})

@@ -1,4 +1,4 @@
-"""A lease: one of several replicas may do something for a while, by the database's own clock."""
+"""A lease: a time-limited exclusive right of one replica, by the database's clock."""
 
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -13,7 +13,7 @@ EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 
 
 class Lease:
-    """Held by whoever took it last and has not let it run out; taken again by its holder, it is prolonged."""
+    """The last acquirer holds it until it expires or is released; another `acquire` by the holder extends it."""
 
     def __init__(self, database: Database, name: str, *, seconds: float) -> None:
         self._collection: Collection = database[COLLECTION]
@@ -22,11 +22,11 @@ class Lease:
         self._milliseconds = int(seconds * 1000)
 
     async def acquire(self) -> bool:
-        """Take or prolong the lease; False when another holds it. No replica's clock is trusted, only `$$NOW`."""
+        """Acquire or extend the lease; False if another replica holds it. Uses only the database's clock (`$$NOW`)."""
         if await self._take():
             return True
         try:
-            # An upsert may not look at `$$NOW`, so the first lease ever is a document of its own.
+            # An upsert cannot use `$$NOW`, so the very first lease is inserted as expired.
             await self._collection.insert_one({"_id": self._name, "owner": self._owner, "until": EPOCH})
         except DuplicateKeyError:
             return False
@@ -40,5 +40,5 @@ class Lease:
         return result.matched_count == 1
 
     async def release(self) -> None:
-        """Let the next one have it at once."""
+        """Release it, so that another replica can acquire it at once."""
         await self._collection.delete_one({"_id": self._name, "owner": self._owner})

@@ -1,7 +1,7 @@
 """The only file that imports the driver.
 
-Motor had its end of life on 2026-05-14; its successor, PyMongo's own async client, has nearly the same calls. Whoever
-changes over does it here: the names below, and `await` before `aggregate()` and `close()`.
+Motor had its end of life on 2026-05-14; its successor, PyMongo's own async client, has nearly the same calls. A
+migration changes only this file: the names below, and `await` before `aggregate()` and `close()`.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ Collection: TypeAlias = AsyncIOMotorCollection[Document]
 Index: TypeAlias = IndexModel
 
 DatabaseError: TypeAlias = PyMongoError
-"""Whatever the driver raises: for a reader that can only say that it could not read."""
+"""The base class of the driver's errors, for callers that treat all of them the same."""
 
 DatabaseUnavailableError = (
     AutoReconnect,
@@ -76,29 +76,28 @@ DatabaseUnavailableError = (
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
-"""What the driver raises when the database is away or too slow; a tuple, for `except` and `isinstance`."""
+"""The driver's errors while the database is unavailable or too slow; a tuple, for `except` and `isinstance`."""
 
 
 DUPLICATE_KEY: Final = 11_000
 THREADS: Final = min(5 * (os.cpu_count() or 1), 20)
-"""For requests, and as many for the background; Motor's own number, but never more than there are connections."""
+"""Threads for requests, and as many for the background: Motor's own number, limited to the number of connections."""
 POOL_SIZE: Final = 50
 ANSWER_SECONDS: Final = 10.0
-"""What an answer may take: the driver's own limit for one try, and ours for a reading with all its tries."""
+"""Limit of one attempt in the driver, and of a read with all its attempts in `reading`."""
 GRACE_SECONDS: Final = 0.1
-"""A request that is spent is told so by its own clock; the driver's goes off after it."""
+"""The driver's timeout comes this much after the request's deadline, so that the deadline's error is raised first."""
 
 
 def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> DatabaseClient:
-    """A client for the running event loop; nothing is sent until the first operation.
+    """A client for the running event loop; it connects at the first operation.
 
-    Writes are acknowledged by a majority and journalled: what was answered with 201 survives the loss of a node.
-    The driver retries once by itself, safely. Waits are short, since a caller waits too: 3 s to find a server, 2 s for
-    a free connection, 10 s for an answer to each try; `reading()` is shorter still.
+    Writes wait for a majority and the journal, so a change that was answered with 201 survives the loss of a node. The
+    driver safely retries once. Waits are short, because callers wait: 3 s to find a server, 2 s for a free connection,
+    10 s for each attempt; `reading()` is shorter.
 
-    Requests and the background each have threads of their own, so that neither waits behind the other's slow queries.
-    Motor does everything in one small pool of threads (10 on two cores), which is what would run out; connections are
-    more than enough for both.
+    Requests and the background use separate threads, so that neither waits for the other's slow queries. Motor's single
+    pool (10 threads on two cores) would run out first; there are more than enough connections for both.
     """
     if not isinstance(motor.frameworks.asyncio._EXECUTOR, WorkloadExecutor):
         motor.frameworks.asyncio._EXECUTOR = WorkloadExecutor(THREADS)  # type: ignore[assignment]  # any Executor will do
@@ -120,10 +119,10 @@ def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> Databa
 
 
 async def disconnect(client: DatabaseClient, *, seconds: float) -> None:
-    """Leave the database; what it does not hear of within `seconds` it finds out by itself.
+    """Disconnect from the database, within `seconds`.
 
-    The driver tells it that sessions end, and waits for the answer without looking up: in a thread, so that nothing
-    else stands still meanwhile, and a daemon, so that the process need not wait for it.
+    The driver ends its sessions at the server and blocks until the answer. It does so in a thread, so that the event
+    loop continues, and in a daemon thread, so that the process need not wait for it.
     """
     closing = threading.Thread(target=client.close, name="mongo-close", daemon=True)
     closing.start()
@@ -131,19 +130,19 @@ async def disconnect(client: DatabaseClient, *, seconds: float) -> None:
 
 
 def without_majority(collection: Collection) -> Collection:
-    """The same collection for writes whose loss costs nothing but doing them again."""
+    """The same collection, for writes whose loss only means repeating them."""
     return collection.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))
 
 
 def reading(collection: Collection) -> AbstractContextManager[None]:
-    """What a request reads inside takes as long as somebody waits for it, 10 s at most; then thread, connection and
-    database are free again.
+    """Limits reads in this block to the request's remaining time, at most 10 s. Then thread, connection and database
+    are free again.
 
-    Without it the driver lets a query that hangs go on for 10 s, and then begins it a second time. For what is read
-    only: a change goes on to its end, so that no more of them than must be end with nobody knowing whether they were
-    made. Only calls of the driver belong inside: a task begun there would have the limit for ever.
+    Without it the driver lets a hanging query run for 10 s and then repeats it. For reads only: a write continues to
+    its end, so that as few writes as possible end with an unknown outcome. Only driver calls belong in the block: a
+    task started there would keep the limit for ever.
 
-    While no server is known nothing is set, since the driver would wait for one that long, too, and not for 3 s.
+    Sets no limit while no server is known: the driver would wait that long for a server instead of 3 s.
     """
     if in_background() or not _readable(collection.database.client.topology_description):
         return nullcontext()
@@ -151,15 +150,15 @@ def reading(collection: Collection) -> AbstractContextManager[None]:
     return pymongo.timeout(ANSWER_SECONDS if left is None else min(left + GRACE_SECONDS, ANSWER_SECONDS))
 
 
-@lru_cache(maxsize=8)  # a description never changes, and asking it costs as much as all the rest here
+@lru_cache(maxsize=8)  # a description is immutable, and its query costs as much as the rest of `reading`
 def _readable(description: TopologyDescription) -> bool:
     return description.has_readable_server()
 
 
 async def insert_each(collection: Collection, documents: Sequence[Document]) -> list[Exception | None]:
-    """Insert them in one round trip, each as if alone; why it could not be (`DuplicateKeyError`), or None, for each.
+    """Insert each document as if alone, in one round trip. Returns for each its error (`DuplicateKeyError`) or None.
 
-    Raises what `insert_one` raises when nobody knows what became of them.
+    Raises what `insert_one` raises if the outcome is unknown.
     """
     errors: list[Exception | None] = [None] * len(documents)
     try:
@@ -175,7 +174,7 @@ async def insert_each(collection: Collection, documents: Sequence[Document]) -> 
 
 
 async def write_each(collection: Collection, operations: Sequence[UpdateOne]) -> tuple[int, list[Exception | None]]:
-    """As `insert_each`, for updates; first, how many of them found the document that they ask for."""
+    """As `insert_each`, for updates. Returns also, first, how many of them matched a document."""
     errors: list[Exception | None] = [None] * len(operations)
     try:
         result = await collection.bulk_write(list(operations), ordered=False)
@@ -187,7 +186,7 @@ async def write_each(collection: Collection, operations: Sequence[UpdateOne]) ->
 
 
 def _classify(details: Mapping[str, Any], errors: list[Exception | None]) -> None:
-    """Give each its own error, as the driver would have raised it; what the whole command lacks is everybody's."""
+    """Assign each operation the error that the driver would have raised; an error of the whole command goes to all."""
     for lack in details.get("writeConcernErrors", [])[-1:]:
         errors[:] = [WriteConcernError(lack.get("errmsg", ""), lack.get("code"), lack)] * len(errors)
     for refused in details.get("writeErrors", []):

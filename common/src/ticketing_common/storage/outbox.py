@@ -1,7 +1,7 @@
-"""Events that wait inside their aggregate's document until the broker has them.
+"""The outbox: unpublished events inside their aggregate's document.
 
-An entry is written by the very update that changes the aggregate, so there is no moment in which the one exists without
-the other. It holds the finished body: what cannot be serialised fails in the request, before anything is stored.
+The update that changes the aggregate also writes the entry, so neither exists without the other. An entry holds the
+finished body: an event that cannot be serialised fails in the request, before anything is stored.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -22,16 +22,16 @@ log = get_logger(__name__)
 FIELD: Final = "outbox"
 PARKED: Final = "outbox_parked"
 WITHOUT_EVENTS: Final = {FIELD: 0, PARKED: 0}
-"""A projection for reading aggregates: without what waits beside them."""
+"""A MongoDB projection for reading aggregates without their outbox."""
 MAX_ENTRIES: Final = 1_000
-"""More unpublished events than this in one document, and its next change is refused (a document holds 16 MB)."""
+"""Limit of unpublished events in one document; further changes are refused (a document holds at most 16 MB)."""
 REMOVE_ENTRIES: Final = 5_000
-"""About so many ids go into one removal: a command holds 16 MB too, and after an outage documents are full."""
+"""About this many ids per removal: a command holds at most 16 MB too, and after an outage outboxes are full."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One event on its way out; `body` is its CloudEvents JSON, `at` when it was committed (UTC)."""
+    """One unpublished event; `body` is its CloudEvents JSON, `at` the time of the commit (UTC)."""
 
     id: str
     subject: str
@@ -41,7 +41,7 @@ class OutboxEntry:
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """Freeze an event, with the trace of the request that caused it."""
+        """Serialise an event, with the trace of the request that caused it."""
         traceparent = event.traceparent or current_traceparent()
         if traceparent != event.traceparent:
             event = event.model_copy(update={"traceparent": traceparent})
@@ -49,7 +49,7 @@ class OutboxEntry:
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        """Read an entry back."""
+        """The stored entry as an object."""
         return cls(
             document["id"],
             document["subject"],
@@ -59,7 +59,7 @@ class OutboxEntry:
         )
 
     def to_document(self) -> Document:
-        """The body is kept as text, so that a person who looks into the database can read it."""
+        """The body is stored as text, so that an operator can read it in the database."""
         document: Document = {"id": self.id, "subject": self.subject, "body": self.body.decode(), "at": self.at}
         if self.traceparent:
             document["traceparent"] = self.traceparent
@@ -68,7 +68,7 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Entries that were just stored in one document, in version order."""
+    """Entries just stored in one document, in version order."""
 
     outbox: "Outbox"
     document_id: str
@@ -77,7 +77,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStats:
-    """How many events wait, how old the oldest is (seconds), and how many were parked."""
+    """Number of waiting events, age of the oldest (seconds), and number of parked events."""
 
     pending: int
     oldest_seconds: float
@@ -85,14 +85,14 @@ class OutboxStats:
 
 
 class Outbox:
-    """The waiting events of one collection.
+    """The outboxes of one collection's documents.
 
-    `listeners` are told of every commit, in memory; they neither wait nor fail. The relay's nudge is one:
-    losing it loses nothing, the sweep finds the entry.
+    Each commit calls the `listeners`, in memory; they neither wait nor fail. `Relay.notify` is one: if a notification
+    is lost, the sweep finds the entry.
     """
 
     INDEXES: Final = (
-        # Sparse: only documents with something waiting are in it, so the sweep reads next to nothing.
+        # Sparse: contains only documents with waiting entries, so the sweep reads almost nothing.
         Index([(f"{FIELD}.at", ASCENDING)], name="outbox_at", sparse=True),
         Index([(f"{PARKED}.at", ASCENDING)], name="outbox_parked_at", sparse=True),
     )
@@ -103,25 +103,25 @@ class Outbox:
         self._relaxed = without_majority(collection)
 
     def committed(self, document_id: str, entries: Sequence[OutboxEntry]) -> None:
-        """Tell the listeners, after the write was acknowledged."""
+        """Call the listeners, after the write was acknowledged."""
         if entries:
             commit = Commit(self, document_id, tuple(entries))
             for listener in self._listeners:
                 listener(commit)
 
     async def pending(self, *, older_than_seconds: float, batch: int) -> AsyncGenerator[list[Commit], None]:
-        """Documents with entries that somebody should have published by now, oldest first, so many at a time.
+        """Documents with entries older than `older_than_seconds`, oldest first, in batches.
 
-        Each document comes once, however often it changes meanwhile.
+        Yields each document once, however often it changes meanwhile.
         """
         cutoff = utc_now() - timedelta(seconds=older_than_seconds)
-        # In the order of the sparse index, by one cursor: asking anew would walk over what is on its way already. A
-        # condition on the time itself would make MongoDB read and sort the whole backlog, since the index is on an
+        # One cursor in the order of the sparse index: a new query would read entries that are being published again. A
+        # condition on the time itself would make MongoDB read and sort the whole backlog, because the index is on an
         # array (measured: 14 times slower).
         cursor = (
             self.collection.find({f"{FIELD}.at": {"$exists": True}}, {FIELD: 1})
             .sort(f"{FIELD}.at", ASCENDING)
-            .batch_size(batch)  # in one answer; the database's first holds 101 otherwise
+            .batch_size(batch)  # otherwise the database's first answer holds only 101
         )
         try:
             while documents := await cursor.to_list(batch):
@@ -131,12 +131,12 @@ class Outbox:
                 if late:
                     yield late
                 if len(late) < len(commits):
-                    break  # the others are too new, and so are all that follow
+                    break  # the rest is too new, as are all that follow
         finally:
             await cursor.close()
 
     async def _readable(self, document: Document) -> tuple[OutboxEntry, ...]:
-        """The entries of one document; what is no entry (written by hand, say) is set aside, or it would stop all."""
+        """The entries of one document. Parks invalid entries, which would block the rest."""
         entries = []
         for found in document[FIELD]:
             try:
@@ -148,11 +148,10 @@ class Outbox:
         return tuple(entries)
 
     async def remove(self, published: Mapping[str, Iterable[str]]) -> None:
-        """Forget entries (ids by document) that the broker has acknowledged, many documents in one round trip.
+        """Remove acknowledged entries (ids by document), many documents in one round trip.
 
-        One update for all of them, as an entry's id is nobody else's: a third of the work for the database of an update
-        for each (measured). Neither acknowledged by a majority nor tried again by the driver: a removal that is lost
-        means one duplicate, which nobody notices.
+        One update for all, because entry ids are unique: a third of the database's work of one update each (measured).
+        Neither waits for a majority nor is retried: a lost removal means one duplicate event, which is harmless.
         """
         documents: list[str] = []
         entries: list[str] = []
@@ -169,14 +168,14 @@ class Outbox:
         await self._relaxed.update_many({"_id": {"$in": documents}}, {"$pull": {FIELD: {"id": {"$in": entries}}}})
 
     async def park(self, document_id: str, entry: OutboxEntry, error: str) -> None:
-        """Set aside an entry that the broker will never take, so that later ones are not stuck behind it."""
+        """Park an entry that the broker will never accept, so that it does not block later entries."""
         await self._park(document_id, {"id": entry.id}, {**entry.to_document(), "error": error[:1_000]})
 
     async def _park(self, document_id: str, which: object, parked: Document) -> None:
         await self.collection.update_one({"_id": document_id}, {"$pull": {FIELD: which}, "$push": {PARKED: parked}})
 
     async def stats(self) -> OutboxStats:
-        """Count what waits; two index scans over what is waiting only."""
+        """Count waiting and parked entries, by two index scans over documents that have some."""
         rows = await self.collection.aggregate(
             [
                 {"$match": {f"{FIELD}.at": {"$gt": datetime.fromtimestamp(0, tz=utc_now().tzinfo)}}},

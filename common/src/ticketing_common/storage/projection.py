@@ -1,4 +1,4 @@
-"""What this service remembers of another service's aggregates: applied only if newer.
+"""Projections: local copies of other services' aggregates, applied only if newer.
 
 Every event carries the full state of its aggregate and its version, so one atomic upsert makes duplicates, reordering
 and gaps harmless: the newest version wins, whatever the order of arrival.
@@ -25,7 +25,7 @@ POLL_SECONDS: Final = 0.1
 
 
 class Projection(Generic[D]):
-    """A local copy of aggregates that another service owns; subclasses add their queries and indexes."""
+    """A local copy of aggregates that another service owns. Subclasses add queries and indexes."""
 
     INDEXES: ClassVar[Sequence[Index]] = ()
 
@@ -34,18 +34,18 @@ class Projection(Generic[D]):
         self._data = data
         self._find = batched_find(collection)
         self._write = batched_write(collection)
-        # Only aggregates that a request waits for: an entry goes with its last waiter.
+        # Only aggregates that a request waits for; an entry disappears with its last waiter.
         self._arrivals: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     async def ensure_indexes(self) -> None:
-        """Create what the queries here need; idempotent."""
+        """Create the indexes of these queries; idempotent."""
         await ensure_indexes(self.collection, self.INDEXES)
 
     async def apply(self, data: D) -> D:
-        """Take over `data` if it is newer than what is stored, and return what is stored then.
+        """Store `data` if it is newer than the stored state, and return the state that is stored then.
 
-        Handlers derive what they must do from the returned state, not from the event: it is the newest known, also when
-        the event was a duplicate or came late. Requests that wait for the aggregate (`wait_for`) continue.
+        Handlers act on the returned state, not on the event: it is the newest known state, even if the event was a
+        duplicate or late. Requests that wait for the aggregate (`wait_for`) continue.
         """
         stored = await self._store_if_newer(data)
         arrival = self._arrivals.get(data.id)
@@ -54,7 +54,7 @@ class Projection(Generic[D]):
         return stored
 
     async def wait_for(self, aggregate_id: str, *, seconds: float) -> D | None:
-        """The aggregate, as soon as it is known; None when it is not within `seconds`.
+        """Wait until the aggregate is known and return it; None after `seconds`.
 
         For a request that overtakes an event. The event wakes it when this replica consumes it; the slow poll finds
         what another replica consumed.
@@ -71,7 +71,7 @@ class Projection(Generic[D]):
                 await asyncio.wait_for(arrival.wait(), min(left, POLL_SECONDS))
 
     async def find(self, aggregate_id: str) -> D | None:
-        """The newest known state, or None when no event of it has come yet."""
+        """The newest known state, or None if no event of the aggregate has arrived."""
         document = await self._find(aggregate_id)
         return self.to_data(document) if document else None
 
@@ -89,11 +89,11 @@ class Projection(Generic[D]):
             try:
                 await self._write(newer)
             except DuplicateKeyError:
-                # The filter missed and the upsert met the existing document: stored is as new, or newer.
+                # The filter did not match and the upsert found the document: the stored state is as new, or newer.
                 current = await self.find(data.id)
                 if current is not None and current.version >= data.version:
                     return current
-                # Two first events raced for the insert and the older one won: try again against it.
+                # Two first events raced for the insert and the older one won: try again.
                 continue
             return data
         raise RuntimeError(f"{self._data.__name__} {data.id} could not be applied in {APPLY_ATTEMPTS} attempts")

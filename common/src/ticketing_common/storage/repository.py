@@ -1,4 +1,4 @@
-"""Compare-and-swap over one document per aggregate, with the event inside the same write."""
+"""Repositories: compare-and-swap on one document per aggregate, with its event in the same write."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 E = TypeVar("E", bound=Entity)
 Publisher = Callable[[E], Event]
-"""A pure function from an aggregate, at its new version, to the event that tells of it."""
+"""A pure function from an aggregate, at its new version, to the event that describes it."""
 
 UPDATE_ATTEMPTS: Final = 8
 WALK_BATCH: Final = 500
@@ -32,7 +32,7 @@ WALK_BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class _Swap:
-    """One write that is done only if nobody was faster."""
+    """One write that succeeds only if the document is unchanged since it was loaded."""
 
     id: str
     unchanged: Document
@@ -41,9 +41,9 @@ class _Swap:
 
 
 class Repository(Generic[E]):
-    """Loads and saves one kind of aggregate; subclasses add their queries and indexes.
+    """Loads and saves one kind of aggregate. Subclasses add queries and indexes.
 
-    Every write is one atomic update of one document: state, `version` and the event entries together.
+    Every write is one atomic update of one document: state, `version` and outbox entries together.
     """
 
     INDEXES: ClassVar[Sequence[Index]] = ()
@@ -54,14 +54,14 @@ class Repository(Generic[E]):
         self._entity = entity
         self._adapter: TypeAdapter[E] = TypeAdapter(entity)
         self.unreadable = 0
-        """How many documents `to_entities` left out since the start."""
+        """Number of documents that `to_entities` has skipped since the start."""
         init_series(DOCUMENTS_UNREADABLE, (self.collection.name,))
         self._find = batched_find(self.collection, WITHOUT_EVENTS)
         self._insert = batched_insert(self.collection)
         self._swap: Batcher[_Swap, bool] = batched(self.collection, "update", self._swap_each)
 
     async def ensure_indexes(self) -> None:
-        """Create what the queries here need; idempotent."""
+        """Create the indexes of these queries; idempotent."""
         await ensure_indexes(self.collection, [*Outbox.INDEXES, *self.INDEXES])
 
     async def find(self, entity_id: str) -> E | None:
@@ -79,7 +79,7 @@ class Repository(Generic[E]):
     async def add(self, entity: E, *publishers: Publisher[E]) -> None:
         """Store a new aggregate as version 1, with its events.
 
-        Raises the driver's `DuplicateKeyError` when a unique index says no; subclasses turn that into their own error.
+        Raises the driver's `DuplicateKeyError` for a unique index; subclasses convert it into their own error.
         """
         entity.version += 1
         try:
@@ -93,15 +93,15 @@ class Repository(Generic[E]):
         self.outbox.committed(entity.id, entries)
 
     async def add_once(self, entity: E, *publishers: Publisher[E]) -> E:
-        """As `add`, for an aggregate whose id was fixed before a first try that may have died on its way.
+        """As `add`, for an aggregate whose id was fixed before an earlier attempt that may have died.
 
-        Returns what that try has stored, as it is now, when it came so far. Raises as `add` does when it is another
-        aggregate that is in the way.
+        If that attempt stored the aggregate, returns it in its current state. Raises as `add` does if another aggregate
+        causes the conflict.
         """
         try:
             await self.add(entity, *publishers)
         except (DuplicateKeyError, ConflictError):
-            # Asked for by the id and not read from the error, which names whichever index the database met first.
+            # Look up the id instead of reading the error, which names only the first index that the database checked.
             stored = await self.find(entity.id)
             if stored is None:
                 raise
@@ -109,10 +109,9 @@ class Repository(Generic[E]):
         return entity
 
     async def save(self, entity: E, *publishers: Publisher[E]) -> None:
-        """Store a changed aggregate with its events, if nobody changed it since it was loaded.
+        """Store a changed aggregate with its events, if it is unchanged since it was loaded.
 
-        Raises `ConcurrentUpdateError` when somebody did, and `UnavailableError` when so many of its events still wait
-        for the broker that the document would outgrow its size.
+        Raises `ConcurrentUpdateError` if it was changed, and `UnavailableError` if its outbox is full.
         """
         loaded_version, loaded_at = entity.version, entity.updated_at
         try:
@@ -130,11 +129,11 @@ class Repository(Generic[E]):
         self.outbox.committed(entity.id, swap.entries)
 
     async def _compare_and_swap(self, swap: "_Swap") -> bool:
-        """Whether the document was as it was loaded, and is now as it should be.
+        """Write if the document is unchanged since it was loaded; returns whether it was.
 
-        Together with others only in the background and with an event: which of several matched is asked for by their
-        events, and one that a sweep has published and removed meanwhile looks as if it had not been stored. Those who
-        handle events look again and find that all is done; a person must not be told that it failed.
+        Batched only in the background and with an event. After a batch with misses, the stored entries show which
+        writes matched, and an entry that a sweep has published and removed meanwhile looks unwritten. Event handlers
+        then load again and find the change; a user must not get a wrong error.
         """
         if swap.entries and in_background():
             return await self._swap(swap)
@@ -145,7 +144,8 @@ class Repository(Generic[E]):
         matched, errors = await write_each(self.collection, [UpdateOne(one.unchanged, one.change) for one in swaps])
         stored = {one.id for one in swaps}
         if matched < len(swaps):
-            # The answer holds only their number. An entry's id is nobody else's, so its presence tells which they are.
+            # The result has only the number of matches. Entry ids are unique, so their presence shows which writes
+            # matched.
             ours = {"_id": {"$in": list(stored)}, f"{FIELD}.id": {"$in": [one.entries[0].id for one in swaps]}}
             found = self.collection.find(ours, {f"{FIELD}.id": 1})
             entries = {entry["id"] async for document in found for entry in document[FIELD]}
@@ -153,9 +153,9 @@ class Repository(Generic[E]):
         return [error or True for error in errors]
 
     async def save_all(self, entities: Sequence[E], publish: Publisher[E]) -> list[E]:
-        """As `save`, for many in one round trip; returns those that were saved.
+        """As `save`, for many in one round trip. Returns the saved ones.
 
-        What somebody else changed meanwhile is not among them, and has to be loaded again.
+        An aggregate that was changed meanwhile is not saved, and has to be loaded again.
         """
         swaps = [self._next_version(entity, [publish]) for entity in entities]
         outcomes = await self._swap_each(swaps) if swaps else []
@@ -170,7 +170,7 @@ class Repository(Generic[E]):
         return saved
 
     def _next_version(self, entity: E, publishers: Sequence[Publisher[E]]) -> "_Swap":
-        """Raise the version; the write that stores it if the stored one is still what was loaded."""
+        """Increment the version, and return the write that stores it if the document is unchanged."""
         unchanged = _unchanged(entity)
         entity.version += 1
         entity.updated_at = utc_now()
@@ -181,10 +181,10 @@ class Repository(Generic[E]):
         return _Swap(entity.id, unchanged, {"$set": document, "$push": {FIELD: pushed}}, entries)
 
     async def update(self, entity_id: str, change: Callable[[E], Publisher[E] | None]) -> E:
-        """Load, change, save; again from the start when the race was lost, a bounded number of times.
+        """Load, change, save; repeated after a lost race, up to `UPDATE_ATTEMPTS` times.
 
-        `change` alters the aggregate in place and returns the publisher of the fact, or None when there is nothing to
-        do: then nothing is written. It may run several times, each time on a fresh copy.
+        `change` modifies the aggregate in place and returns the publisher of the event, or None if nothing changes:
+        then nothing is written. It may run several times, each time on a fresh copy.
 
         Raises `NotFoundError`, `ConcurrentUpdateError`, and whatever `change` raises.
         """
@@ -201,11 +201,10 @@ class Repository(Generic[E]):
         raise ConcurrentUpdateError
 
     async def republish(self, entity: E, publish: Publisher[E]) -> bool:
-        """Tell the present state once more, at the version it has; False when that is not needed.
+        """Republish the current state with its current version; False if that is not necessary.
 
-        For rebuilding what others know of this aggregate: whoever has it already sees an event of equal version. It is
-        not needed when the aggregate has changed meanwhile, or when so many of its events wait that it may not have
-        another: the newest of them tells the same.
+        For rebuilding projections; a projection that is up to date ignores an event of equal version. Not necessary if
+        the aggregate has changed meanwhile, or if its outbox is full: the newest waiting event has the same state.
         """
         entry = OutboxEntry.of(publish(entity))
         result = await self.collection.update_one(_unchanged(entity), {"$push": {FIELD: entry.to_document()}})
@@ -215,7 +214,7 @@ class Repository(Generic[E]):
         return True
 
     async def walk(self) -> AsyncIterator[E]:
-        """Every aggregate, in the order of ids: also those that are made meanwhile, as their ids grow with time."""
+        """Every aggregate in the order of ids, including new ones, because ids grow with time."""
         after = ""
         while True:
             cursor = self.collection.find({"_id": {"$gt": after}}, WITHOUT_EVENTS)
@@ -227,9 +226,8 @@ class Repository(Generic[E]):
             after = documents[-1]["_id"]
 
     def to_entities(self, documents: Iterable[Document]) -> list[E]:
-        """The aggregates of a list, for work that goes on by itself: one document that cannot be read stalls no other.
-
-        It is logged and counted, and left out.
+        """The aggregates of a list of documents, for background work. Skips documents that cannot be read, so that they
+        do not stall the others; logs and counts each.
         """
         entities = []
         for document in documents:
@@ -239,21 +237,21 @@ class Repository(Generic[E]):
                 self.unreadable += 1
                 DOCUMENTS_UNREADABLE.labels(self.collection.name).inc()
                 log.exception(
-                    "document cannot be read, left out", collection=self.collection.name, document_id=document["_id"]
+                    "document cannot be read, skipped", collection=self.collection.name, document_id=document["_id"]
                 )
         return entities
 
     def to_document(self, entity: E) -> Document:
-        """The aggregate as it is stored; enums become plain strings."""
+        """The aggregate as a document; enums become strings."""
         document: Document = self._adapter.dump_python(entity)
         document["_id"] = document.pop("id")
         return document
 
     def to_entity(self, document: Document) -> E:
-        """The stored document as an aggregate; fields that it does not know are left out."""
+        """The stored document as an aggregate; ignores unknown fields."""
         return self._adapter.validate_python({**document, "id": document["_id"]})
 
 
 def _unchanged(entity: Entity) -> Document:
-    """Still the document that was loaded, with room for one more event."""
+    """A filter: the document as it was loaded, with space for one more event."""
     return {"_id": entity.id, "version": entity.version, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": False}}

@@ -1,4 +1,4 @@
-"""The Grafana dashboard, written from the metrics themselves, so that no panel asks for one that does not exist.
+"""The Grafana dashboard, generated from the metrics, so that every panel's metric exists.
 
 python -m ticketing_common.telemetry.dashboard FILE
 """
@@ -25,7 +25,7 @@ Metric = Counter | Gauge | Histogram
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One graph; `unit` is Grafana's name for it."""
+    """One panel; `unit` is Grafana's name of the unit."""
 
     title: str
     query: str
@@ -33,7 +33,7 @@ class Panel:
 
 
 def _labels(metric: Metric, *names: str) -> str:
-    """For `by`; raises ValueError for a label that the metric does not have."""
+    """A `by` clause; raises ValueError for a label that the metric does not have."""
     unknown = set(names) - {*metric._labelnames, "le"}
     if unknown:
         raise ValueError(f"{metric._name} has no label {sorted(unknown)[0]}")
@@ -69,7 +69,7 @@ PANELS: Final = (
         "Errors (5xx share)", _requests("service", of='{status=~"5.."}') + " / " + _requests("service"), "percentunit"
     ),
     Panel("p99 latency", _slowest(metrics.HTTP_SECONDS, 0.99, "service", of='{route!~".*/stream"}'), "s"),
-    # The backbone
+    # Event delivery
     Panel("Oldest unpublished event", _now(metrics.OUTBOX_OLDEST, "max", "service"), "s"),
     Panel("Unpublished events", _now(metrics.OUTBOX_PENDING, "sum", "service")),
     Panel("Published per second", _rate(metrics.RELAY_PUBLISHED, "service", "path")),
@@ -89,7 +89,7 @@ PANELS: Final = (
     Panel("Sign-ins, refusals and reached limits, an hour", _increase(metrics.SECURITY_EVENTS, "event")),
     # Business
     Panel("Holds an hour", _increase(metrics.HOLDS_PLACED)),
-    Panel("Holds lost to somebody faster, an hour", _increase(metrics.HOLDS_LOST)),
+    Panel("Holds refused because the ticket was held, an hour", _increase(metrics.HOLDS_LOST)),
     Panel("Orders paid, an hour", _increase(metrics.ORDERS_COMPLETED)),
     Panel("Orders ended without a ticket, an hour", _increase(metrics.ORDERS_CANCELLED, "reason")),
     Panel("Money taken, an hour (cents)", _increase(metrics.CAPTURED_CENTS, "currency")),
@@ -98,7 +98,7 @@ PANELS: Final = (
 
 
 def dashboard() -> dict[str, Any]:
-    """As Grafana imports it."""
+    """The dashboard as JSON for Grafana's import."""
     return {
         "uid": "ticketing",
         "title": "Ticketing",

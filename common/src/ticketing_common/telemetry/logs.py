@@ -13,7 +13,7 @@ __all__ = ["configure_logging", "get_logger"]
 
 
 _MARKS: Final = ("@", "eyJ", "_secret_", "sk_", "whsec_")
-"""One of them is in whatever is to be hidden; most lines have none, and cost a look."""
+"""Every value to hide contains one of these; lines without any skip the patterns."""
 _PERSONAL: Final = (
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "(e-mail)"),
     (re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)+"), "(token)"),
@@ -23,7 +23,7 @@ _JSON: Final = structlog.processors.JSONRenderer()
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; `log.info("order held", order_id=…)`: what happened as text, facts as fields."""
+    """A structured logger. Use a fixed text and fields: `log.info("order held", order_id=…)`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 
@@ -36,10 +36,10 @@ def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict)
 
 
 def _render(logger: object, method: str, event: structlog.typing.EventDict) -> str:
-    """As JSON, without what nobody meant to say.
+    """Render as JSON, and mask personal data and secrets.
 
-    We log ids, never persons. But the text of an error that nobody expected may quote what was being done: a duplicate
-    key, a body that was not valid.
+    Our log calls contain ids only. But the text of an unexpected error may quote data: a duplicate key, an invalid
+    body.
     """
     line = str(_JSON(logger, method, event))
     if any(mark in line for mark in _MARKS):
@@ -49,7 +49,7 @@ def _render(logger: object, method: str, event: structlog.typing.EventDict) -> s
 
 
 def configure_logging(*, service: str, level: str) -> None:
-    """Send everything, libraries' records included, to standard output as JSON lines."""
+    """Write all logs, including those of libraries, to standard output as JSON lines."""
 
     def add_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["service"] = service

@@ -18,18 +18,18 @@ log = get_logger(__name__)
 
 
 class SecurityEvent(StrEnum):
-    """What happened; the value is the field `security_event` of the log line and the label `event` of the metric."""
+    """The kind of event: the log line's field `security_event` and the metric's label `event`."""
 
     SIGN_IN_SUCCEEDED = "sign_in.succeeded"
     SIGN_IN_FAILED = "sign_in.failed"
     """A wrong password, or an e-mail that has no account."""
     SIGN_IN_BLOCKED = "sign_in.blocked"
-    """The account has taken as many wrong passwords as it may: this one was not judged."""
+    """The account reached its limit of wrong passwords; this one was not checked."""
     ACCOUNT_CREATED = "account.created"
     UNAUTHENTICATED = "access.unauthenticated"
     """401: no session or token, or one that is not valid."""
     DENIED = "access.denied"
-    """403: the caller is known and asks for what belongs to another account, or comes from a foreign page."""
+    """403: the caller is signed in but asks for another account's resource, or the page is foreign."""
     LIMIT_REACHED = "limit.reached"
     """429: the field `limit` names the limit."""
 
@@ -38,12 +38,12 @@ ROUTINE: Final = frozenset({SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOU
 
 
 def init_security_series() -> None:
-    """Show every event's series at 0, so that an alert sees the first one."""
+    """Initialise every event's series to 0, so that an alert sees the first event."""
     init_series(SECURITY_EVENTS, *((event.value,) for event in SecurityEvent))
 
 
 def record_security_event(event: SecurityEvent, fields: Mapping[str, str | None]) -> None:
-    """Log and count an event; fields that are None are left out.
+    """Log and count an event; omits fields that are None.
 
     Routine events are logged at `info`, the others at `warning`.
     """

@@ -1,7 +1,7 @@
 """W3C Trace Context (https://www.w3.org/TR/trace-context/) from the request to the last consumer.
 
-Built on OpenTelemetry's API, which works without an SDK: then nothing is recorded, yet every log line and every event
-of one story bears the same trace id. Recording is turned on in `trace_recording`.
+Uses OpenTelemetry's API, which works without an SDK: then nothing is recorded, yet all log lines and events of a trace
+carry the same trace id. `trace_recording` turns on recording.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,19 +31,19 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class _Recording:
-    """Who takes the spans of this process; nobody, and then none are made."""
+    """The process's tracer provider; without one no spans are made."""
 
     provider: TracerProvider | None = None
     tracer: Tracer | None = None
     without_libraries: Callable[[], AbstractContextManager[None]] = nullcontext
     quiet: context.Context = context.Context()
-    """What `without_libraries` makes of a context with nothing in it."""
+    """An empty context with `without_libraries` applied."""
 
 
 def record_with(
     provider: TracerProvider | None, *, without_libraries: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> None:
-    """From now on spans are made with this provider; None: none. `without_libraries` keeps theirs out of a block."""
+    """Make spans with this provider; None makes none. `without_libraries` suppresses library spans in a block."""
     _Recording.provider = provider
     _Recording.without_libraries = without_libraries
     nothing = context.attach(context.Context())
@@ -54,40 +54,40 @@ def record_with(
 
 
 def recording_provider() -> TracerProvider | None:
-    """Whoever takes the spans, for those who make their own."""
+    """The tracer provider, for code that makes its own spans."""
     return _Recording.provider
 
 
 def is_recorded() -> bool:
-    """Whether what is going on now is in a span that somebody takes."""
+    """Whether the current span is recorded."""
     return trace.get_current_span().is_recording()
 
 
 def suppress_unless_sampled() -> AbstractContextManager[None]:
-    """In a story that is not sampled, libraries make no spans: nobody takes them, and each costs 30 us (measured)."""
+    """Suppress library spans in a trace that is not sampled: each would cost 30 us (measured) for nothing."""
     return nullcontext() if is_recorded() else _Recording.without_libraries()
 
 
 def current_traceparent() -> str | None:
-    """The `traceparent` of what is going on now, or None outside of any story."""
+    """The `traceparent` of the current trace, or None outside a trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
 
 
 def current_trace_id() -> str | None:
-    """The 32 hex digits that all lines of one story share."""
+    """The id of the current trace (32 hex digits), or None."""
     span_context = trace.get_current_span().get_span_context()
     return f"{span_context.trace_id:032x}" if span_context.is_valid else None
 
 
 class trace_scope:  # noqa: N801 (used as a function is)
-    """Go on with a caller's trace, or begin a new one when there is none or it is malformed.
+    """Continue a caller's trace, or start a new one if it is absent or malformed.
 
-    `unrecorded` is for a request that is not recorded: then libraries make no spans either, as with
-    `suppress_unless_sampled`, and what it causes elsewhere is not recorded because its caller had asked for it.
+    `unrecorded` marks a request that is not recorded: libraries make no spans, as with `suppress_unless_sampled`, and
+    its downstream work is not recorded, even if the caller asked for it.
 
-    Around every request and event: a class, since a generator that does the same takes three times as long (measured).
+    Wraps every request and event. A class, because the equivalent generator takes three times as long (measured).
     """
 
     __slots__ = ("_token", "_traceparent", "_unrecorded")
@@ -97,33 +97,33 @@ class trace_scope:  # noqa: N801 (used as a function is)
         self._unrecorded = unrecorded
 
     def __enter__(self) -> Span:
-        """From here on; the span that stands for the caller."""
+        """Enter the trace; returns the span that represents the caller."""
         base = _Recording.quiet if self._unrecorded else context.Context()
-        told = _extracted(self._traceparent, base) if self._traceparent else base
+        remote = _extracted(self._traceparent, base) if self._traceparent else base
         if self._unrecorded and _Recording.provider is not None:
-            told = _not_sampled(told)
-        if not trace.get_current_span(told).get_span_context().is_valid:
+            remote = _not_sampled(remote)
+        if not trace.get_current_span(remote).get_span_context().is_valid:
             # Ids need to differ, not to be secret; OpenTelemetry's own generator makes them in this way.
             begun = trace.SpanContext(getrandbits(128) or 1, getrandbits(64) or 1, is_remote=False)
-            told = trace.set_span_in_context(trace.NonRecordingSpan(begun), base)
-        self._token = context.attach(told)
-        return trace.get_current_span(told)
+            remote = trace.set_span_in_context(trace.NonRecordingSpan(begun), base)
+        self._token = context.attach(remote)
+        return trace.get_current_span(remote)
 
     def __exit__(self, *_error: object) -> None:
-        """To here."""
+        """Leave the trace."""
         context.detach(self._token)
 
 
-def _not_sampled(told: context.Context) -> context.Context:
-    sent = trace.get_current_span(told).get_span_context()
+def _not_sampled(remote: context.Context) -> context.Context:
+    sent = trace.get_current_span(remote).get_span_context()
     if not sent.trace_flags.sampled:
-        return told
+        return remote
     quiet = trace.SpanContext(sent.trace_id, sent.span_id, sent.is_remote, TraceFlags(0), sent.trace_state)
-    return trace.set_span_in_context(trace.NonRecordingSpan(quiet), told)
+    return trace.set_span_in_context(trace.NonRecordingSpan(quiet), remote)
 
 
 def parent_of(traceparent: str) -> tuple[context.Context, trace.SpanContext]:
-    """What a request says of the story it belongs to; not valid where it says nothing."""
+    """The trace that a request belongs to; the span context is invalid if it names none."""
     extracted = _extracted(traceparent) if traceparent else context.Context()
     return extracted, trace.get_current_span(extracted).get_span_context()
 
@@ -133,7 +133,7 @@ def _extracted(traceparent: str, base: context.Context | None = None) -> context
 
 
 def consumer_span(name: str, traceparent: str | None, attributes: Mapping[str, str]) -> AbstractContextManager[Span]:
-    """Around what is done with a message or a job that came from elsewhere: a span of its sender's trace."""
+    """A consumer span for handling a message or job, in its sender's trace."""
     scope = trace_scope(traceparent)
     return scope if _Recording.tracer is None else _recorded(_Recording.tracer, scope, name, attributes)
 
@@ -146,7 +146,7 @@ def _recorded(tracer: Tracer, scope: trace_scope, name: str, attributes: Mapping
             name,
             kind=SpanKind.CONSUMER,
             attributes=dict(attributes),
-            # An error's text may quote what was being handled.
+            # An error's text may quote the message.
             record_exception=False,
             set_status_on_exception=False,
         ) as span,
@@ -157,7 +157,7 @@ def _recorded(tracer: Tracer, scope: trace_scope, name: str, attributes: Mapping
 
 @contextmanager
 def client_span(name: str, attributes: Mapping[str, str]) -> Iterator[None]:
-    """Around a call to a server that is made for several stories at once: a span in each that is recorded."""
+    """A client span for a call that serves several traces: one in each recorded trace."""
     if _Recording.tracer is None or not is_recorded():
         yield
         return
@@ -167,14 +167,14 @@ def client_span(name: str, attributes: Mapping[str, str]) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            span.set_status(StatusCode.ERROR, type(error).__name__)  # its text may quote what was stored
+            span.set_status(StatusCode.ERROR, type(error).__name__)  # its text may quote stored data
             raise
 
 
 class ProducerSpan:
-    """A message on its way: a span from the moment it is sent until the broker has it.
+    """A producer span: from sending a message to the broker's acknowledgement.
 
-    `traceparent` is what goes with the message, so that whoever handles it goes on from here.
+    `traceparent` is the header to send with the message, so that its consumer continues the trace.
     """
 
     __slots__ = ("_span", "traceparent")
@@ -195,7 +195,7 @@ class ProducerSpan:
         self.traceparent = carrier.get("traceparent", traceparent)
 
     def ended(self, error: BaseException | None = None) -> None:
-        """The broker has it, or does not (`error`, by its kind)."""
+        """End the span, with the kind of `error` if the broker did not store the message."""
         if self._span is not None:
             if error is not None:
                 self._span.set_status(StatusCode.ERROR, type(error).__name__)

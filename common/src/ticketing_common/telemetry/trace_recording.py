@@ -1,7 +1,7 @@
-"""Recording of traces: where they go, and what of the libraries is recorded with them. Imported only when turned on.
+"""Recording of traces: the exporter and the instrumentation of libraries. Imported only if recording is on.
 
-How much is sampled is OpenTelemetry's own setting (`OTEL_TRACES_SAMPLER=parentbased_traceidratio`,
-`OTEL_TRACES_SAMPLER_ARG=0.05`), and so are the details of the export (`OTEL_EXPORTER_OTLP_…`).
+OpenTelemetry's own settings control the sampling (`OTEL_TRACES_SAMPLER=parentbased_traceidratio`,
+`OTEL_TRACES_SAMPLER_ARG=0.05`) and the export (`OTEL_EXPORTER_OTLP_…`).
 """
 
 import time
@@ -27,18 +27,19 @@ __all__ = ["TraceExporter", "is_wanted", "provider_with", "start_tracing", "turn
 TraceExporter = Literal["otlp", "console"]
 
 INSTRUMENTED: Final = frozenset({"pymongo", "redis", "aiohttp-client"})
-"""Libraries whose own instrumentation is used where it is installed: with the service that uses the library."""
+"""Libraries that are instrumented if their instrumentation package is installed."""
 
 
 CLIENT_TRACE_RATE: Final = 50
-"""Traces that callers may ask this process to record (`traceparent` with the sampled flag). Any caller can ask, and a
-recorded request costs several times as much and is stored elsewhere; W3C Trace Context §4.3 names this attack."""
+"""Traces a second that callers may make this process record (`traceparent` with the sampled flag). Any caller can set
+the flag, and a recorded request costs several times as much, plus storage; W3C Trace Context §4.3 describes this
+attack."""
 
 _AGREED: Final[ContextVar[int]] = ContextVar("agreed_trace_id", default=0)
 
 
 class _AgreedIds(RandomIdGenerator):
-    """Gives a trace the id by which it was chosen."""
+    """Gives a trace the id that the sampler decided on."""
 
     def generate_trace_id(self) -> int:
         agreed = _AGREED.get()
@@ -47,7 +48,7 @@ class _AgreedIds(RandomIdGenerator):
 
 
 class _Allowance:
-    """So many a second."""
+    """A limit per second."""
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
@@ -55,7 +56,7 @@ class _Allowance:
         self._taken = 0
 
     def take(self) -> bool:
-        """One of this second's, if any is left."""
+        """Whether the current second's limit allows one more."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._taken = second, 0
@@ -67,10 +68,10 @@ _CLIENT_TRACES: Final = _Allowance(CLIENT_TRACE_RATE)
 
 
 def is_wanted(provider: TracerProvider, name: str, traceparent: str) -> bool:
-    """Whether the sampler wants a request's trace, asked before its span is prepared: that costs 40 us (measured).
+    """Whether the sampler wants a request's trace. Decided before the span is prepared, which costs 40 us (measured).
 
-    A caller that asks for it is followed up to `CLIENT_TRACE_RATE`, and is not recorded beyond. The trace then begins
-    with the id that was asked for, so the sampler says the same once more.
+    Callers' requests to be recorded are accepted up to `CLIENT_TRACE_RATE`. A new trace starts with the id that the
+    sampler saw here, so that its second decision is the same.
     """
     parent, sent = parent_of(traceparent)
     if sent.is_valid and sent.trace_flags.sampled and not _CLIENT_TRACES.take():
@@ -83,7 +84,7 @@ def is_wanted(provider: TracerProvider, name: str, traceparent: str) -> bool:
 
 
 def start_tracing(*, service: str, exporter: TraceExporter) -> None:
-    """Record this process's spans. `console` prints each as it ends, one JSON object a line, beside the logs."""
+    """Record this process's spans. `console` prints each finished span as one JSON line, among the logs."""
     processor: SpanProcessor
     if exporter == "otlp":
         processor = BatchSpanProcessor(OTLPSpanExporter())
@@ -93,15 +94,15 @@ def start_tracing(*, service: str, exporter: TraceExporter) -> None:
 
 
 def provider_with(processor: SpanProcessor, *, service: str) -> TracerProvider:
-    """Names the service on every span and hands them on."""
+    """A provider that adds the service's name to every span and passes it to `processor`."""
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), id_generator=_AgreedIds())
     provider.add_span_processor(processor)
     return provider
 
 
 def turn_on(provider: TracerProvider) -> None:
-    """Make spans with it, ours and those of the libraries."""
-    # Not `baggage`, which the libraries would hand on to Stripe as any caller wrote it.
+    """Record our own spans and those of the libraries with this provider."""
+    # Without `baggage`: the libraries would forward any caller's baggage to Stripe.
     set_global_textmap(TraceContextTextMapPropagator())
     record_with(provider, without_libraries=suppress_instrumentation)
     for found in _instrumentors():
@@ -109,7 +110,7 @@ def turn_on(provider: TracerProvider) -> None:
 
 
 def turn_off() -> None:
-    """Make none."""
+    """Stop recording."""
     record_with(None)
     for found in _instrumentors():
         found.uninstrument()
@@ -121,5 +122,5 @@ def _instrumentors() -> list[Any]:
 
 
 def _name_only(span: Span, event: Any) -> None:
-    """The database's message may quote what was stored (a duplicate key is an e-mail address); its code does not."""
+    """The database's message may quote stored data (a duplicate key can be an e-mail address); its code cannot."""
     span.set_status(StatusCode.ERROR, str(event.failure.get("codeName", "error")))

@@ -1,4 +1,4 @@
-"""The one factory that all five services are made with."""
+"""The factory of all five services' applications."""
 
 import gc
 import importlib
@@ -37,7 +37,7 @@ __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Assemble = Callable[[FastAPI, ServiceRuntime], AbstractAsyncContextManager[None]]
-"""Joins a service's parts when the event loop runs: repositories, use cases (into `app.state`), subscriptions."""
+"""Creates a service's parts inside the running event loop: repositories, use cases (in `app.state`), subscriptions."""
 
 
 def create_service_app(
@@ -51,13 +51,13 @@ def create_service_app(
     changes: ChangeCounter | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> FastAPI:
-    """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful end.
+    """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful shutdown.
 
-    `publishes` is the stream that the service owns. `prefix` is where its public routes and its OpenAPI document live;
-    without one there are none. `changes` says when the responses of routes that are `cached` are no longer true.
-    A longer request than `max_body_bytes` is a 413.
+    `publishes` is the stream that the service owns. `prefix` is the path of its public routes and its OpenAPI document;
+    without a prefix it has neither. `changes` invalidates the responses of `cached` routes. A request body longer than
+    `max_body_bytes` is a 413.
 
-    Middleware is for what concerns every request. What concerns one route is named at that route (`wrapped_routes.py`).
+    Middleware concerns every request. What concerns one route is declared at that route (`wrapped_routes.py`).
     """
     configure_telemetry(settings)
     init_security_series()
@@ -86,13 +86,13 @@ def create_service_app(
         version="1",
         lifespan=lifespan,
         openapi_url=f"{prefix}/openapi.json" if prefix else None,
-        docs_url=None,  # below, from our own files
+        docs_url=None,  # served below, from our own files
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_telemetry(),
         responses={"4XX": {"model": Problem, "description": "RFC 9457 problem details"}},
         generate_unique_id_function=_operation_id,
-        # Outermost first: what is raised inside the third is rendered by it.
+        # Outermost first. The third renders errors that are raised inside it.
         middleware=[
             Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
@@ -123,12 +123,12 @@ def create_service_app(
         add_docs_page(app, prefix=prefix)
     for router in routers:
         app.include_router(router, prefix=prefix or "")
-    app.include_router(health_router)  # last: routers are tried in their order
+    app.include_router(health_router)  # last: routers are matched in order
     return app
 
 
 def configure_telemetry(settings: ServiceSettings) -> None:
-    """Logs always; traces when they are to go somewhere, and otherwise nothing of them is even imported."""
+    """Configure logs, and traces if they have an exporter; otherwise the tracing modules are not even imported."""
     configure_logging(service=settings.service_name, level=settings.log_level)
     if settings.otel_traces_exporter != "none" and recording_provider() is None:
         tracing = importlib.import_module("ticketing_common.telemetry.trace_recording")
@@ -136,7 +136,7 @@ def configure_telemetry(settings: ServiceSettings) -> None:
 
 
 def _telemetry() -> TelemetryConfig:
-    """The framework's own spans: one a request, none for probes; its metrics and logs are ours already."""
+    """The framework's own spans: one per request, none for probes. We make metrics and logs ourselves."""
     provider = recording_provider()
     left_out: Callable[[Scope], bool] | None = None
     if provider is not None:
@@ -159,5 +159,5 @@ def _telemetry() -> TelemetryConfig:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """`create_order`: the name of the function, which is what generated clients call the operation."""
+    """The function's name, for example `create_order`: the operation's name in generated clients."""
     return route.name

@@ -1,4 +1,4 @@
-"""The limit of a route that costs others: so many calls per account, and more per network address."""
+"""Rate limits of a costly route: a number of calls per account, and a higher number per network address."""
 
 from fastapi import Request
 
@@ -8,9 +8,9 @@ __all__ = ["CallerLimits"]
 
 
 class CallerLimits:
-    """Two limits with one name. The one per address is against one person with many accounts.
+    """Two limits with one name. The limit per address stops one person with many accounts.
 
-    `off` for the account turns the other one off, too. Both count in this replica's memory.
+    `off` for the account disables both. Both count in this replica's memory.
     """
 
     def __init__(self, name: str, *, account: str, address: str) -> None:

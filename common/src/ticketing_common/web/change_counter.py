@@ -1,4 +1,4 @@
-"""Whether anything may have changed since a moment."""
+"""A version number for cached data: changes with every commit and event."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ __all__ = ["ChangeCounter"]
 
 
 class ChangeCounter:
-    """Counts what is committed here and what is heard of from the other replicas.
+    """Counts this replica's commits and the events of all replicas.
 
-    Two marks that are the same say that nothing is known to have changed between them: of this replica's own commits
-    that is certain, of the others' as certain as their news is quick.
+    Two equal versions mean that no change between them is known. This is certain for this replica's own commits, and
+    delayed by event delivery for those of other replicas.
     """
 
     def __init__(self) -> None:
@@ -17,13 +17,13 @@ class ChangeCounter:
         self._is_valid: Callable[[], bool] = lambda: False
 
     def note(self, *_what: object) -> None:
-        """Something has changed, or may have."""
+        """Count a change, or a possible change."""
         self._count += 1
 
     def valid_while(self, is_valid: Callable[[], bool]) -> None:
-        """Marks are given only while this says that news arrives."""
+        """`version` returns None while `is_valid` is False, that is, while events do not arrive."""
         self._is_valid = is_valid
 
     def version(self) -> int | None:
-        """For comparing with an earlier one; None while nothing can be said."""
+        """The current version, to compare with an earlier one; None while it is unknown."""
         return self._count if self._is_valid() else None

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits for writing: an answer that the peer does not read is given up."""
+"""uvicorn's HTTP protocol with limits for writing: a response that the peer does not read is dropped."""
 
 import asyncio
 import socket
@@ -12,12 +12,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["BoundedConnection", "abort", "bound_buffers"]
 
 WRITE_SECONDS: Final = 30.0
-"""A peer that does not take what is in the write buffer for this long is gone, or never reads it."""
+"""A peer that takes nothing from the write buffer for this long is gone or never reads."""
 KEEPALIVE_IDLE_SECONDS: Final = 30
 KEEPALIVE_INTERVAL_SECONDS: Final = 10
 KEEPALIVE_PROBES: Final = 3
 BUFFER_BYTES: Final = 8 * 1024
-"""What may wait in this process, and unsent in the kernel, for one stream before `send` waits for the peer."""
+"""Bytes of one stream that may wait in this process, and unsent in the kernel, before `send` waits for the peer."""
 EXTENSION: Final = "ticketing.transport"
 
 _SOCKET_OPTIONS: Final[Mapping[str, tuple[int, int]]] = {
@@ -32,11 +32,11 @@ _SOCKET_OPTIONS: Final[Mapping[str, tuple[int, int]]] = {
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """The half of `HttpProtocol` that concerns writing.
+    """The writing half of `HttpProtocol`.
 
-    uvicorn has no time limit for writing, and `transport.close()` waits until the peer has read everything. So a peer
-    that does not read kept its answer in memory for as long as it liked. Here such a connection is reset after
-    `WRITE_SECONDS`, and one whose peer vanished without a word after about a minute.
+    uvicorn has no time limit for writing, and `transport.close()` waits until the peer has read everything, so a peer
+    that does not read would keep its response in memory without limit. Such a connection is reset after
+    `WRITE_SECONDS`, and a connection whose peer vanished silently after about a minute.
     """
 
     _writing: asyncio.TimerHandle | None = None
@@ -48,37 +48,37 @@ class BoundedConnection(HttpToolsProtocol):
             _set_option(transport, level, name, value)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._stop_clock()
+        """Stop the timer."""
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The write buffer is full: from now on the peer has `WRITE_SECONDS`."""
+        """The write buffer is full: the peer now has `WRITE_SECONDS`."""
         super().pause_writing()
-        self._stop_clock()
+        self._stop_write_timer()
         self._writing = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The peer has taken most of it."""
+        """The peer has read most of the buffer."""
         super().resume_writing()
-        self._stop_clock()
+        self._stop_write_timer()
 
     def on_message_begin(self) -> None:
         """Let the application limit and reset this connection (an ASGI extension of our own)."""
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: cast(dict[object, object], {"transport": self.transport})}
 
-    def _stop_clock(self) -> None:
+    def _stop_write_timer(self) -> None:
         if self._writing is not None:
             self._writing.cancel()
             self._writing = None
 
 
 def bound_buffers(scope: Scope) -> None:
-    """Let `send` wait for the peer when `BUFFER_BYTES` are unsent; for answers without an end.
+    """Make `send` wait for the peer when `BUFFER_BYTES` are unsent; for endless responses.
 
     Without it the kernel takes up to 4 MiB for a peer that does not read (`net.ipv4.tcp_wmem`), and the transport
-    64 KiB. Does nothing under a server that is not set up with it.
+    64 KiB. Does nothing under a server without this protocol.
     """
     transport = _transport(scope)
     if transport is not None:
@@ -87,7 +87,7 @@ def bound_buffers(scope: Scope) -> None:
 
 
 def abort(scope: Scope) -> bool:
-    """Reset the connection and drop what waits in its buffer; False when the server does not let us."""
+    """Reset the connection and drop its buffer; False under a server without this protocol."""
     transport = _transport(scope)
     if transport is None:
         return False
@@ -102,7 +102,7 @@ def _transport(scope: Scope) -> asyncio.WriteTransport | None:
 
 
 def _set_option(transport: asyncio.BaseTransport, level: int, name: str, value: int) -> None:
-    """Where the platform has it; a Unix socket and a connection that is already gone have none."""
+    """Set an option if the platform has it; not for Unix sockets and closed connections."""
     connection = transport.get_extra_info("socket")
     if connection is not None and hasattr(socket, name):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A request has a budget of time; what is still under way for it when that is spent is cancelled."""
+"""Request deadlines: work that is still running for a request at its deadline is cancelled."""
 
 import asyncio
 import math
@@ -15,23 +15,22 @@ from .responses import ends_answer, starts_stream
 __all__ = ["DeadlineMiddleware"]
 
 CLIENT_TIMEOUT_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
-"""How long the caller waits: Envoy tells the services behind it, and our own pages do. Any caller can send it, so it
-shortens that caller's own request and decides nothing else: this middleware is outside of every one that remembers how
-requests ended."""
+"""The caller's timeout, sent by Envoy and by our own pages. Any caller can send it, so it only shortens that caller's
+own request: this middleware is outside of every one that stores how requests ended."""
 MIN_CLIENT_TIMEOUT_SECONDS: Final = 0.05
-"""Less is no time to answer in, and would be a way to have work begun and thrown away."""
+"""A shorter timeout leaves no time to answer, and would let callers start work only to discard it."""
 READING: Final = frozenset({"GET", "HEAD"})
 
 
 class DeadlineMiddleware:
-    """Raises `DeadlineError` when no answer was complete in time.
+    """Raises `DeadlineError` if the response is not complete in time.
 
-    The clock stops when the answer is out, so what a route does afterwards is not cut short, and when a stream begins.
-    A query that is cancelled leaves its line if it has not begun. At the database what is read ends, too
-    (`storage.reading`); what is written goes on until it is done, or until the driver's own limit.
+    The deadline ends with the response, so background work of a route is not cut short, and when a stream begins.
+    Cancelling drops queued database operations, and ends running reads (`storage.reading`). Running writes continue to
+    their end or the driver's limit.
 
-    Deadlines travel: a request to read whose caller waits less long ends when the caller stops waiting (a change goes
-    on, since its caller will want to know the result), and `time_left()` tells calls to others how long that is.
+    For reads, a shorter client timeout header shortens the deadline; writes ignore it, because the caller wants to know
+    their result. `time_left()` passes the deadline on to outgoing calls.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
@@ -43,7 +42,7 @@ class DeadlineMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seconds = min(self._seconds, _patience(scope))
+        seconds = min(self._seconds, _client_timeout(scope))
         try:
             async with asyncio.timeout(seconds) as clock:
 
@@ -60,9 +59,9 @@ class DeadlineMiddleware:
             raise DeadlineError(f"No answer within {seconds:g} s. Please try again.") from None
 
 
-def _patience(scope: Scope) -> float:
-    """Seconds that the caller waits; infinity when it does not say, or when the request may change something."""
-    told = header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] in READING else None
-    if not (told and told.isdigit() and len(told) < 10):
+def _client_timeout(scope: Scope) -> float:
+    """Seconds that the caller waits; infinity without the header, or if the request is a write."""
+    header = header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] in READING else None
+    if not (header and header.isdigit() and len(header) < 10):
         return math.inf
-    return max(int(told) / 1000, MIN_CLIENT_TIMEOUT_SECONDS)
+    return max(int(header) / 1000, MIN_CLIENT_TIMEOUT_SECONDS)

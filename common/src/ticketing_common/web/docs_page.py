@@ -1,4 +1,4 @@
-"""The page that shows a service's OpenAPI document, with scripts of our own origin only."""
+"""The page with a service's OpenAPI document, which loads scripts from our own origin only."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ MAY_BE_KEPT: Final = {"Cache-Control": "public, max-age=86400"}
 
 
 def add_docs_page(app: FastAPI, *, prefix: str) -> None:
-    """`{prefix}/docs`, and its files below it. Call before the routers are included: routes are tried in their order.
+    """`{prefix}/docs`, and its files below it. Call before the routers are included: routes are matched in order.
 
     Swagger UI comes from the pinned package `fastapi-offline`; FastAPI's own page loads it from a public network
     without a hash, where it would run with the visitor's session. The one script in the page itself is allowed by its

@@ -36,11 +36,11 @@ log = get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 NOT_VALID: Final = "The request is not valid"
 MOST_ERRORS: Final = 50
-"""A body of 64 KB can have 7,000 unknown fields; the answer to it had 500 KB."""
+"""Limit of listed errors: a body of 64 KB can have 7,000 unknown fields, whose errors would need 500 KB."""
 
 
 class ProblemError(BaseModel):
-    """One thing that is wrong, and the field of the request that it is about."""
+    """One problem, and the field of the request that has it."""
 
     message: str
     field: str | None = None
@@ -65,7 +65,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **members: str,
 ) -> Response:
-    """An answer that says what went wrong; `errors` always has at least one entry, so clients may simply list it."""
+    """A problem+json response. `errors` always has at least one entry, so clients can simply list it."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
     if detail:
         body["detail"] = detail
@@ -78,7 +78,7 @@ def problem_response(
 
 
 def refusal(error: TicketingError, scope: Scope) -> Response:
-    """The answer that an error of ours stands for; a refusal that is a security event is recorded here."""
+    """The response for one of our errors. Records the refusal if it is a security event."""
     if error.security_event is not None:
         user: User | None = scope.get("state", {}).get("user")
         facts = {
@@ -92,7 +92,7 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == HTTPStatus.REQUEST_TIMEOUT:
-        headers["Connection"] = "close"  # the rest of it may still come, and is no next request
+        headers["Connection"] = "close"  # its remaining bytes may still arrive, and are no next request
     retry_after = getattr(error, "retry_after_seconds", None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -100,13 +100,13 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
 
 
 def _template(scope: Scope) -> str | None:
-    """`/api/orders/{id}`; None for what was refused before its route was known."""
+    """`/api/orders/{id}`; None if the request was refused before its route was known."""
     path: str | None = getattr(scope.get("route"), "path", None)
     return None if path is None else f"{getattr(scope['app'].state, 'prefix', '')}{path}"
 
 
 class ProblemMiddleware:
-    """The outermost layer: turns whatever is raised below into a problem, and lets nothing of the inside out."""
+    """Converts every exception raised inside into a problem response, without internal details."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -133,10 +133,10 @@ class ProblemMiddleware:
     def _answer(self, error: Exception, scope: Scope) -> Response:
         if isinstance(error, TicketingError):
             return refusal(error, scope)
-        if isinstance(error, HTTPException):  # from what a middleware read: the body is over its limit, say
+        if isinstance(error, HTTPException):  # from a middleware, for example for a body over its limit
             return _http_problem(error)
         if isinstance(error, DatabaseUnavailableError):
-            log.warning("database away", path=scope["path"], error=repr(error))
+            log.warning("database unavailable", path=scope["path"], error=repr(error))
             return refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."), scope)
         request_id = current_trace_id() or token_hex(16)
         log.exception("unexpected error", path=scope["path"], request_id=request_id, exc_info=error)
@@ -181,17 +181,17 @@ def _http_problem(error: HTTPException) -> Response:
 
 
 REFUSALS: Final = (TicketingError, RequestValidationError, HTTPException)
-"""What a route raises instead of an answer: our own errors, and what the framework finds wrong with the request."""
+"""The refusals that a route raises: our own errors, and the framework's validation errors."""
 
 
 async def refusal_of(error: TicketingError | RequestValidationError | HTTPException, request: Request) -> Response:
-    """The response that a refusal stands for, wherever it is caught."""
+    """The response for a refusal, wherever it is caught."""
     if isinstance(error, TicketingError):
         return refusal(error, request.scope)
     return await (_invalid if isinstance(error, RequestValidationError) else _http)(request, error)
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """For what the framework itself refuses: input that does not validate, unknown paths, wrong methods."""
+    """Render the framework's own refusals: invalid input, unknown paths, wrong methods."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

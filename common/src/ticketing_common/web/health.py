@@ -1,4 +1,4 @@
-"""Health: alive without looking, ready from memory, and the metrics."""
+"""Liveness, readiness and metrics."""
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -11,13 +11,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 async def healthz() -> Response:
-    """The event loop answers; nothing else is asked, so an outage elsewhere restarts no healthy process."""
+    """Shows that the event loop runs. Checks nothing else, so an outage elsewhere restarts no healthy process."""
     return JSONResponse({"status": "ok"})
 
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """200 once indexes, streams and consumers exist and while the bus is not lost; else 503 with what is missing."""
+    """200 if indexes, streams and consumers exist and the bus is connected; otherwise 503 with the missing parts."""
     missing: list[str] = request.app.state.runtime.missing()
     if missing:
         return JSONResponse({"status": "not ready", "missing": missing}, 503, {"Retry-After": "1"})

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP/1.1 connection with the limits that it lacks: how long, how large, and how many.
+"""uvicorn's HTTP/1.1 protocol with the limits that it lacks: time, size and number.
 
-Named to uvicorn by `--http ticketing_common.web.http_protocol:HttpProtocol`. What it knows of uvicorn's class is small,
-and the version is pinned to one minor release.
+uvicorn loads it by `--http ticketing_common.web.http_protocol:HttpProtocol`. It relies on few internals of uvicorn's
+class, and the version is pinned to one minor release.
 """
 
 import asyncio
@@ -20,28 +20,28 @@ from .security_headers import answer_headers
 __all__ = ["HttpProtocol"]
 
 HEAD_SECONDS: Final = 10.0
-"""From a head's first byte (of a new connection: from its beginning) to its last."""
+"""From the first byte of a request's head (or the start of a new connection) to its last."""
 HEAD_BYTES: Final = 32 * 1024
 HEADERS: Final = 100
-"""As many as Envoy lets through, and twice the bytes of Node's limit."""
+"""As many headers as Envoy allows, and twice the bytes of Node's limit."""
 PIPELINED: Final = 16
-"""Requests that may wait for the answer of the one before. Each costs 3 KB, and one read brings up to 14,000."""
+"""Pipelined requests that may wait for an earlier response. Each costs 3 KB, and one read can bring 14,000."""
 DRAIN_SECONDS: Final = 5.0
-"""After an answer that did not wait for the whole body: the rest is thrown away for so long (RFC 9112 §9.6)."""
+"""After a response that was sent before the whole body arrived, the rest is discarded for this long (RFC 9112 §9.6)."""
 RESERVED_FILES: Final = 100
-"""Of those that the process may open, for everything but callers."""
+"""File descriptors reserved for everything but callers' connections."""
 REASONS: Final = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 class _Ignored(list[tuple[bytes, bytes]]):
-    """Where trailers go. They must not become headers (RFC 9110 §6.5.1), though uvicorn adds them to the request's."""
+    """Discards trailers. uvicorn would add them to the request's headers, which RFC 9110 §6.5.1 forbids."""
 
     def append(self, _header: tuple[bytes, bytes]) -> None:
-        """Drop it."""
+        """Discard the trailer."""
 
 
 class _Callers:
-    """The connections of one server that wait for a request, longest first, and how many there may be in all."""
+    """One server's connections that wait for a request, longest wait first, and the limit of all connections."""
 
     def __init__(self, limit: int | None) -> None:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES
@@ -53,12 +53,12 @@ _SERVERS: Final[WeakKeyDictionary[ServerState, _Callers]] = WeakKeyDictionary()
 
 
 class HttpProtocol(BoundedConnection):
-    """Answers what is too slow or too large with 408 or 431, and closes what only costs.
+    """Answers slow or large request heads with 408 or 431, and closes idle connections when the limit is reached.
 
-    `--limit-concurrency` bounds connections. uvicorn refuses the newest with a 503, a probe of the cluster as well as
-    any; here the connection that has waited longest for its next request is closed instead.
+    `--limit-concurrency` limits connections. uvicorn refuses the newest connection with a 503, even a probe of the
+    cluster; here the connection that has waited longest for its next request is closed instead.
 
-    A request that comes in one piece costs two dictionary operations more.
+    A request that arrives in one piece costs two extra dictionary operations.
     """
 
     def __init__(
@@ -74,33 +74,33 @@ class HttpProtocol(BoundedConnection):
             callers = _SERVERS[server_state] = _Callers(self.limit_concurrency)
         self._callers = callers
         self.limit_concurrency = None
-        self.ws_protocol_class = None  # we have no WebSockets: a request for one is answered as any other
+        self.ws_protocol_class = None  # no WebSockets: an upgrade request is handled as any other
         self._in_head = True
         self._in_body = False
         self._fed = 0
-        """Bytes since this head began."""
+        """Bytes received of the current head."""
         self._refusal = 400
         self._timer: asyncio.TimerHandle | None = None
 
     # --- connections -----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Make space for it, and wait for its head."""
+        """Close the longest idle connection if the limit is reached, and wait for a request's head."""
         super().connection_made(transport)
-        self._set_timer(HEAD_SECONDS, self._head_is_late)
+        self._set_timer(HEAD_SECONDS, self._on_head_timeout)
         self._callers.waiting[self] = None
         if len(self.connections) > self._callers.limit:
-            next(iter(self._callers.waiting)).give_way()
+            next(iter(self._callers.waiting)).make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Remove the connection."""
         super().connection_lost(exc)
         self._callers.waiting.pop(self, None)
         self._stop_timer()
         self.pipeline.clear()
 
-    def give_way(self) -> None:
-        """Another connection needs the place. A caller that uses it again sends its request anew (RFC 9110 §9.2.2)."""
+    def make_room(self) -> None:
+        """Close this idle connection for another. A caller that uses it again repeats its request (RFC 9110 §9.2.2)."""
         self._callers.waiting.pop(self, None)
         self.connections.discard(self)
         self.transport.abort()
@@ -108,7 +108,7 @@ class HttpProtocol(BoundedConnection):
     # --- a request's head ------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and look at a head that is not complete after it."""
+        """Feed the parser, and check the size of an incomplete head."""
         if self.transport.is_closing():
             return
         if self._in_head:
@@ -118,10 +118,10 @@ class HttpProtocol(BoundedConnection):
             if self._fed > HEAD_BYTES:
                 self._refuse(431)
             elif self._timer is None:
-                self._set_timer(HEAD_SECONDS, self._head_is_late)
+                self._set_timer(HEAD_SECONDS, self._on_head_timeout)
 
     def on_headers_complete(self) -> None:
-        """The head is here: judge it, and hand it on."""
+        """The head is complete: check its limits, and pass it on."""
         if self._fed > HEAD_BYTES or len(self.headers) > HEADERS:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > HEAD_BYTES or len(self.headers) > HEADERS:
@@ -136,22 +136,22 @@ class HttpProtocol(BoundedConnection):
         self.headers = _Ignored()
 
     def on_message_complete(self) -> None:
-        """The request is here whole; what comes next is another head."""
+        """The request is complete; next comes another head."""
         self._in_head, self._in_body = True, False
         super().on_message_complete()
-        self._wait_for_the_next()
+        self._await_next_request()
 
     def on_response_complete(self) -> None:
-        """The answer is out; what the caller still sends of its request is of no use."""
+        """The response is sent; discard the rest of the request."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._close()
         elif self._in_body and self.cycle.response_complete:
             self._set_timer(DRAIN_SECONDS, self._close)
         else:
-            self._wait_for_the_next()
+            self._await_next_request()
 
-    def _wait_for_the_next(self) -> None:
+    def _await_next_request(self) -> None:
         if self._in_body or not self.cycle.response_complete or self.transport.is_closing():
             return
         if not self._fed:
@@ -162,7 +162,7 @@ class HttpProtocol(BoundedConnection):
             )
         self._callers.waiting[self] = None
 
-    def _head_is_late(self) -> None:
+    def _on_head_timeout(self) -> None:
         self._timer = None
         if self._fed:
             self._refuse(408)
@@ -172,11 +172,11 @@ class HttpProtocol(BoundedConnection):
     # --- ends of connections ---------------------------------------------------------------------------------------
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for a while."""
+        """The keep-alive time passed without a request."""
         self._close()
 
     def _close(self) -> None:
-        """When the caller has taken what is written for it, and at the latest when it does not."""
+        """Close after the caller has read the buffered response, or after `WRITE_SECONDS` at the latest."""
         self.transport.close()
         self._set_timer(WRITE_SECONDS, self.transport.abort)
 
@@ -187,7 +187,7 @@ class HttpProtocol(BoundedConnection):
         self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:
-        """As all our refusals: problem+json. Nothing is said while the answer to an earlier request is under way."""
+        """Refuse with problem+json. Resets the connection instead if an earlier response is not complete."""
         before: RequestResponseCycle | None = self.cycle
         if before is not None and not before.response_complete:
             self.transport.abort()

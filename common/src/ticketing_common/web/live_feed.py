@@ -1,4 +1,4 @@
-"""One reader of the bus per replica, and as many who look on as there are: each event is made into bytes once."""
+"""Live updates: one stream reader per replica serves all its SSE connections, and encodes each event once."""
 
 import asyncio
 import time
@@ -29,28 +29,28 @@ __all__ = ["LiveFeed", "LiveFeedDep", "SseMessage"]
 KEEPING_SECONDS: Final = 1.0
 OVERTAKEN_SECONDS: Final = 1.0
 OVERTAKEN_EVENTS: Final = 256
-"""One replica is not further ahead of another than the events that a tail reads at once."""
+"""The most events that one replica can be ahead of another: one fetch of its stream reader."""
 HISTORY_BYTES: Final = 4 * 1024 * 1024
-"""What is kept of the past for all streams together: about 340 of the longest events, or 9,000 common ones."""
+"""Size of the history that all streams share: about 340 of the longest events, or 9,000 usual ones."""
 ALL: Final = ""
-"""The topic of the streams that show everything; the others show one aggregate, by its id."""
+"""The topic of streams with all aggregates; other topics are the id of one aggregate."""
 
 
 @dataclass(frozen=True, slots=True)
 class SseMessage:
-    """What is shown of one event: `json` under the name `event`."""
+    """One server-sent event: its name and its JSON data."""
 
     event: str
     json: bytes
 
 
 class LiveFeed:
-    """The events of one stream of the bus, for browsers.
+    """Server-sent events for browsers, from one stream of the bus.
 
-    `message_of` says what is shown of an event, called when a stream first sends it. The last `history` events,
-    in at most `HISTORY_BYTES`, are kept in memory, those from before the start among them: a stream that resumes in
-    time misses nothing. A stream of one aggregate needs none, as it begins with the state.
-    `changes` are told of each event as well, and so is a `listener`, with the event.
+    `message_of` converts an event, when a connection first sends it. The last `history` events, up to `HISTORY_BYTES`,
+    are kept in memory, including events from before the start, so a connection that resumes in time misses nothing. A
+    stream of one aggregate needs no history, because it begins with the state. Each event also increments `changes` and
+    calls `listener`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class LiveFeed:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Inside this block. Streams end as soon as the process is told to, for the server waits until they have."""
+        """Run the feed inside this block. A termination signal ends all streams, because the server waits for them."""
         with on_termination(self._end):
             keeping = asyncio.create_task(self._keep())
             try:
@@ -96,14 +96,15 @@ class LiveFeed:
 
     @asynccontextmanager
     async def resume(self, viewer: Viewer, last_id: str | None) -> AsyncIterator[SseConnection]:
-        """All news after the one with this id; first `ready` without an id, and `reset` if it cannot be resumed from.
+        """All events after the one with this id. Starts with `ready` without an id, and with `reset` if the missed
+        events are no longer buffered.
 
-        Raises `TooManyRequestsError` when this viewer has too many, and `OverloadedError` when there are too many.
+        Raises `TooManyRequestsError` if this viewer has too many streams, `OverloadedError` if the replica has.
         """
         with self._place(viewer):
             after = _sequence(last_id)
             await self._reach(after)
-            # Without a pause from here on, so that nothing comes between what is told now and what is read later.
+            # No await from here on, so that no event arrives between this position and the first read.
             begin = after if self._recent.reaches_back_to(after) else self.position
             connection = Reader(self._recent, after=begin, heartbeat_seconds=self._heartbeat_seconds)
             if begin != after:
@@ -120,14 +121,14 @@ class LiveFeed:
         *,
         until: datetime,
     ) -> AsyncIterator[SseConnection]:
-        """One thing's state at this moment, with its version, and every later one; until the session ends.
+        """The current state of one aggregate, and every later state, until the session ends.
 
         Raises what `resume` does, and what `state` raises.
         """
         connection = SseConnection(heartbeat_seconds=self._heartbeat_seconds)
         with self._place(viewer), self._following(aggregate_id, connection):
             version, message = await state()
-            connection.after_version = version  # what is older may have come while the state was read
+            connection.after_version = version  # older events may have arrived while the state was read
             connection.first = frame(message.event, message.json, id=self.position)
             end = asyncio.get_running_loop().call_later(until.timestamp() - time.time(), connection.end, "session")
             try:
@@ -136,7 +137,7 @@ class LiveFeed:
                 end.cancel()
 
     async def _reach(self, sequence: int) -> None:
-        """Another replica may have been a moment ahead. After more than a moment its id is of no use here."""
+        """Wait briefly for this event: the id may come from a replica that is slightly ahead."""
         if not self.position < sequence <= self.position + OVERTAKEN_EVENTS:
             return
         try:
@@ -190,7 +191,7 @@ class LiveFeed:
         return frame(message.event, message.json, id=sequence)
 
     def _on_gap(self) -> None:
-        """What was missed is unknown: all pages load anew."""
+        """The missed events are unknown: all pages must load their data again."""
         self._changes.note()
         self._recent.restart(self.position)
         unknown = frame("reset", b"{}", id=self.position)

@@ -1,4 +1,4 @@
-"""More than we can do is refused at once, so that what was begun is done in time."""
+"""Load shedding: refuses requests at once while the replica is overloaded, so that started ones finish in time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,17 +19,17 @@ MAX_IN_FLIGHT: Final = 2_500
 """Concurrent requests of one replica; the next one is refused."""
 PROBE_SECONDS: Final = 0.1
 SMOOTHING: Final = 0.3
-"""The share of the newest measurement."""
+"""The weight of the newest measurement."""
 LONGEST_SECONDS: Final = 3.0
-"""No measurement counts for more: one pause, however long (a process that was frozen, a laptop that slept), is over
-when it is noticed, and turns nobody away; it takes two in a row to come to a second."""
+"""The maximum of one measurement. A single pause (a frozen process, a sleeping laptop) is over when it is measured, and
+must not shed requests; two in a row are needed to reach one second."""
 RETRY_AFTER_SECONDS: Final = 1
 NEVER_SHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Who asks how we are must hear it above all when we are busy."""
+"""Probes and metrics must work above all during overload."""
 
 
 class LoopLag:
-    """How late the event loop comes to what is due (seconds, smoothed): the time that every step of a request waits."""
+    """The event loop's delay (seconds, smoothed): how long every step of a request waits."""
 
     def __init__(self, service: str) -> None:
         self.seconds = 0.0
@@ -37,7 +37,7 @@ class LoopLag:
 
     @asynccontextmanager
     async def measured(self) -> AsyncIterator[None]:
-        """Inside this block."""
+        """Measure inside this block."""
         task = asyncio.create_task(self._measure())
         try:
             yield
@@ -55,10 +55,10 @@ class LoopLag:
 
 
 class LoadSheddingMiddleware:
-    """Raises `OverloadedError` before anything is read or looked up. A stream counts until it has begun, not longer."""
+    """Raises `OverloadedError` before any work. A stream counts as in flight only until it has begun."""
 
     def __init__(self, app: ASGIApp, *, service: str, max_in_flight: int, max_lag_seconds: float, lag: LoopLag) -> None:
-        """0 turns a limit off."""
+        """A limit of 0 is disabled."""
         self._app = app
         self._service = service
         self._max_in_flight = max_in_flight

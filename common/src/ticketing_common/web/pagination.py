@@ -1,4 +1,4 @@
-"""Keyset paging: the cursor says where the last page ended, so a walk never repeats or skips what stayed."""
+"""Keyset pagination: the cursor holds the end of the last page, so a walk never repeats or skips unchanged items."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ __all__ = [
 T = TypeVar("T")
 K = TypeVar("K")
 CursorValue: TypeAlias = str | int | None
-"""What stands in a cursor: an id or a text, a number or a time in milliseconds since 1970, or no value."""
+"""A value in a cursor: an id or text, a number, a time in milliseconds since 1970, or None."""
 
 _PAGING: Final = frozenset({"limit", "cursor"})
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
@@ -43,9 +43,9 @@ _ID: Final = re.compile(ID_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """How many items, after which one. `after` holds sort key and id of the last item seen, empty at the start.
+    """The number of items, and the position. `after` holds sort key and id of the last item seen; empty at the start.
 
-    A cursor is not signed, so its values are whatever the caller likes: `position` is the one way to read them.
+    A cursor is not signed, so its values are untrusted: read them only through `position`.
     """
 
     limit: int
@@ -55,7 +55,7 @@ class PageRequest:
         """Sort key and id of the last item seen; None at the start.
 
         `read_key` is `instant_key`, `number_key`, or a function that raises ValueError like them. Raises
-        `InvalidInputError`, with the field `cursor`, for values that this list never gave out.
+        `InvalidInputError`, with the field `cursor`, for values that this list never returned.
         """
         if not self.after:
             return None
@@ -89,21 +89,21 @@ def _to_cursor_value(key: datetime | CursorValue) -> CursorValue:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items, and the sort keys to go on from; None when this was the last page."""
+    """The items of one page, and the sort keys of the next; None on the last page."""
 
     items: list[T]
     next_after: tuple[CursorValue, ...] | None = None
 
     @classmethod
     def cut(cls, items: list[T], limit: int, keys: Callable[[T], tuple[datetime | CursorValue, str]]) -> "Page[T]":
-        """From `limit + 1` items asked of the database: `keys` gives sort key and id of the item that ends the page."""
+        """Make a page from `limit + 1` items of the database; `keys` returns sort key and id of its last item."""
         if len(items) <= limit:
             return cls(items)
         return cls(items[:limit], tuple(_to_cursor_value(key) for key in keys(items[limit - 1])))
 
 
 def _fingerprint(request: Request) -> str:
-    """Names the query that a cursor belongs to: path and every parameter that selects or sorts."""
+    """Identifies the query of a cursor: the path, and every parameter that selects or sorts."""
     parameters = sorted((key, value) for key, value in request.query_params.multi_items() if key not in _PAGING)
     return hashlib.blake2b(to_json([request.url.path, parameters]), digest_size=6).hexdigest()
 
@@ -115,7 +115,7 @@ def _not_a_cursor() -> InvalidInputError:
 
 
 def _decode(request: Request, cursor: str) -> tuple[CursorValue, ...]:
-    """The values of a cursor of this query; the length was checked before."""
+    """The values of a cursor of this query; the length is already checked."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         body = from_json(base64.b64decode(padded, altchars=b"-_", validate=True), allow_inf_nan=False)

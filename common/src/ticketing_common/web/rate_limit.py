@@ -1,4 +1,4 @@
-"""Slower, please: a moving window per caller, kept in this replica's memory, and told in every answer."""
+"""Rate limits: a moving window per caller, in this replica's memory, reported in response headers."""
 
 import math
 from datetime import timedelta
@@ -25,7 +25,7 @@ LONGEST_ADDRESS: Final = 64
 NAT64: Final = IPv6Network("64:ff9b::/96")
 """The well-known prefix of IPv4 callers that reach an IPv6 listener (RFC 6052 §2.1)."""
 UNKNOWN: Final = "unknown"
-"""Every caller without a readable address: one bucket, since a name of one's own choice would be one's own bucket."""
+"""One bucket for all callers without a valid address; otherwise a caller could choose its bucket."""
 
 
 def _check(value: str) -> str:
@@ -39,7 +39,7 @@ RateLimit: TypeAlias = Annotated[str, AfterValidator(_check)]
 
 
 class Quota(NamedTuple):
-    """What a `RateLimit` says, for those who count in the database."""
+    """A `RateLimit` in numbers, for limits that are counted in the database."""
 
     amount: int
     window: timedelta
@@ -54,9 +54,9 @@ def quota(limit: str) -> Quota | None:
 
 
 class RateLimiter:
-    """Counts per key, and refuses above the limit.
+    """Counts calls per key, and refuses calls above the limit.
 
-    In memory, so each of N replicas allows the full rate: a limit against guessing and flooding, not an accountant.
+    In memory, so each of N replicas allows the full rate. It limits guessing and flooding; it does not count exactly.
     """
 
     def __init__(self, limit: str, *, name: str) -> None:
@@ -66,7 +66,7 @@ class RateLimiter:
         self._limiter = MovingWindowRateLimiter(self._windows)
 
     async def check(self, request: Request, *keys: str) -> None:
-        """Count one use, and leave word of it for the answer, whatever that will be.
+        """Count one call, and record the limit for the response's headers.
 
         Raises `TooManyRequestsError` with the seconds until the next is allowed.
         """
@@ -87,15 +87,15 @@ def rate_limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
 
     `q` is the quota, `w` its window, `r` what remains of it and `t` the time until more is available, both in seconds.
     """
-    told: list[tuple[str, str]] = scope.get("state", {}).get(_STATE, [])
-    if not told:
+    limits: list[tuple[str, str]] = scope.get("state", {}).get(_STATE, [])
+    if not limits:
         return []
-    policies, left = zip(*told, strict=True)
+    policies, left = zip(*limits, strict=True)
     return [(b"ratelimit-policy", ", ".join(policies).encode()), (b"ratelimit", ", ".join(left).encode())]
 
 
 async def address(request: Request) -> str:
-    """Where the request comes from, for counting: an IPv4 address, or the /64 network that one IPv6 customer has.
+    """The network address to count: an IPv4 address, or the /64 network of an IPv6 customer.
 
     Addresses that carry an IPv4 address count as that address. Behind a proxy it is the client's only if the server
     trusts the proxy (uvicorn's `--forwarded-allow-ips`).
@@ -104,10 +104,10 @@ async def address(request: Request) -> str:
     return _customer(host) if len(host) <= LONGEST_ADDRESS else UNKNOWN
 
 
-@lru_cache(maxsize=REMEMBERED_ADDRESSES)  # parsing takes 10 us, and most callers call again
+@lru_cache(maxsize=REMEMBERED_ADDRESSES)  # parsing takes 10 us, and most callers repeat
 def _customer(host: str) -> str:
     try:
-        parsed = ip_address(host.partition("%")[0])  # the zone is local to whichever host wrote it (RFC 4007 §11)
+        parsed = ip_address(host.partition("%")[0])  # a zone has a meaning only on its own host (RFC 4007 §11)
     except ValueError:
         return UNKNOWN
     if isinstance(parsed, IPv6Address):
@@ -117,7 +117,7 @@ def _customer(host: str) -> str:
 
 
 def _carried(parsed: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address of the customer inside: IPv4-mapped, NAT64, 6to4 or Teredo; None for every other."""
+    """The embedded IPv4 address: IPv4-mapped, NAT64, 6to4 or Teredo; otherwise None."""
     if parsed in NAT64:
         return IPv4Address(int(parsed) & 0xFFFF_FFFF)
     if parsed.teredo is not None:

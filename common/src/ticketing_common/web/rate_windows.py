@@ -1,4 +1,4 @@
-"""Where the moving windows of the rate limits are kept: in memory, and no longer than they count."""
+"""In-memory storage of the rate limits' moving windows; drops expired entries."""
 
 import time
 from collections import OrderedDict, deque
@@ -9,32 +9,32 @@ __all__ = ["Windows"]
 
 
 class Windows(Storage, MovingWindowSupport):
-    """A storage for `limits` (its documented extension point), for one limit: all keys have windows of one length.
+    """A storage for the `limits` library (its documented extension point). One limit: all windows have one length.
 
-    The library's own in memory looks through all keys after every hit, each in a thread: with a hundred keys a hit cost
-    7 ms of processor time (measured), which is more than a hold. Here every hit throws away what has run out at the old
-    end, so a key costs its share once, and what is kept is bounded by the hits of one window.
+    The library's memory storage scans all keys after every hit, each in a thread: with a hundred keys a hit cost 7 ms
+    of CPU time (measured), more than a hold. Here every hit drops expired entries at the old end, so each key costs its
+    share once, and the memory is bounded by the hits of one window.
     """
 
-    STORAGE_SCHEME = None  # made by hand, never from an address
+    STORAGE_SCHEME = None  # created directly, never from a URI
 
     def __init__(self) -> None:
         super().__init__()
-        # By the last hit: so they are sorted by when they run out, too.
+        # Ordered by the last hit, and therefore by expiry.
         self._hits: OrderedDict[str, deque[float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """Keys that are remembered."""
+        """Number of stored keys."""
         return len(self._hits)
 
     @staticmethod
     def now() -> float:
-        """A clock that nobody sets: with the wall clock set back, a window would last as much longer."""
+        """A monotonic clock: if the wall clock were set back, windows would last longer."""
         return time.monotonic()
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What may go wrong here: nothing of its own."""
+        """Required by the base class; this storage raises no errors of its own."""
         return ValueError
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
@@ -50,7 +50,7 @@ class Windows(Storage, MovingWindowSupport):
         return True
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """When the oldest hit that counts was, and how many there are."""
+        """The time of the oldest hit in the window, and the number of hits."""
         now = self.now()
         hits = self._window(key, now - expiry)
         return (hits[0], len(hits)) if hits else (now, 0)
@@ -69,27 +69,27 @@ class Windows(Storage, MovingWindowSupport):
             del self._hits[key]
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """For other strategies than the moving window; not kept here."""
+        """Only for other strategies than the moving window; not supported."""
         raise NotImplementedError
 
     async def get(self, key: str) -> int:
-        """How many hits are remembered."""
+        """Number of stored hits."""
         return len(self._hits.get(key, ()))
 
     async def get_expiry(self, key: str) -> float:
-        """For other strategies than the moving window; not kept here."""
+        """Only for other strategies than the moving window; not supported."""
         raise NotImplementedError
 
     async def check(self) -> bool:
-        """Always there."""
+        """Always available."""
         return True
 
     async def reset(self) -> int | None:
-        """Forget everything."""
+        """Remove all keys."""
         forgotten = len(self._hits)
         self._hits.clear()
         return forgotten
 
     async def clear(self, key: str) -> None:
-        """Forget one."""
+        """Remove one key."""
         self._hits.pop(key, None)

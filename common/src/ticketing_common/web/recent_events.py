@@ -1,4 +1,4 @@
-"""The last events of a feed: kept once for all streams, and read by each at its own pace."""
+"""The recent events of a feed: stored once for all connections, each of which reads at its own pace."""
 
 from collections import OrderedDict
 
@@ -8,26 +8,26 @@ __all__ = ["Reader", "RecentEvents"]
 
 
 class RecentEvents:
-    """Events by their sequence, oldest first: at most `count` with at most `max_bytes`, and always the newest."""
+    """A buffer of events by sequence: at most `count` with at most `max_bytes`, but always the newest."""
 
     def __init__(self, *, count: int, max_bytes: int) -> None:
         self.bytes = 0
-        """Of the events that are kept, as they came from the bus."""
+        """Size of the buffered events, as received from the bus."""
         self.last = 0
         """The newest sequence."""
         self.generation = 0
-        """Changes when events were lost, or when the sequences begin anew."""
+        """Changes after lost events, or when sequences restart."""
         self._count = count
         self._max_bytes = max_bytes
         self._events: OrderedDict[int, SharedFrame] = OrderedDict()
         self._forgotten: int | None = None
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """Number of buffered events."""
         return len(self._events)
 
     def add(self, sequence: int, shared: SharedFrame) -> None:
-        """Keep the newest, and forget the oldest."""
+        """Add the newest event, and drop the oldest ones over the limits."""
         if self._forgotten is None:
             self._forgotten = sequence - 1
         self._events[sequence] = shared
@@ -38,7 +38,7 @@ class RecentEvents:
             self.bytes -= oldest.size
 
     def restart(self, position: int) -> None:
-        """Forget all: nothing is known of what came up to this sequence."""
+        """Clear the buffer: events up to this sequence are unknown."""
         self._events.clear()
         self._forgotten = None
         self.bytes = 0
@@ -46,15 +46,15 @@ class RecentEvents:
         self.generation += 1
 
     def reaches_back_to(self, sequence: int) -> bool:
-        """Whether every event after this one is still here."""
+        """Whether every event after this sequence is buffered."""
         return self._forgotten is not None and self._forgotten <= sequence <= self.last
 
     def has_forgotten(self, sequence: int) -> bool:
-        """Whether an event after this one was here and is no longer."""
+        """Whether an event after this sequence was dropped."""
         return self._forgotten is not None and sequence < self._forgotten
 
     def read(self, after: int, max_bytes: int) -> tuple[list[SharedFrame], int]:
-        """The events after this sequence: so many bytes, or one event more; and the sequence of the last of them."""
+        """The events after this sequence, about `max_bytes` of them, and the sequence of the last one."""
         found: list[SharedFrame] = []
         size = 0
         while after < self.last and size < max_bytes:
@@ -67,9 +67,9 @@ class RecentEvents:
 
 
 class Reader(SseConnection):
-    """A stream of all events. It keeps the sequence that it has read, and no event: slow ones cost no more than others.
+    """A connection that sends all events. It stores only the sequence that it has read, so a slow one costs no more.
 
-    A reader that is slower than events are forgotten is told `reset`.
+    If the events that it has not read are dropped, it sends `reset`.
     """
 
     def __init__(self, recent: RecentEvents, *, after: int, heartbeat_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A request's body is read before anything else is done for it: so long, so fast, and so many bytes in all."""
+"""Reads a request's body before any other work, with limits on size, speed and total bytes."""
 
 import asyncio
 from typing import Final
@@ -12,21 +12,21 @@ __all__ = ["MAX_BODIES_BYTES", "MAX_BODY_BYTES", "RequestBodyMiddleware"]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_BODIES_BYTES: Final = 32 * 1024 * 1024
-"""Of all request bodies that one replica holds at the same time."""
+"""Total of all request bodies that one replica holds at the same time."""
 GRACE_SECONDS: Final = 5.0
 FLOOR_BYTES_PER_SECOND: Final = 4 * 1024
 """A body may take `GRACE_SECONDS` and the time that its bytes take at this rate: 21 s for 64 KiB."""
 
 
 class RequestBodyMiddleware:
-    """Raises `TooLargeError`, `RequestTimeoutError` or `OverloadedError` instead of going on.
+    """Raises `TooLargeError`, `RequestTimeoutError` or `OverloadedError` when a limit is exceeded.
 
-    Read whole and first, so that a slow sender holds nothing but its own connection and bytes: no place among the
-    requests in flight, no claim on a key, no turn at a ticket. The bytes in hand of all requests are bounded: beyond
-    `max_total_bytes` the body that has been on its way longest is given up, since honest ones are here at once. When
-    complete bodies alone are that many, the new one is refused.
+    It reads the whole body first, so that a slow sender holds only its connection and bytes: it does not count as in
+    flight, claims no key and holds no lock. The bytes of all requests are bounded: over `max_total_bytes` it drops the
+    body that has been arriving longest, because normal bodies arrive at once. If complete bodies alone reach the limit,
+    it refuses the new request.
 
-    A body that needs no reading costs nothing: neither length nor Transfer-Encoding announced (RFC 9112 §6.3).
+    A request without a body costs nothing: it has neither a length nor Transfer-Encoding (RFC 9112 §6.3).
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, max_total_bytes: int) -> None:
@@ -71,8 +71,8 @@ class RequestBodyMiddleware:
                     arrival.clock.reschedule(began + GRACE_SECONDS + arrival.size / FLOOR_BYTES_PER_SECOND)
         except TimeoutError:
             if arrival.given_up:
-                raise OverloadedError("Too many request bodies are on their way.") from None
-            raise RequestTimeoutError("The request's body came too slowly.") from None
+                raise OverloadedError("Too many request bodies are arriving.") from None
+            raise RequestTimeoutError("The request's body arrived too slowly.") from None
         finally:
             del self._arriving[arrival]
 
@@ -92,7 +92,7 @@ class RequestBodyMiddleware:
                 self._forget(arrival)
                 arrival.give_up()
                 return
-        raise OverloadedError("Too many request bodies are in hand.")
+        raise OverloadedError("Too many request bodies are in memory.")
 
     def _forget(self, arrival: "_Arrival") -> None:
         self._total -= arrival.size
@@ -104,26 +104,26 @@ class RequestBodyMiddleware:
 
 
 class _Arrival:
-    """A body on its way."""
+    """A body that is being received."""
 
     __slots__ = ("body", "clock", "given_up", "size")
 
     def __init__(self) -> None:
         self.body = bytearray()
         self.size = 0
-        """Bytes that count against the total: as long as its request lasts."""
+        """Bytes that count against the total, until the request ends."""
         self.clock: asyncio.Timeout | None = None
         self.given_up = False
 
     def give_up(self) -> None:
-        """End the reading at the loop's next turn."""
+        """Stop reading at the event loop's next iteration."""
         self.given_up = True
         if self.clock is not None:
             self.clock.reschedule(asyncio.get_running_loop().time())
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Hands on a body that was read, and afterwards what else the caller does."""
+    """Replays the body that was read, then passes on further messages."""
     given = False
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""Around every request: its trace, and how long it took by route."""
+"""The trace of every request, and its duration by route."""
 
 import time
 from contextlib import nullcontext
@@ -17,11 +17,11 @@ from .responses import starts_stream
 __all__ = ["RequestScopeMiddleware"]
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Whoever sends another may call it what he likes, and every label is a time series."""
+"""Unknown methods share one label value to bound metric cardinality."""
 
 
 class RequestScopeMiddleware:
-    """Goes on with the caller's trace or begins one, and measures by route template, so labels stay bounded."""
+    """Continues the caller's trace or starts one. Measures by route template, which bounds the labels."""
 
     def __init__(self, app: ASGIApp, *, service: str, prefix: str) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class RequestScopeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})  # one for all who look into it, further in too
+        scope.setdefault("state", {})  # one dictionary, shared with the inner middleware
         status = 500
         began = time.perf_counter()
         answered = 0.0
@@ -44,14 +44,14 @@ class RequestScopeMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if starts_stream(message):
-                    answered = time.perf_counter()  # how long somebody looks on afterwards is not our slowness
-                if told := rate_limit_headers(scope):
-                    message = {**message, "headers": [*message.get("headers", ()), *told]}
+                    answered = time.perf_counter()  # how long a stream stays open is not response time
+                if limits := rate_limit_headers(scope):
+                    message = {**message, "headers": [*message.get("headers", ()), *limits]}
             await send(message)
 
         traceparent = (header_of(scope, b"traceparent") or b"").decode("latin-1")
         try:
-            # Where the framework records a span it has taken the caller's trace already, and that span is current.
+            # If the framework records a span, it has already continued the caller's trace, and its span is current.
             recorded = "fastapi.telemetry" in scope and is_recorded()
             with nullcontext() if recorded else trace_scope(traceparent, unrecorded=True):
                 await self._app(scope, receive, watch)
@@ -61,7 +61,7 @@ class RequestScopeMiddleware:
             self._histogram(method, route, status).observe((answered or time.perf_counter()) - began)
 
     def _histogram(self, method: str, route: str, status: int) -> Histogram:
-        """Looked up here, since the library takes as long to find a series as to count (measured); they are few."""
+        """Cached here, because the library's lookup costs as much as the count (measured); there are few series."""
         found = self._series.get((method, route, status))
         if found is None:
             found = self._series[method, route, status] = HTTP_SECONDS.labels(self._service, method, route, status)
@@ -70,6 +70,6 @@ class RequestScopeMiddleware:
     def _template(self, scope: Scope) -> str:
         """`/api/tickets/{id}`; the framework knows a route only relative to its router."""
         path = getattr(scope.get("route"), "path", None)
-        if path is None:  # refused before it came to a route, or there is none
+        if path is None:  # refused before routing, or no such route
             return self._prefix if self._prefix and scope["path"] == self._prefix else "unmatched"
         return f"{self._prefix}{path}" if scope["path"].startswith(self._prefix) else str(path)

@@ -1,4 +1,4 @@
-"""What can be seen of an answer while it passes by."""
+"""Properties of a response, read from its ASGI messages."""
 
 from starlette.types import Message
 
@@ -6,7 +6,7 @@ __all__ = ["ends_answer", "starts_stream"]
 
 
 def starts_stream(message: Message) -> bool:
-    """Whether this begins a stream of events: open for hours, and no work while nothing happens."""
+    """Whether this message starts an event stream, which may stay open for hours without work."""
     if message["type"] != "http.response.start":
         return False
     return any(
@@ -16,5 +16,5 @@ def starts_stream(message: Message) -> bool:
 
 
 def ends_answer(message: Message) -> bool:
-    """Whether the caller has the whole answer with this."""
+    """Whether this message completes the response."""
     return message["type"] == "http.response.body" and not message.get("more_body", False)

@@ -1,4 +1,4 @@
-"""What HTTP asks of every resource, and the router does not do by itself."""
+"""HTTP requirements for all resources that the router does not implement."""
 
 from typing import Final
 
@@ -12,15 +12,15 @@ from .responses import ends_answer, starts_stream
 __all__ = ["METHODS", "RoutingMiddleware", "allowed_methods"]
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""Those that a route of ours may have."""
+"""The methods that our routes may have."""
 
 
 class RoutingMiddleware:
-    """HEAD is GET without the body (RFC 9110 §9.3.2), and an encoded slash is no slash (RFC 3986 §2.2).
+    """Answers HEAD as GET without the body (RFC 9110 §9.3.2), and does not decode a slash (RFC 3986 §2.2).
 
-    A HEAD of an event stream is answered with its headers, and the stream ends at once: nothing is held open for it.
-    The server decodes paths before they are routed, so `/api%2Forders` would be answered as `/api/orders`, though a
-    gateway that routes by the path as it was sent sees another one. Such a path is not found.
+    HEAD of an event stream returns its headers, and the stream ends at once. The server decodes paths before routing,
+    so `/api%2Forders` would match `/api/orders`, although a gateway that routes by the raw path sees another path. Such
+    a path is answered with 404.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -44,13 +44,13 @@ class RoutingMiddleware:
                 return
             if message["type"] == "http.response.start":
                 await send(message)
-                ended = starts_stream(message)  # the server then says that the caller has left, which ends the stream
+                ended = starts_stream(message)  # the server then reports a disconnect, which ends the stream
             else:
                 ended = ends_answer(message)
             if ended:
                 await send({"type": "http.response.body", "body": b""})
 
-        # A copy: the server looks into its own to know that HEAD has no body.
+        # A copy: the server reads its own scope to know that HEAD has no body.
         inner = {**scope, "method": "GET"}
         try:
             await self._app(inner, receive, without_body)
@@ -60,7 +60,7 @@ class RoutingMiddleware:
 
 
 def allowed_methods(scope: Scope) -> tuple[str, ...]:
-    """What may be done with this path, over all of its routes (for `Allow`, RFC 9110 §10.2.1); empty: no such path."""
+    """The methods of all routes of this path (for `Allow`, RFC 9110 §10.2.1); empty if there is no such path."""
     asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", ""), "headers": []}
     routes = scope["app"].routes
     found = {

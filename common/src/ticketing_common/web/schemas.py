@@ -1,4 +1,4 @@
-"""What JSON looks like outside: camelCase names, decimal prices, RFC 3339 times, 24-hex ids."""
+"""The JSON formats of the API: camelCase names, decimal prices, RFC 3339 times, ids of 24 hex digits."""
 
 import re
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def _to_cents(value: Any) -> int:
     try:
         cents = Decimal(str(value)) * 100
         in_range, whole = 1 <= cents <= MAX_PRICE_CENTS, cents == cents.to_integral_value()
-    except InvalidOperation:  # JSON's grammar has no NaN, but Python's reader lets it through
+    except InvalidOperation:  # JSON has no NaN, but Python's parser accepts it
         raise PydanticCustomError("price_finite", "Input should be a finite number") from None
     if not in_range:
         raise PydanticCustomError("price_range", "Input should be from 0.01 to {most}", {"most": _MOST})
@@ -92,7 +92,7 @@ _ID: Final = re.compile(ID_PATTERN)
 
 
 async def _id(id: Annotated[str, Path(description="24 hex digits")]) -> str:  # noqa: A002 (the path says {id})
-    """A malformed id names nothing: 404, as for an unknown one."""
+    """Refuse a malformed id with 404, as an unknown one."""
     if not _ID.fullmatch(id):
         raise NotFoundError("There is nothing with this id.")
     return id

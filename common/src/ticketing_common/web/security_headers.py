@@ -1,4 +1,4 @@
-"""The headers that tell browsers and caches how to treat an answer, on every answer and from one place."""
+"""Security and caching headers, added to every response in one place."""
 
 from typing import Final
 
@@ -12,21 +12,21 @@ _HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    # A route whose answer may be kept says so itself.
+    # A route with a cacheable response sets its own value.
     (b"cache-control", b"no-store"),
 )
-"""As the OWASP REST Security Cheat Sheet lists them ("Security Headers")."""
+"""As listed in the OWASP REST Security Cheat Sheet ("Security Headers")."""
 _TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-"""A year, with all subdomains (RFC 6797; OWASP ASVS 5.0, V3.4.1), as the client's server says it."""
+"""A year, with all subdomains (RFC 6797; OWASP ASVS 5.0, V3.4.1), as the client's server sets it."""
 
 
 def answer_headers(*, behind_tls: bool) -> tuple[tuple[bytes, bytes], ...]:
-    """All of them; those that ask for TLS only for a service that is reached through it."""
+    """All headers; Strict-Transport-Security only for a service that is reached by TLS."""
     return (*_HEADERS, _TRANSPORT) if behind_tls else _HEADERS
 
 
 class SecurityHeadersMiddleware:
-    """Adds each header that the answer does not have already. Outermost, so it sees the answers of all the others."""
+    """Adds each header that the response does not have. Outermost, so it covers the responses of all middleware."""
 
     def __init__(self, app: ASGIApp, *, behind_tls: bool) -> None:
         self._app = app

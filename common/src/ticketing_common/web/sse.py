@@ -1,4 +1,4 @@
-"""Server-sent events on the wire: the text/event-stream format of WHATWG HTML §9.2, as an answer without an end."""
+"""Server-sent events: the text/event-stream format of WHATWG HTML §9.2, as an endless response."""
 
 import asyncio
 import time
@@ -25,15 +25,15 @@ __all__ = [
 ]
 
 QUEUE: Final = 256
-"""So many events may wait for one stream of a single thing; one that does not keep up is cut off, and may come back."""
+"""Limit of events that wait for one connection of a single aggregate. A slower one is closed, and may reconnect."""
 QUEUE_BYTES: Final = 64 * 1024
-"""The same in bytes: the bodies of the events that wait."""
+"""The same limit in bytes of the waiting events' bodies."""
 CHUNK_BYTES: Final = 8 * 1024
-"""What is sent at once ends with the event that reaches this size: then the next waits until the peer has taken it."""
+"""A chunk ends with the event that reaches this size; the next chunk waits until the peer has read it."""
 SEND_SECONDS: Final = 20.0
-"""A stream whose peer takes nothing for this long is cut off."""
+"""A connection whose peer reads nothing for this long is closed."""
 COMMENT: Final = b":\n\n"
-"""Says nothing, and shows that the connection lives."""
+"""A comment without content, which shows that the connection is open."""
 EVENT_STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Server-sent events; Last-Event-ID resumes after that event.",
@@ -47,16 +47,16 @@ LastEventId: TypeAlias = Annotated[
 ]
 
 
-def frame(event: str, data: bytes, *, id: int) -> bytes:  # noqa: A002 (the format calls it so)
+def frame(event: str, data: bytes, *, id: int) -> bytes:  # noqa: A002 (the format's own name)
     """One event; `data` is JSON on one line, as pydantic writes it."""
     return b"event: %s\nid: %d\ndata: %s\n\n" % (event.encode(), id, data)
 
 
 class SharedFrame:
-    """One event, and the version of what it is about; made into bytes for the first stream that sends it.
+    """One event with its aggregate's version, shared by all connections; encoded when the first of them sends it.
 
-    Most are sent to no stream: a replica is told of every order, and has few of their buyers. `size` is that of the
-    event as it came from the bus, so that events can be counted in bytes before they are made into any.
+    Most events are never sent: a replica receives all orders, but few of their buyers connect to it. `size` is the size
+    of the event as received from the bus, so that waiting events can be counted in bytes before they are encoded.
     """
 
     __slots__ = ("_frame", "_render", "size", "version")
@@ -69,17 +69,17 @@ class SharedFrame:
 
     @property
     def frame(self) -> bytes:
-        """The event as it goes over the wire."""
+        """The encoded event."""
         if self._render is not None:
             self._frame, self._render = self._render(), None
         return self._frame
 
 
 class SseConnection:
-    """One open stream: what waits for it is shared with all others, so that it costs a reference.
+    """One open connection. Its waiting events are shared with all others, so each costs a reference.
 
-    Nothing here has a timer, since a thousand of them at every event would cost more than the sending. `keep` is called
-    every now and then instead.
+    It has no timers: a thousand of them per event would cost more than the sending. The feed calls `keep` periodically
+    instead.
     """
 
     def __init__(self, *, heartbeat_seconds: float) -> None:
@@ -106,17 +106,17 @@ class SseConnection:
                 self.end("slow")
 
     def wake(self) -> None:
-        """There may be something to send."""
+        """Check for something to send."""
         self._changed.set()
 
     def end(self, reason: str) -> None:
-        """What waits is still sent, and then no more."""
+        """Close the connection after the waiting events are sent."""
         if self.ended_as is None:
             self.ended_as = reason
             self._changed.set()
 
     def keep(self) -> None:
-        """Send a comment if the stream was silent for long, and cut it off if its peer has taken nothing for long."""
+        """Send a comment after a long silence, and close the connection if its peer has read nothing for too long."""
         silent_seconds = time.monotonic() - self._sent_at
         if self._sending:
             if silent_seconds > SEND_SECONDS and self.patience is not None:
@@ -128,7 +128,7 @@ class SseConnection:
             self._changed.set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """`first`, and then what comes, in pieces of about `CHUNK_BYTES`, until the end."""
+        """Yields `first`, then events as they arrive, in chunks of about `CHUNK_BYTES`, until the end."""
         chunk, self.first = self.first, b""
         while True:
             if chunk:
@@ -136,9 +136,9 @@ class SseConnection:
                 yield chunk
                 self._sending, self._sent_at = False, time.monotonic()
                 if len(chunk) >= CHUNK_BYTES:
-                    await asyncio.sleep(0)  # a long past is sent in turns with everything else
+                    await asyncio.sleep(0)  # let other tasks run while a long history is sent
             elif self.ended_as is not None:
-                self._sending = True  # the answer's end, which may wait as well
+                self._sending = True  # the end of the response, which may wait as well
                 return
             else:
                 self._changed.clear()
@@ -146,7 +146,7 @@ class SseConnection:
             chunk = self._take() or self._comment()
 
     def _take(self) -> bytes:
-        """What is to be sent next, about `CHUNK_BYTES` of it; nothing if nothing waits."""
+        """The next chunk of about `CHUNK_BYTES`; empty if nothing waits."""
         frames: list[bytes] = []
         size = 0
         while self._waiting and size < CHUNK_BYTES:
@@ -158,17 +158,17 @@ class SseConnection:
         return b"".join(frames)
 
     def _comment(self) -> bytes:
-        """What shows that the connection lives, when it is time for it."""
+        """The heartbeat comment, if it is due."""
         is_due, self._is_silent = self._is_silent, False
         return COMMENT if is_due else b""
 
 
 class EventStream(StreamingResponse):
-    """An answer of events.
+    """A response of server-sent events.
 
-    `following` is entered before the answer begins, so that what it raises is still an answer of its own. FastAPI's
-    event streams make each event anew for each client (120 µs against 25, measured), and sse-starlette ends them by a
-    look at the process every half second; what is left to do beside Starlette's answer is these few lines.
+    It enters `following` before the response starts, so that its errors become problem responses. FastAPI's event
+    streams encode each event again for each client (120 µs instead of 25, measured), and sse-starlette polls every half
+    second to end streams; only these few lines remain beside Starlette's response.
     """
 
     media_type = "text/event-stream"
@@ -180,7 +180,7 @@ class EventStream(StreamingResponse):
         self._following = following
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry. A connection whose peer takes nothing is reset, and what waits in its buffers is dropped."""
+        """The ASGI entry. Resets a connection whose peer reads nothing, and drops its buffers."""
         async with self._following as connection, aclosing(connection.chunks()) as self.body_iterator:
             if scope["method"] == "HEAD":  # RFC 9110 §9.3.2: as for GET, and no events
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -1,4 +1,4 @@
-"""Who may open an event stream: places of a replica, per address and per user, and how often."""
+"""Limits of event streams: open streams per replica, address and user, and attempts per minute."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from .rate_limit import RateLimiter, address
 __all__ = ["StreamLimits", "Viewer", "ViewerDep"]
 
 RESERVED_SHARE: Final = 0.2
-"""Of the places: the last ones are for viewers that have few streams."""
+"""Share of the streams that is reserved for viewers with few streams."""
 FEW: Final = 4
-"""A household, or one person's tabs."""
+"""Streams of one household, or of one user's tabs."""
 RETRY_AFTER_SECONDS: Final = 5
 RETRY_AFTER_LIMIT_SECONDS: Final = 15
 """A page polls this often while it has no stream."""
@@ -27,17 +27,17 @@ RETRY_AFTER_LIMIT_SECONDS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """For whom a stream is opened; the user if one is signed in."""
+    """The caller of a stream: its address, and its user if one is signed in."""
 
     address: str
     user_id: str | None = None
 
 
 class StreamLimits:
-    """The streams that are open on this replica, counted in its memory; each of N replicas allows the full number."""
+    """Counts this replica's open streams in memory; each of N replicas allows the full number."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        """A limit of 0 is none, but for `max_streams`."""
+        """A limit of 0 means no limit, except for `max_streams`."""
         self._max = settings.max_streams
         self._max_per_address = settings.max_streams_per_address
         self._max_per_user = settings.max_streams_per_user
@@ -54,9 +54,9 @@ class StreamLimits:
 
     @contextmanager
     def take(self, viewer: Viewer) -> Iterator[None]:
-        """Hold a place inside this block.
+        """Count one open stream inside this block.
 
-        Raises `TooManyRequestsError` when this viewer has too many, and `OverloadedError` when no place is left for it.
+        Raises `TooManyRequestsError` if this viewer has too many streams, `OverloadedError` if the replica has.
         """
         self._check(viewer)
         self._count(viewer, 1)
@@ -86,11 +86,11 @@ class StreamLimits:
             if key is not None:
                 counter[key] += change
                 if not counter[key]:
-                    del counter[key]  # what is remembered is bounded by the open streams
+                    del counter[key]  # the memory is bounded by the open streams
 
 
 async def _viewer(request: Request) -> Viewer:
-    """Counts the attempt, too: the feed of this process is at `app.state.feed`."""
+    """The viewer of this request. Counts the attempt; this process's feed is at `app.state.feed`."""
     limits: StreamLimits = request.app.state.feed.limits
     where = await address(request)
     await limits.count_open(request, where)

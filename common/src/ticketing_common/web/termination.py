@@ -1,4 +1,4 @@
-"""Hearing at once that the process is to end: the server says it only after every answer is complete."""
+"""Immediate notice of a termination signal; the server's own notice comes only after all responses are complete."""
 
 import asyncio
 import signal
@@ -15,10 +15,10 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def on_termination(callback: Callable[[], None]) -> Iterator[None]:
-    """Inside this block the event loop calls back when such a signal comes, and the server hears of it as before.
+    """Inside this block a termination signal calls `callback` in the event loop, in addition to the server's handler.
 
-    Only a server's own handlers are joined: without one (in most tests) a signal does what it always did. sse-starlette
-    does the same by replacing a method of uvicorn and looking twice a second, for the whole process at once.
+    It only extends a server's existing handler: without one (in most tests) signals keep their default effect.
+    sse-starlette replaces a method of uvicorn and polls twice a second instead, for the whole process.
     """
     loop = asyncio.get_running_loop()
     with ExitStack() as joined:

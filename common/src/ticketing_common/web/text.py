@@ -1,4 +1,4 @@
-"""Which texts may be shown to others: visible, and without characters that disturb the page around them."""
+"""Checks texts that are shown to other users: visible, and without characters that affect the page around them."""
 
 import unicodedata
 from typing import Final
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 __all__ = ["ONE_LINE", "PARAGRAPHS", "has_visible_character"]
 
 _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Embeddings, overrides and isolates (UAX #9 §2): what follows the text is reordered with it when they are not closed.
+"""Embeddings, overrides and isolates (UAX #9 §2): unless closed, they also reorder the text that follows.
 
 The marks U+200E, U+200F and U+061C stay allowed: right-to-left titles need them, and they reorder nothing else.
 """

@@ -1,8 +1,8 @@
-"""Work around one route's handler, named at the route: `@idempotent`, say.
+"""Wrappers of one route's handler, declared at the route, for example `@idempotent`.
 
-A dependency cannot do it: FastAPI gives it neither the response nor a way to answer instead of the endpoint. Middleware
-can, but compares paths, and the route does not show it. A route class is FastAPI's own way to replace the handler
-(https://fastapi.tiangolo.com/how-to/custom-request-and-route/).
+A dependency cannot do this: FastAPI gives it neither the response nor a way to respond instead of the endpoint.
+Middleware can, but it compares paths, and the route does not show it. A route class is FastAPI's own way to replace the
+handler (https://fastapi.tiangolo.com/how-to/custom-request-and-route/).
 """
 
 from collections.abc import Callable, Coroutine

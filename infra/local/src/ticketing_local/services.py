@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ticketing_common.topology import SERVICES
 from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 __all__ = ["ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
@@ -54,7 +53,7 @@ class ServiceProcess(_HttpProcess):
     def command(self) -> Sequence[str]:
         """As in the images, but for the address."""
         return [
-            *(*self.runner, f"{SERVICES[self.name].package}.app:create_app", "--factory"),
+            *(*self.runner, f"ticketing_{self.name}.app:create_app", "--factory"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
             *("--http", "ticketing_common.web.http_protocol:HttpProtocol", "--no-server-header"),
             *("--limit-concurrency", "6000", "--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)),

@@ -18,7 +18,7 @@ from ticketing_testkit.servers import free_port
 from .marketplace import Marketplace
 
 TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 def environment(marketplace: Marketplace, **changes: str | None) -> dict[str, str]:

@@ -27,6 +27,8 @@ ACCOUNTS: Final = 8
 PROBES_PER_SECOND: Final = 200.0
 PART_OF_CAPACITY: Final = 0.5
 LEAD_SECONDS: Final = 0.5
+SIGN_INS_WATCHED: Final = 3
+"""At least so many are due while the others are watched, however slow the machine."""
 UNMOVED: Final = Budget(ratio_at_most=2.0)
 """As while Stripe hangs: half of what can be hashed is half of all cores of a small machine."""
 
@@ -97,6 +99,8 @@ def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -
 
     def watched(name: str, beside: Mapping[str, Any] | None) -> Contender:
         def measure(seconds: float) -> Answer:
+            if beside is not None:
+                seconds = max(seconds, SIGN_INS_WATCHED / beside["rate"])
             answer = bench.generator.ask(
                 "watch",
                 port=service.port,

@@ -11,7 +11,6 @@ from .process import ServerProcess
 
 __all__ = ["Mongod"]
 
-NOT_YET_INITIALIZED = 94
 ALREADY_INITIALIZED = 23
 
 
