@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := $(patsubst %/Dockerfile,%,$(filter-out client/%,$(wildcard */Dockerfile)))
-PACKAGES := common $(SERVICES) infra/testkit infra/local infra/bench
+PACKAGES := common $(SERVICES) infra/testkit infra/ops infra/local infra/bench system-tests
 SOURCES := $(PACKAGES:%=%/src) infra/ci/src
 # Tools of hooks and pipeline, apart: `make up` needs none of them.
 TOOLS := $(VENV)/tools
@@ -44,7 +44,7 @@ LOCK_IMAGE := uv pip compile --quiet --universal --python-version 3.11 --generat
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); UPGRADE=--upgrade takes newer versions
 	uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  $(patsubst %,--no-emit-package ticketing-%,common local testkit $(SERVICES)) --custom-compile-command "make lock" \
+	  $(patsubst %,--no-emit-package ticketing-%,common local ops testkit system-tests $(SERVICES)) --custom-compile-command "make lock" \
 	  $(PACKAGES:%=%/pyproject.toml) --group dev -o requirements.lock
 	for service in $(SERVICES); do $(LOCK_IMAGE) $$service/pyproject.toml -o $$service/requirements.lock || exit 1; done
 	$(LOCK_IMAGE) common/pyproject.toml infra/k8s/tools/requirements.in -o infra/k8s/tools/requirements.lock
@@ -111,7 +111,7 @@ DURATION ?= 180
 
 .PHONY: chaos
 chaos: $(VENV)/.installed ## Buyers against a stack whose processes are killed at random; DURATION=180 (seconds), SEED=…
-	@$(BIN)/ticketing-bench chaos --seconds $(DURATION) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(BIN)/ticketing-chaos --seconds $(DURATION) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 client/node_modules/.package-lock.json: client/package-lock.json
 	cd client && npm ci --no-audit --no-fund

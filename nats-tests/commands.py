@@ -31,6 +31,6 @@ async def run(*arguments: str, **environment: str) -> tuple[int, str]:
 
 async def ticketing(*arguments: str, nats_url: str) -> str:
     """The `ticketing` command against this bus; what it printed."""
-    status, output = await run("-m", "ticketing_local", *arguments, NATS_URL=nats_url, COLUMNS="200")
+    status, output = await run("-m", "ticketing_ops", *arguments, NATS_URL=nats_url, COLUMNS="200")
     assert status == 0, output
     return output

@@ -10,9 +10,9 @@ from nats.aio.msg import Msg
 from rich.markup import escape
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
-from ticketing_local.bus import DataDirOption, on_bus
-from ticketing_local.console import console, print_lines, printable
-from ticketing_local.events import begin, line, matches, since_time
+from ticketing_ops.bus import DataDirOption, on_bus
+from ticketing_ops.console import console, print_lines, printable
+from ticketing_ops.events import begin, line, matches, since_time
 
 app = typer.Typer(add_completion=False)
 

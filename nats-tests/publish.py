@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import CATALOGUE, parse_event
-from ticketing_local.bus import DataDirOption, on_bus
-from ticketing_local.console import console, fail
+from ticketing_ops.bus import DataDirOption, on_bus
+from ticketing_ops.console import console, fail
 
 CONTRACTS: Final = Path(__file__).parent / "contracts"
 

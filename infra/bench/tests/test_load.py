@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_bench.load.findings import Finding, LoadReport, highest_kept
 from ticketing_bench.load.run import PARTS, run
 from ticketing_bench.load.sizes import QUICK
+from ticketing_bench.load.sustained import highest_kept
 from ticketing_bench.machine import Machine
+from ticketing_bench.measurement import Finding
+from ticketing_bench.report import Report
 
 TINY = replace(
     QUICK,
@@ -76,12 +78,12 @@ def test_parts_that_were_not_measured_again_stay_in_the_file(tmp_path: Path) -> 
     _report(burst, growth).write(tmp_path)
     (written,) = _report(burst.model_copy(update={"rounds": (2,)})).write(tmp_path)
 
-    again = LoadReport.model_validate_json(written.read_text())
+    again = Report.model_validate_json(written.read_text())
     assert {finding.part: finding.rounds for finding in again.findings} == {"growth": (1,), "burst": (2,)}
 
 
-def _report(*findings: Finding) -> LoadReport:
-    return LoadReport(at=datetime.now(UTC), quick=True, machine=_MACHINE, findings=findings)
+def _report(*findings: Finding) -> Report:
+    return Report(name="load", at=datetime.now(UTC), quick=True, machine=_MACHINE, findings=findings)
 
 
 _MACHINE = Machine(

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from ticketing_bench.route_costs.generator import GeneratorRole
+from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.route_costs.rounds import UnexpectedAnswerError, check_answers
 from ticketing_bench.route_costs.run import Sizes, empty_streams, run
 from ticketing_bench.wire import Connections, http_request

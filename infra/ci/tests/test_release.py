@@ -215,7 +215,7 @@ def test_the_demo_is_the_one_that_skaffold_plays() -> None:
     container = demo_job(ROOT, f"r.example/p/tools@{DIGEST}")["spec"]["template"]["spec"]["containers"][0]
 
     assert container["image"] == f"r.example/p/tools@{DIGEST}"
-    assert container["command"] == ["python3", "-m", "ticketing_local"]
+    assert container["command"] == ["python3", "-m", "ticketing_ops"]
     assert container["args"][0] == "demo"
 
 

@@ -17,7 +17,7 @@ from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import PAYMENTS, TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
 from ticketing_common.settings import EventServiceSettings
-from ticketing_local.cli import app
+from ticketing_ops.cli import app
 from ticketing_testkit.servers import Mongod
 
 ATTACKS: dict[str, dict[str, Any]] = {

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketing_local.data_dir import DataDir
 from ticketing_local.seed import DemoAccounts
+from ticketing_ops.data_dir import DataDir
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # the client is built when it is not
 

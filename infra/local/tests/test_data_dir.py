@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import ticketing_local
-from ticketing_local.data_dir import AlreadyRunningError, DataDir, StackState
+import ticketing_ops
 from ticketing_local.keys import Keys
+from ticketing_ops.data_dir import AlreadyRunningError, DataDir, StackState
 from ticketing_testkit.servers import free_port
 
 pytestmark = pytest.mark.unit
@@ -33,7 +33,7 @@ def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
 def test_ownership_ends_with_the_process_however_it_ends(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib
-from ticketing_local.data_dir import DataDir
+from ticketing_ops.data_dir import DataDir
 with DataDir(pathlib.Path({str(tmp_path)!r})).locked():
     os.kill(os.getpid(), 9)
 """
@@ -114,11 +114,11 @@ def test_asking_whether_it_runs_makes_no_folder(tmp_path: Path) -> None:
 def test_the_demo_against_an_address_needs_no_checkout(tmp_path: Path) -> None:
     """As in the tools' image, where `skaffold verify` plays it: the package lies near the root of the file system."""
     with tempfile.TemporaryDirectory(prefix="app-") as folder:
-        shutil.copytree(Path(ticketing_local.__file__).parent, Path(folder) / "ticketing_local")
+        shutil.copytree(Path(ticketing_ops.__file__).parent, Path(folder) / "ticketing_ops")
         environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         command = ["demo", "--base-url", f"http://127.0.0.1:{free_port()}", "--window", "1"]
         played = subprocess.run(
-            [sys.executable, "-m", "ticketing_local", *command],
+            [sys.executable, "-m", "ticketing_ops", *command],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

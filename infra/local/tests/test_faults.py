@@ -17,8 +17,8 @@ import yaml
 
 from ticketing_common.telemetry.dashboard import PANELS
 from ticketing_common.topology import PROCESSES
-from ticketing_local.data_dir import DataDir
 from ticketing_local.faults import FAULTS
+from ticketing_ops.data_dir import DataDir
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 

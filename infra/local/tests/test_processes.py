@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ticketing_local import startup_lock
-from ticketing_local.data_dir import StackState
 from ticketing_local.report import print_status
 from ticketing_local.services import ServiceProcess
+from ticketing_ops.data_dir import StackState
 from ticketing_testkit.servers import ServerStartError, free_port
 
 READY = """

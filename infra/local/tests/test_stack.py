@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from ticketing_common.topology import PROCESSES
-from ticketing_local.data_dir import DataDir
+from ticketing_ops.data_dir import DataDir
 from ticketing_testkit.servers import NatsServer
 
 pytestmark = pytest.mark.flow

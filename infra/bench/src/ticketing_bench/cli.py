@@ -8,18 +8,16 @@ from typing import Annotated
 
 import typer
 
-from ticketing_local.console import console, fail
-from ticketing_local.data_dir import repository_root
+from ticketing_ops.console import console, fail
+from ticketing_ops.data_dir import repository_root
 from ticketing_testkit.servers import ServerStartError
 
-from .chaos import chaos
-from .load.findings import LoadReport
 from .report import Report
 from .worker import WorkerError
 
 __all__ = ["main"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Load and fault runs, on this machine only.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measurements, on this machine only.")
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="Short: for looking, not for quoting")]
 OutOption = Annotated[
@@ -29,7 +27,7 @@ OutOption = Annotated[
 
 @app.callback()
 def main_options() -> None:
-    """Load and fault runs, on this machine only."""
+    """Measurements, on this machine only."""
     # So that a run that is told to end also ends its servers, and takes its data with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
@@ -42,7 +40,7 @@ def _folder(out: Path | None, *, quick: bool) -> Path:
     return out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
 
 
-def _tell(report: Report | LoadReport, folder: Path) -> None:
+def _tell(report: Report, folder: Path) -> None:
     """Show and write what a run found; leaves with 1 when a budget was missed."""
     report.show(console)
     for path in report.write(folder):
@@ -106,9 +104,6 @@ def load(
     except (UnsettledError, WorkerError, ServerStartError) as error:
         fail(str(error))
     _tell(report, _folder(out, quick=quick))
-
-
-app.command()(chaos)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-__all__ = ["Budget", "Measurement", "Side", "Spread", "in_turns", "percentile"]
+__all__ = ["Budget", "Finding", "Measurement", "Side", "Spread", "in_turns", "percentile"]
 
 
 def in_turns(sides: Sequence[str], rounds: int) -> list[str]:
@@ -48,14 +48,13 @@ class Side(_Figures):
     name: str
     rounds: tuple[float, ...]
     cpu: Mapping[str, float] = {}
-    counts: Mapping[str, int] = {}
 
     @classmethod
-    def of(cls, name: str, rounds: Sequence[float], cpu: Sequence[Mapping[str, float]] = (), **counts: int) -> Self:
+    def of(cls, name: str, rounds: Sequence[float], cpu: Sequence[Mapping[str, float]] = ()) -> Self:
         """Join the rounds; of the processor time the middle of all rounds."""
         processes = dict.fromkeys(process for one in cpu for process in one)
         cores = {process: median(one.get(process, 0.0) for one in cpu) for process in processes}
-        return cls(name=name, rounds=tuple(rounds), cpu=cores, counts=counts)
+        return cls(name=name, rounds=tuple(rounds), cpu=cores)
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
     @property
@@ -111,3 +110,40 @@ class Measurement(_Figures):
         if self.budget.ratio_at_most is not None and self.ratio.median > self.budget.ratio_at_most:
             return False
         return self.budget.value_below is None or self.subject.spread.median < self.budget.value_below
+
+
+class Finding(_Figures):
+    """One figure, once a round, without a baseline. `cpu` is cores in use per process: 1.0 is one core all the time.
+
+    `at_least` and `below` are its budget.
+    """
+
+    part: str
+    name: str
+    unit: str
+    rounds: tuple[float, ...]
+    at_least: float | None = None
+    below: float | None = None
+    note: str = ""
+    cpu: Mapping[str, float] = {}
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
+    @property
+    def spread(self) -> Spread:
+        """Over the rounds."""
+        return Spread.of(self.rounds)
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way
+    @property
+    def kept(self) -> bool | None:
+        """Whether the median keeps the budget; None when there is none."""
+        if self.at_least is None and self.below is None:
+            return None
+        value = self.spread.median
+        return (self.at_least is None or value >= self.at_least) and (self.below is None or value < self.below)
+
+    def budget_text(self) -> str:
+        """The budget for a table."""
+        if self.at_least is not None:
+            return f"≥ {self.at_least:g}"
+        return f"< {self.below:g}" if self.below is not None else ""

@@ -6,7 +6,17 @@ from ticketing_common.topology import SERVICES
 
 __all__ = ["EVERYTHING", "IMAGES", "RULES", "SUITES", "Effect", "Image", "Rule"]
 
-SUITES = ("common", *SERVICES, "infra/testkit", "infra/local", "infra/bench", "infra/ci", "nats-tests")
+SUITES = (
+    "common",
+    *SERVICES,
+    "infra/testkit",
+    "infra/ops",
+    "infra/local",
+    "infra/bench",
+    "infra/ci",
+    "nats-tests",
+    "system-tests",
+)
 """Folders with tests that start something; each is one cell of the matrix."""
 
 
@@ -60,7 +70,12 @@ RULES = (
     # Every service is built on common, and every suite on the test kit.
     Rule(("common/", "infra/testkit/"), Effect(frozenset(SUITES), product=True, manifests=True)),
     Rule(("client/",), Effect(client=True, product=True)),
-    Rule(("infra/local/",), Effect(frozenset({"infra/local"}), product=True)),
+    Rule(("infra/local/",), Effect(frozenset({"infra/local", "system-tests"}), product=True)),
+    # Its commands are tried on the bus by the delivery tests, and its audit ends every system test.
+    Rule(
+        ("infra/ops/",),
+        Effect(frozenset({"infra/ops", "infra/local", "nats-tests", "system-tests"}), product=True, manifests=True),
+    ),
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
     # Whether they match the services is a unit test, which always runs.
     Rule(("docs/openapi/",), Effect(client=True, product=True)),
@@ -68,8 +83,9 @@ RULES = (
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
     Rule(("infra/ci/",), EVERYTHING),
-    # Load runs are for a quiet machine and run by hand; the short fault run is a test.
+    # Load runs are for a quiet machine and run by hand; the benchmarks use the market of the system tests.
     Rule(("infra/bench/",), Effect(frozenset({"infra/bench"}), product=True)),
+    Rule(("system-tests/",), Effect(frozenset({"infra/bench", "system-tests"}), product=True)),
     # Read by people only; lint, types, unit tests and hooks run for them all the same.
     Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
     Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),
@@ -98,7 +114,7 @@ IMAGES = {
         ".",
         "infra/k8s/tools/Dockerfile",
         (
-            *("common/src/", "infra/testkit/src/", "infra/local/src/", ".dockerignore"),
+            *("common/src/", "infra/testkit/src/", "infra/ops/src/", ".dockerignore"),
             *("infra/k8s/tools/requirements.lock", "infra/k8s/tools/Dockerfile"),
         ),
     ),

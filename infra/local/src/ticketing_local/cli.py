@@ -13,34 +13,25 @@ import httpx
 import typer
 from rich.markup import escape
 
+from ticketing_ops.cli import add_commands, play_against
+from ticketing_ops.console import console, fail, print_lines
+from ticketing_ops.data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
 from ticketing_testkit.servers import ServerStartError
 
-from .audit.command import audit_command
-from .console import console, fail, print_lines
-from .data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
-from .dead_letters import dead_letters_app
-from .demo import ScenarioError, play
-from .events import events_app
 from .fault_controller import fault_app
 from .logs import show_logs
 from .report import is_alive, print_addresses, print_status, print_status_json
-from .resync import resync
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
-from .streams import streams_app
 from .supervisor import supervise
 
 __all__ = ["main"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole marketplace on one machine.")
 
-app.add_typer(events_app, name="events")
 app.add_typer(fault_app, name="fault")
-app.add_typer(dead_letters_app, name="dead-letters")
-app.add_typer(streams_app, name="streams")
-app.command()(resync)
-app.command("audit")(audit_command)
+add_commands(app)
 
 SHORT_WINDOW_SECONDS: Final = 15
 DEMO_WINDOW_SECONDS: Final = 4
@@ -191,22 +182,19 @@ def demo(
     """
     data = data_dir_of(data_dir)
     state = data.read_state()
-    try:
-        if base_url is not None:
-            steps = play({"client": base_url.rstrip("/")}, window)
-        elif state and data.is_running() and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
-            console.print(f"Playing on the running stack, where a hold lasts {state.reservation_window_seconds} s.")
-            steps = play(state.addresses, state.reservation_window_seconds)
-        else:
-            steps = _demo_on_own_stack()
-    except ScenarioError:
-        raise typer.Exit(1) from None
-    except (ServerStartError, httpx.HTTPError, OSError) as error:
-        fail(str(error))
-    console.print(f"\n[bold green]All {steps} steps went as they must.[/]")
+    if base_url is not None:
+        play_against({"client": base_url.rstrip("/")}, window)
+    elif state and data.is_running() and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
+        console.print(f"Playing on the running stack, where a hold lasts {state.reservation_window_seconds} s.")
+        play_against(state.addresses, state.reservation_window_seconds)
+    else:
+        try:
+            _demo_on_own_stack()
+        except (ServerStartError, OSError) as error:
+            fail(str(error))
 
 
-def _demo_on_own_stack() -> int:
+def _demo_on_own_stack() -> None:
     with tempfile.TemporaryDirectory(prefix="ticketing-demo-") as folder:
         options = StackOptions(Path(folder), client=False, reservation_window_seconds=DEMO_WINDOW_SECONDS)
         stack = Stack(options)
@@ -216,7 +204,7 @@ def _demo_on_own_stack() -> int:
             with console.status("starting it"):
                 stack.start(lambda _name, _what: None)
             try:
-                return play(stack.state.addresses, stack.state.reservation_window_seconds)
+                play_against(stack.state.addresses, stack.state.reservation_window_seconds)
             finally:
                 stack.stop()
 

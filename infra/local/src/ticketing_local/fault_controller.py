@@ -12,10 +12,10 @@ import httpx
 import typer
 from rich.table import Table
 
+from ticketing_ops.console import console, fail
+from ticketing_ops.data_dir import DataDir, DataDirOption, StackState, data_dir_of
 from ticketing_testkit.servers import ServerStartError
 
-from .console import console, fail
-from .data_dir import DataDir, DataDirOption, StackState, data_dir_of
 from .faults import FAULTS, FaultError
 from .stack import Stack
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from .console import console, print_lines
+from ticketing_ops.console import console, print_lines
 
 __all__ = ["show_logs"]
 

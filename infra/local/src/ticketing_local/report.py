@@ -7,9 +7,9 @@ from dataclasses import asdict
 from rich.table import Table
 
 from ticketing_common.topology import SERVICES
+from ticketing_ops.console import console
+from ticketing_ops.data_dir import StackState
 
-from .console import console
-from .data_dir import StackState
 from .seed import DemoAccounts
 
 __all__ = ["is_alive", "print_addresses", "print_status", "print_status_json"]

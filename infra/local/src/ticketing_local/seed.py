@@ -6,8 +6,8 @@ from typing import Final
 
 import httpx
 
-from .api import Api
-from .data_dir import DataDir, StackState
+from ticketing_ops.api import Api
+from ticketing_ops.data_dir import DataDir, StackState
 
 __all__ = ["DemoAccounts", "seed"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ticketing_common.topology import PROCESSES, SERVICES
+from ticketing_ops.data_dir import DataDir, StackState, repository_root
 from ticketing_testkit.servers import (
     Mongod,
     NatsServer,
@@ -21,7 +22,6 @@ from ticketing_testkit.servers import (
 
 from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
-from .data_dir import DataDir, StackState, repository_root
 from .keys import Keys
 from .port_reservations import PortReservations
 from .services import ClientProcess, ServiceProcess, WorkerProcess, find_node

@@ -9,10 +9,10 @@ import httpx
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ticketing_ops.console import console
+from ticketing_ops.data_dir import StackState
 from ticketing_testkit.servers import ServerStartError
 
-from .console import console
-from .data_dir import StackState
 from .fault_controller import FaultController
 from .report import print_addresses
 from .seed import DemoAccounts, seed

@@ -1,4 +1,4 @@
-"""From the commit to the handler in another process, at a steady rate; against raw publish to raw delivery.
+"""From the commit to the handler in another process, at a steady rate.
 
 Open loop: every event has a moment at which it is due, and its time counts from there whatever happened before. A
 stall is so charged to all that it delayed, not only to the one that it hit. The product's time therefore holds the
@@ -9,20 +9,16 @@ import asyncio
 import time
 from typing import Any, ClassVar, Final
 
-from nats.js.api import Header
-
 from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.pace import paced
 from ticketing_common.delivery import Consumer, Relay
 from ticketing_common.events import OrderCreated
-from ticketing_common.events.subjects import ORDERS
-from ticketing_common.messaging import consumer_config, ensure_consumer
-from ticketing_common.storage import Lease, Outbox, OutboxEntry
+from ticketing_common.storage import Lease, Outbox
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 
 from .broker import DeliveryRole, durable, make_order
-from .consumer import SAME_AS_THE_PRODUCT, product_consumer
+from .consumer import product_consumer
 
 __all__ = ["ReceiverRole", "SenderRole"]
 
@@ -30,7 +26,7 @@ COLLECT_SECONDS: Final = 30.0
 
 
 class SenderRole(DeliveryRole):
-    """Commits orders, or publishes their events by itself."""
+    """Commits orders."""
 
     NAME: ClassVar[str] = "sender"
 
@@ -58,35 +54,20 @@ class SenderRole(DeliveryRole):
         return {}
 
     async def commit(self, rate: float, count: int) -> dict[str, Any]:
-        """Store orders; the relay does the rest. The moment at which each was due and that of its commit, by id."""
+        """Store orders; the relay does the rest. The moment at which each was due, by id."""
 
         async def send() -> str:
             order = make_order()
             await self._orders.add(order, order_created)
             return order.id
 
-        return await self._paced(rate, count, send)
-
-    async def publish(self, rate: float, count: int) -> dict[str, Any]:
-        """Publish the events of orders that nobody stored."""
-
-        async def send() -> str:
-            order = make_order()
-            order.version = 1
-            entry = OutboxEntry.of(order_created(order))
-            await self.js.publish(entry.subject, entry.body, headers={Header.MSG_ID.value: entry.id})
-            return order.id
-
-        return await self._paced(rate, count, send)
-
-    async def _paced(self, rate: float, count: int, send: Any) -> dict[str, Any]:
         processors = CpuTime("sender", self.pids)
-        due, acknowledged = await paced(rate, count, send)
-        return {"due": due, "acknowledged": acknowledged, "cpu": processors.cores()}
+        due, _ = await paced(rate, count, send)
+        return {"due": due, "cpu": processors.cores()}
 
 
 class ReceiverRole(DeliveryRole):
-    """Handles orders in a process of its own, with the product's consumer or by hand."""
+    """Handles orders in a process of its own, with the product's consumer."""
 
     NAME: ClassVar[str] = "receiver"
 
@@ -95,22 +76,15 @@ class ReceiverRole(DeliveryRole):
         self._handled: dict[str, float] = {}
         self._more = asyncio.Event()
         self._consumer: Consumer | None = None
-        self._bare: asyncio.Task[None] | None = None
 
-    async def listen(self, product: bool) -> dict[str, Any]:
+    async def listen(self) -> dict[str, Any]:
         """Begin to receive; returns once it does."""
         self._handled.clear()
-        if product:
-            self._consumer = product_consumer(self, durable(), self._handle)
-            self._consumer.start()
-            async with asyncio.timeout(COLLECT_SECONDS):
-                while not self._consumer.bound:  # noqa: ASYNC110 (nothing tells of it)
-                    await asyncio.sleep(0.01)
-        else:
-            name = durable()
-            await ensure_consumer(self.js, ORDERS, consumer_config(name, **SAME_AS_THE_PRODUCT))
-            pull = await self.js.pull_subscribe_bind(name, stream=ORDERS)
-            self._bare = asyncio.create_task(self._fetch(pull))
+        self._consumer = product_consumer(self, durable(), self._handle)
+        self._consumer.start()
+        async with asyncio.timeout(COLLECT_SECONDS):
+            while not self._consumer.bound:  # noqa: ASYNC110 (nothing tells of it)
+                await asyncio.sleep(0.01)
         return {}
 
     async def collect(self, count: int) -> dict[str, Any]:
@@ -127,24 +101,8 @@ class ReceiverRole(DeliveryRole):
         if self._consumer is not None:
             await self._consumer.stop()
             self._consumer = None
-        if self._bare is not None:
-            self._bare.cancel()
-            await asyncio.wait([self._bare])
-            self._bare = None
         return {"handled": self._handled, "cpu": cores}
 
     async def _handle(self, event: OrderCreated) -> None:
-        self._note(event.data.id)
-
-    def _note(self, order_id: str) -> None:
-        self._handled.setdefault(order_id, time.monotonic())
+        self._handled.setdefault(event.data.id, time.monotonic())
         self._more.set()
-
-    async def _fetch(self, pull: Any) -> None:
-        while True:
-            try:
-                (message,) = await pull.fetch(1, timeout=2)
-            except TimeoutError:
-                continue
-            self._note(message.subject.rpartition(".")[2])
-            await message.ack()

@@ -1,14 +1,12 @@
 """The run: rounds in turns, what each must have delivered, and the report."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ticketing_bench.machine import Machine
-from ticketing_bench.measurement import Budget, Measurement, Side, in_turns, percentile
+from ticketing_bench.measurement import Budget, Finding, Measurement, Side, in_turns, percentile
 from ticketing_bench.report import Report
 from ticketing_bench.servers import Servers, running_servers
 from ticketing_bench.worker import Worker
@@ -48,13 +46,17 @@ def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
     """Measure everything; raises `IncompleteRoundError` when a message got lost on the way."""
     machine, at = Machine.this(), datetime.now(UTC)
     with running_servers(nats=True) as servers:
-        measurements = (
-            *_relay(servers, sizes, say),
-            *_latency(servers, sizes, say),
-            _consumer(servers, sizes, say),
-        )
-    title = "The event backbone against the bare broker"
-    return Report(name="backbone", title=title, at=at, quick=quick, machine=machine, measurements=measurements)
+        measurements = (*_relay(servers, sizes, say), _consumer(servers, sizes, say))
+        findings = tuple(_latency(servers, sizes, say))
+    return Report(
+        name="backbone",
+        title="The event backbone against the bare broker",
+        at=at,
+        quick=quick,
+        machine=machine,
+        measurements=measurements,
+        findings=findings,
+    )
 
 
 class _Rounds:
@@ -127,57 +129,37 @@ def _consumer(servers: Servers, sizes: Sizes, say: Say) -> Measurement:
     )
 
 
-def _latency(servers: Servers, sizes: Sizes, say: Say) -> list[Measurement]:
+def _latency(servers: Servers, sizes: Sizes, say: Say) -> list[Finding]:
     count = max(1, int(sizes.latency_seconds * EVENTS_PER_SECOND))
-    found: dict[str, dict[str, list[float]]] = {order: defaultdict(list) for order in ("publish", "commit")}
-    cpu: dict[str, list[Mapping[str, float]]] = {order: [] for order in found}
-    with ExitStack() as stack:
-        sender = stack.enter_context(Worker(SenderRole, urls=servers.urls, pids=servers.pids))
-        receiver = stack.enter_context(Worker(ReceiverRole, urls=servers.urls, pids={}))
-        few = max(1, int(count * sizes.warm_up))
-        for order in ("commit", "publish"):
-            _one_latency(sender, receiver, order, few)
-        for order in in_turns(["publish", "commit"], sizes.rounds):
-            times, cores = _one_latency(sender, receiver, order, count)
-            for part, values in times.items():
-                found[order][part].append(values)
-            cpu[order].append(cores)
-            say(f"latency, {order}: p50 {times['p50']:.2f} ms, p99 {times['p99']:.2f} ms")
-
-    def measurement(part: str, name: str, budget: Budget | None) -> Measurement:
-        return Measurement(
-            name=name,
-            question="How long after a commit is due does another process handle its event?",
-            unit="ms",
-            subject=Side.of("commit to handler", found["commit"][part], cpu["commit"]),
-            reference=Side.of("publish to delivery", found["publish"][part], cpu["publish"]),
-            budget=budget,
-            note=f"open loop, {EVENTS_PER_SECOND:g} events/s for {sizes.latency_seconds:g} s a round",
-        )
-
+    p50: list[float] = []
+    p99: list[float] = []
+    cpu: dict[str, float] = {}
+    with (
+        Worker(SenderRole, urls=servers.urls, pids=servers.pids) as sender,
+        Worker(ReceiverRole, urls=servers.urls, pids={}) as receiver,
+    ):
+        _one_latency(sender, receiver, max(1, int(count * sizes.warm_up)))
+        for _ in range(sizes.rounds):
+            times, cpu = _one_latency(sender, receiver, count)
+            p50.append(percentile(times, 0.5))
+            p99.append(percentile(times, 0.99))
+            say(f"latency: p50 {p50[-1]:.2f} ms, p99 {p99[-1]:.2f} ms")
+    note = f"open loop, {EVENTS_PER_SECOND:g} events/s for {sizes.latency_seconds:g} s a round"
+    part, unit = "latency", "ms"
     return [
-        measurement("p50", "commit to handler, p50", None),
-        measurement("p99", "commit to handler, p99", Budget(value_below=100.0)),
-        measurement("from_commit_p99", "… from the acknowledged commit, p99", None),
+        Finding(part=part, name="commit to handler, p50", unit=unit, rounds=tuple(p50), note=note, cpu=cpu),
+        Finding(part=part, name="commit to handler, p99", unit=unit, rounds=tuple(p99), below=100.0, note=note),
     ]
 
 
-def _one_latency(sender: Worker, receiver: Worker, order: str, count: int) -> tuple[dict[str, float], dict[str, float]]:
+def _one_latency(sender: Worker, receiver: Worker, count: int) -> tuple[list[float], dict[str, float]]:
     sender.ask("empty")
-    receiver.ask("listen", product=order == "commit")
+    receiver.ask("listen")
     receiver.begin("collect", count=count)
-    sent = sender.ask(order, rate=EVENTS_PER_SECOND, count=count)
+    sent = sender.ask("commit", rate=EVENTS_PER_SECOND, count=count)
     received = receiver.answer()
-    handled, due, acknowledged = received["handled"], sent["due"], sent["acknowledged"]
+    handled, due = received["handled"], sent["due"]
     missing = due.keys() - handled.keys()
     if missing:
-        raise IncompleteRoundError(f"{order}: {len(missing)} of {count} events never reached the handler")
-    times = [(handled[one] - due[one]) * 1000 for one in due]
-    # The handler may be done before the writer has read the database's answer: that is no time.
-    after = [max(0.0, handled[one] - acknowledged[one]) * 1000 for one in due]
-    figures = {
-        "p50": percentile(times, 0.5),
-        "p99": percentile(times, 0.99),
-        "from_commit_p99": percentile(after, 0.99),
-    }
-    return figures, {**sent["cpu"], **received["cpu"]}
+        raise IncompleteRoundError(f"{len(missing)} of {count} events never reached the handler")
+    return [(handled[one] - due[one]) * 1000 for one in due], {**sent["cpu"], **received["cpu"]}

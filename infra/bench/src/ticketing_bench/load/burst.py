@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import psutil
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
 from ticketing_common.storage import Document
 
-from .findings import Finding
-from .market import Market, UnsettledError
+from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 
 __all__ = ["measure_burst"]
@@ -22,7 +22,9 @@ SETTLE_SECONDS: Final = 180.0
 ACTIVE: Final = ("created", "complete")
 
 
-async def measure_burst(market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+async def measure_burst(
+    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+) -> list[Finding]:
     """Committed holds per second and core, and the losers' wait; raises `UnsettledError` if the audit finds a thing."""
     cores, chance = psutil.cpu_count() or 1, random.Random(SEED)
     findings = []
@@ -68,7 +70,7 @@ async def measure_burst(market: Market, generator: Worker, sizes: Sizes, say: Ca
     return findings
 
 
-async def _none_sold_twice(market: Market, tickets: list[str]) -> None:
+async def _none_sold_twice(market: LoadedMarket, tickets: list[str]) -> None:
     pipeline: list[Document] = [
         {"$match": {"ticket.id": {"$in": tickets}, "status": {"$in": ACTIVE}}},
         {"$group": {"_id": "$ticket.id", "orders": {"$sum": 1}}},

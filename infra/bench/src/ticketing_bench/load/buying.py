@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.worker import Worker
 from ticketing_testkit.servers import StripeDouble
 
-from .findings import Finding
-from .market import Market, UnsettledError
+from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 
 __all__ = ["measure_buying"]
@@ -20,7 +20,9 @@ PATIENCE_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 0.05
 
 
-async def measure_buying(market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+async def measure_buying(
+    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+) -> list[Finding]:
     """Tickets sold per second, and which part that is of the double's own create, confirm and capture."""
     with tempfile.TemporaryDirectory(prefix="ticketing-double-") as folder:
         # Another one, since it grows slower with every charge that it keeps: each gets as many as the other.
@@ -33,7 +35,7 @@ async def measure_buying(market: Market, generator: Worker, sizes: Sizes, say: C
 
 
 async def _in_rounds(
-    market: Market, generator: Worker, double: int, sizes: Sizes, say: Callable[[str], None]
+    market: LoadedMarket, generator: Worker, double: int, sizes: Sizes, say: Callable[[str], None]
 ) -> list[Finding]:
     bought, ceiling, cpu = [], [], {}
     for _ in range(sizes.rounds):
@@ -41,7 +43,7 @@ async def _in_rounds(
             generator.ask,
             "charge",
             port=double,
-            key=market.keys.stripe_key,
+            key=market.stripe_key,
             count=sizes.buys,
             at_once=sizes.buys_at_once,
         )
@@ -74,7 +76,7 @@ async def _in_rounds(
     ]
 
 
-async def _all_captured(market: Market, buyers: list[str]) -> float:
+async def _all_captured(market: LoadedMarket, buyers: list[str]) -> float:
     """When that was, on CLOCK_MONOTONIC. Raises `UnsettledError`."""
     payments, deadline = market.collection("payments", "payments"), time.monotonic() + PATIENCE_SECONDS
     while True:

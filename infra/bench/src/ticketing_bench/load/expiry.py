@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ticketing_bench.measurement import percentile
+from ticketing_bench.measurement import Finding, percentile
 from ticketing_common.entity import utc_now
 from ticketing_common.events import TicketData
 from ticketing_common.storage import Outbox
@@ -13,8 +13,7 @@ from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 
-from .findings import Finding
-from .market import Market, UnsettledError
+from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 
 __all__ = ["measure_expiry"]
@@ -24,7 +23,7 @@ AT_ONCE: Final = 32
 SAMPLE_SECONDS: Final = 0.5
 
 
-async def measure_expiry(market: Market, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+async def measure_expiry(market: LoadedMarket, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
     """From `expires_at` to the order's cancellation, as orders stores both; due within a minute, and at one instant."""
     findings = []
     for spread, below in ((sizes.spread_seconds, 1.0), (0.0, 3.0)):
@@ -49,7 +48,7 @@ async def measure_expiry(market: Market, sizes: Sizes, say: Callable[[str], None
     return findings
 
 
-async def _place(market: Market, sizes: Sizes, spread: float) -> list[Order]:
+async def _place(market: LoadedMarket, sizes: Sizes, spread: float) -> list[Order]:
     """Stored as orders stores a hold, with its event in the outbox: from there on the product does everything.
 
     Raises `UnsettledError` when the holds were not known everywhere before the first of them was due.
@@ -84,7 +83,7 @@ def _in_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-async def _lateness(market: Market, orders: list[Order]) -> list[float]:
+async def _lateness(market: LoadedMarket, orders: list[Order]) -> list[float]:
     """Seconds, of every order; raises `UnsettledError` when some are not over in time."""
     ids = [order.id for order in orders]
     query = {"_id": {"$in": ids}, "status": "cancelled", "reason": "expired"}

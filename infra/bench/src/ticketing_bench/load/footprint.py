@@ -8,11 +8,11 @@ from typing import Final
 
 import psutil
 
+from ticketing_bench.measurement import Finding
 from ticketing_common.topology import PROCESSES
 from ticketing_testkit.servers import ServerProcess, ServerStartError
 
-from .findings import Finding
-from .market import Market
+from .market import LoadedMarket
 from .sizes import Sizes
 
 __all__ = ["measure_starts", "memory_findings", "memory_of"]
@@ -22,7 +22,7 @@ SAMPLE_SECONDS: Final = 0.005
 MEBIBYTE: Final = 2**20
 
 
-def memory_of(market: Market) -> dict[str, float]:
+def memory_of(market: LoadedMarket) -> dict[str, float]:
     """Proportional set size in MiB: what is shared with others counts in parts."""
     return {name: psutil.Process(pid).memory_full_info().pss / MEBIBYTE for name, pid in market.pids.items()}
 
@@ -36,7 +36,7 @@ def memory_findings(idle: Mapping[str, float], loaded: Mapping[str, float]) -> l
     ]
 
 
-async def measure_starts(market: Market, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+async def measure_starts(market: LoadedMarket, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
     """Each service ends and starts again while the others go on. Raises `ServerStartError`."""
     findings = []
     for name in PROCESSES:

@@ -1,20 +1,18 @@
-"""Whoever asks, in a process of its own: all at once, at a steady rate, or one buyer after another to the end."""
+"""The load generator's other ways: all at once, one by one, or each buyer from hold to payment."""
 
 import asyncio
 import base64
-import itertools
 import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from ticketing_bench.cpu_time import CpuTime
+from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.measurement import percentile
-from ticketing_bench.pace import paced
 from ticketing_bench.wire import HOST, Connection, Connections, http_request
-from ticketing_bench.worker import Role
 
 __all__ = ["LoadRole"]
 
@@ -24,10 +22,8 @@ PAUSE_SECONDS: Final = 0.2
 GIVE_UP_SECONDS: Final = 60.0
 
 
-class LoadRole(Role):
+class LoadRole(GeneratorRole):
     """All parts are asked by the same process; how much processor it takes is in every answer."""
-
-    NAME: ClassVar[str] = "generator"
 
     async def burst(self, port: int, requests: Sequence[str], pids: Mapping[str, int]) -> dict[str, Any]:
         """Everybody sends one request at the same moment, each over a connection of their own.
@@ -67,22 +63,6 @@ class LoadRole(Role):
             "again": again,
             "cpu": cores,
         }
-
-    async def steady(self, port: int, requests: Sequence[str], rate: float, pids: Mapping[str, int]) -> dict[str, Any]:
-        """An open loop: each request once, at its moment, whatever became of those before."""
-        statuses: Counter[int] = Counter()
-        following, numbers = iter([request.encode() for request in requests]), itertools.count()
-        async with Connections(port) as opened:
-
-            async def send() -> str:
-                statuses[await opened.ask(next(following))] += 1
-                return str(next(numbers))
-
-            processors = CpuTime(self.NAME, pids)
-            due, done = await paced(rate, len(requests), send)
-            cores = processors.cores()
-        late = [(done[one] - due[one]) * 1000 for one in due]
-        return {"statuses": statuses, "p50": percentile(late, 0.5), "p99": percentile(late, 0.99), "cpu": cores}
 
     async def one_by_one(self, port: int, requests: Sequence[str]) -> dict[str, Any]:
         """One request after another, over one connection; milliseconds each."""

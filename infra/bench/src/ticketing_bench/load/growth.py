@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
 
-from .findings import Finding
-from .market import SEATS, Market, UnsettledError
+from .market import SEATS, LoadedMarket, UnsettledError
 from .sizes import Sizes
 
 __all__ = ["measure_growth"]
@@ -17,7 +17,9 @@ HALLS: Final = 1_000 // SEATS
 """Whose tickets are there from the beginning, and stay as many."""
 
 
-async def measure_growth(market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+async def measure_growth(
+    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+) -> list[Finding]:
     """How much longer browsing, searching and holding take than with the smallest catalogue, by the medians."""
     ((_, token),) = await market.sign_in(1)
     medians: dict[str, dict[int, float]] = {}

@@ -1,4 +1,4 @@
-"""A running stack with people and tickets in it, and what can be seen of it from behind."""
+"""A stack of a run's own, with tickets that are written to its databases directly: preparing them is not measured."""
 
 import asyncio
 import shutil
@@ -7,51 +7,34 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from nats.js import JetStreamContext
-
-from ticketing_bench.stacks import make_stack
-from ticketing_common.entity import new_id, utc_now
-from ticketing_common.security import TokenSigner
-from ticketing_common.storage import Collection, DatabaseClient, Document, Outbox, connect
-from ticketing_common.topology import DURABLES, OUTBOXES
-from ticketing_local.audit import AuditAddresses, audit
-from ticketing_local.audit.bus import connected
-from ticketing_local.keys import Keys
+from ticketing_common.entity import utc_now
+from ticketing_common.storage import Outbox
 from ticketing_local.stack import Stack
+from ticketing_system.market import Market, UnsettledError, market_of
+from ticketing_system.stacks import make_stack
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_created
 from ticketing_tickets.repository import TicketRepository
 
-__all__ = ["SEATS", "Market", "UnsettledError", "running_market"]
+__all__ = ["SEATS", "LoadedMarket", "UnsettledError", "running_market"]
 
 CHUNK: Final = 5_000
 SEATS: Final = 20
 """On sale of each hall."""
 SAMPLE_SECONDS: Final = 0.1
-TOKEN_SECONDS: Final = 4 * 3600
-GRACE_SECONDS: Final = 2.0
+"""A look every 20 ms would take processor time from what is measured."""
 
 
-class UnsettledError(Exception):
-    """Events were still on their way when there had been time enough, or the audit found something."""
+class LoadedMarket:
+    """A market and the processes of its stack."""
 
-
-class Market:
-    """Sign people in, put tickets on sale, and wait until all is told. Nothing of that is measured."""
-
-    def __init__(self, stack: Stack, client: DatabaseClient, js: JetStreamContext) -> None:
+    def __init__(self, stack: Stack, market: Market) -> None:
         self.stack = stack
-        self._client = client
-        self._js = js
-        self.keys = Keys.load_or_make(stack.data.path / "keys")
-        self._signer = TokenSigner(
-            self.keys.jwt_private,
-            issuer="https://ticketing.dev",
-            audience="ticketing",
-            lifetime_seconds=TOKEN_SECONDS,
-        )
+        self.sign_in, self.collection, self.check = market.sign_in, market.collection, market.check
+        self.stripe_key = market.addresses.stripe_key
+        self._market = market
 
     @property
     def pids(self) -> dict[str, int]:
@@ -62,21 +45,12 @@ class Market:
         """Where a service listens, or `stripe`."""
         return int(self.stack.state.addresses[name].rpartition(":")[2].rstrip("/"))
 
-    def collection(self, database: str, name: str) -> Collection:
-        """A collection of a service's database."""
-        return self._client[database][name]
-
-    async def sign_in(self, count: int) -> list[tuple[str, str]]:
-        """New people: id and token of each. Signed here, as auth signs: hashing passwords has a measure of its own."""
-        now, people = utc_now(), [new_id() for _ in range(count)]
-        users: list[Document] = [
-            {"_id": one, "email": f"{one}@example.com", "version": 1, "created_at": now, "outbox": []} for one in people
-        ]
-        await self.collection("auth", "users").insert_many(users)
-        return [(one, self._signer.sign(user_id=one, email=f"{one}@example.com", signed_in_at=now)) for one in people]
+    async def settle(self, seconds: float) -> float:
+        """Wait until nothing is on its way; how long that took. Raises `UnsettledError`."""
+        return await self._market.settle(seconds, every_seconds=SAMPLE_SECONDS)
 
     async def seed_tickets(self, count: int, *, offset: int = 0) -> list[str]:
-        """Tickets on sale, numbered from `offset`, known to all who have to know it; written as the services do."""
+        """Tickets on sale, numbered from `offset`, also in the copy that orders keeps; written as the services do."""
         ((seller, _),) = await self.sign_in(1)
         repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))
         known = self.collection("orders", "tickets")
@@ -104,50 +78,9 @@ class Market:
             ids += [one.id for one in tickets]
         return ids
 
-    async def backlog(self) -> int:
-        """Events that are still to be published, delivered or handled."""
-        counts = [
-            await self.collection(*outbox).count_documents({"outbox.at": {"$exists": True}}) for outbox in OUTBOXES
-        ]
-        for stream, durable in DURABLES:
-            info = await self._js.consumer_info(stream, durable)
-            counts.append((info.num_pending or 0) + (info.num_ack_pending or 0))
-        return sum(counts)
-
-    async def settle(self, seconds: float) -> float:
-        """Wait until nothing is on its way, twice in a row; how long that took. Raises `UnsettledError`."""
-        loop = asyncio.get_running_loop()
-        begun, quiet = loop.time(), 0
-        while quiet < 2:
-            left = await self.backlog()
-            quiet = quiet + 1 if left == 0 else 0
-            if loop.time() - begun > seconds:
-                raise UnsettledError(f"{left} events are still on their way after {seconds:g} s")
-            await asyncio.sleep(SAMPLE_SECONDS)
-        return loop.time() - begun
-
-    async def check(self) -> None:
-        """Let the auditor look; raises `UnsettledError` with what it found."""
-        addresses = AuditAddresses.of_stack(self.stack.state, self.stack.data)
-        found = await audit(addresses, grace_seconds=GRACE_SECONDS)
-        if found:
-            said = "; ".join(f"{one.invariant}: {one.detail}" for one in found[:5])
-            raise UnsettledError(f"the audit found {len(found)} violations: {said}")
-
-    @classmethod
-    @asynccontextmanager
-    async def of(cls, stack: Stack) -> AsyncIterator[Self]:
-        """Of a stack that runs."""
-        client = connect(stack.state.addresses["mongo"], application="bench-load", pool_size=8)
-        try:
-            async with connected(stack.state.addresses["nats"]) as bus:
-                yield cls(stack, client, bus.jetstream(timeout=10))
-        finally:
-            client.close()
-
 
 @asynccontextmanager
-async def running_market(say: Callable[[str], None], *, window_seconds: int = 3_600) -> AsyncIterator[Market]:
+async def running_market(say: Callable[[str], None], *, window_seconds: int = 3_600) -> AsyncIterator[LoadedMarket]:
     """Start a stack of our own; it ends with the block, and its data goes with it. Raises `ServerStartError`."""
     folder = Path(tempfile.mkdtemp(prefix="ticketing-load-"))
     stack = make_stack(folder, window_seconds=window_seconds)
@@ -156,8 +89,8 @@ async def running_market(say: Callable[[str], None], *, window_seconds: int = 3_
             await asyncio.to_thread(stack.start, lambda _name, _what: None)
             try:
                 say("a whole stack runs")
-                async with Market.of(stack) as market:
-                    yield market
+                async with market_of(stack) as market:
+                    yield LoadedMarket(stack, market)
             finally:
                 await asyncio.to_thread(stack.stop)
     finally:

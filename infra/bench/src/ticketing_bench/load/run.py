@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ticketing_bench.machine import Machine
+from ticketing_bench.measurement import Finding
+from ticketing_bench.report import Report
 from ticketing_bench.worker import Worker
 
 from .burst import measure_burst
 from .buying import measure_buying
 from .expiry import measure_expiry
-from .findings import Finding, LoadReport
 from .footprint import measure_starts, memory_findings, memory_of
 from .generator import LoadRole
 from .growth import measure_growth
-from .market import Market, running_market
+from .market import LoadedMarket, running_market
 from .sizes import Sizes
 from .sustained import measure_sustained
 
@@ -25,7 +26,7 @@ Say = Callable[[str], None]
 PARTS: Final = ("burst", "sustained", "buying", "memory", "expiry", "growth", "starts")
 
 
-async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> LoadReport:
+async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
     """Measure the chosen parts on stacks that are started for it and end with it.
 
     Raises `UnsettledError` when anything was sold twice, got lost, or did not come to its end: then no figure counts.
@@ -37,11 +38,12 @@ async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[
             async with running_market(say) as market:
                 with Worker(LoadRole, urls={}, pids={}) as generator:
                     findings += [found async for found in measure(market, generator, parts, sizes, say)]
-    return LoadReport(at=at, quick=quick, machine=machine, findings=tuple(findings))
+    title = "The whole product under load"
+    return Report(name="load", title=title, at=at, quick=quick, machine=machine, findings=tuple(findings))
 
 
 async def _people(
-    market: Market, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
+    market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
 ) -> AsyncIterator[Finding]:
     idle = memory_of(market)
     for part, measure in (("burst", measure_burst), ("sustained", measure_sustained), ("buying", measure_buying)):
@@ -57,7 +59,7 @@ async def _people(
 
 
 async def _catalogues(
-    market: Market, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
+    market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
 ) -> AsyncIterator[Finding]:
     if "starts" in parts:
         for found in await measure_starts(market, sizes, say):

@@ -1,19 +1,19 @@
 """A steady stream of buyers, faster step by step, until something falls behind."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import psutil
 
+from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
 
-from .findings import Finding, highest_kept
-from .market import Market, UnsettledError
+from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
 
-__all__ = ["measure_sustained"]
+__all__ = ["highest_kept", "measure_sustained"]
 
 PEOPLE: Final = 200
 ANSWERED_MS: Final = 1_000.0
@@ -23,7 +23,7 @@ SETTLE_SECONDS: Final = 120.0
 
 
 async def measure_sustained(
-    market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
 ) -> list[Finding]:
     """The highest rate at which every hold is answered within a second and every event is handled as it comes."""
     cores = psutil.cpu_count() or 1
@@ -38,10 +38,10 @@ async def measure_sustained(
         ]
         answer = await asyncio.to_thread(
             generator.ask,
-            "steady",
+            "watch",
             port=market.port("orders"),
-            requests=requests,
-            rate=rate * cores,
+            probe={"rate": rate * cores, "requests": requests},
+            seconds=len(requests) / (rate * cores),
             pids=market.pids,
         )
         behind = await market.settle(SETTLE_SECONDS)
@@ -72,3 +72,13 @@ async def measure_sustained(
         ),
         Finding(part="sustained", name="answer at that rate, p99", unit="ms", rounds=(answers[highest]["p99"],)),
     ]
+
+
+def highest_kept(steps: Mapping[float, bool]) -> float:
+    """The highest rate up to which every step was kept up with; 0 when not even the first was."""
+    highest = 0.0
+    for rate in sorted(steps):
+        if not steps[rate]:
+            break
+        highest = rate
+    return highest

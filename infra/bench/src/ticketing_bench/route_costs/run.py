@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.machine import Machine
 from ticketing_bench.measurement import Measurement
 from ticketing_bench.report import Report
@@ -16,7 +17,6 @@ from ticketing_bench.worker import Worker
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_testkit.apps import Bus
 
-from .generator import GeneratorRole
 from .hanging import measure_hanging
 from .holding import measure_holding
 from .reading import measure_reading

@@ -1,1 +1,1 @@
-"""What a thousand browsers that look on cost, and how late they are, against a bare event stream."""
+"""How late a thousand browsers are told of a change."""

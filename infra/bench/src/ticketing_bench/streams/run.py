@@ -1,19 +1,18 @@
-"""The run: the same crowd before the service and before the plain thing, in turns, and every delivery counted."""
+"""The run: a thousand browsers on one replica, round by round, and every delivery counted."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from ticketing_bench.machine import Machine
-from ticketing_bench.measurement import Budget, Measurement, Side, percentile
+from ticketing_bench.measurement import Finding, percentile
 from ticketing_bench.report import Report
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
 
 from .clients import ClientsRole
-from .serving import BaselineRole, ServiceRole
+from .serving import ServiceRole
 
 __all__ = ["FULL", "QUICK", "IncompleteClientsError", "Sizes", "run"]
 
@@ -41,31 +40,31 @@ QUICK: Final = Sizes(rounds=2, browsers=1_000, seconds=4.0)
 def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
     """Measure; raises `IncompleteClientsError` when one delivery of all is missing or too many."""
     machine, at = Machine.this(), datetime.now(UTC)
-    parts: dict[str, dict[str, list[float]]] = {side: {"p50": [], "p99": []} for side in ("product", "plain")}
-    cpu: dict[str, list[Mapping[str, float]]] = {side: [] for side in parts}
-    with running_servers(nats=True) as servers, ExitStack() as stack:
-        workers = {
-            "product": stack.enter_context(Worker(ServiceRole, urls=servers.urls, pids=servers.pids)),
-            "plain": stack.enter_context(Worker(BaselineRole, urls={}, pids={})),
-        }
-        clients = stack.enter_context(Worker(ClientsRole, urls={}, pids={}))
-        for number in range(sizes.rounds):
-            for side in sorted(parts, reverse=number % 2 == 0):  # each is first in turn
-                times, cores = _one(workers[side], clients, sizes)
-                parts[side]["p50"].append(percentile(times, 0.5))
-                parts[side]["p99"].append(percentile(times, 0.99))
-                cpu[side].append(cores)
-                say(f"streams, {side}: p50 {parts[side]['p50'][-1]:.1f} ms, p99 {parts[side]['p99'][-1]:.1f} ms")
+    p50: list[float] = []
+    p99: list[float] = []
+    cpu: list[Mapping[str, float]] = []
+    with (
+        running_servers(nats=True) as servers,
+        Worker(ServiceRole, urls=servers.urls, pids=servers.pids) as service,
+        Worker(ClientsRole, urls={}, pids={}) as clients,
+    ):
+        for _ in range(sizes.rounds):
+            times, cores = _one(service, clients, sizes)
+            p50.append(percentile(times, 0.5))
+            p99.append(percentile(times, 0.99))
+            cpu.append(cores)
+            say(f"streams: p50 {p50[-1]:.1f} ms, p99 {p99[-1]:.1f} ms")
+    note = f"{sizes.browsers} browsers, {sizes.per_second:g} events/s for {sizes.seconds:g} s a round, open loop"
 
-    def measurement(part: str, budget: Budget | None) -> Measurement:
-        return Measurement(
+    def finding(part: str, rounds: list[float], below: float | None) -> Finding:
+        return Finding(
+            part="streams",
             name=f"commit to browser, {part}",
-            question="How long after a commit is due has a browser been told of it, when so many look on?",
             unit="ms",
-            subject=Side.of("GET /api/tickets/stream", parts["product"][part], cpu["product"]),
-            reference=Side.of("a queue and a bare stream", parts["plain"][part], cpu["plain"]),
-            budget=budget,
-            note=f"{sizes.browsers} browsers, {sizes.per_second:g} events/s for {sizes.seconds:g} s a round, open loop",
+            rounds=tuple(rounds),
+            below=below,
+            note=note,
+            cpu=cpu[-1],
         )
 
     return Report(
@@ -74,7 +73,7 @@ def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
         at=at,
         quick=quick,
         machine=machine,
-        measurements=(measurement("p50", None), measurement("p99", Budget(value_below=250.0))),
+        findings=(finding("p50", p50, None), finding("p99", p99, 250.0)),
     )
 
 

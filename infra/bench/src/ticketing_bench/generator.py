@@ -1,0 +1,119 @@
+"""The load generator, in a process of its own: as fast as it is answered, or at a steady rate in an open loop."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from ticketing_bench.cpu_time import CpuTime
+from ticketing_bench.measurement import percentile
+from ticketing_bench.pace import paced
+from ticketing_bench.wire import Connection, Connections
+from ticketing_bench.worker import Role
+from ticketing_common.resilience import cancel_and_wait
+
+__all__ = ["GeneratorRole"]
+
+
+class GeneratorRole(Role):
+    """All sides are asked by the same process."""
+
+    NAME: ClassVar[str] = "generator"
+
+    async def flood(
+        self,
+        port: int,
+        requests: Sequence[str],
+        connections: int,
+        seconds: float,
+        once: bool,
+        pids: Mapping[str, int],
+    ) -> dict[str, Any]:
+        """A closed loop: each connection sends the next request when the last is answered.
+
+        Over and over, or each request `once`, and then it may end before its time.
+        """
+        encoded = [request.encode() for request in requests]
+        following = iter(encoded) if once else itertools.cycle(encoded)
+        statuses: Counter[int] = Counter()
+
+        async def keep_asking(connection: Connection) -> None:
+            for request in following:
+                statuses[await connection.ask(request)] += 1
+                if time.monotonic() >= deadline:
+                    break
+
+        async with Connections(port) as opened:
+            askers = [await opened.open() for _ in range(connections)]
+            processors = CpuTime(self.NAME, pids)
+            begun = time.monotonic()
+            deadline = begun + seconds
+            async with asyncio.TaskGroup() as group:
+                for connection in askers:
+                    group.create_task(keep_asking(connection))
+            elapsed = time.monotonic() - begun
+            cores = processors.cores()
+        return {"rate": statuses.total() / elapsed, "statuses": statuses, "cpu": cores}
+
+    async def watch(
+        self,
+        port: int,
+        probe: Mapping[str, Any],
+        seconds: float,
+        pids: Mapping[str, int],
+        beside: Mapping[str, Any] | None = None,
+        lead_seconds: float = 0.0,
+    ) -> dict[str, Any]:
+        """An open loop: how late `probe` is answered, from when it was due, while `beside` is asked too.
+
+        Both are a `rate` and `requests`. What goes on beside begins earlier, and its answers are not waited for.
+        """
+        statuses: Counter[int] = Counter()
+        async with Connections(port) as opened, _asked_beside(opened, beside, lead_seconds + seconds) as others:
+            await asyncio.sleep(lead_seconds)
+            others.clear()  # what counts is what they are answered while somebody else is timed
+            numbers = itertools.count()
+            requests = itertools.cycle(request.encode() for request in probe["requests"])
+
+            async def send() -> str:
+                statuses[await opened.ask(next(requests))] += 1
+                return str(next(numbers))
+
+            processors = CpuTime(self.NAME, pids)
+            due, done = await paced(probe["rate"], max(1, round(probe["rate"] * seconds)), send)
+            cores = processors.cores()
+        late = [(done[one] - due[one]) * 1000 for one in due]
+        return {
+            "p50": percentile(late, 0.5),
+            "p99": percentile(late, 0.99),
+            "statuses": statuses,
+            "beside": others,
+            "cpu": cores,
+        }
+
+
+@asynccontextmanager
+async def _asked_beside(
+    opened: Connections, beside: Mapping[str, Any] | None, seconds: float
+) -> AsyncIterator[Counter[int]]:
+    """Inside this block, at its own rate; yields the statuses so far."""
+    statuses: Counter[int] = Counter()
+    if beside is None:
+        yield statuses
+        return
+    requests = itertools.cycle(request.encode() for request in beside["requests"])
+
+    async def send() -> str:
+        statuses[await opened.ask(next(requests))] += 1
+        return ""
+
+    flow = asyncio.create_task(paced(beside["rate"], max(1, int(beside["rate"] * seconds)), send))
+    try:
+        yield statuses
+        if flow.done():
+            flow.result()  # raises what broke it
+    finally:
+        await cancel_and_wait(flow)

@@ -1,0 +1,5 @@
+"""`python -m ticketing_ops`."""
+
+from .cli import main
+
+main()

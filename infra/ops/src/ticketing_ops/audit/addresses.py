@@ -1,0 +1,69 @@
+"""Where the parts are that an audit reads."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from ticketing_common.topology import SERVICES
+from ticketing_ops.data_dir import DataDir, StackState
+
+__all__ = ["STRIPE_URL", "AuditAddresses", "MissingAddressError"]
+
+STRIPE_URL: Final = "https://api.stripe.com"
+
+
+class MissingAddressError(Exception):
+    """The environment names some of the parts, and not all; the text says which is missing."""
+
+
+@dataclass(frozen=True)
+class AuditAddresses:
+    """Five databases, the bus and Stripe. `databases` holds names that differ from the service's own."""
+
+    mongo_urls: Mapping[str, str] = field(repr=False)
+    databases: Mapping[str, str]
+    nats_url: str = field(repr=False)
+    stripe_url: str
+    stripe_key: str = field(repr=False)
+
+    def database(self, service: str) -> str:
+        """The name of a service's database."""
+        return self.databases.get(service, service)
+
+    @classmethod
+    def of_stack(cls, state: StackState, data: DataDir) -> Self:
+        """Those of a stack that runs on this machine; one MongoDB holds all five databases."""
+        return cls(
+            mongo_urls=dict.fromkeys(SERVICES, state.addresses["mongo"]),
+            databases={},
+            nats_url=state.addresses["nats"],
+            stripe_url=state.addresses["stripe"],
+            # As the stack gave it to payments: the environment's, or one of its own.
+            stripe_key=os.environ.get("STRIPE_KEY") or (data.keys / "stripe_key").read_text(),
+        )
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> Self | None:
+        """From `<SERVICE>_MONGO_URL` five times, `NATS_URL`, `STRIPE_KEY`; None when no database is named.
+
+        `<SERVICE>_MONGO_DATABASE` and `STRIPE_API_BASE` may be left out. Raises `MissingAddressError`.
+        """
+        urls = {service: environment.get(f"{service.upper()}_MONGO_URL", "") for service in SERVICES}
+        if not any(urls.values()):
+            return None
+        needed = {
+            **{f"{service.upper()}_MONGO_URL": url for service, url in urls.items()},
+            **{name: environment.get(name, "") for name in ("NATS_URL", "STRIPE_KEY")},
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            raise MissingAddressError(f"The environment names databases, but not {', '.join(missing)}.")
+        names = {service: environment.get(f"{service.upper()}_MONGO_DATABASE", "") for service in SERVICES}
+        return cls(
+            mongo_urls=urls,
+            databases={service: name for service, name in names.items() if name},
+            nats_url=needed["NATS_URL"],
+            stripe_url=environment.get("STRIPE_API_BASE") or STRIPE_URL,
+            stripe_key=needed["STRIPE_KEY"],
+        )

@@ -1,0 +1,140 @@
+"""Everything a stack keeps: keys, data, logs, and what is running."""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Annotated, Final, Literal
+
+import typer
+
+__all__ = ["AlreadyRunningError", "DataDir", "DataDirOption", "StackState", "data_dir_of", "repository_root"]
+
+
+OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "seeded", "state.json", "fault.json")
+PROBE_SECONDS: Final = 0.5
+_DEPTH: Final = 4
+"""infra/ops/src/ticketing_ops"""
+
+
+def repository_root() -> Path:
+    """The checkout this package is installed from (editable); in an image, where none is, the current folder."""
+    above = Path(__file__).resolve().parents
+    return above[_DEPTH] if len(above) > _DEPTH else Path.cwd()
+
+
+class AlreadyRunningError(Exception):
+    """A stack runs in this data directory."""
+
+
+@dataclass
+class StackState:
+    """What the supervisor tells others about its stack, in `state.json`."""
+
+    supervisor_pid: int
+    phase: Literal["starting", "ready", "stopping", "failed"]
+    message: str = ""
+    addresses: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    reservation_window_seconds: int = 900
+    faults: list[str] = field(default_factory=list)
+    fault_answer: dict[str, str] = field(default_factory=dict)
+
+
+class DataDir:
+    """A folder per stack; two stacks with different folders know nothing of each other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    @property
+    def logs(self) -> Path:
+        """One file a process."""
+        return self.path / "logs"
+
+    @property
+    def keys(self) -> Path:
+        """One file a key."""
+        return self.path / "keys"
+
+    @property
+    def seeded(self) -> Path:
+        """Exists once the demo data has been made."""
+        return self.path / "seeded"
+
+    def server(self, name: str) -> Path:
+        """Where a server keeps its data."""
+        return self.path / name
+
+    def create(self) -> None:
+        """Make the folder; private, since it holds keys."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+
+    def wipe(self) -> None:
+        """Forget everything that a stack has made here, and touch nothing else: the folder may be anybody's."""
+        for name in OURS:
+            entry = self.path / name
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Own the folder while a stack runs; the kernel lets go when the process ends, however that happens.
+
+        Raises `AlreadyRunningError`.
+        """
+        self.create()
+        deadline = time.monotonic() + PROBE_SECONDS
+        with (self.path / "lock").open("w") as lock:
+            while not _try_lock(lock, fcntl.LOCK_EX):
+                # It may be just somebody's `is_running`, which lets go at once.
+                if time.monotonic() > deadline:
+                    raise AlreadyRunningError(self.path)
+                time.sleep(0.005)
+            yield
+
+    def is_running(self) -> bool:
+        """Whether a supervisor owns the folder."""
+        try:
+            with (self.path / "lock").open() as lock:
+                return not _try_lock(lock, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
+
+    def write_state(self, state: StackState) -> None:
+        """Replace the state in one step, so that a reader never sees half of it."""
+        temporary = self.path / f"state.{os.getpid()}"
+        temporary.write_text(json.dumps(asdict(state), indent=2))
+        os.replace(temporary, self.path / "state.json")
+
+    def read_state(self) -> StackState | None:
+        """The last state told, also by a supervisor that is gone."""
+        try:
+            return StackState(**json.loads((self.path / "state.json").read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where the stack keeps its data [.local]")]
+
+
+def data_dir_of(path: Path | None) -> DataDir:
+    """The one that was asked for, or the checkout's own."""
+    return DataDir(path or repository_root() / ".local")
+
+
+def _try_lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

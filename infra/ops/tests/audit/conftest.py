@@ -1,0 +1,54 @@
+"""A marketplace in real databases, on a real bus and at the Stripe double."""
+
+from collections.abc import AsyncIterator, Iterator
+from secrets import token_hex
+from typing import Any
+
+import nats
+import pytest
+from pymongo import MongoClient
+
+from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
+from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
+from ticketing_common.topology import DURABLES, SERVICES
+from ticketing_ops.audit import AuditAddresses
+from ticketing_testkit.servers import StripeDouble
+
+from .marketplace import Marketplace, consumer
+
+
+@pytest.fixture(scope="module")
+def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDouble]:
+    """Not the session's: an audit sees what every other test has left there."""
+    server = StripeDouble(tmp_path_factory.mktemp("stripe"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def marketplace(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[Marketplace]:
+    """A marketplace of this test's own."""
+    client = await nats.connect(nats_url)
+    for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
+        await ensure_stream(client.jetstream(), stream_config(stream, replicas=1))
+    for stream, durable in DURABLES:
+        await ensure_consumer(client.jetstream(), stream, consumer(durable, stream))
+    await client.close()
+    mark = token_hex(6)
+    mongo: MongoClient[dict[str, Any]] = MongoClient(mongo_url, tz_aware=True)
+    addresses = AuditAddresses(
+        mongo_urls=dict.fromkeys(SERVICES, mongo_url),
+        databases={service: f"audit_{mark}_{service}" for service in SERVICES},
+        nats_url=nats_url,
+        stripe_url=own_stripe.url,
+        stripe_key="sk_test_audit",
+    )
+    made = Marketplace(addresses, mongo)
+    yield made
+    made.close()
+    for service in SERVICES:
+        mongo.drop_database(addresses.database(service))
+    mongo.close()

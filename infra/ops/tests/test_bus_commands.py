@@ -1,0 +1,276 @@
+"""The commands that look at the bus, as a person types them."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import nats
+import pytest
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, RePublish
+from typer.testing import CliRunner, Result
+
+from ticketing_common.delivery import DeadLetter
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS, SAFETY_NETS, STREAM_SUBJECTS
+from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_ops.cli import app
+
+Act = Callable[[Callable[[JetStreamContext], Awaitable[Any]]], Any]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def act(nats_url: str) -> Act:
+    """Does something on the bus, as a service would."""
+
+    def on_bus(action: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
+        async def connected() -> Any:
+            client = await nats.connect(nats_url)
+            try:
+                return await action(client.jetstream())
+            finally:
+                await client.close()
+
+        return asyncio.run(connected())
+
+    return on_bus
+
+
+@pytest.fixture
+def ticketing(nats_url: str, act: Act) -> Run:
+    """The command, on a bus with all its streams."""
+
+    async def declare(js: JetStreamContext) -> None:
+        for name in (*STREAM_SUBJECTS, *SAFETY_NETS):
+            await ensure_stream(js, stream_config(name, replicas=1))
+
+    act(declare)
+    runner = CliRunner(env={"NATS_URL": nats_url, "COLUMNS": "300", "NO_COLOR": "1"})
+    return lambda *arguments: runner.invoke(app, arguments)
+
+
+def told() -> ExpirationCompleted:
+    aggregate = new_id()
+    return ExpirationCompleted.of(ExpirationData(id=aggregate, version=1, order_id=aggregate, expires_at=utc_now()))
+
+
+def buried(
+    act: Act, event: ExpirationCompleted, *, error: str = "ValueError: no such order", body: str = ""
+) -> DeadLetter:
+    letter = DeadLetter(
+        consumer="orders-expirations",
+        stream=EXPIRATIONS,
+        sequence=7,
+        subject=event.nats_subject,
+        headers={"Nats-Msg-Id": event.id, "traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"},
+        body=body or event.to_json().decode(),
+        error=error,
+        stack="Traceback …",
+        attempts=10,
+        at=utc_now(),
+    )
+
+    async def bury(js: JetStreamContext) -> None:
+        await js.publish("dead_letters.orders-expirations", letter.model_dump_json().encode())
+
+    act(bury)
+    return letter
+
+
+def given_up_by_the_broker(act: Act, event: ExpirationCompleted) -> None:
+    async def exhaust(js: JetStreamContext) -> None:
+        config = ConsumerConfig(durable_name="orders-expirations", ack_policy=AckPolicy.EXPLICIT, max_deliver=1)
+        await js.add_consumer(EXPIRATIONS, config)
+        await js.publish(event.nats_subject, event.to_json(), headers={"Nats-Msg-Id": event.id})
+        subscription = await js.pull_subscribe_bind("orders-expirations", stream=EXPIRATIONS)
+        (message,) = await subscription.fetch(1)
+        await message.nak()
+        with pytest.raises(TimeoutError):
+            await subscription.fetch(1, timeout=0.5)  # it notices only when somebody asks for more
+        async with asyncio.timeout(30):
+            while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (only the broker knows)
+                await asyncio.sleep(0.02)
+
+    act(exhaust)
+
+
+def bodies(act: Act, stream: str) -> list[Any]:
+    async def read(js: JetStreamContext) -> list[Any]:
+        state = (await js.stream_info(stream)).state
+        numbers = range(max(1, state.first_seq), state.last_seq + 1) if state.messages else ()
+        return [json.loads((await js.get_msg(stream, number)).data or b"") for number in numbers]
+
+    found: list[Any] = act(read)
+    return found
+
+
+def test_without_dead_letters_the_list_says_so(ticketing: Run) -> None:
+    assert ticketing("dead-letters", "list").output == "No dead letters.\n"
+
+
+def test_a_dead_letter_is_listed_shown_and_discarded(ticketing: Run, act: Act) -> None:
+    event = told()
+    letter = buried(act, event)
+
+    listed = ticketing("dead-letters", "list").output
+    assert listed.split()[0] == "1"
+    assert f"{letter.consumer}   {letter.subject}  after 10: ValueError: no such order" in listed
+    shown = json.loads(ticketing("dead-letters", "show", "1").output)
+    assert DeadLetter.model_validate(shown) == letter
+    assert ticketing("dead-letters", "discard", "1").exit_code == 0
+    assert ticketing("dead-letters", "list").output == "No dead letters.\n"
+
+
+def test_a_replayed_letter_is_on_the_bus_once_more_and_forgotten(ticketing: Run, act: Act) -> None:
+    event = told()
+    letter = buried(act, event)
+
+    replayed = ticketing("dead-letters", "replay", "1")
+
+    assert replayed.output == f"{letter.subject} is on the bus again as {EXPIRATIONS} #1.\n"
+    assert bodies(act, EXPIRATIONS) == [json.loads(event.to_json())]
+    assert bodies(act, DEAD_LETTERS) == []
+
+
+def test_a_replay_that_was_interrupted_may_be_done_again(ticketing: Run, act: Act) -> None:
+    event = told()
+    buried(act, event)
+    buried(act, event)
+
+    for number in ("1", "2"):
+        assert ticketing("dead-letters", "replay", number).exit_code == 0
+
+    assert bodies(act, EXPIRATIONS) == [json.loads(event.to_json())]
+
+
+def test_what_the_broker_gave_up_by_itself_is_listed_and_can_be_replayed(ticketing: Run, act: Act) -> None:
+    event = told()
+    given_up_by_the_broker(act, event)
+
+    listed = ticketing("dead-letters", "list").output
+    assert listed.split()[0] == "a1"
+    assert "orders-expirations" in listed
+    assert event.nats_subject in ticketing("dead-letters", "show", "a1").output
+    replayed = ticketing("dead-letters", "replay", "a1")
+
+    assert replayed.output == f"{event.nats_subject} is on the bus again as {EXPIRATIONS} #2.\n"
+    assert bodies(act, EXPIRATIONS) == [json.loads(event.to_json())] * 2
+    assert ticketing("dead-letters", "list").output == "No dead letters.\n"
+
+
+@pytest.mark.parametrize("command", ["show", "replay", "discard"])
+@pytest.mark.parametrize("number", ["9", "a9", "x"])
+def test_a_number_that_is_not_there_is_one_clear_sentence(ticketing: Run, command: str, number: str) -> None:
+    answer = ticketing("dead-letters", command, number)
+    assert answer.exit_code == 1
+    assert len(answer.output.splitlines()) == 1
+
+
+def test_the_tail_prints_what_was_said_and_filters_it(ticketing: Run, act: Act) -> None:
+    first, second = told(), told()
+
+    async def publish(js: JetStreamContext) -> None:
+        for event in (first, second):
+            await js.publish(event.nats_subject, event.to_json())
+
+    act(publish)
+
+    everything = ticketing("events", "tail", "--since", "all", "--no-follow").output.splitlines()
+    assert [line.split()[1:4] for line in everything] == [
+        ["expiration.completed", first.subject, "v1"],
+        ["expiration.completed", second.subject, "v1"],
+    ]
+    one = ticketing("events", "tail", "--since", "1h", "--no-follow", "--subject", f"*.*.{second.subject}").output
+    assert [line.split()[2] for line in one.splitlines()] == [second.subject]
+    assert ticketing("events", "tail", "--since", "soon").exit_code == 1
+
+
+def test_a_resync_that_nobody_takes_is_one_clear_sentence(ticketing: Run) -> None:
+    answer = ticketing("resync", "tickets")
+    assert answer.exit_code == 1
+    assert "tickets is not there" in answer.output
+    assert "owns no events" in ticketing("resync", "auth").output
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[]", b'{"time": "2026-11-23T12:00:00Z", "data": []}'])
+def test_the_tail_goes_on_behind_what_is_no_event(ticketing: Run, act: Act, body: bytes) -> None:
+    following = told()
+
+    async def publish(js: JetStreamContext) -> None:
+        await js.publish(f"expiration.completed.{new_id()}", body)
+        await js.publish(following.nats_subject, following.to_json())
+
+    act(publish)
+    shown = ticketing("events", "tail", "--since", "all", "--no-follow")
+
+    first, second = shown.output.splitlines()
+    assert shown.exit_code == 0
+    assert first.startswith("no event expiration.completed.")
+    assert following.subject in second
+
+
+HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202egnirts \u2066 [bold]loud[/] \u2028\n\r next"
+
+
+def assert_harmless(output: str) -> None:
+    """A terminal obeys nothing of it, and shows it in the order in which it stands."""
+    assert [f"U+{ord(one):04X}" for one in output if one != "\n" and not one.isprintable()] == []
+    assert "[bold]loud[/]" in output
+
+
+def test_the_tail_shows_the_controls_of_others_and_does_not_pass_them_on(ticketing: Run, act: Act) -> None:
+    event = told()
+    body = json.loads(event.to_json())
+    body["data"]["title"] = HOSTILE
+    body["data"][HOSTILE] = "as a name"
+
+    async def publish(js: JetStreamContext) -> None:
+        await js.publish(event.nats_subject, json.dumps(body).encode())
+        await js.publish("expiration.\u202e.x", b"no event")
+
+    act(publish)
+    shown = ticketing("events", "tail", "--since", "all", "--no-follow").output
+
+    assert_harmless(shown)
+    assert "\\x1b]0;owned\\x07 \\x9b31m \\u202egnirts" in shown
+    assert len(shown.splitlines()) == 2
+
+
+def test_dead_letters_show_the_controls_of_others_and_do_not_pass_them_on(ticketing: Run, act: Act) -> None:
+    buried(act, told(), error=HOSTILE, body=json.dumps({"title": HOSTILE}, ensure_ascii=False))
+
+    for command in (["list"], ["show", "1"]):
+        assert_harmless(ticketing("dead-letters", *command).output)
+
+
+def test_streams_that_differ_are_named_and_repaired(ticketing: Run, act: Act) -> None:
+    async def change(js: JetStreamContext) -> None:
+        republish = RePublish(src="expiration.>", dest="order.completed.>")
+        await js.update_stream(replace(stream_config(EXPIRATIONS, replicas=1), republish=republish))
+        await js.delete_stream(DEAD_LETTERS)
+
+    act(change)
+
+    found = ticketing("streams", "check")
+    assert found.exit_code == 1
+    assert "EXPIRATIONS.republish" in found.output
+    assert "DEAD_LETTERS does not exist" in found.output
+    assert ticketing("streams", "apply").exit_code == 0
+    assert ticketing("streams", "check").exit_code == 0
+
+
+def test_a_stream_that_cannot_be_repaired_is_named_and_the_others_are_repaired(ticketing: Run, act: Act) -> None:
+    async def change(js: JetStreamContext) -> None:
+        await js.update_stream(replace(stream_config(EXPIRATIONS, replicas=1), sealed=True))
+        await js.delete_stream(DEAD_LETTERS)
+
+    act(change)
+
+    refused = ticketing("streams", "apply")
+    assert refused.exit_code == 1
+    assert "sealed" in refused.output
+    assert "DEAD_LETTERS" not in ticketing("streams", "check").output

@@ -1,0 +1,92 @@
+"""Runs a service that ends, as by kill -9, at one exact boundary of its work.
+
+    python -m ticketing_system.crash_points FOLDER MODULE [ARGUMENT…]
+
+runs MODULE as `python -m` would, with the functions at the boundaries replaced: one that is reached while a file of its
+point's name lies in FOLDER removes that file and kills the process. So the product itself knows nothing of crash
+points, a test arms one by making a file, and the process that is started afterwards survives.
+"""
+
+import importlib
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from nats.aio.msg import Msg
+
+from ticketing_common.delivery import Consumer
+from ticketing_common.storage import Outbox
+
+__all__ = ["main"]
+
+AFTER_COMMIT: Final = "after_commit"
+AFTER_PUBLISH: Final = "after_publish"
+BEFORE_HANDLING: Final = "before_handling"
+BEFORE_ACK: Final = "before_ack"
+STRIPE_CALLS: Final = ("create", "confirm", "capture", "cancel", "refund")
+
+Method = Callable[..., Any]
+
+
+def main() -> None:
+    """See above."""
+    folder, module, *arguments = sys.argv[1:]
+    _plant(Path(folder))
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _plant(folder: Path) -> None:
+    # The events are committed with their aggregate, and nobody has been told.
+    _before(Outbox, "committed", folder / AFTER_COMMIT, when=lambda _outbox, _document, entries: bool(entries))
+    # The broker has acknowledged them, and they still wait in the outbox.
+    _before(Outbox, "remove", folder / AFTER_PUBLISH, when=lambda _outbox, published: bool(published))
+    # The event is delivered, and the broker waits `ack_wait_seconds` before it delivers it again.
+    _before(Consumer, "_decide", folder / BEFORE_HANDLING)
+    # The event is handled, and the broker does not know.
+    _before(Msg, "ack", folder / BEFORE_ACK)
+    if find_spec("ticketing_payments"):
+        gateway = importlib.import_module("ticketing_payments.stripe_gateway").StripeGateway
+        for call in STRIPE_CALLS:
+            # Stripe has done it, and the payment's row does not say so.
+            _after(gateway, call, folder / f"after_stripe_{call}")
+
+
+def _before(owner: type, name: str, point: Path, when: Callable[..., bool] = lambda *_: True) -> None:
+    """Works for plain and async methods: nothing of the original has run yet."""
+    original: Method = getattr(owner, name)
+
+    def replaced(*arguments: Any) -> Any:
+        if when(*arguments):
+            _reach(point)
+        return original(*arguments)
+
+    setattr(owner, name, replaced)
+
+
+def _after(owner: type, name: str, point: Path) -> None:
+    original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+    async def replaced(*arguments: Any) -> Any:
+        outcome = await original(*arguments)
+        _reach(point)
+        return outcome
+
+    setattr(owner, name, replaced)
+
+
+def _reach(point: Path) -> None:
+    try:
+        point.unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

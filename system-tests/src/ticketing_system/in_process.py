@@ -1,0 +1,187 @@
+"""The marketplace in one process: every service that an order passes through, over real servers."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any, Final, Self
+
+import httpx
+import pytest
+from aiohttp import web
+from fastapi import FastAPI
+
+import ticketing_expiration.app
+import ticketing_expiration.settings
+import ticketing_expiration.worker
+import ticketing_orders.app
+import ticketing_orders.settings
+import ticketing_payments.app
+import ticketing_payments.settings
+import ticketing_tickets.app
+import ticketing_tickets.settings
+from ticketing_common.storage import DatabaseClient, connect
+from ticketing_common.topology import SERVICES
+from ticketing_ops.audit import AuditAddresses
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+from ticketing_testkit.stripe_webhooks import Endpoint
+
+from .market import Market
+
+__all__ = ["InProcessMarket", "Servers"]
+
+PEOPLE: Final = 20
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Addresses of the servers, and the key that signs tokens."""
+
+    mongo_url: str
+    nats_url: str
+    redis_url: str
+    stripe_url: str
+    identity: Identity
+
+
+class InProcessMarket(Market):
+    """Two replicas of payments, one of everything else, in one event loop; auth is a list of accounts and tokens."""
+
+    def __init__(self, servers: Servers, mongo: DatabaseClient, proxy: StripeProxy, bus: Bus) -> None:
+        self.stripe_key, self.webhook_secret = f"sk_test_{token_hex(12)}", f"whsec_{token_hex(16)}"
+        mark = token_hex(4)
+        addresses = AuditAddresses(
+            mongo_urls=dict.fromkeys(SERVICES, servers.mongo_url),
+            databases={service: f"market_{mark}_{service}" for service in SERVICES},
+            nats_url=servers.nats_url,
+            stripe_url=servers.stripe_url,
+            stripe_key=self.stripe_key,
+        )
+        self.tickets: httpx.AsyncClient
+        self.orders: httpx.AsyncClient
+        self.payments: list[httpx.AsyncClient] = []
+        super().__init__({}, mongo, bus.js, addresses, servers.identity.private_key_pem)
+        self.servers, self.proxy, self.bus = servers, proxy, bus
+        self.bank = Bank(servers.stripe_url, self.stripe_key)
+        self.people: list[str] = []
+        self._orders_app: FastAPI
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, servers: Servers, monkeypatch: pytest.MonkeyPatch, *, reconcile_seconds: float = 1
+    ) -> AsyncIterator[Self]:
+        """Start everything in the running event loop, and leave nothing behind."""
+        # A longer wait before the worker looks again for what is due would only lengthen the tests.
+        monkeypatch.setattr(ticketing_expiration.worker, "SWEEP_SECONDS", 0.1)
+        mongo = connect(servers.mongo_url, application="market")
+        async with AsyncExitStack() as open_until_the_end:
+            enter = open_until_the_end.enter_async_context
+            open_until_the_end.callback(mongo.close)
+            proxy = await enter(StripeProxy.start(servers.stripe_url, chance=random.Random(20_261_123)))
+            market = cls(servers, mongo, proxy, await enter(Bus.connect(servers.nats_url)))
+            open_until_the_end.push_async_callback(market._forget)
+            for app in market._build(reconcile_seconds):
+                client = await enter(run_app(app))
+                client.timeout = httpx.Timeout(60)
+                market._keep(app, client)
+            market.clients = {"tickets": [market.tickets], "orders": [market.orders], "payments": market.payments}
+            market.people = [person for person, _ in await market.sign_in(PEOPLE)]
+            await enter(market._webhook_endpoint())
+            yield market
+
+    async def order(self, buyer: str, price: float = 25.5) -> str:
+        """An order of a ticket of its own; its id."""
+        answer = await self.hold(buyer, await self.list_ticket(self.people[0], price))
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def give_buyers(self, seconds: float) -> None:
+        """From now on a hold lasts that long."""
+        service = self._orders_app.state.service
+        service._settings = service._settings.model_copy(update={"reservation_window_seconds": seconds})
+
+    async def _before_look(self) -> None:
+        await self.proxy.webhooks.delivered()
+
+    # --- how it is put together ----------------------------------------------------------------------------------
+
+    def _build(self, reconcile_seconds: float) -> list[FastAPI]:
+        """The applications, in the order in which `_keep` takes them."""
+
+        def settings(service: str, **own: Any) -> dict[str, Any]:
+            common = service_settings_for(
+                mongo_url=self.servers.mongo_url,
+                database=self.addresses.databases[service],
+                nats_url=self.servers.nats_url,
+                identity=self.servers.identity,
+            )
+            return {**common, "overtake_wait_seconds": 20, "log_level": "error", **own}
+
+        stripe = {
+            "stripe_key": self.stripe_key,
+            "stripe_webhook_secret": self.webhook_secret,
+            "stripe_api_base": self.proxy.url,
+            "stripe_timeout_seconds": 30,
+            "reconcile_seconds": reconcile_seconds,
+            "rate_limit_payments": "off",
+        }
+        payments = ticketing_payments.settings.Settings.model_validate(settings("payments", **stripe))
+        expiration = ticketing_expiration.settings.Settings.model_validate(
+            settings("expiration", redis_url=self.servers.redis_url)
+        )
+        return [
+            ticketing_tickets.app.create_app(
+                ticketing_tickets.settings.Settings.model_validate(settings("tickets", rate_limit_listings="off"))
+            ),
+            ticketing_orders.app.create_app(
+                ticketing_orders.settings.Settings.model_validate(settings("orders", rate_limit_holds="off"))
+            ),
+            ticketing_payments.app.create_app(payments),
+            ticketing_payments.app.create_app(payments),
+            ticketing_expiration.app.create_app(expiration),
+            ticketing_expiration.worker.create_worker(expiration),
+        ]
+
+    def _keep(self, app: FastAPI, client: httpx.AsyncClient) -> None:
+        match app.title:
+            case "Tickets":
+                self.tickets = client
+            case "Orders":
+                self.orders, self._orders_app = client, app
+            case "Payments":
+                self.payments.append(client)
+
+    @asynccontextmanager
+    async def _webhook_endpoint(self) -> AsyncIterator[None]:
+        """Stripe calls from outside, so the second replica of payments gets an address."""
+
+        async def hand_on(request: web.Request) -> web.Response:
+            answer = await self.payments[1].post(
+                "/api/payments/webhook",
+                content=await request.read(),
+                headers={name: request.headers[name] for name in ("Content-Type", "Stripe-Signature")},
+            )
+            return web.Response(status=answer.status_code)
+
+        app = web.Application()
+        app.router.add_post("/", hand_on)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = "http://{}:{}/".format(*runner.addresses[0])
+        self.proxy.webhooks.endpoints.append(Endpoint(address, self.webhook_secret))
+        try:
+            yield
+        finally:
+            self.proxy.webhooks.endpoints.clear()
+            await self.proxy.webhooks.delivered()
+            await runner.cleanup()
+
+    async def _forget(self) -> None:
+        await self.bank.close()
+        for database in self.addresses.databases.values():
+            await self.mongo.drop_database(database)

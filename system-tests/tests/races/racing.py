@@ -1,0 +1,95 @@
+"""Two things at once, again and again, until both have won."""
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable
+from statistics import median
+from typing import Any, Final, TypeVar
+
+from ticketing_system.in_process import InProcessMarket
+
+__all__ = ["Pair", "play"]
+
+R = TypeVar("R")
+
+ROUNDS: Final = 200
+AT_ONCE: Final = 12
+BATCHES_AT_MOST: Final = 4
+SPREAD: Final = 1.5
+
+
+class Pair:
+    """Sets two sides off against each other, one a little before the other, so that either may win.
+
+    How long a side takes depends on the machine and on what else it does: the head start is drawn from nothing to one
+    and a half times what the sides have lately taken.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._lasted: deque[float] = deque([0.1], maxlen=30)
+
+    async def run(self, one: Callable[[], Awaitable[R]], other: Callable[[], Awaitable[R]]) -> tuple[R, R]:
+        """What each side came to."""
+        lead = self._chance.uniform(-SPREAD, SPREAD) * median(self._lasted)
+        first, second = await asyncio.gather(self._after(max(0.0, -lead), one), self._after(max(0.0, lead), other))
+        return first, second
+
+    async def during(self, slow: Callable[[], Awaitable[R]], quick: Callable[[], Awaitable[R]]) -> tuple[R, R]:
+        """What each side came to when the quick one begins at some moment of the slow one, or before or after it."""
+        lead = self.moment()
+
+        async def strike() -> R:
+            await asyncio.sleep(max(0.0, lead))
+            return await quick()
+
+        first, second = await asyncio.gather(self._after(max(0.0, -lead), slow), strike())
+        return first, second
+
+    def moment(self) -> float:
+        """A moment (seconds) within what a side takes, or somewhat before it (negative) or after it."""
+        return self._chance.uniform(-SPREAD / 3, SPREAD) * median(self._lasted)
+
+    async def timed(self, side: Callable[[], Awaitable[R]]) -> R:
+        """Run a side whose duration counts for later head starts."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        result = await side()
+        self._lasted.append(loop.time() - begun)
+        return result
+
+    async def _after(self, seconds: float, side: Callable[[], Awaitable[R]]) -> R:
+        await asyncio.sleep(seconds)
+        return await self.timed(side)
+
+
+async def play(
+    market: InProcessMarket,
+    once: Callable[[], Awaitable[Any]],
+    outcome: Callable[[Any], Awaitable[Hashable]],
+    *,
+    wanted: set[Hashable],
+    at_once: int = AT_ONCE,
+) -> Counter[Hashable]:
+    """Race `ROUNDS` times, let everything settle, look how each ended; again while an outcome was never seen.
+
+    In the end every wanted outcome was seen, and the audit finds nothing wrong with any round.
+    """
+    slots = asyncio.Semaphore(at_once)
+    outcomes: Counter[Hashable] = Counter()
+
+    async def bounded() -> Any:
+        async with slots:
+            return await once()
+
+    for _ in range(BATCHES_AT_MOST):
+        raced = await asyncio.gather(*(bounded() for _ in range(ROUNDS)))
+        await market.settle()
+        outcomes.update([await outcome(one) for one in raced])
+        if wanted <= outcomes.keys():
+            break
+    print(outcomes)  # noqa: T201
+    assert wanted <= outcomes.keys(), outcomes
+    assert await market.violations() == []
+    return outcomes

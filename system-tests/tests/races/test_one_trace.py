@@ -1,0 +1,152 @@
+"""One request is one trace: through the outbox, over the bus, into every service that hears of it, and to the timer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from secrets import token_hex
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+
+from ticketing_system.in_process import InProcessMarket, Servers
+from ticketing_system.market import GOOD_CARD
+from ticketing_testkit.spans import RecordedSpans, recorded_spans
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+
+SELLER, BUYER = 0, 1
+
+
+@pytest.fixture(scope="module")
+def spans() -> Iterator[RecordedSpans]:
+    with recorded_spans() as recorded:
+        yield recorded
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[InProcessMarket]:
+    """Recorded from the beginning; the reconciler, whose work has traces of its own, is not to be the faster one."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        async with InProcessMarket.open(servers, monkeypatch, reconcile_seconds=600) as opened:
+            yield opened
+
+
+def begin_trace() -> tuple[str, dict[str, str]]:
+    """As a browser would: the trace's id and its header."""
+    trace_id = token_hex(16)
+    return trace_id, {"traceparent": f"00-{trace_id}-{token_hex(8)}-01"}
+
+
+async def eventually(find: Callable[[], Sequence[ReadableSpan]], complete: Callable[[set[str]], bool]) -> list[Any]:
+    """The spans, once what is looked for is among their labels."""
+    deadline = time.monotonic() + 30
+    while not complete(found := labels(find())):
+        assert time.monotonic() < deadline, f"only {sorted(found)}"
+        await asyncio.sleep(0.02)
+    return list(find())
+
+
+def labels(spans: Sequence[ReadableSpan]) -> set[str]:
+    """`handle order.created by tickets-orders`."""
+    found = set()
+    for span in spans:
+        group = (span.attributes or {}).get("messaging.consumer.group.name")
+        found.add(f"{span.name} by {group}" if group else span.name)
+    return found
+
+
+def assert_connected(spans: Sequence[ReadableSpan]) -> ReadableSpan:
+    """Every span but the first has its parent in the same trace; returns the first."""
+    ids = {span.context.span_id for span in spans}
+    roots = [span for span in spans if span.parent is None or span.parent.span_id not in ids]
+    assert len(roots) == 1, [root.name for root in roots]
+    return roots[0]
+
+
+async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
+    traced_market: InProcessMarket, spans: RecordedSpans
+) -> None:
+    market, buyer = traced_market, traced_market.people[BUYER]
+    ticket = await market.list_ticket(market.people[SELLER])
+    trace_id, header = begin_trace()
+    answer = await market.orders.post("/api/orders", json={"ticketId": ticket}, headers=market.as_(buyer) | header)
+    assert answer.status_code == 201
+
+    expected = {
+        "POST /api/orders",
+        "publish order.created",
+        "handle order.created by tickets-orders",
+        "handle order.created by payments-orders",
+        "handle order.created by expiration-orders",
+        "publish ticket.updated",
+        "handle ticket.updated by orders-tickets",
+    }
+    trace_spans = await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
+    await market.settle()
+    trace_spans = spans.of(trace_id)
+
+    root = assert_connected(trace_spans)
+    assert (root.name, root.kind) == ("POST /api/orders", SpanKind.SERVER)
+    by_id = {span.context.span_id: span for span in trace_spans}
+    (insert,) = [span for span in trace_spans if span.name.endswith("_orders.insert")]
+    assert by_id[insert.parent.span_id] is root, "the order's write is the request's own"
+    (published,) = [span for span in trace_spans if span.name == "publish order.created"]
+    heard = [span for span in trace_spans if span.name == "handle order.created"]
+    assert {by_id[span.parent.span_id] for span in heard} == {published}
+    (armed,) = [span for span in trace_spans if span.name == "redis.enqueue"]
+    assert by_id[armed.parent.span_id] in heard, "the timer is set in Redis by who hears of the order"
+    statements = [str((span.attributes or {}).get("db.statement", "")) for span in trace_spans]
+    assert not any(buyer in statement for statement in statements), "no values, only what was done"
+
+
+async def test_a_payment_is_one_trace_with_its_calls_to_stripe(
+    traced_market: InProcessMarket, spans: RecordedSpans
+) -> None:
+    market, buyer = traced_market, traced_market.people[BUYER]
+    order = await market.order(buyer)
+    trace_id, header = begin_trace()
+    paid = await market.payments[0].post(
+        "/api/payments", json={"orderId": order, "paymentMethodId": GOOD_CARD}, headers=market.as_(buyer) | header
+    )
+    assert paid.status_code == 201
+
+    expected = {
+        "POST /api/payments",
+        "publish payment.authorized",
+        "handle payment.authorized by orders-payments",
+        "publish order.completed",
+        "handle order.completed by tickets-orders",
+        "handle order.completed by payments-orders",
+    }
+    await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
+    await market.settle()
+    trace_spans = spans.of(trace_id)
+    assert_connected(trace_spans)
+    stripe = [str((span.attributes or {}).get("http.url")) for span in trace_spans if span.kind is SpanKind.CLIENT]
+    for call in ("/v1/payment_intents", "/confirm", "/capture"):
+        assert any(url.endswith(call) for url in stripe), call
+    # Stripe's webhook may be faster than its answer; what it leads to is in a trace that begins at Stripe.
+    assert "publish payment.captured" in labels(spans.all())
+
+
+async def test_a_hold_runs_out_in_the_trace_of_its_order(traced_market: InProcessMarket, spans: RecordedSpans) -> None:
+    market, buyer = traced_market, traced_market.people[BUYER]
+    ticket = await market.list_ticket(market.people[SELLER])
+    trace_id, header = begin_trace()
+    market.give_buyers(1)
+    await market.orders.post("/api/orders", json={"ticketId": ticket}, headers=market.as_(buyer) | header)
+
+    # Whoever released it: its own timer, another order's, or the sweep.
+    expected = {
+        "publish expiration.completed",
+        "handle expiration.completed by orders-expirations",
+        "publish order.cancelled",
+        "handle order.cancelled by tickets-orders",
+    }
+    await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
+    await market.settle()
+    market.give_buyers(900)
+    assert_connected(spans.of(trace_id))

@@ -1,0 +1,169 @@
+"""Paying against everything that may happen meanwhile: in each round one side wins, and the money agrees."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from ticketing_common.entity import utc_now
+from ticketing_system.in_process import InProcessMarket
+from ticketing_system.market import GOOD_CARD
+
+from .racing import Pair, play
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+
+SEED = 20_261_123
+# Paid; decided otherwise; or not known yet, as when both replicas ask Stripe the same: then what the books say counts.
+ANSWERS = {201, 409, 503}
+
+
+class Round(NamedTuple):
+    """One order, and what the two sides were told."""
+
+    order_id: str
+    one: httpx.Response
+    other: httpx.Response
+
+
+class Books:
+    """What is stored of an order and its payments."""
+
+    def __init__(self, market: InProcessMarket) -> None:
+        self._market = market
+
+    async def order(self, order_id: str) -> dict[str, Any]:
+        (order,) = await self._market.documents("orders", "orders", _id=order_id)
+        return order
+
+    async def payments(self, order_id: str) -> list[dict[str, Any]]:
+        return await self._market.documents("payments", "payments", order_id=order_id)
+
+
+async def test_pay_against_cancel(market: InProcessMarket) -> None:
+    pair, books, buyer = Pair(SEED), Books(market), market.people[1]
+
+    async def once() -> Round:
+        order_id = await market.order(buyer)
+        return Round(
+            order_id,
+            *await pair.during(lambda: market.pay(buyer, order_id), lambda: market.cancel(buyer, order_id)),
+        )
+
+    async def outcome(ended: Round) -> str:
+        order = await books.order(ended.order_id)
+        paid = [payment["status"] for payment in await books.payments(ended.order_id)]
+        assert ended.one.status_code in ANSWERS, ended.one.text
+        if order["status"] == "complete":
+            assert ended.other.status_code == 409, "a paid order cannot be cancelled"
+            assert paid == ["captured"]
+            return "paid"
+        assert (ended.other.status_code, order["status"], order["reason"]) == (204, "cancelled", "buyer")
+        assert set(paid) <= {"voided"}
+        return "cancelled too late for the bank" if paid else "cancelled first"
+
+    await play(market, once, outcome, wanted={"paid", "cancelled too late for the bank", "cancelled first"})
+
+
+async def test_pay_against_expire(market: InProcessMarket) -> None:
+    pair, books, buyer = Pair(SEED), Books(market), market.people[2]
+
+    async def once() -> Round:
+        order_id = await market.order(buyer)
+        left = ((await books.order(order_id))["expires_at"] - utc_now()).total_seconds()
+        await asyncio.sleep(max(0.0, left - pair.moment()))
+        paid = await pair.timed(lambda: market.pay(buyer, order_id))
+        return Round(order_id, paid, paid)
+
+    async def outcome(ended: Round) -> str:
+        order = await books.order(ended.order_id)
+        paid = [payment["status"] for payment in await books.payments(ended.order_id)]
+        if order["status"] == "complete":
+            assert paid == ["captured"]
+            return "paid"
+        assert (order["status"], order["reason"]) == ("cancelled", "expired")
+        assert set(paid) <= {"voided"}
+        return "expired"
+
+    market.give_buyers(2)
+    try:
+        await play(market, once, outcome, wanted={"paid", "expired"}, at_once=30)
+    finally:
+        market.give_buyers(900)
+
+
+async def test_a_double_click_on_pay(market: InProcessMarket) -> None:
+    """Two replicas answer; the second click joins the first, or comes when all is done."""
+    pair, books, buyer = Pair(SEED), Books(market), market.people[3]
+
+    async def once() -> Round:
+        order_id = await market.order(buyer)
+        clicks = [lambda replica=replica: market.pay(buyer, order_id, replica=replica) for replica in (0, 1)]
+        return Round(order_id, *await pair.run(*clicks))
+
+    async def outcome(ended: Round) -> str:
+        (payment,) = await books.payments(ended.order_id)
+        assert payment["status"] == "captured"
+        answers = {answer.status_code for answer in (ended.one, ended.other)}
+        assert answers <= ANSWERS
+        ids = {answer.json()["id"] for answer in (ended.one, ended.other) if answer.status_code == 201}
+        assert ids <= {payment["_id"]}
+        return "joined" if answers == {201} else "second turned away"
+
+    await play(market, once, outcome, wanted={"joined", "second turned away"})
+
+
+async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
+    pair, books, buyer = Pair(SEED), Books(market), market.people[4]
+    other_card = await market.bank.card("5555555555554444")
+
+    async def once() -> Round:
+        order_id = await market.order(buyer)
+        return Round(
+            order_id,
+            *await pair.run(
+                lambda: market.pay(buyer, order_id, GOOD_CARD),
+                lambda: market.pay(buyer, order_id, other_card, replica=1),
+            ),
+        )
+
+    async def outcome(ended: Round) -> str:
+        (payment,) = [one for one in await books.payments(ended.order_id) if one["status"] != "voided"]
+        assert payment["status"] == "captured"
+        assert {answer.status_code for answer in (ended.one, ended.other)} <= ANSWERS
+        return "first card" if payment["payment_method_id"] == GOOD_CARD else "second card"
+
+    await play(market, once, outcome, wanted={"first card", "second card"})
+
+
+async def test_a_webhook_against_the_http_answer(market: InProcessMarket) -> None:
+    """The webhook goes to the other replica, and may be done with before Stripe's answer reaches the first."""
+    pair, books, buyer = Pair(SEED), Books(market), market.people[5]
+    first: dict[str, str] = {}
+
+    async def hold_up_the_answer(call: Any, intent: Any) -> None:
+        if call.path.endswith("/confirm"):
+            await asyncio.sleep(max(0.0, pair.moment()))
+            order_id = intent["metadata"]["order_id"]
+            (payment,) = await books.payments(order_id)
+            first[order_id] = "answer" if payment["status"] == "initiated" else "webhook"
+
+    async def once() -> Round:
+        # Not the payment's own duration: what holds it up would then grow with itself.
+        order_id = await pair.timed(lambda: market.order(buyer))
+        paid = await market.pay(buyer, order_id)
+        return Round(order_id, paid, paid)
+
+    async def outcome(ended: Round) -> str:
+        (payment,) = await books.payments(ended.order_id)
+        assert payment["status"] == "captured"
+        assert ended.one.status_code in ANSWERS, ended.one.text
+        assert ended.one.status_code != 201 or ended.one.json()["id"] == payment["_id"]
+        return first[ended.order_id]
+
+    market.proxy.before_answer = hold_up_the_answer
+    try:
+        await play(market, once, outcome, wanted={"answer", "webhook"})
+    finally:
+        market.proxy.before_answer = None

@@ -1,0 +1,230 @@
+"""A marketplace and a model of it in thirty lines, led through the same story: they must agree after every step.
+
+Hypothesis makes up the stories. The model knows nothing of events, versions or services, only what people are promised.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+
+from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_system.in_process import InProcessMarket, Servers
+from ticketing_system.market import GOOD_CARD
+
+DECLINED_CARD = "pm_card_chargeCustomerFail"
+HOLD_SECONDS, SHORT_HOLD_SECONDS = 900.0, 0.05
+T = TypeVar("T")
+
+
+@dataclass
+class ModelTicket:
+    id: str
+    seller: str
+    cents: int
+    status: str = "available"
+
+
+@dataclass
+class ModelOrder:
+    id: str
+    buyer: str
+    ticket: ModelTicket
+    cents: int
+    status: str = "created"
+    reason: str | None = None
+
+    def end(self, reason: str) -> None:
+        self.status, self.reason, self.ticket.status = "cancelled", reason, "available"
+
+
+PERSON = st.integers(0, 3)
+CENTS = st.integers(50, 100_000)
+
+
+class Scenario(RuleBasedStateMachine):
+    """Every rule does one thing, says what must come of it, and waits until all services have heard of it."""
+
+    runner: ClassVar[asyncio.Runner]
+    market: ClassVar[InProcessMarket]
+    tickets = Bundle("tickets")
+    orders = Bundle("orders")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all_tickets: list[ModelTicket] = []
+        self.all_orders: list[ModelOrder] = []
+
+    def do(self, action: Coroutine[Any, Any, T]) -> T:
+        async def until_quiet() -> T:
+            result = await action
+            await self.market.settle()
+            return result
+
+        return self.runner.run(until_quiet())
+
+    @rule(target=tickets, seller=PERSON, cents=CENTS)
+    def list_ticket(self, seller: int, cents: int) -> ModelTicket:
+        person = self.market.people[seller]
+        ticket = ModelTicket(self.do(self.market.list_ticket(person, cents / 100)), person, cents)
+        self.all_tickets.append(ticket)
+        return ticket
+
+    @rule(ticket=tickets, cents=CENTS)
+    def edit(self, ticket: ModelTicket, cents: int) -> None:
+        answer = self.do(self.market.edit(ticket.seller, ticket.id, cents / 100))
+        expected = {"available": 200, "deleted": 404}.get(ticket.status, 409)
+        assert answer.status_code == expected, answer.text
+        if expected == 200:
+            ticket.cents = cents
+
+    @rule(ticket=tickets)
+    def delete(self, ticket: ModelTicket) -> None:
+        answer = self.do(self.market.delete(ticket.seller, ticket.id))
+        expected = {"available": 204, "deleted": 404}.get(ticket.status, 409)
+        assert answer.status_code == expected, answer.text
+        if expected == 204:
+            ticket.status = "deleted"
+
+    @rule(target=orders, ticket=tickets, buyer=PERSON)
+    def hold(self, ticket: ModelTicket, buyer: int) -> Any:
+        person = self.market.people[buyer]
+        answer = self.do(self.market.hold(person, ticket.id))
+        if ticket.status == "deleted":
+            expected = 404
+        elif ticket.seller == person:
+            expected = 403
+        else:
+            expected = 201 if ticket.status == "available" else 409
+        assert answer.status_code == expected, answer.text
+        if expected != 201:
+            return multiple()
+        ticket.status = "held"
+        order = ModelOrder(answer.json()["id"], person, ticket, ticket.cents)
+        self.all_orders.append(order)
+        return order
+
+    @rule(ticket=tickets, buyer=PERSON)
+    def hold_until_it_expires(self, ticket: ModelTicket, buyer: int) -> None:
+        person = self.market.people[buyer]
+        if ticket.status != "available" or ticket.seller == person:
+            return
+        self.market.give_buyers(SHORT_HOLD_SECONDS)
+        try:
+            answer = self.do(self.market.hold(person, ticket.id))
+        finally:
+            self.market.give_buyers(HOLD_SECONDS)
+        assert answer.status_code == 201, answer.text
+        order = ModelOrder(answer.json()["id"], person, ticket, ticket.cents)
+        self.all_orders.append(order)
+        self.do(self._ended(order))
+        order.end("expired")
+
+    async def _ended(self, order: ModelOrder) -> None:
+        async with asyncio.timeout(30):
+            while (await self._seen(order))["status"] == "created":  # noqa: ASYNC110 (another service ends it)
+                await asyncio.sleep(0.02)
+
+    @rule(order=orders)
+    def cancel(self, order: ModelOrder) -> None:
+        answer = self.do(self.market.cancel(order.buyer, order.id))
+        assert answer.status_code == (409 if order.status == "complete" else 204), answer.text
+        if order.status == "created":
+            order.end("buyer")
+
+    @rule(order=orders, replica=st.integers(0, 1))
+    def pay(self, order: ModelOrder, replica: int) -> None:
+        answer = self.do(self.market.pay(order.buyer, order.id, GOOD_CARD, replica=replica))
+        assert answer.status_code == (201 if order.status == "created" else 409), answer.text
+        if order.status == "created":
+            assert answer.json()["amount"] == pytest.approx(order.cents / 100)
+            order.status, order.ticket.status = "complete", "sold"
+
+    @rule(order=orders)
+    def pay_with_a_card_that_is_declined(self, order: ModelOrder) -> None:
+        answer = self.do(self.market.pay(order.buyer, order.id, DECLINED_CARD))
+        assert answer.status_code == (402 if order.status == "created" else 409), answer.text
+
+    @rule(stream=st.sampled_from([*STREAM_SUBJECTS]), place=st.floats(0, 1))
+    def an_old_event_comes_again(self, stream: str, place: float) -> None:
+        self.do(self._again(stream, place))
+
+    async def _again(self, stream: str, place: float) -> None:
+        state = (await self.market.bus.js.stream_info(stream)).state
+        if state.messages:
+            sequence = round(state.first_seq + place * (state.last_seq - state.first_seq))
+            message = await self.market.bus.js.get_msg(stream, sequence)
+            await self.market.bus.js.publish(str(message.subject), message.data or b"")
+
+    async def _seen(self, order: ModelOrder) -> Any:
+        answer = await self.market.orders.get(f"/api/orders/{order.id}", headers=self.market.as_(order.buyer))
+        return answer.json()
+
+    @invariant()
+    def all_agree(self) -> None:
+        self.runner.run(self._agree())
+
+    async def _agree(self) -> None:
+        for ticket in self.all_tickets:
+            answer = await self.market.tickets.get(f"/api/tickets/{ticket.id}")
+            if ticket.status == "deleted":
+                assert answer.status_code == 404, answer.text
+            else:
+                seen = answer.json()
+                assert (seen["status"], seen["price"]) == (ticket.status, pytest.approx(ticket.cents / 100))
+        for order in self.all_orders:
+            seen = await self._seen(order)
+            assert (seen["status"], seen["reason"]) == (order.status, order.reason)
+            assert seen["ticket"]["price"] == pytest.approx(order.cents / 100)
+
+    def teardown(self) -> None:
+        assert self.runner.run(self.market.violations()) == []
+
+
+@contextmanager
+def scenario_in(servers: Servers) -> Iterator[type[Scenario]]:
+    """A machine over a market of its own, in an event loop of its own: Hypothesis calls it from outside of any."""
+    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as monkeypatch:
+        stack = AsyncExitStack()
+        market = runner.run(stack.enter_async_context(InProcessMarket.open(servers, monkeypatch)))
+        try:
+            yield type("StoryHere", (Scenario,), {"runner": runner, "market": market})
+        finally:
+            runner.run(stack.aclose())
+
+
+def scenarios(examples: int) -> settings:
+    """Without shrinking: a step takes a tenth of a second, and the story that failed is printed as it was."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+
+
+@pytest.mark.timeout(600)
+def test_the_marketplace_does_what_the_model_does_in_every_story(servers: Servers) -> None:
+    with scenario_in(servers) as scenario:
+        run_state_machine_as_test(scenario, settings=scenarios(10))
+
+
+@pytest.mark.timeout(600)
+def test_without_the_index_a_story_is_found_in_which_a_ticket_is_sold_twice(servers: Servers) -> None:
+    with scenario_in(servers) as scenario:
+
+        async def forget_the_index() -> None:
+            await scenario.market.collection("orders", "orders").drop_index("one_active_order_per_ticket")
+
+        scenario.runner.run(forget_the_index())
+        with pytest.raises(AssertionError):
+            run_state_machine_as_test(scenario, settings=scenarios(30))

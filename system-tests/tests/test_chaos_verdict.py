@@ -1,0 +1,113 @@
+"""The reckoning must be able to say no: each way of breaking a promise, done by hand, is named."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ticketing_system.chaos.ledger import Charge, Hold, Ledger, Listing
+from ticketing_system.chaos.stored import Stored
+from ticketing_system.chaos.verdict import broken_promises, unsettled
+
+pytestmark = pytest.mark.unit
+
+
+def promised() -> Ledger:
+    """A sold ticket, one that was taken back, a cancelled order, and a decline before the sale."""
+    ledger = Ledger(accounts={"seller": "seller@example.com", "buyer": "buyer@example.com"})
+    ledger.list_ticket(Listing("sold", "seller", "A night", 1_000, version=2))
+    ledger.list_ticket(Listing("back", "seller", "Another", 2_000, version=1, deleted=True))
+    ledger.place(Hold("bought", "buyer", "sold", 1_000, seen_complete=True))
+    ledger.place(Hold("let-go", "buyer", "back", 2_000, cancelled=True))
+    ledger.charge(Charge("bought", None, paid=False))
+    ledger.charge(Charge("bought", "second", paid=True))
+    ledger.charge(Charge("let-go", "returned", paid=True))
+    return ledger
+
+
+def kept() -> Stored:
+    """Databases in which all of that is so."""
+
+    def ticket(title: str, version: int, status: str, *, deleted: bool = False) -> dict[str, Any]:
+        stated = {"user_id": "seller", "title": title, "version": version, "status": status}
+        return {**stated, "deleted_at": "a time" if deleted else None}
+
+    def order(ticket_id: str, cents: int, status: str, reason: str | None, payment: str | None) -> dict[str, Any]:
+        shown = {"id": ticket_id, "price_cents": cents}
+        return {"user_id": "buyer", "ticket": shown, "status": status, "reason": reason, "payment_id": payment}
+
+    return Stored(
+        accounts={"seller": {}, "buyer": {}},
+        tickets={"sold": ticket("A night", 4, "sold"), "back": ticket("Another", 2, "deleted", deleted=True)},
+        orders={
+            "bought": order("sold", 1_000, "complete", None, "second"),
+            "let-go": order("back", 2_000, "cancelled", "buyer", None),
+        },
+        payments={
+            "first": {"_id": "first", "order_id": "bought", "status": "failed"},
+            "second": {"_id": "second", "order_id": "bought", "status": "captured"},
+            "returned": {"_id": "returned", "order_id": "let-go", "status": "voided"},
+        },
+    )
+
+
+def test_kept_promises_are_no_finding() -> None:
+    assert broken_promises(promised(), kept()) == []
+    assert unsettled(kept()) == []
+
+
+BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "an account": (lambda s: s.accounts.pop("buyer"), "account buyer@example.com is lost"),
+    "a listing": (lambda s: s.tickets.pop("sold"), "ticket sold is lost"),
+    "an older listing": (lambda s: s.tickets["sold"].update(version=1), "is at version 1, and 2 was acknowledged"),
+    "another seller": (lambda s: s.tickets["sold"].update(user_id="buyer"), "is not what was listed"),
+    "a deletion undone": (lambda s: s.tickets["back"].update(deleted_at=None), "was taken back"),
+    "a deletion unasked": (lambda s: s.tickets["sold"].update(deleted_at="now"), "nobody asked for it"),
+    "an order": (lambda s: s.orders.pop("bought"), "order bought is lost"),
+    "another price": (lambda s: s.orders["bought"]["ticket"].update(price_cents=9), "is not what was acknowledged"),
+    "a cancellation": (lambda s: s.orders["let-go"].update(status="created"), "was cancelled and is created"),
+    "a completion": (
+        lambda s: s.orders["bought"].update(status="cancelled", reason="expired"),
+        "was complete and is cancelled (expired)",
+    ),
+    "a payment": (lambda s: s.payments.pop("second"), "payment second of order bought is lost"),
+    "a capture": (lambda s: s.payments["second"].update(status="authorized"), "was acknowledged and is authorized"),
+    "money for nothing": (
+        lambda s: s.payments["returned"].update(status="captured"),
+        "payment returned was acknowledged and is captured, its order let-go cancelled (buyer)",
+    ),
+    "a ticket for nothing": (
+        lambda s: s.payments["second"].update(status="voided"),
+        "payment second was acknowledged and is voided, its order bought complete",
+    ),
+    "a decline": (lambda s: s.payments["first"].update(status="voided"), "no attempt says so"),
+    "one key for two": (
+        lambda s: s.tickets.update(again={**s.tickets["sold"]}),
+        "2 tickets were made under the key of A night",
+    ),
+    "one ticket for two": (
+        lambda s: s.orders.update(twice={**s.orders["bought"]}),
+        "ticket sold was sold as bought and as twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BREAKAGES)
+def test_a_broken_promise_is_named(what: str) -> None:
+    stored = kept()
+    break_it, said = BREAKAGES[what]
+    break_it(stored)
+    assert any(said in one for one in broken_promises(promised(), stored)), broken_promises(promised(), stored)
+
+
+def test_what_has_not_come_to_its_end_is_named() -> None:
+    stored = kept()
+    stored.orders["let-go"]["status"] = "created"  # type: ignore[index]
+    stored.payments["second"]["status"] = "initiated"  # type: ignore[index]
+    assert unsettled(stored) == ["order let-go is still created", "payment second is still initiated"]
+
+
+def test_a_ticket_that_is_held_again_after_its_sale_was_shown_is_named() -> None:
+    ledger = promised()
+    ledger.place(Hold("late", "buyer", "sold", 1_000))
+    assert ledger.broken == ["ticket sold was held as late after bought had bought it"]
