@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := $(patsubst %/Dockerfile,%,$(filter-out client/%,$(wildcard */Dockerfile)))
-PACKAGES := common $(SERVICES) infra/testkit infra/ops infra/local infra/bench system-tests
+PACKAGES := common $(SERVICES) infra/testkit infra/ops infra/local infra/bench infra/system-tests
 SOURCES := $(PACKAGES:%=%/src) infra/ci/src
 # Tools of hooks and pipeline, apart: `make up` needs none of them.
 TOOLS := $(VENV)/tools

@@ -38,11 +38,11 @@ TABLE: dict[str, tuple[list[str], tuple[frozenset[str], str, tuple[str, ...], tu
     "the client": (["client/pages/index.tsx"], (frozenset(), "cp", ("client",), ("dev",))),
     "the local stack": (
         ["infra/local/src/ticketing_local/stack.py"],
-        (frozenset({"infra/local", "system-tests"}), "p", (), ()),
+        (frozenset({"infra/local", "infra/system-tests"}), "p", (), ()),
     ),
     "the operator's commands": (
         ["infra/ops/src/ticketing_ops/demo.py"],
-        (frozenset({"infra/ops", "infra/local", "nats-tests", "system-tests"}), "pm", ("tools",), ("dev",)),
+        (frozenset({"infra/ops", "infra/local", "nats-tests", "infra/system-tests"}), "pm", ("tools",), ("dev",)),
     ),
     "golden events": (["nats-tests/contracts/order.created.json"], (frozenset({"common", "nats-tests"}), "", (), ())),
     "event documents": (["docs/events/asyncapi.json"], (frozenset({"common", "nats-tests"}), "", (), ())),

@@ -15,7 +15,7 @@ from ticketing_common.topology import SERVICES
 ROOT = Path(__file__).resolve().parents[4]
 ALLOWANCES = ROOT / "infra/ci/allowances.toml"
 
-PACKAGES = ("common", *SERVICES, "infra/testkit", "infra/ops", "infra/local", "infra/bench", "system-tests")
+PACKAGES = ("common", *SERVICES, "infra/testkit", "infra/ops", "infra/local", "infra/bench", "infra/system-tests")
 
 
 def _changes(options: argparse.Namespace) -> None:

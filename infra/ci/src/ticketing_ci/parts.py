@@ -15,7 +15,7 @@ SUITES = (
     "infra/bench",
     "infra/ci",
     "nats-tests",
-    "system-tests",
+    "infra/system-tests",
 )
 """Folders with tests that start something; each is one cell of the matrix."""
 
@@ -70,11 +70,11 @@ RULES = (
     # Every service is built on common, and every suite on the test kit.
     Rule(("common/", "infra/testkit/"), Effect(frozenset(SUITES), product=True, manifests=True)),
     Rule(("client/",), Effect(client=True, product=True)),
-    Rule(("infra/local/",), Effect(frozenset({"infra/local", "system-tests"}), product=True)),
+    Rule(("infra/local/",), Effect(frozenset({"infra/local", "infra/system-tests"}), product=True)),
     # Its commands are tried on the bus by the delivery tests, and its audit ends every system test.
     Rule(
         ("infra/ops/",),
-        Effect(frozenset({"infra/ops", "infra/local", "nats-tests", "system-tests"}), product=True, manifests=True),
+        Effect(frozenset({"infra/ops", "infra/local", "nats-tests", "infra/system-tests"}), product=True, manifests=True),
     ),
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
     # Whether they match the services is a unit test, which always runs.
@@ -85,7 +85,7 @@ RULES = (
     Rule(("infra/ci/",), EVERYTHING),
     # Load runs are for a quiet machine and run by hand; the benchmarks use the market of the system tests.
     Rule(("infra/bench/",), Effect(frozenset({"infra/bench"}), product=True)),
-    Rule(("system-tests/",), Effect(frozenset({"infra/bench", "system-tests"}), product=True)),
+    Rule(("infra/system-tests/",), Effect(frozenset({"infra/bench", "infra/system-tests"}), product=True)),
     # Read by people only; lint, types, unit tests and hooks run for them all the same.
     Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
     Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),
