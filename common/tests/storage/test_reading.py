@@ -1,4 +1,4 @@
-"""A query that hangs is over when nobody waits for it any more: for us, for the driver and for MongoDB."""
+"""A hanging query ends at its request's deadline: in the service, in the driver and in MongoDB."""
 
 import asyncio
 import threading
@@ -17,15 +17,15 @@ from ticketing_common.storage.mongo import GRACE_SECONDS, THREADS
 from ticketing_testkit.servers import Mongod
 
 SECONDS = 1.0
-"""What each request has."""
+"""The deadline of each request."""
 SLOW = {"$where": "sleep(4000) || true"}
 SOON = 2.0
-"""Far less than a slow query takes, on a busy machine, too."""
+"""Far less than a slow query takes, even on a busy machine."""
 
 
 @pytest.fixture
 async def things(mongod: Mongod, database_name: str) -> AsyncIterator[Collection]:
-    """With one connection for each thread, so that one that is taken is missed."""
+    """Has one connection per thread, so that a blocked one has an effect."""
     client = connect(mongod.url, application="test", pool_size=THREADS)
     collection = client[database_name]["things"]
     await collection.insert_one({"_id": "thing", "kind": "small"})
@@ -34,7 +34,7 @@ async def things(mongod: Mongod, database_name: str) -> AsyncIterator[Collection
 
 
 async def request(things: Collection, query: dict[str, object]) -> None:
-    """A request whose time is spent while it reads."""
+    """A request whose deadline passes during a read."""
 
     async def read() -> None:
         async with asyncio.timeout(SECONDS) as clock:
@@ -62,7 +62,7 @@ async def until_mongodb_works_on(watcher: MongoClient[dict[str, object]], things
         await asyncio.sleep(0.02)
 
 
-async def test_slow_queries_leave_thread_connection_and_mongodb_with_their_requests(
+async def test_slow_reads_free_thread_connection_and_mongodb_at_the_deadline(
     things: Collection, mongod: Mongod
 ) -> None:
     with MongoClient[dict[str, object]](mongod.url) as watcher:
@@ -75,7 +75,7 @@ async def test_slow_queries_leave_thread_connection_and_mongodb_with_their_reque
             await until_mongodb_works_on(watcher, things, 0)
 
 
-async def test_without_it_they_stay(things: Collection) -> None:
+async def test_without_the_limit_slow_reads_continue(things: Collection) -> None:
     for _ in range(THREADS):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(SECONDS / THREADS):
@@ -87,7 +87,7 @@ async def test_without_it_they_stay(things: Collection) -> None:
         await every_thread_is_free()
 
 
-async def test_a_frozen_mongodb_keeps_no_thread_either(things: Collection, mongod: Mongod) -> None:
+async def test_a_frozen_mongodb_keeps_no_thread(things: Collection, mongod: Mongod) -> None:
     with mongod.paused():
         await asyncio.gather(*(request(things, {"_id": "thing"}) for _ in range(THREADS)))
         async with asyncio.timeout(SOON):
@@ -95,10 +95,8 @@ async def test_a_frozen_mongodb_keeps_no_thread_either(things: Collection, mongo
     assert await things.find_one({"_id": "thing"})
 
 
-async def test_who_is_more_patient_hears_of_it_once_the_longest_has_passed(
-    things: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Alone, of several that travel together, and in lists: and no query is begun a second time."""
+async def test_a_longer_deadline_ends_at_the_driver_limit(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single reads, batched reads and lists; no query runs a second time."""
     monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", SECONDS)
     find, lists = batched_find(things), batched_lists(things, "kind", SLOW)
     begun = time.monotonic()
@@ -122,19 +120,19 @@ async def test_batches_at_a_frozen_mongodb_end_too(
     assert all(isinstance(outcome, DatabaseUnavailableError) for outcome in outcomes)
 
 
-async def test_the_background_has_its_time(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_background_has_no_read_limit(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", SECONDS)
     with background(), reading(things):
         assert await things.find_one({"$where": f"sleep({4 * SECONDS * 1000}) || true"})
 
 
-async def test_a_request_hears_of_its_own_clock_first(things: Collection) -> None:
-    """Or some would be told that the database is away, and others that it took too long."""
+async def test_the_requests_own_deadline_is_raised_first(things: Collection) -> None:
+    """Otherwise some requests would report an unavailable database, and others a timeout."""
     for _ in range(3):
         await request(things, SLOW)  # a TimeoutError, and no error of the driver's
 
 
-async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(things: Collection, mongod: Mongod) -> None:
+async def test_a_missing_mongodb_is_reported_as_soon_as_without_the_limit(things: Collection, mongod: Mongod) -> None:
     mongod.kill()
     try:
         while things.database.client.topology_description.has_readable_server():  # noqa: ASYNC110
@@ -147,7 +145,7 @@ async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(things: Collecti
         mongod.start()
 
 
-async def test_nothing_of_it_is_left_behind(things: Collection) -> None:
+async def test_the_limit_ends_with_its_block(things: Collection) -> None:
     await request(things, SLOW)
     await asyncio.sleep(GRACE_SECONDS)
     assert await things.find_one({"$where": f"sleep({2 * SECONDS * 1000}) || true"}), "it ended with its block"

@@ -1,4 +1,4 @@
-"""Bodies in hand: how many bytes of them, and which is given up for the next."""
+"""Request bodies in memory: their total size, and which one is dropped for the next."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ SCOPE: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"tr
 
 
 class Place:
-    """Keeps each complete body until the gate opens."""
+    """An application that holds each request until the gate opens."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -30,7 +30,7 @@ class Place:
 
 
 class Sender:
-    """Sends one body, piece by piece, as the test says."""
+    """Sends one body in pieces, controlled by the test."""
 
     def __init__(self, place: Place, scope: Scope = SCOPE) -> None:
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
@@ -66,7 +66,7 @@ async def done(senders: Iterable[Sender]) -> list[BaseException | None]:
     return list(await asyncio.gather(*(sender.task for sender in senders), return_exceptions=True))
 
 
-async def test_a_body_is_handed_on_whole(place: Place) -> None:
+async def test_a_body_is_passed_on_whole(place: Place) -> None:
     sender = Sender(place)
     for size in (40, 0, 60):
         await sender.send(size)
@@ -77,7 +77,7 @@ async def test_a_body_is_handed_on_whole(place: Place) -> None:
     assert await done([sender]) == [None]
 
 
-async def test_the_body_that_is_longest_on_its_way_makes_space_for_the_next(place: Place) -> None:
+async def test_the_body_that_arrives_longest_is_dropped_for_the_next(place: Place) -> None:
     empty, first, second, third = (Sender(place) for _ in range(4))
     await empty.send(0)
     for sender in (first, second):
@@ -93,7 +93,7 @@ async def test_the_body_that_is_longest_on_its_way_makes_space_for_the_next(plac
     await done([empty, second, third])
 
 
-async def test_complete_bodies_are_not_given_up(place: Place) -> None:
+async def test_complete_bodies_are_not_dropped(place: Place) -> None:
     held = [await Sender(place).send(100, more=False) for _ in range(2)]
     refused = await Sender(place).send(60, more=False)
     assert isinstance(refused.task.exception(), OverloadedError)
@@ -105,7 +105,9 @@ async def test_complete_bodies_are_not_given_up(place: Place) -> None:
     assert await done(again) == [None] * 2, "what ended counts no more"
 
 
-async def test_given_up_refused_and_left_bodies_count_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dropped_refused_and_abandoned_bodies_no_longer_count(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(request_bodies, "GRACE_SECONDS", 0.02)
     monkeypatch.setattr(request_bodies, "FLOOR_BYTES_PER_SECOND", 100_000)
     place.gate.set()
