@@ -35,7 +35,7 @@ settings = ServiceSettings(
     jwt_public_keys=[Identity().public_key_pem],
     otel_traces_exporter=sys.argv[1],
 )
-create_service_app(settings, title="Things", assemble=lambda app, backbone: None)
+create_service_app(settings, title="Things", assemble=lambda app, runtime: None)
 print([name for name in sys.modules if name.startswith("opentelemetry.sdk.trace")] != [])
 """
 

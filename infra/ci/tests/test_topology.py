@@ -121,7 +121,7 @@ def test_a_service_publishes_what_the_topology_says(service: Service) -> None:
 
     assert re.findall(r'\.outbox\("(\w+)"', text) == [service.outbox]
     assert re.findall(r"\bpublishes=(\w+)", text) == ([service.stream] if service.stream else [])
-    assert ("LiveFeed(backbone, " in text) is service.tails
+    assert ("LiveFeed(runtime, " in text) is service.tails
 
 
 def test_no_two_services_share_a_stream_a_noun_or_a_path() -> None:
