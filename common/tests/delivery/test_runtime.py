@@ -151,7 +151,7 @@ async def test_a_consuming_service_stays_ready_during_a_bus_outage(
         os.kill(nats_server.pid, signal.SIGUSR2)
 
         async def the_consumer_has_noticed() -> bool:
-            return "consumer not bound, trying again" in printed_logs()
+            return "consumer not bound, retrying" in printed_logs()
 
         await until(the_consumer_has_noticed)
         assert runtime.missing() == []
