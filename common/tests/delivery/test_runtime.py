@@ -241,7 +241,7 @@ async def test_a_failed_index_is_logged_and_retried(
     runtime.start()
 
     async def said() -> bool:
-        return "an index cannot be made" in printed_logs()
+        return "an index cannot be created" in printed_logs()
 
     await until(said)
     assert "database" in runtime.missing()
