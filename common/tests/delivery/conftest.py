@@ -1,4 +1,4 @@
-"""The parts of a service that delivery is about: a database, a bus, a consumer, and waiting for what happens."""
+"""The parts of event delivery: a database, a bus, a consumer, and a way to wait for conditions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ Until = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def until() -> Until:
-    """Wait for what nothing tells of."""
+    """Wait for a condition that has no notification."""
 
     async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
@@ -36,7 +36,7 @@ def until() -> Until:
 
 @pytest.fixture
 async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    """Connected as a service would be."""
+    """A database, connected as in a service."""
     client = connect(mongo_url, application="test")
     yield client[database_name]
     client.close()
@@ -44,7 +44,7 @@ async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database
 
 @pytest.fixture
 async def connection(nats_url: str, bus: Bus) -> AsyncIterator[NatsConnection]:
-    """A service's own connection; all streams are there."""
+    """A service's connection; all streams exist."""
     made = NatsConnection(NatsSettings(nats_url=SecretStr(nats_url)), name="test")
     await made.connect()
     yield made
@@ -63,7 +63,7 @@ def make_event(aggregate_id: str | None = None, version: int = 1) -> ExpirationC
 
 
 class Handled:
-    """A handler that notes what came, and fails as told."""
+    """A handler that records events, and raises the given errors."""
 
     def __init__(self, *failures: Exception) -> None:
         self.versions: list[tuple[str, int]] = []
@@ -112,7 +112,7 @@ async def consuming(
 
 
 def settled(bus: Bus) -> Callable[[], Awaitable[bool]]:
-    """Nothing to come, and nothing unacknowledged."""
+    """Whether no event is undelivered or unacknowledged."""
 
     async def reached() -> bool:
         try:
@@ -132,13 +132,13 @@ def event() -> Callable[..., ExpirationCompleted]:
 
 @pytest.fixture
 def handling() -> type[Handled]:
-    """Makes a handler that notes what came, and raises the given errors first."""
+    """Makes a handler that records events after it has raised the given errors."""
     return Handled
 
 
 @pytest.fixture
 def consume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[Consumer]]:
-    """Consumes while its block runs, with short waits: a test of an outage should be no outage of the tests."""
+    """Consumes during its block, with short waits, so that tests of outages are fast."""
     monkeypatch.setattr(consumer_module, "FETCH_SECONDS", 0.5)
     monkeypatch.setattr(consumer_module, "REBIND_SECONDS", 0.1)
     monkeypatch.setattr(consumer_module, "FIRST_DELAY_SECONDS", 0.02)
@@ -147,5 +147,5 @@ def consume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncConte
 
 @pytest.fixture
 def all_settled(bus: Bus) -> Callable[[], Awaitable[bool]]:
-    """Nothing is to come, and nothing unacknowledged."""
+    """Whether no event is undelivered or unacknowledged."""
     return settled(bus)

@@ -73,7 +73,7 @@ async def test_a_consumer_waits_for_its_stream(
         assert consumer.bound
 
 
-async def test_the_handler_works_in_the_trace_of_whoever_caused_the_event(
+async def test_the_handler_runs_in_the_trace_of_the_request_that_caused_the_event(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, handling: Handling
 ) -> None:
     handled, sent = handling(), event()
@@ -86,7 +86,7 @@ async def test_the_handler_works_in_the_trace_of_whoever_caused_the_event(
     assert handled.traces == ["a" * 32]
 
 
-async def test_events_of_one_aggregate_are_handled_in_their_order(
+async def test_events_of_one_aggregate_are_handled_in_order(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
 ) -> None:
     ids = [new_id() for _ in range(5)]
@@ -112,7 +112,7 @@ async def test_events_of_one_aggregate_are_handled_in_their_order(
     assert all(versions == list(range(1, 9)) for versions in seen.values())
 
 
-async def test_a_passing_failure_is_put_off_and_tried_again_with_growing_delays(
+async def test_a_temporary_failure_is_redelivered_with_growing_delays(
     connection: NatsConnection,
     bus: Bus,
     until: Until,
@@ -153,7 +153,7 @@ def test_delays_double_up_to_half_a_minute() -> None:
     assert consumer_module.delay_seconds(1) < consumer_module.delay_seconds(3) < consumer_module.delay_seconds(6)
 
 
-async def test_an_event_that_fails_too_often_is_buried_with_all_that_is_needed(
+async def test_an_event_that_fails_too_often_is_dead_lettered_with_all_that_is_needed(
     connection: NatsConnection,
     bus: Bus,
     until: Until,
@@ -168,10 +168,10 @@ async def test_an_event_that_fails_too_often_is_buried_with_all_that_is_needed(
 
     async with consume(connection, handled, max_attempts=3):
 
-        async def buried() -> bool:
+        async def dead_lettered() -> bool:
             return len(await letters(bus)) == 1
 
-        await until(buried)
+        await until(dead_lettered)
         await until(all_settled)
 
     assert await given_up(bus.js) == []  # the broker's advisory says that we ended it ourselves
@@ -186,7 +186,7 @@ async def test_an_event_that_fails_too_often_is_buried_with_all_that_is_needed(
 
 
 @pytest.mark.parametrize("failure", [PermanentError("never"), None], ids=["permanent", "unreadable"])
-async def test_what_can_never_be_handled_is_buried_at_once(
+async def test_a_permanent_error_is_dead_lettered_at_once(
     connection: NatsConnection,
     bus: Bus,
     until: Until,
@@ -213,7 +213,7 @@ async def test_what_can_never_be_handled_is_buried_at_once(
     assert handled.versions == [(following.data.id, 1)]
 
 
-async def test_an_outage_of_ours_never_buries_an_event(
+async def test_an_outage_never_dead_letters_an_event(
     connection: NatsConnection,
     bus: Bus,
     until: Until,
@@ -233,7 +233,7 @@ async def test_an_outage_of_ours_never_buries_an_event(
     assert await letters(bus) == []
 
 
-async def test_without_the_dead_letters_nothing_is_let_go(
+async def test_without_the_dead_letters_stream_no_event_is_terminated(
     connection: NatsConnection,
     bus: Bus,
     until: Until,

@@ -22,7 +22,7 @@ SERVICE = "orders"
 DURABLE = "orders-expirations"
 
 
-async def test_a_deleted_consumer_is_made_again_and_nothing_is_missed(
+async def test_a_deleted_consumer_is_recreated_and_no_event_is_lost(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, handling: Handling
 ) -> None:
     handled = handling()
@@ -41,7 +41,7 @@ async def test_a_deleted_consumer_is_made_again_and_nothing_is_missed(
     assert {id_ for id_, _ in handled.versions} == {first.data.id, second.data.id}
 
 
-async def test_after_an_outage_of_the_bus_consuming_goes_on(
+async def test_consuming_continues_after_a_bus_outage(
     connection: NatsConnection,
     nats_server: NatsServer,
     bus: Bus,
@@ -63,7 +63,7 @@ async def test_after_an_outage_of_the_bus_consuming_goes_on(
             await until(handled.holds(2))
 
 
-async def test_slow_work_is_not_given_to_somebody_else_as_well(
+async def test_slow_work_is_not_redelivered_to_another_replica(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     ack_wait = 3.0  # a replica that is held up for two thirds of it would lose the event, and rightly
@@ -107,7 +107,7 @@ async def test_replicas_share_the_work(
     assert sorted(seen) == sorted(one.data.id for one in sent)
 
 
-async def test_a_replica_that_ends_hands_over_at_once_what_it_has_not_begun(
+async def test_a_stopping_replica_returns_unstarted_events_at_once(
     connection: NatsConnection,
     nats_url: str,
     bus: Bus,
@@ -131,7 +131,7 @@ async def test_a_replica_that_ends_hands_over_at_once_what_it_has_not_begun(
     for one in sent:
         await bus.publish(one)
 
-    # An ack_wait of a minute: nobody can be waiting for that to run out.
+    # An ack_wait of a minute, so that its expiry cannot cause the redelivery.
     async with AsyncExitStack() as second_replica:
         async with consume(connection, held, concurrency=2, ack_wait=60):
 
@@ -158,7 +158,7 @@ async def _then(awaited: Awaitable[None], action: Callable[[], None]) -> None:
         action()
 
 
-async def test_work_that_does_not_end_is_given_back_at_the_end(
+async def test_work_that_does_not_end_is_cancelled_and_returned_at_the_stop(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, handling: Handling
 ) -> None:
     begun = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The backbone's gauges and counters, as Prometheus would scrape them."""
+"""The gauges and counters of event delivery, as Prometheus scrapes them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ def sample(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_the_outbox_says_how_much_waits_and_for_how_long(
+async def test_the_outbox_metrics_show_count_and_age(
     connection: NatsConnection,
     database: Database,
     nats_server: NatsServer,
@@ -84,7 +84,7 @@ async def test_the_outbox_says_how_much_waits_and_for_how_long(
     assert sample("relay_published_total", service=service, path="sweep") == 7
 
 
-async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
+async def test_the_outbox_metrics_continue_while_the_sweep_waits_for_a_hanging_broker(
     connection: NatsConnection,
     database: Database,
     nats_server: NatsServer,
@@ -120,19 +120,19 @@ async def test_it_says_so_also_while_the_sweep_waits_for_a_broker_that_hangs(
         await relay.stop()
 
 
-async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_event(
+async def test_the_consumer_metrics_show_the_lag_and_each_outcome(
     connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
 ) -> None:
-    let_go, lagging = asyncio.Event(), 300
+    finish, lagging = asyncio.Event(), 300
 
     async def slow(_event: ExpirationCompleted) -> None:
-        await let_go.wait()
+        await finish.wait()
         raise PermanentError("never")
 
     def outcome(name: str) -> float:
         return sample("events_consumed_total", service="orders", consumer=DURABLE, outcome=name)
 
-    buried, letters = outcome("dead_lettered"), sample("dead_letters_total", consumer=DURABLE)
+    dead_lettered, letters = outcome("dead_lettered"), sample("dead_letters_total", consumer=DURABLE)
     for _ in range(lagging):
         await bus.publish(event())
 
@@ -142,10 +142,10 @@ async def test_the_consumer_says_how_far_behind_it_is_and_what_became_of_each_ev
             return sample("consumer_lag", consumer=DURABLE) == lagging - 256  # what one replica takes in hand
 
         await until(behind)
-        let_go.set()
+        finish.set()
 
         async def caught_up() -> bool:
-            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("dead_lettered") == buried + lagging
+            return sample("consumer_lag", consumer=DURABLE) == 0 and outcome("dead_lettered") == dead_lettered + lagging
 
         await until(caught_up)
 

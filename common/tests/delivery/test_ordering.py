@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 
 class Work:
-    """Notes what is begun and done; an item is held until its gate opens."""
+    """Records started and finished items; an item waits until its gate opens."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -29,17 +29,17 @@ class Work:
         self.done.append(item)
 
 
-async def turns(count: int = 10) -> None:
+async def run_loop(count: int = 10) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-async def test_items_of_one_key_are_worked_on_in_their_order() -> None:
+async def test_items_of_one_key_run_in_order() -> None:
     work = Work()
     workers = KeyedWorkers(work, concurrency=4, capacity=100)
     for number in range(5):
         workers.submit("a", f"a{number}")
-    await turns()
+    await run_loop()
     assert work.begun == ["a0"]
 
     work.gate.set()
@@ -48,28 +48,28 @@ async def test_items_of_one_key_are_worked_on_in_their_order() -> None:
     assert work.most_at_once == 1
 
 
-async def test_items_of_different_keys_run_side_by_side_up_to_a_limit() -> None:
+async def test_items_of_different_keys_run_concurrently_up_to_a_limit() -> None:
     work = Work()
     workers = KeyedWorkers(work, concurrency=3, capacity=100)
     for key in "abcdefg":
         workers.submit(key, key)
-    await turns()
+    await run_loop()
     assert work.begun == ["a", "b", "c"]
 
     work.gate.set()
-    await turns(50)
+    await run_loop(50)
     assert work.done == list("abcdefg")
     assert work.most_at_once == 3
 
 
-async def test_there_is_room_again_when_work_is_done() -> None:
+async def test_finished_work_frees_capacity() -> None:
     work = Work()
     workers = KeyedWorkers(work, concurrency=2, capacity=2)
     workers.submit("a", "a")
     workers.submit("b", "b")
     assert workers.capacity == 0
     waiting = asyncio.create_task(workers.wait_for_capacity(2))
-    await turns()
+    await run_loop()
     assert not waiting.done()
 
     work.gate.set()
@@ -77,7 +77,7 @@ async def test_there_is_room_again_when_work_is_done() -> None:
     assert workers.capacity == 2
 
 
-async def test_work_that_fails_takes_no_room_away_and_nobody_with_it() -> None:
+async def test_failed_work_frees_capacity_and_stops_no_other_work() -> None:
     done: list[str] = []
 
     async def work(item: str) -> None:
@@ -89,38 +89,38 @@ async def test_work_that_fails_takes_no_room_away_and_nobody_with_it() -> None:
     workers.submit("a", "bad")
     workers.submit("a", "good")
     workers.submit("b", "other")
-    await turns(30)
+    await run_loop(30)
 
     assert sorted(done) == ["good", "other"]
     assert workers.capacity == 3
 
 
-async def test_at_the_end_what_was_begun_is_finished_and_the_rest_handed_back(
+async def test_stopping_finishes_started_items_and_returns_the_rest(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     work = Work()
     workers = KeyedWorkers(work, concurrency=1, capacity=10)
     for key, item in [("a", "a0"), ("a", "a1"), ("b", "b0"), ("c", "c0")]:
         workers.submit(key, item)
-    await turns()
+    await run_loop()
 
     assert sorted(workers.remove_waiting()) == ["a1", "b0", "c0"]
     finishing = asyncio.create_task(workers.finish(1))
-    await turns()
+    await run_loop()
     work.gate.set()
     await finishing
 
     assert work.done == ["a0"]
-    await turns()
+    await run_loop()
     gc.collect()
-    assert caplog.records == []  # nobody died of having nothing to do
+    assert caplog.records == []  # no worker failed on an empty queue
 
 
-async def test_at_the_end_what_takes_too_long_is_cancelled() -> None:
+async def test_stopping_cancels_work_that_takes_too_long() -> None:
     work = Work()
     workers = KeyedWorkers(work, concurrency=2, capacity=10)
     workers.submit("a", "slow")
-    await turns()
+    await run_loop()
 
     await workers.finish(0.01)
     assert work.cancelled == ["slow"]

@@ -1,4 +1,4 @@
-"""Whether all that was published until now is handled, as the broker tells it."""
+"""Whether everything published so far is handled, according to the broker."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ def long_connected(request, monkeypatch):
 
 @pytest.fixture
 async def pull(bus):
-    """Takes events and leaves them unacknowledged, as a replica that dies."""
+    """Fetches events and leaves them unacknowledged, as a dying replica does."""
     config = consumer_config(
         DURABLE,
         filter_subjects=[f"{PaymentAuthorized.NAME}.*"],
@@ -95,7 +95,7 @@ async def test_what_is_published_later_is_not_waited_for(payments, pull, bus, un
     assert not await is_handled(payments), "who asks now waits for them"
 
 
-async def test_events_that_the_consumer_does_not_take_are_not_waited_for(payments, pull, bus):
+async def test_events_outside_the_consumers_filter_are_not_waited_for(payments, pull, bus):
     await bus.publish(PaymentAuthorized.of(payment()))
     await bus.publish(PaymentCaptured.of(payment(PaymentStatus.CAPTURED)))
     (message,) = await pull.fetch(1)
@@ -103,18 +103,18 @@ async def test_events_that_the_consumer_does_not_take_are_not_waited_for(payment
     assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
-async def test_a_broker_that_does_not_know_the_consumer_says_nothing(payments):
+async def test_an_unknown_consumer_counts_as_no_progress(payments):
     assert not await is_handled(payments)
 
 
-async def test_many_who_ask_together_ask_the_broker_a_few_times(payments, pull, bus):
+async def test_concurrent_callers_share_a_few_requests_to_the_broker(payments, pull, bus):
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
     assert all(await asyncio.gather(*(is_handled(payments, timeout_seconds=CEILING_SECONDS) for _ in range(200))))
     await bus.client.flush()
     assert asked.pending_msgs <= 10
 
 
-async def test_after_reconnecting_others_have_time_to_publish_what_they_kept(
+async def test_after_a_reconnect_other_services_have_time_to_publish_their_backlog(
     payments, pull, nats_server, connection, until
 ):
     async def lost():
@@ -131,7 +131,7 @@ async def test_after_reconnecting_others_have_time_to_publish_what_they_kept(
     assert connection.connected_seconds >= progress.RECONNECTED_SECONDS
 
 
-async def test_what_blocks_one_does_not_make_each_of_the_next_wait(payments, pull, bus, monkeypatch):
+async def test_a_blocked_consumer_makes_only_the_first_caller_wait(payments, pull, bus, monkeypatch):
     monkeypatch.setattr(progress, "UNWATCHED_SECONDS", 600)  # also when the machine takes long between two of them
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
     await bus.publish(PaymentAuthorized.of(payment()))
@@ -158,7 +158,7 @@ async def test_a_consumer_that_makes_progress_is_waited_for(payments, pull, bus)
     assert await waiting
 
 
-async def test_a_consumer_that_was_idle_for_long_has_all_of_its_time(payments, pull, bus, monkeypatch):
+async def test_a_consumer_that_was_idle_gets_the_full_timeout(payments, pull, bus, monkeypatch):
     idle_seconds = 0.0
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + idle_seconds))
     while idle_seconds < 2 * CEILING_SECONDS:

@@ -34,7 +34,7 @@ def change(_parcel: Parcel) -> Callable[[Parcel], ExpirationCompleted]:
 
 
 class Replica:
-    """One process of a service: its relay, and its repository that announces to it."""
+    """One process of a service: its relay, and the repository that notifies it."""
 
     def __init__(self, connection: NatsConnection, database: Database, *, lease_seconds: float = 10.0) -> None:
         self.service = f"test-{new_id()}"
@@ -47,7 +47,7 @@ class Replica:
         return int(RELAY_PUBLISHED.labels(self.service, path)._value.get())
 
     def has_published(self, count: int) -> Callable[[], Awaitable[bool]]:
-        """It counts after the entry is removed, and that is after the event can be seen."""
+        """The metric counts after the entry is removed, which is after the event is visible."""
 
         async def reached() -> bool:
             return self.published("notify") + self.published("sweep") >= count
@@ -66,7 +66,7 @@ class Replica:
 
 @pytest.fixture
 async def replica(connection: NatsConnection, database: Database, until: Until) -> AsyncIterator[Replica]:
-    """A relay that has seen that nothing was left behind."""
+    """A relay whose first sweep found no backlog."""
     async with Replica(connection, database).running() as made:
 
         async def caught_up() -> bool:
@@ -77,7 +77,7 @@ async def replica(connection: NatsConnection, database: Database, until: Until) 
 
 
 def silent(database: Database) -> Repository[Parcel]:
-    """A process that dies right after each commit: nothing is announced."""
+    """A process that dies right after each commit: it notifies no relay."""
     return Repository(Outbox(database["parcels"]), Parcel)
 
 
@@ -89,7 +89,7 @@ async def waiting(database: Database) -> int:
     return (await Outbox(database["parcels"]).stats()).pending
 
 
-async def test_a_commit_is_on_the_bus_at_once_and_its_outbox_empty(
+async def test_a_commit_is_published_at_once_and_its_outbox_is_empty(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:
     await replica.parcels.add(Parcel(label="a"), to_event)
@@ -103,7 +103,7 @@ async def test_a_commit_is_on_the_bus_at_once_and_its_outbox_empty(
     assert (replica.published("notify"), replica.published("sweep")) == (1, 0)
 
 
-async def test_every_version_goes_out_once_and_in_order(
+async def test_every_version_is_published_once_and_in_order(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:
     parcels = [Parcel(label=label) for label in "abcde"]
@@ -121,7 +121,9 @@ async def test_every_version_goes_out_once_and_in_order(
         assert [version for one, version in seen if one == label] == [1, 2, 3, 4, 5]
 
 
-async def test_what_a_crash_left_behind_is_swept(replica: Replica, bus: Bus, database: Database, until: Until) -> None:
+async def test_the_sweep_publishes_what_a_crash_left(
+    replica: Replica, bus: Bus, database: Database, until: Until
+) -> None:
     await silent(database).add(Parcel(label="a"), to_event)
 
     await bus.expect(ExpirationCompleted)
@@ -130,7 +132,7 @@ async def test_what_a_crash_left_behind_is_swept(replica: Replica, bus: Bus, dat
     assert (replica.published("notify"), replica.published("sweep")) == (0, 1)
 
 
-async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
+async def test_entries_of_an_earlier_process_are_published_first_and_in_order(
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
     before = silent(database)
@@ -153,7 +155,7 @@ async def test_what_an_earlier_life_left_behind_goes_out_first_and_in_its_order(
     assert seen.index(("other", 1)) < seen.index(("new", 1))
 
 
-async def test_a_backlog_of_many_batches_goes_out_once_and_in_its_order(
+async def test_a_backlog_of_many_batches_is_published_once_and_in_order(
     connection: NatsConnection, database: Database, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "SWEEP_DOCUMENTS", 4)
@@ -194,7 +196,7 @@ async def test_an_event_that_was_published_but_not_removed_is_stored_once(
     assert await versions(bus) == [("a", 1)]
 
 
-async def test_with_the_bus_away_requests_go_on_and_the_backlog_drains_in_order(
+async def test_during_a_bus_outage_requests_continue_and_the_backlog_drains_in_order(
     replica: Replica, nats_server: NatsServer, bus: Bus, database: Database, until: Until
 ) -> None:
     first, second = Parcel(label="first"), Parcel(label="second")
@@ -222,7 +224,7 @@ async def test_with_the_bus_away_requests_go_on_and_the_backlog_drains_in_order(
     await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "after")
 
 
-async def test_a_relay_under_load_that_never_pauses_goes_from_sweeping_to_nudging(
+async def test_under_constant_load_a_relay_switches_from_the_sweep_to_notified_commits(
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
     stop = asyncio.Event()
@@ -244,7 +246,7 @@ async def test_a_relay_under_load_that_never_pauses_goes_from_sweeping_to_nudgin
             stop.set()
 
 
-async def test_what_a_killed_replica_left_behind_does_not_wait_for_its_lease_to_run_out(
+async def test_entries_of_a_killed_replica_do_not_wait_for_its_lease_to_expire(
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
     assert await Lease(database, "relay", seconds=60).acquire()  # it was killed with it
@@ -255,7 +257,7 @@ async def test_what_a_killed_replica_left_behind_does_not_wait_for_its_lease_to_
         await until(replica.has_published(1))
 
 
-async def test_of_two_relays_one_sweeps_and_when_it_ends_the_other_does(
+async def test_one_of_two_relays_sweeps_and_the_other_takes_over(
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
     async with Replica(connection, database, lease_seconds=60).running() as second:
@@ -268,15 +270,15 @@ async def test_of_two_relays_one_sweeps_and_when_it_ends_the_other_does(
 
             await until(one_has_swept)
 
-        # Nobody waits for the lease of a replica that ended in order.
+        # A replica that stopped in order has released its lease.
         await silent(database).add(Parcel(label="b"), to_event)
         await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "b")
 
 
-async def test_a_relay_without_the_lease_still_nudges(
+async def test_a_relay_without_the_lease_publishes_notified_commits(
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
-    assert await Lease(database, "relay", seconds=60).acquire()  # somebody else has it
+    assert await Lease(database, "relay", seconds=60).acquire()  # another replica holds it
 
     async with Replica(connection, database).running() as replica:
 
@@ -291,7 +293,7 @@ async def test_a_relay_without_the_lease_still_nudges(
     assert (replica.published("notify"), replica.published("sweep")) == (1, 0)
 
 
-async def test_an_event_that_the_bus_refuses_is_parked_and_later_ones_go_out(
+async def test_a_refused_event_is_parked_and_later_events_are_published(
     replica: Replica, bus: Bus, database: Database, until: Until
 ) -> None:
     parcel = Parcel(label="x" * 600_000)
@@ -313,7 +315,7 @@ async def test_an_event_that_the_bus_refuses_is_parked_and_later_ones_go_out(
     assert (await replica.outbox.stats()).parked == 1
 
 
-async def test_what_was_announced_goes_out_before_the_relay_ends(
+async def test_notified_commits_are_published_before_the_relay_stops(
     connection: NatsConnection, database: Database, bus: Bus, until: Until
 ) -> None:
     async with Replica(connection, database).running() as replica:
@@ -328,7 +330,7 @@ async def test_what_was_announced_goes_out_before_the_relay_ends(
     assert await waiting(database) == 0
 
 
-async def test_a_flood_of_nudges_is_bounded_and_the_sweep_takes_the_rest(
+async def test_notifications_are_bounded_and_the_sweep_publishes_the_rest(
     replica: Replica, bus: Bus, database: Database, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "MAX_NOTIFICATIONS", 5)

@@ -30,7 +30,7 @@ def to_event(parcel: Parcel) -> ExpirationCompleted:
 
 @pytest.fixture
 async def parcels(service_settings: dict[str, object], bus: Bus) -> AsyncIterator[Repository[Parcel]]:
-    """Of a running service that offers a resync."""
+    """The repository of a running service with resync enabled."""
     settings = EventServiceSettings.model_validate({**service_settings, "service_name": "parcels"})
     runtime = ServiceRuntime(settings, publishes=EXPIRATIONS)
     repository = Repository(runtime.outbox("parcels"), Parcel)
@@ -43,7 +43,7 @@ async def parcels(service_settings: dict[str, object], bus: Bus) -> AsyncIterato
 
 
 async def ask(connection: NatsConnection) -> dict[str, object]:
-    """Ask for a resync and wait for its last report."""
+    """Request a resync and wait for its final report."""
     reports: asyncio.Queue[Msg] = asyncio.Queue()
     inbox = connection.client.new_inbox()
     subscription = await connection.client.subscribe(inbox, cb=reports.put)
@@ -56,7 +56,7 @@ async def ask(connection: NatsConnection) -> dict[str, object]:
                 return report
 
 
-async def test_a_resync_tells_everything_again_at_its_present_version(
+async def test_a_resync_republishes_every_aggregate_at_its_current_version(
     parcels: Repository[Parcel], connection: NatsConnection, bus: Bus
 ) -> None:
     made = [Parcel(label=str(number)) for number in range(5)]
@@ -78,7 +78,7 @@ async def test_a_resync_of_nothing_is_done_at_once(parcels: Repository[Parcel], 
     assert await ask(connection) == {"done": True, "restated": 0}
 
 
-async def test_one_that_cannot_be_read_or_told_keeps_no_other_back(
+async def test_an_aggregate_that_cannot_be_read_or_published_does_not_stop_the_others(
     parcels: Repository[Parcel], connection: NatsConnection, bus: Bus
 ) -> None:
     made = [Parcel(label=str(number)) for number in range(4)]

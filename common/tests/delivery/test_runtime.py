@@ -64,36 +64,36 @@ async def test_when_nothing_is_missing_indexes_and_streams_exist_and_events_flow
     await runtime.stop()
 
 
-async def test_a_stream_that_is_lost_while_we_run_is_made_again_and_what_was_committed_is_told(
+async def test_a_lost_stream_is_recreated_and_waiting_events_are_published(
     settings: EventServiceSettings, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_module, "STREAMS_SECONDS", 0.2)
-    heard: list[str] = []
+    handled: list[str] = []
 
-    async def hear(event: ExpirationCompleted) -> None:
-        heard.append(event.data.order_id)
+    async def handle(event: ExpirationCompleted) -> None:
+        handled.append(event.data.order_id)
 
     runtime, parcels = joined(settings)
-    runtime.subscribe([EventSubscription(EXPIRATIONS, {ExpirationCompleted: hear})])
+    runtime.subscribe([EventSubscription(EXPIRATIONS, {ExpirationCompleted: handle})])
     runtime.start()
     await runtime.wait_until_ready()
     await parcels.add(Parcel(label="before"), to_event)
 
-    async def heard_the_first() -> bool:
-        return heard == ["before"]
+    async def handled_the_first() -> bool:
+        return handled == ["before"]
 
-    await until(heard_the_first)
+    await until(handled_the_first)
     await bus.js.delete_stream(EXPIRATIONS)
     await parcels.add(Parcel(label="meanwhile"), to_event)
 
-    async def heard_the_second() -> bool:
-        return heard == ["before", "meanwhile"]
+    async def handled_the_second() -> bool:
+        return handled == ["before", "meanwhile"]
 
-    await until(heard_the_second)
+    await until(handled_the_second)
     await runtime.stop()
 
 
-async def test_a_service_may_start_before_what_it_stands_on(
+async def test_a_service_may_start_before_its_dependencies(
     tmp_path: Path, service_settings: dict[str, object], until: Until
 ) -> None:
     mongod, nats_server = Mongod(tmp_path / "mongod", port=free_port()), NatsServer(tmp_path / "nats", port=free_port())
@@ -124,10 +124,10 @@ async def test_a_service_may_start_before_what_it_stands_on(
         mongod.stop()
 
 
-async def test_a_service_that_hears_events_stays_ready_while_the_bus_is_away(
+async def test_a_consuming_service_stays_ready_during_a_bus_outage(
     tmp_path: Path, service_settings: dict[str, object], until: Until, printed_logs: Callable[[], str]
 ) -> None:
-    """Its requests go on; unready, all replicas of all services would be taken out of rotation together."""
+    """Its requests continue. If it were not ready, all replicas of all services would leave the rotation together."""
     nats_server = NatsServer(tmp_path / "nats", port=free_port())
     settings = EventServiceSettings.model_validate(
         {
@@ -151,7 +151,7 @@ async def test_a_service_that_hears_events_stays_ready_while_the_bus_is_away(
         os.kill(nats_server.pid, signal.SIGUSR2)
 
         async def the_consumer_has_noticed() -> bool:
-            return "consumer not bound, trying again" in printed_logs()
+            return "consumer not bound, retrying" in printed_logs()
 
         await until(the_consumer_has_noticed)
         assert runtime.missing() == []
@@ -160,7 +160,7 @@ async def test_a_service_that_hears_events_stays_ready_while_the_bus_is_away(
         nats_server.stop()
 
 
-async def test_what_is_committed_before_the_end_is_told_before_the_end(
+async def test_events_committed_before_the_stop_are_published_before_it_ends(
     settings: EventServiceSettings, bus: Bus, until: Until
 ) -> None:
     runtime, parcels = joined(settings)
@@ -180,7 +180,7 @@ async def test_what_is_committed_before_the_end_is_told_before_the_end(
     assert sum(event.data.order_id == "last" for event in await bus.events(ExpirationCompleted)) == 20
 
 
-async def test_a_service_ends_without_an_error_while_the_bus_is_away(
+async def test_a_service_stops_without_an_error_during_a_bus_outage(
     settings: EventServiceSettings, bus: Bus, nats_server: NatsServer
 ) -> None:
     runtime, parcels = joined(settings)
@@ -193,7 +193,7 @@ async def test_a_service_ends_without_an_error_while_the_bus_is_away(
         await runtime.stop()
 
 
-async def test_a_service_ends_in_time_though_bus_and_database_hang(
+async def test_a_service_stops_in_time_while_bus_and_database_hang(
     service_settings: dict[str, object], mongod: Mongod, nats_server: NatsServer, bus: Bus
 ) -> None:
     own = {"service_name": "parcels", "mongo_url": mongod.url}
@@ -227,7 +227,7 @@ async def test_a_service_whose_stream_is_not_as_declared_is_not_ready(
     await runtime.stop()
 
 
-async def test_an_index_that_cannot_be_made_is_said_and_tried_again(
+async def test_a_failed_index_is_logged_and_retried(
     settings: EventServiceSettings,
     bus: Bus,
     database: Database,
@@ -241,7 +241,7 @@ async def test_an_index_that_cannot_be_made_is_said_and_tried_again(
     runtime.start()
 
     async def said() -> bool:
-        return "an index cannot be made" in printed_logs()
+        return "an index cannot be created" in printed_logs()
 
     await until(said)
     assert "database" in runtime.missing()
@@ -251,7 +251,7 @@ async def test_an_index_that_cannot_be_made_is_said_and_tried_again(
     await runtime.stop()
 
 
-async def test_a_consumer_is_among_what_is_missing_until_its_stream_exists(
+async def test_a_consumer_is_missing_until_its_stream_exists(
     settings: EventServiceSettings, nats_url: str, bus: Bus, until: Until
 ) -> None:
     await bus.js.delete_stream(ORDERS)
@@ -271,7 +271,7 @@ async def test_a_consumer_is_among_what_is_missing_until_its_stream_exists(
     await runtime.stop()
 
 
-async def test_a_service_without_a_bus_keeps_its_events_and_says_so(
+async def test_a_service_without_a_bus_keeps_its_events_and_reports_it(
     service_settings: dict[str, object], database: Database
 ) -> None:
     settings = ServiceSettings.model_validate({**service_settings, "service_name": "auth"})

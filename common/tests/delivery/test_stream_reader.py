@@ -1,4 +1,4 @@
-"""Each reads the whole stream for itself: in order, nothing twice, nothing missing, whatever happens to the broker."""
+"""Each stream reader reads every event once and in order, whatever happens to the broker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ GAP = "a gap"
 
 
 class Seen:
-    """What a tail told, in its order."""
+    """What a stream reader reported, in order."""
 
     def __init__(self) -> None:
         self.received: list[int | str] = []
@@ -82,7 +82,7 @@ async def consumers(bus: Bus) -> list[str]:
     return [info.name for info in await bus.js.consumers_info(EXPIRATIONS)]
 
 
-async def test_it_begins_a_history_before_the_end_and_goes_on_in_order(
+async def test_it_starts_its_history_before_the_end_and_continues_in_order(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
 ) -> None:
     await publish(bus, event, 7)
@@ -94,7 +94,7 @@ async def test_it_begins_a_history_before_the_end_and_goes_on_in_order(
     assert reader.position == 607
 
 
-async def test_without_history_it_begins_with_what_comes_next(
+async def test_without_history_it_starts_with_the_next_event(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
 ) -> None:
     await publish(bus, event, 2)
@@ -104,7 +104,7 @@ async def test_without_history_it_begins_with_what_comes_next(
         await until(seen.is_(3))
 
 
-async def test_an_empty_stream_is_caught_up_with(
+async def test_an_empty_stream_counts_as_caught_up(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
 ) -> None:
     async with reading(connection, until, history=10) as (_, seen):
@@ -112,7 +112,7 @@ async def test_an_empty_stream_is_caught_up_with(
         await until(seen.is_(1))
 
 
-async def test_what_reads_leaves_nothing_on_the_broker(
+async def test_a_stopped_reader_leaves_no_consumer_on_the_broker(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
 ) -> None:
     async with reading(connection, until):
@@ -120,7 +120,7 @@ async def test_what_reads_leaves_nothing_on_the_broker(
     assert await consumers(bus) == []
 
 
-async def test_a_consumer_that_somebody_deletes_costs_nothing(
+async def test_a_deleted_consumer_loses_no_event(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
 ) -> None:
     async with reading(connection, until) as (_, seen):
@@ -133,7 +133,7 @@ async def test_a_consumer_that_somebody_deletes_costs_nothing(
     assert seen.received == [1, 2, 3, 4]
 
 
-async def test_a_broker_that_is_killed_and_comes_back_costs_nothing(
+async def test_a_killed_and_restarted_broker_loses_no_event(
     connection: NatsConnection, bus: Bus, nats_server: NatsServer, until: Until, event: MakeEvent
 ) -> None:
     async with reading(connection, until) as (_, seen):
@@ -155,7 +155,7 @@ async def test_a_broker_that_is_killed_and_comes_back_costs_nothing(
     assert seen.received == list(range(1, info.state.last_seq + 1))
 
 
-async def test_what_was_removed_before_it_could_be_read_is_a_gap(
+async def test_events_removed_before_they_were_read_are_a_gap(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_reader_module, "REBIND_SECONDS", 1.5)
@@ -180,7 +180,7 @@ async def test_one_event_removed_on_the_way_is_a_gap(
         assert seen.received == [1, GAP, 3]
 
 
-async def test_a_stream_that_was_made_anew_is_a_gap_and_is_read_from_its_own_beginning(
+async def test_a_recreated_stream_is_a_gap_and_is_read_from_its_start(
     connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
 ) -> None:
     async with reading(connection, until, history=5) as (_, seen):
@@ -216,10 +216,10 @@ async def test_a_handler_that_fails_does_not_stop_the_others(
         await reader.stop()
 
 
-async def test_it_stops_though_a_cancel_gets_lost(
+async def test_it_stops_even_if_a_cancel_is_lost(
     connection: NatsConnection, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`asyncio.wait_for`, with which nats-py waits, drops one that comes at the same moment as the message."""
+    """`asyncio.wait_for`, which nats-py uses, drops a cancel that arrives together with the message."""
     fetch = JetStreamContext.PullSubscription.fetch
 
     waiting = asyncio.Event()

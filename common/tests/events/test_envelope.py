@@ -85,7 +85,7 @@ def test_another_major_version_is_a_permanent_error() -> None:
         parse_event(event.nats_subject, body)
 
 
-def test_an_event_on_anothers_subject_is_a_permanent_error() -> None:
+def test_an_event_on_the_subject_of_another_is_a_permanent_error() -> None:
     with pytest.raises(PermanentError):
         parse_event(f"{OrderCreated.NAME}.{ORDER_ID}", ExpirationCompleted.of(DATA).to_json())
 

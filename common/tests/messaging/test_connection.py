@@ -19,7 +19,7 @@ async def until_connected(connection: NatsConnection, expected: bool) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_connection_can_be_asked_for_before_the_broker_is_there(tmp_path: Path) -> None:
+async def test_a_connection_can_be_requested_before_the_broker_runs(tmp_path: Path) -> None:
     server = NatsServer(tmp_path, port=free_port())
     connection = NatsConnection(settings(server.url), name="test")
     with pytest.raises(ConnectionError, match="not yet connected"):
@@ -38,14 +38,14 @@ async def test_a_connection_can_be_asked_for_before_the_broker_is_there(tmp_path
         server.stop()
 
 
-async def test_waiting_for_the_broker_can_be_given_up(tmp_path: Path) -> None:
+async def test_waiting_for_the_broker_can_be_cancelled(tmp_path: Path) -> None:
     connection = NatsConnection(settings(f"nats://127.0.0.1:{free_port()}"), name="test")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(connection.connect(), 0.2)
     await connection.close()
 
 
-async def test_a_lost_broker_is_noticed_after_a_while_and_found_again(nats_server: NatsServer) -> None:
+async def test_a_lost_broker_is_reported_after_a_while_and_reconnected(nats_server: NatsServer) -> None:
     connection = NatsConnection(settings(nats_server.url, lost_after=0.2), name="test")
     await connection.connect()
     nats_server.kill()

@@ -46,9 +46,7 @@ async def test_the_same_message_twice_is_stored_once_and_acknowledged_twice(
     assert (await bus.js.stream_info(ORDERS)).state.messages == 1
 
 
-async def test_one_that_the_broker_will_never_take_does_not_hold_up_the_others(
-    connection: NatsConnection, bus: Bus
-) -> None:
+async def test_a_refused_message_does_not_delay_the_others(connection: NatsConnection, bus: Bus) -> None:
     publisher = JetStreamPublisher(connection)
     larger_than_the_stream_takes, larger_than_the_server_takes = b"x" * 600_000, b"x" * 2_000_000
 
@@ -81,7 +79,7 @@ async def test_with_the_broker_away_nothing_is_sent_and_nothing_waits(
             await JetStreamPublisher(connection).publish(message())
 
 
-async def test_a_message_that_was_under_way_when_the_broker_died_is_not_published(
+async def test_a_message_in_flight_when_the_broker_dies_is_not_published(
     connection: NatsConnection, nats_server: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketing_common.messaging.publisher.ACK_SECONDS", 0.2)

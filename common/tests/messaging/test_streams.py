@@ -73,7 +73,7 @@ async def test_declaring_again_changes_nothing(bus: Bus) -> None:
     assert (info.created, info.state.messages) == (created, 1)
 
 
-async def test_drift_that_can_be_mended_is_mended(bus: Bus) -> None:
+async def test_repairable_drift_is_repaired(bus: Bus) -> None:
     await bus.js.publish("order.created.x", b"kept")
     await bus.js.update_stream(replace(orders(), max_age=DAY_SECONDS, duplicate_window=60))
 
@@ -102,9 +102,9 @@ CHANGED = {
     "consumer_limits": StreamConsumerLimits(max_ack_pending=5),
     "metadata": {"a": "b"},
 }
-"""Every field that the server lets anyone change back, with a value that is not the declared one."""
+"""Every field that can be changed back, with a value that differs from the declaration."""
 CHANGED_FOR_GOOD = {"sealed": True, "deny_delete": True, "deny_purge": True, "allow_msg_ttl": True}
-"""Fields that the server lets nobody change back."""
+"""Fields that cannot be changed back on the server."""
 
 
 @pytest.mark.parametrize("field", CHANGED)
@@ -151,7 +151,7 @@ async def test_a_field_that_the_client_does_not_know_is_drift_too() -> None:
     [{"storage": StorageType.MEMORY}, {"retention": RetentionPolicy.WORK_QUEUE}],
     ids=["storage", "retention"],
 )
-async def test_drift_that_cannot_be_mended_is_said_and_nothing_is_lost(bus: Bus, different: dict[str, object]) -> None:
+async def test_unrepairable_drift_is_reported_and_nothing_is_lost(bus: Bus, different: dict[str, object]) -> None:
     await bus.js.delete_stream(ORDERS)
     await bus.js.add_stream(replace(orders(), **different))  # type: ignore[arg-type]  # one field each
     await bus.js.publish("order.created.x", b"kept")
@@ -178,7 +178,7 @@ async def test_a_consumer_follows_its_declaration_and_keeps_its_place(bus: Bus) 
     await ensure_consumer(bus.js, ORDERS, changed)  # a single filter reads back as one: no drift
 
 
-async def test_a_consumer_that_cannot_be_changed_is_said(bus: Bus) -> None:
+async def test_a_consumer_that_cannot_be_changed_is_reported(bus: Bus) -> None:
     await bus.js.add_consumer(ORDERS, replace(durable(), deliver_policy=DeliverPolicy.NEW))
 
     with pytest.raises(ConfigurationDriftError, match="deliver_policy"):
@@ -192,7 +192,7 @@ async def test_a_consumer_waits_for_its_stream(bus: Bus) -> None:
 
 
 class _LeavingTheDisk:
-    """A broker that is still removing the old stream's files: a real one does so for a moment, when it is busy."""
+    """A broker that is still removing the old stream's files, as a busy one does for a moment."""
 
     _prefix, _timeout = "$JS.API", 1.0
 
@@ -210,14 +210,14 @@ class _LeavingTheDisk:
 
 
 @pytest.mark.unit
-async def test_a_stream_whose_namesake_is_still_leaving_the_disk_is_made_a_moment_later() -> None:
+async def test_a_stream_is_created_after_the_files_of_its_namesake_are_removed() -> None:
     broker = _LeavingTheDisk(2, 10049)
     await ensure_stream(broker, orders())  # type: ignore[arg-type]
     assert broker.asked == 3
 
 
 @pytest.mark.unit
-async def test_any_other_refusal_of_the_broker_is_the_callers_matter() -> None:
+async def test_any_other_refusal_of_the_broker_is_raised() -> None:
     broker = _LeavingTheDisk(2, 10023)
     with pytest.raises(ServerError):
         await ensure_stream(broker, orders())  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ async def _fail() -> None:
     raise ValueError
 
 
-async def test_tasks_have_ended_though_a_cancel_got_lost_and_another_failed() -> None:
+async def test_tasks_end_even_if_a_cancel_is_lost_and_another_task_fails() -> None:
     tasks = [asyncio.create_task(one()) for one in (_forget_the_first_cancel, _fail)]
     await asyncio.sleep(0)
 
@@ -24,6 +24,6 @@ async def test_tasks_have_ended_though_a_cancel_got_lost_and_another_failed() ->
     assert all(task.done() for task in tasks)
 
 
-async def test_nothing_to_end_is_no_error() -> None:
+async def test_no_tasks_is_no_error() -> None:
     await cancel_and_wait()
     await cancel_and_wait(None)

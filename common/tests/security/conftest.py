@@ -1,4 +1,4 @@
-"""Keys made for the test, and a small ASGI application behind the middleware under test."""
+"""Generated keys, and a small ASGI application behind the middleware under test."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -25,7 +25,7 @@ def verifier(identity: Identity) -> TokenVerifier:
 
 @pytest.fixture
 def browse() -> Browse:
-    """Talk to an ASGI application; what it raises is raised here."""
+    """A client of an ASGI application; it raises the application's exceptions."""
 
     @asynccontextmanager
     async def open_browser(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:

@@ -34,13 +34,13 @@ async def browser(browse, app):
         yield browser
 
 
-async def test_a_route_that_needs_somebody_gets_somebody(browser, identity):
+async def test_a_route_that_requires_a_user_gets_the_user(browser, identity):
     headers = identity.headers(email="ann@example.com")
     assert (await browser.get("/mine", headers=headers)).json() == "ann@example.com"
     assert (await browser.get("/anyone", headers=headers)).json() == "ann@example.com"
 
 
-async def test_nobody_is_refused_where_somebody_is_needed_and_only_there(browser):
+async def test_only_routes_that_require_a_user_refuse_anonymous_callers(browser):
     refused = await browser.get("/mine")
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == "Bearer"
@@ -54,7 +54,7 @@ async def test_a_refusal_says_that_the_session_has_expired(browser, identity):
     assert (await browser.get("/anyone", headers=headers)).json() is None
 
 
-def test_both_ways_to_say_who_asks_are_documented(app):
+def test_both_authentication_schemes_are_documented(app):
     document = app.openapi()
     kinds = {
         (scheme["type"], scheme.get("in", scheme.get("scheme")))

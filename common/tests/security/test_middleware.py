@@ -30,20 +30,20 @@ async def ask(browse, verifier):
         yield ask
 
 
-async def test_nobody_asks_without_a_token(ask):
+async def test_a_request_without_a_token_has_no_user(ask):
     assert await ask() == [None, False, None]
     assert await ask(("Cookie", "theme=dark")) == [None, False, None]
     assert await ask(("Cookie", "session=")) == [None, False, None]
 
 
-async def test_a_cookie_or_a_bearer_header_says_who_asks(ask, identity):
+async def test_a_cookie_or_a_bearer_header_authenticates(ask, identity):
     assert await ask(("Cookie", f"session={identity.token(email=ANN)}")) == [ANN, True, None]
     assert await ask(("Authorization", f"Bearer {identity.token(email=ANN)}")) == [ANN, False, None]
     assert await ask(("authorization", f"bearer   {identity.token(email=ANN)}")) == [ANN, False, None]
 
 
 async def test_a_token_in_the_address_is_not_read(browse, verifier, identity):
-    """Addresses are in histories, in logs of proxies and in Referer headers."""
+    """URLs appear in browser histories, proxy logs and Referer headers."""
     async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
         for name in ("session", "access_token", "token", "authorization"):
             assert (await browser.get("/", params={name: identity.token()})).json() == [None, False, None]
@@ -70,7 +70,7 @@ async def test_credentials_of_another_scheme_are_not_ours(ask, identity):
         *("a=é; session={}", "a=1;session={};b=2", "  session = {} ", 'session="{}"'),
     ],
 )
-async def test_odd_cookies_of_others_do_not_sign_anybody_out(ask, identity, cookies):
+async def test_malformed_cookies_of_others_do_not_sign_a_user_out(ask, identity, cookies):
     header = ("Cookie", cookies.format(identity.token(email=ANN)).encode())
     assert await ask(header) == [ANN, True, None]
 
@@ -93,7 +93,7 @@ async def test_one_request_leaves_nothing_for_the_next(ask, identity):
     assert await ask() == [None, False, None]
 
 
-async def test_what_is_not_http_passes_untouched(verifier):
+async def test_other_protocols_than_http_pass_unchanged(verifier):
     seen = []
 
     async def inner(scope, receive, send):

@@ -40,7 +40,7 @@ def public_pem(key):
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def test_a_token_says_who_and_until_when(signer, verifier):
+def test_a_token_has_the_user_and_the_expiry(signer, verifier):
     before = datetime.now(UTC).replace(microsecond=0)  # a token counts in whole seconds
     user = verifier.verify(signer.sign(user_id="a" * 24, email="ann@example.com", signed_in_at=SIGNED_IN_AT))
     after = datetime.now(UTC)
@@ -113,7 +113,7 @@ def test_clocks_may_differ_by_a_few_seconds(identity, verifier):
     assert verifier.verify(identity.token(iat=now + 3))
 
 
-def test_a_remembered_token_expires_like_any_other(identity, verifier, monkeypatch):
+def test_a_cached_token_expires_like_any_other(identity, verifier, monkeypatch):
     token = identity.token()
     user = verifier.verify(token)
     assert verifier.verify(token) is user
@@ -125,14 +125,14 @@ def test_a_remembered_token_expires_like_any_other(identity, verifier, monkeypat
     assert not verifier._verified
 
 
-def test_no_more_tokens_are_remembered_than_is_bounded(identity, verifier, monkeypatch):
+def test_the_number_of_cached_tokens_is_bounded(identity, verifier, monkeypatch):
     monkeypatch.setattr(tokens, "REMEMBERED_TOKENS", 3)
     for _ in range(5):
         verifier.verify(identity.token())
     assert len(verifier._verified) == 3
 
 
-def test_what_was_refused_is_not_remembered(verifier):
+def test_a_refused_token_is_not_cached(verifier):
     for _ in range(3):
         with pytest.raises(UnauthenticatedError):
             verifier.verify(Identity().token())
@@ -149,7 +149,7 @@ def test_the_algorithm_is_never_taken_from_the_token(identity, verifier, algorit
 
 
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "kid"])
-def test_a_key_that_the_token_brings_is_not_believed(verifier, header):
+def test_a_key_inside_the_token_is_not_trusted(verifier, header):
     attacker = Identity()
     point = load_pem_public_key(attacker.public_key_pem.encode()).public_bytes(Encoding.Raw, PublicFormat.Raw)
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(point).rstrip(b"=").decode()}

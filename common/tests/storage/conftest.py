@@ -1,4 +1,4 @@
-"""A database of the test's own."""
+"""A database for each test."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from ticketing_common.storage import Database, connect
 
 @pytest.fixture
 async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    """Connected as a service would be."""
+    """A database, connected as in a service."""
     client = connect(mongo_url, application="test")
     yield client[database_name]
     client.close()

@@ -1,4 +1,4 @@
-"""Operations that come at the same time go together, and each has its own outcome."""
+"""Concurrent operations share a command, and each has its own outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from ticketing_testkit.spans import recorded_spans
 
 
 class Gate:
-    """Does nothing until it is opened, and remembers what came together."""
+    """Blocks until it is opened, and records which operations came together."""
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()
@@ -35,7 +35,7 @@ def batcher_of(outcomes: Any, **limits: int) -> Batcher[Any, Any]:
 
 
 async def settled() -> None:
-    """Until everything that can go on has gone on."""
+    """Run the event loop until all tasks wait."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -45,7 +45,7 @@ def gate() -> Gate:
     return Gate()
 
 
-async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
+async def test_the_first_call_is_sent_at_once_and_later_calls_share_a_command(gate):
     batcher = batcher_of(gate, max_in_flight=1)
     first = asyncio.create_task(batcher("first"))
     await settled()
@@ -58,7 +58,7 @@ async def test_one_leaves_at_once_and_who_comes_meanwhile_goes_together(gate):
     assert gate.batches == [["first"], [0, 1, 2, 3, 4]]
 
 
-async def test_no_command_is_larger_than_agreed(gate):
+async def test_no_command_exceeds_the_maximum_batch_size(gate):
     gate.opened.set()
     batcher = batcher_of(gate, max_in_flight=1, max_batch_size=2)
     assert await asyncio.gather(*(batcher(n) for n in range(5))) == [0, 1, 2, 3, 4]
@@ -73,7 +73,7 @@ async def test_each_has_its_own_error(gate):
     assert isinstance(bad, ValueError)
 
 
-async def test_nothing_is_done_for_who_has_left_the_line(gate):
+async def test_a_cancelled_queued_call_is_not_sent(gate):
     batcher = batcher_of(gate, max_in_flight=1)
     first, gone, stays = (asyncio.create_task(batcher(name)) for name in ("first", "gone", "stays"))
     await settled()
@@ -89,7 +89,7 @@ async def test_nothing_is_done_for_who_has_left_the_line(gate):
     assert gate.batches[1:] == [["later"]]
 
 
-async def test_requests_and_the_background_do_not_stand_in_one_line(gate):
+async def test_requests_and_the_background_are_queued_separately(gate):
     batcher = batcher_of(gate, max_in_flight=1)
     request = asyncio.create_task(batcher("request"))
     await settled()
@@ -101,8 +101,8 @@ async def test_requests_and_the_background_do_not_stand_in_one_line(gate):
     await asyncio.gather(request, event)
 
 
-async def test_each_recorded_story_has_a_span_and_the_command_for_several_has_none(mongo_url, database_name):
-    """A command's own span would be a trace that nobody began."""
+async def test_each_recorded_trace_has_a_span_and_a_shared_command_has_none(mongo_url, database_name):
+    """A span of the command itself would start an unrelated trace."""
     with recorded_spans() as spans:
         client = connect(mongo_url, application="test")
         insert = batched_insert(client[database_name]["things"])
@@ -127,7 +127,7 @@ async def test_each_recorded_story_has_a_span_and_the_command_for_several_has_no
         await disconnect(client, seconds=5)
 
 
-async def test_an_outage_is_everybodys_and_the_next_goes_through():
+async def test_an_outage_fails_all_calls_of_a_batch_and_the_next_succeeds():
     answers: list[Any] = [AutoReconnect("away")]
 
     async def outcomes(items: Sequence[str]) -> list[str]:
@@ -143,7 +143,7 @@ async def test_an_outage_is_everybodys_and_the_next_goes_through():
     assert await batcher("c") == "c"
 
 
-async def test_when_the_loop_ends_nobody_is_left_waiting(gate):
+async def test_the_end_of_the_loop_cancels_waiting_calls(gate):
     batcher = batcher_of(gate, max_in_flight=1)
     first, second = asyncio.create_task(batcher("first")), asyncio.create_task(batcher("second"))
     await settled()
@@ -171,7 +171,7 @@ async def test_of_many_inserts_each_knows_whether_it_was_the_duplicate(database)
     assert await database["things"].count_documents({}) == 7
 
 
-async def test_what_cannot_be_written_down_does_not_spoil_the_others(database):
+async def test_a_document_that_cannot_be_encoded_does_not_fail_the_others(database):
     insert = batched_insert(database["things"])
     documents = [{"_id": n, "number": 2**70 if n == 3 else n} for n in range(6)]
     outcomes = await asyncio.gather(*map(insert, documents), return_exceptions=True)
@@ -180,7 +180,7 @@ async def test_what_cannot_be_written_down_does_not_spoil_the_others(database):
     assert await database["things"].count_documents({}) == 5
 
 
-async def test_many_are_found_by_their_ids_in_one_question(database):
+async def test_many_finds_by_id_share_one_query(database):
     ids = [new_id() for _ in range(150)]
     await database["things"].insert_many([{"_id": one, "name": f"thing {one}", "secret": 1} for one in ids])
     find = batched_find(database["things"], {"secret": 0})
@@ -188,11 +188,11 @@ async def test_many_are_found_by_their_ids_in_one_question(database):
     assert found == [{"_id": one, "name": f"thing {one}"} for one in [*ids, ids[0]]] + [None]
 
 
-async def test_many_lists_are_read_in_one_question_and_told_apart(database):
+async def test_many_lists_share_one_query_and_are_separated(database):
     things = [{"_id": n, "owner": {"id": f"owner-{n % 3}"}, "gone": n == 0, "secret": 1} for n in range(9)]
     await database["things"].insert_many(things)
     lists = batched_lists(database["things"], "owner.id", {"gone": False}, {"secret": 0})
-    asked = ["owner-0", "owner-2", "nobody", "owner-0"]
+    asked = ["owner-0", "owner-2", "unknown", "owner-0"]
     found = await asyncio.gather(*map(lists, asked))
     assert [sorted(one["_id"] for one in owned) for owned in found] == [[3, 6], [2, 5, 8], [], [3, 6]]
     assert all("secret" not in one for owned in found for one in owned)

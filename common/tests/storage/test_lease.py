@@ -12,14 +12,14 @@ async def test_one_of_many_gets_a_lease_that_was_never_taken(database: Database)
     assert sum(taken) == 1
 
 
-async def test_its_holder_prolongs_it_and_nobody_else_gets_it(database: Database) -> None:
+async def test_its_holder_extends_it_and_no_other_acquires_it(database: Database) -> None:
     holder, other = Lease(database, "sweep", seconds=60), Lease(database, "sweep", seconds=60)
     assert await holder.acquire()
     assert await holder.acquire()
     assert not await other.acquire()
 
 
-async def test_a_lease_that_ran_out_is_anybodys(database: Database) -> None:
+async def test_an_expired_lease_can_be_acquired(database: Database) -> None:
     holder, other = Lease(database, "sweep", seconds=60), Lease(database, "sweep", seconds=60)
     assert await holder.acquire()
     await database["leases"].update_one({"_id": "sweep"}, {"$set": {"until": datetime(2020, 1, 1, tzinfo=UTC)}})
@@ -28,7 +28,7 @@ async def test_a_lease_that_ran_out_is_anybodys(database: Database) -> None:
     assert not await holder.acquire()
 
 
-async def test_of_many_who_want_a_lease_that_ran_out_one_gets_it(database: Database) -> None:
+async def test_one_of_many_acquires_an_expired_lease(database: Database) -> None:
     assert await Lease(database, "sweep", seconds=0).acquire()
     leases = [Lease(database, "sweep", seconds=60) for _ in range(10)]
 
@@ -48,6 +48,6 @@ async def test_a_released_lease_is_free_at_once(database: Database) -> None:
     assert await other.acquire()
 
 
-async def test_leases_of_different_names_know_nothing_of_each_other(database: Database) -> None:
+async def test_leases_with_different_names_are_independent(database: Database) -> None:
     assert await Lease(database, "sweep", seconds=60).acquire()
     assert await Lease(database, "reconcile", seconds=60).acquire()

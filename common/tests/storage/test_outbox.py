@@ -83,7 +83,7 @@ async def test_pending_come_in_batches_and_each_once_whatever_happens_to_it_mean
     assert batches == [ids[:2], ids[2:4], ids[4:]]
 
 
-async def test_one_that_cannot_be_read_does_not_end_the_sweep(outbox: Outbox) -> None:
+async def test_an_unreadable_entry_does_not_end_the_sweep(outbox: Outbox) -> None:
     unreadable = await store(outbox, entry(aged=9))
     await outbox.collection.update_one({"_id": unreadable}, {"$unset": {"outbox.0.body": True}})
     after = await store(outbox, entry(aged=8))
@@ -91,7 +91,9 @@ async def test_one_that_cannot_be_read_does_not_end_the_sweep(outbox: Outbox) ->
     assert [commit.document_id for commit in await pending(outbox, 2, batch=1)] == [after]
 
 
-async def test_looking_for_the_oldest_does_not_read_the_whole_backlog(outbox: Outbox, database: Database) -> None:
+async def test_the_search_for_the_oldest_entries_does_not_read_the_whole_backlog(
+    outbox: Outbox, database: Database
+) -> None:
     await outbox.collection.insert_many(
         [{"_id": new_id(), "outbox": [entry(aged=60).to_document()]} for _ in range(300)]
     )
@@ -119,7 +121,7 @@ async def test_removed_are_only_the_entries_named(outbox: Outbox) -> None:
     assert commit.entries == (waiting,)
 
 
-async def test_a_parked_entry_is_out_of_the_way_but_kept(outbox: Outbox) -> None:
+async def test_a_parked_entry_is_stored_and_blocks_no_other(outbox: Outbox) -> None:
     refused, waiting = entry(aged=5), entry(aged=5)
     document_id = await store(outbox, refused, waiting)
 
@@ -135,7 +137,7 @@ async def test_a_parked_entry_is_out_of_the_way_but_kept(outbox: Outbox) -> None
 
 
 @pytest.mark.parametrize("broken", [{"id": "x", "note": "by hand"}, {"id": "x", "subject": "a.b", "body": 7}, "words"])
-async def test_what_is_no_entry_is_set_aside_and_stops_nobody(outbox: Outbox, broken: object) -> None:
+async def test_an_invalid_entry_is_parked_and_blocks_no_other(outbox: Outbox, broken: object) -> None:
     good, other = entry(aged=5), entry(aged=5)
     document_id = await store(outbox, good)
     await outbox.collection.update_one({"_id": document_id}, {"$push": {"outbox": broken}})

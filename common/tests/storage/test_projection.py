@@ -42,7 +42,7 @@ async def test_an_older_state_changes_nothing_and_the_newer_is_returned(database
     assert await projected.find(aggregate_id) == newer
 
 
-async def test_an_equal_version_derives_again_from_what_is_stored(database: Database) -> None:
+async def test_an_equal_version_returns_the_stored_state(database: Database) -> None:
     projected, aggregate_id = projection(database), new_id()
     first = state(aggregate_id, 2, "first")
     await projected.apply(first)
@@ -61,7 +61,7 @@ async def test_a_newer_state_replaces_all_of_the_older(database: Database) -> No
 
 @pytest.mark.parametrize("replicas", [1, 2, 8])
 async def test_first_events_that_race_leave_the_newest(database: Database, replicas: int) -> None:
-    """At one replica they go together in one command; those of several meet in the database."""
+    """One replica's writes share a command; those of several replicas race in the database."""
     projected = [projection(database) for _ in range(replicas)]
     for _ in range(20):
         aggregate_id = new_id()
@@ -74,7 +74,7 @@ async def test_first_events_that_race_leave_the_newest(database: Database, repli
 
 
 def test_any_interleaving_of_duplicates_and_gaps_ends_in_the_newest(mongo_url: str, database_name: str) -> None:
-    """Each batch is applied at once, the batches one after the other; several consumers would do just that."""
+    """Applies each batch concurrently, and the batches in order, as several consumers would."""
     with asyncio.Runner() as runner:
         client: AsyncIOMotorClient[dict[str, object]] = runner.run(_client(mongo_url))
         projected = projection(client[database_name])

@@ -1,4 +1,4 @@
-"""A query that hangs is over when nobody waits for it any more: for us, for the driver and for MongoDB."""
+"""A hanging query ends at its request's deadline: in the service, in the driver and in MongoDB."""
 
 import asyncio
 import threading
@@ -27,7 +27,7 @@ SOON = 60.0
 
 @pytest.fixture
 async def things(mongod: Mongod, database_name: str) -> AsyncIterator[Collection]:
-    """With one connection for each thread, so that one that is taken is missed."""
+    """Has one connection per thread, so that a blocked one has an effect."""
     client = connect(mongod.url, application="test", pool_size=THREADS)
     collection = client[database_name]["things"]
     await collection.insert_one({"_id": "thing", "kind": "small"})
@@ -64,7 +64,7 @@ async def until_mongodb_works_on(watcher: MongoClient[dict[str, object]], things
         await asyncio.sleep(0.02)
 
 
-async def test_slow_queries_leave_thread_connection_and_mongodb_with_their_requests(
+async def test_slow_reads_free_thread_connection_and_mongodb_at_the_deadline(
     things: Collection, mongod: Mongod
 ) -> None:
     with MongoClient[dict[str, object]](mongod.url) as watcher:
@@ -78,7 +78,7 @@ async def test_slow_queries_leave_thread_connection_and_mongodb_with_their_reque
             await until_mongodb_works_on(watcher, things, 0)
 
 
-async def test_without_it_they_stay(things: Collection) -> None:
+async def test_without_the_limit_slow_reads_continue(things: Collection) -> None:
     for _ in range(THREADS):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(SECONDS / THREADS):
@@ -89,7 +89,7 @@ async def test_without_it_they_stay(things: Collection) -> None:
     assert time.monotonic() - begun > SLOW_SECONDS - 2 * SECONDS, "only when the queries ended by themselves"
 
 
-async def test_a_frozen_mongodb_keeps_no_thread_either(things: Collection, mongod: Mongod) -> None:
+async def test_a_frozen_mongodb_keeps_no_thread(things: Collection, mongod: Mongod) -> None:
     with mongod.paused():
         await asyncio.gather(*(request(things, {"_id": "thing"}) for _ in range(THREADS)))
         async with asyncio.timeout(SOON):
@@ -125,14 +125,14 @@ async def test_batches_at_a_frozen_mongodb_end_too(
     assert all(isinstance(outcome, DatabaseUnavailableError) for outcome in outcomes)
 
 
-async def test_the_background_has_its_time(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_background_has_no_read_limit(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", SECONDS)
     with background(), reading(things):
         assert await things.find_one({"$where": f"sleep({4 * SECONDS * 1000}) || true"})
 
 
-async def test_a_request_hears_of_its_own_clock_first(things: Collection) -> None:
-    """Or some would be told that the database is away, and others that it took too long."""
+async def test_the_requests_own_deadline_is_raised_first(things: Collection) -> None:
+    """Otherwise some requests would report an unavailable database, and others a timeout."""
     for _ in range(3):
         await request(things, ENDLESS)  # a TimeoutError, and no error of the driver's
 

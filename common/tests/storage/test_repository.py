@@ -76,7 +76,7 @@ async def test_what_was_added_is_found_as_version_one(parcels: ParcelRepository)
         await parcels.get(new_id())
 
 
-async def test_the_event_lies_in_the_same_document_and_tells_of_that_version(
+async def test_the_event_is_in_the_same_document_with_the_new_version(
     parcels: ParcelRepository, commits: list[Commit]
 ) -> None:
     parcel = Parcel(label="a")
@@ -105,7 +105,7 @@ async def test_a_refused_insert_leaves_no_trace(parcels: ParcelRepository, commi
 
 Compartment = Callable[[], AbstractContextManager[None]]
 both_workloads = pytest.mark.parametrize("compartment", [nullcontext, background], ids=["alone", "together"])
-"""A person's change goes alone, those of the background together."""
+"""Changes of requests are sent alone, changes of the background in batches."""
 
 
 @both_workloads
@@ -143,7 +143,7 @@ async def test_a_save_that_fails_leaves_the_copy_as_it_was_loaded(
     assert (parcel.version, parcel.updated_at) == before
 
 
-async def test_what_cannot_be_told_is_not_stored(parcels: ParcelRepository) -> None:
+async def test_a_change_whose_event_cannot_be_made_is_not_stored(parcels: ParcelRepository) -> None:
     def broken(_parcel: Parcel) -> ExpirationCompleted:
         raise ValueError("no such event")
 
@@ -182,9 +182,7 @@ async def test_many_who_change_the_same_thing_lose_no_change(
     assert versions == list(range(2, 22))
 
 
-async def test_of_changes_that_go_together_only_the_stale_are_refused(
-    parcels: ParcelRepository, commits: list[Commit]
-) -> None:
+async def test_only_the_stale_changes_of_a_batch_are_refused(parcels: ParcelRepository, commits: list[Commit]) -> None:
     made = [Parcel(label=str(number)) for number in range(10)]
     for parcel in made:
         await parcels.add(parcel)
@@ -220,7 +218,7 @@ async def test_an_update_gives_up_after_losing_every_race(parcels: ParcelReposit
 
     def loses(copy: Parcel) -> repository_module.Publisher[Parcel]:
         seen.append(copy.version)
-        copy.version -= 1  # as if somebody had been faster
+        copy.version -= 1  # as if another writer had been faster
         return to_event
 
     with pytest.raises(ConcurrentUpdateError):
@@ -243,7 +241,7 @@ def refusals() -> float:
     return REGISTRY.get_sample_value("outbox_full_total", {"collection": "parcels"}) or 0.0
 
 
-async def test_a_thing_with_too_many_untold_events_is_refused(
+async def test_a_change_with_a_full_outbox_is_refused(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository_module, "MAX_ENTRIES", 3)
@@ -260,7 +258,7 @@ async def test_a_thing_with_too_many_untold_events_is_refused(
     assert refusals() == refused_before + 1
 
 
-async def test_a_thing_with_too_many_untold_events_is_not_restated(
+async def test_an_aggregate_with_a_full_outbox_is_not_republished(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository_module, "MAX_ENTRIES", 2)
@@ -272,7 +270,7 @@ async def test_a_thing_with_too_many_untold_events_is_not_restated(
     assert len((await document(parcels, parcel))["outbox"]) == 2
 
 
-async def test_many_are_saved_in_one_go_each_with_its_event(parcels: ParcelRepository, commits: list[Commit]) -> None:
+async def test_save_all_saves_each_aggregate_with_its_event(parcels: ParcelRepository, commits: list[Commit]) -> None:
     made = [Parcel(label=str(number)) for number in range(20)]
     for parcel in made:
         await parcels.add(parcel)
@@ -289,7 +287,7 @@ async def test_many_are_saved_in_one_go_each_with_its_event(parcels: ParcelRepos
     assert sorted(commit.document_id for commit in commits) == sorted(parcel.id for parcel in made)
 
 
-async def test_of_many_those_that_somebody_changed_are_left_alone(
+async def test_save_all_skips_aggregates_that_were_changed_meanwhile(
     parcels: ParcelRepository, commits: list[Commit]
 ) -> None:
     made = [Parcel(label=str(number)) for number in range(6)]
@@ -305,7 +303,7 @@ async def test_of_many_those_that_somebody_changed_are_left_alone(
     assert [commit.document_id for commit in commits] == [parcel.id for parcel in made[2:]]
 
 
-async def test_of_many_who_save_the_same_things_each_thing_is_saved_by_one(
+async def test_concurrent_save_all_calls_save_each_aggregate_once(
     parcels: ParcelRepository, commits: list[Commit]
 ) -> None:
     made = [Parcel(label=str(number)) for number in range(50)]
@@ -320,7 +318,7 @@ async def test_of_many_who_save_the_same_things_each_thing_is_saved_by_one(
     assert stored == {entry.id for commit in commits for entry in commit.entries}
 
 
-async def test_a_restatement_tells_of_the_same_version_again(parcels: ParcelRepository, commits: list[Commit]) -> None:
+async def test_republish_publishes_the_same_version_again(parcels: ParcelRepository, commits: list[Commit]) -> None:
     await parcels.add(parcel := Parcel(label="a"), to_event)
 
     assert await parcels.republish(parcel, to_event)
@@ -337,7 +335,7 @@ async def test_a_restatement_tells_of_the_same_version_again(parcels: ParcelRepo
     assert not await parcels.republish(stale, to_event)
 
 
-async def test_a_walk_meets_everything_once_in_the_order_of_ids(
+async def test_a_walk_returns_every_aggregate_once_in_the_order_of_ids(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository_module, "WALK_BATCH", 3)

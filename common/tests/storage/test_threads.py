@@ -1,4 +1,4 @@
-"""Requests and the background do not wait behind each other at the database."""
+"""Requests and the background do not block each other's database threads."""
 
 import asyncio
 
@@ -22,13 +22,13 @@ async def find(things: Collection, query: dict[str, object]) -> None:
 
 
 async def occupy(things: Collection) -> list[asyncio.Task[None]]:
-    """Every thread of the caller's pool, with queries that the database really works on."""
+    """Occupies every thread of the caller's pool with queries that run in the database."""
     queries = [asyncio.create_task(find(things, SLOW)) for _ in range(THREADS)]
     await asyncio.sleep(0)
     return queries
 
 
-async def test_slow_events_leave_requests_their_threads(things: Collection) -> None:
+async def test_slow_events_do_not_block_threads_of_requests(things: Collection) -> None:
     with background():
         slow = await occupy(things)
     await find(things, {"_id": "thing"})
@@ -36,7 +36,7 @@ async def test_slow_events_leave_requests_their_threads(things: Collection) -> N
     await asyncio.gather(*slow)
 
 
-async def test_slow_requests_leave_events_their_threads(things: Collection) -> None:
+async def test_slow_requests_do_not_block_threads_of_events(things: Collection) -> None:
     slow = await occupy(things)
     with background():
         await find(things, {"_id": "thing"})
@@ -44,7 +44,7 @@ async def test_slow_requests_leave_events_their_threads(things: Collection) -> N
     await asyncio.gather(*slow)
 
 
-async def test_in_one_pool_the_next_one_does_wait(things: Collection) -> None:
+async def test_in_a_single_pool_the_next_call_waits(things: Collection) -> None:
     slow = await occupy(things)
     await find(things, {"_id": "thing"})
     assert any(query.done() for query in slow)

@@ -1,4 +1,4 @@
-"""The dashboard that is kept is the one that the code writes, and its panels ask for metrics that are there."""
+"""The committed dashboard is the generated one, and its panels query existing metrics."""
 
 import json
 import re
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.unit
 KEPT = Path(__file__).parents[3] / "infra" / "k8s" / "components" / "operations" / "dashboard.json"
 
 
-def test_the_kept_file_is_what_the_code_writes() -> None:
+def test_the_committed_dashboard_is_what_the_code_generates() -> None:
     assert json.loads(KEPT.read_text()) == dashboard(), "make docs"
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.title)
-def test_a_panel_asks_for_a_metric_that_is_served(panel: Panel) -> None:
+def test_every_panel_queries_an_existing_metric(panel: Panel) -> None:
     served = set(re.findall(r"^# TYPE (\w+) \w+$", generate_latest(REGISTRY).decode(), re.MULTILINE))
     asked = re.findall(r"\(([a-z_]+)(?=[{\[)])", re.sub(r"by \(.*?\)", "", panel.query))
     assert asked, panel.query
@@ -35,8 +35,8 @@ def test_a_label_that_a_metric_does_not_have_is_refused() -> None:
         dashboard_module._rate(metrics.CONSUMED, "colour")
 
 
-def test_a_series_that_was_begun_is_there_before_anything_is_counted() -> None:
-    """Prometheus sees no increase in a series that appears with 1: the first dead letter would raise no alarm."""
+def test_an_initialised_series_exists_before_the_first_count() -> None:
+    """Prometheus sees no increase in a series that starts at 1: the first dead letter would raise no alert."""
     registry = CollectorRegistry()
     counter = Counter("things", "For this test", ["kind"], registry=registry)
     init_series(counter, ("one",), ("other",))

@@ -1,4 +1,4 @@
-"""What a line of the log holds, and what it never holds, whatever goes wrong."""
+"""The content of log lines: fields that are always present, and data that never is."""
 
 import json
 import logging
@@ -21,24 +21,26 @@ TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbm4ifQ.c2ln-bmF_dHVyZQ"
 
 @pytest.fixture
 def configured() -> Iterator[Callable[[], None]]:
-    """To be called by the test itself, whose standard output is another than its fixtures'."""
+    """Call it in the test itself: a test and its fixtures have different standard outputs."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield lambda: configure_logging(service="things", level="info")
     root.handlers[:], root.level = before
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+def only_line(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     (line,) = capsys.readouterr().out.splitlines()
     found: dict[str, str] = json.loads(line)
     return found
 
 
-def test_a_line_says_who_and_in_which_story(capsys: pytest.CaptureFixture[str], configured: Callable[[], None]) -> None:
+def test_a_line_names_the_service_and_the_trace(
+    capsys: pytest.CaptureFixture[str], configured: Callable[[], None]
+) -> None:
     configured()
     with trace_scope(f"00-{TRACE_ID}-b7ad6b7169203331-01"):
         get_logger("here").info("order held", order_id="1")
-    line = told(capsys)
+    line = only_line(capsys)
     assert {
         "event": "order held",
         "order_id": "1",
@@ -71,7 +73,7 @@ def test_a_line_stays_one_line_whatever_is_in_it(
     "secret", ["ann@example.com", TOKEN, "pi_3Nabc_secret_xyz", "sk_test_4eC39HqLyjWDarjtT1zdp7dc", "whsec_abc123"]
 )
 @pytest.mark.parametrize("how", ["our own error", "a library's", "as a field"])
-def test_an_error_that_quotes_somebody_is_told_without_him(
+def test_personal_data_in_an_error_text_is_masked(
     capsys: pytest.CaptureFixture[str], configured: Callable[[], None], how: str, secret: str
 ) -> None:
     configured()
@@ -84,13 +86,13 @@ def test_an_error_that_quotes_somebody_is_told_without_him(
             logging.getLogger("uvicorn.error").exception("Exception in ASGI application: %s", secret)
         else:
             get_logger("here").warning("away", error=repr(error))
-    line = told(capsys)
+    line = only_line(capsys)
     assert secret not in json.dumps(line)
     assert "E11000" in json.dumps(line), "the rest of it is there"
 
 
-def test_settings_that_are_wrong_are_named_and_not_quoted() -> None:
-    """The process ends with this on its standard error, which somebody collects."""
+def test_invalid_settings_are_named_and_not_quoted() -> None:
+    """The process prints this to standard error when it ends, and log collectors store it."""
     program = "from ticketing_common.settings import EventServiceSettings; EventServiceSettings()"
     environment = {
         "MONGO_URL": "mongodb://user:hunter2@db",

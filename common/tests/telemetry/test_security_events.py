@@ -1,4 +1,4 @@
-"""Security events: every refusal is logged and counted, with ids and without what would name a person."""
+"""Security events: every refusal is logged and counted, with ids and without personal data."""
 
 import json
 from typing import Any
@@ -69,7 +69,7 @@ async def test_a_refusal_is_logged_with_the_account_and_the_route_and_counted(
     assert counted(event) == before + 1
 
 
-async def test_whoever_is_not_signed_in_is_counted_without_an_account(
+async def test_an_unauthenticated_caller_is_counted_without_an_account(
     client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logging(service="things", level="warning")

@@ -1,4 +1,4 @@
-"""Recording is off unless asked for, and then nothing of it is even imported."""
+"""Recording is off by default; its modules are then not even imported."""
 
 import json
 import subprocess
@@ -41,14 +41,14 @@ print([name for name in sys.modules if name.startswith("opentelemetry.sdk.trace"
 
 
 @pytest.mark.parametrize(("exporter", "imported"), [("none", "False"), ("console", "True"), ("otlp", "True")])
-def test_what_is_off_is_not_imported(exporter: str, imported: str) -> None:
+def test_disabled_recording_imports_nothing(exporter: str, imported: str) -> None:
     made = subprocess.run([sys.executable, "-c", MAKE_AN_APP, exporter], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     assert made.stdout.strip() == imported
 
 
 @pytest.mark.unit
-def test_when_off_a_message_carries_on_the_trace_of_its_cause() -> None:
+def test_without_recording_a_message_continues_the_trace_of_its_request() -> None:
     span = ProducerSpan("order.created", "1", PARENT)
     span.ended()
     assert span.traceparent == PARENT
@@ -57,7 +57,7 @@ def test_when_off_a_message_carries_on_the_trace_of_its_cause() -> None:
 
 
 @pytest.mark.unit
-def test_when_on_whoever_handles_goes_on_from_the_sending() -> None:
+def test_with_recording_the_consumer_span_follows_the_producer_span() -> None:
     with recorded_spans() as spans:
         span = ProducerSpan("order.created", "1", PARENT)
         assert span.traceparent is not None
@@ -71,14 +71,14 @@ def test_when_on_whoever_handles_goes_on_from_the_sending() -> None:
 
 
 @pytest.mark.unit
-def test_a_message_without_a_trace_begins_none_of_the_relays() -> None:
+def test_a_message_without_a_trace_starts_no_trace_in_the_relay() -> None:
     with recorded_spans() as spans:
         ProducerSpan("order.created", "1", None).ended()
         assert list(spans.all()) == []
 
 
 @pytest.mark.unit
-def test_an_error_that_quotes_what_was_handled_is_not_in_the_span() -> None:
+def test_an_error_text_that_quotes_the_message_is_not_in_the_span() -> None:
     with recorded_spans() as spans:
         with pytest.raises(ValueError), consumer_span("handle order.created", PARENT, {}):
             raise ValueError("ann@example.com")
@@ -88,7 +88,7 @@ def test_an_error_that_quotes_what_was_handled_is_not_in_the_span() -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize(("flags", "enabled"), [("01", True), ("00", False)])
-def test_libraries_make_spans_only_in_a_story_that_is_sampled(flags: str, enabled: bool) -> None:
+def test_libraries_make_spans_only_in_a_sampled_trace(flags: str, enabled: bool) -> None:
     with recorded_spans(), consumer_span("handle order.created", f"{PARENT[:-2]}{flags}", {}):
         assert is_instrumentation_enabled() is enabled
     assert is_instrumentation_enabled()
@@ -96,9 +96,9 @@ def test_libraries_make_spans_only_in_a_story_that_is_sampled(flags: str, enable
 
 @pytest.mark.unit
 @pytest.mark.parametrize("traceparent", [None, PARENT, "not one"])
-def test_in_a_request_that_nobody_records_libraries_make_none(traceparent: str | None) -> None:
+def test_libraries_make_no_spans_in_an_unrecorded_request(traceparent: str | None) -> None:
     with trace_scope(traceparent, unrecorded=True):
-        assert is_instrumentation_enabled(), "while nobody records at all they are left alone"
+        assert is_instrumentation_enabled(), "without recording, libraries are not suppressed"
     with recorded_spans():
         with trace_scope(traceparent, unrecorded=True):
             assert not is_instrumentation_enabled()
@@ -108,7 +108,7 @@ def test_in_a_request_that_nobody_records_libraries_make_none(traceparent: str |
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.05, 0.5, 1.0])
-def test_what_the_sampler_wants_is_known_beforehand_and_comes_true(ratio: float) -> None:
+def test_the_samplers_decision_is_known_before_the_span_and_does_not_change(ratio: float) -> None:
     provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
     provider.sampler = ParentBasedTraceIdRatio(ratio)
     wanted, requests = 0, 2_000
@@ -121,14 +121,14 @@ def test_what_the_sampler_wants_is_known_beforehand_and_comes_true(ratio: float)
 
 
 @pytest.mark.parametrize(("flags", "wanted"), [("01", True), ("00", False)])
-def test_a_caller_who_has_decided_is_followed(flags: str, wanted: bool) -> None:
+def test_the_callers_sampling_decision_is_followed(flags: str, wanted: bool) -> None:
     provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
     provider.sampler = ParentBasedTraceIdRatio(0.5)
     traceparent = f"00-{token_hex(16)}-{token_hex(8)}-{flags}"
     assert all(is_wanted(provider, "GET", traceparent) is wanted for _ in range(20))
 
 
-def test_callers_can_ask_for_so_many_traces_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callers_can_request_a_limited_number_of_traces_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr(trace_recording, "time", SimpleNamespace(monotonic=lambda: now))
     provider = provider_with(SimpleSpanProcessor(InMemorySpanExporter()), service="test")
@@ -144,8 +144,8 @@ def test_callers_can_ask_for_so_many_traces_a_second_and_no_more(monkeypatch: py
 
 
 @pytest.mark.unit
-def test_what_is_not_recorded_here_is_not_recorded_further_on_for_its_caller() -> None:
-    """The trace goes on under its id, but a consumer in another service does not record it."""
+def test_an_unrecorded_request_is_not_recorded_downstream() -> None:
+    """The trace continues with its id, but a consumer in another service does not record it."""
     with recorded_spans() as spans:
         with trace_scope(PARENT, unrecorded=True):
             assert current_trace_id() == TRACE_ID
@@ -158,9 +158,9 @@ def test_what_is_not_recorded_here_is_not_recorded_further_on_for_its_caller() -
 
 
 @pytest.mark.unit
-def test_baggage_of_a_caller_is_not_handed_on() -> None:
+def test_a_callers_baggage_is_not_forwarded() -> None:
     with recorded_spans():
-        told = propagate.extract({"traceparent": PARENT, "baggage": "secret=1"})
+        sent = propagate.extract({"traceparent": PARENT, "baggage": "secret=1"})
         carrier: dict[str, str] = {}
-        propagate.inject(carrier, told)
+        propagate.inject(carrier, sent)
     assert carrier == {"traceparent": PARENT}

@@ -1,4 +1,4 @@
-"""A small service with every convention on it: things that are made, shown, listed, and that fail."""
+"""A small service with all conventions: resources that are created, shown, listed, and that fail."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Which caller an address is counted as."""
+"""The rate limit key of a network address."""
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ PROXY = "10.244.1.7"
 
 
 async def counted_as(peer: str, *forwarded_for: str) -> str:
-    """As uvicorn hands the request over when `PROXY` is trusted."""
+    """As uvicorn passes the request on if it trusts `PROXY`."""
 
     async def tell(request: Request) -> PlainTextResponse:
         return PlainTextResponse(await address(request))

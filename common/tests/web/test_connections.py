@@ -1,4 +1,4 @@
-"""A peer that does not read, and one that vanished: what the server keeps for it, and for how long."""
+"""Peers that do not read, and peers that vanished: the server's buffers and time limits for them."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ LONG = 64 * 2**20
 
 
 class Place:
-    """An application with a long answer and an event stream, and what it has seen of them."""
+    """An application with a long response and an event stream, which records how they end."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -70,7 +70,7 @@ async def served(place: Place) -> AsyncIterator[int]:
 
 @pytest.fixture
 def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
-    """Of all connections that the server takes."""
+    """The transports of all connections of the server."""
     made: list[asyncio.Transport] = []
     connection_made = BoundedConnection.connection_made
 
@@ -82,7 +82,7 @@ def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
     return made
 
 
-async def test_an_answer_that_is_not_read_is_given_up_and_its_buffer_dropped(
+async def test_a_response_that_is_not_read_is_reset_and_its_buffer_dropped(
     monkeypatch: pytest.MonkeyPatch, transports: list[asyncio.Transport], caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connections, "WRITE_SECONDS", 0.5)
@@ -115,7 +115,7 @@ async def test_an_answer_that_is_read_slowly_but_steadily_is_sent_whole(monkeypa
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such time limit")
-async def test_the_kernel_gives_up_a_peer_that_vanished(transports: list[asyncio.Transport]) -> None:
+async def test_the_kernel_closes_the_connection_of_a_vanished_peer(transports: list[asyncio.Transport]) -> None:
     place = Place()
     async with served(place) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         await client.head("/stream")

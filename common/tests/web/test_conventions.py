@@ -1,4 +1,4 @@
-"""What every service does with every request, good and bad."""
+"""The conventions of all services for valid and invalid requests."""
 
 import json
 from typing import Any
@@ -126,13 +126,13 @@ async def test_a_bug_tells_nothing_but_a_request_id(client: httpx.AsyncClient, i
     assert answer.json()["requestId"] == "a" * 32
 
 
-async def test_later_please_comes_with_the_seconds(client: httpx.AsyncClient, identity: Identity) -> None:
+async def test_a_retry_later_refusal_has_the_seconds(client: httpx.AsyncClient, identity: Identity) -> None:
     for title, status, seconds in (("busy", 429, "7"), ("away", 503, "3")):
         answer = await client.post("/api/things", json={**THING, "title": title}, headers=identity.headers())
         assert (answer.status_code, answer.headers["Retry-After"]) == (status, seconds)
 
 
-async def test_nobody_is_told_how_to_sign_in(client: httpx.AsyncClient) -> None:
+async def test_a_401_names_no_sign_in_details(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/things", json=THING)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"

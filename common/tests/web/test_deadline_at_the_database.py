@@ -1,4 +1,4 @@
-"""A request whose time is spent at the database: answered in time; a commit is whole or not at all afterwards."""
+"""A request whose deadline passes at the database is answered in time; its commit is complete or absent."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_asked_again(
+async def test_a_hanging_commit_is_answered_in_time_and_a_repeat_creates_once(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity, mongod: Mongod
 ) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
@@ -45,7 +45,7 @@ async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_a
     assert (answer.status_code, answer.json()["title"]) == (503, "It took too long")
     assert took < 4 * REQUEST_SECONDS, "not until the database's own limits (10 s) have passed"
 
-    # The write may have been taken in the meantime; whoever asks again gets the one thing.
+    # The write may have succeeded meanwhile; a repeated request gets the same resource.
     async with asyncio.timeout(30):
         again = await client.post("/api/things", json=THING, headers=headers)
         while again.status_code == 409:  # its first try is still ending
@@ -56,15 +56,15 @@ async def test_what_hangs_in_the_commit_is_answered_in_time_and_made_once_when_a
     assert [thing["_id"] for thing in things] == [again.json()["id"]]
 
 
-async def test_what_hangs_in_a_reading_is_answered_in_the_same_words(client: httpx.AsyncClient, mongod: Mongod) -> None:
-    """And not in the driver's, whose limit is for nearly the same moment."""
+async def test_a_hanging_read_gets_the_same_answer(client: httpx.AsyncClient, mongod: Mongod) -> None:
+    """Not the driver's words, although its limit is at nearly the same time."""
     paths = ["/api/things", f"/api/things/{new_id()}"]
     with mongod.paused():
         answers = await asyncio.gather(*(client.get(path) for path in paths * 3))
     assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {(503, "It took too long")}
 
 
-async def test_a_key_that_cannot_be_given_back_runs_out(
+async def test_a_key_that_cannot_be_released_expires(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang(_keys: object, _key: str) -> None:
@@ -74,6 +74,6 @@ async def test_a_key_that_cannot_be_given_back_runs_out(
     monkeypatch.setattr(IdempotencyKeys, "release", hang)
     monkeypatch.setattr(idempotency, "GIVE_BACK_SECONDS", 0.1)
     failed = await client.post("/api/things", json={**THING, "title": "bug"}, headers=headers)
-    assert failed.status_code == 500, "what went wrong is told, and not that the time is spent"
+    assert failed.status_code == 500, "the error itself is reported, not the deadline"
     kept = await app.state.idempotency_keys._collection.find_one({})
     assert kept["abandoned_at"] > utc_now(), "until then it is taken for one that runs"

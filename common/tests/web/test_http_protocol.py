@@ -1,4 +1,4 @@
-"""The service's server as a stranger meets it: bytes that come slowly, without end, in crowds, or not at all."""
+"""The HTTP server with hostile peers: slow, endless, many or no bytes."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ class Answer:
 
 
 class Connection:
-    """One to the service under test."""
+    """A connection to the service under test."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -37,7 +37,7 @@ class Connection:
         self._writer.write(data)
 
     async def drip(self, data: bytes, *, pause: float = 0.02) -> None:
-        """Byte by byte, until the server has enough."""
+        """Send byte by byte, until the server closes the connection."""
         try:
             for byte in data:
                 self._writer.write(bytes([byte]))
@@ -56,7 +56,7 @@ class Connection:
             return Answer(int(head[0].split()[1]), headers, await self._reader.readexactly(length))
 
     async def is_closed(self, *, within: float = PATIENT) -> bool:
-        """Whether the server ends it; what it says before is thrown away."""
+        """Whether the server closes it; discards the response."""
         try:
             async with asyncio.timeout(within):
                 while await self._reader.read(65_536):
@@ -254,7 +254,7 @@ async def test_a_body_that_comes_too_slowly_is_ended_with_408(
     assert app.state.calls == 0
 
 
-async def test_slow_bodies_take_no_place_of_requests_in_flight(server: Server, identity: Identity) -> None:
+async def test_slow_bodies_do_not_count_as_in_flight(server: Server, identity: Identity) -> None:
     for _ in range(20):
         await server.connect(post(identity, "Content-Length: 60000") + b"{")
     metrics = (await server.client.get("/metrics")).text
@@ -326,7 +326,7 @@ async def test_more_pipelined_requests_than_may_wait_end_the_connection(server: 
     assert (await server.answer(HEALTH)).status == 200
 
 
-async def test_a_few_pipelined_requests_are_answered_in_turn(server: Server) -> None:
+async def test_a_few_pipelined_requests_are_answered_in_order(server: Server) -> None:
     connection = await server.connect(HEALTH * 5 + request("GET", "/nothing") + HEALTH)
     assert [(await connection.answer()).status for _ in range(7)] == [200] * 5 + [404, 200]
 
@@ -357,13 +357,11 @@ def connections() -> list[HttpProtocol]:
 
 
 def unread() -> list[HttpProtocol]:
-    """Those whose answer waits for the caller."""
+    """Connections whose response waits for the caller."""
     return [connection for connection in connections() if connection.transport.get_write_buffer_size()]
 
 
-async def test_a_crowd_of_idle_connections_takes_no_place_from_a_new_one(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_idle_connections_do_not_block_a_new_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 60)
     assert (await server.answer(HEALTH)).status == 200
     for callers in http_protocol._SERVERS.values():

@@ -1,4 +1,4 @@
-"""The same request twice is done once, and answered twice the same."""
+"""A repeated request runs once, and gets the same response."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Too many, too slow, too long: what is refused, what is cancelled, and what is left alone."""
+"""Load shedding and deadlines: which requests are refused, cancelled or unaffected."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.unit
 
 
 class Place:
-    """A small application; its requests stay until the test lets them go."""
+    """A small application whose requests wait until the test opens the gate."""
 
     def __init__(self) -> None:
         self.entered: asyncio.Queue[str] = asyncio.Queue()
@@ -92,7 +92,7 @@ def shedding(place: Place, *, lag: float = 0.0, **limits: Any) -> httpx.AsyncCli
     return caller(LoadSheddingMiddleware(place.app, service="things", lag=late, **limits))
 
 
-async def test_more_requests_than_we_can_do_are_refused_before_they_begin(place: Place) -> None:
+async def test_requests_over_the_limit_are_refused_before_they_start(place: Place) -> None:
     async with shedding(place) as client:
         begun = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
         for _ in begun:
@@ -110,7 +110,7 @@ async def test_more_requests_than_we_can_do_are_refused_before_they_begin(place:
         assert REGISTRY.get_sample_value("requests_in_flight", {"service": "things"}) == 0
 
 
-async def test_without_a_limit_the_same_requests_are_let_in(place: Place) -> None:
+async def test_without_a_limit_the_same_requests_are_accepted(place: Place) -> None:
     async with shedding(place, max_in_flight=0) as client:
         begun = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
         assert (await client.get("/quick")).status_code == 200
@@ -118,7 +118,7 @@ async def test_without_a_limit_the_same_requests_are_let_in(place: Place) -> Non
         await asyncio.gather(*begun)
 
 
-async def test_a_loop_that_is_late_takes_no_more(place: Place) -> None:
+async def test_a_delayed_event_loop_refuses_requests(place: Place) -> None:
     async with shedding(place, lag=0.6) as client:
         assert (await client.get("/quick")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200
@@ -137,7 +137,7 @@ async def test_one_long_pause_turns_nobody_away_and_two_do(loop_clock: LoopClock
         assert lag.seconds >= 1
 
 
-async def test_a_loop_that_is_held_up_is_noticed() -> None:
+async def test_a_blocked_event_loop_is_measured() -> None:
     lag = LoopLag("things")
     async with lag.measured(), asyncio.timeout(30):
         while lag.seconds < 0.2:
@@ -146,7 +146,7 @@ async def test_a_loop_that_is_held_up_is_noticed() -> None:
 
 
 async def from_stream(app: ASGIApp, place: Place, then: Callable[[], Awaitable[None]]) -> list[bytes]:
-    """Call the stream as a server would; httpx's transport gives an answer only when it is whole."""
+    """Call the stream as a server does; httpx's transport returns only complete responses."""
     sent: list[bytes] = []
 
     async def receive() -> dict[str, Any]:
@@ -165,7 +165,7 @@ async def from_stream(app: ASGIApp, place: Place, then: Callable[[], Awaitable[N
     return [body for body in sent if body]
 
 
-async def test_open_streams_are_no_work_under_way(place: Place) -> None:
+async def test_open_streams_do_not_count_as_in_flight(place: Place) -> None:
     app = LoadSheddingMiddleware(place.app, service="things", max_in_flight=1, max_lag_seconds=0, lag=LoopLag("things"))
 
     async def call() -> None:
@@ -175,7 +175,7 @@ async def test_open_streams_are_no_work_under_way(place: Place) -> None:
     assert await from_stream(app, place, call) == [b"event: ready\n\n", b"event: end\n\n"]
 
 
-async def test_a_request_whose_time_is_spent_is_cancelled(place: Place) -> None:
+async def test_a_request_is_cancelled_at_its_deadline(place: Place) -> None:
     async with caller(DeadlineMiddleware(place.app, seconds=0.05)) as client:
         answer = await client.get("/slow")
     assert answer.status_code == 503
@@ -183,7 +183,7 @@ async def test_a_request_whose_time_is_spent_is_cancelled(place: Place) -> None:
     assert place.cancelled == ["slow"]
 
 
-async def test_who_waits_less_long_is_worked_for_no_longer(place: Place) -> None:
+async def test_a_shorter_client_timeout_shortens_the_deadline_of_a_read(place: Place) -> None:
     async with caller(DeadlineMiddleware(place.app, seconds=60)) as client:
         answer = await client.get("/slow", headers={"X-Envoy-Expected-Rq-Timeout-Ms": "50"})
     assert (answer.status_code, place.cancelled) == (503, ["slow"])
@@ -192,7 +192,9 @@ async def test_who_waits_less_long_is_worked_for_no_longer(place: Place) -> None
 @pytest.mark.parametrize(
     ("method", "asked"), [("GET", "90000"), ("GET", "soon"), ("GET", "-1"), ("GET", "9" * 5000), ("POST", "50")]
 )
-async def test_nobody_gets_more_time_by_asking_nor_cuts_a_change_short(place: Place, method: str, asked: str) -> None:
+async def test_a_client_timeout_neither_extends_a_deadline_nor_shortens_a_write(
+    place: Place, method: str, asked: str
+) -> None:
     app = DeadlineMiddleware(place.app, seconds=0.3 if method == "GET" else 60)
     async with caller(app) as client:
         calling = asyncio.create_task(
@@ -225,14 +227,14 @@ async def test_a_clock_within_another_gives_no_time(loop_clock: LoopClock) -> No
         assert time_left() is None
 
 
-async def test_within_its_time_it_is_answered(place: Place) -> None:
+async def test_a_request_within_its_deadline_is_answered(place: Place) -> None:
     place.gate.set()
     async with caller(DeadlineMiddleware(place.app, seconds=10)) as client:
         assert (await client.get("/slow")).status_code == 200
     assert place.cancelled == []
 
 
-async def test_a_stream_has_no_end_of_time(place: Place) -> None:
+async def test_a_stream_has_no_deadline(place: Place) -> None:
     app = DeadlineMiddleware(place.app, seconds=0.05)
 
     async def outlast() -> None:
@@ -241,7 +243,7 @@ async def test_a_stream_has_no_end_of_time(place: Place) -> None:
     assert await from_stream(app, place, outlast) == [b"event: ready\n\n", b"event: end\n\n"]
 
 
-async def test_what_is_done_after_the_answer_is_not_cut_short(place: Place) -> None:
+async def test_work_after_the_response_is_not_cut_short(place: Place) -> None:
     async with caller(DeadlineMiddleware(place.app, seconds=0.05)) as client:
         calling = asyncio.create_task(client.get("/quick?later=1"))
         await asyncio.sleep(0.1)  # twice the time of a request

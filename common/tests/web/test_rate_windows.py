@@ -1,4 +1,4 @@
-"""A limit counts what was in its window, forgets the rest, and costs the same however many there are to count."""
+"""A rate limit counts hits in its window, drops older ones, and costs the same for many keys."""
 
 import time
 
@@ -17,7 +17,7 @@ ITEM = parse("3/minute")
 
 
 class Clock:
-    """Set by the test."""
+    """A clock that the test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 1_000.0
@@ -35,7 +35,7 @@ async def test_the_window_moves_with_each_hit(clock: Clock) -> None:
         assert await limiter.hit(ITEM, "ann")
         clock.seconds += 10
     assert not await limiter.hit(ITEM, "ann")
-    assert await limiter.hit(ITEM, "bob"), "everybody has a window of his own"
+    assert await limiter.hit(ITEM, "bob"), "each key has its own window"
     stats = await limiter.get_window_stats(ITEM, "ann")
     assert (stats.remaining, stats.reset_time - clock.seconds) == (0, 30)
     clock.seconds += 30
@@ -43,7 +43,7 @@ async def test_the_window_moves_with_each_hit(clock: Clock) -> None:
     assert not await limiter.hit(ITEM, "ann"), "and the other two are not"
 
 
-async def test_who_waits_as_long_as_he_was_told_is_let_in(clock: Clock) -> None:
+async def test_a_call_after_the_announced_wait_is_allowed(clock: Clock) -> None:
     limiter = RateLimiter("1/minute", name="try")
     await limiter.check(Request({"type": "http"}), "ann")
     clock.seconds += 0.1
@@ -70,7 +70,7 @@ async def test_a_refusal_does_not_make_the_wait_longer(clock: Clock) -> None:
     assert await limiter.hit(ITEM, "ann")
 
 
-async def test_whoever_has_not_come_for_a_window_is_forgotten(clock: Clock) -> None:
+async def test_a_key_without_hits_for_a_window_is_removed(clock: Clock) -> None:
     windows = Windows()
     limiter = MovingWindowRateLimiter(windows)
     for number in range(1_000):
@@ -86,14 +86,14 @@ async def test_whoever_has_not_come_for_a_window_is_forgotten(clock: Clock) -> N
     assert len(windows) == 1
 
 
-async def test_asking_leaves_nothing_behind(clock: Clock) -> None:
+async def test_a_query_stores_nothing(clock: Clock) -> None:
     windows = Windows()
     for number in range(100):
         await MovingWindowRateLimiter(windows).get_window_stats(ITEM, f"visitor {number}")
     assert len(windows) == 0
 
 
-async def test_many_keys_make_a_hit_no_dearer() -> None:
+async def test_many_keys_do_not_slow_down_a_hit() -> None:
     limiter = MovingWindowRateLimiter(Windows())
 
     async def cost() -> float:

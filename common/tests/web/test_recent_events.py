@@ -1,4 +1,4 @@
-"""The past of a feed, bounded in number and bytes, and what a stream that reads it is sent."""
+"""The bounded history of a feed, and what its connections send."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -49,7 +49,7 @@ def test_neither_bound_is_passed_and_the_newest_is_always_kept(sizes: list[int],
     assert not recent.reaches_back_to(recent.last + 1)
 
 
-async def test_a_long_past_is_sent_in_small_pieces() -> None:
+async def test_a_long_history_is_sent_in_small_chunks() -> None:
     recent = filled(500, size=1_000)
     _, chunks = reading(recent, after=0)
     assert await anext(chunks) == COMMENT
@@ -62,7 +62,7 @@ async def test_a_long_past_is_sent_in_small_pieces() -> None:
     await chunks.aclose()
 
 
-async def test_a_reader_keeps_no_event_however_far_it_lags() -> None:
+async def test_a_slow_reader_stores_no_event() -> None:
     recent = filled(100, size=1_000, keep=50)
     reader, chunks = reading(recent, after=60)
     await anext(chunks)
@@ -77,7 +77,7 @@ async def test_a_reader_keeps_no_event_however_far_it_lags() -> None:
     await chunks.aclose()
 
 
-async def test_a_reader_is_told_of_lost_events_also_when_the_sequences_begin_anew() -> None:
+async def test_a_reader_gets_reset_for_lost_events_even_if_sequences_restart() -> None:
     recent = filled(3)
     reader, chunks = reading(recent, after=3)
     await anext(chunks)
@@ -98,7 +98,7 @@ async def test_a_reader_skips_a_sequence_whose_event_could_not_be_parsed() -> No
     await chunks.aclose()
 
 
-async def test_what_waits_for_the_stream_of_one_thing_is_bounded_in_bytes() -> None:
+async def test_the_queue_of_a_single_aggregates_stream_is_bounded_in_bytes() -> None:
     connection = SseConnection(heartbeat_seconds=15)
     for sequence in range(10):
         connection.put(shared(sequence, QUEUE_BYTES // 4))

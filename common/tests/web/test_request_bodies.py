@@ -1,4 +1,4 @@
-"""Bodies in hand: how many bytes of them, and which is given up for the next."""
+"""Request bodies in memory: their total size, and which one is dropped for the next."""
 
 import asyncio
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ SCOPE: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"tr
 
 
 class Place:
-    """Keeps each complete body until the gate opens."""
+    """An application that holds each request until the gate opens."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -32,7 +32,7 @@ class Place:
 
 
 class Sender:
-    """Sends one body, piece by piece, as the test says."""
+    """Sends one body in pieces, controlled by the test."""
 
     def __init__(self, place: Place, scope: Scope = SCOPE) -> None:
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
@@ -68,7 +68,7 @@ async def done(senders: Iterable[Sender]) -> list[BaseException | None]:
     return list(await asyncio.gather(*(sender.task for sender in senders), return_exceptions=True))
 
 
-async def test_a_body_is_handed_on_whole(place: Place) -> None:
+async def test_a_body_is_passed_on_whole(place: Place) -> None:
     sender = Sender(place)
     for size in (40, 0, 60):
         await sender.send(size)
@@ -79,7 +79,7 @@ async def test_a_body_is_handed_on_whole(place: Place) -> None:
     assert await done([sender]) == [None]
 
 
-async def test_the_body_that_is_longest_on_its_way_makes_space_for_the_next(place: Place) -> None:
+async def test_the_body_that_arrives_longest_is_dropped_for_the_next(place: Place) -> None:
     empty, first, second, third = (Sender(place) for _ in range(4))
     await empty.send(0)
     for sender in (first, second):
@@ -95,7 +95,7 @@ async def test_the_body_that_is_longest_on_its_way_makes_space_for_the_next(plac
     await done([empty, second, third])
 
 
-async def test_complete_bodies_are_not_given_up(place: Place) -> None:
+async def test_complete_bodies_are_not_dropped(place: Place) -> None:
     held = [await Sender(place).send(100, more=False) for _ in range(2)]
     refused = await Sender(place).send(60, more=False)
     assert isinstance(refused.task.exception(), OverloadedError)

@@ -75,7 +75,7 @@ async def client(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_it_is_made_once_while_nothing_changes(client: httpx.AsyncClient) -> None:
+async def test_the_list_is_read_once_while_nothing_changes(client: httpx.AsyncClient) -> None:
     first = await client.get("/list")
     again = await client.get("/list")
     assert first.content == again.content == b'{"made":1}'

@@ -1,4 +1,4 @@
-"""What the router says by itself: methods, slashes, paths that lead nowhere."""
+"""The router's own responses: methods, slashes and unknown paths."""
 
 import httpx
 import pytest
@@ -43,7 +43,7 @@ async def test_head_is_measured_as_head(client: httpx.AsyncClient) -> None:
         ("/api/things/docs/swagger-ui-bundle.js", "GET, HEAD, OPTIONS"),
     ],
 )
-async def test_a_wrong_method_is_told_all_the_right_ones(client: httpx.AsyncClient, path: str, allowed: str) -> None:
+async def test_a_wrong_method_gets_the_allowed_ones(client: httpx.AsyncClient, path: str, allowed: str) -> None:
     for method in ("PATCH", "DELETE", "PROPFIND", "TRACE", "BREW"):
         answer = await client.request(method, path)
         assert answer.status_code == 405
@@ -83,7 +83,7 @@ async def test_a_path_that_is_not_exactly_ours_is_not_found(client: httpx.AsyncC
 async def test_no_other_spelling_of_a_path_makes_a_thing_without_its_key(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
-    """The Idempotency-Key belongs to one path: every spelling that makes a thing must be that one."""
+    """An Idempotency-Key belongs to one path, so no other spelling of it may create a resource."""
     headers = {**identity.headers(), "Idempotency-Key": "once"}
     for path in ("/api/things", "/api/things/", "/api%2Fthings", "/api/%74hings", "//api/things", "/api/things?a=b"):
         await client.post(f"http://testserver{path}", json={"title": "A", "price": 1}, headers=headers)

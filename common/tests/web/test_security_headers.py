@@ -1,4 +1,4 @@
-"""What browsers and caches are told with every answer, whichever layer gave it."""
+"""The security and caching headers of every response, from any layer."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Who may open an event stream: limits per address and per user, and places that are kept for others."""
+"""Limits of event streams per address and user, and the reserved share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -50,7 +50,7 @@ def test_one_user_gets_as_many_from_all_addresses_together(places: Places, strea
     streams.enter_context(of_replica.take(Viewer("203.0.113.9", "another")))
 
 
-def test_the_last_places_are_for_viewers_with_few_streams(places: Places, streams: ExitStack) -> None:
+def test_the_last_streams_are_reserved_for_viewers_with_few(places: Places, streams: ExitStack) -> None:
     of_replica = places(max_streams=100)
     for number in range(80):
         streams.enter_context(of_replica.take(Viewer(f"203.0.113.{number % 8}")))
@@ -68,7 +68,7 @@ def test_the_last_places_are_for_viewers_with_few_streams(places: Places, stream
         streams.enter_context(of_replica.take(Viewer("192.0.2.200")))
 
 
-def test_a_stream_that_ends_leaves_its_place_and_no_trace(places: Places) -> None:
+def test_a_closed_stream_frees_its_slot_and_leaves_no_entry(places: Places) -> None:
     of_replica = places(max_streams_per_address=1, max_streams_per_user=1)
     for _ in range(3):
         with of_replica.take(Viewer("203.0.113.1", "buyer")):
@@ -78,7 +78,7 @@ def test_a_stream_that_ends_leaves_its_place_and_no_trace(places: Places) -> Non
     assert not of_replica._by_user
 
 
-def test_a_limit_of_zero_is_none(places: Places, streams: ExitStack) -> None:
+def test_a_limit_of_zero_is_no_limit(places: Places, streams: ExitStack) -> None:
     of_replica = places(max_streams_per_address=0, max_streams_per_user=0)
     for _ in range(300):
         streams.enter_context(of_replica.take(Viewer("203.0.113.1", "buyer")))

@@ -1,4 +1,4 @@
-"""Which texts may be shown to others."""
+"""Which texts may be shown to other users."""
 
 import unicodedata
 from typing import Annotated
@@ -39,7 +39,7 @@ TEXT: TypeAdapter[str] = TypeAdapter(Annotated[str, TRIMMED, PARAGRAPHS])
         ),
     ],
 )
-def test_what_people_write_is_taken(text: str) -> None:
+def test_usual_texts_are_accepted(text: str) -> None:
     assert LINE.validate_python(text) == text
     assert TEXT.validate_python(f"{text}\n\n{text}") == f"{text}\n\n{text}"
 

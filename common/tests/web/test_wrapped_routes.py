@@ -1,4 +1,4 @@
-"""Wrappers that an endpoint names: their order, and what they share with the endpoint."""
+"""Wrappers of an endpoint: their order, and what they share with the endpoint."""
 
 import json
 
@@ -17,7 +17,7 @@ class Greeting(RequestModel):
 
 
 def trail(name: str) -> object:
-    """Wrappers that write down when they are entered and left."""
+    """Wrappers that record when they are entered and left."""
 
     def wrapper(handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:

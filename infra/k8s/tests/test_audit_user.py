@@ -7,12 +7,12 @@ import pytest
 from cluster_bus import AUDIT, OPERATOR, OWN, REFUSED_SECONDS, STREAMS, subject_of
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
+from ticketing_local.audit.bus import CONSUMERS, bus_findings, connected
+from ticketing_local.audit.invariants import Moment
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
-from ticketing_local.audit.bus import CONSUMERS, bus_findings, connected
-from ticketing_local.audit.invariants import Moment
 
 LATER = timedelta(hours=1)
 

@@ -74,7 +74,9 @@ RULES = (
     # Its commands are tried on the bus by the delivery tests, and its audit ends every system test.
     Rule(
         ("infra/ops/",),
-        Effect(frozenset({"infra/ops", "infra/local", "nats-tests", "infra/system-tests"}), product=True, manifests=True),
+        Effect(
+            frozenset({"infra/ops", "infra/local", "nats-tests", "infra/system-tests"}), product=True, manifests=True
+        ),
     ),
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
     # Whether they match the services is a unit test, which always runs.
