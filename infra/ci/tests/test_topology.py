@@ -86,7 +86,7 @@ def test_the_audit_in_a_cluster_reads_every_database() -> None:
 
 def test_every_owner_of_a_stream_has_a_user_on_nats() -> None:
     users = names(r"^ +user: ([a-z]+)$", "infra", "k8s", "nats", "users.conf")
-    assert set(users) - {"operator", "route"} == {owner.name for owner in OWNERS.values()}
+    assert set(users) - {"operator", "route", "audit"} == {owner.name for owner in OWNERS.values()}
 
 
 def test_the_client_knows_the_path_of_every_public_service() -> None:

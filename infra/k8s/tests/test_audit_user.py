@@ -7,19 +7,20 @@ import pytest
 from cluster_bus import AUDIT, OPERATOR, OWN, REFUSED_SECONDS, STREAMS, subject_of
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
-from ticketing_local.audit.bus import CONSUMERS, bus_findings, connected
-from ticketing_local.audit.invariants import Moment
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
+from ticketing_common.topology import DURABLES
+from ticketing_ops.audit.bus import bus_findings, connected
+from ticketing_ops.audit.invariants import Moment
 
 LATER = timedelta(hours=1)
 
 
 async def test_the_audit_finds_on_the_bus_what_the_operator_finds(clients: dict[str, Client]) -> None:
     operator = clients[OPERATOR].jetstream()
-    for stream, durable in CONSUMERS[:-1]:  # the last one is missing
+    for stream, durable in DURABLES[:-1]:  # the last one is missing
         await operator.add_consumer(stream, ConsumerConfig(durable_name=durable))
     await operator.publish(subject_of(TICKETS), b"{}")
     await operator.publish("dead_letters.x-y", b"unreadable")
