@@ -9,7 +9,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ticketing_common.resilience import background, time_left, until
-from ticketing_common.resilience import protection as protection_module
 from ticketing_payments.stripe_gateway.protection import (
     Breaker,
     Bulkhead,
@@ -19,6 +18,7 @@ from ticketing_payments.stripe_gateway.protection import (
     Protection,
     Retries,
 )
+from ticketing_payments.stripe_gateway.protection import protected_call as protection_module
 
 pytestmark = pytest.mark.unit
 
