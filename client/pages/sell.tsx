@@ -29,7 +29,7 @@ export default function SellPage({ failure }: { failure?: Failure }) {
         <FailureState failure={failure} />
       ) : (
         <TicketForm
-          submitLabel="List this ticket"
+          submitLabel="List for sale"
           onSubmit={async (input) => {
             const ticket = await attempt.current.run(input, (key) => api.createTicket(input, key));
             await router.push(`/tickets/${ticket.id}?listed=1`);
