@@ -13,6 +13,7 @@ from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_common.storage import Database
 from ticketing_common.testing.apps import Identity, service_settings_for
 from ticketing_orders.errors import TicketReservedError, TooManyHoldsError, TooManyReholdsError
+from ticketing_orders.free_seats import FreeSeats
 from ticketing_orders.held_tickets import HeldTickets
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
@@ -35,7 +36,13 @@ def replica(
         )
         settings = Settings.model_validate(fields | limits)
         return OrderService(
-            orders, tickets, PaymentProjection(database["payments"]), HeldTickets(), settings, NothingOnItsWay()
+            orders,
+            tickets,
+            PaymentProjection(database["payments"]),
+            HeldTickets(),
+            FreeSeats(orders.taken_seats),
+            settings,
+            NothingOnItsWay(),
         )
 
     return make

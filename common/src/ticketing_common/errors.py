@@ -57,13 +57,15 @@ class TicketingError(Exception):
     """The root: carries what a caller may be told.
 
     `detail` is one sentence for the person; leaves build it from their facts. A kind with a `security_event` is
-    recorded when it is answered, together with the `security_fields` of the error.
+    recorded when it is answered, together with the `security_fields` of the error. `members` are facts for programs:
+    extension members of the answer (RFC 9457 §3.2).
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
     security_event: ClassVar[SecurityEvent | None] = None
     security_fields: Mapping[str, str | None] = MappingProxyType({})
+    members: Mapping[str, int | float | str] = MappingProxyType({})
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = ()) -> None:
         self.detail = detail

@@ -16,6 +16,7 @@ from ticketing_common.web import LiveFeed, create_service_app
 from .dependencies import HoldLimits
 from .early_refusal import EarlyRefusalMiddleware
 from .feed import order_news
+from .free_seats import FreeSeats
 from .held_tickets import HeldTickets
 from .publishers import order_restated
 from .repository import OrderRepository, PaymentProjection, TicketProjection
@@ -35,23 +36,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     held = HeldTickets()
     metrics.begin(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
-    def hear(event: Event) -> None:
-        assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
-        held.see(event.data, as_of=event.time)
-
     @asynccontextmanager
     async def assemble(app: FastAPI, backbone: Backbone) -> AsyncIterator[None]:
         orders = OrderRepository(backbone.outbox("orders"))
         tickets = TicketProjection(backbone.collection("tickets"))
         payments = PaymentProjection(backbone.collection("payments"))
         backbone.add_stores(orders, tickets, payments)
-        service = OrderService(orders, tickets, payments, held, settings, backbone.progress(PAYMENTS))
+        free_seats = FreeSeats(orders.taken_seats)
+
+        def follow(event: Event) -> None:
+            assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
+            held.see(event.data, as_of=event.time)
+            free_seats.see(event.data)
+
+        service = OrderService(orders, tickets, payments, held, free_seats, settings, backbone.progress(PAYMENTS))
         app.state.service = service
         app.state.hold_limits = HoldLimits(settings)
         app.state.held_tickets = held
         backbone.subscribe(subscriptions(service))
         backbone.offer_resync(orders, order_restated)
-        app.state.feed = LiveFeed(backbone, ORDERS, order_news, listener=hear)
+        app.state.feed = LiveFeed(backbone, ORDERS, order_news, listener=follow)
         async with app.state.feed.open():
             yield
 

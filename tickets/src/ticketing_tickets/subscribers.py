@@ -16,15 +16,15 @@ class OrderSubscriber:
         self._service = service
 
     async def on_order_created(self, event: OrderCreated) -> None:
-        """The ticket is held by this order, or the order hears that the ticket is gone."""
+        """The order's seats are held, or the order is told that the ticket is gone."""
         await self._service.follow_order(event.data)
 
     async def on_order_completed(self, event: OrderCompleted) -> None:
-        """The ticket is sold."""
+        """The order's seats are sold."""
         await self._service.follow_order(event.data)
 
     async def on_order_cancelled(self, event: OrderCancelled) -> None:
-        """The ticket is free, unless another order has it."""
+        """The order's seats are free, unless other orders have them."""
         await self._service.follow_order(event.data)
 
 

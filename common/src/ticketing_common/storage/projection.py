@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Generic, TypeVar
 from ticketing_common.events import EventData
 
 from .batches import batched_find, batched_write
-from .mongo import Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes
+from .mongo import Collection, Document, DuplicateKeyError, Index, UpdateOne, drop_indexes, ensure_indexes
 
 __all__ = ["Projection"]
 
@@ -23,6 +23,8 @@ class Projection(Generic[D]):
     """A local copy of aggregates that another service owns; subclasses add their queries and indexes."""
 
     INDEXES: ClassVar[Sequence[Index]] = ()
+    SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = ()
+    """Indexes of earlier versions, by name; dropped once those above exist."""
 
     def __init__(self, collection: Collection, data: type[D]) -> None:
         self.collection = collection
@@ -31,8 +33,9 @@ class Projection(Generic[D]):
         self._write = batched_write(collection)
 
     async def ensure_indexes(self) -> None:
-        """Create what the queries here need; idempotent."""
+        """Create what the queries here need, and then drop what an earlier version needed; idempotent."""
         await ensure_indexes(self.collection, self.INDEXES)
+        await drop_indexes(self.collection, self.SUPERSEDED_INDEXES)
 
     async def apply(self, data: D) -> D:
         """Take over `data` if it is newer than what is stored, and return what is stored then.
@@ -42,7 +45,7 @@ class Projection(Generic[D]):
         """
         newer = UpdateOne(
             {"_id": data.id, "version": {"$lt": data.version}},
-            {"$set": data.model_dump(exclude={"id"})},
+            {"$set": self.to_document(data)},
             upsert=True,
         )
         for _ in range(APPLY_ATTEMPTS):
@@ -62,6 +65,14 @@ class Projection(Generic[D]):
         """The newest known state, or None when no event of it has come yet."""
         document = await self._find(aggregate_id)
         return self.to_data(document) if document else None
+
+    def to_document(self, data: D) -> Document:
+        """The event data as it is stored, without its id.
+
+        A field that the event does not have stays as it is stored: during a roll-out a producer of the earlier version
+        tells of a change without the fields that it does not know, and they have not changed.
+        """
+        return data.model_dump(exclude={"id"}, exclude_unset=True)
 
     def to_data(self, document: Document) -> D:
         """The stored document as event data."""
