@@ -29,12 +29,12 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
   const several = seatsOf(ticket).quantity > 1;
   const count = several ? wanted : 1;
   if (status === "sold")
-    return <Notice tone="info">{several ? "This event is sold out." : "This ticket is sold."}</Notice>;
+    return <Notice tone="info">{several ? "All tickets of this listing are sold." : "This ticket is sold."}</Notice>;
   if (status === "cancelled") {
     return <Notice tone="info">The seller has cancelled this event. Tickets for it can no longer be bought.</Notice>;
   }
   // While our own request is running, "held" is the result of this request.
-  if (ownHold && !busy && (!several || free === 0)) return <OwnHold order={ownHold} />;
+  if (ownHold && !busy && (!several || free === 0 || status === "ended")) return <OwnHold order={ownHold} />;
   const label = several ? `Hold ${countTickets(count)}` : "Hold this ticket";
   if (status === "ended") {
     return (
@@ -76,6 +76,7 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
           <p>You do not hold any of them yet.</p>
           <Button
             variant="secondary"
+            disabled={dearer}
             onClick={() => {
               setWanted(free);
               void hold.hold(free);

@@ -147,6 +147,15 @@ describe("a changed price", () => {
     expect(createOrder).toHaveBeenLastCalledWith({ ticketId: "a", quantity: 2, price: 30 }, expect.any(String));
   });
 
+  it("must be accepted before the rest of the seats is taken, too", () => {
+    const { update } = show(sale());
+    choose(3);
+    update(sale({ price: 30, available: 2, version: 2 }));
+    expect(button("Take 2 tickets").disabled).toBe(true);
+    press("Accept the new price");
+    expect(button("Take 2 tickets").disabled).toBe(false);
+  });
+
   it("from a live update must be accepted if it is higher", () => {
     const { update } = show(sale());
     update(sale({ price: 20, version: 2 }));
@@ -185,5 +194,5 @@ it("a listing without free seats shows why", () => {
   const { update } = show(sale({ status: "held", available: 0 }));
   expect(screen.getByText("All remaining tickets are on hold.")).toBeDefined();
   update(sale({ status: "sold", available: 0, version: 2 }));
-  expect(screen.getByText("This event is sold out.")).toBeDefined();
+  expect(screen.getByText("All tickets of this listing are sold.")).toBeDefined();
 });
