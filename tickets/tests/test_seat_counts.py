@@ -154,3 +154,21 @@ async def test_the_count_reads_keys_only(orders: OrderProjection) -> None:
     plan = str(await orders.collection.database.command("explain", command, verbosity="queryPlanner"))
     assert "PROJECTION_COVERED" in plan
     assert "'FETCH'" not in plan
+
+
+async def test_orders_that_a_lowered_quantity_overtook_raise_it_again(
+    service: TicketService, tickets: TicketRepository, listed: Ticket
+) -> None:
+    """They were placed for a listing of 500; one that knows the lowered quantity does not raise it."""
+    await service.edit(listed.id, SELLER, TicketDetails(title="The arena", price_cents=1_000, quantity=2))
+
+    async def place(seats: tuple[int, ...], quantity: int) -> None:
+        order = OrderStory(listed.id).created
+        shown = order.ticket.model_copy(update={"quantity": quantity})
+        await service.follow_order(order.model_copy(update={"seats": seats, "ticket": shown}))
+
+    await place((400, 401, 402), 500)
+    found = await tickets.get(listed.id)
+    assert (found.quantity, found.held, found.status) == (3, 3, TicketStatus.HELD)
+    await place((1,), 3)
+    assert (await tickets.get(listed.id)).quantity == 3

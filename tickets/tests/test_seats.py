@@ -131,8 +131,16 @@ def test_a_quantity_that_was_lowered_too_late_follows_what_orders_has_decided(ma
     many.follow(Taken(held=3))
     many.edit(many.user_id, replace(many.details, quantity=3), now=utc_now())
     assert many.status is HELD
-    assert many.follow(Taken(held=5))
+    assert many.follow(Taken(held=5, from_before=5))
     assert (many.quantity, many.status) == (5, HELD)
+
+
+def test_an_end_that_is_known_late_does_not_raise_a_lowered_quantity(many: Ticket) -> None:
+    """The seat of an order that has ended was sold again, and the new order is known first."""
+    many.follow(Taken(held=3))
+    many.edit(many.user_id, replace(many.details, quantity=3), now=utc_now())
+    assert not many.follow(Taken(held=4, from_before=3))
+    assert (many.quantity, many.held) == (3, 3)
 
 
 def test_what_all_seats_cost_can_be_charged() -> None:

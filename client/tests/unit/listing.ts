@@ -10,6 +10,8 @@ export function listing(id: string, changes: Partial<Ticket> = {}): Ticket {
     startsAt: null,
     price: 10,
     currency: "usd",
+    quantity: 1,
+    available: 1,
     status: "available",
     userId: "seller",
     version: 1,

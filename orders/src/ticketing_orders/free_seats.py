@@ -227,7 +227,7 @@ class FreeSeats:
             await self._look(ticket_id, listing)
 
     async def _look(self, ticket_id: str, listing: _Listing) -> None:
-        freed = listing.freed
+        freed, version = listing.freed, listing.version
         if listing.readings == 0:
             listing.meanwhile.clear()
         listing.readings += 1
@@ -235,7 +235,8 @@ class FreeSeats:
             taken = await self._read(ticket_id)
         finally:
             listing.readings -= 1
-        listing.show(taken, freed=freed)
+        if listing.version == version:  # else orders from before the change may be missing
+            listing.show(taken, freed=freed)
 
     def _listing(self, ticket: TicketData) -> _Listing:
         before = 0

@@ -163,12 +163,19 @@ class OrderProjection(Projection[OrderData]):
         ]
         counted = self.collection.aggregate(pipeline, hint=_COUNTS)
         seats = {one["_id"]: one["seats"] async for one in counted}
+        from_before = 0
+        if sum(seats.values()) > ticket.quantity < ticket.highest_seat:
+            active = await self.list_active(ticket.id)
+            from_before = sum(len(order.seats) for order in active if order.ticket.quantity > ticket.quantity)
         unpaid = {}
         if ticket.deleted_at is not None:
             active = await self.list_active(ticket.id)
             unpaid = {order.id: order.version for order in active if order.status is OrderStatus.CREATED}
         return Taken(
-            held=seats.get(OrderStatus.CREATED.value, 0), sold=seats.get(OrderStatus.COMPLETE.value, 0), unpaid=unpaid
+            held=seats.get(OrderStatus.CREATED.value, 0),
+            sold=seats.get(OrderStatus.COMPLETE.value, 0),
+            from_before=from_before,
+            unpaid=unpaid,
         )
 
     def to_document(self, data: OrderData) -> Document:

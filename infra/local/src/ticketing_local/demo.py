@@ -68,6 +68,7 @@ def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
     with httpx.Client(timeout=20) as http:
         story = _Story(Api(http, addresses))
         _sold(story)
+        _shared(story)
         _expired(story, reservation_window_seconds)
         return story.steps
 
@@ -84,29 +85,30 @@ def _account(story: _Story, who: str) -> str:
     return token
 
 
-def _listed(story: _Story, seller: str, price: float) -> str:
+def _listed(story: _Story, seller: str, price: float, quantity: int = 1) -> str:
     ticket_id = ""
 
     def list_ticket() -> str:
         nonlocal ticket_id
-        body = {"title": f"Demo night {token_hex(2)}", "price": price, "venue": "Town Hall"}
+        body = {"title": f"Demo night {token_hex(2)}", "price": price, "venue": "Town Hall", "quantity": quantity}
         ticket = story.expect(201, "POST", "/api/tickets", seller, json=body)
         ticket_id = ticket["id"]
         return f"201, {ticket['price']:.2f} {ticket['currency']}"
 
-    story.step("seller lists a ticket", list_ticket)
+    story.step("seller lists a ticket" if quantity == 1 else f"seller lists {quantity} seats", list_ticket)
     return ticket_id
 
 
-def _held(story: _Story, who: str, token: str, ticket_id: str) -> Any:
+def _held(story: _Story, who: str, token: str, ticket_id: str, quantity: int = 1) -> Any:
     order: Any = None
 
     def hold() -> str:
         nonlocal order
-        order = story.expect(201, "POST", "/api/orders", token, json={"ticketId": ticket_id})
-        return f"201, {order['status']}"
+        body = {"ticketId": ticket_id, "quantity": quantity}
+        order = story.expect(201, "POST", "/api/orders", token, json=body)
+        return f"201, {order['status']}" + (f", seats {order['seats']}" if quantity > 1 else "")
 
-    story.step(f"{who} holds it", hold)
+    story.step(f"{who} holds {'it' if quantity == 1 else f'{quantity} seats'}", hold)
     return order
 
 
@@ -155,6 +157,37 @@ def _sold(story: _Story) -> None:
     again = {"orderId": order["id"], "paymentMethodId": "pm_card_visa"}
     story.step("paying twice is refused", refuse(409, "POST", "/api/payments", first, json=again))
     story.step("a paid order cannot be cancelled", refuse(409, "DELETE", order_path, first))
+
+
+def _shared(story: _Story) -> None:
+    console.print("\n[bold]A listing of five seats is shared[/]")
+    seller, family, couple = (_account(story, who) for who in ("seller", "family", "couple"))
+    ticket_id = _listed(story, seller, 20, quantity=5)
+    order = _held(story, "family", family, ticket_id, 4)
+
+    def too_many() -> str:
+        wanted = {"ticketId": ticket_id, "quantity": 2}
+        problem = story.expect(409, "POST", "/api/orders", couple, json=wanted)
+        return f"409, {problem['available']} available"
+
+    story.step("couple is told how many are left", too_many)
+    _held(story, "couple", couple, ticket_id)
+
+    def shown(available: int, status: str) -> Callable[[], str]:
+        def look() -> str:
+            story.wait(f"/api/tickets/{ticket_id}", None, {"available": available, "status": status})
+            return f"{status}, {available} available"
+
+        return look
+
+    story.step("all five are taken", shown(0, "held"))
+    story.step("family pays for four", lambda: _pay(story, family, order["id"]))
+
+    def complete() -> str:
+        found = story.wait(f"/api/orders/{order['id']}", family, {"status": "complete"})
+        return f"complete, {found['total']:.2f}"
+
+    story.step("the order is complete", complete)
 
 
 def _expired(story: _Story, window_seconds: int) -> None:

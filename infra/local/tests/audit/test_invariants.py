@@ -19,8 +19,35 @@ Break = Callable[[World], None]
 BreakBus = Callable[[JetStreamContext], Awaitable[object]]
 
 
-def two_active_orders(world: World) -> None:
+def seat_taken_twice(world: World) -> None:
     world.order("created", world.held)
+
+
+def seat_taken_twice_among_others(world: World) -> None:
+    world.change("orders", "orders", world.order_of_two, seats=[7, 2])
+
+
+def more_seats_than_the_listing_has(world: World) -> None:
+    world.change("tickets", "tickets", world.many, quantity=2)
+    world.change("orders", "tickets", world.many, quantity=2)
+
+
+def a_seat_with_a_number_that_there_is_not(world: World) -> None:
+    world.change("tickets", "tickets", world.many, highest_seat=6)
+
+
+def seats_miscounted(world: World) -> None:
+    world.change("tickets", "tickets", world.many, held=1)
+
+
+def a_copy_with_other_seats(world: World) -> None:
+    world.change("payments", "orders", world.order_of_two, seats=[2])
+
+
+def seats_of_a_listing_that_is_lost(world: World) -> None:
+    lost = new_id()
+    for seat in (1, 2):
+        world.order("created", lost, seats=[seat])
 
 
 def hold_overdue(world: World) -> None:
@@ -261,7 +288,13 @@ def outbox_parked(world: World) -> None:
 
 
 BREAKS: list[tuple[str, Break]] = [
-    ("two_active_orders", two_active_orders),
+    ("seat_taken_twice", seat_taken_twice),
+    ("seat_taken_twice", seat_taken_twice_among_others),
+    ("seats_beyond_quantity", more_seats_than_the_listing_has),
+    ("seats_beyond_quantity", a_seat_with_a_number_that_there_is_not),
+    ("seats_miscounted", seats_miscounted),
+    ("projection_differs", a_copy_with_other_seats),
+    ("order_without_ticket", seats_of_a_listing_that_is_lost),
     ("hold_overdue", hold_overdue),
     ("ticket_without_order", held_for_a_cancelled_order),
     ("ticket_without_order", sold_for_an_order_that_never_was),

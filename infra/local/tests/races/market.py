@@ -98,23 +98,23 @@ class Market:
 
     # --- what people do ------------------------------------------------------------------------------------------
 
-    async def list_ticket(self, seller: str, price: float = 25.5) -> str:
+    async def list_ticket(self, seller: str, price: float = 25.5, quantity: int = 1) -> str:
         """A new ticket on sale; its id."""
-        answer = await self.tickets.post(
-            "/api/tickets", json={"title": "Seat", "price": price}, headers=self.as_(seller)
-        )
+        body = {"title": "Seat", "price": price, "quantity": quantity}
+        answer = await self.tickets.post("/api/tickets", json=body, headers=self.as_(seller))
         answer.raise_for_status()
         return str(answer.json()["id"])
 
-    async def edit(self, seller: str, ticket_id: str, price: float) -> httpx.Response:
-        body = {"title": "Seat", "price": price}
+    async def edit(self, seller: str, ticket_id: str, price: float, quantity: int | None = None) -> httpx.Response:
+        body = {"title": "Seat", "price": price} | ({} if quantity is None else {"quantity": quantity})
         return await self.tickets.put(f"/api/tickets/{ticket_id}", json=body, headers=self.as_(seller))
 
     async def delete(self, seller: str, ticket_id: str) -> httpx.Response:
         return await self.tickets.delete(f"/api/tickets/{ticket_id}", headers=self.as_(seller))
 
-    async def hold(self, buyer: str, ticket_id: str) -> httpx.Response:
-        return await self.orders.post("/api/orders", json={"ticketId": ticket_id}, headers=self.as_(buyer))
+    async def hold(self, buyer: str, ticket_id: str, quantity: int = 1) -> httpx.Response:
+        body = {"ticketId": ticket_id, "quantity": quantity}
+        return await self.orders.post("/api/orders", json=body, headers=self.as_(buyer))
 
     async def order(self, buyer: str, price: float = 25.5) -> str:
         """An order of a ticket of its own; its id."""

@@ -87,12 +87,14 @@ class TicketDetails:
 class Taken:
     """The seats of one listing that orders gave away, as far as is known here.
 
-    `held` are unpaid. `holder` is the order that has a listing of one seat. `unpaid` are the versions of the unpaid
-    orders by their ids; asked for only when the listing is deleted.
+    `held` are unpaid. `from_before` are those of orders that were placed when the listing had more seats; asked for
+    only when more are taken than there are. `holder` is the order that has a listing of one seat. `unpaid` are the
+    versions of the unpaid orders by their ids; asked for only when the listing is deleted.
     """
 
     held: int = 0
     sold: int = 0
+    from_before: int = 0
     holder: str | None = None
     unpaid: Mapping[str, int] = field(default_factory=dict)
 
@@ -192,9 +194,8 @@ class Ticket(Entity):
         """
         if self.deleted_at is not None:
             return self._follow_deleted(taken)
-        if taken.held + taken.sold > self.quantity < self.highest_seat:
-            # The quantity was lowered while an order for more was on its way; orders has decided.
-            self.quantity = min(taken.held + taken.sold, self.highest_seat)
+        # The quantity was lowered while orders for more were on their way; orders has decided.
+        self.quantity = max(self.quantity, taken.from_before)
         # More than there are is known only while the end of an order is still on its way here.
         sold = min(taken.sold, self.quantity)
         return self._count(min(taken.held, self.quantity - sold), sold, taken.holder)

@@ -80,8 +80,8 @@ class Market:
         await self.collection("auth", "users").insert_many(users)
         return [(one, self._signer.sign(user_id=one, email=f"{one}@example.com", signed_in_at=now)) for one in people]
 
-    async def stock(self, count: int, *, offset: int = 0) -> list[str]:
-        """Tickets on sale, numbered from `offset`, known to all who have to know it; written as the services do."""
+    async def stock(self, count: int, *, offset: int = 0, quantity: int = 1) -> list[str]:
+        """Tickets of `quantity` seats on sale, numbered from `offset`, known to the services; written as they do."""
         ((seller, _),) = await self.sign_in(1)
         repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))
         known = self.collection("orders", "tickets")
@@ -96,6 +96,8 @@ class Market:
                     description="Two seats side by side, stalls, row 12.",
                     venue=f"Hall{(offset + number) // SEATS:06}",
                     starts_at=begun + timedelta(days=90, minutes=number % 500_000),
+                    quantity=quantity,
+                    highest_seat=quantity,
                     version=1,
                     created_at=begun + timedelta(seconds=number),
                 )
