@@ -5,7 +5,7 @@ import { ticketPath, type useHold } from "@/hooks/useHold";
 import type { Order, Ticket, TicketStatus, User } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { first, signInPath } from "@/lib/returnTo";
-import { countTickets, MAX_SEATS_PER_ORDER, orderTotals, seatsLeft, seatsOf, totalPrice } from "@/lib/seats";
+import { countTickets, MAX_SEATS_PER_ORDER, orderTotals, seatsOf, totalPrice } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { Button, ButtonLink } from "./Button";
 import { Notice } from "./Notice";
@@ -58,7 +58,6 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
       {taken && !lost && <Taken several={several} />}
       {several && free > 0 && (
         <div className={purchase.choice}>
-          <p className={styles.count}>{seatsLeft({ ...ticket, available: free })}</p>
           <QuantityStepper
             label="Number of tickets"
             value={count}
@@ -98,7 +97,13 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
       )}
       {error && <Notice tone="bad">{error.message}</Notice>}
       {user ? (
-        <Button wide busy={busy} disabled={tooFew || dearer} onClick={() => hold.hold(count)}>
+        <Button
+          wide
+          variant={ownHold ? "secondary" : "primary"}
+          busy={busy}
+          disabled={tooFew || dearer}
+          onClick={() => hold.hold(count)}
+        >
           {!(lost || taken) ? label : several ? "Try again" : "Try to hold it again"}
         </Button>
       ) : (

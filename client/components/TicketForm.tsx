@@ -100,7 +100,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
           name="quantity"
           required
           inputMode="numeric"
-          hint={taken > 0 ? `At least ${taken}: ${countTickets(taken)} sold or on hold.` : undefined}
+          hint={taken > 0 ? `At least ${taken}.` : undefined}
           defaultValue={seats}
           error={errors.quantity}
         />
