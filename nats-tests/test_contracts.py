@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ticketing_common.events import CATALOGUE, Event, PaymentEvent, parse_event
+from ticketing_common.events import CATALOGUE, Event, OrderEvent, PaymentEvent, TicketEvent, parse_event
 from ticketing_common.events.documents import documents, event_schema
 from ticketing_testkit.contracts import incompatibilities
 
@@ -52,6 +52,27 @@ def test_a_payment_that_was_told_before_refunds_were_is_not_refunded(name: str) 
     event = parse_event(f"{name}.{body['subject']}", json.dumps(body).encode())
     assert isinstance(event, PaymentEvent)
     assert (event.data.refunded_cents, event.data.disputed) == (0, False)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(CATALOGUE) if name.startswith("order.")])
+def test_an_order_of_an_earlier_version_has_seat_1(name: str) -> None:
+    body = golden(name)
+    del body["data"]["seats"], body["data"]["ticket"]["quantity"]
+    event = parse_event(f"{name}.{body['subject']}", json.dumps(body).encode())
+    assert isinstance(event, OrderEvent)
+    assert (event.data.seats, event.data.ticket.quantity, event.data.total_cents) == ((1,), 1, 3_100)
+
+
+@pytest.mark.parametrize("status", ["available", "held", "sold"])
+@pytest.mark.parametrize("name", [name for name in sorted(CATALOGUE) if name.startswith("ticket.")])
+def test_a_listing_of_an_earlier_version_has_one_seat(name: str, status: str) -> None:
+    body = golden(name)
+    del body["data"]["quantity"], body["data"]["highest_seat"], body["data"]["available"]
+    body["data"]["status"] = status
+    event = parse_event(f"{name}.{body['subject']}", json.dumps(body).encode())
+    assert isinstance(event, TicketEvent)
+    assert (event.data.quantity, event.data.highest_seat) == (1, 1)
+    assert event.data.free_seats == (1 if status == "available" else 0)
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))

@@ -73,7 +73,8 @@ class HttpDoor:
     async def delete(self, ticket: TicketData) -> TicketData:
         answer = await self._client.delete(f"/api/tickets/{ticket.id}", headers=self._headers)
         assert answer.status_code == 204, answer.text
-        return ticket.model_copy(update={"version": ticket.version + 1, "status": TicketStatus.DELETED})
+        gone = {"version": ticket.version + 1, "status": TicketStatus.DELETED, "available": 0}
+        return ticket.model_copy(update=gone)
 
     @staticmethod
     def _body(details: TicketDetails) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import { useId } from "react";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
+import { countTickets, orderTotals } from "@/lib/seats";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
 import { PageLink } from "./PageLink";
@@ -22,24 +23,28 @@ export function OrderList({ title, orders, now }: Props) {
     <section className={styles.section} aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       <ul className={styles.list}>
-        {orders.map((order) => (
-          <li key={order.id} className={styles.item}>
-            <h3 className={styles.title}>
-              <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
-            </h3>
-            <span className={styles.price}>{formatPrice(order.ticket.price, order.ticket.currency)}</span>
-            <p className={styles.when}>
-              <LocalTime iso={order.createdAt} />
-            </p>
-            <span className={styles.state}>
-              {now !== undefined && order.status === "created" ? (
-                <TimeLeftBadge remainingMs={Date.parse(order.expiresAt) - now} />
-              ) : (
-                <OrderBadge order={order} />
-              )}
-            </span>
-          </li>
-        ))}
+        {orders.map((order) => {
+          const { quantity, total } = orderTotals(order);
+          return (
+            <li key={order.id} className={styles.item}>
+              <h3 className={styles.title}>
+                <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
+              </h3>
+              <span className={styles.price}>{formatPrice(total, order.ticket.currency)}</span>
+              <p className={styles.when}>
+                {quantity > 1 && `${countTickets(quantity)} · `}
+                <LocalTime iso={order.createdAt} />
+              </p>
+              <span className={styles.state}>
+                {now !== undefined && order.status === "created" ? (
+                  <TimeLeftBadge remainingMs={Date.parse(order.expiresAt) - now} />
+                ) : (
+                  <OrderBadge order={order} />
+                )}
+              </span>
+            </li>
+          );
+        })}
       </ul>
     </section>
   );

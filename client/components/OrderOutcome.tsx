@@ -1,27 +1,33 @@
 /** How an order ended, and what to do next. */
 import type { CancelReason, Order } from "@/lib/api/types";
+import { orderTotals } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { ButtonLink } from "./Button";
 import { Notice } from "./Notice";
 
-const CANCELLED: Record<CancelReason, { title: string; text: string }> = {
-  buyer: { title: "You cancelled this order", text: "The ticket is for sale again. You were not charged." },
+/** `tickets` is the subject of the sentence, for example "The ticket is". */
+const CANCELLED: Record<CancelReason, { title: string; text: (tickets: string) => string }> = {
+  buyer: { title: "You cancelled this order", text: (tickets) => `${tickets} for sale again. You were not charged.` },
   expired: {
     title: "Your hold expired",
-    text: "You did not pay in time, so the ticket is for sale again. You were not charged.",
+    text: (tickets) => `You did not pay in time. ${tickets} for sale again. You were not charged.`,
   },
-  ticket_gone: { title: "The ticket is no longer for sale", text: "The seller withdrew it. You were not charged." },
+  ticket_gone: {
+    title: "No longer for sale",
+    text: () => "The seller has withdrawn this listing. You were not charged.",
+  },
   payment_failed: {
     title: "The payment failed",
-    text: "Your bank declined the payment, so the ticket is for sale again. You were not charged.",
+    text: (tickets) => `Your bank declined the payment. ${tickets} for sale again. You were not charged.`,
   },
 };
 
 export function OrderOutcome({ order }: { order: Order }) {
+  const { quantity } = orderTotals(order);
   if (order.status === "complete") {
     return (
       <div className={styles.stack}>
-        <Notice tone="good" title="The ticket is yours">
+        <Notice tone="good" title={quantity === 1 ? "The ticket is yours" : `${quantity} tickets are yours`}>
           Payment complete. You can find this order under “My orders”.
         </Notice>
         <div className={styles.row}>
@@ -37,7 +43,7 @@ export function OrderOutcome({ order }: { order: Order }) {
   return (
     <div className={styles.stack}>
       <Notice tone="warn" title={title}>
-        {text}
+        {text(quantity === 1 ? "The ticket is" : "The tickets are")}
       </Notice>
       <div className={styles.row}>
         {order.reason !== "ticket_gone" && (

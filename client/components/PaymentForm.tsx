@@ -5,6 +5,7 @@ import { usePayment } from "@/hooks/usePayment";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import type { CardEntry } from "@/lib/payments/cardEntry";
+import { orderTotals } from "@/lib/seats";
 import type { RuntimeConfig } from "@/lib/server/runtimeConfig";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
@@ -27,6 +28,8 @@ interface Props {
 
 export function PaymentForm({ order, stripe, timeIsUp, onResponse }: Props) {
   const card = useRef<CardEntry>(null);
+  const { quantity, total } = orderTotals(order);
+  const { currency } = order.ticket;
   const { phase, problem, pay } = usePayment(order.id, card, onResponse);
 
   function submit(event: FormEvent) {
@@ -44,7 +47,7 @@ export function PaymentForm({ order, stripe, timeIsUp, onResponse }: Props) {
   if (phase === "paid") {
     return (
       <Notice tone="info" title="Payment received.">
-        Confirming your ticket…
+        {quantity === 1 ? "Confirming your ticket…" : "Confirming your tickets…"}
       </Notice>
     );
   }
@@ -53,7 +56,7 @@ export function PaymentForm({ order, stripe, timeIsUp, onResponse }: Props) {
       {stripe.scriptUrl ? (
         <DoubleCardFields ref={card} scriptUrl={stripe.scriptUrl} publishableKey={stripe.publishableKey} />
       ) : (
-        <StripeCardFields cardRef={card} publishableKey={stripe.publishableKey} ticket={order.ticket} />
+        <StripeCardFields cardRef={card} publishableKey={stripe.publishableKey} amount={total} currency={currency} />
       )}
       {problem && (
         <Notice tone={problem.tone} title={problem.title}>
@@ -61,7 +64,7 @@ export function PaymentForm({ order, stripe, timeIsUp, onResponse }: Props) {
         </Notice>
       )}
       <Button type="submit" wide busy={phase === "working"} disabled={timeIsUp}>
-        {phase === "working" ? "Paying…" : `Pay ${formatPrice(order.ticket.price, order.ticket.currency)}`}
+        {phase === "working" ? "Paying…" : `Pay ${formatPrice(total, currency)}`}
       </Button>
     </form>
   );

@@ -1,9 +1,11 @@
 /** What was bought, when and for how much; the printed page shows only the receipt. */
 import type { Order, User } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
+import { orderTotals } from "@/lib/seats";
 import page from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { LocalTime } from "./LocalTime";
+import { OrderedTickets } from "./OrderedTickets";
 import styles from "./Receipt.module.css";
 
 export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) {
@@ -14,8 +16,9 @@ export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) 
         <p className={styles.seller}>Ticketing</p>
       </header>
       <dl className={page.facts}>
-        <dt>Ticket</dt>
+        <dt>Event</dt>
         <dd>{order.ticket.title}</dd>
+        <OrderedTickets order={order} />
         <dt>Order number</dt>
         <dd className={page.number}>{order.id}</dd>
         <dt>Ordered</dt>
@@ -31,7 +34,7 @@ export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) 
       </dl>
       <p className={styles.total}>
         <span>Paid by card</span>
-        <strong>{formatPrice(order.ticket.price, order.ticket.currency)}</strong>
+        <strong>{formatPrice(orderTotals(order).total, order.ticket.currency)}</strong>
       </p>
       <Button variant="secondary" onClick={() => window.print()}>
         Print receipt

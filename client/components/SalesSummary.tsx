@@ -3,6 +3,7 @@ import { useHydrated } from "@/hooks/useHydrated";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { serverClock } from "@/lib/clock";
 import { formatPrice } from "@/lib/format";
+import { seatsOf } from "@/lib/seats";
 import { statusAt } from "@/lib/ticketStatus";
 import styles from "./SalesSummary.module.css";
 
@@ -17,6 +18,9 @@ export function SalesSummary({ tickets, more }: Props) {
   const now = useHydrated() ? serverClock.now() : 0;
   const inState = (status: TicketStatus) => tickets.filter((ticket) => statusAt(ticket, now) === status);
   const plus = more ? "+" : "";
+  const seats = tickets.map(seatsOf);
+  const quantity = seats.reduce((sum, listing) => sum + listing.quantity, 0);
+  const taken = quantity - seats.reduce((sum, listing) => sum + listing.free, 0);
   const count = (status: TicketStatus) => `${inState(status).length}${plus}`;
   return (
     <dl className={styles.summary}>
@@ -34,18 +38,30 @@ export function SalesSummary({ tickets, more }: Props) {
       </div>
       <div>
         <dt>Sales</dt>
-        <dd>{total(inState("sold")) + plus}</dd>
+        <dd>{totalSales(tickets, more)}</dd>
       </div>
+      {quantity > tickets.length && (
+        <div>
+          <dt>Tickets sold or on hold</dt>
+          <dd>{`${taken} of ${quantity}${plus}`}</dd>
+        </div>
+      )}
     </dl>
   );
 }
 
-/** One sum per currency, added up in cents, because sums of decimals have rounding errors. */
-function total(sold: Ticket[]): string {
+/**
+ * One sum per currency, added up in cents, because sums of decimals have rounding errors. A listing with several seats is
+ * not part of it: it does not show which seats are sold, or at which price. "+" marks the sum as a lower bound then.
+ */
+function totalSales(tickets: Ticket[], more: boolean): string {
   const cents = new Map<string, number>();
-  for (const { price, currency } of sold) {
+  for (const { price, currency } of tickets.filter(
+    (ticket) => ticket.status === "sold" && seatsOf(ticket).quantity === 1,
+  )) {
     cents.set(currency, (cents.get(currency) ?? 0) + Math.round(price * 100));
   }
+  const incomplete = more || tickets.map(seatsOf).some(({ quantity, free }) => quantity > 1 && free < quantity);
   if (cents.size === 0) return "–";
-  return [...cents].map(([currency, sum]) => formatPrice(sum / 100, currency)).join(" + ");
+  return [...cents].map(([currency, sum]) => formatPrice(sum / 100, currency)).join(" + ") + (incomplete ? "+" : "");
 }

@@ -13,9 +13,10 @@ interface Props {
   /** Known only in the browser: null on the server and during hydration. */
   zone: string | null;
   errors: Record<string, string>;
+  readOnly?: boolean;
 }
 
-export function StartsAtField({ startsAt, zone, errors }: Props) {
+export function StartsAtField({ startsAt, zone, errors, readOnly = false }: Props) {
   const shown = zone && startsAt ? localInputFromIso(startsAt, zone) : "";
   const [text, setText] = useState(shown);
   const instants = zone ? isosFromLocalInput(text, zone) : [];
@@ -29,6 +30,7 @@ export function StartsAtField({ startsAt, zone, errors }: Props) {
         name={STARTS_AT}
         type="datetime-local"
         optional
+        readOnly={readOnly}
         hint={zone ? `In your time zone, ${zoneName(zone)}.` : undefined}
         defaultValue={shown}
         onInput={(event) => setText(event.currentTarget.value)}

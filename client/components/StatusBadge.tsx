@@ -19,10 +19,11 @@ const CANCELLED: Record<CancelReason, string> = {
   payment_failed: "Payment failed",
 };
 
-export function TicketBadge({ status }: { status: TicketStatus }) {
+/** `left` replaces "Available", for example with "12 of 200 left". */
+export function TicketBadge({ status, left }: { status: TicketStatus; left?: string | null }) {
   // A newer version of the service may send statuses that this page does not know.
   const { text, tone } = TICKET[status] ?? { text: "Not for sale", tone: "quiet" };
-  return <span className={`${styles.badge} ${styles[tone]}`}>{text}</span>;
+  return <span className={`${styles.badge} ${styles[tone]}`}>{(status === "available" && left) || text}</span>;
 }
 
 /** The remaining time to pay an open order. */

@@ -2,20 +2,21 @@
 import { Elements, PaymentElement, useElements, useStripe } from "@stripe/react-stripe-js";
 import { loadStripe } from "@stripe/stripe-js/pure";
 import { type Ref, useImperativeHandle, useMemo, useState } from "react";
-import type { Order } from "@/lib/api/types";
 import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
 import { Notice } from "./Notice";
 
 interface Props {
   publishableKey: string;
-  ticket: Order["ticket"];
+  /** In units of the currency. */
+  amount: number;
+  currency: string;
   cardRef: Ref<CardEntry>;
 }
 
 const NOT_READY = "The card form is still loading. Please try again in a moment.";
 const FALLBACK = "This card was not accepted. Please check it and try again.";
 
-export default function StripeCardFields({ publishableKey, ticket, cardRef }: Props) {
+export default function StripeCardFields({ publishableKey, amount, currency, cardRef }: Props) {
   const [unreachable, setUnreachable] = useState(false);
   const stripe = useMemo(
     () =>
@@ -37,9 +38,9 @@ export default function StripeCardFields({ publishableKey, ticket, cardRef }: Pr
       stripe={stripe}
       options={{
         mode: "payment",
-        // Stripe counts in the smallest unit; the price has at most two decimals, so this removes only floating-point error.
-        amount: Math.round(ticket.price * 100),
-        currency: ticket.currency.toLowerCase(),
+        // Stripe counts in the smallest unit; an amount has at most two decimals, so this removes only floating-point error.
+        amount: Math.round(amount * 100),
+        currency: currency.toLowerCase(),
         captureMethod: "manual",
         paymentMethodCreation: "manual",
         allowedPaymentMethodTypes: ["card"],

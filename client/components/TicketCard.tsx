@@ -5,6 +5,7 @@ import { useHydrated } from "@/hooks/useHydrated";
 import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket } from "@/lib/api/types";
 import { formatPrice, stubDate } from "@/lib/format";
+import { seatsLeft } from "@/lib/seats";
 import { PageLink } from "./PageLink";
 import { TicketBadge } from "./StatusBadge";
 import styles from "./TicketCard.module.css";
@@ -26,7 +27,7 @@ function Card({ ticket }: { ticket: Ticket }) {
         <p className={styles.venue}>{ticket.venue ?? "Venue not specified"}</p>
         <div className={styles.foot}>
           <span className={styles.price}>{formatPrice(ticket.price, ticket.currency)}</span>
-          <TicketBadge status={status} />
+          <TicketBadge status={status} left={seatsLeft(ticket)} />
         </div>
       </div>
     </li>

@@ -6,18 +6,21 @@ import { useHydrated } from "@/hooks/useHydrated";
 import { invalidInput } from "@/lib/api/errors";
 import type { Ticket, TicketInput } from "@/lib/api/types";
 import { restoreDraft } from "@/lib/draft";
+import { countTickets, MAX_SEATS_PER_LISTING, seatsOf } from "@/lib/seats";
 import { STARTS_AT, STARTS_AT_WHICH, startsAtFrom } from "@/lib/startsAt";
 import { ownZone } from "@/lib/timeZone";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { TextAreaField, TextField } from "./Field";
 import { FormError } from "./FormError";
+import { Notice } from "./Notice";
 import { StartsAtField } from "./StartsAtField";
 
 const NO_TITLE = { title: "Enter a title." };
 const NO_PRICE = { price: "Enter a number with at most two decimals, for example 25 or 25.50." };
+const NO_QUANTITY = { quantity: `Enter a whole number from 1 to ${MAX_SEATS_PER_LISTING.toLocaleString("en")}.` };
 const HALF_A_DATE = { [STARTS_AT]: "Enter both a date and a time, or leave both empty." };
-const FIELDS = ["title", "price", "venue", STARTS_AT, STARTS_AT_WHICH, "description"];
+const FIELDS = ["title", "price", "quantity", "venue", STARTS_AT, STARTS_AT_WHICH, "description"];
 
 interface Props {
   ticket?: Ticket;
@@ -30,6 +33,8 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const form = useRef<HTMLFormElement>(null);
   const { asPath } = useRouter();
   const before = ticket?.startsAt ?? null;
+  const { quantity: seats, free } = ticket ? seatsOf(ticket) : { quantity: 1, free: 1 };
+  const taken = seats - free;
   // Fixed while this form is shown: typed times keep their meaning when the computer's time zone changes.
   const zone = useMemo(() => (hydrated ? ownZone() : null), [hydrated]);
   useEffect(() => {
@@ -40,8 +45,13 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
     const text = (name: string) => String(data.get(name)).trim() || null;
     const title = text("title");
     const price = readPrice(String(data.get("price")));
-    if (title === null || price === null)
-      throw invalidInput({ ...(!title && NO_TITLE), ...(price === null && NO_PRICE) });
+    const quantity = readQuantity(String(data.get("quantity")));
+    if (title === null || price === null || quantity === null)
+      throw invalidInput({
+        ...(!title && NO_TITLE),
+        ...(price === null && NO_PRICE),
+        ...(quantity === null && NO_QUANTITY),
+      });
     // FormData reports an incomplete date as an empty one.
     if (form.current?.querySelector<HTMLInputElement>(`[name=${STARTS_AT}]`)?.validity.badInput)
       throw invalidInput(HALF_A_DATE);
@@ -51,6 +61,8 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
       venue: text("venue"),
       startsAt: startsAtFrom(data, before, zone ?? ownZone()),
       description: text("description"),
+      // A service of the previous version refuses the field; without it, a listing has one seat.
+      ...((quantity > 1 || ticket?.quantity !== undefined) && { quantity }),
     });
   });
   const errors = error?.fieldErrors ?? {};
@@ -58,10 +70,16 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   return (
     <form ref={form} className={styles.card} onSubmit={submit} noValidate>
       <FormError error={error} fields={FIELDS} />
+      {taken > 0 && (
+        <Notice tone="info" title={`${taken} of ${countTickets(seats)} ${taken === 1 ? "is" : "are"} sold or on hold.`}>
+          You can change the price for further buyers, the number of tickets and the description.
+        </Notice>
+      )}
       <TextField
         label="Title"
         name="title"
         required
+        readOnly={taken > 0}
         maxLength={200}
         defaultValue={ticket?.title}
         error={errors.title}
@@ -69,6 +87,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
       <div className={styles.pair}>
         <TextField
           label="Price in US dollars"
+          hint="For each ticket."
           name="price"
           required
           inputMode="decimal"
@@ -76,12 +95,22 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
           defaultValue={ticket?.price.toFixed(2)}
           error={errors.price}
         />
-        <StartsAtField key={zone} startsAt={before} zone={zone} errors={errors} />
+        <TextField
+          label="Number of tickets"
+          name="quantity"
+          required
+          inputMode="numeric"
+          hint={taken > 0 ? `At least ${taken}.` : undefined}
+          defaultValue={seats}
+          error={errors.quantity}
+        />
       </div>
+      <StartsAtField key={zone} startsAt={before} zone={zone} errors={errors} readOnly={taken > 0} />
       <TextField
         label="Venue"
         name="venue"
         optional
+        readOnly={taken > 0}
         maxLength={200}
         defaultValue={ticket?.venue ?? ""}
         error={errors.venue}
@@ -105,4 +134,9 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
 function readPrice(text: string): number | null {
   const normal = text.trim().replace(",", ".");
   return /^\d+(\.\d{1,2})?$/.test(normal) ? Number(normal) : null;
+}
+
+function readQuantity(text: string): number | null {
+  const quantity = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0;
+  return quantity >= 1 && quantity <= MAX_SEATS_PER_LISTING ? quantity : null;
 }

@@ -4,7 +4,14 @@ import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
 import { subscribeToTickets } from "@/lib/live/ticketFeed";
+import { seatsOf } from "@/lib/seats";
 import { type PagedList, usePagedList } from "./usePagedList";
+
+/**
+ * Most changes of a listing with several seats are about other buyers' orders, and there may be many per second: one reload
+ * after this time at most covers them, at a random time, so that the browsers of all buyers do not reload at once.
+ */
+const COLLECT_MS = 3_000;
 
 export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
   const list = usePagedList(initial, (query, signal) => api.listOrders(query, signal));
@@ -14,17 +21,28 @@ export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
     shown.current = list.items;
   });
 
-  useEffect(
-    () =>
-      subscribeToTickets({
-        onChange: (change) => {
-          const id = change.kind === "changed" ? change.ticket.id : change.id;
-          if (shown.current.some((order) => order.ticket.id === id && order.status !== "cancelled")) reload();
-        },
-        onReload: reload,
-      }),
-    [reload],
-  );
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const reloadNow = () => {
+      clearTimeout(timer);
+      timer = undefined;
+      reload();
+    };
+    const unsubscribe = subscribeToTickets({
+      onChange: (change) => {
+        const id = change.kind === "changed" ? change.ticket.id : change.id;
+        if (!shown.current.some((order) => order.ticket.id === id && order.status !== "cancelled")) return;
+        const several = change.kind === "changed" && seatsOf(change.ticket).quantity > 1;
+        if (!several) reloadNow();
+        else timer ??= setTimeout(reloadNow, COLLECT_MS * (0.5 + Math.random() / 2));
+      },
+      onReload: reloadNow,
+    });
+    return () => {
+      clearTimeout(timer);
+      unsubscribe();
+    };
+  }, [reload]);
 
   return list;
 }

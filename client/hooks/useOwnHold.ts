@@ -3,13 +3,17 @@ import { useEffect, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Order, Ticket, User } from "@/lib/api/types";
+import { whenServerTimeIs } from "@/lib/clock";
+import { seatsOf } from "@/lib/seats";
 
 /** A hold lasts minutes, so its order is among the newest. */
 const NEWEST = "20";
 
 export function useOwnHold(ticket: Ticket, user: User | null): Order | null {
   const [order, setOrder] = useState<Order | null>(null);
-  const mayHold = user !== null && user.id !== ticket.userId && ticket.status === "held";
+  // A listing with several seats can be available while the reader holds some of them.
+  const several = seatsOf(ticket).quantity > 1;
+  const mayHold = user !== null && user.id !== ticket.userId && (ticket.status === "held" || several);
 
   useEffect(() => {
     setOrder(null);
@@ -24,6 +28,10 @@ export function useOwnHold(ticket: Ticket, user: User | null): Order | null {
     );
     return () => request.abort();
   }, [ticket.id, mayHold]);
+
+  useEffect(() => {
+    if (order && several) return whenServerTimeIs(Date.parse(order.expiresAt), () => setOrder(null));
+  }, [order, several]);
 
   return order;
 }

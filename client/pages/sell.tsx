@@ -17,17 +17,19 @@ export default function SellPage({ failure }: { failure?: Failure }) {
   return (
     <div className={`${styles.stack} ${styles.medium}`}>
       <Head>
-        <title>Sell a ticket · Ticketing</title>
+        <title>Sell tickets · Ticketing</title>
       </Head>
       <div>
-        <h1>Sell a ticket</h1>
-        <p className={styles.lead}>It is for sale as soon as you list it. You can change it until a buyer holds it.</p>
+        <h1>Sell tickets</h1>
+        <p className={styles.lead}>
+          Your tickets are for sale as soon as you list them. You can change everything until a buyer holds one.
+        </p>
       </div>
       {failure ? (
         <FailureState failure={failure} />
       ) : (
         <TicketForm
-          submitLabel="List this ticket"
+          submitLabel="List for sale"
           onSubmit={async (input) => {
             const ticket = await attempt.current.run(input, (key) => api.createTicket(input, key));
             await router.push(`/tickets/${ticket.id}?listed=1`);

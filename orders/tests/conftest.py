@@ -15,6 +15,7 @@ from ticketing_common.events import PaymentData, PaymentStatus, TicketData, Tick
 from ticketing_common.storage import Database, Outbox, connect
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
+from ticketing_orders.free_seats import FreeSeats
 from ticketing_orders.hold_cache import HoldCache
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
@@ -61,7 +62,7 @@ def make_payment() -> MakePayment:
             "version": 2,
             "order_id": order.id,
             "user_id": order.user_id,
-            "amount_cents": order.ticket.price_cents,
+            "amount_cents": order.total_cents,
             "currency": order.ticket.currency,
             "status": PaymentStatus.AUTHORIZED,
             "stripe_id": None,
@@ -76,8 +77,15 @@ def make_payment() -> MakePayment:
 def make_order(make_ticket: MakeTicket) -> MakeOrder:
     """An order placed long enough ago that its deadline has just passed, or with a window still to run."""
 
-    def make(ticket: TicketData | None = None, *, due: bool = False, user_id: str | None = None) -> Order:
+    def make(
+        ticket: TicketData | None = None,
+        *,
+        due: bool = False,
+        user_id: str | None = None,
+        seats: tuple[int, ...] = (1,),
+    ) -> Order:
         order = Order.place(ticket or make_ticket(), user_id=user_id or new_id(), window_seconds=900)
+        order.seats = seats
         if due:
             order.expires_at = utc_now() - timedelta(seconds=1)
         return order
@@ -120,7 +128,13 @@ def service(
         service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
     )
     return OrderService(
-        orders, tickets, PaymentProjection(database["payments"]), HoldCache(), settings, NothingOnItsWay()
+        orders,
+        tickets,
+        PaymentProjection(database["payments"]),
+        HoldCache(),
+        FreeSeats(orders.taken_seats),
+        settings,
+        NothingOnItsWay(),
     )
 
 

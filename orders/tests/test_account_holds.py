@@ -12,6 +12,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_common.storage import Database
 from ticketing_orders.errors import TicketReservedError, TooManyHoldsError, TooManyReholdsError
+from ticketing_orders.free_seats import FreeSeats
 from ticketing_orders.hold_cache import HoldCache
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
@@ -35,7 +36,13 @@ def replica(
         )
         settings = Settings.model_validate(fields | limits)
         return OrderService(
-            orders, tickets, PaymentProjection(database["payments"]), HoldCache(), settings, NothingOnItsWay()
+            orders,
+            tickets,
+            PaymentProjection(database["payments"]),
+            HoldCache(),
+            FreeSeats(orders.taken_seats),
+            settings,
+            NothingOnItsWay(),
         )
 
     return make

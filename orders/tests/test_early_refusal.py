@@ -216,3 +216,25 @@ async def test_the_next_in_turn_may_win_when_the_one_before_is_refused(one, tick
     seller, buyer = hold(one, ticket.id, ticket.user_id), hold(one, ticket.id, new_id())
     assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
     assert not one.app.state.hold_cache._locks
+
+
+async def test_of_a_listing_with_many_seats_nobody_is_refused_for_the_seats_of_others(one, other, make_ticket):
+    many = make_ticket(quantity=40, highest_seat=40)
+    await one.service.follow_ticket(many)
+    answers = await asyncio.gather(*(hold(api, many.id, new_id()) for api in (one, other) for _ in range(20)))
+    assert [answer.status_code for answer in answers] == [201] * 40
+    assert sorted(seat for answer in answers for seat in answer.json()["seats"]) == list(range(1, 41))
+    for api in (one, other):
+        refused = await hold(api, many.id, new_id())
+        assert (refused.status_code, refused.json()["available"]) == (409, 0)
+        api.assert_problem(await hold(api, many.id, many.user_id), 403)
+
+
+async def test_a_listing_that_gets_more_seats_is_no_longer_refused_from_memory(one, ticket):
+    await one.service.follow_ticket(ticket)
+    order = (await hold(one, ticket.id, winner := new_id())).json()
+    assert (await hold(one, ticket.id, new_id())).status_code == 409
+    await one.call("DELETE", f"/{order['id']}", user_id=winner)
+    await one.service.follow_ticket(ticket.model_copy(update={"version": 9, "quantity": 3, "highest_seat": 3}))
+    statuses = [(await hold(one, ticket.id, new_id())).status_code for _ in range(4)]
+    assert statuses == [201, 201, 201, 409]

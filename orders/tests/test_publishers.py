@@ -12,8 +12,8 @@ NEXT_YEAR = utc_now() + timedelta(days=365)
 
 
 def test_a_created_order_is_told_in_full(make_order, make_ticket):
-    order = make_order(make_ticket(venue="Opera", starts_at=NEXT_YEAR))
-    order.version = 1
+    order = make_order(make_ticket(venue="Opera", starts_at=NEXT_YEAR, quantity=200))
+    order.version, order.seats = 1, (3, 4)
     event = order_created(order)
     assert isinstance(event, OrderCreated)
     assert event.nats_subject == f"order.created.{order.id}"
@@ -34,7 +34,9 @@ def test_a_created_order_is_told_in_full(make_order, make_ticket):
             "currency": "usd",
             "venue": "Opera",
             "starts_at": NEXT_YEAR,
+            "quantity": 200,
         },
+        "seats": (3, 4),
     }
 
 

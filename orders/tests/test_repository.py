@@ -7,7 +7,7 @@ from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError, InvalidInputError
 from ticketing_common.events import OrderStatus, TicketStatus
 from ticketing_common.web import PageRequest
-from ticketing_orders.errors import OrderNotFoundError, TicketReservedError
+from ticketing_orders.errors import OrderNotFoundError, SeatTakenError
 from ticketing_orders.publishers import order_cancelled, order_completed, order_created
 from ticketing_orders.repository import TicketProjection
 
@@ -28,7 +28,7 @@ async def test_a_held_ticket_takes_no_second_order(orders, make_order, make_tick
     ticket = make_ticket()
     await orders.add(make_order(ticket), order_created)
     second = make_order(ticket)
-    with pytest.raises(TicketReservedError):
+    with pytest.raises(SeatTakenError):
         await orders.add(second, order_created)
     assert second.version == 0
     assert await orders.find(second.id) is None
@@ -40,7 +40,7 @@ async def test_a_sold_ticket_takes_no_second_order(orders, make_order, make_tick
     await orders.add(first, order_created)
     first.complete(new_id())
     await orders.save(first, order_completed)
-    with pytest.raises(TicketReservedError):
+    with pytest.raises(SeatTakenError):
         await orders.add(make_order(ticket), order_created)
 
 
@@ -79,15 +79,15 @@ async def test_a_stale_order_is_not_saved(orders, make_order):
     assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
 
 
-async def test_only_the_unpaid_order_of_a_ticket_is_found(orders, make_order, make_ticket):
+async def test_only_the_unpaid_orders_of_a_ticket_are_listed(orders, make_order, make_ticket):
     ticket = make_ticket()
-    assert await orders.find_unpaid(ticket.id) is None
-    order = make_order(ticket)
-    await orders.add(order, order_created)
-    assert await orders.find_unpaid(ticket.id) == order
-    order.complete(new_id())
-    await orders.save(order, order_completed)
-    assert await orders.find_unpaid(ticket.id) is None
+    assert await orders.list_unpaid(ticket.id) == []
+    held, paid = make_order(ticket, seats=(1, 2)), make_order(ticket, seats=(3,))
+    for order in (held, paid):
+        await orders.add(order, order_created)
+    paid.complete(new_id())
+    await orders.save(paid, order_completed)
+    assert await orders.list_unpaid(ticket.id) == [held.id]
 
 
 async def test_a_users_orders_come_newest_first_page_by_page(orders, make_order):
@@ -121,7 +121,7 @@ async def test_a_made_up_cursor_is_refused(orders, after):
 @pytest.mark.parametrize(
     ("query", "order_by", "index"),
     [
-        ({"ticket.id": "a" * 24, "status": "created"}, None, "one_active_order_per_ticket"),
+        ({"ticket.id": "a" * 24, "status": "created"}, None, "one_active_order_per_seat"),
         ({"user_id": "a" * 24}, [("created_at", -1), ("_id", -1)], "user_newest_first"),
     ],
 )

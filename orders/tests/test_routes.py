@@ -33,6 +33,9 @@ async def test_a_buyer_holds_a_ticket_and_everybody_is_told(api, ticket):
         "version": 1,
         "expiresAt": order["expiresAt"],
         "createdAt": order["createdAt"],
+        "quantity": 1,
+        "seats": [1],
+        "total": 25.5,
         "ticket": {
             "id": ticket.id,
             "title": ticket.title,
@@ -45,6 +48,24 @@ async def test_a_buyer_holds_a_ticket_and_everybody_is_told(api, ticket):
     told = await api.bus.expect(OrderCreated, lambda event: event.data.id == order["id"])
     assert (told.data.version, told.data.user_id, told.data.ticket.price_cents) == (1, buyer, 2_550)
     assert told.data.expires_at == datetime.fromisoformat(order["expiresAt"])
+
+
+async def test_seats_are_held_together_and_a_refusal_tells_how_many_are_free(api, make_ticket):
+    many = make_ticket(quantity=3, highest_seat=3)
+    await api.service.follow_ticket(many)
+    body = {"ticketId": many.id, "quantity": 2, "price": 25.5}
+    order = (await api.call("POST", user_id=new_id(), json=body)).json()
+    assert (order["quantity"], order["total"], order["ticket"]["price"]) == (2, 51.0, 25.5)
+    assert len(set(order["seats"]) & {1, 2, 3}) == 2
+    refused = await api.call("POST", user_id=new_id(), json=body)
+    api.assert_problem(refused, 409)
+    assert (refused.json()["title"], refused.json()["available"]) == ("Not enough seats are free", 1)
+
+
+async def test_another_price_than_the_buyer_saw_is_a_conflict_that_tells_the_present_one(api, ticket):
+    refused = await api.call("POST", user_id=new_id(), json={"ticketId": ticket.id, "price": 19.99})
+    api.assert_problem(refused, 409, "price")
+    assert (refused.json()["title"], refused.json()["price"]) == ("The price has changed", 25.5)
 
 
 async def test_an_order_may_come_before_the_event_of_its_ticket(api, make_ticket):

@@ -38,7 +38,7 @@ async def test_the_index_decides_when_all_come_to_the_database(api, ticket, with
 
 async def test_without_the_index_the_ticket_would_be_oversold(api, ticket, without_memory):
     """The negative control: it is the index that decides, and nothing else."""
-    await api.repository.collection.drop_index("one_active_order_per_ticket")
+    await api.repository.collection.drop_index("one_active_order_per_seat")
     try:
         assert (await _rush(api, ticket.id))[201] > 1
     finally:

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.unit
 
 def test_an_order_is_shown_in_the_contracts_shape(make_order, make_ticket):
     order = make_order(make_ticket(price_cents=1_999, venue="Opera", starts_at="2999-06-01T18:00:00Z"))
-    order.version = 1
+    order.version, order.seats = 1, (3, 4, 9)
     shown = OrderResponse.of(order).model_dump(mode="json", by_alias=True)
     assert shown == {
         "id": order.id,
@@ -18,6 +18,9 @@ def test_an_order_is_shown_in_the_contracts_shape(make_order, make_ticket):
         "version": 1,
         "expiresAt": order.expires_at.isoformat().replace("+00:00", "Z"),
         "createdAt": order.created_at.isoformat().replace("+00:00", "Z"),
+        "quantity": 3,
+        "seats": [3, 4, 9],
+        "total": 59.97,
         "ticket": {
             "id": order.ticket.id,
             "title": "Opening night",
@@ -29,7 +32,21 @@ def test_an_order_is_shown_in_the_contracts_shape(make_order, make_ticket):
     }
 
 
-def test_the_buyer_cannot_name_a_price_or_a_status():
-    for field in ("price", "status", "userId", "expiresAt"):
+@pytest.mark.parametrize("quantity", [0, -1, 11, 1.5, "2", True, None])
+def test_an_order_is_of_1_to_10_seats(quantity):
+    with pytest.raises(ValidationError):
+        OrderRequest.model_validate({"ticketId": "a" * 24, "quantity": quantity})
+
+
+@pytest.mark.parametrize("quantity", [1, 10])
+def test_a_request_has_quantity_and_the_price_that_the_buyer_saw(quantity):
+    request = OrderRequest.model_validate({"ticketId": "a" * 24, "quantity": quantity, "price": 19.99})
+    assert (request.quantity, request.price) == (quantity, 1_999)
+    plain = OrderRequest.model_validate({"ticketId": "a" * 24})
+    assert (plain.quantity, plain.price) == (1, None)
+
+
+def test_the_buyer_cannot_name_a_status_or_an_owner():
+    for field in ("status", "userId", "expiresAt"):
         with pytest.raises(ValidationError):
             OrderRequest.model_validate_json(f'{{"ticketId": "{"a" * 24}", "{field}": 1}}')

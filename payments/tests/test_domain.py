@@ -52,6 +52,11 @@ def intent_in(state: IntentState, *, decline: Decline | None = None) -> Intent:
     return Intent("pi_1", state, "pi_1_secret", decline)
 
 
+def test_a_payment_is_of_all_seats_of_the_order():
+    payment = Payment.begin(order_of(seats=[3, 9, 10]), attempt=1, payment_method_id="pm_1")
+    assert payment.amount_cents == 3 * 1_999
+
+
 def test_a_payment_is_of_the_price_that_the_order_was_placed_at():
     order = order_of()
     payment = Payment.begin(order, attempt=3, payment_method_id="pm_1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderStatus, TicketStatus
-from ticketing_tickets.domain import TRANSITIONS, Ticket, TicketDetails, check_price, holder_among, words_of
+from ticketing_tickets.domain import TRANSITIONS, Taken, Ticket, TicketDetails, check_price, taken_by, words_of
 from ticketing_tickets.errors import (
     PriceTooLowError,
     StartInPastError,
@@ -27,7 +27,7 @@ def test_an_edit_replaces_every_detail(ticket: Ticket) -> None:
     details = TicketDetails(title="Seat 8", price_cents=2_500, starts_at=utc_now() + timedelta(hours=1))
 
     assert ticket.edit(ticket.user_id, details, now=utc_now())
-    assert ticket.details == details
+    assert ticket.details == replace(details, quantity=1), "the number of seats stays"
     assert ticket.venue is None
 
 
@@ -59,15 +59,15 @@ def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
 def test_a_ticket_follows_its_order_to_the_end(ticket: Ticket, order_for: Callable[..., Any]) -> None:
     order = order_for(ticket.id)
 
-    assert ticket.follow(order.created)
+    assert ticket.follow(taken_by([order.created]))
     assert (ticket.status, ticket.order_id) == (TicketStatus.HELD, order.id)
-    assert not ticket.follow(order.created)
-    assert ticket.follow(order.completed)
+    assert not ticket.follow(taken_by([order.created]))
+    assert ticket.follow(taken_by([order.completed]))
     assert (ticket.status, ticket.order_id) == (TicketStatus.SOLD, order.id)
-    assert not ticket.follow(order.completed)
-    assert ticket.follow(None)
+    assert not ticket.follow(taken_by([order.completed]))
+    assert ticket.follow(Taken())
     assert (ticket.status, ticket.order_id) == (TicketStatus.AVAILABLE, None)
-    assert not ticket.follow(None)
+    assert not ticket.follow(Taken())
 
 
 def test_a_deleted_ticket_answers_each_version_of_a_late_order_once(
@@ -76,11 +76,11 @@ def test_a_deleted_ticket_answers_each_version_of_a_late_order_once(
     order, later = order_for(ticket.id), order_for(ticket.id, minute=1)
     ticket.delete(ticket.user_id)
 
-    assert not ticket.follow(None)
-    assert ticket.follow(order.created)
-    assert not ticket.follow(order.created)
-    assert ticket.follow(order.created.model_copy(update={"version": 2}))
-    assert ticket.follow(later.created)
+    assert not ticket.follow(Taken())
+    assert ticket.follow(taken_by([order.created]))
+    assert not ticket.follow(taken_by([order.created]))
+    assert ticket.follow(taken_by([order.created.model_copy(update={"version": 2})]))
+    assert ticket.follow(taken_by([later.created]))
     assert ticket.status is TicketStatus.DELETED
     assert ticket.order_id is None
 
@@ -91,9 +91,9 @@ def test_a_sale_that_was_decided_before_the_deletion_stands_and_then_falls_back_
     order = order_for(ticket.id)
     ticket.delete(ticket.user_id)
 
-    assert ticket.follow(order.completed)
+    assert ticket.follow(taken_by([order.completed]))
     assert (ticket.status, ticket.order_id) == (TicketStatus.SOLD, order.id)
-    assert ticket.follow(None)
+    assert ticket.follow(Taken())
     assert (ticket.status, ticket.order_id) == (TicketStatus.DELETED, None)
 
 
@@ -102,7 +102,7 @@ def test_a_deleted_ticket_is_never_put_back_on_sale(ticket: Ticket) -> None:
     ticket.deleted_at = None  # a rule broken elsewhere; the table is the second lock
 
     with pytest.raises(TicketTransitionError):
-        ticket.follow(None)
+        ticket.follow(Taken())
 
 
 def test_the_table_knows_every_status() -> None:
@@ -124,7 +124,7 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
             if before is TicketStatus.AVAILABLE:
                 ticket.delete(ticket.user_id)
             continue
-        ticket.follow(step)
+        ticket.follow(taken_by([step] if step else []))
 
         assert before is ticket.status or (before, ticket.status) in from_table
         assert (ticket.order_id is not None) == (ticket.status in {TicketStatus.HELD, TicketStatus.SOLD})
@@ -136,20 +136,20 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
             assert ticket.status is TicketStatus.AVAILABLE
         else:
             assert (ticket.status, ticket.order_id) == (TicketStatus.HELD, step.id)
-        assert not ticket.follow(step)
+        assert not ticket.follow(taken_by([step] if step else []))
 
 
 def test_nobody_holds_a_ticket_without_active_orders(order_for: Callable[..., Any]) -> None:
-    assert holder_among([]) is None
-    assert holder_among([order_for(new_id()).cancelled]) is None
+    assert taken_by([]) == Taken()
+    assert taken_by([order_for(new_id()).cancelled]) == Taken()
 
 
 def test_the_complete_order_has_it_before_any_other_and_then_the_newest(order_for: Callable[..., Any]) -> None:
     old, middle, new = (order_for(new_id(), minute=minute) for minute in range(3))
 
-    assert holder_among([old.created, new.created, middle.cancelled]) == new.created
-    assert holder_among([old.completed, new.created]) == old.completed
-    assert holder_among([old.completed, new.completed]) == new.completed
+    assert taken_by([old.created, new.created, middle.cancelled]) == Taken(held=1, holder=new.id, unpaid={new.id: 1})
+    assert taken_by([old.completed, new.created]) == Taken(sold=1, holder=old.id)
+    assert taken_by([old.completed, new.completed]) == Taken(sold=1, holder=new.id)
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,44 @@ async def found(tickets: TicketRepository, limit: int = 100, **search: Any) -> l
 
 
 async def test_a_ticket_comes_back_as_it_was_stored(tickets: TicketRepository) -> None:
-    ticket = a_ticket(description="Row 3", venue="Opera", starts_at=NOON, order_id=new_id(), status=TicketStatus.HELD)
+    held: dict[str, Any] = {"order_id": new_id(), "status": TicketStatus.HELD, "held": 1}
+    ticket = a_ticket(description="Row 3", venue="Opera", starts_at=NOON, **held)
     await stored(tickets, ticket)
 
     assert await tickets.get(ticket.id) == ticket
     assert ticket.version == 1
+
+
+async def test_a_listing_of_many_seats_comes_back_as_it_was_stored(tickets: TicketRepository) -> None:
+    ticket = a_ticket(quantity=200, highest_seat=250, held=3, sold=7)
+    await stored(tickets, ticket)
+
+    assert await tickets.get(ticket.id) == ticket
+    assert ticket.free_seats == 190
+
+
+@pytest.mark.parametrize(("status", "held", "sold"), [("available", 0, 0), ("held", 1, 0), ("sold", 0, 1)])
+async def test_a_document_of_the_version_with_one_seat_has_one(
+    tickets: TicketRepository, status: str, held: int, sold: int
+) -> None:
+    ticket = a_ticket()
+    await stored(tickets, ticket)
+    younger = {"quantity": "", "highest_seat": "", "held": "", "sold": ""}
+    await tickets.collection.update_one({"_id": ticket.id}, {"$unset": younger, "$set": {"status": status}})
+
+    found = await tickets.get(ticket.id)
+    assert (found.quantity, found.highest_seat, found.held, found.sold) == (1, 1, held, sold)
+    assert found.free_seats == (1 if status == "available" else 0)
+
+
+async def test_a_replica_of_the_version_with_one_seat_leaves_no_wrong_count(tickets: TicketRepository) -> None:
+    """It changes the status and knows no counts."""
+    ticket = a_ticket()
+    await stored(tickets, ticket)
+    await tickets.collection.update_one({"_id": ticket.id}, {"$set": {"status": "held", "order_id": new_id()}})
+
+    found = await tickets.get(ticket.id)
+    assert (found.held, found.free_seats) == (1, 0)
 
 
 async def test_a_tombstone_is_kept_but_not_got(tickets: TicketRepository) -> None:

@@ -48,6 +48,8 @@ async def test_a_listed_ticket_is_answered_in_full_and_shown_to_everybody(
         "startsAt": "2999-06-01T18:00:00Z",
         "price": 19.99,
         "currency": "usd",
+        "quantity": 1,
+        "available": 1,
         "status": "available",
         "userId": SELLER,
         "version": 1,
@@ -231,7 +233,24 @@ async def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
     refused(await api.put(path, json={**VALID, "price": 1}, headers=seller), 409)
     refused(await api.delete(path, headers=seller), 409)
     refused(await api.delete(path, headers=stranger), 403)
-    assert (await api.get(path)).json() == {**listed, "status": status, "version": 2}
+    assert (await api.get(path)).json() == {**listed, "status": status, "available": 0, "version": 2}
+
+
+async def test_a_listing_of_many_seats_changes_within_its_rules(
+    api: httpx.AsyncClient, seller: dict[str, str], follow: Follow, refused: Refused
+) -> None:
+    listed = (await api.post("/api/tickets", json={**VALID, "quantity": 3}, headers=seller)).json()
+    assert (listed["quantity"], listed["available"], listed["status"]) == (3, 3, "available")
+    path = f"/api/tickets/{listed['id']}"
+    await follow(listed["id"], "created")
+
+    assert (await api.get(path)).json() == {**listed, "available": 2, "version": 2}
+    refused(await api.put(path, json={**VALID, "title": "Another"}, headers=seller), 409, "title")
+    refused(await api.delete(path, headers=seller), 409)
+    cheaper = await api.put(path, json={**VALID, "price": 1, "quantity": 1}, headers=seller)
+    assert cheaper.status_code == 200, cheaper.text
+    assert (cheaper.json()["quantity"], cheaper.json()["available"], cheaper.json()["status"]) == (1, 0, "held")
+    refused(await api.put(path, json={**VALID, "price": 1, "quantity": 2}, headers=seller), 409)
 
 
 async def test_a_deleted_ticket_is_gone_for_everybody(

@@ -144,6 +144,8 @@ def test_an_answer_is_camel_case_with_nulls_and_without_the_order(ticket: Ticket
         "startsAt": None,
         "price": 19.99,
         "currency": "usd",
+        "quantity": 1,
+        "available": 1,
         "status": "available",
         "userId": ticket.user_id,
         "version": 0,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,5 +185,5 @@ async def test_two_edits_at_once_both_happen_and_the_later_is_whole(
     assert sorted(ticket.version for ticket in results) == [2, 3, 4, 5, 6]
     last = max(results, key=lambda ticket: ticket.version)
     assert (await tickets.get(listed.id)) == last
-    assert last.details in edits
+    assert last.details in [replace(edit, quantity=1) for edit in edits]
     assert await subjects(tickets, listed.id) == ["ticket.created", *["ticket.updated"] * 5]

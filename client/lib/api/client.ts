@@ -3,7 +3,7 @@ import { ApiError, errorFrom, unreachable } from "./errors";
 import type { Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
-import type { Order, Payment, Ticket, TicketInput, User } from "./types";
+import type { Order, OrderInput, Payment, Ticket, TicketInput, User } from "./types";
 
 export interface Page<Item> {
   items: Item[];
@@ -48,7 +48,7 @@ export interface Api {
   createTicket(input: TicketInput, idempotencyKey: string): Promise<Ticket>;
   updateTicket(id: string, input: TicketInput): Promise<Ticket>;
   deleteTicket(id: string): Promise<void>;
-  holdTicket(ticketId: string, idempotencyKey: string): Promise<Order>;
+  createOrder(input: OrderInput, idempotencyKey: string): Promise<Order>;
   listOrders(query: PageQuery, signal?: AbortSignal): Promise<Page<Order>>;
   getOrder(id: string, signal?: AbortSignal): Promise<Order>;
   cancelOrder(id: string): Promise<void>;
@@ -139,7 +139,7 @@ export function createApi(
     createTicket: (input, idempotencyKey) => body("POST /api/tickets", { body: input, idempotencyKey }),
     updateTicket: (id, input) => body("PUT /api/tickets/{id}", { id, body: input }),
     deleteTicket: (id) => body("DELETE /api/tickets/{id}", { id }),
-    holdTicket: (ticketId, idempotencyKey) => body("POST /api/orders", { body: { ticketId }, idempotencyKey }),
+    createOrder: (input, idempotencyKey) => body("POST /api/orders", { body: input, idempotencyKey }),
     listOrders: (query, signal) => page("GET /api/orders", query, signal),
     getOrder: (id, signal) => body("GET /api/orders/{id}", { id, signal }),
     cancelOrder: (id) => body("DELETE /api/orders/{id}", { id }),

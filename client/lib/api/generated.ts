@@ -8,12 +8,20 @@ export type CurrentUserResponse = {
 /** Why an order was cancelled. */
 export type OrderReason = "buyer" | "expired" | "ticket_gone" | "payment_failed";
 
-/** Which ticket to hold. A malformed id is a 404 like an unknown one, so any string passes here. */
+/**
+ * Which ticket to hold, and how many seats of it. A malformed id is a 404 like an unknown one: any string passes.
+ *
+ * `price` is the price of one seat that the buyer saw: when it is another one by now, nothing is held.
+ */
 export type OrderRequest = {
   ticketId: string;
+  /** seats, all of them or none */
+  quantity?: number;
+  /** of one seat, as the buyer saw it */
+  price?: number | null;
 };
 
-/** An order; the ticket is held until `expires_at`, in UTC. */
+/** An order; its seats are held until `expires_at`, in UTC. */
 export type OrderResponse = {
   id: string;
   userId: string;
@@ -22,13 +30,18 @@ export type OrderResponse = {
   version: number;
   expiresAt: string;
   createdAt: string;
+  quantity: number;
+  /** their numbers, from 1 */
+  seats: Array<number>;
+  /** of all seats, decimal, at most two places */
+  total: number;
   ticket: OrderTicketResponse;
 };
 
 /** Where an order stands; `created` and `complete` hold the ticket. */
 export type OrderStatus = "created" | "complete" | "cancelled";
 
-/** The ticket as it was when the order was placed. */
+/** The ticket as it was when the order was placed; `price` is for one seat. */
 export type OrderTicketResponse = {
   id: string;
   title: string;
@@ -105,7 +118,7 @@ export type SignUpRequest = {
  * Everything a seller decides; it replaces all of it, so what is left out becomes null.
  *
  * Texts are trimmed, and an empty description or venue is null. Whether `startsAt` may be in the past depends on the
- * stored ticket.
+ * stored ticket. Without `quantity` the number of seats stays as it is.
  */
 export type TicketChangeRequest = {
   title: string;
@@ -113,15 +126,17 @@ export type TicketChangeRequest = {
   description?: string | null;
   venue?: string | null;
   startsAt?: string | null;
+  quantity?: number | null;
 };
 
-/** A new listing: as a change, and `startsAt` is in the future. */
+/** A new listing: as a change, and `startsAt` is in the future; one seat unless `quantity` says more. */
 export type TicketRequest = {
   title: string;
   price: number;
   description?: string | null;
   venue?: string | null;
   startsAt?: string | null;
+  quantity?: number;
 };
 
 /** A ticket as anybody may see it. */
@@ -131,9 +146,13 @@ export type TicketResponse = {
   description: string | null;
   venue: string | null;
   startsAt: string | null;
-  /** decimal, at most two places */
+  /** of one seat, decimal, at most two places */
   price: number;
   currency: string;
+  /** seats on sale, taken ones included */
+  quantity: number;
+  /** free seats */
+  available: number;
   status: ShownStatus;
   /** the seller */
   userId: string;

@@ -1,16 +1,44 @@
 /** Short names for the types of the HTTP contract, which are generated from the services' OpenAPI documents. */
-import type { ShownStatus, TicketResponse } from "./generated";
+import type {
+  Problem as AnyProblem,
+  OrderRequest,
+  OrderResponse,
+  ShownStatus,
+  TicketRequest,
+  TicketResponse,
+} from "./generated";
 
 export type {
   OrderReason as CancelReason,
-  OrderResponse as Order,
   PaymentResponse as Payment,
-  Problem,
-  TicketRequest as TicketInput,
   TicketSort,
   UserResponse as User,
 } from "./generated";
 
 /** A listing's status as shown: also `deleted`, which live events report, and `cancelled`, by its seller. */
 export type TicketStatus = ShownStatus | "deleted" | "cancelled";
-export type Ticket = Omit<TicketResponse, "status"> & { status: TicketStatus };
+
+/*
+ * Numbers of seats are optional in all types: during a roll-out, a service of the previous version neither sends nor
+ * accepts them. lib/seats.ts reads such a listing or order as one seat.
+ */
+export type Ticket = Omit<TicketResponse, "status" | "quantity" | "available"> & {
+  status: TicketStatus;
+  quantity?: number;
+  available?: number;
+};
+
+export type TicketInput = Omit<TicketRequest, "quantity"> & { quantity?: number };
+
+/** `price` is the price of one seat; `total` is the price of all `seats`, which are numbered from 1. */
+export type Order = Omit<OrderResponse, "quantity" | "seats" | "total"> & {
+  quantity?: number;
+  seats?: number[];
+  total?: number;
+};
+
+/** `price` is the price of one seat that the buyer saw; the service refuses the order (409) if it has changed. */
+export type OrderInput = Pick<OrderRequest, "ticketId"> & { quantity?: number; price?: number };
+
+/** A 409 of POST /api/orders has one of these members: the number of free seats, or the present price of one seat. */
+export type Problem = AnyProblem & { available?: number; price?: number };

@@ -6,6 +6,7 @@ import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
+import { OrderedTickets } from "@/components/OrderedTickets";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PageLink } from "@/components/PageLink";
 import { PaymentForm } from "@/components/PaymentForm";
@@ -17,6 +18,7 @@ import { api } from "@/lib/api/browser";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { first } from "@/lib/returnTo";
+import { orderTotals } from "@/lib/seats";
 import { page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -45,6 +47,7 @@ export default function OrderPage(props: InferGetServerSidePropsType<typeof getS
 function OrderDetails({ order: initial, renderedAt, config, user }: Props & SharedProps) {
   const { order, refresh } = useOrder(initial);
   const open = order.status === "created";
+  const { quantity } = orderTotals(order);
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
 
   async function cancel() {
@@ -89,10 +92,10 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
               label="Cancel this order"
               title="Cancel this order?"
               confirmLabel="Yes, cancel it"
-              keepLabel="Keep it"
+              keepLabel="Keep the order"
               onConfirm={cancel}
             >
-              <p>The ticket goes back on sale. You have not been charged.</p>
+              <p>{quantity === 1 ? "The ticket goes" : "The tickets go"} back on sale. You have not been charged.</p>
             </ConfirmDialog>
           </section>
         )}
@@ -105,13 +108,14 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
 function OrderFacts({ order }: { order: Order }) {
   return (
     <dl className={`${styles.facts} ${styles.card}`}>
-      <dt>Price</dt>
-      <dd>{formatPrice(order.ticket.price, order.ticket.currency)}</dd>
+      <OrderedTickets order={order} />
+      <dt>Total</dt>
+      <dd>{formatPrice(orderTotals(order).total, order.ticket.currency)}</dd>
       <dt>Ordered</dt>
       <dd>
         <LocalTime iso={order.createdAt} />
       </dd>
-      <dt>Ticket</dt>
+      <dt>Listing</dt>
       <dd>
         <PageLink href={`/tickets/${order.ticket.id}`}>See the listing</PageLink>
       </dd>

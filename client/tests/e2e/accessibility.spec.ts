@@ -1,7 +1,7 @@
 /** axe checks on every page; the two runs cover both widths and both colour schemes. */
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, uniqueTitle } from "./marketplace";
+import { CARD, holdTicket, listTicket, listTickets, newSeller, payWith, signUpIn, uniqueTitle } from "./marketplace";
 
 for (const { device, viewport, colorScheme } of [
   { device: "phone", viewport: { width: 390, height: 844 }, colorScheme: "light" },
@@ -17,10 +17,12 @@ for (const { device, viewport, colorScheme } of [
       const ticket = await listTicket(seller, title);
       const other = await listTicket(seller, title);
       const lost = await listTicket(seller, title);
+      const several = await listTickets(seller, title, 5);
       for (const path of [
         "/",
         "/?q=nothing-has-this-name",
         `/tickets/${ticket.id}`,
+        `/tickets/${several.id}?quantity=3`,
         "/signin",
         "/signup",
         "/nowhere",
@@ -37,12 +39,23 @@ for (const { device, viewport, colorScheme } of [
       }
       const own = await context.request.post("/api/tickets", { data: { title, price: 5 }, headers });
       const mine = (await own.json()).id as string;
+      const ownSeveral = await context.request.post("/api/tickets", {
+        data: { title, price: 5, quantity: 5 },
+        headers,
+      });
+      const sale = await ownSeveral.json();
       const elsewhere = await holdTicket(seller, { ...ticket, id: mine });
       const open = await holdTicket(context.request, ticket, headers);
       const cancelled = await holdTicket(context.request, other, headers);
       await context.request.delete(`/api/orders/${cancelled.id}`, { headers });
+      await holdTicket(seller, sale, {}, 2);
+      const group = await holdTicket(context.request, several, headers, 3);
       for (const path of [
         `/orders/${open.id}`,
+        `/orders/${group.id}`,
+        `/tickets/${several.id}`,
+        `/tickets/${sale.id}`,
+        `/tickets/${sale.id}/edit`,
         `/orders/${cancelled.id}`,
         "/orders",
         "/listings",
@@ -57,7 +70,7 @@ for (const { device, viewport, colorScheme } of [
 
       // States that need an action first: a refused form, a dialog, a lost connection, a receipt.
       await page.goto("/sell");
-      await page.getByRole("button", { name: "List this ticket" }).click();
+      await page.getByRole("button", { name: "List for sale" }).click();
       await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");
       await expectNoFault(page, "/sell, refused");
       const order = await holdTicket(context.request, lost, headers);

@@ -57,8 +57,10 @@ export async function listTicket(
   title: string,
   price = 25.5,
   startsAt = new Date(Date.now() + 30 * 24 * 3600 * 1000).toISOString(),
+  quantity?: number,
 ): Promise<Ticket> {
-  const response = await seller.post("/api/tickets", { data: { title, price, venue: "Roundhouse", startsAt } });
+  const data = { title, price, venue: "Roundhouse", startsAt, ...(quantity && { quantity }) };
+  const response = await seller.post("/api/tickets", { data });
   expect(response.status(), await response.text()).toBe(201);
   return response.json();
 }
@@ -68,13 +70,19 @@ export async function changeTicket(seller: APIRequestContext, { id }: Ticket, da
   expect(response.status(), await response.text()).toBe(200);
 }
 
-/** Holds a ticket for the account of this API session. */
+/** Lists several tickets as one listing. */
+export async function listTickets(seller: APIRequestContext, title: string, quantity: number): Promise<Ticket> {
+  return listTicket(seller, title, undefined, undefined, quantity);
+}
+
+/** Holds tickets for the account of this API session; one without `quantity`. */
 export async function holdTicket(
   buyer: APIRequestContext,
   { id }: Ticket,
   headers: Record<string, string> = {},
+  quantity?: number,
 ): Promise<Order> {
-  const response = await buyer.post("/api/orders", { data: { ticketId: id }, headers });
+  const response = await buyer.post("/api/orders", { data: { ticketId: id, ...(quantity && { quantity }) }, headers });
   expect(response.status(), await response.text()).toBe(201);
   return response.json();
 }

@@ -7,19 +7,19 @@ test("a seller corrects a refused listing, changes its price and deletes it", as
   await signUpIn(context, baseURL);
   const title = uniqueTitle("Garden opera");
   await page.goto("/sell");
-  await page.getByRole("button", { name: "List this ticket" }).click();
+  await page.getByRole("button", { name: "List for sale" }).click();
   await expect(page.getByLabel("Title")).toBeFocused();
   for (const label of ["Title", "Price in US dollars"]) {
     await expect(page.getByLabel(label)).toHaveAttribute("aria-invalid", "true");
   }
   await page.getByLabel("Title").fill(title);
   await page.getByLabel("Price in US dollars").fill("0");
-  await page.getByRole("button", { name: "List this ticket" }).click();
+  await page.getByRole("button", { name: "List for sale" }).click();
   await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");
   await expect(page.getByLabel("Price in US dollars")).toBeFocused();
   await page.getByLabel("Price in US dollars").fill("18.50");
   await page.getByLabel("Starts at").fill("2999-06-01T19:30");
-  await page.getByRole("button", { name: "List this ticket" }).click();
+  await page.getByRole("button", { name: "List for sale" }).click();
   await expect(page.getByText("Your ticket is listed.")).toBeVisible();
 
   await page.getByRole("link", { name: "Edit or delete" }).click();
@@ -44,14 +44,14 @@ test("typed input survives the end of the session", async ({ page, context, base
   await page.getByLabel("Price in US dollars").fill("9.99");
   await page.getByLabel("Starts at").fill("2999-06-01T19:30");
   await context.clearCookies();
-  await page.getByRole("button", { name: "List this ticket" }).click();
+  await page.getByRole("button", { name: "List for sale" }).click();
   await expect(page).toHaveURL(/\/signin\?returnTo=%2Fsell/);
   await page.getByLabel("E-mail").fill(person.email);
   await page.getByLabel("Password").fill(person.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByLabel("Title")).toHaveValue(title);
   await expect(page.getByLabel("Starts at")).toHaveValue("2999-06-01T19:30");
-  await page.getByRole("button", { name: "List this ticket" }).click();
+  await page.getByRole("button", { name: "List for sale" }).click();
   await expect(page.getByText("Your ticket is listed.")).toBeVisible();
 });
 

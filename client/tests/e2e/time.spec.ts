@@ -47,7 +47,7 @@ test.describe("in New York", () => {
     await expect(page.getByText("In your time zone, America/New York.")).toBeVisible();
     const start = page.getByLabel("Starts at");
     const which = page.getByLabel("Clocks go back: which of the two times?");
-    const list = page.getByRole("button", { name: "List this ticket" });
+    const list = page.getByRole("button", { name: "List for sale" });
 
     await start.fill("2027-03-14T02:30");
     await list.click();

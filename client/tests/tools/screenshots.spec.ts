@@ -12,7 +12,7 @@ const VARIANTS = [
   { name: "desktop-dark", viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
 ] as const;
 
-/** One signed-in reader for all looks: what they hold and sell is the same on every picture. */
+/** One signed-in reader for all variants, so that every picture shows the same orders and listings. */
 async function seedData(browser: Browser, baseURL: string | undefined) {
   const headers = { Origin: baseURL ?? "" };
   const context = await browser.newContext();
@@ -20,14 +20,16 @@ async function seedData(browser: Browser, baseURL: string | undefined) {
   const seller = await newSeller(baseURL);
   const rival = await newSeller(baseURL);
   const held = await listTicket(seller, "Nocturnes by candlelight", 42);
-  const bought = await listTicket(seller, "The Marriage of Figaro", 68.5);
+  const bought = await listTicket(seller, "The Marriage of Figaro", 68.5, undefined, 20);
+  const several = await listTicket(seller, "Open air: strings at sunset", 35, undefined, 20);
   const dropped = await listTicket(seller, "Saturday matinée", 19);
   const taken = await listTicket(seller, "Midnight jazz at the harbour", 24);
   await listTicket(seller, "Midnight jazz at the harbour, balcony", 21);
   await holdTicket(rival, taken);
+  await holdTicket(rival, several, {}, 8);
 
   const page = await context.newPage();
-  const order = await holdTicket(context.request, bought, headers);
+  const order = await holdTicket(context.request, bought, headers, 3);
   await page.goto(`/orders/${order.id}`);
   await payWith(page, CARD.works);
   await expect(page.getByRole("region", { name: "Receipt" })).toBeVisible({ timeout: 20_000 });
@@ -44,10 +46,13 @@ async function seedData(browser: Browser, baseURL: string | undefined) {
     const data = { title, price, venue: "Old Mint", startsAt: "2999-06-01T19:30:00Z" };
     mine.push(await (await context.request.post("/api/tickets", { data, headers })).json());
   }
+  const sale = { title: "Summer choir", price: 15, venue: "Old Mint", startsAt: "2999-06-01T19:30:00Z", quantity: 40 };
+  const mineSeveral = await (await context.request.post("/api/tickets", { data: sale, headers })).json();
   const [first, second, third] = mine;
   await holdTicket(rival, second);
-  const sale = await holdTicket(rival, third);
-  const paid = await rival.post("/api/payments", { data: { orderId: sale.id, paymentMethodId: "pm_card_visa" } });
+  await holdTicket(rival, mineSeveral, {}, 4);
+  const sold = await holdTicket(rival, third);
+  const paid = await rival.post("/api/payments", { data: { orderId: sold.id, paymentMethodId: "pm_card_visa" } });
   expect(paid.status()).toBe(201);
   await expect
     .poll(async () => (await (await rival.get(`/api/tickets/${third.id}`)).json()).status, { timeout: 20_000 })
@@ -55,12 +60,12 @@ async function seedData(browser: Browser, baseURL: string | undefined) {
   await Promise.all([seller.dispose(), rival.dispose()]);
   const state = await context.storageState();
   await context.close();
-  return { state, held, taken, open, done: order, cancelled, mine: first };
+  return { state, held, taken, several, open, done: order, cancelled, mine: first, mineSeveral };
 }
 
 test("screenshots", async ({ browser, baseURL }) => {
   test.setTimeout(300_000);
-  const { state, held, taken, open, done, cancelled, mine } = await seedData(browser, baseURL);
+  const { state, held, taken, several, open, done, cancelled, mine, mineSeveral } = await seedData(browser, baseURL);
   const signedOut: Record<string, string> = {
     browse: "/",
     "nothing-found": "/?q=zeppelin",
@@ -70,10 +75,12 @@ test("screenshots", async ({ browser, baseURL }) => {
     "not-found": "/nowhere",
   };
   const signedIn: Record<string, string> = {
+    "ticket-seats": `/tickets/${several.id}?quantity=3`,
     "ticket-held": `/tickets/${taken.id}`,
     "ticket-own-hold": `/tickets/${held.id}`,
     "ticket-own": `/tickets/${mine.id}`,
     edit: `/tickets/${mine.id}/edit`,
+    "edit-seats": `/tickets/${mineSeveral.id}/edit`,
     order: `/orders/${open.id}`,
     "order-complete": `/orders/${done.id}`,
     "order-cancelled": `/orders/${cancelled.id}`,

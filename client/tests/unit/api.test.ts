@@ -41,7 +41,7 @@ describe("the API client", () => {
 
   it("sends the idempotency key with an order", async () => {
     const { transport, requests } = answering({ id: "1" }, { status: 201 });
-    await createApi(transport).holdTicket("5", "key");
+    await createApi(transport).createOrder({ ticketId: "5" }, "key");
     expect(requests[0]?.[1]).toMatchObject({ method: "POST", body: '{"ticketId":"5"}' });
     expect(requests[0]?.[1].headers).toMatchObject({ "Idempotency-Key": "key" });
   });
@@ -73,9 +73,11 @@ describe("the API client", () => {
   });
 
   it("distinguishes a conflict with the own first call from a conflict with another user", async () => {
-    const own = await refusal(createApi(problem(409, { title: "Still running" }).transport).holdTicket("1", "k"));
+    const own = await refusal(
+      createApi(problem(409, { title: "Still running" }).transport).createOrder({ ticketId: "1" }, "k"),
+    );
     const lost = await refusal(
-      createApi(problem(409, { title: "Ticket already held" }).transport).holdTicket("1", "k"),
+      createApi(problem(409, { title: "Ticket already held" }).transport).createOrder({ ticketId: "1" }, "k"),
     );
     expect([own.outcomeUnknown, lost.outcomeUnknown]).toEqual([true, false]);
   });

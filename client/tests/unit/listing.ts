@@ -1,4 +1,4 @@
-/** A listing as GET /api/tickets returns it. */
+/** A listing of one seat as GET /api/tickets returns it; without numbers of seats, as from a service of the previous version. */
 import type { Ticket } from "@/lib/api/types";
 
 export function listing(id: string, changes: Partial<Ticket> = {}): Ticket {

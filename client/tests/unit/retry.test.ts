@@ -103,13 +103,13 @@ describe("a call that changes something", () => {
       refuse(409, { title: "Still running" }),
       (_request, answer) => void answer.writeHead(201).end('{"id":"7"}'),
     ]);
-    expect((await api.holdTicket("1", "key")).id).toBe("7");
+    expect((await api.createOrder({ ticketId: "1" }, "key")).id).toBe("7");
     expect(requests.map((request) => request.headers["idempotency-key"])).toEqual(["key", "key", "key"]);
   });
 
   it("is not repeated when it lost a race", async () => {
     const api = await served([refuse(409, { title: "Ticket already held" })]);
-    expect(await failure(api.holdTicket("1", "key"))).toBe(409);
+    expect(await failure(api.createOrder({ ticketId: "1" }, "key"))).toBe(409);
     expect(requests).toHaveLength(1);
   });
 

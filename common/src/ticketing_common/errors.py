@@ -57,13 +57,15 @@ class TicketingError(Exception):
     """The base class; holds only what callers may see.
 
     `detail` is one sentence for the user, which subclasses build from their data. A kind with a `security_event` is
-    recorded when it becomes a response, with the error's `security_fields`.
+    recorded when it becomes a response, with the error's `security_fields`. `members` are data for programs: extension
+    members of the response (RFC 9457, section 3.2).
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
     security_event: ClassVar[SecurityEvent | None] = None
     security_fields: Mapping[str, str | None] = MappingProxyType({})
+    members: Mapping[str, int | float | str] = MappingProxyType({})
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = ()) -> None:
         self.detail = detail

@@ -5,9 +5,12 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
 
-__all__ = ["MAX_PRICE_CENTS", "SMALLEST_CHARGE_CENTS", "Currency", "decimal_text"]
+__all__ = ["MAX_CHARGE_CENTS", "MAX_PRICE_CENTS", "SMALLEST_CHARGE_CENTS", "Currency", "decimal_text"]
 
 MAX_PRICE_CENTS: Final = 100_000_000
+
+MAX_CHARGE_CENTS: Final = 99_999_999
+"""The most that Stripe charges at once: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts."""
 
 SMALLEST_CHARGE_CENTS: Final[Mapping[str, int]] = {
     "aed": 200,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from ticketing_common.entity import new_id
-from ticketing_common.events import ExpirationData
+from ticketing_common.events import EventData, ExpirationData
 from ticketing_common.storage import Database, Projection, connect
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -48,6 +48,19 @@ async def test_an_equal_version_returns_the_stored_state(database: Database) -> 
     await projected.apply(first)
 
     assert await projected.apply(state(aggregate_id, 2, "second")) == first
+
+
+class Listing(EventData):
+    title: str
+    quantity: int = 1
+
+
+async def test_an_event_without_a_younger_field_leaves_what_is_stored(database: Database) -> None:
+    """During a roll-out, replicas of the earlier version tell of changes without the fields that they do not know."""
+    projected, aggregate_id = Projection(database["projected"], Listing), new_id()
+    await projected.apply(Listing(id=aggregate_id, version=1, title="first", quantity=200))
+    await projected.apply(Listing.model_validate({"id": aggregate_id, "version": 2, "title": "second"}))
+    assert await projected.find(aggregate_id) == Listing(id=aggregate_id, version=2, title="second", quantity=200)
 
 
 async def test_a_newer_state_replaces_all_of_the_older(database: Database) -> None:

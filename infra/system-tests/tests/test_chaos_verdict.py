@@ -34,7 +34,8 @@ def kept() -> Stored:
 
     def order(ticket_id: str, cents: int, status: str, reason: str | None, payment: str | None) -> dict[str, Any]:
         shown = {"id": ticket_id, "price_cents": cents}
-        return {"user_id": "buyer", "ticket": shown, "status": status, "reason": reason, "payment_id": payment}
+        stated = {"user_id": "buyer", "ticket": shown, "seats": [1], "status": status}
+        return {**stated, "reason": reason, "payment_id": payment}
 
     return Stored(
         accounts={"seller": {}, "buyer": {}},
@@ -65,6 +66,7 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "a deletion unasked": (lambda s: s.tickets["sold"].update(deleted_at="now"), "nobody asked for it"),
     "an order": (lambda s: s.orders.pop("bought"), "order bought is lost"),
     "another price": (lambda s: s.orders["bought"]["ticket"].update(price_cents=9), "is not what was acknowledged"),
+    "another seat": (lambda s: s.orders["bought"].update(seats=[2]), "is not what was acknowledged"),
     "a cancellation": (lambda s: s.orders["let-go"].update(status="created"), "was cancelled and is created"),
     "a completion": (
         lambda s: s.orders["bought"].update(status="cancelled", reason="expired"),
@@ -85,9 +87,9 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda s: s.tickets.update(again={**s.tickets["sold"]}),
         "2 tickets were made under the key of A night",
     ),
-    "one ticket for two": (
-        lambda s: s.orders.update(twice={**s.orders["bought"]}),
-        "ticket sold was sold as bought and as twice",
+    "one seat for two": (
+        lambda s: s.orders.update(twice={**s.orders["bought"], "seats": [3, 1]}),
+        "seat 1 of ticket sold was sold as bought and as twice",
     ),
 }
 
@@ -98,6 +100,12 @@ def test_a_broken_promise_is_named(what: str) -> None:
     break_it, said = BREAKAGES[what]
     break_it(stored)
     assert any(said in one for one in broken_promises(promised(), stored)), broken_promises(promised(), stored)
+
+
+def test_other_seats_of_the_same_ticket_are_other_sales() -> None:
+    stored = kept()
+    stored.orders["more"] = {**stored.orders["bought"], "seats": [2, 3]}  # type: ignore[index]
+    assert broken_promises(promised(), stored) == []
 
 
 def test_what_has_not_come_to_its_end_is_named() -> None:

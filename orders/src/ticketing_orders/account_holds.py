@@ -25,11 +25,11 @@ TURNS_LOOKED_AT: Final = 100
 class AccountHolds:
     """Stores new orders within the limits of their account, over all replicas and without a race.
 
-    Every open hold of an account has a slot, one of as many as the account may have open. Every hold of a ticket by an
-    account has a turn, counted from 0. A unique index over each decides, so two requests at once cannot take the same.
-    The usual hold costs no extra query: it tries a random slot and turn 0, and looks at the account's orders only when
-    one of them is taken. Orders without slot and turn are not counted: older ones, and those of a replica where these
-    limits are off.
+    A hold is an order, with all of its seats. Every open hold of an account has a slot, one of as many as the account
+    may have open. Every hold of a ticket by an account has a turn, counted from 0. A unique index over each decides, so
+    two requests at once cannot take the same. The usual hold costs no extra query: it tries a random slot and turn 0,
+    and looks at the account's orders only when one of them is taken. Orders without slot and turn are not counted:
+    older ones, and those of a replica where these limits are off.
     """
 
     def __init__(self, orders: OrderRepository, settings: Settings) -> None:
@@ -41,11 +41,13 @@ class AccountHolds:
     async def add(self, order: Order, publish: OrderPublisher, *, repeated: bool) -> Order:
         """Store a new order and its event; `repeated` when its id is that of an earlier try of the same request.
 
-        Raises `TicketReservedError`, `TooManyHoldsError`, `TooManyReholdsError`, and `ConcurrentUpdateError` when other
+        Raises `SeatTakenError`, `TooManyHoldsError`, `TooManyReholdsError`, and `ConcurrentUpdateError` when other
         requests of the same account are faster, again and again.
         """
-        order.slot = None if self._slots is None else random.randrange(self._slots)  # noqa: S311 (no secret)
-        order.turn = None if self._reholds is None else 0
+        if order.slot is None and self._slots is not None:  # else it comes again with other seats
+            order.slot = random.randrange(self._slots)  # noqa: S311 (no secret)
+        if order.turn is None and self._reholds is not None:
+            order.turn = 0
         for _ in range(ATTEMPTS):
             try:
                 if repeated:

@@ -14,6 +14,7 @@ from ticketing_common.web import LiveFeed, create_service_app
 
 from .dependencies import HoldLimits
 from .feed import order_message
+from .free_seats import FreeSeats
 from .hold_cache import HoldCache
 from .publishers import order_republished
 from .repository import OrderRepository, PaymentProjection, TicketProjection
@@ -33,23 +34,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     held = HoldCache()
     metrics.init_series(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
-    def update_hold_cache(event: Event) -> None:
-        assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
-        held.see(event.data, as_of=event.time)
-
     @asynccontextmanager
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
         orders = OrderRepository(runtime.outbox("orders"))
         tickets = TicketProjection(runtime.collection("tickets"))
         payments = PaymentProjection(runtime.collection("payments"))
         runtime.add_stores(orders, tickets, payments)
-        service = OrderService(orders, tickets, payments, held, settings, runtime.progress(PAYMENTS))
+        free_seats = FreeSeats(orders.taken_seats)
+
+        def follow(event: Event) -> None:
+            assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
+            held.see(event.data, as_of=event.time)
+            free_seats.see(event.data)
+
+        service = OrderService(orders, tickets, payments, held, free_seats, settings, runtime.progress(PAYMENTS))
         app.state.service = service
         app.state.hold_limits = HoldLimits(settings)
         app.state.hold_cache = held
         runtime.subscribe(subscriptions(service))
         runtime.enable_resync(orders, order_republished)
-        app.state.feed = LiveFeed(runtime, ORDERS, order_message, listener=update_hold_cache)
+        app.state.feed = LiveFeed(runtime, ORDERS, order_message, listener=follow)
         async with app.state.feed.open():
             yield
 

@@ -1,4 +1,4 @@
-"""An order: who holds a ticket, until when, at what price, and every way in which that may end."""
+"""An order: who holds which seats of a listing, until when, at what price, and every way in which that may end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,19 @@ from typing import Final, Self
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.events import OrderReason, OrderStatus, TicketData
 
-from .errors import EventBegunError, OrderForbiddenError, OrderNotDueError, OrderTransitionError, TicketOwnedError
+from .errors import (
+    EventBegunError,
+    OrderForbiddenError,
+    OrderNotDueError,
+    OrderTransitionError,
+    PriceChangedError,
+    TicketOwnedError,
+)
 
 __all__ = ["ACTIVE_STATUSES", "TRANSITIONS", "Order", "TicketSnapshot"]
 
 ACTIVE_STATUSES: Final = (OrderStatus.CREATED, OrderStatus.COMPLETE)
-"""An order in one of these has the ticket; of each ticket there is at most one such order."""
+"""An order in one of these has its seats; each seat of a listing has at most one such order."""
 
 TRANSITIONS: Final[Mapping[tuple[OrderStatus, OrderStatus], frozenset[OrderReason | None]]] = {
     (OrderStatus.CREATED, OrderStatus.COMPLETE): frozenset({None}),
@@ -27,9 +34,10 @@ TRANSITIONS: Final[Mapping[tuple[OrderStatus, OrderStatus], frozenset[OrderReaso
 
 @dataclass(frozen=True, kw_only=True)
 class TicketSnapshot:
-    """The ticket as the buyer saw it. Later edits do not touch it: what was shown is what is charged.
+    """The listing as the buyer saw it. Later edits do not touch it: what was shown is what is charged.
 
-    `starts_at` is UTC. Orders from before venue and time were kept have neither.
+    `price_cents` is for one seat, `starts_at` is UTC, `quantity` is how many seats the listing had. Orders of earlier
+    versions may lack venue and time, and were placed when a listing had one seat.
     """
 
     id: str
@@ -38,14 +46,16 @@ class TicketSnapshot:
     currency: str
     venue: str | None = None
     starts_at: datetime | None = None
+    quantity: int = 1
 
 
 @dataclass(kw_only=True)
 class Order(Entity):
-    """A hold on one ticket.
+    """A hold on seats of one listing, all of them or none.
 
     Each method below is a fact that happened. It returns whether the order changed: False when that step was made
     before or the fact came too late to matter. It raises `OrderTransitionError` when the step is forbidden.
+    `seats` are their numbers, from 1, each once. They never change; orders of earlier versions have seat 1.
     `expires_at` is UTC. `payment_id` is the payment that completed the order, and stays when its capture fails.
     `slot` and `turn` number the account's open holds, and its holds of this ticket (see `account_holds.py`); None where
     these limits are off, and in orders that are older than they.
@@ -59,18 +69,23 @@ class Order(Entity):
     payment_id: str | None = None
     slot: int | None = None
     turn: int | None = None
+    seats: tuple[int, ...] = (1,)
 
     @classmethod
-    def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int) -> Self:
-        """A new order at the ticket's present price.
+    def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int, price_cents: int | None = None) -> Self:
+        """A new order at the listing's present price; its seats are chosen later.
 
-        Raises `TicketOwnedError` when the buyer is the seller, and `EventBegunError` when `starts_at` has passed here.
+        `price_cents` is the price of a seat that the buyer saw, None when the buyer does not say. Raises
+        `TicketOwnedError` when the buyer is the seller, `EventBegunError` when `starts_at` has passed here, and
+        `PriceChangedError` when the buyer saw another price.
         """
         now = utc_now()
         if ticket.user_id == user_id:
             raise TicketOwnedError(ticket.id)
         if ticket.starts_at is not None and ticket.starts_at <= now:
             raise EventBegunError(ticket.id)
+        if price_cents not in (None, ticket.price_cents):
+            raise PriceChangedError(ticket.id, ticket.price_cents, ticket.currency)
         return cls(
             user_id=user_id,
             ticket=TicketSnapshot(
@@ -80,11 +95,22 @@ class Order(Entity):
                 currency=ticket.currency,
                 venue=ticket.venue,
                 starts_at=ticket.starts_at,
+                quantity=ticket.quantity,
             ),
             expires_at=now + timedelta(seconds=window_seconds),
             created_at=now,
             updated_at=now,
         )
+
+    @property
+    def quantity(self) -> int:
+        """How many seats it has."""
+        return len(self.seats)
+
+    @property
+    def total_cents(self) -> int:
+        """What it costs: each seat at the price of one."""
+        return self.quantity * self.ticket.price_cents
 
     @property
     def unpaid(self) -> bool:

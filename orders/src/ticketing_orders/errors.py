@@ -2,6 +2,7 @@
 
 from ticketing_common.errors import (
     ConflictError,
+    FieldError,
     ForbiddenError,
     NotFoundError,
     PermanentError,
@@ -9,6 +10,7 @@ from ticketing_common.errors import (
     UnavailableError,
 )
 from ticketing_common.events import OrderReason, OrderStatus
+from ticketing_common.money import decimal_text
 
 __all__ = [
     "EventBegunError",
@@ -18,6 +20,8 @@ __all__ = [
     "OrderNotDueError",
     "OrderNotFoundError",
     "OrderTransitionError",
+    "PriceChangedError",
+    "SeatTakenError",
     "TicketNotFoundError",
     "TicketOwnedError",
     "TicketReservedError",
@@ -85,11 +89,38 @@ class EventBegunError(ConflictError):
         super().__init__(f"The event of ticket {ticket_id} has begun; it can no longer be held.")
 
 
-class TicketReservedError(ConflictError):
-    """Another active order holds the ticket, or has bought it."""
+class PriceChangedError(ConflictError):
+    """A seat costs another price than the buyer saw; the answer has the present one as `price`."""
 
-    def __init__(self, ticket_id: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is already held.")
+    title = "The price has changed"
+
+    def __init__(self, ticket_id: str, price_cents: int, currency: str) -> None:
+        detail = f"A seat of ticket {ticket_id} now costs {decimal_text(price_cents)} {currency}."
+        super().__init__(detail, errors=(FieldError(detail, "price"),))
+        self.members = {"price": price_cents / 100}
+
+
+class TicketReservedError(ConflictError):
+    """Fewer seats are free than the buyer wants: other orders hold or have bought them.
+
+    The answer has the number of free seats as `available`.
+    """
+
+    title = "Not enough seats are free"
+
+    def __init__(self, ticket_id: str, *, available: int = 0) -> None:
+        free = {0: "No seat", 1: "Only 1 seat"}.get(available, f"Only {available} seats")
+        verb = "is" if available <= 1 else "are"
+        super().__init__(f"{free} of ticket {ticket_id} {verb} free.")
+        self.members = {"available": available}
+
+
+class SeatTakenError(ConflictError):
+    """Another active order has this seat; inside the service only."""
+
+    def __init__(self, seat: int) -> None:
+        super().__init__(f"Seat {seat} is taken.")
+        self.seat = seat
 
 
 class HoldSlotTakenError(ConflictError):

@@ -36,7 +36,9 @@ class _Seen:
 
 
 class HoldCache:
-    """Who held which ticket, as this replica last saw it in its own writes, in the database or in an event.
+    """Who held which ticket of one seat, as this replica last saw it in its own writes, in the database or in an event.
+
+    Of a ticket with more seats it remembers only that it has them: nobody is refused from here, and nobody waits.
 
     Fifty who want a ticket that is gone would each write to the database to be told so. Whoever is refused from here is
     told nothing that the unique index would not have said at some moment of the last second. Nobody gets a ticket from
@@ -47,22 +49,34 @@ class HoldCache:
     def __init__(self) -> None:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._many: OrderedDict[str, None] = OrderedDict()
+
+    def has_many_seats(self, ticket_id: str) -> None:
+        """The ticket has several seats, as its listing says."""
+        self._seen.pop(ticket_id, None)
+        self._many[ticket_id] = None
+        self._many.move_to_end(ticket_id)
+        if len(self._many) > REMEMBERED:
+            self._many.popitem(last=False)
 
     def see(self, order: Order | OrderData, *, seller_id: str | None = None, as_of: datetime | None = None) -> None:
         """An order as it is now, or as it was then (UTC): it has its ticket, or has let go of it.
 
         `seller_id` is the ticket's, where it is known; it never changes, so once is enough.
         """
+        if order.ticket.quantity > 1 or order.ticket.id in self._many:
+            return self.has_many_seats(order.ticket.id)
         age = max(0.0, (utc_now() - as_of).total_seconds()) if as_of else 0.0
         rank, at = (order.created_at, order.version), time.monotonic() - age
         known = self._seen.get(order.ticket.id)
         if known is not None and (rank < known.rank or (rank == known.rank and at < known.at)):
-            return  # our own write, coming back as an event
+            return None  # our own write, coming back as an event
         holder = order.user_id if order.status in ACTIVE_STATUSES else None
         self._seen[order.ticket.id] = _Seen(rank, holder, seller_id or (known.seller if known else None), at)
         self._seen.move_to_end(order.ticket.id)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+        return None
 
     def is_held_by_another(self, ticket_id: str, *, user_id: str) -> bool:
         """Whether another buyer had this ticket, of another seller, within the last second; False says nothing."""
@@ -80,10 +94,15 @@ class HoldCache:
         lock = self._locks.setdefault(ticket_id, asyncio.Lock())
         taken = False
         try:
-            if lock.locked():
+            if ticket_id in self._many:
+                pass
+            elif lock.locked():
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TURN_SECONDS):
                         taken = await lock.acquire()
+                if taken and ticket_id in self._many:  # became known meanwhile: the next one goes on at once, too
+                    lock.release()
+                    taken = False
             else:  # the usual case, which need not pay for a timer
                 taken = await lock.acquire()
             yield

@@ -64,5 +64,7 @@ def _data(order: Order) -> OrderData:
             currency=order.ticket.currency,
             venue=order.ticket.venue,
             starts_at=order.ticket.starts_at,
+            quantity=order.ticket.quantity,
         ),
+        seats=order.seats,
     )

@@ -1,7 +1,7 @@
 """Every query of the orders database, and the index that each one uses."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ticketing_common.events import OrderStatus, PaymentData, TicketData
 from ticketing_common.storage import (
@@ -15,27 +15,38 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    batched,
     reading,
 )
 from ticketing_common.storage.repository import Publisher
 from ticketing_common.web.pagination import Page, PageRequest, instant_key
 
 from .domain import ACTIVE_STATUSES, Order
-from .errors import HeldBeforeError, HoldSlotTakenError, OrderNotFoundError, TicketReservedError
+from .errors import HeldBeforeError, HoldSlotTakenError, OrderNotFoundError, SeatTakenError
 
 __all__ = ["OrderRepository", "PaymentProjection", "TicketProjection"]
 
+ONE_ORDER_PER_TICKET: Final = "one_active_order_per_ticket"
+"""The index of the versions in which a listing had one seat."""
+ACTIVE: Final[Document] = {"$in": [status.value for status in ACTIVE_STATUSES]}
+
 
 class OrderRepository(Repository[Order]):
-    """The orders."""
+    """The orders, each with the keys of its seats beside it for the index that decides.
+
+    The key of a seat is its number, and null for seat 1: a document without `seat_keys` is in the index as null. So the
+    orders that earlier versions wrote, and still write during a roll-out, have seat 1 by the index itself, and nothing
+    is migrated (decision 0015). The index compares documents and not the elements of one array: that an order has no
+    seat twice is for `free_seats.py`, which chooses them.
+    """
 
     INDEXES: ClassVar[Sequence[Index]] = (
-        # The judge of who has a ticket. It also serves the search for the unpaid order of a ticket.
+        # The judge of who has a seat. It also serves the searches for the orders of a listing.
         Index(
-            [("ticket.id", ASCENDING)],
-            name="one_active_order_per_ticket",
+            [("ticket.id", ASCENDING), ("seat_keys", ASCENDING)],
+            name="one_active_order_per_seat",
             unique=True,
-            partialFilterExpression={"status": {"$in": [status.value for status in ACTIVE_STATUSES]}},
+            partialFilterExpression={"status": ACTIVE},
         ),
         Index([("user_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="user_newest_first"),
         # How many holds one account may have open, and how often it may hold one ticket (`account_holds.py`).
@@ -53,8 +64,17 @@ class OrderRepository(Repository[Order]):
         ),
     )
 
+    SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = (ONE_ORDER_PER_TICKET,)
+
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Order)
+        self.taken_seats = batched(self.collection, "aggregate", self._taken_seats)
+        """The numbers of the seats that active orders have, by the id of the listing; each seat once."""
+
+    def to_document(self, entity: Order) -> Document:
+        """The order as stored, with the keys of its seats."""
+        keys = [None if seat == 1 else seat for seat in entity.seats]
+        return super().to_document(entity) | {"seat_keys": keys}
 
     async def get(self, entity_id: str) -> Order:
         """The order; raises `OrderNotFoundError`."""
@@ -66,18 +86,22 @@ class OrderRepository(Repository[Order]):
     async def add(self, entity: Order, *publishers: Publisher[Order]) -> None:
         """Store a new order with its events.
 
-        This one insert decides who gets the ticket: raises `TicketReservedError` when an active order has it, and
+        This one insert decides who gets the seats: raises `SeatTakenError` when an active order has one of them, and
         `HoldSlotTakenError` and `HeldBeforeError` when another order of the account has its slot or turn.
         """
         try:
             await super().add(entity, *publishers)
         except DuplicateKeyError as error:
-            fields = (error.details or {}).get("keyPattern", {})
-            if "slot" in fields:
-                raise HoldSlotTakenError from None
-            if "turn" in fields:
-                raise HeldBeforeError from None
-            raise TicketReservedError(entity.ticket.id) from None
+            if (error.details or {}).get("keyPattern") != {"ticket.id": 1}:
+                raise _refusal(error) from None
+        else:
+            return
+        # A replica of the earlier version was started after us, and has made its index again.
+        await self.ensure_indexes()
+        try:
+            await super().add(entity, *publishers)
+        except DuplicateKeyError as error:
+            raise _refusal(error) from None
 
     async def list_open_holds(self, user_id: str) -> list[Order]:
         """The unpaid orders of an account that have a slot, soonest to expire first; no more than there are slots."""
@@ -93,19 +117,26 @@ class OrderRepository(Repository[Order]):
         with reading(self.collection):
             return [self.to_entity(document) async for document in cursor]
 
-    async def find_unpaid(self, ticket_id: str) -> Order | None:
-        """The order that holds this ticket and waits for its payment; the index above allows one at most."""
-        document = await self.collection.find_one(
-            {"ticket.id": ticket_id, "status": OrderStatus.CREATED.value}, WITHOUT_EVENTS
-        )
-        return self.to_entity(document) if document else None
+    async def list_unpaid(self, ticket_id: str) -> list[str]:
+        """The ids of the orders that hold seats of this listing and wait for their payment."""
+        query: Document = {"ticket.id": ticket_id, "status": OrderStatus.CREATED.value}
+        return [document["_id"] async for document in self.collection.find(query, {"_id": 1})]
 
     async def find_active(self, ticket_id: str) -> Order | None:
-        """The order that has this ticket, paid or not; the same index allows one at most."""
-        active = {"$in": [status.value for status in ACTIVE_STATUSES]}
+        """The order that has a listing of one seat, paid or not."""
         with reading(self.collection):
-            document = await self.collection.find_one({"ticket.id": ticket_id, "status": active}, WITHOUT_EVENTS)
+            document = await self.collection.find_one({"ticket.id": ticket_id, "status": ACTIVE}, WITHOUT_EVENTS)
         return self.to_entity(document) if document else None
+
+    async def _taken_seats(self, ticket_ids: Sequence[str]) -> list[list[int]]:
+        pipeline: list[Document] = [
+            {"$match": {"ticket.id": {"$in": sorted(set(ticket_ids))}, "status": ACTIVE}},
+            {"$group": {"_id": "$ticket.id", "seats": {"$push": {"$ifNull": ["$seats", [1]]}}}},
+        ]
+        with reading(self.collection):
+            groups = await self.collection.aggregate(pipeline).to_list(None)
+        found = {group["_id"]: [seat for seats in group["seats"] for seat in seats] for group in groups}
+        return [found.get(ticket_id, []) for ticket_id in ticket_ids]
 
     async def list_of_user(self, user_id: str, page: PageRequest) -> Page[Order]:
         """A page of a user's orders, newest first. Raises `InvalidInputError` for a made-up cursor."""
@@ -122,6 +153,19 @@ class OrderRepository(Repository[Order]):
         with reading(self.collection):
             orders = [self.to_entity(document) async for document in cursor]
         return Page.cut(orders, page.limit, lambda last: (last.created_at, last.id))
+
+
+def _refusal(error: DuplicateKeyError) -> Exception:
+    """Whose index refused it; the driver's own error for any other, such as that of ids."""
+    details = error.details or {}
+    fields = details.get("keyPattern", {})
+    if "slot" in fields:
+        return HoldSlotTakenError()
+    if "turn" in fields:
+        return HeldBeforeError()
+    if "seat_keys" in fields:
+        return SeatTakenError(details["keyValue"]["seat_keys"] or 1)
+    return error
 
 
 class TicketProjection(Projection[TicketData]):

@@ -34,8 +34,15 @@ router = ServiceRouter(tags=["orders"])
 async def create_order(
     body: OrderRequest, user: CurrentUser, service: OrderServiceDep, order_id: CreationId
 ) -> OrderResponse:
-    """Hold a ticket until the order is paid, cancelled or expires. 409 when it is taken or its event has begun."""
-    return OrderResponse.of(await service.place(body.ticket_id, user_id=user.id, order_id=order_id))
+    """Hold seats of a ticket until the order is paid, cancelled or expires.
+
+    409 when fewer are free (`available` tells how many), when the price is another one (`price`), and when the event
+    has begun.
+    """
+    order = await service.place(
+        body.ticket_id, user_id=user.id, quantity=body.quantity, price_cents=body.price, order_id=order_id
+    )
+    return OrderResponse.of(order)
 
 
 @router.get("", dependencies=[PagingOnly])
@@ -69,6 +76,6 @@ async def stream_order(
 
 @router.delete("/{id}", status_code=204)
 async def cancel_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> Response:
-    """Let go of the ticket; again is the same. 409 when the order is paid."""
+    """Let go of the seats; again is the same. 409 when the order is paid."""
     await service.cancel(order_id, user_id=user.id)
     return Response(status_code=204)

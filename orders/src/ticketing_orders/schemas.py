@@ -1,24 +1,34 @@
 """Orders as JSON."""
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
+
+from pydantic import Field
 
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
-from ticketing_common.web import ApiModel, RequestModel, from_cents
+from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
 
 from .domain import Order
 
 __all__ = ["OrderRequest", "OrderResponse", "OrderTicketResponse"]
 
+MAX_SEATS: Final = 10
+"""In one order: enough for a family, and one buyer does not empty a listing."""
+
 
 class OrderRequest(RequestModel):
-    """Which ticket to hold. A malformed id is a 404 like an unknown one, so any string passes here."""
+    """Which ticket to hold, and how many seats of it. A malformed id is a 404 like an unknown one: any string passes.
+
+    `price` is the price of one seat that the buyer saw: when it is another one by now, nothing is held.
+    """
 
     ticket_id: str
+    quantity: int = Field(default=1, ge=1, le=MAX_SEATS, description="seats, all of them or none")
+    price: Price | None = Field(default=None, description="of one seat, as the buyer saw it")
 
 
 class OrderTicketResponse(ApiModel):
-    """The ticket as it was when the order was placed."""
+    """The ticket as it was when the order was placed; `price` is for one seat."""
 
     id: str
     title: str
@@ -29,7 +39,7 @@ class OrderTicketResponse(ApiModel):
 
 
 class OrderResponse(ApiModel):
-    """An order; the ticket is held until `expires_at`, in UTC."""
+    """An order; its seats are held until `expires_at`, in UTC."""
 
     id: str
     user_id: str
@@ -38,6 +48,9 @@ class OrderResponse(ApiModel):
     version: int
     expires_at: datetime
     created_at: datetime
+    quantity: int
+    seats: tuple[int, ...] = Field(description="their numbers, from 1")
+    total: float = Field(description="of all seats, decimal, at most two places")
     ticket: OrderTicketResponse
 
     @classmethod
@@ -51,6 +64,9 @@ class OrderResponse(ApiModel):
             version=order.version,
             expires_at=order.expires_at,
             created_at=order.created_at,
+            quantity=len(order.seats),
+            seats=order.seats,
+            total=from_cents(order.total_cents),
             ticket=OrderTicketResponse(
                 id=order.ticket.id,
                 title=order.ticket.title,

@@ -13,7 +13,8 @@ from ticketing_common.web import Page, PageRequest
 
 from .account_holds import AccountHolds
 from .domain import Order
-from .errors import EventBegunError, TicketNotFoundError, TicketReservedError
+from .errors import EventBegunError, PriceChangedError, SeatTakenError, TicketNotFoundError, TicketReservedError
+from .free_seats import FreeSeats
 from .hold_cache import HoldCache
 from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
 from .repository import OrderRepository, PaymentProjection, TicketProjection
@@ -36,7 +37,7 @@ class PaymentProgress(Protocol):
 
 
 class OrderService:
-    """Decides who has a ticket.
+    """Decides who has a seat.
 
     Every change of an order is one compare-and-swap on its document. Whoever comes second sees the order as the first
     left it and is judged by that: pay against cancel and pay against expire have one winner each.
@@ -48,6 +49,7 @@ class OrderService:
         tickets: TicketProjection,
         payments: PaymentProjection,
         held: HoldCache,
+        free_seats: FreeSeats,
         settings: Settings,
         payment_progress: PaymentProgress,
     ) -> None:
@@ -56,16 +58,27 @@ class OrderService:
         self._payments = payments
         self._account_holds = AccountHolds(orders, settings)
         self._held = held
+        self._free_seats = free_seats
         self._settings = settings
         self._payment_progress = payment_progress
 
-    async def place(self, ticket_id: str, *, user_id: str, order_id: str | None = None) -> Order:
-        """Hold a ticket for a buyer; nothing is looked up first about who has it, the insert decides.
+    async def place(
+        self,
+        ticket_id: str,
+        *,
+        user_id: str,
+        quantity: int = 1,
+        price_cents: int | None = None,
+        order_id: str | None = None,
+    ) -> Order:
+        """Hold seats for a buyer, all or none; nothing is looked up first about who has them, the insert decides.
 
-        With an id that an earlier try of the same request may have used, the order that it placed.
+        `price_cents` is the price of one seat that the buyer saw, if the buyer says. With an id that an earlier try of
+        the same request may have used, the order that it placed.
 
-        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError`,
-        `EventBegunError` once the event has begun by the clock here, `TooManyHoldsError` and `TooManyReholdsError`.
+        Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError` when fewer
+        seats are free, `PriceChangedError`, `EventBegunError` once the event has begun by the clock here,
+        `TooManyHoldsError` and `TooManyReholdsError`.
         """
         if not re.fullmatch(ID_PATTERN, ticket_id):
             raise TicketNotFoundError
@@ -73,32 +86,50 @@ class OrderService:
         # A deletion that is still on its way here is no hole: tickets answers order.created by telling it again.
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
+        window_seconds = self._settings.reservation_window_seconds
         try:
-            order = Order.place(ticket, user_id=user_id, window_seconds=self._settings.reservation_window_seconds)
-        except EventBegunError:
+            order = Order.place(ticket, user_id=user_id, window_seconds=window_seconds, price_cents=price_cents)
+            if order_id is not None:
+                order.id = order_id
+            order = await self._hold(order, ticket, quantity, repeated=order_id is not None)
+        except (EventBegunError, PriceChangedError, TicketReservedError) as error:
+            # What refuses it now may have come after the earlier try; its own seats are among those that are taken.
             earlier = await self._orders.find(order_id) if order_id else None
-            if earlier is None:
-                raise
-            return earlier
-        if order_id is not None:
-            order.id = order_id
-        try:
-            order = await self._account_holds.add(order, order_created, repeated=order_id is not None)
-        except TicketReservedError:
-            HOLDS_LOST.inc()
-            await self._see_holder(ticket, user_id)
+            if earlier is not None:
+                return earlier
+            if isinstance(error, TicketReservedError):
+                HOLDS_LOST.inc()
+                await self._see_holder(ticket, user_id)
             raise
         HOLDS_PLACED.inc()
-        self._held.see(order, seller_id=ticket.user_id)
+        self._see(order, seller_id=ticket.user_id)
         return order
+
+    async def _hold(self, order: Order, ticket: TicketData, quantity: int, *, repeated: bool) -> Order:
+        async def store(seats: tuple[int, ...]) -> Order:
+            order.seats = seats
+            return await self._account_holds.add(order, order_created, repeated=repeated)
+
+        if ticket.highest_seat > 1:
+            self._held.has_many_seats(ticket.id)
+        if max(ticket.highest_seat, quantity) > 1:
+            return await self._free_seats.hold(ticket, quantity, store)
+        try:
+            return await store((1,))
+        except SeatTakenError:  # of one seat the index itself shows that none is free
+            raise TicketReservedError(ticket.id) from None
+
+    def _see(self, order: Order, *, seller_id: str | None = None) -> None:
+        self._held.see(order, seller_id=seller_id)
+        self._free_seats.see(order)
 
     async def _see_holder(self, ticket: TicketData, loser_id: str) -> None:
         """For those who come after: the index says that somebody has the ticket, but not who."""
-        if self._held.is_held_by_another(ticket.id, user_id=loser_id):
+        if ticket.highest_seat > 1 or self._held.is_held_by_another(ticket.id, user_id=loser_id):
             return
         holding = await self._orders.find_active(ticket.id)
         if holding is not None:
-            self._held.see(holding, seller_id=ticket.user_id)
+            self._see(holding, seller_id=ticket.user_id)
 
     async def get(self, order_id: str, *, user_id: str) -> Order:
         """A user's own order; raises `OrderNotFoundError` and `OrderForbiddenError`."""
@@ -111,7 +142,7 @@ class OrderService:
         return await self._orders.list_of_user(user_id, page)
 
     async def cancel(self, order_id: str, *, user_id: str) -> Order:
-        """The buyer lets go of the ticket; a cancelled order stays as it is.
+        """The buyer lets go of the seats; a cancelled order stays as it is.
 
         Raises `OrderNotFoundError`, `OrderForbiddenError`, and `OrderTransitionError` when it is paid.
         """
@@ -123,13 +154,12 @@ class OrderService:
         return await self._change(order_id, cancel, order_cancelled)
 
     async def follow_ticket(self, data: TicketData) -> None:
-        """Remember a ticket as its owner tells of it, and end its unpaid order once it is gone."""
+        """Remember a ticket as its owner tells of it, and end its unpaid orders once it is gone."""
         ticket = await self._tickets.apply(data)
         if ticket.status is not TicketStatus.DELETED:
             return
-        order = await self._orders.find_unpaid(ticket.id)
-        if order is not None:
-            await self._change(order.id, Order.lose_ticket, order_cancelled)
+        for order_id in await self._orders.list_unpaid(ticket.id):
+            await self._change(order_id, Order.lose_ticket, order_cancelled)
 
     async def follow_payment(self, data: PaymentData) -> None:
         """Complete an order whose money is set aside, and end one whose money could not be taken.
@@ -167,7 +197,7 @@ class OrderService:
 
         order = await self._orders.update(order_id, watched)
         if moved:
-            self._held.see(order)
+            self._see(order)
             _count(order)
         return order
 

@@ -1,15 +1,17 @@
 """What tickets refuses, each as its kind of error."""
 
 from ticketing_common.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
-from ticketing_common.money import decimal_text
+from ticketing_common.money import MAX_CHARGE_CENTS, decimal_text
 
 __all__ = [
+    "FieldFixedError",
     "PriceTooLowError",
     "StartInPastError",
     "TicketNotFoundError",
     "TicketNotOwnedError",
     "TicketReservedError",
     "TicketTransitionError",
+    "TotalTooHighError",
 ]
 
 
@@ -19,6 +21,28 @@ class PriceTooLowError(InvalidInputError):
     def __init__(self, smallest_cents: int, currency: str) -> None:
         detail = f"Input should be at least {decimal_text(smallest_cents)} {currency}"
         super().__init__(detail, errors=(FieldError(detail, "price"),))
+
+
+class TotalTooHighError(InvalidInputError):
+    """All seats together cost more than the card processor charges at once; `field` is the one to be lowered."""
+
+    def __init__(self, field: str) -> None:
+        detail = f"Price times quantity should be at most {decimal_text(MAX_CHARGE_CENTS)}"
+        super().__init__(detail, errors=(FieldError(detail, field),))
+
+
+class FieldFixedError(ConflictError):
+    """This field may not change while seats are held or sold, or not below what is taken (`least`)."""
+
+    title = "Seats are held or sold"
+
+    def __init__(self, ticket_id: str, field: str, *, least: int | None = None) -> None:
+        detail = (
+            f"The {field} of ticket {ticket_id} cannot change while seats are held or sold."
+            if least is None
+            else f"{least} seats of ticket {ticket_id} are held or sold; the {field} cannot be lower."
+        )
+        super().__init__(detail, errors=(FieldError(detail, field),))
 
 
 class StartInPastError(InvalidInputError):
@@ -44,10 +68,10 @@ class TicketNotOwnedError(ForbiddenError):
 
 
 class TicketReservedError(ConflictError):
-    """Somebody holds or has bought the ticket: what they saw must not change under them."""
+    """Orders hold or have bought seats of the ticket: what the buyers saw must not change."""
 
     def __init__(self, ticket_id: str, status: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is {status}; it can be changed only while it is available.")
+        super().__init__(f"Ticket {ticket_id} is {status}; this is possible only while no seat is held or sold.")
 
 
 class TicketTransitionError(ConflictError):

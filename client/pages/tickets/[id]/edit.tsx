@@ -12,6 +12,7 @@ import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { api } from "@/lib/api/browser";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { first } from "@/lib/returnTo";
+import { seatsOf } from "@/lib/seats";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -42,20 +43,29 @@ export default function EditTicketPage(props: InferGetServerSidePropsType<typeof
   );
 }
 
-/** Why a listing cannot be edited. An ended listing can be: its event may have been moved. */
-const LOCKED: Partial<Record<TicketStatus, { title: string; text: string }>> = {
+interface Lock {
+  title: string;
+  text: string;
+}
+
+const CANCELLED: Lock = { title: "This event is cancelled", text: "A cancelled event cannot be changed." };
+
+/** Why a listing of one seat cannot be edited. An ended listing can be: its event may have been moved. */
+const LOCKED: Partial<Record<TicketStatus, Lock>> = {
   held: {
     title: "A buyer holds this ticket",
     text: "A ticket on hold cannot be changed. If the buyer does not pay in time, you can edit it again.",
   },
   sold: { title: "This ticket is sold", text: "A sold ticket cannot be changed." },
-  cancelled: { title: "This event is cancelled", text: "A cancelled event cannot be changed." },
+  cancelled: CANCELLED,
 };
 
 function EditTicket({ ticket }: Props) {
   const router = useRouter();
   const now = useLiveTicket(ticket);
-  const locked = LOCKED[ticket.status];
+  const { quantity, free } = seatsOf(ticket);
+  const several = quantity > 1;
+  const locked = several ? ticket.status === "cancelled" && CANCELLED : LOCKED[ticket.status];
   if (locked) {
     return (
       <EmptyState heading="h1" title={locked.title} text={locked.text}>
@@ -67,26 +77,28 @@ function EditTicket({ ticket }: Props) {
     <>
       <div className={styles.head}>
         <h1>Edit listing</h1>
-        <ConfirmDialog
-          label="Delete listing"
-          title="Delete this listing?"
-          confirmLabel="Delete it"
-          keepLabel="Keep it"
-          onConfirm={async () => {
-            await api.deleteTicket(ticket.id);
-            await router.push("/listings");
-          }}
-        >
-          <p>Buyers no longer see “{ticket.title}”. This cannot be undone.</p>
-        </ConfirmDialog>
+        {free === quantity && (
+          <ConfirmDialog
+            label="Delete listing"
+            title="Delete this listing?"
+            confirmLabel="Delete it"
+            keepLabel="Keep it"
+            onConfirm={async () => {
+              await api.deleteTicket(ticket.id);
+              await router.push("/listings");
+            }}
+          >
+            <p>Buyers no longer see “{ticket.title}”. This cannot be undone.</p>
+          </ConfirmDialog>
+        )}
       </div>
       {/* Typed input is kept: the hold may expire before the seller has finished. */}
-      {now?.status === "held" && (
+      {!several && now?.status === "held" && (
         <Notice tone="warn" title="A buyer holds this ticket now.">
           You cannot save changes while it is on hold. If the buyer does not pay in time, you can save them.
         </Notice>
       )}
-      {now?.status === "sold" && <Notice tone="good">This ticket has just been sold.</Notice>}
+      {!several && now?.status === "sold" && <Notice tone="good">This ticket has just been sold.</Notice>}
       {now === null && <Notice tone="warn">This listing has been deleted.</Notice>}
       <TicketForm
         ticket={ticket}

@@ -14,6 +14,7 @@ import { useServerClock } from "@/hooks/useServerClock";
 import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket, User } from "@/lib/api/types";
 import { first } from "@/lib/returnTo";
+import { seatsLeft, seatsOf } from "@/lib/seats";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -48,14 +49,17 @@ function TicketDetails({ ticket: initial, user, renderedAt }: Props & { user: Us
       </Head>
       <BackLink href="/">All tickets</BackLink>
       {justListed && (
-        <Notice tone="good" title="Your ticket is listed.">
-          Buyers can see it now.
+        <Notice
+          tone="good"
+          title={seatsOf(ticket).quantity === 1 ? "Your ticket is listed." : "Your tickets are listed."}
+        >
+          Buyers can see your listing now.
         </Notice>
       )}
       <div className={styles.columns}>
         <header className={styles.title}>
           <div className={styles.row}>
-            <TicketBadge status={status} />
+            <TicketBadge status={status} left={seatsLeft(ticket)} />
           </div>
           <h1>{ticket.title}</h1>
         </header>

@@ -36,7 +36,10 @@ class OrderReason(StrEnum):
 
 
 class OrderTicket(BaseModel):
-    """The ticket as the buyer saw it when the order was placed; a later price change does not touch it."""
+    """The listing as the buyer saw it when the order was placed; a later price change does not touch it.
+
+    `price_cents` is for one seat. `quantity` is how many seats the listing had.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -46,10 +49,11 @@ class OrderTicket(BaseModel):
     currency: str
     venue: str | None = None
     starts_at: EventTime | None = None
+    quantity: int = Field(default=1, ge=1)
 
 
 class OrderData(EventData):
-    """An order."""
+    """An order. Events from before an order could have several seats have no `seats`: such an order has seat 1."""
 
     status: OrderStatus
     reason: OrderReason | None
@@ -58,6 +62,12 @@ class OrderData(EventData):
     created_at: EventTime
     payment_id: str | None = Field(description="the payment that completed it")
     ticket: OrderTicket
+    seats: tuple[int, ...] = Field(default=(1,), min_length=1, description="the numbers of its seats, from 1")
+
+    @property
+    def total_cents(self) -> int:
+        """What the order costs: each seat at the price of one."""
+        return len(self.seats) * self.ticket.price_cents
 
 
 class OrderEvent(Event):

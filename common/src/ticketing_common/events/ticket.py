@@ -19,7 +19,10 @@ class TicketStatus(StrEnum):
 
 
 class TicketData(EventData):
-    """A listing. Money in integer cents, times in UTC."""
+    """A listing. Money in integer cents for one seat, times in UTC.
+
+    The fields with a default are absent in events from before a listing had several seats: such a listing has one.
+    """
 
     title: str
     description: str | None
@@ -28,9 +31,19 @@ class TicketData(EventData):
     price_cents: int = Field(gt=0)
     currency: str
     user_id: str = Field(description="the seller")
-    order_id: str | None = Field(description="the order that holds or bought it")
+    order_id: str | None = Field(description="the order that holds or bought it, for a listing of one seat")
     status: TicketStatus
     created_at: EventTime
+    quantity: int = Field(default=1, ge=1, description="seats on sale, taken ones included")
+    highest_seat: int = Field(default=1, ge=1, description="the largest `quantity` so far: seats have numbers up to it")
+    available: int | None = Field(default=None, ge=0, description="free seats; when absent, the status tells")
+
+    @property
+    def free_seats(self) -> int:
+        """How many seats are free, as far as tickets knows."""
+        if self.available is not None:
+            return self.available
+        return self.quantity if self.status is TicketStatus.AVAILABLE else 0
 
 
 class TicketEvent(Event):

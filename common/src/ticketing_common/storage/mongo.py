@@ -23,6 +23,7 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
@@ -52,6 +53,7 @@ __all__ = [
     "UpdateOne",
     "connect",
     "disconnect",
+    "drop_indexes",
     "ensure_indexes",
     "insert_each",
     "reading",
@@ -80,6 +82,7 @@ DatabaseUnavailableError = (
 
 
 DUPLICATE_KEY: Final = 11_000
+INDEX_NOT_FOUND: Final = 27
 THREADS: Final = min(5 * (os.cpu_count() or 1), 20)
 """Threads for requests, and as many for the background: Motor's own number, limited to the number of connections."""
 POOL_SIZE: Final = 50
@@ -198,3 +201,17 @@ async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) 
     """Create the indexes that are missing; safe to call from every replica at every start."""
     if indexes:
         await collection.create_indexes(list(indexes))
+
+
+async def drop_indexes(collection: Collection, names: Sequence[str]) -> None:
+    """Drop those of these indexes that exist; safe to call from every replica at every start."""
+    if not names:
+        return
+    existing = await collection.index_information()
+    for name in names:
+        if name in existing:
+            try:
+                await collection.drop_index(name)
+            except OperationFailure as error:
+                if error.code != INDEX_NOT_FOUND:  # another replica was faster
+                    raise

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from ticketing_common.events import EventData
 
 from .batches import batched_find, batched_write
-from .mongo import Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes
+from .mongo import Collection, Document, DuplicateKeyError, Index, UpdateOne, drop_indexes, ensure_indexes
 
 __all__ = ["Projection"]
 
@@ -28,6 +28,8 @@ class Projection(Generic[D]):
     """A local copy of aggregates that another service owns. Subclasses add queries and indexes."""
 
     INDEXES: ClassVar[Sequence[Index]] = ()
+    SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = ()
+    """Indexes of earlier versions, by name; dropped once those above exist."""
 
     def __init__(self, collection: Collection, data: type[D]) -> None:
         self.collection = collection
@@ -38,8 +40,9 @@ class Projection(Generic[D]):
         self._arrivals: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     async def ensure_indexes(self) -> None:
-        """Create the indexes of these queries; idempotent."""
+        """Create the indexes of these queries, then drop those of earlier versions; idempotent."""
         await ensure_indexes(self.collection, self.INDEXES)
+        await drop_indexes(self.collection, self.SUPERSEDED_INDEXES)
 
     async def apply(self, data: D) -> D:
         """Store `data` if it is newer than the stored state, and return the state that is stored then.
@@ -82,7 +85,7 @@ class Projection(Generic[D]):
     async def _store_if_newer(self, data: D) -> D:
         newer = UpdateOne(
             {"_id": data.id, "version": {"$lt": data.version}},
-            {"$set": data.model_dump(exclude={"id"})},
+            {"$set": self.to_document(data)},
             upsert=True,
         )
         for _ in range(APPLY_ATTEMPTS):
@@ -97,3 +100,11 @@ class Projection(Generic[D]):
                 continue
             return data
         raise RuntimeError(f"{self._data.__name__} {data.id} could not be applied in {APPLY_ATTEMPTS} attempts")
+
+    def to_document(self, data: D) -> Document:
+        """The event data as it is stored, without its id.
+
+        A field that the event lacks keeps its stored value: during a roll-out a producer of the earlier version
+        publishes a change without the fields that it does not know, and those have not changed.
+        """
+        return data.model_dump(exclude={"id"}, exclude_unset=True)

@@ -15,7 +15,17 @@ from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, init_series
 
 from .batches import batched, batched_find, batched_insert
-from .mongo import ASCENDING, Collection, Document, DuplicateKeyError, Index, UpdateOne, ensure_indexes, write_each
+from .mongo import (
+    ASCENDING,
+    Collection,
+    Document,
+    DuplicateKeyError,
+    Index,
+    UpdateOne,
+    drop_indexes,
+    ensure_indexes,
+    write_each,
+)
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
 __all__ = ["Publisher", "Repository"]
@@ -47,6 +57,8 @@ class Repository(Generic[E]):
     """
 
     INDEXES: ClassVar[Sequence[Index]] = ()
+    SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = ()
+    """Indexes of earlier versions, by name; dropped once those above exist."""
 
     def __init__(self, outbox: Outbox, entity: type[E]) -> None:
         self.outbox = outbox
@@ -61,8 +73,9 @@ class Repository(Generic[E]):
         self._swap: Batcher[_Swap, bool] = batched(self.collection, "update", self._swap_each)
 
     async def ensure_indexes(self) -> None:
-        """Create the indexes of these queries; idempotent."""
+        """Create the indexes of these queries, then drop those of earlier versions; idempotent."""
         await ensure_indexes(self.collection, [*Outbox.INDEXES, *self.INDEXES])
+        await drop_indexes(self.collection, self.SUPERSEDED_INDEXES)
 
     async def find(self, entity_id: str) -> E | None:
         """The aggregate, or None."""

@@ -63,7 +63,7 @@ def problem_response(
     detail: str | None = None,
     errors: tuple[FieldError, ...] = (),
     headers: Mapping[str, str] | None = None,
-    **members: str,
+    **members: int | float | str,
 ) -> Response:
     """A problem+json response. `errors` always has at least one entry, so clients can simply list it."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
@@ -96,7 +96,9 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
     retry_after = getattr(error, "retry_after_seconds", None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    return problem_response(error.status, error.title, detail=error.detail, errors=error.errors, headers=headers)
+    return problem_response(
+        error.status, error.title, detail=error.detail, errors=error.errors, headers=headers, **error.members
+    )
 
 
 def _template(scope: Scope) -> str | None:

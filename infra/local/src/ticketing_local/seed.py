@@ -48,6 +48,18 @@ _LISTINGS: Final = (
     ("Folk Songs by the Fire", "Lakeside Barn", 16.5, 14, "Blankets are there, bring a cup."),
 )
 
+_SEATS: Final = {
+    "City Derby: United v Rovers": 12,
+    "Jazz at the Docks": 200,
+    "Indie Weekender: Saturday": 2_500,
+    "Indie Weekender: Sunday": 2_500,
+    "Electronic Nights: Opening": 600,
+    "Rock the Quarry": 12_000,
+    "Swing Dance Ball": 80,
+    "Street Food & Brass": 3,
+}
+"""By title; the other listings are one seat."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoAccounts:
@@ -79,6 +91,7 @@ def seed(state: StackState, data: DataDir) -> DemoAccounts:
                     "title": title,
                     "venue": venue,
                     "price": price,
+                    "quantity": _SEATS.get(title, 1),
                     "description": description,
                     "startsAt": starts_at,
                 }

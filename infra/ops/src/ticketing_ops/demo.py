@@ -72,6 +72,7 @@ def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
     with httpx.Client(timeout=20) as http:
         scenario = _Scenario(Api(http, addresses))
         _sold(scenario)
+        _shared(scenario)
         _expired(scenario, reservation_window_seconds)
         return scenario.steps
 
@@ -88,29 +89,30 @@ def _account(scenario: _Scenario, who: str) -> str:
     return token
 
 
-def _listed(scenario: _Scenario, seller: str, price: float) -> str:
+def _listed(scenario: _Scenario, seller: str, price: float, quantity: int = 1) -> str:
     ticket_id = ""
 
     def list_ticket() -> str:
         nonlocal ticket_id
-        body = {"title": f"Demo night {token_hex(2)}", "price": price, "venue": "Town Hall"}
+        body = {"title": f"Demo night {token_hex(2)}", "price": price, "venue": "Town Hall", "quantity": quantity}
         ticket = scenario.expect(201, "POST", "/api/tickets", seller, json=body)
         ticket_id = ticket["id"]
         return f"201, {ticket['price']:.2f} {ticket['currency']}"
 
-    scenario.step("seller lists a ticket", list_ticket)
+    scenario.step("seller lists a ticket" if quantity == 1 else f"seller lists {quantity} seats", list_ticket)
     return ticket_id
 
 
-def _held(scenario: _Scenario, who: str, token: str, ticket_id: str) -> Any:
+def _held(scenario: _Scenario, who: str, token: str, ticket_id: str, quantity: int = 1) -> Any:
     order: Any = None
 
     def hold() -> str:
         nonlocal order
-        order = scenario.expect(201, "POST", "/api/orders", token, json={"ticketId": ticket_id})
-        return f"201, {order['status']}"
+        body = {"ticketId": ticket_id, "quantity": quantity}
+        order = scenario.expect(201, "POST", "/api/orders", token, json=body)
+        return f"201, {order['status']}" + (f", seats {order['seats']}" if quantity > 1 else "")
 
-    scenario.step(f"{who} holds it", hold)
+    scenario.step(f"{who} holds {'it' if quantity == 1 else f'{quantity} seats'}", hold)
     return order
 
 
@@ -159,6 +161,37 @@ def _sold(scenario: _Scenario) -> None:
     again = {"orderId": order["id"], "paymentMethodId": "pm_card_visa"}
     scenario.step("paying twice is refused", refuse(409, "POST", "/api/payments", first, json=again))
     scenario.step("a paid order cannot be cancelled", refuse(409, "DELETE", order_path, first))
+
+
+def _shared(scenario: _Scenario) -> None:
+    console.print("\n[bold]A listing of five seats is shared[/]")
+    seller, family, couple = (_account(scenario, who) for who in ("seller", "family", "couple"))
+    ticket_id = _listed(scenario, seller, 20, quantity=5)
+    order = _held(scenario, "family", family, ticket_id, 4)
+
+    def too_many() -> str:
+        wanted = {"ticketId": ticket_id, "quantity": 2}
+        problem = scenario.expect(409, "POST", "/api/orders", couple, json=wanted)
+        return f"409, {problem['available']} available"
+
+    scenario.step("couple is told how many are left", too_many)
+    _held(scenario, "couple", couple, ticket_id)
+
+    def shown(available: int, status: str) -> Callable[[], str]:
+        def look() -> str:
+            scenario.wait(f"/api/tickets/{ticket_id}", None, {"available": available, "status": status})
+            return f"{status}, {available} available"
+
+        return look
+
+    scenario.step("all five are taken", shown(0, "held"))
+    scenario.step("family pays for four", lambda: _pay(scenario, family, order["id"]))
+
+    def complete() -> str:
+        found = scenario.wait(f"/api/orders/{order['id']}", family, {"status": "complete"})
+        return f"complete, {found['total']:.2f}"
+
+    scenario.step("the order is complete", complete)
 
 
 def _expired(scenario: _Scenario, window_seconds: int) -> None:

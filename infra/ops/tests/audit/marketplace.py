@@ -29,7 +29,7 @@ def consumer(durable: str, stream: str) -> ConsumerConfig:
 
 
 class Marketplace:
-    """Four orders: paid, held, let go, and paid back; every row an hour old."""
+    """Four orders: paid, held, let go, and paid back; and three of a listing of five seats; every row an hour old."""
 
     def __init__(self, addresses: AuditAddresses, mongo: MongoClient[dict[str, Any]]) -> None:
         self.addresses = addresses
@@ -44,6 +44,7 @@ class Marketplace:
         self.held, self.held_order = self._held()
         self.let_go, self.cancelled_order, self.voided, self.cancelled_intent = self._let_go()
         self.refunded_order = self._refunded()
+        self.many, self.order_of_two = self._many()
 
     def close(self) -> None:
         self._stripe.close()
@@ -63,14 +64,23 @@ class Marketplace:
     def remove(self, service: str, name: str, key: str) -> None:
         assert self.collection(service, name).delete_one({"_id": key}).deleted_count == 1
 
-    def ticket(self, status: str, order_id: str | None, *, key: str | None = None) -> str:
+    def ticket(self, status: str, order_id: str | None, *, key: str | None = None, **more: Any) -> str:
         key = key or new_id()
-        fields = {"version": 3, "status": status, "order_id": order_id, "user_id": self.seller, "price_cents": PRICE}
+        fields = {
+            "version": 3,
+            "status": status,
+            "order_id": order_id,
+            "user_id": self.seller,
+            "price_cents": PRICE,
+            **more,
+        }
         self.put("tickets", "tickets", key, **fields, outbox=[])
         self.put("orders", "tickets", key, **fields)
         return key
 
-    def order(self, status: str, ticket: str, *, key: str | None = None, payment: str | None = None) -> str:
+    def order(
+        self, status: str, ticket: str, *, key: str | None = None, payment: str | None = None, **more: Any
+    ) -> str:
         key = key or new_id()
         fields = {
             "version": 2,
@@ -79,6 +89,7 @@ class Marketplace:
             "expires_at": utc_now().replace(microsecond=0) + LONG_AGO,
             "payment_id": payment,
             "ticket": {"id": ticket, "title": "A seat", "price_cents": PRICE, "currency": "usd"},
+            **more,
         }
         self.put("orders", "orders", key, **fields, outbox=[])
         self.put("tickets", "orders", key, **fields)
@@ -169,3 +180,14 @@ class Marketplace:
         self.stripe("refunds", payment_intent=intent)
         self.pay(order, "voided", intent, key=payment)
         return order
+
+    def _many(self) -> tuple[str, str]:
+        """A listing of five seats, once seven, all taken; the other orders are of the version that knew one seat."""
+        paid, payment = new_id(), new_id()
+        ticket = self.ticket("held", None, quantity=5, highest_seat=7, held=3, sold=2)
+        order = self.order("created", ticket, seats=[2, 4])
+        self.order("created", ticket, seats=[7])
+        self.order("complete", ticket, key=paid, payment=payment, seats=[1, 3])
+        intent = self.captured_intent(paid, payment, 2 * PRICE)
+        self.pay(paid, "captured", intent, key=payment, amount_cents=2 * PRICE)
+        return ticket, order

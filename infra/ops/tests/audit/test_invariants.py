@@ -19,8 +19,35 @@ Break = Callable[[Marketplace], None]
 BreakBus = Callable[[JetStreamContext], Awaitable[object]]
 
 
-def two_active_orders(marketplace: Marketplace) -> None:
+def seat_taken_twice(marketplace: Marketplace) -> None:
     marketplace.order("created", marketplace.held)
+
+
+def seat_taken_twice_among_others(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "orders", marketplace.order_of_two, seats=[7, 2])
+
+
+def more_seats_than_the_listing_has(marketplace: Marketplace) -> None:
+    marketplace.change("tickets", "tickets", marketplace.many, quantity=2)
+    marketplace.change("orders", "tickets", marketplace.many, quantity=2)
+
+
+def a_seat_with_a_number_that_there_is_not(marketplace: Marketplace) -> None:
+    marketplace.change("tickets", "tickets", marketplace.many, highest_seat=6)
+
+
+def seats_miscounted(marketplace: Marketplace) -> None:
+    marketplace.change("tickets", "tickets", marketplace.many, held=1)
+
+
+def a_copy_with_other_seats(marketplace: Marketplace) -> None:
+    marketplace.change("payments", "orders", marketplace.order_of_two, seats=[2])
+
+
+def seats_of_a_listing_that_is_lost(marketplace: Marketplace) -> None:
+    lost = new_id()
+    for seat in (1, 2):
+        marketplace.order("created", lost, seats=[seat])
 
 
 def hold_overdue(marketplace: Marketplace) -> None:
@@ -291,7 +318,13 @@ def outbox_parked(marketplace: Marketplace) -> None:
 
 
 BREAKS: list[tuple[str, Break]] = [
-    ("two_active_orders", two_active_orders),
+    ("seat_taken_twice", seat_taken_twice),
+    ("seat_taken_twice", seat_taken_twice_among_others),
+    ("seats_beyond_quantity", more_seats_than_the_listing_has),
+    ("seats_beyond_quantity", a_seat_with_a_number_that_there_is_not),
+    ("seats_miscounted", seats_miscounted),
+    ("projection_differs", a_copy_with_other_seats),
+    ("order_without_ticket", seats_of_a_listing_that_is_lost),
     ("hold_overdue", hold_overdue),
     ("ticket_without_order", held_for_a_cancelled_order),
     ("ticket_without_order", sold_for_an_order_that_never_was),

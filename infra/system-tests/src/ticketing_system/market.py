@@ -78,23 +78,26 @@ class Market:
         client = self.clients[service][replica]
         return await client.request(method, path, json=body, headers=self.as_(person))
 
-    async def list_ticket(self, seller: str, price: float = 25.5) -> str:
+    async def list_ticket(self, seller: str, price: float = 25.5, quantity: int = 1) -> str:
         """A new ticket on sale; its id."""
-        answer = await self.call(seller, "tickets", "POST", "/api/tickets", {"title": "Seat", "price": price})
+        body = {"title": "Seat", "price": price, "quantity": quantity}
+        answer = await self.call(seller, "tickets", "POST", "/api/tickets", body)
         answer.raise_for_status()
         return str(answer.json()["id"])
 
-    async def edit(self, seller: str, ticket_id: str, price: float) -> httpx.Response:
-        """Another price for a ticket."""
-        return await self.call(seller, "tickets", "PUT", f"/api/tickets/{ticket_id}", {"title": "Seat", "price": price})
+    async def edit(self, seller: str, ticket_id: str, price: float, quantity: int | None = None) -> httpx.Response:
+        """Another price for a ticket, and another number of seats."""
+        body = {"title": "Seat", "price": price} | ({} if quantity is None else {"quantity": quantity})
+        return await self.call(seller, "tickets", "PUT", f"/api/tickets/{ticket_id}", body)
 
     async def delete(self, seller: str, ticket_id: str) -> httpx.Response:
         """Take a ticket off sale."""
         return await self.call(seller, "tickets", "DELETE", f"/api/tickets/{ticket_id}")
 
-    async def hold(self, buyer: str, ticket_id: str) -> httpx.Response:
+    async def hold(self, buyer: str, ticket_id: str, quantity: int = 1) -> httpx.Response:
         """Place an order."""
-        return await self.call(buyer, "orders", "POST", "/api/orders", {"ticketId": ticket_id})
+        body = {"ticketId": ticket_id, "quantity": quantity}
+        return await self.call(buyer, "orders", "POST", "/api/orders", body)
 
     async def cancel(self, buyer: str, order_id: str) -> httpx.Response:
         """Cancel an order."""

@@ -28,7 +28,20 @@ class ModelTicket:
     id: str
     seller: str
     cents: int
-    status: str = "available"
+    quantity: int = 1
+    held: int = 0
+    sold: int = 0
+    deleted: bool = False
+
+    @property
+    def free(self) -> int:
+        return self.quantity - self.held - self.sold
+
+    @property
+    def status(self) -> str:
+        if self.deleted:
+            return "deleted"
+        return "available" if self.free else "held" if self.held else "sold"
 
 
 @dataclass
@@ -37,15 +50,26 @@ class ModelOrder:
     buyer: str
     ticket: ModelTicket
     cents: int
+    quantity: int = 1
     status: str = "created"
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        self.ticket.held += self.quantity
+
     def end(self, reason: str) -> None:
-        self.status, self.reason, self.ticket.status = "cancelled", reason, "available"
+        self.status, self.reason = "cancelled", reason
+        self.ticket.held -= self.quantity
+
+    def complete(self) -> None:
+        self.status = "complete"
+        self.ticket.held -= self.quantity
+        self.ticket.sold += self.quantity
 
 
 PERSON = st.integers(0, 3)
 CENTS = st.integers(50, 100_000)
+SEATS = st.sampled_from([1, 1, 2, 5])
 
 
 class Scenario(RuleBasedStateMachine):
@@ -69,44 +93,47 @@ class Scenario(RuleBasedStateMachine):
 
         return self.runner.run(until_quiet())
 
-    @rule(target=tickets, seller=PERSON, cents=CENTS)
-    def list_ticket(self, seller: int, cents: int) -> ModelTicket:
+    @rule(target=tickets, seller=PERSON, cents=CENTS, quantity=SEATS)
+    def list_ticket(self, seller: int, cents: int, quantity: int) -> ModelTicket:
         person = self.market.people[seller]
-        ticket = ModelTicket(self.do(self.market.list_ticket(person, cents / 100)), person, cents)
+        ticket_id = self.do(self.market.list_ticket(person, cents / 100, quantity))
+        ticket = ModelTicket(ticket_id, person, cents, quantity)
         self.all_tickets.append(ticket)
         return ticket
 
-    @rule(ticket=tickets, cents=CENTS)
-    def edit(self, ticket: ModelTicket, cents: int) -> None:
-        answer = self.do(self.market.edit(ticket.seller, ticket.id, cents / 100))
-        expected = {"available": 200, "deleted": 404}.get(ticket.status, 409)
+    @rule(ticket=tickets, cents=CENTS, quantity=SEATS)
+    def edit(self, ticket: ModelTicket, cents: int, quantity: int) -> None:
+        answer = self.do(self.market.edit(ticket.seller, ticket.id, cents / 100, quantity))
+        taken = ticket.held + ticket.sold
+        refused = quantity < taken or (taken > 0 and ticket.quantity == 1)
+        expected = 404 if ticket.deleted else 409 if refused else 200
         assert answer.status_code == expected, answer.text
         if expected == 200:
-            ticket.cents = cents
+            ticket.cents, ticket.quantity = cents, quantity
 
     @rule(ticket=tickets)
     def delete(self, ticket: ModelTicket) -> None:
         answer = self.do(self.market.delete(ticket.seller, ticket.id))
-        expected = {"available": 204, "deleted": 404}.get(ticket.status, 409)
+        expected = 404 if ticket.deleted else 409 if ticket.held + ticket.sold else 204
         assert answer.status_code == expected, answer.text
-        if expected == 204:
-            ticket.status = "deleted"
+        ticket.deleted |= expected == 204
 
-    @rule(target=orders, ticket=tickets, buyer=PERSON)
-    def hold(self, ticket: ModelTicket, buyer: int) -> Any:
+    @rule(target=orders, ticket=tickets, buyer=PERSON, quantity=SEATS)
+    def hold(self, ticket: ModelTicket, buyer: int, quantity: int) -> Any:
         person = self.market.people[buyer]
-        answer = self.do(self.market.hold(person, ticket.id))
-        if ticket.status == "deleted":
+        answer = self.do(self.market.hold(person, ticket.id, quantity))
+        if ticket.deleted:
             expected = 404
         elif ticket.seller == person:
             expected = 403
         else:
-            expected = 201 if ticket.status == "available" else 409
+            expected = 201 if quantity <= ticket.free else 409
         assert answer.status_code == expected, answer.text
+        if expected == 409:
+            assert answer.json()["available"] == ticket.free
         if expected != 201:
             return multiple()
-        ticket.status = "held"
-        order = ModelOrder(answer.json()["id"], person, ticket, ticket.cents)
+        order = ModelOrder(answer.json()["id"], person, ticket, ticket.cents, quantity)
         self.all_orders.append(order)
         return order
 
@@ -143,8 +170,8 @@ class Scenario(RuleBasedStateMachine):
         answer = self.do(self.market.pay(order.buyer, order.id, GOOD_CARD, replica=replica))
         assert answer.status_code == (201 if order.status == "created" else 409), answer.text
         if order.status == "created":
-            assert answer.json()["amount"] == pytest.approx(order.cents / 100)
-            order.status, order.ticket.status = "complete", "sold"
+            assert answer.json()["amount"] == pytest.approx(order.quantity * order.cents / 100)
+            order.complete()
 
     @rule(order=orders)
     def pay_with_a_card_that_is_declined(self, order: ModelOrder) -> None:
@@ -178,10 +205,15 @@ class Scenario(RuleBasedStateMachine):
             else:
                 seen = answer.json()
                 assert (seen["status"], seen["price"]) == (ticket.status, pytest.approx(ticket.cents / 100))
+                assert (seen["quantity"], seen["available"]) == (ticket.quantity, ticket.free)
         for order in self.all_orders:
             seen = await self._seen(order)
             assert (seen["status"], seen["reason"]) == (order.status, order.reason)
             assert seen["ticket"]["price"] == pytest.approx(order.cents / 100)
+            assert (seen["quantity"], seen["total"]) == (
+                order.quantity,
+                pytest.approx(order.quantity * order.cents / 100),
+            )
 
     def teardown(self) -> None:
         assert self.runner.run(self.market.violations()) == []
@@ -223,7 +255,7 @@ def test_without_the_index_a_story_is_found_in_which_a_ticket_is_sold_twice(serv
     with scenario_in(servers) as scenario:
 
         async def forget_the_index() -> None:
-            await scenario.market.collection("orders", "orders").drop_index("one_active_order_per_ticket")
+            await scenario.market.collection("orders", "orders").drop_index("one_active_order_per_seat")
 
         scenario.runner.run(forget_the_index())
         with pytest.raises(AssertionError):

@@ -108,7 +108,7 @@ class Payment(Entity):
         return cls(
             order_id=order.id,
             user_id=order.user_id,
-            amount_cents=order.ticket.price_cents,
+            amount_cents=order.total_cents,
             currency=order.ticket.currency,
             attempt=attempt,
             payment_method_id=payment_method_id,

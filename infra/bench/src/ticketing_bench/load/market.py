@@ -49,8 +49,8 @@ class LoadedMarket:
         """Wait until nothing is on its way; how long that took. Raises `UnsettledError`."""
         return await self._market.settle(seconds, every_seconds=SAMPLE_SECONDS)
 
-    async def seed_tickets(self, count: int, *, offset: int = 0) -> list[str]:
-        """Tickets on sale, numbered from `offset`, also in the copy that orders keeps; written as the services do."""
+    async def seed_tickets(self, count: int, *, offset: int = 0, quantity: int = 1) -> list[str]:
+        """Tickets of `quantity` seats on sale, numbered from `offset`, known to the services; written as they do."""
         ((seller, _),) = await self.sign_in(1)
         repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))
         known = self.collection("orders", "tickets")
@@ -65,6 +65,8 @@ class LoadedMarket:
                     description="Two seats side by side, stalls, row 12.",
                     venue=f"Hall{(offset + number) // SEATS:06}",
                     starts_at=begun + timedelta(days=90, minutes=number % 500_000),
+                    quantity=quantity,
+                    highest_seat=quantity,
                     version=1,
                     created_at=begun + timedelta(seconds=number),
                 )

@@ -9,6 +9,7 @@ from ticketing_bench.measurement import Finding
 from ticketing_bench.report import Report
 from ticketing_bench.worker import Worker
 
+from .arena import measure_arena
 from .burst import measure_burst
 from .buying import measure_buying
 from .expiry import measure_expiry
@@ -23,7 +24,7 @@ __all__ = ["PARTS", "run"]
 
 Say = Callable[[str], None]
 
-PARTS: Final = ("burst", "sustained", "buying", "memory", "expiry", "growth", "starts")
+PARTS: Final = ("burst", "arena", "sustained", "buying", "memory", "expiry", "growth", "starts")
 
 
 async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
@@ -46,7 +47,13 @@ async def _people(
     market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
 ) -> AsyncIterator[Finding]:
     idle = memory_of(market)
-    for part, measure in (("burst", measure_burst), ("sustained", measure_sustained), ("buying", measure_buying)):
+    measures = {
+        "burst": measure_burst,
+        "arena": measure_arena,
+        "sustained": measure_sustained,
+        "buying": measure_buying,
+    }
+    for part, measure in measures.items():
         if part in parts:
             for found in await measure(market, generator, sizes, say):
                 yield found
@@ -70,6 +77,6 @@ async def _catalogues(
 
 
 _PARTS_OF: Final = {
-    _people: frozenset({"burst", "sustained", "buying", "memory", "expiry"}),
+    _people: frozenset({"burst", "arena", "sustained", "buying", "memory", "expiry"}),
     _catalogues: frozenset({"growth", "starts"}),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from ticketing_common.storage import Document
@@ -82,6 +83,16 @@ class TicketCase:
     in_orders: Copy | None
     active: tuple[OrderRow, ...]
     holder: OrderRow | None = None
+
+    @property
+    def seats(self) -> set[int]:
+        """Those that active orders have."""
+        return {seat for order in self.active for seat in order.seats}
+
+    @property
+    def changed_at(self) -> list[datetime]:
+        """When each active order changed last; what ended meanwhile is seen at the second look."""
+        return [order.updated_at for order in self.active]
 
     def evidence(self) -> tuple[object, ...]:
         """What has to be the same at the second look."""

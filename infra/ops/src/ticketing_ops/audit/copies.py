@@ -13,7 +13,7 @@ __all__ = ["copied_deadline", "copied_orders", "copied_payments", "copied_ticket
 def copied_orders(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """What tickets and payments know of an order."""
     order = case.order
-    source = order and Copy(order.id, order.version, order.status, order.price_cents)
+    source = order and Copy(order.id, order.version, order.status, order.price_cents, len(order.seats))
     for place, copy in (("tickets.orders", case.in_tickets), ("payments.orders", case.in_payments)):
         yield from _compared(place, case.id, source, copy, moment, order and order.updated_at)
 
@@ -21,7 +21,7 @@ def copied_orders(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 def copied_tickets(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     """What orders knows of a ticket; every change of a ticket is told."""
     ticket = case.ticket
-    source = ticket and Copy(ticket.id, ticket.version, ticket.status, ticket.price_cents)
+    source = ticket and Copy(ticket.id, ticket.version, ticket.status, ticket.price_cents, ticket.quantity)
     yield from _compared("orders.tickets", case.id, source, case.in_orders, moment, ticket and ticket.updated_at)
 
 
@@ -69,9 +69,14 @@ def _compared(
             yield _behind(place, key, f"{at}, its source at {source.version}")
     elif copy.version > source.version:
         yield _ahead(place, key, f"at version {copy.version}, its source at {source.version}")
-    elif (copy.status, copy.cents) != (source.status, source.cents):
-        said = f"{copy.status} at {copy.cents} cents, its source {source.status} at {source.cents} cents"
+    elif copy != source:
+        said = f"{_said(copy)}, its source {_said(source)}"
         yield Finding.of("projection_differs", f"both at version {copy.version}: {said}", **_ids(place, key))
+
+
+def _said(copy: Copy) -> str:
+    seats = f" and {copy.seats} seats" if copy.seats > 1 else ""
+    return f"{copy.status} at {copy.cents} cents{seats}"
 
 
 def _ids(place: str, key: str) -> dict[str, str | None]:

@@ -52,7 +52,9 @@ ORDER_CHECKS: Final[tuple[Callable[[OrderCase, Moment], Iterator[Finding]], ...]
     copies.copied_deadline,
 )
 TICKET_CHECKS: Final[tuple[Callable[[TicketCase, Moment], Iterator[Finding]], ...]] = (
-    holds.two_active_orders,
+    holds.seat_taken_twice,
+    holds.seats_beyond_quantity,
+    holds.seats_miscounted,
     holds.ticket_without_order,
     holds.order_without_ticket,
     copies.copied_tickets,

@@ -1,12 +1,19 @@
-"""Checks of who has a ticket, and until when."""
+"""Checks of who has which seats, and until when."""
 
 from collections.abc import Iterator
 
 from .cases import OrderCase, TicketCase
 from .invariants import Finding, Moment
-from .rows import OrderRow
+from .rows import OrderRow, TicketRow
 
-__all__ = ["hold_overdue", "order_without_ticket", "ticket_without_order", "two_active_orders"]
+__all__ = [
+    "hold_overdue",
+    "order_without_ticket",
+    "seat_taken_twice",
+    "seats_beyond_quantity",
+    "seats_miscounted",
+    "ticket_without_order",
+]
 
 
 def hold_overdue(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -17,18 +24,55 @@ def hold_overdue(case: OrderCase, moment: Moment) -> Iterator[Finding]:
         yield Finding.of("hold_overdue", f"created, and due {late:.0f} s ago", order=order.id, ticket=order.ticket_id)
 
 
-def two_active_orders(case: TicketCase, moment: Moment) -> Iterator[Finding]:
+def seat_taken_twice(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     """No time is allowed here: the index lets none pass, and the second look rules out a read between two writes."""
-    if len(case.active) > 1:
-        said = ", ".join(f"{order.id} {order.status}" for order in case.active)
-        ids = {f"order_{number}": order.id for number, order in enumerate(case.active, start=1)}
-        yield Finding.of("two_active_orders", said, ticket=case.id, **ids)
+    holders: dict[int, OrderRow] = {}
+    for order in case.active:
+        for seat in order.seats:
+            other = holders.setdefault(seat, order)
+            if other is not order or order.seats.count(seat) > 1:
+                said = f"seat {seat}: {other.id} {other.status}, {order.id} {order.status}"
+                yield Finding.of("seat_taken_twice", said, ticket=case.id, order_1=other.id, order_2=order.id)
+                return
+
+
+def seats_beyond_quantity(case: TicketCase, moment: Moment) -> Iterator[Finding]:
+    """A listing whose quantity was lowered may have higher seats, but not more of them."""
+    ticket, taken = case.ticket, case.seats
+    if ticket is None or not taken or not moment.settled(ticket.updated_at, *case.changed_at):
+        return
+    if len(taken) > ticket.quantity or max(taken) > ticket.highest_seat:
+        said = f"{len(taken)} seats up to {max(taken)} are taken, and there are {ticket.quantity}"
+        if ticket.highest_seat > ticket.quantity:
+            said += f" up to {ticket.highest_seat}"
+        yield Finding.of("seats_beyond_quantity", said, ticket=ticket.id)
+
+
+def seats_miscounted(case: TicketCase, moment: Moment) -> Iterator[Finding]:
+    """What the listing counts as held and sold, for listings of several seats; of one seat the rules below tell."""
+    ticket = case.ticket
+    if ticket is None or ticket.highest_seat == 1 or not moment.settled(ticket.updated_at, *case.changed_at):
+        return
+    held, sold = (
+        sum(len(order.seats) for order in case.active if order.status == status) for status in ("created", "complete")
+    )
+    counted = _counts(ticket)
+    if counted != (held, sold):
+        said = f"{counted[0]} held and {counted[1]} sold, and its orders have {held} and {sold}"
+        yield Finding.of("seats_miscounted", said, ticket=ticket.id)
+
+
+def _counts(ticket: TicketRow) -> tuple[int, int]:
+    """Of one seat the status tells, as the service reads it."""
+    if ticket.quantity == 1:
+        return int(ticket.status == "held"), int(ticket.status == "sold")
+    return ticket.held, ticket.sold
 
 
 def ticket_without_order(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     """A ticket whose active order is another one is that order's problem, see below."""
     ticket = case.ticket
-    if ticket is None or ticket.status not in ("held", "sold") or case.active:
+    if ticket is None or ticket.highest_seat > 1 or ticket.status not in ("held", "sold") or case.active:
         return
     if moment.settled(ticket.updated_at, case.holder and case.holder.updated_at):
         if case.holder is None:
@@ -41,15 +85,15 @@ def ticket_without_order(case: TicketCase, moment: Moment) -> Iterator[Finding]:
 
 
 def order_without_ticket(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """Where several orders are active the ticket cannot be right for all of them: that is one violation, not more."""
-    if len(case.active) != 1:
+    """Where several orders are active one seat cannot be right for all of them: that is one violation, not more."""
+    if not case.active or (len(case.active) > 1 and case.ticket is not None):
         return
     order, ticket = case.active[0], case.ticket
     if not moment.settled(order.updated_at, ticket and ticket.updated_at):
         return
     if ticket is None:
         said = f"{order.status}, and its ticket does not exist"
-    elif (ticket.status, ticket.order_id) == (_status_for(order), order.id):
+    elif ticket.highest_seat > 1 or (ticket.status, ticket.order_id) == (_status_for(order), order.id):
         return
     else:
         by = f" by {ticket.order_id}" if ticket.order_id not in (None, order.id) else ""

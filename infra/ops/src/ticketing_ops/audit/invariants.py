@@ -67,10 +67,21 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
     invariant.name: invariant
     for invariant in (
         Invariant(
-            "two_active_orders",
-            "a ticket has one active order (created or complete) at most",
-            "cancel the younger order and refund its payment; then find out why the index one_active_order_per_ticket "
+            "seat_taken_twice",
+            "a seat has one active order (created or complete) at most",
+            "cancel the younger order and refund its payment; then find out why the index one_active_order_per_seat "
             "of the orders database is missing",
+        ),
+        Invariant(
+            "seats_beyond_quantity",
+            "active orders have no more seats than their listing",
+            "`ticketing resync orders`: tickets counts again, and raises a quantity that was lowered too late; "
+            "otherwise cancel and refund the youngest orders",
+        ),
+        Invariant(
+            "seats_miscounted",
+            "a listing counts as held and sold just the seats of its active orders",
+            "`ticketing resync orders`: tickets counts again",
         ),
         Invariant(
             "hold_overdue",

@@ -86,9 +86,9 @@ def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     if order is None:
         return
     for payment in case.payments:
-        same = (payment.amount_cents, payment.currency.lower()) == (order.price_cents, order.currency.lower())
+        same = (payment.amount_cents, payment.currency.lower()) == (order.total_cents, order.currency.lower())
         if not same and payment.status in PAID and _wanted(case, payment) and _settled(case, moment):
-            said = f"placed at {order.price_cents} {order.currency}, paid {payment.amount_cents} {payment.currency}"
+            said = f"placed at {order.total_cents} {order.currency}, paid {payment.amount_cents} {payment.currency}"
             yield Finding.of("paid_other_price", said, order=order.id, payment=payment.id)
 
 

@@ -45,6 +45,12 @@ class OrderRow(NamedTuple):
     expires_at: datetime
     payment_id: str | None
     updated_at: datetime
+    seats: tuple[int, ...] = (1,)
+
+    @property
+    def total_cents(self) -> int:
+        """What all of its seats cost."""
+        return len(self.seats) * self.price_cents
 
 
 class TicketRow(NamedTuple):
@@ -57,6 +63,10 @@ class TicketRow(NamedTuple):
     user_id: str
     price_cents: int
     updated_at: datetime
+    quantity: int = 1
+    highest_seat: int = 1
+    held: int = 0
+    sold: int = 0
 
 
 class PaymentRow(NamedTuple):
@@ -93,21 +103,25 @@ class Copy(NamedTuple):
     version: int
     status: str
     cents: int
+    seats: int = 1
 
 
 ORDER_FIELDS: Final = (
     *("version", "status", "user_id", "ticket.id", "ticket.price_cents", "ticket.currency"),
-    *("expires_at", "payment_id", "updated_at"),
+    *("expires_at", "payment_id", "updated_at", "seats"),
 )
-TICKET_FIELDS: Final = ("version", "status", "order_id", "user_id", "price_cents", "updated_at")
+TICKET_FIELDS: Final = (
+    *("version", "status", "order_id", "user_id", "price_cents", "updated_at"),
+    *("quantity", "highest_seat", "held", "sold"),
+)
 PAYMENT_FIELDS: Final = (
     *("version", "order_id", "status", "amount_cents", "currency", "stripe_id", "refunded_cents"),
     *("disputed", "check_at"),
     *("created_at", "updated_at"),
 )
 DEADLINE_FIELDS: Final = ("version", "status", "expires_at", "updated_at")
-COPIED_ORDER_FIELDS: Final = ("version", "status", "ticket.price_cents")
-COPIED_TICKET_FIELDS: Final = ("version", "status", "price_cents")
+COPIED_ORDER_FIELDS: Final = ("version", "status", "ticket.price_cents", "seats")
+COPIED_TICKET_FIELDS: Final = ("version", "status", "price_cents", "quantity")
 COPIED_PAYMENT_FIELDS: Final = ("version", "status", "amount_cents")
 
 
@@ -125,6 +139,7 @@ def order_row(found: Document) -> OrderRow:
         found["expires_at"],
         found.get("payment_id"),
         found["updated_at"],
+        _seats(found),
     )
 
 
@@ -138,6 +153,10 @@ def ticket_row(found: Document) -> TicketRow:
         found["user_id"],
         found["price_cents"],
         found["updated_at"],
+        found.get("quantity", 1),
+        found.get("highest_seat", 1),
+        found.get("held", 0),
+        found.get("sold", 0),
     )
 
 
@@ -166,14 +185,19 @@ def deadline_row(found: Document) -> DeadlineRow:
 
 def copied_order(found: Document) -> Copy:
     """From tickets.orders and payments.orders."""
-    return Copy(found["_id"], found["version"], found["status"], found["ticket"]["price_cents"])
+    return Copy(found["_id"], found["version"], found["status"], found["ticket"]["price_cents"], len(_seats(found)))
 
 
 def copied_ticket(found: Document) -> Copy:
     """From orders.tickets."""
-    return Copy(found["_id"], found["version"], found["status"], found["price_cents"])
+    return Copy(found["_id"], found["version"], found["status"], found["price_cents"], found.get("quantity", 1))
 
 
 def copied_payment(found: Document) -> Copy:
     """From orders.payments."""
     return Copy(found["_id"], found["version"], found["status"], found["amount_cents"])
+
+
+def _seats(found: Document) -> tuple[int, ...]:
+    """An order of the version that knew one seat has no seats in its document, and has seat 1."""
+    return tuple(found.get("seats", (1,)))

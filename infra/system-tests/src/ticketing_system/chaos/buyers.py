@@ -12,6 +12,7 @@ __all__ = ["DECLINED_CARD", "GOOD_CARD", "Buyer"]
 
 GOOD_CARD: Final = "pm_card_visa"
 DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
+QUANTITIES: Final = (1, 1, 1, 2, 3)
 NEWEST: Final = 4
 """Buyers look at the newest tickets only, so that they meet."""
 PLANS: Final = {"pay": 50, "decline first": 10, "cancel": 12, "forget": 8, "pay and cancel": 10, "pay twice": 10}
@@ -40,12 +41,16 @@ class Buyer:
 
     async def _hold(self, ticket_id: str) -> Hold | None:
         ledger, key = self.caller.ledger, self.caller.key()
-        body = {"ticketId": ticket_id}
+        quantity = self.caller.chance.choice(QUANTITIES)
+        body = {"ticketId": ticket_id, "quantity": quantity}
         answer = await self.caller.decided("hold", "POST", "/api/orders", body, key=key)
         if answer is None or not answer.done:
             return None
         order = answer.body
-        hold = ledger.place(Hold(order["id"], self.caller.id, ticket_id, round(order["ticket"]["price"] * 100)))
+        seats, cents = tuple(order["seats"]), round(order["ticket"]["price"] * 100)
+        if (len(set(seats)), round(order["total"] * 100)) != (quantity, quantity * cents):
+            ledger.broken.append(f"order {order['id']} of {quantity} has seats {seats} for {order['total']}")
+        hold = ledger.place(Hold(order["id"], self.caller.id, ticket_id, cents, seats))
         if self.caller.chance.random() < 0.1:
             again = await self.caller.decided("hold again", "POST", "/api/orders", body, key=key)
             if again is not None and (not again.done or again.body["id"] != hold.id):
@@ -97,7 +102,9 @@ class Buyer:
             status = answer.body["status"]
             if status == "complete":
                 hold.seen_complete = True
-                self.board.take_off(hold.ticket_id)
+                # A listing of several seats stays on the board for about as many sales.
+                if self.caller.chance.random() * self.caller.ledger.listings[hold.ticket_id].quantity < 1:
+                    self.board.take_off(hold.ticket_id)
             elif hold.seen_complete:
                 self.caller.ledger.broken.append(f"order {hold.id} was shown as complete and then as {status}")
             if status != "created":

@@ -18,13 +18,14 @@ class Listing:
     title: str
     price_cents: int
     version: int
+    quantity: int = 1
     deleted: bool = False
     in_doubt: bool = False
 
 
 @dataclass
 class Hold:
-    """An order that was acknowledged, at the price that its buyer was shown.
+    """An order that was acknowledged, with its seats and the price of one that its buyer was shown.
 
     `cancelled`: the cancellation was acknowledged. `seen_complete`: the buyer was shown that it is paid.
     """
@@ -33,6 +34,7 @@ class Hold:
     buyer_id: str
     ticket_id: str
     price_cents: int
+    seats: tuple[int, ...] = (1,)
     cancelled: bool = False
     seen_complete: bool = False
 
@@ -69,7 +71,8 @@ class Ledger:
     def place(self, hold: Hold) -> Hold:
         """As for listings."""
         for other in self.holds.values():
-            if other.ticket_id == hold.ticket_id and other.seen_complete and other.id != hold.id:
+            same = set(other.seats) & set(hold.seats) if other.ticket_id == hold.ticket_id else ()
+            if same and other.seen_complete and other.id != hold.id:
                 self.broken.append(f"ticket {hold.ticket_id} was held as {hold.id} after {other.id} had bought it")
         return self.holds.setdefault(hold.id, hold)
 

@@ -10,6 +10,7 @@ from .ledger import Listing
 __all__ = ["Board", "Seller"]
 
 OPEN_LISTINGS: Final = 12
+QUANTITIES: Final = (1, 1, 3, 8)
 
 
 @dataclass
@@ -45,15 +46,15 @@ class Seller:
 
     async def _list(self) -> None:
         chance, ledger = self.caller.chance, self.caller.ledger
-        cents = chance.randint(100, 20_000)
+        cents, quantity = chance.randint(100, 20_000), chance.choice(QUANTITIES)
         title = f"Night {chance.getrandbits(32):08x}"
-        body = {"title": title, "price": cents / 100}
+        body = {"title": title, "price": cents / 100, "quantity": quantity}
         key = self.caller.key()
         answer = await self.caller.decided("list", "POST", "/api/tickets", body, key=key)
         if answer is None or not answer.done:
             return
         ticket_id = answer.body["id"]
-        ledger.list_ticket(Listing(ticket_id, self.caller.id, title, cents, answer.body["version"]))
+        ledger.list_ticket(Listing(ticket_id, self.caller.id, title, cents, answer.body["version"], quantity))
         self.board.open.append(ticket_id)
         if chance.random() < 0.1:
             again = await self.caller.decided("list again", "POST", "/api/tickets", body, key=key)

@@ -57,7 +57,8 @@ def _of_hold(hold: Hold, stored: Stored) -> Iterator[str]:
         yield f"order {hold.id} is lost"
         return
     ticket = order["ticket"]
-    if (order["user_id"], ticket["id"], ticket["price_cents"]) != (hold.buyer_id, hold.ticket_id, hold.price_cents):
+    shown = (hold.buyer_id, hold.ticket_id, hold.price_cents, hold.seats)
+    if (order["user_id"], ticket["id"], ticket["price_cents"], tuple(order["seats"])) != shown:
         yield f"order {hold.id} is not what was acknowledged"
     if hold.cancelled and order["status"] != "cancelled":
         yield f"order {hold.id} was cancelled and is {order['status']}"
@@ -92,9 +93,9 @@ def _listed_twice(stored: Stored) -> Iterator[str]:
 
 
 def _sold_twice(stored: Stored) -> Iterator[str]:
-    bought: dict[str, str] = {}
+    bought: dict[tuple[str, int], str] = {}
     for key, order in stored.orders.items():
-        if order["status"] == "complete":
-            other = bought.setdefault(order["ticket"]["id"], key)
+        for seat in order["seats"] if order["status"] == "complete" else ():
+            other = bought.setdefault((order["ticket"]["id"], seat), key)
             if other != key:
-                yield f"ticket {order['ticket']['id']} was sold as {other} and as {key}"
+                yield f"seat {seat} of ticket {order['ticket']['id']} was sold as {other} and as {key}"

@@ -1,0 +1,81 @@
+/** Holds tickets of one listing at the price that the buyer has seen, and keeps the reason of a refusal. */
+import { useRouter } from "next/router";
+import { useRef, useState } from "react";
+import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import type { OrderInput, Ticket } from "@/lib/api/types";
+import { Attempt } from "@/lib/attempt";
+import { signInPath } from "@/lib/returnTo";
+import { seatsOf } from "@/lib/seats";
+
+/** What the orders service knew at a refusal; a newer version of the listing replaces it. */
+interface Correction {
+  version: number;
+  available?: number | undefined;
+  price?: number | undefined;
+}
+
+interface Hold {
+  busy: boolean;
+  /** The service refused the hold: no seat is free, or the event has started. */
+  lost: boolean;
+  error: ApiError | null;
+  /** The number of free seats, as far as is known. */
+  free: number;
+  /** The present price of one seat. */
+  price: number;
+  /** The last price that the buyer agreed to. If it is below `price`, the buyer must agree first. */
+  agreedPrice: number;
+  agree: () => void;
+  /** Holds `quantity` seats and goes to the order's page. */
+  hold: (quantity: number) => Promise<void>;
+}
+
+export function useHold(ticket: Ticket): Hold {
+  const router = useRouter();
+  const attempt = useRef(new Attempt());
+  const [busy, setBusy] = useState(false);
+  const [lost, setLost] = useState(false);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [agreedPrice, setAgreedPrice] = useState(ticket.price);
+  const [correction, setCorrection] = useState<Correction | null>(null);
+  const corrected = correction?.version === ticket.version ? correction : null;
+  const { free: shownFree } = seatsOf(ticket);
+  const free = Math.min(shownFree, corrected?.available ?? shownFree);
+  const price = corrected?.price ?? ticket.price;
+
+  async function hold(quantity: number) {
+    setBusy(true);
+    setError(null);
+    setLost(false);
+    try {
+      const input = orderInput(ticket, quantity, price);
+      const order = await attempt.current.run(input, (key) => api.createOrder(input, key));
+      await router.push(`/orders/${order.id}`);
+    } catch (failure) {
+      if (!(failure instanceof ApiError)) throw failure;
+      if (failure.status === 401) await router.push(signInPath(ticketPath(ticket.id, quantity)));
+      else if (failure.status === 409 && !failure.stillRunning) refused(failure);
+      else setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  function refused({ problem: { available, price } }: ApiError) {
+    setCorrection({ version: ticket.version, available, price });
+    setLost(!available && price === undefined);
+  }
+
+  return { busy, lost, error, free, price, agreedPrice, agree: () => setAgreedPrice(price), hold };
+}
+
+/** A service of the previous version, which sends no quantity, refuses requests with `quantity` or `price`. */
+function orderInput({ id, quantity: known }: Ticket, quantity: number, price: number): OrderInput {
+  return known === undefined ? { ticketId: id } : { ticketId: id, quantity, price };
+}
+
+/** The address of a ticket's page; more than one ticket to buy is kept in the address, for the return from sign-in. */
+export function ticketPath(id: string, quantity: number): string {
+  return quantity === 1 ? `/tickets/${id}` : `/tickets/${id}?quantity=${quantity}`;
+}

@@ -1,0 +1,198 @@
+/** The purchase part of a ticket page, with a mock of the API: quantity, total, and every reason of a refused hold. */
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { HoldPanel } from "@/components/HoldPanel";
+import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import type { Order, Problem, Ticket, User } from "@/lib/api/types";
+import { listing } from "./listing";
+
+vi.mock("@/lib/api/browser", () => ({ api: { createOrder: vi.fn(), listOrders: vi.fn(), listTickets: vi.fn() } }));
+const router = vi.hoisted(() => ({
+  asPath: "/tickets/a",
+  query: {} as Record<string, string>,
+  push: vi.fn(async () => true),
+}));
+vi.mock("next/router", () => ({ useRouter: () => router }));
+
+const createOrder = vi.mocked(api.createOrder);
+const listOrders = vi.mocked(api.listOrders);
+const BUYER: User = { id: "buyer", email: "buyer@example.com" };
+const sale = (changes: Partial<Ticket> = {}) => listing("a", { quantity: 5, available: 5, price: 25.5, ...changes });
+
+beforeEach(() => {
+  listOrders.mockResolvedValue({ items: [], next: null });
+  vi.mocked(api.listTickets).mockResolvedValue({ items: [], next: null });
+  createOrder.mockResolvedValue({ id: "o" } as Order);
+});
+afterEach(() => {
+  cleanup();
+  vi.resetAllMocks();
+  router.query = {};
+});
+
+function show(ticket: Ticket, user: User | null = BUYER) {
+  const { rerender } = render(<HoldPanel ticket={ticket} user={user} />);
+  return { update: (changed: Ticket) => rerender(<HoldPanel ticket={changed} user={user} />) };
+}
+const quantity = () => screen.getByLabelText<HTMLInputElement>("Number of tickets");
+const choose = (count: number) => fireEvent.change(quantity(), { target: { value: String(count) } });
+const press = (name: string) => fireEvent.click(screen.getByRole("button", { name }));
+const button = (name: string) => screen.getByRole<HTMLButtonElement>("button", { name });
+const conflict = (members: Partial<Problem>) =>
+  new ApiError(409, { type: "about:blank", title: "Conflict", status: 409, errors: [], ...members });
+
+describe("several tickets", () => {
+  it("are held at the shown price, and the total follows the number", async () => {
+    show(sale());
+    press("More tickets");
+    press("More tickets");
+    expect(screen.getByText("$76.50")).toBeDefined();
+    press("Hold 3 tickets");
+    await waitFor(() => expect(router.push).toHaveBeenCalledWith("/orders/o"));
+    expect(createOrder).toHaveBeenCalledWith({ ticketId: "a", quantity: 3, price: 25.5 }, expect.any(String));
+  });
+
+  it.each([
+    [4, 4],
+    [200, 10],
+  ])("are limited: of %i free ones an order has at most %i", (free, most) => {
+    show(sale({ quantity: 200, available: free }));
+    for (let presses = 0; presses < 12; presses++) press("More tickets");
+    expect(quantity().value).toBe(String(most));
+    expect(button("More tickets").getAttribute("aria-disabled")).toBe("true");
+    for (let presses = 0; presses < 12; presses++) press("Fewer tickets");
+    expect(quantity().value).toBe("1");
+  });
+
+  it("are not counted by invalid text, which disappears afterwards", () => {
+    show(sale());
+    choose(3);
+    for (const text of ["", "0", "2.5", "6"]) {
+      fireEvent.change(quantity(), { target: { value: text } });
+      expect(button("Hold 3 tickets")).toBeDefined();
+    }
+    fireEvent.blur(quantity());
+    expect(quantity().value).toBe("3");
+  });
+
+  it("are offered in part when a race is lost in part", async () => {
+    createOrder.mockRejectedValueOnce(conflict({ available: 2 }));
+    show(sale());
+    choose(3);
+    press("Hold 3 tickets");
+    await screen.findByText("Only 2 tickets are left.");
+    expect(button("More tickets").getAttribute("aria-disabled")).toBe("true");
+    expect(button("Hold 3 tickets").disabled).toBe(true);
+    press("Take 2 tickets");
+    await waitFor(() => expect(router.push).toHaveBeenCalledWith("/orders/o"));
+    expect(createOrder).toHaveBeenLastCalledWith({ ticketId: "a", quantity: 2, price: 25.5 }, expect.any(String));
+    const keys = createOrder.mock.calls.map(([, key]) => key);
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it("keep the chosen number when others buy meanwhile, and are not reduced silently", () => {
+    const { update } = show(sale());
+    choose(3);
+    update(sale({ available: 1, version: 2 }));
+    expect(screen.getByText("Only 1 ticket is left.")).toBeDefined();
+    expect(button("Hold 3 tickets").disabled).toBe(true);
+    update(sale({ available: 4, version: 3 }));
+    expect(button("Hold 3 tickets").disabled).toBe(false);
+  });
+
+  it("can be tried again when none was free, once a newer version shows some", async () => {
+    createOrder.mockRejectedValueOnce(conflict({ available: 0 }));
+    const { update } = show(sale());
+    choose(2);
+    press("Hold 2 tickets");
+    await screen.findByText("You do not hold any tickets.");
+    expect(screen.queryByLabelText("Number of tickets")).toBeNull();
+    update(sale({ available: 2, version: 2 }));
+    expect(quantity().value).toBe("2");
+    press("Try again");
+    await waitFor(() => expect(createOrder).toHaveBeenCalledTimes(2));
+  });
+
+  it("are kept through sign-in", () => {
+    router.query = { quantity: "4" };
+    show(sale(), null);
+    expect(quantity().value).toBe("4");
+    const link = screen.getByRole("link", { name: "Sign in to hold 4 tickets" });
+    expect(link.getAttribute("href")).toBe(`/signin?returnTo=${encodeURIComponent("/tickets/a?quantity=4")}`);
+  });
+
+  it("that the buyer holds already are shown, next to the free ones", async () => {
+    const held = { id: "o", status: "created", quantity: 2, expiresAt: "2999-01-01T00:00:00Z" };
+    listOrders.mockResolvedValue({ items: [{ ...held, ticket: { id: "a" } } as Order], next: null });
+    show(sale({ available: 3 }));
+    await screen.findByText("You hold 2 tickets.");
+    expect(screen.getByRole("link", { name: "Continue to payment" }).getAttribute("href")).toBe("/orders/o");
+    expect(button("Hold 1 ticket")).toBeDefined();
+  });
+});
+
+describe("a changed price", () => {
+  it("from a refusal must be accepted before the next try", async () => {
+    createOrder.mockRejectedValueOnce(conflict({ price: 30 }));
+    show(sale());
+    choose(2);
+    press("Hold 2 tickets");
+    await screen.findByText("Each ticket now costs $30.00 instead of $25.50.");
+    expect(screen.getByText("$60.00")).toBeDefined();
+    expect(button("Hold 2 tickets").disabled).toBe(true);
+    press("Accept the new price");
+    press("Hold 2 tickets");
+    await waitFor(() => expect(router.push).toHaveBeenCalled());
+    expect(createOrder).toHaveBeenLastCalledWith({ ticketId: "a", quantity: 2, price: 30 }, expect.any(String));
+  });
+
+  it("must be accepted before the rest of the seats is taken, too", () => {
+    const { update } = show(sale());
+    choose(3);
+    update(sale({ price: 30, available: 2, version: 2 }));
+    expect(button("Take 2 tickets").disabled).toBe(true);
+    press("Accept the new price");
+    expect(button("Take 2 tickets").disabled).toBe(false);
+  });
+
+  it("from a live update must be accepted if it is higher", () => {
+    const { update } = show(sale());
+    update(sale({ price: 20, version: 2 }));
+    expect(button("Hold 1 ticket").disabled).toBe(false);
+    update(sale({ price: 26, version: 3 }));
+    expect(button("Hold 1 ticket").disabled).toBe(true);
+  });
+});
+
+describe("a single ticket", () => {
+  it("has no number to choose", async () => {
+    show(listing("a", { quantity: 1, available: 1, price: 25.5 }));
+    expect(screen.queryByLabelText("Number of tickets")).toBeNull();
+    press("Hold this ticket");
+    await waitFor(() => expect(createOrder).toHaveBeenCalled());
+    expect(createOrder.mock.calls[0]?.[0]).toEqual({ ticketId: "a", quantity: 1, price: 25.5 });
+  });
+
+  it("of a service of the previous version is held without number and price", async () => {
+    show(listing("a"));
+    press("Hold this ticket");
+    await waitFor(() => expect(createOrder).toHaveBeenCalled());
+    expect(createOrder.mock.calls[0]?.[0]).toEqual({ ticketId: "a" });
+  });
+
+  it("that another buyer got first can be tried again", async () => {
+    createOrder.mockRejectedValueOnce(conflict({ available: 0 }));
+    show(listing("a", { quantity: 1, available: 1 }));
+    press("Hold this ticket");
+    await screen.findByText("You do not hold this ticket.");
+    expect(button("Try to hold it again").disabled).toBe(false);
+  });
+});
+
+it("a listing without free seats shows why", () => {
+  const { update } = show(sale({ status: "held", available: 0 }));
+  expect(screen.getByText("All remaining tickets are on hold.")).toBeDefined();
+  update(sale({ status: "sold", available: 0, version: 2 }));
+  expect(screen.getByText("All tickets of this listing are sold.")).toBeDefined();
+});

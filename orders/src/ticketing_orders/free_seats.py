@@ -1,0 +1,254 @@
+"""Chooses the seats of an order in a listing with several: a guess from memory that the unique index judges."""
+
+import asyncio
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.events import OrderData, TicketData
+
+from .domain import ACTIVE_STATUSES, Order
+from .errors import SeatTakenError, TicketReservedError
+
+__all__ = ["FreeSeats"]
+
+ATTEMPTS: Final = 64
+"""Lost races of one request. Each was won by an order that came between its reading and its insert."""
+FRESH_SECONDS: Final = 1.0
+"""How long a reading from the database is used to refuse, or to guess again after a lost race."""
+SETTLE_SECONDS: Final = 3.0
+"""How long a request waits for the outcome of others that have chosen the last seats."""
+GUESSES: Final = 16
+"""Random seats that are tried before the next free one is taken: enough while one in ten is free."""
+REMEMBERED_LISTINGS: Final = 10_000
+REMEMBERED_SEATS: Final = 10_000_000
+"""Of all remembered listings; one byte each."""
+
+ReadSeats = Callable[[str], Awaitable[Sequence[int]]]
+Store = Callable[[tuple[int, ...]], Awaitable[Order]]
+
+
+class _Listing:
+    """What this replica knows of the seats of one listing."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.quantity = 0
+        self.limit: int | None = None
+        """The highest seat that may be taken; None until a reading tells."""
+        self.taken = bytearray(1)
+        """By number; 1 when an order is believed to have the seat."""
+        self.chosen: set[int] = set()
+        """Seats that requests of this replica are about to insert."""
+        self.shown: Sequence[int] | None = None
+        self.shown_free = 0
+        self.shown_at = -FRESH_SECONDS
+        self.freed = 0
+        """Counts the seats that became free, so that a reading from before is recognised."""
+        self.readings = 0
+        """Under way."""
+        self.meanwhile: set[int] = set()
+        """Seats that orders got while a reading was under way, which may not show them."""
+        self._changed: asyncio.Event | None = None
+
+    def is_offered(self, ticket: TicketData) -> None:
+        """Take over the quantity of a newer version of the listing.
+
+        When the quantity was lowered, seats above it may be taken, and as many below must stay free. Which these are
+        is known after a reading.
+        """
+        if ticket.version <= self.version:
+            return
+        self.version = ticket.version
+        if ticket.quantity != self.quantity or self.limit is None:
+            self.quantity = ticket.quantity
+            self.limit = ticket.quantity if ticket.quantity >= ticket.highest_seat else None
+            self.shown, self.shown_at = None, -FRESH_SECONDS
+            self._reach(max(ticket.quantity, ticket.highest_seat))
+
+    def take(self, count: int) -> tuple[int, ...] | None:
+        """So many free seats: from a random one on, in order, so that they are often side by side; None if too few."""
+        if self.limit is None or count > self.limit:
+            return None
+        begin = random.randint(1, self.limit)  # noqa: S311 (no secret)
+        for _ in range(GUESSES):
+            if not self.taken[begin]:
+                break
+            begin = random.randint(1, self.limit)  # noqa: S311
+        seats: list[int] = []
+        for first, end in ((begin, self.limit + 1), (1, begin)):
+            at = self.taken.find(0, first, end)
+            while at >= 0 and len(seats) < count:
+                seats.append(at)
+                at = self.taken.find(0, at + 1, end)
+        if len(seats) < count:
+            return None
+        for seat in seats:
+            self.taken[seat] = 1
+        self.chosen.update(seats)
+        return tuple(seats)
+
+    def settle(self, seats: Sequence[int], *, free: bool, lost: int | None = None) -> None:
+        """The outcome of what was chosen is known: whether the seats are free again, but for the one that was lost."""
+        self.chosen.difference_update(seats)
+        for seat in seats:
+            self.taken[seat] = not free or seat == lost
+        self._note(seats if not free else () if lost is None else (lost,))
+        self._wake()
+
+    def mark(self, seats: Sequence[int], *, taken: bool) -> None:
+        """An order has these seats, or has let go of them."""
+        self._reach(max(seats))
+        for seat in seats:
+            self.taken[seat] = taken
+        if taken:
+            self._note(seats)
+        else:
+            self.meanwhile.difference_update(seats)
+            self.freed += 1
+            self.shown_at = -FRESH_SECONDS
+            self._wake()
+
+    def show(self, taken: Sequence[int], *, freed: int) -> None:
+        """Take over what the database holds: the seats of all active orders. `freed` is that of before the reading."""
+        if taken is not self.shown:  # many requests share one reading
+            self.shown = taken
+            self._reach(max(taken, default=0))
+            self.taken = bytearray(len(self.taken))
+            for seat in (*taken, *self.chosen, *self.meanwhile):
+                self.taken[seat] = 1
+            self.limit = self._limit(taken)
+            self.shown_free = max(0, self.quantity - len(taken))
+        if self.freed == freed:
+            self.shown_at = time.monotonic()
+
+    def _limit(self, taken: Sequence[int]) -> int:
+        """The highest number so that it and the taken seats above it make up the quantity.
+
+        Seats above it are never taken again, so the taken ones above only become fewer: a limit that is out of date is
+        too low, never too high.
+        """
+        limit = self.quantity
+        above = sum(seat > limit for seat in taken)
+        if above:
+            held = set(taken)
+            while limit and limit + above > self.quantity:
+                above += limit in held
+                limit -= 1
+        return limit
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the database was read within the last second, and no seat became free since."""
+        return time.monotonic() - self.shown_at < FRESH_SECONDS
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until a seat becomes free or an outcome is known, for so long at most."""
+        if self._changed is None:
+            self._changed = asyncio.Event()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+
+    def _note(self, seats: Sequence[int]) -> None:
+        if self.readings:
+            self.meanwhile.update(seats)
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    def _reach(self, seat: int) -> None:
+        if seat >= len(self.taken):
+            self.taken.extend(bytes(seat + 1 - len(self.taken)))
+
+
+class FreeSeats:
+    """Finds seats for orders, over all replicas, with the database as the only judge.
+
+    The memory follows this replica's own writes and the events of the others. It may be wrong in both directions: a
+    seat that it believes free is refused by the index, and "not enough seats" is said only when the database showed it
+    within the last second. Unknown listings are guessed to be free.
+    """
+
+    def __init__(self, read: ReadSeats) -> None:
+        self._read = read
+        self._listings: OrderedDict[str, _Listing] = OrderedDict()
+        self._seats = 0
+
+    async def hold(self, ticket: TicketData, quantity: int, store: Store) -> Order:
+        """Choose seats and store an order with them; again with others as long as another order was faster.
+
+        `store` inserts and raises `SeatTakenError`; it may return an order with other seats, that of an earlier try.
+        Raises `TicketReservedError` when the database has shown fewer free seats than `quantity`,
+        `ConcurrentUpdateError` after 64 lost races, and whatever `store` raises.
+        """
+        listing = self._listing(ticket)
+        for _ in range(ATTEMPTS):
+            seats = await self._choose(ticket.id, listing, quantity)
+            try:
+                order = await store(seats)
+            except SeatTakenError as error:
+                listing.settle(seats, free=True, lost=error.seat)
+                if not listing.fresh:  # else another seat of the last reading will do
+                    await self._look(ticket.id, listing)
+            except BaseException:
+                listing.settle(seats, free=True)
+                raise
+            else:
+                listing.settle(seats, free=order.seats != seats)
+                return order
+        raise ConcurrentUpdateError
+
+    def see(self, order: Order | OrderData) -> None:
+        """An order as it was stored here, or told by an event: it has its seats, or has let go of them."""
+        listing = self._listings.get(order.ticket.id)
+        if listing is not None:
+            listing.mark(order.seats, taken=order.status in ACTIVE_STATUSES)
+
+    async def _choose(self, ticket_id: str, listing: _Listing, quantity: int) -> tuple[int, ...]:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            seats = listing.take(quantity)
+            if seats is not None:
+                return seats
+            if listing.fresh and listing.shown_free < quantity:
+                raise TicketReservedError(ticket_id, available=listing.shown_free)
+            left = deadline - time.monotonic()
+            if listing.chosen and left > 0:
+                await listing.changed(left)
+                continue
+            if left <= 0:
+                listing.chosen.clear()  # a request that hangs keeps its seats from nobody
+            await self._look(ticket_id, listing)
+
+    async def _look(self, ticket_id: str, listing: _Listing) -> None:
+        freed, version = listing.freed, listing.version
+        if listing.readings == 0:
+            listing.meanwhile.clear()
+        listing.readings += 1
+        try:
+            taken = await self._read(ticket_id)
+        finally:
+            listing.readings -= 1
+        if listing.version == version:  # else orders from before the change may be missing
+            listing.show(taken, freed=freed)
+
+    def _listing(self, ticket: TicketData) -> _Listing:
+        before = 0
+        listing = self._listings.get(ticket.id)
+        if listing is None:
+            listing = self._listings[ticket.id] = _Listing()
+        else:
+            before = len(listing.taken)
+            self._listings.move_to_end(ticket.id)
+        listing.is_offered(ticket)
+        self._seats += len(listing.taken) - before
+        while len(self._listings) > REMEMBERED_LISTINGS or self._seats > REMEMBERED_SEATS:
+            _, oldest = self._listings.popitem(last=False)
+            self._seats -= len(oldest.taken)
+        return listing

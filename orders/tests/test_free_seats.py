@@ -1,0 +1,274 @@
+"""The choice of seats, judged by a database in memory that is as slow and as late as the real one."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import TicketData, TicketStatus
+from ticketing_orders.domain import Order
+from ticketing_orders.errors import SeatTakenError, TicketReservedError, TooManyHoldsError
+from ticketing_orders.free_seats import REMEMBERED_LISTINGS, FreeSeats
+
+pytestmark = pytest.mark.unit
+
+
+def listing(
+    quantity: int, *, version: int = 1, highest_seat: int | None = None, ticket_id: str = "a" * 24
+) -> TicketData:
+    return TicketData(
+        id=ticket_id,
+        version=version,
+        title="Opening night",
+        description=None,
+        venue=None,
+        starts_at=None,
+        price_cents=2_550,
+        currency="usd",
+        user_id="b" * 24,
+        order_id=None,
+        status=TicketStatus.AVAILABLE,
+        created_at=utc_now(),
+        quantity=quantity,
+        highest_seat=highest_seat or quantity,
+    )
+
+
+class Judge:
+    """A unique index over seats, with the turns of an event loop between asking and being answered."""
+
+    def __init__(self, ticket: TicketData) -> None:
+        self.ticket = ticket
+        self.taken: dict[int, Order] = {}
+        self.fewest_free = ticket.quantity
+        self.readings = 0
+        self.inserts = 0
+
+    async def read(self, _ticket_id: str) -> list[int]:
+        self.readings += 1
+        await asyncio.sleep(0)
+        shown = list(self.taken)
+        await asyncio.sleep(0)
+        return shown
+
+    def store(self, order: Order | None = None) -> Callable[[tuple[int, ...]], Coroutine[Any, Any, Order]]:
+        order = order or Order.place(self.ticket, user_id=new_id(), window_seconds=900)
+
+        async def insert(seats: tuple[int, ...]) -> Order:
+            assert len(set(seats)) == len(seats), "the index does not judge one order's own seats"
+            self.inserts += 1
+            await asyncio.sleep(0)
+            for seat in seats:
+                if seat in self.taken:
+                    raise SeatTakenError(seat)
+            order.seats = seats
+            self.taken.update(dict.fromkeys(seats, order))
+            self.fewest_free = min(self.fewest_free, self.ticket.quantity - len(self.taken))
+            await asyncio.sleep(0)
+            return order
+
+        return insert
+
+    def cancel(self, order: Order) -> Order:
+        order.cancel()
+        for seat in order.seats:
+            del self.taken[seat]
+        return order
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 30))
+@settings(max_examples=60, deadline=None)
+def test_every_seat_goes_to_one_order_and_nobody_is_refused_in_vain(seed: int, replicas: int, quantity: int) -> None:
+    """Against a model: buyers at replicas that are told of each other's orders late, some of which are cancelled."""
+
+    async def sale() -> None:
+        chance = random.Random(seed)
+        ticket = listing(quantity)
+        judge = Judge(ticket)
+        parts = [FreeSeats(judge.read) for _ in range(replicas)]
+        cancels = chance.random() < 0.5
+
+        async def tell(order: Order, writer: FreeSeats) -> None:
+            for part in parts:
+                if part is not writer:
+                    for _ in range(chance.randrange(4)):
+                        await asyncio.sleep(0)
+                part.see(order)
+
+        async def buy(wanted: int) -> None:
+            part = chance.choice(parts)
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+            try:
+                order = await part.hold(ticket, wanted, judge.store())
+            except TicketReservedError:
+                assert judge.fewest_free < wanted, "at a moment of the last second"
+                assert cancels or quantity - len(judge.taken) < wanted, "without cancellations it stays so"
+                return
+            assert len(order.seats) == wanted
+            assert set(order.seats) <= set(range(1, quantity + 1))
+            await tell(order, part)
+            if cancels and chance.random() < 0.4:
+                part.see(judge.cancel(order))
+                await tell(order, part)
+
+        await asyncio.gather(*(buy(chance.randint(1, 4)) for _ in range(40)))
+        left = quantity - len(judge.taken)
+        for wanted in range(1, min(left, 4) + 1):
+            order = await parts[0].hold(ticket, wanted, judge.store())
+            judge.cancel(order)
+            parts[0].see(order)
+        with pytest.raises(TicketReservedError) as refused:
+            await parts[-1].hold(ticket, left + 1, judge.store())
+        assert refused.value.members == {"available": left}
+
+    asyncio.run(sale())
+
+
+async def test_of_a_crowd_that_is_refused_one_asks_the_database() -> None:
+    ticket = listing(500)
+    judge = Judge(ticket)
+    free = FreeSeats(judge.read)
+    for _ in range(125):
+        await free.hold(ticket, 4, judge.store())
+    assert (judge.readings, judge.inserts) == (0, 125)
+
+    async def refused() -> None:
+        with pytest.raises(TicketReservedError):
+            await free.hold(ticket, 1, judge.store())
+
+    await refused()
+    await asyncio.gather(*(refused() for _ in range(200)))
+    assert (judge.readings, judge.inserts) == (1, 125)
+
+
+async def test_a_seat_that_became_free_is_found_at_once() -> None:
+    ticket = listing(3)
+    judge = Judge(ticket)
+    free = FreeSeats(judge.read)
+    order = await free.hold(ticket, 3, judge.store())
+    with pytest.raises(TicketReservedError):
+        await free.hold(ticket, 1, judge.store())
+    free.see(judge.cancel(order))
+    assert len((await free.hold(ticket, 3, judge.store())).seats) == 3
+
+
+async def test_who_knows_nothing_guesses_and_then_asks_the_database() -> None:
+    ticket = listing(10)
+    judge = Judge(ticket)
+    await FreeSeats(judge.read).hold(ticket, 9, judge.store())
+    other = FreeSeats(judge.read)
+    with pytest.raises(TicketReservedError) as refused:
+        await other.hold(ticket, 2, judge.store())
+    assert refused.value.members == {"available": 1}
+    assert len((await other.hold(ticket, 1, judge.store())).seats) == 1
+
+
+async def test_seats_of_an_order_that_was_not_stored_are_free_again() -> None:
+    ticket = listing(2)
+    judge = Judge(ticket)
+    free = FreeSeats(judge.read)
+
+    async def refuse(_seats: tuple[int, ...]) -> Order:
+        raise TooManyHoldsError(10, retry_after_seconds=1)
+
+    with pytest.raises(TooManyHoldsError):
+        await free.hold(ticket, 2, refuse)
+    assert set((await free.hold(ticket, 2, judge.store())).seats) == {1, 2}
+    assert judge.readings == 0
+
+
+async def test_a_request_that_hangs_keeps_its_seats_from_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ticketing_orders.free_seats.SETTLE_SECONDS", 0.05)
+    ticket = listing(2)
+    judge = Judge(ticket)
+    free = FreeSeats(judge.read)
+    hangs = asyncio.Event()
+
+    async def hang(_seats: tuple[int, ...]) -> Order:
+        await hangs.wait()
+        raise SeatTakenError(1)
+
+    hanging = asyncio.create_task(free.hold(ticket, 2, hang))
+    await asyncio.sleep(0)
+    assert len((await free.hold(ticket, 2, judge.store())).seats) == 2
+    hangs.set()
+    with pytest.raises(TicketReservedError):
+        await hanging
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_a_lowered_quantity_is_kept_whatever_seats_are_taken(seed: int) -> None:
+    """Seats above the new quantity stay with their orders, and as many below are not sold."""
+
+    async def sale() -> None:
+        chance = random.Random(seed)
+        judge = Judge(listing(20))
+        before = FreeSeats(judge.read)
+        orders = [await before.hold(judge.ticket, 1, judge.store()) for _ in range(chance.randrange(1, 15))]
+        quantity = chance.randint(len(orders), 20)
+        lowered = listing(quantity, version=2, highest_seat=20)
+        parts = [before, FreeSeats(judge.read)]
+
+        async def buy() -> None:
+            part = chance.choice(parts)
+            try:
+                order = await part.hold(lowered, 1, judge.store())
+            except TicketReservedError:
+                return
+            assert len(judge.taken) <= quantity
+            if chance.random() < 0.3:
+                part.see(judge.cancel(order))
+
+        async def give_back(order: Order) -> None:
+            await asyncio.sleep(0)
+            if chance.random() < 0.3:
+                chance.choice(parts).see(judge.cancel(order))
+
+        await asyncio.gather(*(buy() for _ in range(30)), *(give_back(order) for order in orders))
+        await asyncio.gather(*(buy() for _ in range(20)))
+        assert len(judge.taken) <= quantity
+        for part in parts:
+            for known in part._listings.values():
+                known.shown_at = -1.0
+        while len(judge.taken) < quantity:
+            await parts[0].hold(lowered, 1, judge.store())
+        with pytest.raises(TicketReservedError):
+            await parts[1].hold(lowered, 1, judge.store())
+
+    asyncio.run(sale())
+
+
+async def test_a_raised_quantity_gives_more_seats() -> None:
+    judge = Judge(listing(2))
+    free = FreeSeats(judge.read)
+    await free.hold(judge.ticket, 2, judge.store())
+    with pytest.raises(TicketReservedError):
+        await free.hold(judge.ticket, 1, judge.store())
+    raised = listing(4, version=2)
+    await free.hold(raised, 2, judge.store())
+    assert set(judge.taken) == {1, 2, 3, 4}
+
+
+async def test_more_seats_than_there_are_is_refused_with_their_number() -> None:
+    judge = Judge(listing(1))
+    with pytest.raises(TicketReservedError) as refused:
+        await FreeSeats(judge.read).hold(judge.ticket, 2, judge.store())
+    assert refused.value.members == {"available": 1}
+    assert judge.inserts == 0
+
+
+async def test_the_memory_does_not_grow_without_end() -> None:
+    judge = Judge(listing(1))
+    free = FreeSeats(judge.read)
+    for _ in range(REMEMBERED_LISTINGS + 5):
+        ticket = listing(2, ticket_id=new_id())
+        await free.hold(ticket, 1, Judge(ticket).store())
+    assert len(free._listings) == REMEMBERED_LISTINGS
+    assert free._seats == sum(len(known.taken) for known in free._listings.values())

@@ -1,0 +1,29 @@
+"""A ticket: its rules, and how it is found."""
+
+from .listing import (
+    LISTED,
+    TRANSITIONS,
+    ShownStatus,
+    Taken,
+    Ticket,
+    TicketDetails,
+    check_price,
+    shown_status,
+    taken_by,
+)
+from .search import TicketSearch, TicketSort, words_of
+
+__all__ = [
+    "LISTED",
+    "TRANSITIONS",
+    "ShownStatus",
+    "Taken",
+    "Ticket",
+    "TicketDetails",
+    "TicketSearch",
+    "TicketSort",
+    "check_price",
+    "shown_status",
+    "taken_by",
+    "words_of",
+]

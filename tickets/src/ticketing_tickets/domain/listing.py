@@ -1,0 +1,285 @@
+"""What a ticket is, who may change it and when, and how it follows the orders placed for it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from ticketing_common.entity import Entity, utc_now
+from ticketing_common.events import OrderData, OrderStatus, TicketStatus
+from ticketing_common.money import MAX_CHARGE_CENTS, SMALLEST_CHARGE_CENTS
+from ticketing_tickets.errors import (
+    FieldFixedError,
+    PriceTooLowError,
+    StartInPastError,
+    TicketNotOwnedError,
+    TicketReservedError,
+    TicketTransitionError,
+    TotalTooHighError,
+)
+
+__all__ = [
+    "LISTED",
+    "TRANSITIONS",
+    "ShownStatus",
+    "Taken",
+    "Ticket",
+    "TicketDetails",
+    "check_price",
+    "shown_status",
+    "taken_by",
+]
+
+LISTED: Final = (TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD)
+"""What is ever shown; a deleted ticket is only told of."""
+
+
+class ShownStatus(StrEnum):
+    """What readers see of a listing: the stored status, or `ended`, which nothing stores since time alone brings it."""
+
+    AVAILABLE = "available"
+    HELD = "held"
+    SOLD = "sold"
+    ENDED = "ended"
+
+
+def shown_status(status: TicketStatus, starts_at: datetime | None, now: datetime) -> ShownStatus:
+    """`ended` once the event has begun and a seat is still free. Times in UTC.
+
+    A hold that was placed in time may still be paid, so it is shown as `held` until it ends. Raises ValueError for a
+    deleted ticket, which is never shown.
+    """
+    if status is TicketStatus.AVAILABLE and starts_at is not None and starts_at <= now:
+        return ShownStatus.ENDED
+    return ShownStatus(status.value)
+
+
+TRANSITIONS: Final[Mapping[TicketStatus, frozenset[TicketStatus]]] = {
+    # To itself: with another number of free seats.
+    TicketStatus.AVAILABLE: frozenset(TicketStatus),
+    # To itself: some of its seats were sold, or its only seat went on to the next order before the end of the last one
+    # was known.
+    TicketStatus.HELD: frozenset({TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD}),
+    # Back from sold: the capture was refused for good, and orders has cancelled what was complete.
+    TicketStatus.SOLD: frozenset(TicketStatus),
+    # A sale that orders had decided before it knew of the deletion stands; nothing else brings a ticket back.
+    TicketStatus.DELETED: frozenset({TicketStatus.SOLD}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketDetails:
+    """What the seller decides, and may replace as a whole. Money in integer cents for one seat, times in UTC.
+
+    `quantity` None is one seat for a new listing, and leaves that of a present one as it is.
+    """
+
+    title: str
+    price_cents: int
+    description: str | None = None
+    venue: str | None = None
+    starts_at: datetime | None = None
+    quantity: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """The seats of one listing that orders gave away, as far as is known here.
+
+    `held` are unpaid. `from_before` are those of orders that were placed when the listing had more seats; asked for
+    only when more are taken than there are. `holder` is the order that has a listing of one seat. `unpaid` are the
+    versions of the unpaid orders by their ids; asked for only when the listing is deleted.
+    """
+
+    held: int = 0
+    sold: int = 0
+    from_before: int = 0
+    holder: str | None = None
+    unpaid: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Ticket(Entity):
+    """A listing.
+
+    `user_id` is the seller. Of its `quantity` seats `held` are held and `sold` are sold; `highest_seat` is the largest
+    quantity so far, as seats are numbered up to it. `order_id` is the order that holds or bought the seat of a listing
+    of one seat, exactly while `status` is held or sold.
+    A deleted ticket stays as a tombstone: `deleted_at` says since when, `answered_orders` which orders (id to the
+    version seen) were told that they came too late.
+    """
+
+    user_id: str
+    title: str
+    price_cents: int
+    currency: str
+    description: str | None = None
+    venue: str | None = None
+    starts_at: datetime | None = None
+    status: TicketStatus = TicketStatus.AVAILABLE
+    quantity: int = 1
+    highest_seat: int = 1
+    held: int = 0
+    sold: int = 0
+    order_id: str | None = None
+    deleted_at: datetime | None = None
+    answered_orders: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def details(self) -> TicketDetails:
+        """What the seller decided."""
+        return TicketDetails(
+            title=self.title,
+            price_cents=self.price_cents,
+            description=self.description,
+            venue=self.venue,
+            starts_at=self.starts_at,
+            quantity=self.quantity,
+        )
+
+    @property
+    def taken(self) -> int:
+        """The seats that are held or sold."""
+        return self.held + self.sold
+
+    @property
+    def free_seats(self) -> int:
+        """The seats that can be held now."""
+        return max(0, self.quantity - self.taken) if self.status is TicketStatus.AVAILABLE else 0
+
+    def edit(self, seller_id: str, details: TicketDetails, *, now: datetime) -> bool:
+        """Replace the details; False when they are the same already.
+
+        Only what changes is judged: a `starts_at` that has passed meanwhile may stay. Raises `TicketNotOwnedError`,
+        `TicketReservedError` when its only seat is taken, `FieldFixedError` when a field may not change while seats are
+        taken, `PriceTooLowError`, `TotalTooHighError` and `StartInPastError`.
+        """
+        self._require_seller(seller_id)
+        if self.quantity == 1:
+            self._require_available()
+        if details.quantity is None:
+            details = replace(details, quantity=self.quantity)
+        assert details.quantity is not None  # noqa: S101 (it was just set)
+        if details == self.details:
+            return False
+        if self.taken:
+            self._require_unfixed(details, details.quantity)
+        if (details.price_cents, details.quantity) != (self.price_cents, self.quantity):
+            check_price(details.price_cents, self.currency, details.quantity)
+        if details.starts_at not in (None, self.starts_at) and details.starts_at <= now:
+            raise StartInPastError
+        self.title = details.title
+        self.price_cents = details.price_cents
+        self.description = details.description
+        self.venue = details.venue
+        self.starts_at = details.starts_at
+        self.quantity = details.quantity
+        self.highest_seat = max(self.highest_seat, self.quantity)
+        self._count(self.held, self.sold, self.order_id)
+        return True
+
+    def delete(self, seller_id: str) -> None:
+        """Take it off sale for good. Raises `TicketNotOwnedError` and `TicketReservedError`."""
+        self._require_seller(seller_id)
+        self._require_available()
+        self.deleted_at = utc_now()
+        self._become(TicketStatus.DELETED)
+
+    def forget_texts(self) -> bool:
+        """Remove what the seller wrote from a deleted listing; the tombstone stays. False without a change.
+
+        A sale that was decided before the deletion keeps them: `status` is not deleted then.
+        """
+        if self.status is not TicketStatus.DELETED or not self.title:
+            return False
+        self.title, self.description, self.venue = "", None, None
+        return True
+
+    def follow(self, taken: Taken) -> bool:
+        """Agree with orders, the only judge of who has a seat.
+
+        Decides from the present alone and never from what has just happened, so that the cancellation of one order
+        cannot free what another one holds. False when there is nothing to change or to tell.
+        """
+        if self.deleted_at is not None:
+            return self._follow_deleted(taken)
+        # The quantity was lowered while orders for more were on their way; orders has decided.
+        self.quantity = max(self.quantity, taken.from_before)
+        # More than there are is known only while the end of an order is still on its way here.
+        sold = min(taken.sold, self.quantity)
+        return self._count(min(taken.held, self.quantity - sold), sold, taken.holder)
+
+    def _follow_deleted(self, taken: Taken) -> bool:
+        """Unpaid orders that came too late are told of the deletion, once per version of them, so redelivery ends.
+
+        As long as there are any, the listing stays deleted, since that is what ends them. What is sold then stays sold,
+        and the listing has no more seats than that.
+        """
+        late = {
+            order_id for order_id, version in taken.unpaid.items() if self.answered_orders.get(order_id, 0) < version
+        }
+        for order_id in late:
+            self.answered_orders[order_id] = taken.unpaid[order_id]
+        if taken.unpaid or not taken.sold:
+            return self._become(TicketStatus.DELETED) or bool(late)
+        self.quantity = taken.sold
+        return self._become(TicketStatus.SOLD, sold=taken.sold, order_id=taken.holder)
+
+    def _count(self, held: int, sold: int, order_id: str | None) -> bool:
+        """Take over how many seats are held and sold; the status follows."""
+        if held + sold < self.quantity:
+            return self._become(TicketStatus.AVAILABLE, held=held, sold=sold)
+        status = TicketStatus.HELD if held else TicketStatus.SOLD
+        return self._become(status, held=held, sold=sold, order_id=order_id)
+
+    def _become(self, status: TicketStatus, *, held: int = 0, sold: int = 0, order_id: str | None = None) -> bool:
+        """Every change of status goes through here and the table."""
+        after = (status, held, sold, order_id)
+        if (self.status, self.held, self.sold, self.order_id) == after:
+            return False
+        if status not in TRANSITIONS[self.status]:
+            raise TicketTransitionError(self.id, self.status, status)
+        self.status, self.held, self.sold, self.order_id = after
+        return True
+
+    def _require_unfixed(self, details: TicketDetails, quantity: int) -> None:
+        """What buyers have bought stays: another event, time or place would be another ticket."""
+        for name, shown in (("title", "title"), ("venue", "venue"), ("starts_at", "startsAt")):
+            if getattr(details, name) != getattr(self, name):
+                raise FieldFixedError(self.id, shown)
+        if quantity < self.taken:
+            raise FieldFixedError(self.id, "quantity", least=self.taken)
+
+    def _require_seller(self, user_id: str) -> None:
+        if user_id != self.user_id:
+            raise TicketNotOwnedError(self.id)
+
+    def _require_available(self) -> None:
+        if self.status is not TicketStatus.AVAILABLE or self.taken:
+            raise TicketReservedError(
+                self.id, "taken in part" if self.status is TicketStatus.AVAILABLE else self.status
+            )
+
+
+def check_price(price_cents: int, currency: str, quantity: int = 1) -> None:
+    """Raise `PriceTooLowError` and `TotalTooHighError` for what cannot be charged in this currency."""
+    smallest = SMALLEST_CHARGE_CENTS[currency]
+    if price_cents < smallest:
+        raise PriceTooLowError(smallest, currency)
+    if quantity * price_cents > MAX_CHARGE_CENTS:
+        raise TotalTooHighError("price" if price_cents > MAX_CHARGE_CENTS else "quantity")
+
+
+def taken_by(orders: Iterable[OrderData]) -> Taken:
+    """Of a listing of one seat, given all known active orders: the complete one has it, else the newest.
+
+    Orders lets only one be active at a time; more are known here only while the end of the earlier is on its way.
+    """
+    active = [order for order in orders if order.status is not OrderStatus.CANCELLED]
+    if not active:
+        return Taken()
+    holder = max(active, key=lambda o: (o.status is OrderStatus.COMPLETE, o.created_at, o.id))
+    if holder.status is OrderStatus.COMPLETE:
+        return Taken(sold=1, holder=holder.id)
+    return Taken(held=1, holder=holder.id, unpaid={holder.id: holder.version})

@@ -1,0 +1,100 @@
+"""Who asks together is served together, and nobody by a look that came before the question."""
+
+import asyncio
+
+import pytest
+
+from ticketing_tickets.rounds import Rounds
+
+pytestmark = pytest.mark.unit
+
+
+class Work:
+    def __init__(self, looks: int = 1) -> None:
+        self.looks = looks
+        self.begun: list[str] = []
+        self.go_on = asyncio.Semaphore(0)
+
+    async def __call__(self, key: str) -> float:
+        self.begun.append(key)
+        read_at = asyncio.get_running_loop().time()
+        for look in range(self.looks):
+            read_at = asyncio.get_running_loop().time()
+            if look < self.looks - 1:
+                await asyncio.sleep(0.01)
+        await self.go_on.acquire()
+        return read_at
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_all_who_ask_during_a_round_share_the_next() -> None:
+    work = Work()
+    rounds = Rounds(work)
+    first = asyncio.create_task(rounds("a"))
+    await asyncio.sleep(0.005)
+    later = [asyncio.create_task(rounds("a")) for _ in range(10)]
+    await settled()
+    work.go_on.release()
+    await first
+    await settled()
+    assert not any(task.done() for task in later), "the first round has read before they asked"
+    work.go_on.release()
+    await asyncio.gather(*later)
+    assert work.begun == ["a", "a"]
+    assert not rounds._waiting
+
+
+async def test_a_round_that_looks_again_serves_those_who_asked_before_that() -> None:
+    work = Work(looks=3)
+    rounds = Rounds(work)
+    first = asyncio.create_task(rounds("a"))
+    await settled()
+    second = asyncio.create_task(rounds("a"))
+    await settled()
+    work.go_on.release()
+    await asyncio.gather(first, second)
+    assert work.begun == ["a"]
+
+
+async def test_other_keys_do_not_wait() -> None:
+    work = Work()
+    rounds = Rounds(work)
+    asked = [asyncio.create_task(rounds(key)) for key in "abc"]
+    await settled()
+    assert sorted(work.begun) == ["a", "b", "c"]
+    for _ in asked:
+        work.go_on.release()
+    await asyncio.gather(*asked)
+
+
+async def test_an_error_is_that_of_its_round_only() -> None:
+    outcomes = [ValueError("once"), None]
+
+    async def work(_key: str) -> float:
+        await asyncio.sleep(0.005)
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+        return 0.0
+
+    rounds = Rounds(work)
+    first = asyncio.create_task(rounds("a"))
+    await settled()
+    second = asyncio.create_task(rounds("a"))
+    with pytest.raises(ValueError, match="once"):
+        await first
+    await second
+
+
+async def test_a_caller_that_goes_does_not_end_the_round_of_the_others() -> None:
+    work = Work()
+    rounds = Rounds(work)
+    first, second = (asyncio.create_task(rounds("a")) for _ in range(2))
+    await settled()
+    first.cancel()
+    work.go_on.release()
+    await second
