@@ -90,7 +90,7 @@ class _Listing:
         for seat in seats:
             self.taken[seat] = 1
         self.chosen.update(seats)
-        return tuple(seats)
+        return tuple(sorted(seats))
 
     def settle(self, seats: Sequence[int], *, free: bool, lost: int | None = None) -> None:
         """The outcome of what was chosen is known: whether the seats are free again, but for the one that was lost."""

@@ -127,13 +127,14 @@ class TicketService:
         """One round of `follow_order`; returns when its last look at the orders began."""
         loop = asyncio.get_running_loop()
         ticket = await self._tickets.find(ticket_id)
+        looked_at = loop.time()
         if ticket is None:
             if await self._orders.list_active(ticket_id):
                 # An order names a ticket that this database told of, so it was here: it was lost (an older backup came
                 # back), or we are reading from a primary that is no longer one. The second passes, so the event is not
                 # refused for good: it is tried again for a while, then waits among the dead letters for a person.
                 raise TicketNotFoundError(ticket_id)
-            return loop.time()
+            return looked_at
         for _ in range(FOLLOW_ATTEMPTS):
             looked_at = loop.time()
             if not ticket.follow(await self._orders.taken(ticket)):
