@@ -77,8 +77,8 @@ async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, r
     for order_id in (stays, *gone):
         await timers.arm(order_id, utc_now())
 
-    timers.take_away(gone)
-    timers.take_away([])
+    timers.remove(gone)
+    timers.remove([])
 
     async with connect(redis_url) as redis:
 

@@ -104,27 +104,27 @@ def test_a_failed_trial_call_opens_the_circuit_again(clock: Clock) -> None:
 
 def test_calls_that_started_before_the_opening_do_not_extend_it(clock: Clock) -> None:
     breaker = make(failures=2)
-    crowd = [breaker.watching() for _ in range(6)]
-    for call in crowd:
+    late = [breaker.watching() for _ in range(6)]
+    for call in late:
         call.__enter__()
 
     def ends(call: AbstractContextManager[None]) -> None:
         with contextlib.suppress(OSError):
             call.__exit__(OSError, OSError(), None)
 
-    ends(crowd.pop())
-    ends(crowd.pop())
+    ends(late.pop())
+    ends(late.pop())
     assert breaker.is_open
     clock.now += OPEN_SECONDS / 4
     opened = breaker._circuit._opened
-    ends(crowd.pop())
+    ends(late.pop())
     assert breaker._circuit._opened == opened, "the open time does not start again"
-    crowd.pop().__exit__(None, None, None)
+    late.pop().__exit__(None, None, None)
     assert breaker.is_open, "a late success does not close it: only the trial call does"
     clock.until_half_open(breaker)
     succeed(breaker)
-    ends(crowd.pop())
-    ends(crowd.pop())
+    ends(late.pop())
+    ends(late.pop())
     assert not breaker.is_open, "earlier hanging calls do not count"
     fail(breaker)
     fail(breaker)

@@ -95,5 +95,5 @@ class ExpirationService:
             deadline.complete()
         completed = await self._deadlines.save_all(due, expiration_completed)
         # Their timers have nothing left to do, and each one that fires costs as much as a completion.
-        self._timers.take_away([deadline.id for deadline in completed])
+        self._timers.remove([deadline.id for deadline in completed])
         return len(completed)

@@ -66,7 +66,7 @@ class Timers:
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
         self._paused_until = 0.0
-        self._takers: set[asyncio.Task[None]] = set()
+        self._removals: set[asyncio.Task[None]] = set()
         operation = Operation("redis.enqueue", {"db.system.name": "redis", "db.operation.name": "enqueue"})
         self._arm: Batcher[_Timer, bool] = Batcher(self._arm_each, operation)
 
@@ -104,17 +104,17 @@ class Timers:
             return []
         return [order_id for order_id, score in zip(order_ids, scores, strict=True) if score is None]
 
-    def take_away(self, order_ids: Sequence[str]) -> None:
+    def remove(self, order_ids: Sequence[str]) -> None:
         """Remove timers that have not fired. It runs as a task, so that a Redis that hangs does not delay the caller.
 
         A timer that fires in spite of this finds nothing to do.
         """
         if order_ids and time.monotonic() >= self._paused_until:
-            task = asyncio.create_task(self._take_away(order_ids))
-            self._takers.add(task)
-            task.add_done_callback(self._takers.discard)
+            task = asyncio.create_task(self._remove(order_ids))
+            self._removals.add(task)
+            task.add_done_callback(self._removals.discard)
 
-    async def _take_away(self, order_ids: Sequence[str]) -> None:
+    async def _remove(self, order_ids: Sequence[str]) -> None:
         try:
             async with self._redis.pipeline(transaction=True) as together:
                 together.zrem(QUEUE, *order_ids)
@@ -126,7 +126,7 @@ class Timers:
 
     async def close(self) -> None:
         """Cancel pending removals and disconnect from Redis."""
-        await cancel_and_wait(*self._takers)
+        await cancel_and_wait(*self._removals)
         await self._redis.aclose()
 
     def _pause(self, error: Exception) -> None:

@@ -52,7 +52,7 @@ class StripeTransport(stripe.AIOHTTPClient):
         except stripe.APIConnectionError:
             raise
         except Exception as error:  # after any error the outcome at Stripe is unknown
-            raise _no_answer(error) from error
+            raise _connection_error(error) from error
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -60,10 +60,10 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
     try:
         return await send(request)
     except (aiohttp.ClientError, OSError) as error:
-        raise _no_answer(error) from error
+        raise _connection_error(error) from error
 
 
-def _no_answer(error: Exception) -> stripe.APIConnectionError:
+def _connection_error(error: Exception) -> stripe.APIConnectionError:
     """An error with the original's type name only, since its text may quote the request."""
     return stripe.APIConnectionError(type(error).__name__)  # type: ignore[no-untyped-call]  # stripe left it untyped
 
