@@ -1,4 +1,4 @@
-"""The auth service over a real database, as one browser and as programs."""
+"""Fixtures: the auth service over a real database, called by a browser or by programs."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -41,12 +41,12 @@ class RunningAuth:
         return await self.post("signin", json={"email": email, "password": password})
 
     async def token(self, username: str = "ann@example.com", password: str = PASSWORD, **form: str) -> httpx.Response:
-        """As a program without cookies would ask for it."""
+        """Ask for a token as a program does, without cookies."""
         form = {"grant_type": "password", "username": username, "password": password, **form}
         return await self.post("token", data=form)
 
     async def current_user(self, *, bearer: str | None = None, cookie: str | None = None) -> httpx.Response:
-        """As the browser, or with a token that is carried by hand."""
+        """Call as the browser, or with the given token."""
         if cookie is not None:
             self.browser.cookies.clear()
             return await self.browser.get("/api/users/currentuser", headers={"Cookie": f"session={cookie}"})
@@ -55,7 +55,7 @@ class RunningAuth:
 
     @staticmethod
     def session_cookie(answer: httpx.Response, name: str = "session") -> Morsel[str] | None:
-        """The session cookie that an answer sets, with its attributes; empty when it takes the cookie away."""
+        """The session cookie that a response sets, with its attributes; empty if it deletes the cookie."""
         cookies: SimpleCookie = SimpleCookie()
         for header in answer.headers.get_list("set-cookie"):
             cookies.load(header)
@@ -88,7 +88,7 @@ def run_auth(settings: Callable[..., Settings]) -> RunAuth:
 
 @pytest.fixture
 async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
-    """The running service as it is by default."""
+    """The running service with default settings."""
     async with run_auth() as running:
         yield running
 

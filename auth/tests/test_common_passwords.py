@@ -23,7 +23,7 @@ def test_a_common_password_is_refused_however_it_is_written(common, password):
 
 @pytest.mark.unit
 @pytest.mark.parametrize("password", [EMAIL, EMAIL.upper(), f" {EMAIL}", "Ann.Of.Green"])
-def test_the_email_is_no_password(common, password):
+def test_the_email_is_refused_as_a_password(common, password):
     with pytest.raises(PasswordIsEmailError):
         common.check_new(SecretStr(password), email=EMAIL)
 

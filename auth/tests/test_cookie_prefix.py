@@ -14,7 +14,7 @@ PREFIXED = "__Host-session"
 
 @pytest.fixture
 async def auth(run_auth):
-    """Behind HTTPS. The browser's jar keeps no Secure cookie of a plain address: each test sends cookies by hand."""
+    """The service behind HTTPS. The cookie jar keeps no Secure cookie over HTTP, so tests send cookies themselves."""
     async with run_auth(cookie_secure=True) as running:
         yield running
 
@@ -48,7 +48,7 @@ async def test_a_planted_session_does_not_take_over_when_the_visitors_is_not_val
     assert await who(auth, f"{PREFIXED}=expired; session={planted}") is None
 
 
-async def test_a_session_from_before_the_prefix_goes_on_and_is_renewed_under_the_new_name(auth, identity):
+async def test_a_session_from_before_the_prefix_stays_valid_and_is_renewed_under_the_new_name(auth, identity):
     now = int(time.time())
     old = identity.token(email=EMAIL, sid=new_id(), iat=now - 900, auth_time=now - 900, exp=now + 900)
     answer = await auth.browser.get("/api/users/currentuser", headers={"Cookie": f"session={old}"})
@@ -63,7 +63,7 @@ async def test_a_foreign_page_cannot_write_with_the_cookie_of_either_name(auth, 
     assert (await auth.browser.post("/api/users/signout", headers=headers)).status_code == 403
 
 
-async def test_signing_out_takes_the_cookies_of_both_names_away(auth):
+async def test_signing_out_deletes_the_cookies_of_both_names(auth):
     mine, other = await token_of(auth, EMAIL), await token_of(auth, EVE)
     answer = await auth.post("signout", headers={"Cookie": f"session={other}; {PREFIXED}={mine}"})
     assert taken_away(auth, answer) == {"session", PREFIXED}

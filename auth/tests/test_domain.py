@@ -22,7 +22,7 @@ SIGNED_IN = datetime(2026, 1, 1, tzinfo=UTC)
         ("test@test.test", "test@test.test"),
     ],
 )
-def test_an_email_is_written_in_one_way(written, kept):
+def test_an_email_has_one_normal_form(written, kept):
     assert normalized_email(written) == kept
     assert normalized_email(kept) == kept
 
@@ -34,7 +34,7 @@ def test_an_email_is_written_in_one_way(written, kept):
         *("Ann <ann@example.com>", "ann@[127.0.0.1]", "ann@example.com\0", "a" * 243 + "@example.com"),
     ],
 )
-def test_what_is_no_email_is_refused(wrong):
+def test_text_that_is_not_an_email_is_refused(wrong):
     with pytest.raises(ValueError):
         normalized_email(wrong)
 
@@ -46,7 +46,7 @@ def test_the_hash_of_a_password_is_in_no_repr():
 @pytest.mark.parametrize(
     ("age_minutes", "due"), [(0, False), (9, False), (10, False), (11, True), (29, True), (30, True)]
 )
-def test_a_token_is_renewed_after_a_third_of_its_life(age_minutes, due):
+def test_a_token_is_renewed_after_a_third_of_its_lifetime(age_minutes, due):
     now = SIGNED_IN + timedelta(minutes=age_minutes)
     assert RULES.renewal_due(signed_in_at=SIGNED_IN, expires_at=SIGNED_IN + RULES.lifetime, now=now) is due
 

@@ -1,4 +1,4 @@
-"""The count of one account's guesses in the database: exact in parallel, over a window that moves."""
+"""The count of one account's guesses in the database: exact under concurrency, over a sliding window."""
 
 import asyncio
 import time
@@ -59,7 +59,7 @@ async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window
     assert time.monotonic() - begun >= 3
 
 
-async def test_a_guess_that_is_released_makes_place_for_one_and_once_only(guesses):
+async def test_releasing_a_guess_twice_frees_one_guess(guesses):
     rules = GuessRules(window=timedelta(hours=1), strangers=2, devices=1, each_device=1)
     first = await guesses.reserve(ACCOUNT, rules, device_id=None)
     await guesses.reserve(ACCOUNT, rules, device_id=None)

@@ -22,11 +22,11 @@ from ticketing_testkit.servers import Mongod
 EMAIL = "ann@example.com"
 PASSWORD = "correct horse battery"
 TEN_AN_HOUR: dict[str, Any] = {"rate_limit_guesses": "10/hour", "rate_limit_signin": "off"}
-"""Eight for strangers, two for known devices, one for each of them."""
+"""Eight guesses for strangers and two for known devices, of which each has one."""
 
 
 class Browser:
-    """A browser with a cookie jar of its own, at a network address of its own."""
+    """A browser with its own cookie jar and network address."""
 
     def __init__(self, app: Any, address: str) -> None:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 50_000))
@@ -53,7 +53,7 @@ def replica(settings: Callable[..., Any]) -> Callable[..., Any]:
 
     @asynccontextmanager
     async def run(**changes: Any) -> AsyncIterator[Any]:
-        # Hundreds of passwords are hashed at once; how long that takes is not what these tests are about.
+        # Hundreds of passwords are hashed concurrently; these tests are not about their time.
         app = create_app(settings(**{"request_seconds": 240.0, **changes}))
         async with run_app(app):
             yield app
@@ -79,7 +79,7 @@ async def test_of_200_guesses_from_40_addresses_at_two_replicas_at_most_100_are_
         assert Counter(answer.status_code for answer in answers) == {401: 80, 429: 120}
         waits = [int(answer.headers["Retry-After"]) for answer in answers if answer.status_code == 429]
         assert all(3_400 < wait <= 3_600 for wait in waits)
-        assert (await Browser(other, "203.0.113.7").sign_in()).status_code == 429, "a fresh browser, the owner's or not"
+        assert (await Browser(other, "203.0.113.7").sign_in()).status_code == 429, "a new browser, the owner's or not"
         assert (await owner.sign_in()).status_code == 200, "the owner's browser is known"
 
     async with replica() as restarted:
@@ -220,7 +220,7 @@ async def test_a_guess_that_was_not_judged_is_not_counted(replica):
         service = app.state.service
         hashing: PasswordHasher = service._passwords
         busy = asyncio.ensure_future(hashing.verify(SecretStr(PASSWORD), None))
-        await asyncio.sleep(0)  # it has its place
+        await asyncio.sleep(0)  # lets it enter the queue
         with pytest.raises(PasswordQueueFullError):
             await service.check_password(EMAIL, SecretStr("wrong password"))
         await busy
@@ -236,7 +236,7 @@ async def test_the_count_can_be_switched_off(replica):
         assert await app.state.runtime.collection("password_guesses").count_documents({}) == 0
 
 
-async def test_whoever_checks_a_password_shares_the_count_with_signing_in(replica):
+async def test_every_check_of_a_password_shares_one_count(replica):
     async with replica(**TEN_AN_HOUR) as app:
         await Browser(app, "192.0.2.1").sign_up()
         for number in range(8):

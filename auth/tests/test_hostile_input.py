@@ -1,4 +1,4 @@
-"""What the worst of inputs cost this service, on every route that it has."""
+"""The cost of hostile input on every route of this service."""
 
 import time
 
@@ -15,7 +15,7 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, id
         assert (await auth.sign_up()).status_code == 201
         before = await fingerprint(auth.app.state.runtime.database)
 
-        # Signing out is the one call without input: what stands in its headers and body does not keep it from working.
+        # Only sign-out has no input, so it succeeds whatever its headers and body contain.
         found = [finding async for finding in findings(auth.app, identity.token(), except_for=("sign_out",))]
 
         assert found == []

@@ -24,7 +24,7 @@ async def test_two_hashes_of_one_password_differ(passwords):
     assert await passwords.hash(PASSWORD) != await passwords.hash(PASSWORD)
 
 
-async def test_nobody_has_a_password(passwords):
+async def test_an_account_that_does_not_exist_matches_no_password(passwords):
     assert await passwords.verify(PASSWORD, None) == Verdict(False)
     assert await passwords.verify(SecretStr(""), None) == Verdict(False)
 
@@ -63,7 +63,7 @@ async def test_the_event_loop_is_free_while_passwords_are_hashed(passwords):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
-async def test_only_the_threads_that_hash_give_way():
+async def test_only_the_hashing_threads_have_a_lower_priority():
     hasher = PasswordHasher(threads=1, queue=1)
     try:
         nice = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
@@ -72,10 +72,10 @@ async def test_only_the_threads_that_hash_give_way():
         hasher.close()
 
 
-async def test_who_finds_the_queue_full_is_told_at_once_and_the_others_are_served():
+async def test_a_full_queue_refuses_at_once_and_the_others_are_served():
     hasher = PasswordHasher(threads=1, queue=2)
     running = [asyncio.create_task(hasher.hash(PASSWORD)) for _ in range(3)]
-    await asyncio.sleep(0)  # lets the three take their places
+    await asyncio.sleep(0)  # lets the three enter the queue
     try:
         with pytest.raises(PasswordQueueFullError) as refused:
             await hasher.verify(PASSWORD, None)
@@ -88,7 +88,7 @@ async def test_who_finds_the_queue_full_is_told_at_once_and_the_others_are_serve
         hasher.close()
 
 
-async def test_who_goes_away_leaves_the_place_to_another():
+async def test_a_cancelled_caller_frees_its_place_in_the_queue():
     hasher = PasswordHasher(threads=1, queue=0)
     impatient = asyncio.create_task(hasher.hash(PASSWORD))
     await asyncio.sleep(0)

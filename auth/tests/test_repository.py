@@ -20,14 +20,14 @@ async def test_a_user_is_found_by_email_as_stored(users):
     assert await users.find_by_email("bob@example.com") is None
 
 
-async def test_the_index_decides_whose_an_email_is(users):
+async def test_the_index_allows_one_account_per_email(users):
     results = await asyncio.gather(*(users.add(a_user()) for _ in range(12)), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["EmailTakenError"] * 11 + ["NoneType"]
     assert await users.collection.count_documents({}) == 1
 
 
 async def test_without_the_index_the_race_has_many_winners(users):
-    """Negative control: it is the index that decides, not luck."""
+    """Negative control: the index prevents duplicates, not luck."""
     await users.collection.drop_index("one_user_per_email")
     await asyncio.gather(*(users.add(a_user()) for _ in range(12)))
     assert await users.collection.count_documents({}) == 12
@@ -52,12 +52,12 @@ async def test_a_revoked_session_stays_revoked(revoked):
     assert not await revoked.contains(other)
 
 
-async def test_the_database_forgets_a_revoked_session_by_itself(revoked, database):
+async def test_the_database_removes_a_revoked_session_by_itself(revoked, database):
     indexes = await database["revoked_sessions"].index_information()
     assert indexes["expiry"]["expireAfterSeconds"] == 0
     assert indexes["expiry"]["key"] == [("forgotten_at", 1)]
 
 
-async def test_indexes_may_be_made_again(users, revoked):
+async def test_creating_the_indexes_is_idempotent(users, revoked):
     await users.ensure_indexes()
     await revoked.ensure_indexes()

@@ -1,4 +1,4 @@
-"""Sign-up, sign-in and tokens: what is answered, and what is refused."""
+"""Sign-up, sign-in and tokens: responses and refusals."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ async def test_signing_up_makes_an_account_and_a_session(auth):
     assert (await auth.current_user()).json() == {"currentUser": answer.json()}
 
 
-async def test_the_password_is_stored_as_a_hash_only_and_answered_never(auth):
+async def test_the_password_is_stored_as_a_hash_and_is_in_no_response(auth):
     answer = await auth.sign_up()
     document = await auth.users.collection.find_one({"_id": answer.json()["id"]})
     assert document["password_hash"].startswith("$argon2id$")
@@ -56,7 +56,7 @@ async def test_the_token_in_the_cookie_says_who_until_when_and_nothing_secret(au
     assert claims["exp"] - claims["iat"] == 1800
 
 
-async def test_an_email_is_given_once_however_it_is_written(auth):
+async def test_one_account_per_email_however_it_is_written(auth):
     await auth.sign_up()
     for email in (EMAIL, "ANN@example.COM", " ann@example.com\t"):
         answer = await auth.sign_up(email, "another password")
@@ -208,7 +208,7 @@ async def test_a_token_is_given_to_programs_in_the_words_of_rfc_6749_and_without
     ("username", "password"),
     [(EMAIL, "wrong"), ("bob@example.com", PASSWORD), ("no e-mail", PASSWORD), ("$ne", PASSWORD)],
 )
-async def test_a_token_is_for_nobody_else(auth, username, password):
+async def test_wrong_credentials_get_no_token(auth, username, password):
     await auth.sign_up()
     answer = await auth.token(username, password)
     assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""Sessions: how they go on, and that they end."""
+"""Renewal and end of sessions."""
 
 import time
 
@@ -11,12 +11,12 @@ from ticketing_testkit.apps import Identity
 EMAIL = "ann@example.com"
 MINUTE = 60
 DAY = 86_400
-NOBODY = {"currentUser": None}
+SIGNED_OUT = {"currentUser": None}
 
 
 @pytest.fixture
 def session_token(identity):
-    """A session's token, issued so many seconds ago, of a session that began so many seconds ago."""
+    """Makes a session's token: issued `issued_ago` seconds ago, in a session that began `signed_in_ago` seconds ago."""
 
     def make(*, issued_ago=0, signed_in_ago=None, **claims):
         now = int(time.time())
@@ -35,10 +35,10 @@ def claims(token):
     return jwt.decode(token, options={"verify_signature": False})
 
 
-async def test_nobody_is_signed_in_without_a_token(auth):
+async def test_without_a_token_the_current_user_is_null(auth):
     answer = await auth.current_user()
     assert answer.status_code == 200
-    assert answer.json() == NOBODY
+    assert answer.json() == SIGNED_OUT
     assert auth.session_cookie(answer) is None
 
 
@@ -48,7 +48,7 @@ async def test_a_young_session_keeps_its_cookie(auth, session_token):
     assert auth.session_cookie(answer) is None
 
 
-async def test_a_session_is_renewed_by_looking_who_is_signed_in(auth, session_token, identity):
+async def test_currentuser_renews_a_session(auth, session_token, identity):
     old = session_token(issued_ago=11 * MINUTE, signed_in_ago=6 * DAY)
 
     answer = await auth.current_user(cookie=old)
@@ -87,7 +87,7 @@ async def test_a_token_for_programs_is_never_renewed_nor_turned_into_a_cookie(au
     "token",
     [
         lambda make: make(issued_ago=31 * MINUTE),
-        lambda make: make(aud="somebody else"),
+        lambda make: make(aud="another service"),
         lambda make: make(iss="https://evil.example"),
         lambda make: make(auth_time=None),
         lambda _make: Identity().token(email=EMAIL, sid=new_id()),
@@ -97,20 +97,20 @@ async def test_a_token_for_programs_is_never_renewed_nor_turned_into_a_cookie(au
     ],
     ids=["expired", "audience", "issuer", "claim missing", "other key", "broken", "alg none", "nonsense"],
 )
-async def test_who_brings_a_token_that_is_not_valid_is_nobody_and_loses_the_cookie(auth, session_token, token):
+async def test_an_invalid_token_gives_null_and_deletes_the_cookie(auth, session_token, token):
     made = token(session_token)
 
     answer = await auth.current_user(cookie=made)
 
     assert answer.status_code == 200
-    assert answer.json() == NOBODY
+    assert answer.json() == SIGNED_OUT
     cookie = auth.session_cookie(answer)
     assert cookie.value == ""
     assert cookie["max-age"] == "0"
-    assert (await auth.current_user(bearer=made)).json() == NOBODY
+    assert (await auth.current_user(bearer=made)).json() == SIGNED_OUT
 
 
-async def test_signing_out_takes_the_cookie_away(auth):
+async def test_signing_out_deletes_the_cookie(auth):
     await auth.sign_up()
 
     answer = await auth.post("signout")
@@ -119,7 +119,7 @@ async def test_signing_out_takes_the_cookie_away(auth):
     assert answer.json() == {}
     cookie = auth.session_cookie(answer)
     assert (cookie.value, cookie["max-age"], cookie["path"]) == ("", "0", "/")
-    assert (await auth.current_user()).json() == NOBODY
+    assert (await auth.current_user()).json() == SIGNED_OUT
 
 
 async def test_signing_out_clears_what_the_browser_stored(auth):
@@ -132,17 +132,17 @@ async def test_signing_out_clears_what_the_browser_stored(auth):
 async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_out(auth, session_token):
     session = new_id()
     old, renewed = (session_token(sid=session, issued_ago=minutes * MINUTE) for minutes in (29, 15))
-    assert (await auth.current_user(cookie=old)).json() != NOBODY
+    assert (await auth.current_user(cookie=old)).json() != SIGNED_OUT
 
     auth.browser.cookies.set("session", renewed)
     await auth.post("signout")
 
     for copy in (old, renewed, session_token(sid=session)):
         answer = await auth.current_user(cookie=copy)
-        assert answer.json() == NOBODY
+        assert answer.json() == SIGNED_OUT
         assert auth.session_cookie(answer).value == ""
-        assert (await auth.current_user(bearer=copy)).json() == NOBODY
-    assert (await auth.current_user(cookie=session_token())).json() != NOBODY
+        assert (await auth.current_user(bearer=copy)).json() == SIGNED_OUT
+    assert (await auth.current_user(cookie=session_token())).json() != SIGNED_OUT
 
 
 async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign_in_again_at_once(auth):
@@ -173,7 +173,7 @@ async def test_a_programs_sign_out_ends_its_token_only(auth):
     answer = await auth.post("signout", headers={"Authorization": f"Bearer {token}"})
 
     assert auth.session_cookie(answer) is None
-    assert (await auth.current_user(bearer=token)).json() == NOBODY
+    assert (await auth.current_user(bearer=token)).json() == SIGNED_OUT
     assert (await auth.current_user()).json()["currentUser"]["email"] == EMAIL
 
 

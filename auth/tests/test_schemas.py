@@ -19,12 +19,12 @@ def test_other_passwords_are_refused(password):
         SignUpRequest.model_validate({"email": "ann@example.com", "password": password})
 
 
-def test_rules_for_new_passwords_lock_nobody_out():
+def test_the_rules_for_new_passwords_do_not_apply_at_sign_in():
     assert SignInRequest.model_validate({"email": "ann@example.com", "password": "old"}).password == SecretStr("old")
 
 
 @pytest.mark.parametrize("password", ["", "x" * 129])
-def test_what_can_never_have_been_a_password_is_refused_at_once(password):
+def test_text_that_was_never_a_valid_password_is_refused_at_once(password):
     with pytest.raises(ValidationError):
         SignInRequest.model_validate({"email": "ann@example.com", "password": password})
     with pytest.raises(ValidationError):
@@ -44,7 +44,7 @@ def test_no_request_shows_its_password():
     assert not [text for text in shown if SECRET in text]
 
 
-def test_a_form_with_what_is_no_email_is_one_of_nobody():
+def test_a_username_that_is_not_an_email_stays_unchanged():
     assert TokenForm.model_validate({"username": "nobody", "password": SECRET}).username == "nobody"
 
 
@@ -53,6 +53,6 @@ def test_a_form_of_another_grant_is_refused():
         TokenForm.model_validate({"grant_type": "refresh_token", "username": "a@example.com", "password": SECRET})
 
 
-def test_a_token_is_told_in_the_words_of_rfc_6749():
+def test_a_token_response_has_the_names_of_rfc_6749():
     response = TokenResponse(access_token="t", expires_in=1800)
     assert response.model_dump(by_alias=True) == {"access_token": "t", "token_type": "bearer", "expires_in": 1800}

@@ -29,7 +29,7 @@ def read(settings):
     return TokenVerifier(made.jwt_public_keys, issuer=made.jwt_issuer, audience=AUDIENCE).verify
 
 
-async def test_who_signed_up_can_sign_in(service):
+async def test_an_account_can_sign_in_after_sign_up(service):
     user = await service.sign_up(EMAIL, PASSWORD)
     assert (await service.sign_in(EMAIL, PASSWORD)).id == user.id
 
@@ -45,7 +45,7 @@ async def test_of_many_sign_ups_with_one_email_exactly_one_wins_and_its_password
     assert await users.collection.count_documents({}) == 1
 
 
-async def test_a_wrong_password_and_an_unknown_email_fail_in_the_same_words(service):
+async def test_a_wrong_password_and_an_unknown_email_have_the_same_error(service):
     await service.sign_up(EMAIL, PASSWORD)
     with pytest.raises(CredentialsInvalidError) as wrong:
         await service.sign_in(EMAIL, WRONG)
@@ -63,10 +63,10 @@ async def test_a_wrong_password_and_an_unknown_email_fail_in_the_same_time(servi
             await service.sign_in(email, WRONG)
         return perf_counter() - began
 
-    # Turn by turn, so that other work on this machine slows both alike.
+    # Alternating, so that other work on this machine slows both equally.
     pairs = [(await seconds(EMAIL), await seconds("bob@example.com")) for _ in range(15)]
     known, unknown = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
-    assert 0.5 < known / unknown < 2  # without the hash for nobody it is some 10 to 30
+    assert 0.5 < known / unknown < 2  # without the dummy hash it is about 10 to 30
 
 
 async def test_signing_in_renews_a_hash_of_weaker_parameters(service, users):
@@ -86,7 +86,7 @@ async def test_signing_in_renews_a_hash_of_weaker_parameters(service, users):
     assert await users.get(user.id) == renewed
 
 
-async def test_every_sign_in_is_a_session_of_its_own(service, read):
+async def test_every_sign_in_starts_its_own_session(service, read):
     user = await service.sign_up(EMAIL, PASSWORD)
     phone, laptop = read(service.open_session(user)), read(service.open_session(user))
 

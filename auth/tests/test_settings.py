@@ -54,7 +54,7 @@ def test_a_senseless_setting_keeps_the_service_from_starting(required, wrong):
         Settings.model_validate(required | wrong)
 
 
-def test_a_key_whose_tokens_everybody_would_refuse_keeps_the_service_from_starting(required):
+def test_a_key_that_matches_no_public_key_prevents_the_start(required):
     settings = Settings.model_validate(required | {"jwt_key": Identity().private_key_pem})
     with pytest.raises(ValueError, match="JWT_KEY"):
         create_app(settings)

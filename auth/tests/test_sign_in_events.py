@@ -1,4 +1,4 @@
-"""What the log says of each way in which a sign-in ends (OWASP ASVS 5.0, V16.3.1)."""
+"""Each outcome of a sign-in is logged (OWASP ASVS 5.0, V16.3.1)."""
 
 import json
 
@@ -21,8 +21,8 @@ async def test_each_way_that_a_sign_in_ends_is_logged_without_the_email(run_auth
         printed = capsys.readouterr().out
 
     lines = [json.loads(line) for line in printed.splitlines() if '"security event"' in line]
-    told = [(line["security_event"], line.get("account_id")) for line in lines]
-    assert told == [
+    logged = [(line["security_event"], line.get("account_id")) for line in lines]
+    assert logged == [
         ("account.created", account),
         ("sign_in.succeeded", account),
         ("sign_in.succeeded", account),

@@ -1,4 +1,4 @@
-"""Orders as the orders service would tell of them, and a settings object that points at this test's servers."""
+"""Fixtures: orders as the orders service publishes them, and settings for this test's servers."""
 
 import asyncio
 import runpy
@@ -26,7 +26,7 @@ MANIFESTS: Final = Path(__file__).resolve().parents[2] / "infra" / "k8s"
 
 @pytest.fixture
 def until() -> Until:
-    """Wait for what nothing tells of."""
+    """Poll until a condition holds, where no event announces it."""
 
     async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
@@ -65,7 +65,7 @@ def make_order() -> MakeOrder:
 
 
 async def arm(redis_url: str, *held: Deadline) -> None:
-    """Set a timer for each, with more patience than the service has for a Redis that does not answer."""
+    """Set a timer for each deadline, with longer timeouts than the service has."""
     redis = connect_redis(redis_url)
     redis.connection_pool.connection_kwargs |= {"socket_connect_timeout": 30, "socket_timeout": 30}
     timers = Timers(redis)
@@ -75,7 +75,7 @@ async def arm(redis_url: str, *held: Deadline) -> None:
 
 
 class ClusterRedis(RedisServer):
-    """The server with the cluster's redis.conf and access list, and a user `test` that may do everything."""
+    """The server with the cluster's redis.conf and access list, and a user `test` with all rights."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -86,7 +86,7 @@ class ClusterRedis(RedisServer):
 
     @property
     def url(self) -> str:
-        """The address for the test's own look at the server."""
+        """The address that the test itself uses."""
         return f"redis://test:any@127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
@@ -125,7 +125,7 @@ def settings(service_settings: dict[str, object], service_redis_url: str) -> Set
 
 @pytest.fixture
 async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    """The service's database, to look behind its back."""
+    """The service's database, for direct checks."""
     client = connect(mongo_url, application="test")
     yield client[database_name]
     client.close()
@@ -133,7 +133,7 @@ async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database
 
 @pytest.fixture
 async def deadlines(database: Database) -> DeadlineRepository:
-    """The repository with its indexes; nobody relays."""
+    """The repository with its indexes, without a relay."""
     repository = DeadlineRepository(Outbox(database["deadlines"]))
     await repository.ensure_indexes()
     return repository

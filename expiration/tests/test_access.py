@@ -1,4 +1,4 @@
-"""What the service may do at Valkey with the cluster's access list. The other tests of this folder run as that user."""
+"""The service's rights at Valkey under the cluster's access list. The other tests here run as that user."""
 
 import pytest
 from redis.asyncio import Redis
@@ -23,7 +23,7 @@ async def test_without_a_password_only_a_ping_is_answered(service_redis_url: str
         with pytest.raises(NoPermissionError):
             await stranger.get("expiration")
     async with Redis.from_url(redis_url) as redis:
-        # Protected mode would refuse every address but loopback, where the test is.
+        # Protected mode refuses every address but loopback, which the test uses.
         assert await redis.config_get("protected-mode") == {"protected-mode": "no"}
 
 

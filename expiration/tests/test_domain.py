@@ -18,21 +18,21 @@ def test_a_deadline_begins_pending() -> None:
     assert deadline().status is DeadlineStatus.PENDING
 
 
-def test_a_deadline_passes_once() -> None:
+def test_a_deadline_is_completed_once() -> None:
     one = deadline()
     assert one.complete()
     assert not one.complete()
     assert one.status is DeadlineStatus.COMPLETED
 
 
-def test_a_deadline_that_is_off_cannot_pass() -> None:
+def test_a_cancelled_deadline_cannot_be_completed() -> None:
     one = deadline(DeadlineStatus.CANCELLED)
     with pytest.raises(DeadlineTransitionError, match="cannot go from off to completed") as refused:
         one.complete()
     assert isinstance(refused.value, ConflictError)
 
 
-def test_what_has_passed_is_not_called_off_afterwards() -> None:
+def test_a_completed_deadline_cannot_be_cancelled() -> None:
     one = deadline(DeadlineStatus.COMPLETED)
     assert not one.cancel()
     assert one.status is DeadlineStatus.COMPLETED
@@ -43,7 +43,7 @@ def test_the_table_knows_every_status() -> None:
 
 
 @given(st.sampled_from(DeadlineStatus), st.lists(st.sampled_from(["complete", "cancel"]), max_size=6))
-def test_whatever_is_asked_the_status_moves_only_along_the_table(start: DeadlineStatus, calls: list[str]) -> None:
+def test_any_calls_move_the_status_only_along_the_table(start: DeadlineStatus, calls: list[str]) -> None:
     one = deadline(start)
     for call in calls:
         before = one.status

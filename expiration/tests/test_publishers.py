@@ -24,7 +24,7 @@ def test_the_event_carries_the_whole_deadline() -> None:
     }
 
 
-def test_the_event_goes_on_with_the_story_of_the_order() -> None:
+def test_the_event_continues_the_trace_of_the_order() -> None:
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     deadline = Deadline(version=2, expires_at=datetime(2026, 11, 23, 12, tzinfo=UTC), traceparent=traceparent)
 

@@ -26,7 +26,7 @@ async def test_the_first_deadline_of_an_order_stays(deadlines: DeadlineRepositor
     assert found.expires_at == first.expires_at
 
 
-async def test_a_deadline_that_cannot_be_read_keeps_no_other_waiting(deadlines: DeadlineRepository) -> None:
+async def test_an_unreadable_deadline_delays_no_other(deadlines: DeadlineRepository) -> None:
     broken = await add(deadlines, -60)
     await deadlines.collection.update_one({"_id": broken.id}, {"$set": {"traceparent": {"no": "string"}}})
     due = await add(deadlines, -1)
@@ -35,7 +35,7 @@ async def test_a_deadline_that_cannot_be_read_keeps_no_other_waiting(deadlines: 
     assert deadlines.unreadable == 1
 
 
-async def test_due_are_the_pending_ones_whose_moment_has_come(deadlines: DeadlineRepository) -> None:
+async def test_pending_deadlines_are_due_once_they_have_passed(deadlines: DeadlineRepository) -> None:
     later = await add(deadlines, -1)
     sooner = await add(deadlines, -3_600)
     await add(deadlines, 60)
@@ -47,7 +47,7 @@ async def test_due_are_the_pending_ones_whose_moment_has_come(deadlines: Deadlin
     assert [deadline.id for deadline in due] == [sooner.id, later.id]
 
 
-async def test_upcoming_are_the_pending_ones_of_the_near_future(deadlines: DeadlineRepository) -> None:
+async def test_pending_deadlines_of_the_near_future_are_upcoming(deadlines: DeadlineRepository) -> None:
     near = await add(deadlines, 5)
     await add(deadlines, 60)
 
@@ -69,7 +69,7 @@ async def test_remaining_is_positive_before_negative_after_and_none_when_over(de
     assert await deadlines.remaining(new_id()) is None
 
 
-async def test_looking_for_what_is_due_reads_nothing_else(deadlines: DeadlineRepository, database: Database) -> None:
+async def test_the_query_of_due_deadlines_reads_nothing_else(deadlines: DeadlineRepository, database: Database) -> None:
     for due_in in [-2, -1, *range(10, 40)]:
         await add(deadlines, due_in)
     for _ in range(30):
@@ -92,7 +92,7 @@ async def test_looking_for_what_is_due_reads_nothing_else(deadlines: DeadlineRep
     assert explained["executionStats"]["totalDocsExamined"] <= 2
 
 
-async def test_two_who_complete_the_same_deadline_tell_of_it_once(
+async def test_concurrent_completions_of_one_deadline_publish_it_once(
     deadlines: DeadlineRepository, database: Database
 ) -> None:
     stored = await add(deadlines, -1)
@@ -115,7 +115,7 @@ async def _complete(deadlines: DeadlineRepository, deadline: Deadline) -> bool:
     return True
 
 
-async def test_a_resync_tells_again_only_of_what_has_passed(deadlines: DeadlineRepository) -> None:
+async def test_a_resync_covers_completed_deadlines_only(deadlines: DeadlineRepository) -> None:
     passed = await add(deadlines, -1, DeadlineStatus.COMPLETED)
     await add(deadlines, -1)
     await add(deadlines, -1, DeadlineStatus.CANCELLED)

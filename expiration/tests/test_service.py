@@ -31,8 +31,8 @@ def service(deadlines: DeadlineRepository, timers: Timers) -> ExpirationService:
     return ExpirationService(deadlines, timers)
 
 
-async def told(database: Database) -> list[str]:
-    """The order ids of every expiration.completed that waits in an outbox."""
+async def published(database: Database) -> list[str]:
+    """The order ids of all `expiration.completed` events in the outboxes."""
     documents = await database["deadlines"].find({"outbox": {"$ne": []}}).to_list(None)
     return sorted(entry["subject"].rpartition(".")[2] for document in documents for entry in document["outbox"])
 
@@ -51,7 +51,7 @@ async def test_an_order_that_was_created_has_a_deadline_and_a_timer(
         assert await redis.zscore(QUEUE, order.id) == round(order.expires_at.timestamp() * 1000)
 
 
-async def test_an_order_heard_of_twice_has_one_deadline(
+async def test_a_repeated_order_event_makes_one_deadline(
     service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
 ) -> None:
     order = make_order()
@@ -63,7 +63,7 @@ async def test_an_order_heard_of_twice_has_one_deadline(
 
 
 @pytest.mark.parametrize("status", [OrderStatus.COMPLETE, OrderStatus.CANCELLED])
-async def test_an_order_that_ended_has_its_deadline_switched_off(
+async def test_the_end_of_an_order_cancels_its_deadline(
     service: ExpirationService,
     deadlines: DeadlineRepository,
     database: Database,
@@ -77,11 +77,11 @@ async def test_an_order_that_ended_has_its_deadline_switched_off(
 
     assert (await deadlines.get(order.id)).status is DeadlineStatus.CANCELLED
     assert await service.release_due() == 0
-    assert await told(database) == []
+    assert await published(database) == []
 
 
 @pytest.mark.parametrize("status", [OrderStatus.COMPLETE, OrderStatus.CANCELLED])
-async def test_an_end_that_overtakes_the_beginning_still_switches_off(
+async def test_an_end_that_arrives_before_the_creation_cancels_the_deadline(
     service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder, status: OrderStatus
 ) -> None:
     order = make_order(due_in=-1)
@@ -93,7 +93,7 @@ async def test_an_end_that_overtakes_the_beginning_still_switches_off(
     assert await service.release_due() == 0
 
 
-async def test_the_cancellation_that_we_caused_changes_nothing(
+async def test_a_cancellation_caused_by_the_deadline_changes_nothing(
     service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
 ) -> None:
     order = make_order(due_in=-1)
@@ -107,7 +107,7 @@ async def test_the_cancellation_that_we_caused_changes_nothing(
     assert await deadlines.get(order.id) == before
 
 
-async def test_all_that_is_due_is_released_in_one_go_and_nothing_early(
+async def test_all_due_deadlines_are_completed_together_and_none_early(
     service: ExpirationService, deadlines: DeadlineRepository, database: Database, make_order: MakeOrder
 ) -> None:
     due = [make_order(due_in=-3_600 + number) for number in range(450)]  # as after an hour of downtime
@@ -116,12 +116,12 @@ async def test_all_that_is_due_is_released_in_one_go_and_nothing_early(
 
     assert await service.release_due() == 450
 
-    assert await told(database) == sorted(order.id for order in due)
+    assert await published(database) == sorted(order.id for order in due)
     assert (await deadlines.get(early.id)).status is DeadlineStatus.PENDING
     assert await service.release_due() == 0
 
 
-async def test_several_workers_at_once_release_nothing_twice(
+async def test_concurrent_workers_complete_nothing_twice(
     deadlines: DeadlineRepository, timers: Timers, database: Database, make_order: MakeOrder
 ) -> None:
     workers = [ExpirationService(deadlines, timers) for _ in range(3)]
@@ -131,7 +131,7 @@ async def test_several_workers_at_once_release_nothing_twice(
     released = await asyncio.gather(*(worker.release_due() for worker in workers))
 
     assert sum(released) == 300
-    assert await told(database) == sorted(order.id for order in orders)
+    assert await published(database) == sorted(order.id for order in orders)
 
 
 async def test_a_payment_that_races_with_the_deadline_has_one_outcome(
@@ -154,10 +154,12 @@ async def test_a_payment_that_races_with_the_deadline_has_one_outcome(
     assert len(rest) == 100
     statuses = {order.id: (await deadlines.get(order.id)).status for order in orders}
     assert set(statuses.values()) <= {DeadlineStatus.COMPLETED, DeadlineStatus.CANCELLED}
-    assert await told(database) == sorted(id_ for id_, status in statuses.items() if status is DeadlineStatus.COMPLETED)
+    assert await published(database) == sorted(
+        id_ for id_, status in statuses.items() if status is DeadlineStatus.COMPLETED
+    )
 
 
-async def test_a_timer_that_comes_early_is_told_how_long_to_wait(
+async def test_an_early_timer_gets_the_remaining_time(
     service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
 ) -> None:
     order = make_order(due_in=60)
@@ -170,14 +172,14 @@ async def test_a_timer_that_comes_early_is_told_how_long_to_wait(
     assert (await deadlines.get(order.id)).status is DeadlineStatus.PENDING
 
 
-async def test_a_redis_that_hangs_does_not_hold_up_a_release(
+async def test_a_redis_that_hangs_does_not_delay_a_completion(
     deadlines: DeadlineRepository,
     service_redis_url: str,
     make_order: MakeOrder,
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ticketing_expiration.timers.ANSWER_SECONDS", 600.0)  # nobody can have waited for that
+    monkeypatch.setattr("ticketing_expiration.timers.ANSWER_SECONDS", 600.0)  # longer than the test runs
     timers = Timers(connect(service_redis_url))
     service = ExpirationService(deadlines, timers)
     await service.follow_order(make_order(due_in=-1))
@@ -187,29 +189,29 @@ async def test_a_redis_that_hangs_does_not_hold_up_a_release(
     await timers.close()
 
 
-async def test_every_deadline_goes_on_with_its_own_story(
+async def test_every_deadline_continues_its_own_trace(
     service: ExpirationService, database: Database, make_order: MakeOrder
 ) -> None:
-    """Though all are released in one go, in whoever's trace."""
-    stories = {}
+    """All are completed in one batch, which runs in another trace."""
+    traces = {}
     for _ in range(3):
         order, traceparent = make_order(due_in=-1), f"00-{token_hex(16)}-{token_hex(8)}-01"
         with trace_scope(traceparent):
             await service.follow_order(order)
-        stories[order.id] = traceparent
+        traces[order.id] = traceparent
 
     with trace_scope(None):
         assert await service.release_due() == 3
 
     documents = await database["deadlines"].find().to_list(None)
-    assert {document["_id"]: document["outbox"][0]["traceparent"] for document in documents} == stories
+    assert {document["_id"]: document["outbox"][0]["traceparent"] for document in documents} == traces
 
 
-async def test_a_timer_of_nobody_does_nothing(service: ExpirationService) -> None:
+async def test_a_timer_of_an_unknown_order_does_nothing(service: ExpirationService) -> None:
     assert await service.on_timer(new_id()) is None
 
 
-async def test_one_timer_releases_what_else_is_due(
+async def test_one_timer_completes_all_due_deadlines(
     service: ExpirationService, database: Database, make_order: MakeOrder
 ) -> None:
     orders = [make_order(due_in=-1) for _ in range(5)]
@@ -218,7 +220,7 @@ async def test_one_timer_releases_what_else_is_due(
 
     await service.on_timer(orders[3].id)
 
-    assert await told(database) == sorted(order.id for order in orders)
+    assert await published(database) == sorted(order.id for order in orders)
 
 
 async def test_with_redis_away_the_deadline_is_stored_and_the_timer_set_later(
@@ -235,6 +237,6 @@ async def test_with_redis_away_the_deadline_is_stored_and_the_timer_set_later(
     redis_server.start()
 
     async with asyncio.timeout(30):
-        while await service.arm_upcoming(timedelta(minutes=10)) == 0:  # noqa: ASYNC110 (nothing tells of it)
+        while await service.arm_upcoming(timedelta(minutes=10)) == 0:  # noqa: ASYNC110 (no event announces it)
             await asyncio.sleep(0.05)
     assert await service.arm_upcoming(timedelta(minutes=10)) == 0

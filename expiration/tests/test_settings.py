@@ -19,6 +19,6 @@ def test_the_address_of_redis_is_not_shown() -> None:
     assert "hidden" not in repr(settings)
 
 
-def test_only_this_machine_sees_the_workers_health_unless_told_otherwise() -> None:
+def test_the_workers_health_listens_on_loopback_by_default() -> None:
     settings = Settings.model_validate({**REQUIRED, "redis_url": "redis://redis"})
     assert settings.worker_health_host == "127.0.0.1"

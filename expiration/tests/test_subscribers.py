@@ -51,7 +51,7 @@ async def test_an_order_on_the_bus_gets_a_deadline_and_a_timer(
     [(OrderCompleted, OrderStatus.COMPLETE, None), (OrderCancelled, OrderStatus.CANCELLED, OrderReason.BUYER)],
 )
 @pytest.mark.parametrize("overtaken", [False, True])
-async def test_an_order_that_ends_on_the_bus_has_its_deadline_off(
+async def test_the_end_of_an_order_on_the_bus_cancels_its_deadline(
     settings: Settings,
     bus: Bus,
     deadlines: DeadlineRepository,

@@ -14,7 +14,7 @@ Until = Callable[..., Awaitable[None]]
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 DAY_MS = 86_400_000
-"""What arq keeps a job beyond its moment."""
+"""How long arq keeps a job beyond its time."""
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
     await made.close()
 
 
-async def test_a_timer_is_set_once_for_its_moment(timers: Timers, redis_url: str) -> None:
+async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
     order_id, at = new_id(), utc_now() + timedelta(minutes=15)
 
     assert await timers.arm(order_id, at)
@@ -36,9 +36,7 @@ async def test_a_timer_is_set_once_for_its_moment(timers: Timers, redis_url: str
         ]
 
 
-async def test_timers_that_are_set_at_the_same_time_travel_together_as_jobs_of_arq(
-    timers: Timers, redis_url: str
-) -> None:
+async def test_timers_set_at_the_same_time_are_sent_together_as_jobs_of_arq(timers: Timers, redis_url: str) -> None:
     order_ids, at = [new_id() for _ in range(40)], utc_now() + timedelta(minutes=15)
     async with connect(redis_url) as redis:
         with trace_scope(TRACEPARENT):
@@ -74,15 +72,13 @@ async def test_missing_timers_are_found(timers: Timers) -> None:
     assert await timers.without_timer([]) == []
 
 
-async def test_a_timer_that_is_taken_away_never_goes_off_and_its_job_is_forgotten(
-    timers: Timers, redis_url: str, until: Until
-) -> None:
+async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, redis_url: str, until: Until) -> None:
     stays, *gone = (new_id() for _ in range(4))
     for order_id in (stays, *gone):
         await timers.arm(order_id, utc_now())
 
-    timers.take_away(gone)
-    timers.take_away([])
+    timers.remove(gone)
+    timers.remove([])
 
     async with connect(redis_url) as redis:
 
@@ -102,13 +98,13 @@ async def test_with_redis_away_setting_a_timer_fails_softly_and_fast(timers: Tim
     assert await timers.without_timer([new_id()]) == []
 
 
-async def test_a_redis_that_hangs_holds_up_one_caller_not_all(
+async def test_a_redis_that_hangs_delays_one_caller_only(
     timers: Timers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timers_module, "PAUSE_SECONDS", 600.0)
     with redis_server.paused():
         outcomes = [await timers.arm(new_id(), utc_now())]
-        monkeypatch.setattr(timers, "_arm", None)  # the others do not come so far
+        monkeypatch.setattr(timers, "_arm", None)  # further calls return before they use it
         outcomes += [await timers.arm(new_id(), utc_now()) for _ in range(19)]
 
     assert not any(outcomes)
@@ -121,5 +117,5 @@ async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_ser
     redis_server.start()
 
     async with asyncio.timeout(30):
-        while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (there is nothing to be told by)
+        while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (no event announces it)
             await asyncio.sleep(0.05)

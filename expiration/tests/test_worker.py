@@ -28,7 +28,7 @@ Until = Callable[..., Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 def quiet() -> None:
-    """Redis going away is announced by arq with a stack trace; here it is on purpose."""
+    """Silences arq, which logs a stack trace when it loses Redis; these tests do that on purpose."""
     logging.getLogger("arq").setLevel(logging.CRITICAL)
 
 
@@ -52,12 +52,12 @@ async def status(deadlines: DeadlineRepository, deadline: Deadline) -> DeadlineS
 
 
 def without_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first sweep at the start, and then none for as long as a test takes."""
+    """Run one sweep at the start, and none for the rest of the test."""
     monkeypatch.setattr(worker_module, "SWEEP_SECONDS", 600)
     monkeypatch.setattr(worker_module, "REARM_SECONDS", 600)
 
 
-async def test_a_timer_releases_a_hold_at_its_moment(
+async def test_a_timer_ends_a_hold_at_its_deadline(
     settings: Settings,
     bus: Bus,
     deadlines: DeadlineRepository,
@@ -76,7 +76,7 @@ async def test_a_timer_releases_a_hold_at_its_moment(
     assert event.time >= held.expires_at
 
 
-async def test_the_sweep_releases_a_hold_without_any_timer(
+async def test_the_sweep_ends_a_hold_without_a_timer(
     settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_server: RedisServer
 ) -> None:
     redis_server.kill()
@@ -150,7 +150,7 @@ async def test_timers_lost_with_redis_are_set_again(
             await until(armed)
 
 
-async def test_everything_that_came_due_while_nobody_worked_is_released_once(
+async def test_deadlines_that_passed_without_a_worker_are_completed_once(
     settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
 ) -> None:
     overdue = [await hold(deadlines, due_in=-3_600 + number) for number in range(300)]
@@ -189,7 +189,7 @@ async def test_a_clock_that_jumps_ahead_releases_nothing_early(
     monkeypatch.setattr(arq.worker, "timestamp_ms", lambda: timestamp_ms() + 3_600_000)
 
     async with run_app(create_worker(settings)), connect(redis_url) as redis:
-        # An hour ahead, the timer goes off at once, and is set for when the deadline will be by that same clock.
+        # With a clock an hour ahead the timer fires at once, and is set again for the deadline by that same clock.
         async def put_off() -> bool:
             score = await redis.zscore(QUEUE, held.id)
             return score is not None and score > (held.expires_at.timestamp() + 3_500) * 1000
@@ -200,7 +200,7 @@ async def test_a_clock_that_jumps_ahead_releases_nothing_early(
     assert await released(bus) == []
 
 
-async def test_a_timer_that_goes_off_while_the_work_fails_is_tried_again(
+async def test_a_timer_that_fails_is_retried(
     settings: Settings,
     bus: Bus,
     deadlines: DeadlineRepository,
@@ -224,7 +224,7 @@ async def test_a_timer_that_goes_off_while_the_work_fails_is_tried_again(
         await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == held.id)
 
 
-async def test_a_worker_with_its_hands_full_ends_at_once(settings: Settings, bus: Bus, redis_url: str) -> None:
+async def test_a_busy_worker_stops_at_once(settings: Settings, bus: Bus, redis_url: str) -> None:
     for _ in range(5):
         await arm(redis_url, *(Deadline(expires_at=utc_now()) for _ in range(500)))
         async with run_app(create_worker(settings)):
@@ -232,10 +232,10 @@ async def test_a_worker_with_its_hands_full_ends_at_once(settings: Settings, bus
         assert time.monotonic() - begun < 3
 
 
-async def test_a_worker_that_ends_puts_its_jobs_back_though_redis_is_slow(
+async def test_a_stopping_worker_requeues_its_jobs_although_redis_is_slow(
     settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    """Without the waiting, arq's shielded last command lost its connection: the jobs stayed blocked for 25 seconds."""
+    """Without the wait, arq's shielded last command loses its connection, and the jobs stay blocked for 25 s."""
     without_sweep(monkeypatch)
     under_way: list[str] = []
     finish_job = arq.worker.Worker.finish_job

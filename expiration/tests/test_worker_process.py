@@ -34,7 +34,7 @@ async def released(bus: Bus) -> list[str]:
 
 
 class WorkerProcess(ServerProcess):
-    """The worker as it runs in production: a process of its own."""
+    """The worker in its own process, as in production."""
 
     name = "worker"
 
@@ -98,7 +98,7 @@ async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
     assert "Traceback" not in worker_process.log.read_text()
 
 
-async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
+async def test_the_next_worker_does_the_work_of_a_killed_one(
     worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
 ) -> None:
     await asyncio.to_thread(worker_process.start)
@@ -121,7 +121,7 @@ async def test_a_worker_that_was_killed_is_made_up_for_by_the_next(
 async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_none_early(
     tmp_path: Path, settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
 ) -> None:
-    """Two workers, each replaced while holds fall due; before each step there are some for three seconds."""
+    """Replaces two workers, one after the other, while deadlines pass for three seconds before each step."""
     workers = [WorkerProcess(tmp_path / f"worker-{number}", settings) for number in range(2)]
     try:
         for worker in workers:

@@ -1,4 +1,4 @@
-"""What the tests of the payments service share: made-up orders, and the service over real servers."""
+"""Fixtures of the payments service: sample orders, and the service over real servers."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ from .scenario import Scenario
 
 @pytest.fixture(scope="session")
 def make_order() -> Callable[..., OrderData]:
-    """An order as the orders service would tell of it."""
+    """Makes an order as the orders service publishes it."""
 
     def make(**changes: Any) -> OrderData:
         window = changes.pop("window_seconds", 900)
@@ -59,7 +59,7 @@ def webhook_secret() -> str:
 
 @pytest.fixture
 async def proxy(stripe_url: str) -> AsyncIterator[StripeProxy]:
-    """Stripe as it is documented, with faults."""
+    """The Stripe double behind a proxy that adds documented behaviour and faults."""
     async with StripeProxy.start(stripe_url) as running:
         yield running
 
@@ -84,7 +84,7 @@ def make_settings(
             "stripe_webhook_secret": webhook_secret,
             "stripe_timeout_seconds": 5,
             "reconcile_seconds": 3_600,
-            "stripe_repeat_seconds": 0.02,  # nobody learns from a longer wait here
+            "stripe_repeat_seconds": 0.02,  # a longer wait would only slow the tests
         }
         return Settings.model_validate(fields | stripe_settings | changes)
 
@@ -116,7 +116,7 @@ async def stores(mongo_url: str, database_name: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., Settings]) -> AsyncIterator[Any]:
-    """The use cases over a real database and over Stripe with faults."""
+    """The use cases over a real database and the proxy."""
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
@@ -124,7 +124,7 @@ async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., 
 
 @pytest.fixture
 def make_scenario(service: PaymentService, stores: Any) -> Callable[..., Scenario]:
-    """The story of one order, told by the service or by another replica of it; payments has not heard of it yet."""
+    """Makes the scenario of one order, run by the service or by another replica. The order is not projected yet."""
     return lambda order, by=service: Scenario(by, stores, order)
 
 
@@ -138,7 +138,7 @@ async def scenario(make_scenario: Callable[..., Scenario], make_order: Callable[
 
 @pytest.fixture
 def sign(webhook_secret: str) -> Callable[..., tuple[bytes, str]]:
-    """A webhook about a payment, signed as Stripe signs; returns its body and its signature header."""
+    """Makes a webhook about a payment, signed as Stripe signs. Returns its body and signature header."""
 
     def make(payment_id: str | None, *, secret: str = webhook_secret, **changes: Any) -> tuple[bytes, str]:
         event = {

@@ -1,4 +1,4 @@
-"""One order and what becomes of it, as the tests of the service tell it."""
+"""A scenario of one order and its payments, for the tests of the service."""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +11,7 @@ __all__ = ["Scenario"]
 
 
 class Scenario:
-    """One order and what becomes of it."""
+    """One order and its payments."""
 
     def __init__(self, service, stores, order) -> None:
         self.service, self.stores, self.order = service, stores, order
@@ -21,14 +21,14 @@ class Scenario:
         return service.pay(self.order.id, user_id=self.order.user_id, payment_method_id=method)
 
     async def pay_at_once(self, *methods: str) -> set[str]:
-        """Press in several tabs at once; the ids that were answered. Who comes last may hear "already paid"."""
+        """Pay concurrently. Returns the payments' ids; a late call may raise `OrderPaidError` instead."""
         answers = await asyncio.gather(*(self.pay(method) for method in methods), return_exceptions=True)
         unexpected = [one for one in answers if isinstance(one, BaseException) and not isinstance(one, OrderPaidError)]
         assert not unexpected
         return {one.id for one in answers if not isinstance(one, BaseException)}
 
     async def change(self, **changes) -> None:
-        """The order changes, and payments hears of it."""
+        """Change the order, and deliver its event to payments."""
         self.order = self.order.model_copy(update={"version": self.order.version + 1, **changes})
         await self.service.follow_order(self.order)
 
@@ -45,17 +45,17 @@ class Scenario:
     async def statuses(self) -> list[PaymentStatus]:
         return [payment.status for payment in await self.payments()]
 
-    async def told(self) -> list[str]:
+    async def published(self) -> list[str]:
         """The events of all attempts, oldest first."""
         cursor = self.stores.payments.collection.find({"order_id": self.order.id}).sort("attempt", 1)
         return [entry["subject"].rpartition(".")[0] async for document in cursor for entry in document["outbox"]]
 
     async def run_out(self) -> None:
-        """The deadline passes, and orders has not said so yet."""
+        """Let the deadline pass without a cancellation by orders."""
         await self.change(expires_at=utc_now() - timedelta(seconds=1))
 
     async def due(self) -> None:
-        """Time passes: the reconciler looks at every payment of this order."""
+        """Make every check of this order's payments due, and run the reconciler."""
         for payment in await self.payments():
             if payment.check_at is not None:
                 await self.stores.payments.check_later(payment.id, utc_now() - timedelta(seconds=1))

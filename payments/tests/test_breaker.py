@@ -1,4 +1,4 @@
-"""The breaker opens, spares the other side, tries with one call, and closes."""
+"""The circuit breaker opens, refuses calls, allows one trial call, and closes."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ def succeed(breaker: Breaker) -> None:
 
 
 class Clock:
-    """The time that breakers see; it moves on when the test says so."""
+    """The clock of the breakers; only the test advances it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -52,7 +52,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_after_so_many_failures_in_a_row_nothing_is_asked_any_more() -> None:
+def test_consecutive_failures_open_the_circuit() -> None:
     breaker = make(failures=3)
     for _ in range(3):
         fail(breaker)
@@ -64,7 +64,7 @@ def test_after_so_many_failures_in_a_row_nothing_is_asked_any_more() -> None:
     assert REGISTRY.get_sample_value("circuit_state", {"circuit": "there"}) == 1
 
 
-def test_an_answer_in_between_starts_the_count_anew() -> None:
+def test_a_success_resets_the_count_of_failures() -> None:
     breaker = make(failures=3)
     for _ in range(5):
         fail(breaker)
@@ -73,7 +73,7 @@ def test_an_answer_in_between_starts_the_count_anew() -> None:
     assert not breaker.is_open
 
 
-def test_a_refusal_is_an_answer() -> None:
+def test_a_refusal_is_not_a_failure() -> None:
     breaker = make(failures=3)
     for _ in range(2):
         fail(breaker)
@@ -83,17 +83,17 @@ def test_a_refusal_is_an_answer() -> None:
     assert not breaker.is_open
 
 
-def test_after_a_while_one_call_tries_and_closes_it_for_all(clock: Clock) -> None:
+def test_half_open_allows_one_call_whose_success_closes_the_circuit(clock: Clock) -> None:
     breaker = make(failures=1)
     fail(breaker)
     clock.until_half_open(breaker)
     with breaker.watching(), pytest.raises(CircuitOpenError), breaker.watching():
-        pass  # the second, while the first is still trying
+        pass  # the second call, during the trial call
     succeed(breaker)
     assert REGISTRY.get_sample_value("circuit_state", {"circuit": "there"}) == 0
 
 
-def test_a_try_that_fails_opens_it_again(clock: Clock) -> None:
+def test_a_failed_trial_call_opens_the_circuit_again(clock: Clock) -> None:
     breaker = make(failures=3)
     for _ in range(3):
         fail(breaker)
@@ -102,37 +102,37 @@ def test_a_try_that_fails_opens_it_again(clock: Clock) -> None:
     assert breaker.is_open
 
 
-def test_a_crowd_that_began_before_it_opened_keeps_it_open_no_longer(clock: Clock) -> None:
+def test_calls_that_started_before_the_opening_do_not_extend_it(clock: Clock) -> None:
     breaker = make(failures=2)
-    crowd = [breaker.watching() for _ in range(6)]
-    for call in crowd:
+    late = [breaker.watching() for _ in range(6)]
+    for call in late:
         call.__enter__()
 
     def ends(call: AbstractContextManager[None]) -> None:
         with contextlib.suppress(OSError):
             call.__exit__(OSError, OSError(), None)
 
-    ends(crowd.pop())
-    ends(crowd.pop())
+    ends(late.pop())
+    ends(late.pop())
     assert breaker.is_open
     clock.now += OPEN_SECONDS / 4
     opened = breaker._circuit._opened
-    ends(crowd.pop())
-    assert breaker._circuit._opened == opened, "the wait does not begin anew"
-    crowd.pop().__exit__(None, None, None)
-    assert breaker.is_open, "nor does a late answer send everybody there: that is for the one that tries"
+    ends(late.pop())
+    assert breaker._circuit._opened == opened, "the open time does not start again"
+    late.pop().__exit__(None, None, None)
+    assert breaker.is_open, "a late success does not close it: only the trial call does"
     clock.until_half_open(breaker)
     succeed(breaker)
-    ends(crowd.pop())
-    ends(crowd.pop())
-    assert not breaker.is_open, "what hung before says nothing about now"
+    ends(late.pop())
+    ends(late.pop())
+    assert not breaker.is_open, "earlier hanging calls do not count"
     fail(breaker)
     fail(breaker)
-    assert breaker.is_open, "and what fails now does"
+    assert breaker.is_open, "current failures count"
 
 
 @pytest.mark.parametrize("neutral", ["cancelled", "no place"])
-async def test_a_try_that_says_nothing_about_the_other_side_decides_nothing(neutral: str, clock: Clock) -> None:
+async def test_a_trial_call_without_a_result_changes_no_state(neutral: str, clock: Clock) -> None:
     breaker = make(failures=1)
     fail(breaker)
     clock.until_half_open(breaker)
@@ -148,12 +148,12 @@ async def test_a_try_that_says_nothing_about_the_other_side_decides_nothing(neut
     trying.cancel()
     await asyncio.gather(trying, return_exceptions=True)
 
-    # Neither closed nor stuck: the next call is the try, alone as before.
+    # Neither closed nor stuck: the next call is the only trial call.
     with breaker.watching(), pytest.raises(CircuitOpenError), breaker.watching():
         pass
 
 
-async def test_a_bulkhead_holds_so_many_and_refuses_the_next() -> None:
+async def test_a_full_bulkhead_refuses_the_next_call() -> None:
     bulkhead = Bulkhead("here", max_concurrency=2, wait_seconds=0.01)
     async with bulkhead.slot(), bulkhead.slot():
         assert REGISTRY.get_sample_value("calls_in_progress", {"call": "here"}) == 2
@@ -161,10 +161,10 @@ async def test_a_bulkhead_holds_so_many_and_refuses_the_next() -> None:
             async with bulkhead.slot():
                 pass
     async with bulkhead.slot():
-        pass  # there is room again
+        pass  # a slot is free again
 
 
-async def test_whoever_waits_for_a_place_gets_the_next_one() -> None:
+async def test_a_waiting_call_gets_the_next_free_slot() -> None:
     bulkhead = Bulkhead("here", max_concurrency=1, wait_seconds=10)
     entered = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""An account that tries many cards is stopped, on one order and on many, over all replicas."""
+"""The number of cards that an account may try is limited, per order and over orders, across replicas."""
 
 import asyncio
 from collections import Counter
@@ -62,9 +62,7 @@ async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(make
     assert await attempt(other, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_attempts_on_many_orders_at_once_pass_the_limit_by_one_for_each_order_at_most(
-    make_scenario, make_order, service
-):
+async def test_concurrent_attempts_exceed_the_limit_by_at_most_one_for_each_order(make_scenario, make_order, service):
     buyer = new_id()
     scenarios = [make_scenario(make_order(user_id=buyer)) for _ in range(6)]
     for scenario in scenarios:
@@ -91,7 +89,7 @@ async def test_a_buyer_with_two_bad_cards_pays_with_the_third(scenario):
     assert await attempt(scenario, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_what_is_older_than_the_window_counts_no_longer(scenario, stores):
+async def test_attempts_older_than_the_window_do_not_count(scenario, stores):
     for _ in range(5):
         await attempt(scenario)
     assert await attempt(scenario, GOOD) == "TooManyDeclinesError"
@@ -144,7 +142,7 @@ def make_settings_of_limits():
 
 
 @pytest.mark.unit
-async def test_70_refreshes_of_one_payment_are_not_all_let_through(make_settings_of_limits):
+async def test_70_refreshes_of_one_payment_are_limited(make_settings_of_limits):
     limits = PaymentLimits(make_settings_of_limits())
     user, payment = new_id(), new_id()
 

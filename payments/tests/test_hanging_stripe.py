@@ -1,4 +1,4 @@
-"""Stripe hangs and its places are taken: who does not need it is answered meanwhile, by the same process."""
+"""While Stripe hangs and its bulkhead is full, the same process answers requests that do not need Stripe."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def test_other_routes_answer_while_calls_hang_at_stripe(
             fault.release()
         answers = await asyncio.gather(*hanging)
 
-    assert still_hanging == [True] * PLACES, "the others were answered before"
+    assert still_hanging == [True] * PLACES, "the other requests got their responses before"
     assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (503, True)
     assert [answer.json() for answer in shown] == [payment] * 20
     assert health.status_code == 200
@@ -50,7 +50,7 @@ async def test_other_routes_answer_while_calls_hang_at_stripe(
 
 
 async def test_the_time_of_the_request_is_the_calls_too(make_settings, proxy, make_order, nats_url, bus, identity):
-    """Stripe would have 60 s, the request has 2: its caller hears what is known of the call, not that time is up."""
+    """A call may take 60 s, the request 2 s: the response describes the call's outcome, and is no timeout."""
     settings = make_settings(
         nats_url=nats_url, stripe_api_base=proxy.url, stripe_timeout_seconds=60, request_seconds=2, reconcile_seconds=60
     )
@@ -70,4 +70,4 @@ async def test_the_time_of_the_request_is_the_calls_too(make_settings, proxy, ma
     patient = settings.model_copy(update={"request_seconds": 60.0})
     async with run_app(create_app(patient)) as client:
         paid = await client.post(PAYMENTS, json=body, headers=owner)
-    assert paid.status_code == 201, "the row was kept as it was"
+    assert paid.status_code == 201, "the payment is unchanged"

@@ -1,4 +1,4 @@
-"""Which piece goes inside which, and what of it the caller is told."""
+"""The nesting of retries, breaker, bulkhead and time limits, and the errors that the caller gets."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.unit
 
 
 class AwayError(Exception):
-    """The other side is."""
+    """The dependency is unavailable."""
 
 
 def passing(error: BaseException) -> bool:
@@ -50,30 +50,30 @@ def failing(times: int, error: type[Exception] = AwayError) -> tuple[list[int], 
     return calls, call
 
 
-async def test_it_is_tried_again_until_it_succeeds() -> None:
+async def test_a_call_is_retried_until_it_succeeds() -> None:
     calls, call = failing(2)
     assert await make().call(call, retry_if=passing) == "answer"
     assert len(calls) == 3
 
 
-async def test_it_is_not_tried_for_ever_and_the_error_is_its_own() -> None:
+async def test_attempts_are_limited_and_the_last_error_is_raised() -> None:
     calls, call = failing(99)
     with pytest.raises(AwayError):
         await make(attempts=4).call(call, retry_if=passing)
     assert len(calls) == 4
 
 
-async def test_what_is_not_worth_it_is_not_repeated() -> None:
+async def test_an_error_that_is_not_retryable_is_not_retried() -> None:
     calls, call = failing(99, ValueError)
     with pytest.raises(ValueError):
         await make().call(call, retry_if=passing)
     assert len(calls) == 1
 
 
-async def test_an_open_circuit_ends_the_repeats_too() -> None:
+async def test_an_open_circuit_ends_the_retries() -> None:
     protection = make(failures=2, attempts=9)
     calls, call = failing(99)
-    with pytest.raises(AwayError):  # it was asked, so its own error, and not that it was not asked
+    with pytest.raises(AwayError):  # a call was made, so its own error and no rejection
         await protection.call(call, retry_if=passing)
     assert len(calls) == 2
     with pytest.raises(CircuitOpenError):
@@ -81,7 +81,7 @@ async def test_an_open_circuit_ends_the_repeats_too() -> None:
     assert len(calls) == 2
 
 
-async def test_a_full_bulkhead_is_told_at_once_and_is_no_failure_of_the_other_side() -> None:
+async def test_a_full_bulkhead_refuses_at_once_and_is_no_failure_of_the_dependency() -> None:
     protection = make(failures=1, max_concurrency=1)
     gate = asyncio.Event()
     holding = asyncio.create_task(protection.call(gate.wait, retry_if=passing))
@@ -96,7 +96,7 @@ async def test_a_full_bulkhead_is_told_at_once_and_is_no_failure_of_the_other_si
     assert not protection.breaker.is_open
 
 
-async def test_an_attempt_and_the_whole_have_their_limits() -> None:
+async def test_an_attempt_and_the_whole_call_have_time_limits() -> None:
     tried = 0
 
     async def hang() -> None:
@@ -106,11 +106,11 @@ async def test_an_attempt_and_the_whole_have_their_limits() -> None:
 
     with pytest.raises(TimeoutError):
         await make(attempt_seconds=0.01).call(hang, retry_if=passing)
-    assert tried == 3, "each attempt ended, and was repeated"
+    assert tried == 3, "each attempt timed out and was retried"
     tried = 0
     with pytest.raises(TimeoutError):
         await make(budget_seconds=0.02).call(hang, retry_if=passing)
-    assert tried == 1, "the budget was spent before the first attempt was"
+    assert tried == 1, "the budget ended before the first attempt did"
 
 
 async def test_every_attempt_is_timed_by_its_end() -> None:
@@ -120,10 +120,10 @@ async def test_every_attempt_is_timed_by_its_end() -> None:
 
     before = {outcome: so_far(outcome) for outcome in ("answered", "failed", "cancelled")}
     _, twice = failing(2)
-    await make().call(twice, retry_if=passing)  # fails twice, then answers
+    await make().call(twice, retry_if=passing)  # fails twice, then succeeds
     _, refusing = failing(1, ValueError)
     with pytest.raises(ValueError):
-        await make().call(refusing, retry_if=passing)  # a refusal is an answer
+        await make().call(refusing, retry_if=passing)  # a refusal counts as answered
     hanging = asyncio.create_task(make().call(asyncio.Event().wait, retry_if=passing))
     await asyncio.sleep(0)
     hanging.cancel()
@@ -132,7 +132,7 @@ async def test_every_attempt_is_timed_by_its_end() -> None:
     assert since == {"answered": 2, "failed": 2, "cancelled": 1}
 
 
-async def test_no_pause_is_begun_that_the_budget_does_not_reach_beyond() -> None:
+async def test_no_pause_exceeds_the_budget() -> None:
     retries = Retries(attempts=3, first_wait_seconds=30, longest_wait_seconds=60)
     breaker = Breaker("there", failures=100, open_seconds=60, is_failure=passing)
     protection = Protection(
@@ -140,7 +140,7 @@ async def test_no_pause_is_begun_that_the_budget_does_not_reach_beyond() -> None
     )
     calls, call = failing(99)
     async with asyncio.timeout(25):  # less than the pause
-        with pytest.raises(AwayError):  # what came, and not that time ran out
+        with pytest.raises(AwayError):  # the action's error, and no timeout
             await protection.call(call, retry_if=passing)
     assert len(calls) == 1
 
@@ -150,12 +150,12 @@ async def test_the_time_of_a_request_is_the_budget_of_its_calls(monkeypatch: pyt
     async with asyncio.timeout(60.05) as clock:
         with until(clock), pytest.raises(TimeoutError):
             await make().call(asyncio.Event().wait, retry_if=passing)
-        assert not clock.expired(), "it ended before the request did, so that there is time to say so"
+        assert not clock.expired(), "the call ends before the request's deadline, so there is time for the response"
         left = time_left()
     assert left is None
 
 
-async def test_without_time_nothing_is_asked() -> None:
+async def test_without_time_left_no_call_is_made() -> None:
     calls, call = failing(0)
     async with asyncio.timeout(0.1) as clock:
         with until(clock), pytest.raises(CallRejectedError):
@@ -172,7 +172,7 @@ async def test_work_in_the_background_has_its_own_time(monkeypatch: pytest.Monke
             assert await make().call(call, retry_if=passing) == "answer"
 
 
-async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> None:
+async def test_a_call_cancelled_at_any_step_frees_its_slot() -> None:
     protection = make(max_concurrency=2)
     entered, gate = 0, asyncio.Event()
 
@@ -181,7 +181,7 @@ async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> N
         entered += 1
         await gate.wait()
 
-    for turns in range(12):  # at every step on the way in
+    for turns in range(12):  # cancel at each step of the call
         tasks = [asyncio.create_task(protection.call(call, retry_if=passing)) for _ in range(5)]
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -191,12 +191,12 @@ async def test_whoever_goes_while_he_waits_or_calls_leaves_no_place_taken() -> N
         assert REGISTRY.get_sample_value("calls_in_progress", {"call": "here"}) == 0
     assert entered > 0
     gate.set()
-    for _ in range(2):  # one after the other in each place
+    for _ in range(2):  # twice in each slot
         await asyncio.gather(*(protection.call(call, retry_if=passing) for _ in range(2)))
     assert not protection.breaker.is_open
 
 
-async def test_a_place_that_comes_free_as_the_wait_ends_is_not_lost() -> None:
+async def test_a_slot_that_becomes_free_as_the_wait_ends_is_not_lost() -> None:
     bulkhead = Bulkhead("here", max_concurrency=1, wait_seconds=0.001)
     for _ in range(200):
         async with bulkhead.slot():

@@ -42,7 +42,7 @@ def test_each_status_that_others_need_has_its_event(make_order, status, event_cl
     assert b"the secret" not in event.to_json()
 
 
-def test_nobody_hears_of_what_is_not_settled():
+def test_an_unsettled_status_has_no_event():
     assert set(PUBLISHERS) == set(PaymentStatus) - {PaymentStatus.INITIATED, PaymentStatus.REQUIRES_ACTION}
 
 
@@ -77,7 +77,7 @@ def test_a_change_has_one_event_or_none(make_order, before, after, name):
         ({"refunded_cents": 5, "disputed": True}, "payment.disputed"),
     ],
 )
-def test_a_captured_payment_is_restated_by_the_event_that_readers_of_refunds_take(make_order, changes, name):
+def test_a_payment_with_a_refund_is_republished_by_a_refund_event(make_order, changes, name):
     payment = Payment.begin(make_order(), attempt=1, payment_method_id="pm_1")
     event = payment_republished(replace(payment, status=PaymentStatus.CAPTURED, version=5, **changes))
     assert name == event.NAME

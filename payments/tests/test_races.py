@@ -14,7 +14,7 @@ ROUNDS = 60
 async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_behind(
     service, stores, make_settings, make_order, proxy, bank
 ):
-    """Whoever wins, once all is heard the payment is over at Stripe too; in the end nobody has paid for nothing."""
+    """Whichever call wins, the payment is over at Stripe after all events, and no buyer has paid for nothing."""
     chance = random.Random(20_261_123)
     settings = make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=10)
     outcomes: Counter[str] = Counter()
@@ -38,7 +38,7 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
             while True:
                 try:
                     await replica.follow_order(order.model_copy(update=cancelled))
-                except StripeUnknownError:  # Stripe is busy with the other's call: delivery brings it again
+                except StripeUnknownError:  # Stripe is busy with the other call, so the event is redelivered
                     await asyncio.sleep(0.02)
                 else:
                     return
@@ -60,7 +60,7 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
             if payment is not None:
                 assert (await service.advance(payment.id, ask=True)).status is PaymentStatus.VOIDED
 
-        # Cancelling comes at any point from before to after paying, which takes as long as this machine takes.
+        # The cancellation comes at any point from before to after the payment, whose time depends on the machine.
         durations: list[float] = []
         await play(1)
         for _ in range(ROUNDS // 4):

@@ -27,7 +27,7 @@ async def yes() -> bool:
     return True
 
 
-async def test_it_sweeps_again_and_again_until_it_is_stopped():
+async def test_it_sweeps_repeatedly_until_it_is_stopped():
     sweeps = Sweeps()
     reconciler = Reconciler(sweeps, acquire=yes, seconds=0.01)
     reconciler.start()
@@ -60,5 +60,5 @@ async def test_without_the_lease_it_does_not_sweep():
     assert sweeps.count == 0
 
 
-async def test_what_was_never_started_can_be_stopped():
+async def test_a_reconciler_that_was_never_started_can_be_stopped():
     await Reconciler(Sweeps(), acquire=yes, seconds=1).stop()

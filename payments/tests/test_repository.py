@@ -24,7 +24,7 @@ def attempt(order, number: int = 1, status: PaymentStatus = PaymentStatus.INITIA
 
 
 async def plan_of(collection, query, **options) -> str:
-    """The name of the index that a query reads; a KeyError when it reads the whole collection."""
+    """The index that a query uses. Raises `KeyError` if it reads the whole collection."""
     cursor = collection.find(query, **options)
     stage = (await cursor.explain())["queryPlanner"]["winningPlan"]
     while "indexName" not in stage:
@@ -61,7 +61,7 @@ async def test_after_an_attempt_that_is_over_comes_the_next(payments, make_order
         await payments.add(attempt(order, 2, PaymentStatus.FAILED))
 
 
-async def test_of_many_attempts_at_once_one_is_stored_and_without_the_index_all_are(payments, make_order):
+async def test_of_concurrent_attempts_one_is_stored_and_without_the_index_all_are(payments, make_order):
     async def race() -> int:
         order = make_order()
         attempts = [attempt(order, number) for number in range(1, 21)]
@@ -70,10 +70,10 @@ async def test_of_many_attempts_at_once_one_is_stored_and_without_the_index_all_
 
     assert await race() == 1
     await payments.collection.drop_index("one_active_payment_per_order")
-    assert await race() == 20, "the negative control: it is the index that decides"
+    assert await race() == 20, "negative control: the index decides"
 
 
-async def test_a_change_is_made_again_on_top_of_a_faster_one(payments, make_order):
+async def test_a_change_is_retried_on_top_of_a_faster_one(payments, make_order):
     payment = attempt(make_order())
     await payments.add(payment)
     calls = []
@@ -111,7 +111,7 @@ async def test_a_change_that_always_loses_is_given_up(payments, make_order):
         await payments.change(payment.id, lambda one: one.abandon(), lambda *_: None)
 
 
-async def test_a_change_that_nobody_needs_to_hear_of_is_stored_without_an_event(payments, make_order):
+async def test_a_change_without_a_publisher_is_stored_without_an_event(payments, make_order):
     payment = attempt(make_order())
     await payments.add(payment)
     await payments.change(payment.id, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda *_: None)
@@ -121,7 +121,7 @@ async def test_a_change_that_nobody_needs_to_hear_of_is_stored_without_an_event(
     assert (await payments.get(payment.id)).version == 2
 
 
-async def test_what_is_due_comes_first_and_what_is_settled_never(payments, make_order):
+async def test_due_payments_are_listed_in_order_and_settled_ones_are_not(payments, make_order):
     now = utc_now()
     for seconds in (-5, -60, 60, None):
         payment = attempt(make_order())
@@ -135,7 +135,7 @@ async def test_what_is_due_comes_first_and_what_is_settled_never(payments, make_
     assert (await payments.get(due[0].id)).version == due[0].version
 
 
-async def test_resync_walks_over_what_others_have_heard_of(payments, make_order):
+async def test_a_resync_covers_the_published_payments(payments, make_order):
     for status in PaymentStatus:
         await payments.add(attempt(make_order(), 1, status))
     walked = {payment.status async for payment in payments.walk()}
@@ -160,7 +160,7 @@ async def test_every_query_has_its_index(payments, stores):
     )
 
 
-async def test_an_order_is_waited_for_and_then_not(stores, make_order):
+async def test_the_wait_for_an_order_ends(stores, make_order):
     order = make_order()
     waiting = asyncio.create_task(stores.orders.wait_for(order.id, seconds=30))
     await asyncio.sleep(0)
@@ -180,7 +180,7 @@ async def test_a_webhook_is_kept_once(stores):
     assert indexes["forget"]["expireAfterSeconds"] > 3 * 24 * 3600, "longer than Stripe repeats one"
 
 
-async def test_a_refund_that_an_earlier_release_took_in_and_ignored_is_taken_in_anew(stores):
+async def test_a_refund_that_an_earlier_release_stored_and_ignored_is_stored_again(stores):
     old = {"type": "refund.created", "payment_id": None, "received_at": utc_now(), "applied": True}
     await stores.inbox._collection.insert_one({"_id": "evt_old", **old})
     event = StripeEvent("evt_old", "refund.created", intent_id="pi_1")
@@ -196,7 +196,7 @@ async def test_an_event_of_an_earlier_release_that_waits_is_due_and_its_names_ar
     ]
 
 
-async def test_an_event_that_fails_is_put_off_longer_each_time(stores):
+async def test_the_delay_of_a_failing_event_grows(stores):
     await stores.inbox.add(StripeEvent("evt_1", "refund.created"))
     waits = []
     for _ in range(12):
@@ -217,10 +217,12 @@ async def test_the_cursor_never_goes_back(stores):
     for created in (5, 9, 7):
         await stores.inbox.move_cursor(created)
     assert await stores.inbox.read_until() == 9
-    assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=10) == [], "it is no event"
+    assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=10) == [], (
+        "the cursor is not an event"
+    )
 
 
-async def test_a_payment_that_cannot_be_read_keeps_no_other_waiting(payments, make_order):
+async def test_an_unreadable_payment_delays_no_other(payments, make_order):
     now = utc_now()
     for seconds in (-60, -5):
         payment = attempt(make_order())
@@ -228,7 +230,9 @@ async def test_a_payment_that_cannot_be_read_keeps_no_other_waiting(payments, ma
         await payments.add(payment)
     await payments.collection.update_one({"check_at": now - timedelta(seconds=60)}, {"$set": {"status": "unheard of"}})
     assert [found.id for found in await payments.list_to_check(now, limit=10)] == [payment.id]
-    assert [found.id for found in await payments.list_to_check(now, limit=1)] == [payment.id], "it is out of the way"
+    assert [found.id for found in await payments.list_to_check(now, limit=1)] == [payment.id], (
+        "the unreadable one is postponed"
+    )
 
 
 async def test_a_document_of_an_earlier_release_is_neither_refunded_nor_disputed(payments, make_order):
@@ -248,7 +252,7 @@ async def test_secrets_that_an_earlier_release_left_are_forgotten(payments, make
     assert await payments.forget_secrets() == 0
 
 
-async def test_making_the_indexes_again_changes_nothing(stores):
+async def test_creating_the_indexes_is_idempotent(stores):
     for store in (stores.payments, stores.inbox):
         await store.ensure_indexes()
 

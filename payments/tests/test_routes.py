@@ -28,7 +28,7 @@ GOOD, BAD, THREE_D_SECURE = "pm_card_visa", "pm_card_chargeCustomerFail", "40000
 
 
 class Payments:
-    """The running service, and how a test talks to it."""
+    """The running service and its test client."""
 
     def __init__(self, app, client, identity, bus, bank) -> None:
         self.service = app.state.service
@@ -36,7 +36,7 @@ class Payments:
         self.client, self.identity, self.bus, self.bank = client, identity, bus, bank
 
     async def call(self, method: str, path: str = "", *, user_id: str | None, **request: Any) -> httpx.Response:
-        """Call as this user; nobody when None."""
+        """Call as this user, or without a token if `user_id` is None."""
         headers = self.identity.headers(user_id=user_id) if user_id else {}
         headers |= request.pop("headers", {})
         return await self.client.request(method, PAYMENTS + path, headers=headers, **request)
@@ -52,7 +52,7 @@ class Payments:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def api(mongo_url, stripe_double, stripe_key, webhook_secret, identity, tmp_path_factory):
-    """One running service for all the tests here, on the bare double, as `make up` runs it."""
+    """One running service for all tests here, with the Stripe double itself, as `make up` runs it."""
     database = f"test_{token_hex(6)}"
     nats_server = NatsServer(tmp_path_factory.mktemp("nats"))
     try:
@@ -86,7 +86,7 @@ async def api(mongo_url, stripe_double, stripe_key, webhook_secret, identity, tm
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def order(api, make_order):
-    """An order that the service knows of."""
+    """An order that is in the service's projection."""
     order = make_order()
     await api.service.follow_order(order)
     return order
@@ -111,13 +111,13 @@ async def test_an_order_is_paid(api, order):
         "disputed": False,
         "clientSecret": None,
     }
-    told = await api.bus.expect(PaymentAuthorized, lambda event: event.data.order_id == order.id)
-    assert (told.data.id, told.data.amount_cents, told.data.user_id) == (payment["id"], 2_550, order.user_id)
+    event = await api.bus.expect(PaymentAuthorized, lambda event: event.data.order_id == order.id)
+    assert (event.data.id, event.data.amount_cents, event.data.user_id) == (payment["id"], 2_550, order.user_id)
     shown = await api.call("GET", f"/{payment['id']}", user_id=order.user_id)
     assert (shown.status_code, shown.json()) == (200, payment)
 
 
-async def test_a_payment_may_overtake_its_order(api, make_order):
+async def test_a_payment_may_arrive_before_its_order(api, make_order):
     order = make_order()
     paying = asyncio.create_task(api.pay(order))
     await api.bus.publish(OrderCreated.of(order))
@@ -155,7 +155,7 @@ async def test_an_expired_hold_is_a_409(api, make_order):
     assert (await api.pay(order)).status_code == 409
 
 
-async def test_somebody_elses_order_is_a_403(api, order):
+async def test_another_buyers_order_is_a_403(api, order):
     before = await api.count()
     assert (await api.pay(order, user_id=new_id())).status_code == 403
     assert await api.count() == before
@@ -187,7 +187,7 @@ async def test_wrong_input_is_a_422_that_names_the_field(api, body, field):
     assert field in [error.get("field") for error in answer.json()["errors"]]
 
 
-async def test_what_is_no_json_is_refused(api):
+async def test_a_body_that_is_not_json_is_refused(api):
     for content in (b"{", b"", b"[]", b"null", b'"text"', b"\xff"):
         headers = {"Content-Type": "application/json"}
         answer = await api.call("POST", user_id=new_id(), content=content, headers=headers)
@@ -210,7 +210,7 @@ async def test_a_body_over_64_kib_is_a_413(api, order, size):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_nobody_pays_or_looks_without_signing_in(api, order):
+async def test_without_signing_in_every_call_is_a_401(api, order):
     payment_id = (await api.pay(order)).json()["id"]
     forged = f"{api.identity.token(order.user_id)[:-4]}AAAA"
     expired = api.identity.token(order.user_id, exp=1)
@@ -233,7 +233,7 @@ async def test_a_payment_is_shown_to_its_buyer_only(api, order):
         assert (await api.call("POST", f"/{unknown}/refresh", user_id=order.user_id)).status_code == 404
 
 
-async def test_3d_secure_leads_to_the_browser_and_back(api, order):
+async def test_3d_secure_waits_for_the_browser_and_continues(api, order):
     waiting = (await api.pay(order, await card(api))).json()
     assert waiting["status"] == "requires_action"
     stripe_id, _, _ = waiting["clientSecret"].partition("_secret_")
@@ -251,7 +251,7 @@ async def test_without_a_card_the_browser_gets_the_secret_to_enter_one(api, orde
     assert answer.json()["clientSecret"]
 
 
-async def test_two_presses_at_once_are_one_payment(api, order):
+async def test_two_concurrent_requests_make_one_payment(api, order):
     answers = await asyncio.gather(*(api.pay(order) for _ in range(5)))
     created = [answer.json()["id"] for answer in answers if answer.status_code == 201]
     assert created
@@ -261,14 +261,14 @@ async def test_two_presses_at_once_are_one_payment(api, order):
     assert len([intent for intent in listed if intent["metadata"].get("order_id") == order.id]) == 1
 
 
-async def test_the_same_idempotency_key_gives_the_same_answer(api, order):
+async def test_the_same_idempotency_key_returns_the_same_response(api, order):
     headers = {"Idempotency-Key": token_hex(8)}
     first, second = [await api.pay(order, headers=dict(headers)) for _ in range(2)]
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
 
 
-async def test_a_webhook_is_taken_once_and_applied_afterwards(api, order, sign):
+async def test_a_webhook_is_stored_once_and_applied_afterwards(api, order, sign):
     waiting = (await api.pay(order, await card(api))).json()
     stripe_id, _, _ = waiting["clientSecret"].partition("_secret_")
     body = {"client_secret": waiting["clientSecret"]}

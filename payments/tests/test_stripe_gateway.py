@@ -14,7 +14,7 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
 @pytest.fixture(params=["stripe", "localstripe"])
 async def gateway(request, make_settings, proxy, stripe_url):
-    """Both profiles: the one for Stripe through the proxy, the double's on the bare double."""
+    """Both profiles: that of Stripe with the proxy, and that of the double with the double itself."""
     url = proxy.url if request.param == "stripe" else stripe_url
     settings = make_settings(stripe_api_base=url, stripe_parameter_profile=request.param)
     async with StripeGateway.connect(settings) as connected:
@@ -50,7 +50,7 @@ async def test_a_card_is_authorised_and_then_captured(gateway, bank, make_order)
     assert found["metadata"] == {"order_id": payment.order_id, "payment_id": payment.id}
 
 
-async def test_a_declined_card_says_why(gateway, make_order):
+async def test_a_declined_card_has_a_reason(gateway, make_order):
     created = await gateway.create(begin(make_order, BAD))
     declined = await gateway.confirm(created.id)
     assert declined.state is IntentState.DECLINED
@@ -60,7 +60,7 @@ async def test_a_declined_card_says_why(gateway, make_order):
     assert (await gateway.cancel(created.id)).state is IntentState.CANCELLED
 
 
-async def test_3d_secure_leads_back_from_the_buyer(gateway, bank, make_order):
+async def test_3d_secure_continues_after_the_buyers_step(gateway, bank, make_order):
     created = await gateway.create(begin(make_order, await bank.card()))
     waiting = await gateway.confirm(created.id)
     assert waiting.state is IntentState.NEEDS_BUYER
@@ -82,14 +82,14 @@ async def test_without_a_card_the_browser_enters_one(gateway, make_order):
     assert created.client_secret
 
 
-async def test_letting_go_twice_is_letting_go(gateway, make_order):
+async def test_cancelling_is_idempotent(gateway, make_order):
     payment = begin(make_order)
     await authorized(gateway, payment)
     for _ in range(2):
         assert (await gateway.cancel(payment.stripe_id)).state is IntentState.CANCELLED
 
 
-async def test_money_is_given_back_once(gateway, bank, make_order):
+async def test_money_is_refunded_once(gateway, bank, make_order):
     payment = begin(make_order)
     await authorized(gateway, payment)
     await gateway.capture(payment)
@@ -121,7 +121,7 @@ async def test_the_same_key_gives_the_same_payment_intent(stripe, bank, proxy, m
 
 
 @pytest.mark.parametrize("fault", ["lost", "crashed", "away"])
-async def test_no_answer_is_unknown_and_not_a_failure(stripe, proxy, make_order, fault):
+async def test_no_response_is_unknown_and_not_a_failure(stripe, proxy, make_order, fault):
     proxy.fail(fault, "POST /v1/payment_intents$", times=9)
     with pytest.raises(StripeUnknownError) as caught:
         await stripe.create(begin(make_order))
@@ -129,7 +129,7 @@ async def test_no_answer_is_unknown_and_not_a_failure(stripe, proxy, make_order,
     assert caught.value.__cause__ is None
 
 
-async def test_an_answer_that_never_comes_is_not_waited_for_longer_than_set(make_settings, proxy, make_order):
+async def test_the_wait_for_a_response_is_limited(make_settings, proxy, make_order):
     proxy.fail("silent", "POST /v1/payment_intents$", times=9)
     async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=0.2)) as gateway:
         async with asyncio.timeout(4):
@@ -144,7 +144,7 @@ async def test_a_refusal_of_our_key_is_not_the_buyers_fault(make_settings, strip
             await gateway.create(begin(make_order))
 
 
-async def test_a_capture_that_stripe_refuses_says_so_only_if_nothing_was_captured(stripe, proxy, make_order):
+async def test_a_refused_capture_is_a_decline_only_if_nothing_was_captured(stripe, proxy, make_order):
     payment = begin(make_order)
     await authorized(stripe, payment)
     proxy.fail("refused", "/capture$", error={"code": "charge_expired_for_capture", "message": "too late"})

@@ -1,4 +1,4 @@
-"""Whose fault a refusal of Stripe's is: what the caller is told, what is counted, and what becomes of the payment."""
+"""Stripe's refusals by cause: the response to the caller, the metric, and the payment's status."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ def counted(kind: str = "InvalidRequestError") -> float:
 
 @pytest.mark.parametrize("error", METHOD)
 @pytest.mark.parametrize("step", ["POST /v1/payment_intents$", "/confirm$"])
-async def test_a_payment_method_that_stripe_refuses_is_the_callers(scenario, proxy, error, step):
+async def test_a_refused_payment_method_is_the_callers_error(scenario, proxy, error, step):
     proxy.fail("refused", step, error={**error, "message": SECRET_TEXT})
     with pytest.raises(PaymentMethodRefusedError) as caught:
         await scenario.pay()
@@ -51,7 +51,9 @@ async def test_an_unknown_payment_method_names_its_field(scenario):
 
 
 @pytest.mark.parametrize("error", OURS)
-async def test_a_fault_of_ours_is_a_500_that_is_counted_and_tells_nothing(scenario, proxy, error, printed_logs):
+async def test_a_refusal_of_our_request_is_a_500_that_is_counted_and_reveals_nothing(
+    scenario, proxy, error, printed_logs
+):
     before = counted()
     proxy.fail("refused", "POST /v1/payment_intents$", error={**error, "message": SECRET_TEXT})
     with pytest.raises(StripeRequestRefusedError) as caught:
@@ -67,12 +69,12 @@ async def test_a_fault_of_ours_is_a_500_that_is_counted_and_tells_nothing(scenar
     assert SECRET_TEXT not in printed
 
 
-async def test_a_request_that_finds_it_refused_meanwhile_is_not_told_of_a_declined_card(scenario, proxy):
+async def test_a_concurrent_refusal_is_not_reported_as_a_declined_card(scenario, proxy):
     held = proxy.fail("held", "POST /v1/payment_intents$")
     paying = asyncio.create_task(scenario.pay())
     await held.reached.wait()
     (payment,) = await scenario.payments()
-    # As another replica whose request was refused just now.
+    # As another replica whose request was just refused.
     await scenario.service._change(payment, lambda one: one.refuse(_our_fault()))
     held.release()
     with pytest.raises(StripeRequestRefusedError):
@@ -85,7 +87,7 @@ def _our_fault():
     return Decline("refused", OUR_FAULT)
 
 
-async def test_a_confirmation_that_we_ask_for_wrongly_leaves_the_attempt_open(scenario, proxy):
+async def test_an_invalid_confirmation_request_leaves_the_attempt_open(scenario, proxy):
     proxy.fail("refused", "/confirm$", error={"code": "parameter_unknown", "param": "use_stripe_sdk"})
     with pytest.raises(StripeRequestRefusedError):
         await scenario.pay()
@@ -93,7 +95,7 @@ async def test_a_confirmation_that_we_ask_for_wrongly_leaves_the_attempt_open(sc
     assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED
 
 
-async def test_a_capture_that_we_ask_for_wrongly_does_not_end_the_sale(scenario, proxy):
+async def test_an_invalid_capture_request_does_not_end_the_sale(scenario, proxy):
     payment = await scenario.pay()
     before = counted()
     proxy.fail("refused", "/capture$", error={"code": "parameter_unknown", "param": "amount"})

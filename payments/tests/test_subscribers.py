@@ -48,13 +48,13 @@ def settings(service_settings, stripe_key, webhook_secret, proxy) -> Settings:
     )
 
 
-def test_orders_are_all_that_is_listened_to(service):
+def test_the_service_consumes_only_order_events(service):
     (subscription,) = subscriptions(service)
     assert set(subscription.handlers) == {OrderCreated, OrderCompleted, OrderCancelled}
     assert subscription.durable("payments") == "payments-orders"
 
 
-async def test_every_handler_bears_being_called_twice(service, stores, make_order):
+async def test_every_handler_is_idempotent(service, stores, make_order):
     (orders,) = subscriptions(service)
     kept, lost = make_order(), make_order()
     for order in (kept, lost):
@@ -78,8 +78,8 @@ async def test_an_order_without_a_payment_needs_nothing(service, stores, make_or
     assert proxy.calls == []
 
 
-async def test_the_story_over_the_bus(settings, bus, proxy, identity, make_order):
-    """Paid and captured; declined; cancelled and let go; a capture that Stripe breaks down over; a refused one."""
+async def test_payments_follow_their_orders_over_the_bus(settings, bus, proxy, identity, make_order):
+    """Paid and captured; declined; cancelled and voided; a capture with an error at Stripe; a refused capture."""
     orders = {name: make_order() for name in ("kept", "declined", "cancelled", "slow", "refused")}
     app = create_app(settings)
     async with run_app(app) as client:
@@ -120,7 +120,7 @@ async def test_the_story_over_the_bus(settings, bus, proxy, identity, make_order
         await bus.expect(PaymentFailed, lambda event: event.data.id == paid["refused"])
 
 
-async def test_the_running_service_finds_out_by_itself_and_sends_a_503_meanwhile(
+async def test_the_running_service_answers_503_and_resolves_the_payment_by_itself(
     settings, bus, proxy, identity, make_order, monkeypatch
 ):
     monkeypatch.setattr("ticketing_payments.domain.payment.FIRST_CHECK", timedelta())

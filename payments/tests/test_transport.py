@@ -1,4 +1,4 @@
-"""What becomes of a request when the connection does not do what it should; of aiohttp no less than of us."""
+"""Requests over faulty connections: the behaviour of this transport, and of aiohttp that it relies on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n
 
 
 class Server:
-    """Answers whole, unless told what to do with the next requests."""
+    """Sends complete responses, except for the next requests that a test configures."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -55,7 +55,7 @@ class Server:
         if kind in ("cut", "garbage", "last"):
             writer.close()
         if kind in ("silent", "half"):
-            await reader.readexactly(1)  # never comes: the other side goes away
+            await reader.readexactly(1)  # never arrives: the client disconnects
 
 
 @asynccontextmanager
@@ -91,8 +91,8 @@ async def test_connections_are_kept_and_cookies_are_not(transport, server):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("kind", ["reset", "cut", "garbage"])
-async def test_a_broken_answer_is_no_answer_and_nothing_is_sent_twice(transport, server, method, kind):
-    """aiohttp by itself sends a GET again, and Stripe's class hands on aiohttp's error for an answer that is cut."""
+async def test_a_broken_response_is_no_response_and_nothing_is_sent_twice(transport, server, method, kind):
+    """By default aiohttp retries a GET, and Stripe's class raises aiohttp's error for a truncated response."""
     await transport.request_async("GET", f"{server.url}/first", {})
     server.next = [kind]
     with pytest.raises(stripe.APIConnectionError):
@@ -102,7 +102,7 @@ async def test_a_broken_answer_is_no_answer_and_nothing_is_sent_twice(transport,
     assert server.lines[2:] == [(2, "GET /third")]
 
 
-async def test_a_connection_that_was_closed_meanwhile_is_not_used(transport, server):
+async def test_a_closed_connection_is_not_reused(transport, server):
     server.next = ["last"]
     await transport.request_async("GET", f"{server.url}/first", {})
     await asyncio.wait_for(server.gone.wait(), 30)
@@ -111,14 +111,14 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_used(transport, ser
 
 
 @pytest.mark.parametrize("kind", ["silent", "half"])
-async def test_a_connection_whose_answer_is_given_up_is_closed(transport, server, kind):
-    """With Stripe's class half an answer keeps it for good, and after a hundred of them nothing is asked any more."""
+async def test_a_connection_with_an_abandoned_response_is_closed(transport, server, kind):
+    """With Stripe's class half a response keeps the connection, and a hundred of them block every further call."""
     server.next = [kind]
 
     async def give_up(patience):
-        await server.answered.wait()  # so far as it answers at all
+        await server.answered.wait()  # as far as it responds
         for _ in range(10):
-            await asyncio.sleep(0)  # so that what there is can be read
+            await asyncio.sleep(0)  # so that the available bytes are read
         patience.reschedule(asyncio.get_running_loop().time())
 
     async def ask():
@@ -134,13 +134,13 @@ async def test_a_connection_whose_answer_is_given_up_is_closed(transport, server
 
 
 async def test_a_redirect_is_not_followed(transport, server):
-    """A POST would become a GET of something else."""
+    """A POST would become a GET of another resource."""
     server.next = ["redirect"]
     _, status, _ = await transport.request_async("POST", f"{server.url}/first", {}, "amount=1")
     assert (status, server.lines) == (302, [(1, "POST /first")])
 
 
-async def test_who_is_not_there_and_a_transport_that_is_closed_give_no_answer(server):
+async def test_an_unreachable_server_and_a_closed_transport_give_no_response(server):
     async with StripeTransport.connect("http://127.0.0.1:1") as transport:
         with pytest.raises(stripe.APIConnectionError):
             await transport.request_async("GET", "http://127.0.0.1:1/v1", {})
@@ -161,7 +161,7 @@ async def test_the_environments_proxy_is_used(server, monkeypatch, direct, asked
 
 
 @pytest.mark.parametrize(("flags", "spans"), [("01", ["GET"]), ("00", [])])
-async def test_a_call_is_a_span_of_a_story_that_is_sampled(server, flags, spans):
+async def test_a_call_is_a_span_of_a_sampled_trace(server, flags, spans):
     received = "0af7651916cd43dd8448eb211c80319c"
     with recorded_spans() as recorded, consumer_span("pay", f"00-{received}-b7ad6b7169203331-{flags}", {}):
         async with StripeTransport.connect(server.url) as transport:

@@ -1,4 +1,4 @@
-"""Builds and joins the parts of the auth service, and nowhere else."""
+"""Composition root of the auth service: the only place that builds and connects its parts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -24,7 +24,7 @@ __all__ = ["create_app"]
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The auth service; settings come from the environment unless given.
 
-    Raises ValueError when the keys are no Ed25519 keys, or the private one belongs to none of the public ones.
+    Raises `ValueError` if a key is not an Ed25519 key, or if no public key matches the private key.
     """
     settings = settings or Settings()
     signer = _signer(settings)
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _signer(settings: Settings) -> TokenSigner:
-    """Refuses to start with a key whose tokens everybody would refuse."""
+    """The signer. Raises `ValueError` for a private key whose tokens no service would accept."""
     issued_for = {"issuer": settings.jwt_issuer, "audience": AUDIENCE}
     signer = TokenSigner(
         settings.jwt_key.get_secret_value(), lifetime_seconds=settings.session_minutes * 60, **issued_for

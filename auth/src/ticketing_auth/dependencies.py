@@ -1,4 +1,4 @@
-"""What the routes are given."""
+"""The dependencies of the routes: the service, settings, rate limits and cookies."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias, TypedDict
@@ -35,10 +35,11 @@ class _Attributes(TypedDict):
 
 
 class RateLimits:
-    """The first line, in this replica's memory and before the database is asked: few tries per account and address
-    against guessing one password, more per address against trying one password on all accounts.
+    """Limits in this replica's memory, checked before any database call.
 
-    What one account takes from all addresses and over all replicas is counted in the database (`PasswordGuesses`).
+    A low limit per account and address slows down guessing one account's password. A higher limit per address slows
+    down trying one password on many accounts. The database counts the wrong passwords of one account from all
+    addresses and over all replicas (`PasswordGuesses`).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,17 +49,17 @@ class RateLimits:
         self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
 
     async def check_sign_in(self, request: Request, *, email: str, address: str) -> None:
-        """Count a try to sign in; raises `TooManyRequestsError`."""
+        """Count a sign-in attempt. Raises `TooManyRequestsError`."""
         await self._address.check(request, address)
         await self._account.check(request, address, email)
 
     async def check_sign_up(self, request: Request, *, address: str) -> None:
-        """Count a try to sign up; raises `TooManyRequestsError`."""
+        """Count a sign-up attempt. Raises `TooManyRequestsError`."""
         await self._sign_up.check(request, address)
 
 
 class SessionCookie:
-    """The browser's side of a session: no script reads it, other sites' posts do not carry it."""
+    """The cookie of a browser's session. Scripts cannot read it, and other sites' POST requests do not send it."""
 
     def __init__(self, request: Request, response: Response) -> None:
         self._settings: Settings = request.app.state.settings
@@ -66,12 +67,12 @@ class SessionCookie:
         self._attributes = _Attributes(path="/", secure=self._settings.cookie_secure, httponly=True, samesite="lax")
         self._cookies: Mapping[str, str] = request.state.cookies
         self.brought: bool = request.state.session_cookie
-        """Whether the request was authenticated by cookie, rightly or not."""
+        """Whether the request came with a session cookie as its credentials, valid or not."""
         self.holder: User | None = request.state.user if self.brought else None
-        """Whose valid session it is, if the request came with one."""
+        """The user of the cookie's session, if it is valid."""
 
     def set(self, token: str) -> None:
-        """Give the browser this token, for as long as it is valid, and take the one of another name away."""
+        """Set the cookie for the token's lifetime, and delete a session cookie of a former name."""
         name, *others = self._settings.session_cookies
         self._response.set_cookie(name, token, max_age=self._settings.session_minutes * 60, **self._attributes)
         for other in others:
@@ -79,9 +80,9 @@ class SessionCookie:
                 self._response.delete_cookie(other, **self._attributes)
 
     def delete(self) -> None:
-        """Take it from the browser, by every name, and what pages have stored there for its owner.
+        """Delete the cookie under every name, and the data that pages have stored in the browser.
 
-        The header is heeded over HTTPS and on this machine (W3C, Clear Site Data).
+        Browsers follow the header over HTTPS and on localhost (W3C, Clear Site Data).
         """
         self._response.headers["Clear-Site-Data"] = '"storage"'
         preferred, *others = self._settings.session_cookies
@@ -90,9 +91,10 @@ class SessionCookie:
 
 
 class DeviceCookies:
-    """The browser's side of known devices: one cookie for each account that has signed in here.
+    """The cookies of known devices: one for each account that has signed in from this browser.
 
-    Scripts cannot read them, no other site's page sends them, and over HTTPS no other host of the domain can set them.
+    Scripts cannot read them, other sites' pages do not send them, and over HTTPS no other host of the domain can set
+    them.
     """
 
     MOST: Final = 5
@@ -112,7 +114,7 @@ class DeviceCookies:
         return first_cookie(self._brought, (self._name(account_name), self._former_name(account_name)))
 
     def set(self, account_name: str, token: str) -> None:
-        """Give the browser this token; of the other accounts' tokens it keeps a few, so that the header stays short."""
+        """Set the token's cookie, and delete cookies of other accounts over `MOST`, so that the header stays short."""
         name = self._name(account_name)
         self._response.set_cookie(name, token, max_age=self._seconds, **self._attributes)
         if (former := self._former_name(account_name)) in self._brought:
@@ -143,23 +145,23 @@ async def rate_limits(request: Request) -> RateLimits:
 
 
 async def settings(request: Request) -> Settings:
-    """What the process was started with."""
+    """The settings of this process."""
     found: Settings = request.app.state.settings
     return found
 
 
 async def session_cookie(request: Request, response: Response) -> SessionCookie:
-    """The session cookie of this request and its answer."""
+    """The session cookie of this request and its response."""
     return SessionCookie(request, response)
 
 
 async def device_cookies(request: Request, response: Response) -> DeviceCookies:
-    """The device cookies of this request and its answer."""
+    """The device cookies of this request and its response."""
     return DeviceCookies(request, response)
 
 
 async def not_stored(response: Response) -> None:
-    """Answers about a session belong to one person at one moment (RFC 6749 §5.1 demands it of tokens)."""
+    """Forbid caching: a response is about one user's session at one time (RFC 6749 §5.1 requires it for tokens)."""
     response.headers["Cache-Control"] = "no-store"
 
 

@@ -1,7 +1,7 @@
-"""What auth signs for itself: names of accounts in counts and logs, and tokens of known devices.
+"""Keyed names of accounts for counts and logs, and signed tokens of known devices.
 
-Both keys are derived from the private key of the sessions (HKDF, RFC 5869), so there is no further secret to keep. When
-JWT_KEY is replaced, counts of wrong passwords begin anew, and a device is known again after its next sign-in.
+Both keys are derived from the sessions' private key (HKDF, RFC 5869), so there is no further secret to keep. A new
+JWT_KEY resets the counts of wrong passwords, and makes each device unknown until its next sign-in.
 """
 
 import hmac
@@ -23,7 +23,7 @@ NAME_DIGITS: Final = 32
 
 
 class AccountNames:
-    """Names an account by its e-mail, whether it exists or not, without telling the e-mail to a reader."""
+    """Names an account by a keyed hash of its e-mail, which does not reveal the e-mail. The account need not exist."""
 
     def __init__(self, secret: str) -> None:
         self._key = _derive(secret, "account names")
@@ -34,9 +34,9 @@ class AccountNames:
 
 
 class DeviceTokens:
-    """A token for a browser that has signed in to an account (OWASP, "Slow Down Online Guessing with Device Cookies").
+    """Tokens for browsers that have signed in to an account (OWASP, "Slow Down Online Guessing with Device Cookies").
 
-    It proves nothing but that. Whoever has it still needs the password.
+    A token proves an earlier sign-in only. Its holder still needs the password.
     """
 
     def __init__(self, secret: str, *, lifetime: timedelta) -> None:
@@ -44,7 +44,7 @@ class DeviceTokens:
         self._lifetime = lifetime
 
     def sign(self, user_id: str, device_id: str | None) -> str:
-        """A fresh token of this device; without an id, of a new device."""
+        """A new token of this device, or of a new device if `device_id` is None."""
         claims = {
             "sub": user_id,
             "aud": AUDIENCE,
@@ -54,7 +54,7 @@ class DeviceTokens:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
     def read(self, token: str | None, user_id: str | None) -> str | None:
-        """The id of the device, if the token is valid and was signed for this user; else None."""
+        """The device's id if the token is valid and was signed for this user, else None."""
         if token is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What can go wrong with an account, in the words of the kinds of `ticketing_common.errors`."""
+"""Errors of the auth service, each a subclass of a kind in `ticketing_common.errors`."""
 
 from collections.abc import Mapping
 
@@ -23,9 +23,9 @@ __all__ = [
 
 
 class CredentialsInvalidError(UnauthenticatedError):
-    """The e-mail or the password is wrong; the answer does not tell which.
+    """The e-mail or the password is wrong. The response does not show which.
 
-    `account` says in the security log whose password was tried.
+    `account` identifies the account in the security log.
     """
 
     title = "Wrong e-mail or password"
@@ -37,7 +37,7 @@ class CredentialsInvalidError(UnauthenticatedError):
 
 
 class TooManyGuessesError(TooManyRequestsError):
-    """The account has taken as many wrong passwords as it may for now; this password was not judged."""
+    """The account has reached its limit of wrong passwords. This password was not checked."""
 
     security_event = SecurityEvent.SIGN_IN_BLOCKED
 
@@ -48,7 +48,7 @@ class TooManyGuessesError(TooManyRequestsError):
 
 
 class EmailTakenError(ConflictError):
-    """Somebody has an account with this e-mail."""
+    """An account with this e-mail exists."""
 
     title = "E-mail in use"
 
@@ -58,7 +58,7 @@ class EmailTakenError(ConflictError):
 
 
 class PasswordCommonError(InvalidInputError):
-    """The new password is one of those that are guessed first."""
+    """The new password is one of those that attackers guess first."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -74,7 +74,7 @@ class PasswordIsEmailError(InvalidInputError):
 
 
 class PasswordQueueFullError(UnavailableError):
-    """More passwords wait to be hashed than we let wait."""
+    """The queue of passwords that wait to be hashed is full."""
 
     def __init__(self) -> None:
         super().__init__("Too many people are signing in at this moment.", retry_after_seconds=1)

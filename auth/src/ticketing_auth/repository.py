@@ -1,4 +1,4 @@
-"""Every query of the auth database, and the index that each one uses."""
+"""All queries of the auth database, and the index that each query uses."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ __all__ = ["Guess", "PasswordGuesses", "RevokedSessions", "UserRepository"]
 
 
 class UserRepository(Repository[User]):
-    """The users."""
+    """Stores users."""
 
     INDEXES: ClassVar[Sequence[Index]] = (Index([("email", ASCENDING)], name="one_user_per_email", unique=True),)
 
@@ -37,21 +37,21 @@ class UserRepository(Repository[User]):
         super().__init__(outbox, User)
 
     async def add(self, entity: User, *publishers: Publisher[User]) -> None:
-        """Store a new user; the unique index decides whose the e-mail is: raises `EmailTakenError`."""
+        """Store a new user. Raises `EmailTakenError` if the unique index already has the e-mail."""
         try:
             await super().add(entity, *publishers)
         except DuplicateKeyError:
             raise EmailTakenError from None
 
     async def find_by_email(self, email: str) -> User | None:
-        """The user with this e-mail, in its normal form."""
+        """The user with this e-mail, which is in its normal form."""
         with reading(self.collection):
             document = await self.collection.find_one({"email": email})
         return self.to_entity(document) if document else None
 
 
 class RevokedSessions:
-    """Sessions that were signed out of, by id; MongoDB forgets each once none of its tokens can be valid."""
+    """Ids of signed-out sessions. A TTL index removes each once no token of the session can be valid."""
 
     INDEXES: ClassVar[Sequence[Index]] = (Index([("forgotten_at", ASCENDING)], name="expiry", expireAfterSeconds=0),)
 
@@ -63,7 +63,7 @@ class RevokedSessions:
         await ensure_indexes(self._collection, self.INDEXES)
 
     async def add(self, session_id: str, *, forgotten_at: datetime) -> None:
-        """Remember that this session is over; again is the same."""
+        """Store that this session is over, until `forgotten_at` (UTC); idempotent."""
         await self._collection.update_one({"_id": session_id}, {"$set": {"forgotten_at": forgotten_at}}, upsert=True)
 
     async def contains(self, session_id: str) -> bool:
@@ -74,7 +74,7 @@ class RevokedSessions:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One password that was given for an account; not `admitted` when it must not be judged now."""
+    """One password given for an account. If it is not `admitted`, it must not be checked now."""
 
     id: str
     admitted: bool
@@ -82,11 +82,11 @@ class Guess:
 
 
 class PasswordGuesses:
-    """The passwords given for each account that were wrong, or are not judged yet: one document an account.
+    """Counts each account's wrong and unchecked passwords, in one document per account.
 
-    All replicas count in it, and a restart forgets nothing. MongoDB changes a document by one operation at a time and
-    reads its own clock, so parallel guesses see each other, and no replica's clock matters. A document holds as many
-    guesses as the limit and is removed once its last one is out of the window.
+    All replicas share the count, and a restart keeps it. MongoDB applies one operation at a time to a document and uses
+    its own clock, so concurrent guesses are counted correctly, and no replica's clock matters. A document holds at most
+    as many guesses as the limit. It is removed when its last guess leaves the window.
     """
 
     INDEXES: ClassVar[Sequence[Index]] = (Index([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),)
@@ -99,10 +99,10 @@ class PasswordGuesses:
         await ensure_indexes(self._collection, self.INDEXES)
 
     async def reserve(self, account: str, rules: GuessRules, *, device_id: str | None) -> Guess:
-        """Count a guess before its password is judged, unless the limit is reached.
+        """Count a guess before its password is checked, unless the limit is reached.
 
-        `device_id` is a known device's; None is a stranger. A guess that is not admitted is not counted: the account is
-        open again as soon as the oldest guess leaves the window, however many are refused meanwhile.
+        `device_id` names a known device; None means an unknown one. A refused guess is not counted: the account accepts
+        guesses again when the oldest guess leaves the window, however many are refused before.
         """
         guess_id = token_hex(8)
         change = _reservation(guess_id, rules, device_id)
@@ -112,7 +112,7 @@ class PasswordGuesses:
                     {"_id": account}, change, upsert=True, return_document=ReturnDocument.AFTER
                 )
                 break
-            except DuplicateKeyError:  # two inserted the account's document at once; now it is there
+            except DuplicateKeyError:  # a concurrent call inserted the account's document; now it exists
                 if last:
                     raise
         guesses: list[Document] = found["guesses"]
@@ -121,12 +121,12 @@ class PasswordGuesses:
         return Guess(guess_id, admitted=False, retry_after_seconds=_wait(guesses, rules, device_id))
 
     async def release(self, account: str, guess_id: str) -> None:
-        """Take back a guess that was right, or was not judged; again is the same."""
+        """Remove a guess that was right, or was not checked; idempotent."""
         await self._collection.update_one({"_id": account}, {"$pull": {"guesses": {"id": guess_id}}})
 
 
 def _reservation(guess_id: str, rules: GuessRules, device_id: str | None) -> list[Document]:
-    """The update that forgets what is out of the window and adds one guess if its share has a place for it."""
+    """The update that removes guesses outside the window, and adds one guess if its share is not used up."""
     milliseconds = int(rules.window.total_seconds() * 1000)
 
     def fewer(than: int, condition: Document) -> Document:
@@ -157,7 +157,7 @@ def _reservation(guess_id: str, rules: GuessRules, device_id: str | None) -> lis
 
 
 def _wait(guesses: Sequence[Document], rules: GuessRules, device_id: str | None) -> int:
-    """Seconds until the oldest guess of the share that is used up leaves the window."""
+    """Seconds until the oldest guess of the used-up share leaves the window."""
     share = [guess for guess in guesses if (guess["device"] is None) == (device_id is None)]
     own = [guess for guess in share if guess["device"] == device_id]
     full = own if device_id is not None and len(own) >= rules.each_device else share

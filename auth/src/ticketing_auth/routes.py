@@ -1,4 +1,4 @@
-"""The HTTP door of auth."""
+"""The HTTP routes of auth."""
 
 from typing import Annotated
 
@@ -33,7 +33,10 @@ async def sign_up(
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
 ) -> UserResponse:
-    """Make an account and begin a session. 409 when the e-mail has one, 422 for a common password or the e-mail."""
+    """Create an account and start a session.
+
+    409: the e-mail has an account. 422: the password is common, or is the e-mail.
+    """
     await limits.check_sign_up(request, address=address)
     user = await service.sign_up(body.email, body.password)
     if cookie.holder is not None:  # one browser has one session: the former ends
@@ -53,10 +56,10 @@ async def sign_in(
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
 ) -> UserResponse:
-    """Begin a session. 401, in the same words and time, for an unknown e-mail and for a wrong password.
+    """Start a session.
 
-    429 after too many wrong passwords, from wherever they came; a browser that has signed in to the account before
-    still may.
+    401: unknown e-mail or wrong password, with the same text and in the same time. 429: too many wrong passwords from
+    any addresses; a browser that has signed in to the account before may still sign in.
     """
     await limits.check_sign_in(request, email=body.email, address=address)
     name = service.account_name(body.email)
@@ -78,7 +81,7 @@ async def issue_token(
     address: AddressDep,
     settings: SettingsDep,
 ) -> TokenResponse:
-    """A bearer token for programs: no cookie comes with it, and it is not renewed."""
+    """Issue a bearer token for programs. It sets no cookie and is not renewed."""
     await limits.check_sign_in(request, email=form.username, address=address)
     user = await service.sign_in(form.username, form.password)
     return TokenResponse(access_token=service.issue_token(user), expires_in=settings.session_minutes * 60)
@@ -86,17 +89,17 @@ async def issue_token(
 
 @router.post("/signout")
 async def sign_out(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> SignOutResponse:
-    """End the session; again is the same. Copies of its token are not renewed, and run out by themselves."""
+    """End the session; idempotent. Copies of its token are not renewed, and expire."""
     if caller is not None:
         await service.sign_out(caller)
-    if caller is None or cookie.brought:  # a bearer's sign-out is not about the cookie beside it
+    if caller is None or cookie.brought:  # a sign-out by bearer token does not affect the cookie
         cookie.delete()
     return SignOutResponse()
 
 
 @router.get("/currentuser")
 async def current_user(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> CurrentUserResponse:
-    """Who is signed in, or null. Renews the session of a browser."""
+    """The signed-in user, or null. Renews the session of a browser."""
     if caller is None or await service.is_signed_out(caller):
         if cookie.brought:
             cookie.delete()

@@ -1,4 +1,4 @@
-"""Accounts and sessions as JSON; passwords come in, and never go out."""
+"""JSON of accounts and sessions. Requests contain passwords, responses never do."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,7 +36,7 @@ def _email(value: str) -> str:
 
 
 def _email_or_other(value: str) -> str:
-    """What is no e-mail is nobody's name: kept as it is, so that it fails like an unknown one."""
+    """The normal form of an e-mail. Other text stays unchanged, so that it fails like an unknown e-mail."""
     with suppress(EmailNotValidError):
         return normalized_email(value)
     return value
@@ -52,7 +52,7 @@ def _password(minimum: int) -> Callable[[SecretStr], SecretStr]:
                 {"minimum": minimum, "maximum": MAX_PASSWORD},
             )
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            # JSON can escape half a character (RFC 8259 §8.2), which is no text that could be hashed.
+            # JSON can escape a lone surrogate (RFC 8259 §8.2), which cannot be encoded and hashed.
             raise PydanticCustomError("password_text", "Password should be valid Unicode")
         return value
 
@@ -66,7 +66,7 @@ def _password_schema(minimum: int) -> WithJsonSchema:
 
 
 _EMAIL_LENGTH: Final = StringConstraints(strip_whitespace=True, max_length=MAX_EMAIL)
-"""Before the address is normalised, whose time grows with the square of its length: 64 KB of marks take seconds."""
+"""Checked before normalisation, whose time grows with the square of the length: 64 KB of marks take seconds."""
 
 Email: TypeAlias = Annotated[
     str,
@@ -76,11 +76,11 @@ Email: TypeAlias = Annotated[
 ]
 NewPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(MIN_PASSWORD)), _password_schema(MIN_PASSWORD)]
 GivenPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(1)), _password_schema(1)]
-"""Whatever may have been a good password when it was chosen: rules for new ones lock nobody out."""
+"""An existing password. The rules for new passwords do not apply, so that they lock out no account."""
 
 
 class SignUpRequest(RequestModel):
-    """A new account. Spaces around a password belong to it."""
+    """A new account. Spaces around a password are part of it."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
@@ -89,7 +89,7 @@ class SignUpRequest(RequestModel):
 
 
 class SignInRequest(RequestModel):
-    """Somebody with an account."""
+    """The credentials of an account."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
@@ -100,7 +100,7 @@ class SignInRequest(RequestModel):
 class TokenForm(BaseModel):
     """The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
 
-    Parameters that are not known are passed over, as §3.2 demands.
+    Unknown parameters are ignored, as §3.2 requires.
     """
 
     grant_type: Literal["password"] = "password"
@@ -119,17 +119,17 @@ class TokenResponse(ApiModel):
 
 
 class UserResponse(ApiModel):
-    """An account as its owner sees it."""
+    """The representation of an account for its owner."""
 
     id: str
     email: str
 
 
 class CurrentUserResponse(ApiModel):
-    """Who is signed in; null when nobody is."""
+    """The signed-in user, or null."""
 
     current_user: UserResponse | None
 
 
 class SignOutResponse(ApiModel):
-    """There is nothing to say."""
+    """An empty object."""

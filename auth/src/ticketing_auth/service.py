@@ -1,4 +1,4 @@
-"""The use cases of auth: sign up, sign in, stay signed in, sign out."""
+"""The use cases of auth: sign-up, sign-in, session renewal and sign-out."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -25,10 +25,10 @@ log = get_logger(__name__)
 
 
 class AuthService:
-    """Knows who has an account, and hands out the tokens that the other services believe.
+    """Manages accounts, and issues the tokens that the other services accept.
 
-    A browser's session is a chain of tokens with one session id, each a renewal of the one before. An API token
-    has no session id and is never renewed, wherever its bearer puts it.
+    A browser's session is a chain of tokens with one session id; each token renews the one before. An API token has no
+    session id and is never renewed, even if it is sent as a cookie.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class AuthService:
         )
 
     async def sign_up(self, email: str, password: SecretStr) -> User:
-        """Make an account.
+        """Create an account.
 
         Raises `PasswordCommonError`, `PasswordIsEmailError`, `EmailTakenError` and `PasswordQueueFullError`.
         """
@@ -67,20 +67,21 @@ class AuthService:
         return user
 
     async def sign_in(self, email: str, password: SecretStr, *, device_token: str | None = None) -> User:
-        """The user whose e-mail and password these are; raises what `check_password` raises."""
+        """The user with this e-mail and password. Raises what `check_password` raises."""
         user = await self.check_password(email, password, device_token=device_token)
         record_security_event(SecurityEvent.SIGN_IN_SUCCEEDED, {"account_id": user.id})
         return user
 
     async def check_password(self, email: str, password: SecretStr, *, device_token: str | None = None) -> User:
-        """The user whose e-mail and password these are: the only way in which a given password is judged.
+        """The user with this e-mail and password. Every check of a given password goes through this method.
 
-        The guess is counted before it is judged, so parallel guesses cannot pass the limit, and taken back when it was
-        right. Should that fail, or this process die, it counts as wrong until it leaves the window. An e-mail without
-        an account takes the same steps. `device_token` is what the browser has from an earlier sign-in.
+        The guess is counted before the password is checked, so concurrent guesses cannot exceed the limit. A right
+        guess is removed again. If its removal fails, or this process dies, it counts as wrong until it leaves the
+        window. An e-mail without an account takes the same steps. `device_token` is the browser's token from an earlier
+        sign-in.
 
-        Raises `CredentialsInvalidError`, `TooManyGuessesError`, `PasswordQueueFullError`, and what the driver raises
-        when the database is away: without the count nothing is judged.
+        Raises `CredentialsInvalidError`, `TooManyGuessesError`, `PasswordQueueFullError`, and the driver's errors while
+        the database is unavailable: without the count no password is checked.
         """
         name = self.account_name(email)
         user = await self._users.find_by_email(email)
@@ -99,7 +100,7 @@ class AuthService:
         await self._release(name, guess)
         if verdict.new_hash is not None:
             user.password_hash = verdict.new_hash
-            with suppress(ConcurrentUpdateError):  # signing in elsewhere at the same time has done it
+            with suppress(ConcurrentUpdateError):  # a concurrent sign-in has stored it
                 await self._users.save(user)
         return user
 
@@ -114,14 +115,14 @@ class AuthService:
         try:
             await self._guesses.release(name, guess.id)
         except DatabaseUnavailableError as error:  # the password is right all the same
-            log.warning("a guess that was not wrong stays counted", error=repr(error))
+            log.warning("right guess stays counted", error=repr(error))
 
     def account_name(self, email: str) -> str:
-        """A keyed hash of the e-mail, the same whether it has an account or not."""
+        """A keyed hash of the e-mail, which need not have an account."""
         return self._names.of(email)
 
     def device_token(self, user: User, known: str | None = None) -> str:
-        """For the browser that has just signed in; `known` is the token that it brought, whose device it stays."""
+        """A device token for a browser that has just signed in. It keeps the device of `known`, the browser's token."""
         return self._devices.sign(user.id, self._devices.read(known, user.id))
 
     def open_session(self, user: User) -> str:
@@ -129,17 +130,17 @@ class AuthService:
         return self._signer.sign(user_id=user.id, email=user.email, signed_in_at=utc_now(), session_id=new_id())
 
     def issue_token(self, user: User) -> str:
-        """A token for programs, which stands alone."""
+        """A token for programs, without a session."""
         return self._signer.sign(user_id=user.id, email=user.email, signed_in_at=utc_now())
 
     async def is_signed_out(self, caller: security.User) -> bool:
-        """Whether the caller's session was ended, on whichever device that has a copy of its token."""
+        """Whether the caller's session was ended, on any device that has a copy of its token."""
         return await self._revoked.contains(_session(caller))
 
     def renew_session(self, caller: security.User) -> str | None:
-        """The session's next token; None while this one is young, when the session is too old, or when there is none.
+        """The session's next token. None if this token is young, if the session is too old, or if there is none.
 
-        The caller has made sure that the session is not signed out.
+        Check `is_signed_out` before this call.
         """
         if caller.session_id is None or not self._rules.renewal_due(
             signed_in_at=caller.signed_in_at, expires_at=caller.expires_at, now=utc_now()
@@ -150,7 +151,7 @@ class AuthService:
         )
 
     async def sign_out(self, caller: security.User) -> None:
-        """End the caller's session: no token of it is renewed from now on; again is the same."""
+        """End the caller's session, so that none of its tokens is renewed any more; idempotent."""
         await self._revoked.add(
             _session(caller), forgotten_at=self._rules.forgotten_at(signed_in_at=caller.signed_in_at)
         )

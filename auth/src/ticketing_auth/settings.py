@@ -1,4 +1,4 @@
-"""What the auth service reads from its environment."""
+"""Settings of the auth service, read from the environment."""
 
 from typing import Annotated, Final
 
@@ -10,7 +10,7 @@ from ticketing_common.web import RateLimit, quota
 __all__ = ["Settings"]
 
 FEWEST_GUESSES: Final = 10
-"""A known device has a tenth of them."""
+"""A known device has a tenth of the limit, so a lower limit would leave it no guess."""
 
 
 def _enough_guesses(limit: str) -> str:

@@ -1,6 +1,6 @@
 /** Made by `npm run api-types` from docs/openapi: do not edit. */
 
-/** Who is signed in; null when nobody is. */
+/** The signed-in user, or null. */
 export type CurrentUserResponse = {
   currentUser: UserResponse | null;
 };
@@ -52,10 +52,10 @@ export type OrderTicketResponse = {
 };
 
 /**
- * Which order to pay, and with what; the price is the order's own.
+ * The order to pay and the payment method. The order determines the price.
  *
- * A malformed order id is a 404 like an unknown one, so any string passes here. Without a payment method the browser
- * enters the card with the answer's `clientSecret`.
+ * Any string is accepted as an order id: a malformed id is a 404, like an unknown one. Without a payment method, the
+ * browser enters the card with the response's `clientSecret`.
  */
 export type PaymentRequest = {
   orderId: string;
@@ -63,9 +63,9 @@ export type PaymentRequest = {
 };
 
 /**
- * A payment; `client_secret` only while the buyer's browser has something to do with it.
+ * A payment. `client_secret` is set only while the payment waits for the buyer's browser.
  *
- * `refunded_amount` is how much of `amount` went back, by a refund or a lost dispute; `disputed`: a dispute is open.
+ * `refunded_amount` is the part of `amount` that was refunded or lost in a dispute. `disputed`: a dispute is open.
  */
 export type PaymentResponse = {
   id: string;
@@ -99,16 +99,16 @@ export type ProblemError = {
 /** What readers see of a listing: the stored status, or `ended`, which nothing stores since time alone brings it. */
 export type ShownStatus = "available" | "held" | "sold" | "ended";
 
-/** Somebody with an account. */
+/** The credentials of an account. */
 export type SignInRequest = {
   email: string;
   password: string;
 };
 
-/** There is nothing to say. */
+/** An empty object. */
 export type SignOutResponse = Record<string, never>;
 
-/** A new account. Spaces around a password belong to it. */
+/** A new account. Spaces around a password are part of it. */
 export type SignUpRequest = {
   email: string;
   password: string;
@@ -166,7 +166,7 @@ export type TicketSort = "newest" | "oldest" | "price" | "-price" | "startsAt" |
 /**
  * The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
  *
- * Parameters that are not known are passed over, as §3.2 demands.
+ * Unknown parameters are ignored, as §3.2 requires.
  */
 export type TokenForm = {
   grant_type?: "password";
@@ -181,13 +181,13 @@ export type TokenResponse = {
   expires_in: number;
 };
 
-/** An account as its owner sees it. */
+/** The representation of an account for its owner. */
 export type UserResponse = {
   id: string;
   email: string;
 };
 
-/** Stored; Stripe need not send it again. */
+/** The event is stored; Stripe need not send it again. */
 export type WebhookResponse = {
   received: boolean;
 };

@@ -1,1 +1,1 @@
-"""Deadlines: releases the holds that nobody paid for."""
+"""Deadlines of orders: ends holds that are not paid in time."""

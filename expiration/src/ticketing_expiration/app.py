@@ -1,4 +1,4 @@
-"""The service that hears of orders: stores their deadlines and sets the timers."""
+"""The service that consumes order events, stores deadlines and sets timers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The expiration service; it has no public route, and releasing is the worker's part."""
+    """The expiration service. It has no public route; the worker completes the deadlines."""
     settings = settings or Settings()
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The deadline of an order: waits, then either passes or is called off."""
+"""The deadline of an order: pending, then either completed or cancelled."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +13,13 @@ __all__ = ["TRANSITIONS", "Deadline", "DeadlineStatus"]
 
 
 class DeadlineStatus(StrEnum):
-    """Where a deadline stands."""
+    """The status of a deadline."""
 
     PENDING = "pending"
     COMPLETED = "completed"
-    """It passed, and everybody was told."""
+    """The deadline passed, and its event is published."""
     CANCELLED = "off"
-    """The order was paid or cancelled before."""
+    """The order was paid or cancelled before the deadline."""
 
 
 TRANSITIONS: Final[dict[DeadlineStatus, frozenset[DeadlineStatus]]] = {
@@ -31,10 +31,10 @@ TRANSITIONS: Final[dict[DeadlineStatus, frozenset[DeadlineStatus]]] = {
 
 @dataclass(kw_only=True)
 class Deadline(Entity):
-    """Until when one order may be paid; its id is the order's. Whether it has come, the database's clock says.
+    """The time until which one order may be paid. Its id is the order's; the database's clock decides when it is due.
 
-    `traceparent` is of the request that placed the order: many deadlines are released in one go, and each goes on with
-    its own story.
+    `traceparent` is that of the request that placed the order. One batch completes many deadlines, and each continues
+    its own trace.
     """
 
     expires_at: datetime
@@ -42,13 +42,13 @@ class Deadline(Entity):
     status: DeadlineStatus = DeadlineStatus.PENDING
 
     def complete(self) -> bool:
-        """The deadline has passed. False when that is already known; raises when it was called off."""
+        """The deadline has passed. False if it was completed before. Raises `DeadlineTransitionError` if cancelled."""
         return self._move_to(DeadlineStatus.COMPLETED)
 
     def cancel(self) -> bool:
-        """The order needs no deadline any more. False when there is nothing left to switch off.
+        """The order needs no deadline any more. False if the deadline is not pending.
 
-        An order that was cancelled because its deadline passed comes here too: what has passed stays passed.
+        An order that is cancelled because its deadline passed comes here, too; the deadline stays completed.
         """
         return self.status is not DeadlineStatus.COMPLETED and self._move_to(DeadlineStatus.CANCELLED)
 

@@ -1,4 +1,4 @@
-"""What expiration refuses."""
+"""Errors of the expiration service."""
 
 from ticketing_common.errors import ConflictError
 
@@ -6,7 +6,7 @@ __all__ = ["DeadlineTransitionError"]
 
 
 class DeadlineTransitionError(ConflictError):
-    """A change of status that the transition table does not know."""
+    """A change of status that the transition table does not allow."""
 
     def __init__(self, order_id: str, before: str, after: str) -> None:
         super().__init__(f"The deadline of order {order_id} cannot go from {before} to {after}.")

@@ -1,4 +1,4 @@
-"""From a deadline to the event that tells of it."""
+"""Pure function from a deadline to the event that describes it."""
 
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 
@@ -8,7 +8,7 @@ __all__ = ["expiration_completed"]
 
 
 def expiration_completed(deadline: Deadline) -> ExpirationCompleted:
-    """The deadline has passed; orders decides what that means."""
+    """The deadline has passed; the orders service decides what follows."""
     data = ExpirationData(
         id=deadline.id, version=deadline.version, order_id=deadline.id, expires_at=deadline.expires_at
     )

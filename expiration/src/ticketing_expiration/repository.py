@@ -1,6 +1,6 @@
-"""The deadlines' only queries. Every question about time is answered by the database's clock.
+"""All queries of the deadlines. Only the database's clock decides what is due.
 
-A worker whose own clock has jumped can therefore be late for a moment, but never early.
+So a worker whose own clock has jumped may be late for a moment, but never early.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ class DeadlineRepository(Repository[Deadline]):
     """Deadlines by order id."""
 
     INDEXES: ClassVar[Sequence[Index]] = (
-        # Only what still waits: the index stays small however many orders there have been.
+        # Contains only pending deadlines, so its size does not grow with the number of past orders.
         Index(
             [("expires_at", ASCENDING)],
             name="pending_expires_at",
@@ -32,9 +32,9 @@ class DeadlineRepository(Repository[Deadline]):
         self._remaining: Batcher[str, timedelta | None] = batched(self.collection, "aggregate", self._remaining_of_each)
 
     async def find_or_add(self, deadline: Deadline) -> Deadline:
-        """What is stored for that order; `deadline` itself when nothing was."""
+        """The stored deadline of that order; if there is none, store and return `deadline`."""
         if deadline.status is not DeadlineStatus.PENDING and (stored := await self.find(deadline.id)):
-            return stored  # the usual end: it was there from the beginning, and a refused insert costs more
+            return stored  # the usual case; a read costs less than an insert that fails
         try:
             await self.add(deadline)
         except DuplicateKeyError:
@@ -42,15 +42,15 @@ class DeadlineRepository(Repository[Deadline]):
         return deadline
 
     async def list_due(self, *, limit: int) -> list[Deadline]:
-        """Pending deadlines whose moment has come, the longest overdue first."""
+        """Pending deadlines that are due, longest overdue first."""
         return await self._list_until("$$NOW", limit)
 
     async def list_upcoming(self, *, within: timedelta, limit: int) -> list[Deadline]:
-        """Pending deadlines whose moment comes soon or has come, in that order."""
+        """Pending deadlines that are due or become due `within` that time, in order of their time."""
         return await self._list_until({"$add": ["$$NOW", within // timedelta(milliseconds=1)]}, limit)
 
     async def remaining(self, order_id: str) -> timedelta | None:
-        """How long until this deadline, negative once it is due; None when it is not pending."""
+        """Time until this deadline, negative once it is due. None if it is not pending."""
         return await self._remaining(order_id)
 
     async def _remaining_of_each(self, order_ids: Sequence[str]) -> list[timedelta | None]:
@@ -64,13 +64,13 @@ class DeadlineRepository(Repository[Deadline]):
         return [found.get(order_id) for order_id in order_ids]
 
     async def walk(self) -> AsyncIterator[Deadline]:
-        """For a resync: only what has passed has been told of."""
+        """Completed deadlines, for a resync: only these were published."""
         async for deadline in super().walk():
             if deadline.status is DeadlineStatus.COMPLETED:
                 yield deadline
 
     async def _list_until(self, moment: Any, limit: int) -> list[Deadline]:
-        # The comparison with `$$NOW` uses the index (a test reads the query plan): no clock of ours has to narrow it.
+        # The comparison with `$$NOW` uses the index (a test reads the query plan), so this needs no local clock.
         due: Document = {"status": DeadlineStatus.PENDING.value, "$expr": {"$lte": ["$expires_at", moment]}}
         cursor = self.collection.find(due, {"outbox": 0}).sort("expires_at", ASCENDING).limit(limit)
         return self.to_entities(await cursor.to_list(None))

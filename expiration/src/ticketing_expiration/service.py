@@ -1,4 +1,4 @@
-"""What can be done with deadlines: remember one, and release all that are due."""
+"""The use cases of deadlines: store one, and complete all that are due."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ UPCOMING_LIMIT: Final = 10_000
 
 
 class ExpirationService:
-    """The use cases; MongoDB is the truth, timers only say when to look."""
+    """The use cases. MongoDB is authoritative; timers only trigger a query."""
 
     def __init__(self, deadlines: DeadlineRepository, timers: Timers) -> None:
         self._deadlines = deadlines
@@ -31,7 +31,7 @@ class ExpirationService:
         self._asked_again = False
 
     async def follow_order(self, order: OrderData) -> None:
-        """An order was created, completed or cancelled; its state decides, since events may come in any order."""
+        """Apply a created, completed or cancelled order. Its state decides, since events may arrive in any order."""
         open_ = order.status is OrderStatus.CREATED
         deadline = await self._deadlines.find_or_add(
             Deadline(
@@ -47,12 +47,12 @@ class ExpirationService:
             await self._timers.arm(deadline.id, deadline.expires_at)
 
     async def on_timer(self, order_id: str) -> timedelta | None:
-        """The timer of an order went off: release all that is due.
+        """The timer of an order fired: complete all deadlines that are due.
 
-        Returns how long the order still has when the timer came early, by a clock that runs ahead of the database's.
+        Returns the remaining time if the timer fired early, because a clock runs ahead of the database's; else None.
         """
         remaining = await self._deadlines.remaining(order_id)
-        if remaining is None:  # released with an earlier one, or switched off
+        if remaining is None:  # completed in an earlier batch, or cancelled
             return None
         if remaining > timedelta(0):
             return remaining
@@ -60,9 +60,9 @@ class ExpirationService:
         return None
 
     async def release_due(self) -> int:
-        """Complete every deadline whose moment has come; how many this call completed.
+        """Complete every deadline that is due. Returns how many this call completed.
 
-        One at a time: a call that comes while another is at work makes that one look once more, and returns 0.
+        One call runs at a time. A concurrent call makes the running one query once more, and returns 0.
         """
         self._asked_again = True
         if self._claiming.locked():
@@ -74,11 +74,11 @@ class ExpirationService:
                 while completed := await self._complete(await self._deadlines.list_due(limit=BATCH)):
                     released += completed
         if released:
-            log.info("released", deadlines=released)
+            log.info("deadlines completed", deadlines=released)
         return released
 
     async def arm_upcoming(self, within: timedelta) -> int:
-        """Set the timers that are missing among the deadlines of the near future; how many were."""
+        """Set missing timers of deadlines that become due `within` that time. Returns how many it set."""
         upcoming = await self._deadlines.list_upcoming(within=within, limit=UPCOMING_LIMIT)
         missing = set(await self._timers.without_timer([deadline.id for deadline in upcoming]))
         armed = 0
@@ -86,14 +86,14 @@ class ExpirationService:
             if deadline.id in missing and await self._timers.arm(deadline.id, deadline.expires_at):
                 armed += 1
         if armed:
-            log.info("timers were missing and are set again", timers=armed)
+            log.info("missing timers set again", timers=armed)
         return armed
 
     async def _complete(self, due: Sequence[Deadline]) -> int:
-        """How many were: not those that changed since they were read, by another worker or since the order was paid."""
+        """Complete these and return how many. Skips deadlines that another worker or event changed since the read."""
         for deadline in due:
             deadline.complete()
         completed = await self._deadlines.save_all(due, expiration_completed)
-        # Their own timers have nothing left to do, and where many are due together each costs as much as a release.
-        self._timers.take_away([deadline.id for deadline in completed])
+        # Their timers have nothing left to do, and each one that fires costs as much as a completion.
+        self._timers.remove([deadline.id for deadline in completed])
         return len(completed)

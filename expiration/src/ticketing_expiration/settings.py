@@ -1,4 +1,4 @@
-"""What the expiration service and its worker read from their environment."""
+"""Settings of the expiration service and its worker, read from the environment."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 
 class Settings(EventServiceSettings):
-    """The timers, and the health address of the worker."""
+    """Settings of the timers and of the worker's health endpoint."""
 
     service_name: str = "expiration"
     redis_url: SecretStr = Field(

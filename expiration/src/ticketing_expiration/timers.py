@@ -1,4 +1,4 @@
-"""Wake-up calls at an order's deadline: arq jobs on Redis. Losing any of them costs a moment, never a release."""
+"""Timers at orders' deadlines: arq jobs on Redis. A lost timer delays a completion, and never prevents it."""
 
 import asyncio
 import json
@@ -27,14 +27,14 @@ QUEUE: Final = "expiration"
 JOB: Final = "wake"
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 3.0
-"""A Redis that hangs must not hang us."""
+"""Limits the wait for a Redis that hangs."""
 PAUSE_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 60
-"""For the job of a timer that was taken away; not at once, as arq may be about to read it."""
+"""Expiry of the job of a removed timer. It is not deleted at once, because arq may be about to read it."""
 
 
 def to_json(job: dict[str, Any]) -> bytes:
-    """What a job is stored as. Not arq's default, pickle: whoever may write to Redis must not be able to run code."""
+    """The stored form of a job: JSON instead of arq's pickle, so that write access to Redis runs no code."""
     return json.dumps(job, default=repr).encode()
 
 
@@ -45,10 +45,10 @@ def from_json(body: bytes) -> dict[str, Any]:
 
 
 def connect(url: str) -> ArqRedis:
-    """A client; nothing is sent until the first command."""
+    """A client that connects at its first command."""
     pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
     client = ArqRedis(pool, default_queue_name=QUEUE, job_serializer=to_json, job_deserializer=from_json)
-    client.auto_close_connection_pool = True  # the pool is nobody else's
+    client.auto_close_connection_pool = True  # no other client uses the pool
     return client
 
 
@@ -57,28 +57,28 @@ class _Timer:
     order_id: str
     at: datetime
     trace: tuple[str, ...]
-    """The traceparent of whoever sets it, or nothing: the job's further arguments."""
+    """Further arguments of the job: the traceparent in which the timer is set, or none."""
 
 
 class Timers:
-    """Sets one timer per order. Never fails: the deadline is in the database, and the worker sets what is missing."""
+    """Sets one timer per order. Never fails: deadlines are in the database, and the worker sets missing timers."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
         self._paused_until = 0.0
-        self._takers: set[asyncio.Task[None]] = set()
+        self._removals: set[asyncio.Task[None]] = set()
         operation = Operation("redis.enqueue", {"db.system.name": "redis", "db.operation.name": "enqueue"})
         self._arm: Batcher[_Timer, bool] = Batcher(self._arm_each, operation)
 
     async def arm(self, order_id: str, at: datetime) -> bool:
-        """Wake a worker at that time, unless a timer of this order is already set; False when Redis is away."""
+        """Set a timer at that time, unless this order has one. False if Redis is unavailable."""
         if time.monotonic() < self._paused_until:
             return False
         trace = (traceparent,) if (traceparent := current_traceparent()) else ()
         return await self._arm(_Timer(order_id, at, trace))
 
     async def _arm_each(self, timers: Sequence[_Timer]) -> list[bool]:
-        """What `enqueue_job` writes, in one round trip for all; it takes four for each, and a third of our time."""
+        """Write what arq's `enqueue_job` writes, in one round trip for all; arq needs four for each timer."""
         try:
             async with self._redis.pipeline(transaction=True) as together:
                 now = timestamp_ms()
@@ -94,7 +94,7 @@ class Timers:
         return [True] * len(timers)
 
     async def without_timer(self, order_ids: Sequence[str]) -> list[str]:
-        """Those for which no timer is set; none at all while Redis is away."""
+        """The orders without a timer; empty while Redis is unavailable."""
         if not order_ids or time.monotonic() < self._paused_until:
             return []
         try:
@@ -104,17 +104,17 @@ class Timers:
             return []
         return [order_id for order_id, score in zip(order_ids, scores, strict=True) if score is None]
 
-    def take_away(self, order_ids: Sequence[str]) -> None:
-        """Unset those that have not gone off, soon: a Redis that hangs must not hold up whoever releases.
+    def remove(self, order_ids: Sequence[str]) -> None:
+        """Remove timers that have not fired. It runs as a task, so that a Redis that hangs does not delay the caller.
 
-        One that goes off all the same finds nothing to do.
+        A timer that fires in spite of this finds nothing to do.
         """
         if order_ids and time.monotonic() >= self._paused_until:
-            task = asyncio.create_task(self._take_away(order_ids))
-            self._takers.add(task)
-            task.add_done_callback(self._takers.discard)
+            task = asyncio.create_task(self._remove(order_ids))
+            self._removals.add(task)
+            task.add_done_callback(self._removals.discard)
 
-    async def _take_away(self, order_ids: Sequence[str]) -> None:
+    async def _remove(self, order_ids: Sequence[str]) -> None:
         try:
             async with self._redis.pipeline(transaction=True) as together:
                 together.zrem(QUEUE, *order_ids)
@@ -125,11 +125,11 @@ class Timers:
             self._pause(error)
 
     async def close(self) -> None:
-        """Leave Redis."""
-        await cancel_and_wait(*self._takers)
+        """Cancel pending removals and disconnect from Redis."""
+        await cancel_and_wait(*self._removals)
         await self._redis.aclose()
 
     def _pause(self, error: Exception) -> None:
-        # Events go on being handled while Redis is away; not every one of them should wait for it to time out.
+        # Event handling continues while Redis is unavailable; the pause avoids a timeout for each event.
         self._paused_until = time.monotonic() + PAUSE_SECONDS
-        log.warning("no timers can be set, the sweep stands in for them", error=repr(error))
+        log.warning("timers not set, the sweep replaces them", error=repr(error))

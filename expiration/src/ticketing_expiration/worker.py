@@ -1,9 +1,9 @@
-"""The worker process: follows the timers, sweeps for what they missed, and releases the holds that are due.
+"""The worker process: completes deadlines that are due, triggered by timers and by a sweep.
 
     python -m ticketing_expiration.worker
 
-Two things wake it. An arq job comes within a tenth of a second of a deadline; the sweep comes every second and needs no
-Redis. Both do the same: claim everything that is due, each by compare-and-swap, so any number of workers may run.
+An arq job runs within a tenth of a second after a deadline. The sweep runs every second and needs no Redis. Both
+complete everything that is due, each deadline by compare-and-swap, so any number of workers may run.
 """
 
 import asyncio
@@ -55,11 +55,11 @@ POLL_SECONDS: Final = 0.1
 JOB_TIMEOUT_SECONDS: Final = 15
 MAX_TRIES: Final = 10
 PUT_BACK_SECONDS: Final = 3.0
-"""How long a worker that ends waits for Redis to take its jobs back; less than GRACEFUL_SECONDS."""
+"""How long a stopping worker waits until its jobs are requeued in Redis; less than GRACEFUL_SECONDS."""
 
 
 class ExpirationWorker:
-    """Timers and sweep, side by side; either alone is enough."""
+    """Runs timers and sweep concurrently; each alone completes every deadline."""
 
     def __init__(self, service: ExpirationService, redis_url: str) -> None:
         self._service = service
@@ -67,7 +67,7 @@ class ExpirationWorker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At work inside this block; a job that is under way at its end is put back for another worker."""
+        """Run inside this block. A job that is still running at its end is requeued for another worker."""
         with background():
             sweep = asyncio.create_task(_repeat(self._service.release_due, SWEEP_SECONDS))
             rearm = asyncio.create_task(_repeat(self._arm_upcoming, REARM_SECONDS))
@@ -75,12 +75,12 @@ class ExpirationWorker:
         try:
             yield
         finally:
-            timers.cancel()  # once only: it has jobs to put back
+            timers.cancel()  # once only: it has jobs to requeue
             await asyncio.wait([timers], timeout=GRACEFUL_SECONDS)
             await cancel_and_wait(sweep, rearm, timers)
 
     async def on_timer(self, ctx: dict[Any, Any], order_id: str, traceparent: str | None = None) -> None:
-        """The arq job, in the trace of the request that placed the order; a timer that was set again has none."""
+        """The arq job, in the trace of the request that placed the order. A timer that was set again has no trace."""
         with consumer_span("wake", traceparent, {"messaging.system": "arq"}):
             await self._on_timer(ctx, order_id)
 
@@ -88,27 +88,27 @@ class ExpirationWorker:
         try:
             remaining = await self._service.on_timer(order_id)
         except Exception as error:
-            # Whatever it is, the deadline stays in the database, and the sweep tries as well.
-            log.warning("timer went off in vain, trying again", order_id=order_id, error=repr(error))
+            # After any error the deadline stays in the database, and the sweep tries it, too.
+            log.warning("timer failed, retried", order_id=order_id, error=repr(error))
             raise Retry(defer=float(ctx["job_try"])) from error
         if remaining is not None:
-            log.info("timer went off early", order_id=order_id, seconds=remaining.total_seconds())
+            log.info("timer fired early", order_id=order_id, seconds=remaining.total_seconds())
             raise Retry(defer=max(remaining, timedelta(milliseconds=1)))
 
     async def _arm_upcoming(self) -> None:
         await self._service.arm_upcoming(REARM_AHEAD)
 
     async def _follow_timers(self) -> None:
-        """arq's worker ends with an error when Redis goes away (measured): start another, for ever."""
+        """Restart arq's worker whenever it ends: it ends with an error when it loses Redis (measured)."""
         pause = FIRST_RESTART_SECONDS
         while True:
             begun = time.monotonic()
             try:
                 await self._run_arq()
             except (RedisError, OSError) as error:
-                log.warning("Redis is away, the sweep goes on alone", error=repr(error))
+                log.warning("Redis is unavailable, only the sweep runs", error=repr(error))
             except Exception:
-                log.exception("timers stumbled, starting again")
+                log.exception("timers failed, restarting")
             if time.monotonic() - begun > LONGEST_RESTART_SECONDS:
                 pause = FIRST_RESTART_SECONDS
             await asyncio.sleep(pause)
@@ -127,17 +127,17 @@ class ExpirationWorker:
             max_tries=MAX_TRIES,
             job_serializer=to_json,
             job_deserializer=from_json,
-            on_startup=_timers_are_available,  # arq calls it after its first answer from Redis
+            on_startup=_timers_are_available,  # arq calls it after the first response of Redis
         )
         polling = asyncio.create_task(worker.main())
         try:
             await asyncio.wait([polling])
-            polling.result()  # raises what it ended with
+            polling.result()  # raises the error that ended it
         finally:
             TIMERS_AVAILABLE.set(0)
             worker.allow_pick_jobs = False
             await cancel_and_wait(polling, repeat_seconds=0.1)
-            await cancel_and_wait(*worker.tasks.values(), repeat_seconds=0.1)  # arq puts their jobs back
+            await cancel_and_wait(*worker.tasks.values(), repeat_seconds=0.1)  # arq requeues their jobs
             await worker.put_back()
             with contextlib.suppress(RedisError, OSError):
                 await worker.pool.aclose()
@@ -148,10 +148,10 @@ async def _timers_are_available(_: dict[Any, Any]) -> None:
 
 
 class _Worker(Worker):
-    """Knows which jobs are being put back or done with.
+    """Tracks jobs that are being requeued or finished.
 
-    arq shields that from a cancel, so it outlives the job's task. Were it not waited for, the pool would be closed
-    first: the job would stay blocked in Redis, and an error would come up that nobody retrieves.
+    arq shields this step from cancellation, so it outlives the job's task. Without waiting for it, the pool would be
+    closed first: the job would stay blocked in Redis, and asyncio would report an exception that was never retrieved.
     """
 
     def __init__(self, *args: Any, **values: Any) -> None:
@@ -159,15 +159,15 @@ class _Worker(Worker):
         self._endings: set[asyncio.Task[None]] = set()
 
     def finish_job(self, *args: Any, **values: Any) -> Any:
-        """As a task from its first moment: a coroutine that has not yet begun could not be waited for."""
+        """Start this step as a task at once: a coroutine that has not started could not be waited for."""
         return self._ending(super().finish_job(*args, **values))
 
     def finish_failed_job(self, *args: Any, **values: Any) -> Any:
-        """The same for a job that cannot be run."""
+        """The same for a job that cannot run."""
         return self._ending(super().finish_failed_job(*args, **values))
 
     async def put_back(self) -> None:
-        """Wait until Redis has heard of all that ended; whatever it did not take, the sweep does."""
+        """Wait until all jobs that ended are written to Redis. The sweep does the work of those that are not."""
         if self._endings:
             await asyncio.wait(self._endings, timeout=PUT_BACK_SECONDS)
             await cancel_and_wait(*self._endings)
@@ -181,11 +181,11 @@ class _Worker(Worker):
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._endings.discard(task)
         if not task.cancelled():
-            task.exception()  # heard, if the job's own task is no longer there to hear it
+            task.exception()  # marks it as retrieved, in case the job's own task has ended
 
 
 async def _repeat(action: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """The last line: whatever goes wrong, it goes round again."""
+    """Run `action` about every `seconds` seconds, with jitter, for ever. An error is logged and does not end it."""
     failures = 0
     while True:
         try:
@@ -193,15 +193,15 @@ async def _repeat(action: Callable[[], Awaitable[object]], seconds: float) -> No
             failures = 0
         except Exception as error:
             failures += 1
-            log.warning("sweep failed, trying again", error=repr(error), exc_info=error if failures == 1 else None)
+            log.warning("sweep failed, retried", error=repr(error), exc_info=error if failures == 1 else None)
         await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 (jitter, not a secret)
 
 
 def create_worker(settings: Settings) -> FastAPI:
     """The worker as an application whose only routes are /healthz, /readyz and /metrics.
 
-    Ready means that it can release holds: indexes and stream exist and the bus is there. Redis is not asked for;
-    without it releases come up to a second late, and that is no reason to take the worker away.
+    Ready means that it can complete deadlines: the indexes and the stream exist, and NATS is connected. Redis is not
+    checked: without it, completions are only up to a second late, and the worker stays ready.
     """
     configure_telemetry(settings)
 
@@ -219,7 +219,7 @@ def create_worker(settings: Settings) -> FastAPI:
                 yield
         finally:
             await timers.close()
-            await runtime.stop()  # last: what was just released is still to be told
+            await runtime.stop()  # last: it still publishes the events of the latest completions
 
     app = FastAPI(
         title="Expiration worker",
@@ -251,7 +251,7 @@ def main() -> None:
         lifespan="on",
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=1,  # who asks for our health waits no longer
+        timeout_graceful_shutdown=1,  # probes need no more
     )
 
 

@@ -1,4 +1,4 @@
-"""Builds and joins the parts of the payments service, and nowhere else."""
+"""Composition root of the payments service: the only place that builds and connects its parts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ from .subscribers import subscriptions
 __all__ = ["create_app"]
 
 MAX_BODY_BYTES: Final = 256 * 1024
-"""Stripe's webhooks are longer than our own requests, which `dependencies.py` limits to 64 KiB."""
+"""Stripe's webhooks are longer than requests of our own client, which `dependencies.py` limits to 64 KiB."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -1,4 +1,4 @@
-"""How many vain attempts to pay an order and an account may have: testing stolen cards takes many."""
+"""Limits failed payment attempts per order and per account, because testing stolen cards takes many."""
 
 import math
 from collections.abc import Sequence
@@ -20,14 +20,15 @@ MOST_LISTED: Final = 1_000
 
 
 class DeclineLimits:
-    """Counts in the payments themselves, so all replicas count together and forget nothing.
+    """Counts failed attempts in the stored payments, so all replicas share one count and a restart keeps it.
 
-    What counts is an attempt that came to nothing: the card was refused, or another card replaced one that waited for
-    3-D Secure, which also tells a tester that the first is real.
+    An attempt fails when the card is declined, or when another card replaces one that waits for 3-D Secure. The second
+    case also shows a card tester that the first card is real.
 
-    An order has one attempt at a time by a unique index, so the count of one order is exact. Attempts to pay several
-    orders of one account at once may pass the account's limit by one for each of these orders; the orders service
-    bounds how many of them are open. Cards that the browser enters at Stripe by itself are refused there, unseen here.
+    A unique index allows one attempt per order at a time, so the count of one order is exact. Concurrent attempts to
+    pay several orders of one account may exceed the account's limit by one for each of these orders. The orders service
+    limits how many orders of an account are open. Stripe itself refuses cards that the browser enters at Stripe; these
+    refusals are not visible here.
     """
 
     def __init__(self, payments: PaymentRepository, settings: Settings) -> None:
@@ -37,7 +38,7 @@ class DeclineLimits:
         self._order = None if off else quota(settings.rate_limit_declines_order)
 
     async def check(self, order: OrderData) -> None:
-        """Raise `TooManyDeclinesError` when no further card may be tried for this order, or by its buyer."""
+        """Raise `TooManyDeclinesError` if this order, or its buyer's account, has reached its limit."""
         limits = [limit for limit in (self._account, self._order) if limit is not None]
         if not limits:
             return
@@ -48,7 +49,7 @@ class DeclineLimits:
 
 
 def _check(limit: Quota | None, name: str, declines: Sequence[Payment]) -> None:
-    """`declines` are the newest first."""
+    """Raise `TooManyDeclinesError` if the limit is reached. `declines` are sorted newest first."""
     if limit is None or len(declines) < limit.amount:
         return
     again: datetime = declines[limit.amount - 1].created_at + limit.window

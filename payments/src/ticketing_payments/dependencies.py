@@ -1,4 +1,4 @@
-"""What the routes are given."""
+"""The dependencies of the routes: the service, rate limits, the body limit and the webhook's signature."""
 
 from typing import Annotated, Final, TypeAlias
 
@@ -15,13 +15,13 @@ __all__ = ["PaymentLimits", "PaymentLimitsDep", "PaymentServiceDep", "StripeSign
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_SIGNATURE: Final = 1_024
-"""Characters of a Stripe-Signature header; one signature has 64 digits, and several are sent while secrets rotate."""
+"""Maximum length of a Stripe-Signature header. A signature has 64 digits; Stripe sends several during a rotation."""
 
 
 class PaymentLimits:
-    """Calls that reach Stripe: so many per account, more per address, and few about one order or payment.
+    """Rate limits of the calls that reach Stripe: per account, per address, and per order or payment.
 
-    They slow down whoever tests cards. How many cards may be refused is counted in the database (`declines.py`).
+    They slow down card testing. The number of declined cards is counted in the database (`declines.py`).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -31,7 +31,7 @@ class PaymentLimits:
         self._one = RateLimiter(one, name="payments-order")
 
     async def check(self, request: Request, *, user_id: str, about: str) -> None:
-        """Count a call about this order or payment; raises `TooManyRequestsError`."""
+        """Count a call about this order or payment. Raises `TooManyRequestsError`."""
         await self._caller.check(request, user_id=user_id, address=await address(request))
         await self._one.check(request, user_id, about)
 
@@ -49,13 +49,13 @@ async def payment_service(request: Request) -> PaymentService:
 
 
 async def limit_body(request: Request) -> None:
-    """The limit of everybody's requests; the service as a whole lets more through, for Stripe's webhooks."""
+    """Raise `TooLargeError` over 64 KiB. The limit of the whole service is higher, because of Stripe's webhooks."""
     if len(await request.body()) > MAX_REQUEST_BYTES:
         raise TooLargeError(f"At most {MAX_REQUEST_BYTES:,} bytes are read.")
 
 
 async def stripe_signature(stripe_signature: Annotated[str | None, Header()] = None) -> str | None:
-    """The header as it came; raises `WebhookSignatureError` when it is too long to be one of Stripe's."""
+    """The unchanged header. Raises `WebhookSignatureError` if it is longer than any that Stripe sends."""
     if stripe_signature is not None and len(stripe_signature) > MAX_SIGNATURE:
         raise WebhookSignatureError("Not signed by Stripe.")
     return stripe_signature

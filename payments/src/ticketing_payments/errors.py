@@ -1,4 +1,4 @@
-"""What can go wrong with a payment, in the words of the kinds of `ticketing_common.errors`."""
+"""Errors of the payments service, each a subclass of a kind in `ticketing_common.errors`."""
 
 from ticketing_common.errors import (
     ConflictError,
@@ -35,21 +35,21 @@ __all__ = [
 
 
 class OrderNotFoundError(NotFoundError):
-    """There is no such order, or its event has not come yet."""
+    """There is no such order, or its event has not arrived yet."""
 
     def __init__(self) -> None:
         super().__init__("There is no such order.")
 
 
 class OrderForbiddenError(ForbiddenError):
-    """The order is somebody else's."""
+    """The order belongs to another user."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is not yours.")
 
 
 class OrderPaidError(ConflictError):
-    """The order has its payment."""
+    """The order is already paid."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is already paid.")
@@ -63,32 +63,32 @@ class PaymentNotFoundError(NotFoundError):
 
 
 class PaymentForbiddenError(ForbiddenError):
-    """The payment is somebody else's."""
+    """The payment belongs to another user."""
 
     def __init__(self, payment_id: str) -> None:
         super().__init__(f"Payment {payment_id} is not yours.")
 
 
 class PaymentNotPossibleError(ConflictError):
-    """The order is not one that can be paid now; nothing is charged."""
+    """The order cannot be paid now. Nothing is charged."""
 
 
 class PaymentActiveError(ConflictError):
-    """The order has a payment under way: the unique index said so."""
+    """The order has an active payment, so the unique index refuses another."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"A payment of order {order_id} is under way.")
 
 
 class PaymentTransitionError(ConflictError, PermanentError):
-    """The payment may not go from where it stands to there."""
+    """A change of status that the transition table does not allow."""
 
     def __init__(self, payment_id: str, current: PaymentStatus, target: PaymentStatus) -> None:
         super().__init__(f"Payment {payment_id} is {current} and cannot become {target}.")
 
 
 class CardDeclinedError(PaymentDeclinedError):
-    """The bank said no; `detail` is its reason in Stripe's words, made for the person who pays."""
+    """The bank declined the card. `detail` is Stripe's message for the buyer."""
 
     def __init__(self, detail: str, code: str | None = None) -> None:
         self.code = code
@@ -96,7 +96,7 @@ class CardDeclinedError(PaymentDeclinedError):
 
 
 class TooManyDeclinesError(TooManyRequestsError):
-    """So many cards were refused that no further one is tried now; `limit` is that of the order or of the account."""
+    """The order or the account has reached its limit of failed attempts. `limit` names which of the two."""
 
     def __init__(self, limit: str, *, retry_after_seconds: int) -> None:
         detail = "Too many cards were declined. No further one is tried for now."
@@ -104,7 +104,7 @@ class TooManyDeclinesError(TooManyRequestsError):
 
 
 class PaymentMethodRefusedError(InvalidInputError):
-    """Stripe refuses the caller's payment method: it is unknown, used up, or of a kind that cannot be used here."""
+    """Stripe refuses the caller's payment method: it is unknown, already used, or of an unsupported kind."""
 
     def __init__(self) -> None:
         detail = "This payment method is not accepted."
@@ -112,7 +112,7 @@ class PaymentMethodRefusedError(InvalidInputError):
 
 
 class StripeUnknownError(UnavailableError):
-    """No definite answer came from Stripe: what was asked may or may not have happened. It is found out later."""
+    """Stripe gave no definite response: the call may or may not have taken effect. The reconciler finds out later."""
 
     def __init__(
         self,
@@ -124,9 +124,10 @@ class StripeUnknownError(UnavailableError):
 
 
 class StripeAwayError(StripeUnknownError):
-    """Stripe was not asked: it has not answered for a while, or too many calls wait for it already.
+    """The call to Stripe was not made: the circuit breaker is open, or too many calls already wait.
 
-    A kind of the unknown on purpose: an earlier call of the same payment may have been heard, so nothing is decided.
+    It is a subclass of `StripeUnknownError` on purpose: an earlier call for the same payment may have taken effect, so
+    the outcome is still unknown.
     """
 
     def __init__(self, retry_after_seconds: int) -> None:
@@ -137,18 +138,18 @@ class StripeAwayError(StripeUnknownError):
 
 
 class StripeKeySpentError(StripeUnknownError):
-    """Stripe broke down over this key and repeats that answer for a day: only a new attempt, with a new key, helps."""
+    """Stripe failed on this idempotency key and repeats that response for a day, so a new attempt needs a new key."""
 
 
 class StripeRequestRefusedError(TicketingError):
-    """Stripe refuses a request for a fault of ours (an amount, a parameter); nothing was charged. Answered with 500."""
+    """Stripe refuses our request as invalid (an amount, a parameter). Nothing was charged. The status is 500."""
 
     def __init__(self) -> None:
         super().__init__("The payment could not be made, through no fault of yours. Nothing was charged.")
 
 
 class WebhookSignatureError(TicketingError):
-    """Not signed by Stripe, or too long ago. The one 400 of the product: Stripe's own convention for webhooks."""
+    """Not signed by Stripe, or signed too long ago. Its status is 400 by Stripe's convention for webhooks."""
 
     status = 400
     title = "The signature is not valid"

@@ -1,4 +1,4 @@
-"""From a payment to the event that tells of it; pure. What only payments needs to know is in none of them."""
+"""Pure functions from a payment to the event that describes it. Events omit what only this service needs."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -33,27 +33,27 @@ PaymentPublisher: TypeAlias = Callable[[Payment], PaymentEvent]
 
 
 def payment_authorized(payment: Payment) -> PaymentAuthorized:
-    """The bank set the money aside."""
+    """The bank authorised the amount."""
     return PaymentAuthorized.of(_data(payment))
 
 
 def payment_captured(payment: Payment) -> PaymentCaptured:
-    """The money was taken."""
+    """The amount was captured."""
     return PaymentCaptured.of(_data(payment))
 
 
 def payment_voided(payment: Payment) -> PaymentVoided:
-    """The money was let go."""
+    """The authorisation was voided, or the attempt ended before one."""
     return PaymentVoided.of(_data(payment))
 
 
 def payment_failed(payment: Payment) -> PaymentFailed:
-    """There is no money to be had from this attempt."""
+    """The attempt ended without money: declined, refused, or a capture failed permanently."""
     return PaymentFailed.of(_data(payment))
 
 
 def payment_refunded(payment: Payment) -> PaymentRefunded:
-    """Captured money went back, in whole or in part."""
+    """Captured money was refunded, in whole or in part."""
     return PaymentRefunded.of(_data(payment))
 
 
@@ -69,11 +69,11 @@ PUBLISHERS: Final[Mapping[PaymentStatus, PaymentPublisher]] = {
     PaymentStatus.FAILED: payment_failed,
     PaymentStatus.REFUNDED: payment_refunded,
 }
-"""The event of each status that other services need to know."""
+"""The publisher of each status that other services need to know."""
 
 
 def payment_change_event(before: Payment, after: Payment) -> PaymentPublisher | None:
-    """The one event of a change; None when no other service needs it. Each event carries the whole state."""
+    """The publisher for a change, or None if no other service needs an event. Each event carries the whole state."""
     if after.status is not before.status:
         return PUBLISHERS.get(after.status)
     if after.refunded_cents != before.refunded_cents:
@@ -82,9 +82,9 @@ def payment_change_event(before: Payment, after: Payment) -> PaymentPublisher | 
 
 
 def payment_republished(payment: Payment) -> PaymentEvent:
-    """Its state as an event, once more. Raises `KeyError` when nothing was told yet.
+    """The payment's current state as an event, for a resync. Raises `KeyError` for a status without a publisher.
 
-    Not every reader subscribes to `payment.captured`, so a payment of which something went back is told as that.
+    Not every consumer subscribes to `payment.captured`, so a payment with a refund is published as `payment.refunded`.
     """
     if payment.disputed:
         return payment_disputed(payment)

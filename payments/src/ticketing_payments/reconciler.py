@@ -1,4 +1,4 @@
-"""The patient loop that asks Stripe about everything unsettled; it knows when, the sweep it is given knows what."""
+"""The periodic task that asks Stripe about unsettled payments. It decides when; its `sweep` callback decides what."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ log = get_logger(__name__)
 
 
 class Reconciler:
-    """Runs `sweep` every so many seconds, in the one replica that `acquire`s the lease at that time."""
+    """Runs `sweep` every `seconds` seconds, in the one replica whose `acquire` gets the lease."""
 
     def __init__(
         self, sweep: Callable[[], Awaitable[None]], *, acquire: Callable[[], Awaitable[bool]], seconds: float
@@ -23,11 +23,11 @@ class Reconciler:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin; the first sweep comes after one interval, when the service has come up."""
+        """Start the task. The first sweep runs after one interval, when the service is up."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End. A sweep that is cut short has changed nothing that the next one would not find."""
+        """Cancel the task and wait for it. The next sweep finds whatever a cancelled sweep did not finish."""
         await cancel_and_wait(self._task)
 
     async def _run(self) -> None:
@@ -38,4 +38,4 @@ class Reconciler:
                     if await self._acquire():
                         await self._sweep()
             except Exception:
-                log.exception("reconciliation stumbled, going on")
+                log.exception("reconciliation failed, next run follows")

@@ -1,4 +1,4 @@
-"""Every query of the payments database, and the index that each one uses."""
+"""All queries of the payments database, and the index that each query uses."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -37,25 +37,25 @@ KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600
 
 
 UNREADABLE_AFTER: Final = timedelta(hours=1)
-"""When a document that cannot be read is looked at again; until then it keeps nothing else waiting."""
+"""Delay before the next check of a document that cannot be read, so that it does not block the others."""
 FIRST_RETRY: Final = timedelta(seconds=5)
 LONGEST_RETRY: Final = timedelta(hours=1)
 CURSOR: Final = "cursor"
 
 
 class PaymentRepository(Repository[Payment]):
-    """The payments."""
+    """Stores payments with their unpublished events."""
 
     INDEXES: ClassVar[Sequence[Index]] = (
         Index([("order_id", ASCENDING), ("attempt", DESCENDING)], name="attempts_of_an_order", unique=True),
-        # Two requests at once for one order make one payment: this decides, before Stripe is asked.
+        # Concurrent requests for one order create one payment: this index decides, before any call to Stripe.
         Index(
             [("order_id", ASCENDING)],
             name="one_active_payment_per_order",
             unique=True,
             partialFilterExpression={"status": {"$in": [status.value for status in ACTIVE_STATUSES]}},
         ),
-        # Attempts that came to nothing, by account and time (`declines.py`).
+        # Failed attempts, by account and time (`declines.py`).
         Index(
             [("user_id", ASCENDING), ("created_at", DESCENDING)],
             name="vain_attempts_of_an_account",
@@ -63,9 +63,9 @@ class PaymentRepository(Repository[Payment]):
         ),
         # Refunds and disputes name the PaymentIntent only.
         Index([("stripe_id", ASCENDING)], name="by_intent", partialFilterExpression={"stripe_id": {"$gt": ""}}),
-        # Only payments that a browser can go on with are in it; of those that it finds, none should be there.
+        # Contains only payments with a client secret. `forget_secrets` searches it for secrets that must be removed.
         Index([("status", ASCENDING)], name="with_secret", partialFilterExpression={"client_secret": {"$gt": ""}}),
-        # Only payments with something left to find out are in it.
+        # Contains only payments with a check due in the future or the past; settled payments are not in it.
         Index([("check_at", ASCENDING)], name="to_be_checked", partialFilterExpression={"check_at": {"$gt": EPOCH}}),
     )
 
@@ -75,14 +75,14 @@ class PaymentRepository(Repository[Payment]):
         self._active = batched_lists(self.collection, "order_id", active, WITHOUT_EVENTS)
 
     async def get(self, entity_id: str) -> Payment:
-        """The payment; raises `PaymentNotFoundError`."""
+        """The payment. Raises `PaymentNotFoundError`."""
         payment = await self.find(entity_id)
         if payment is None:
             raise PaymentNotFoundError(entity_id)
         return payment
 
     async def add(self, entity: Payment, *publishers: Publisher[Payment]) -> None:
-        """Store a new attempt; raises `PaymentActiveError` when the order has another that is not over."""
+        """Store a new attempt. Raises `PaymentActiveError` if the order has another active payment."""
         try:
             await super().add(entity, *publishers)
         except DuplicateKeyError:
@@ -92,19 +92,20 @@ class PaymentRepository(Repository[Payment]):
         self,
         payment_id: str,
         change: Callable[[Payment], bool],
-        news: Callable[[Payment, Payment], Publisher[Payment] | None],
+        choose_publisher: Callable[[Payment, Payment], Publisher[Payment] | None],
     ) -> Payment:
-        """Load, change, save with its event; again from the start when the race was lost, a bounded number of times.
+        """Load, change and save with the event; after a lost compare-and-swap start again, at most 8 times in all.
 
-        `news` sees the payment before and after. Unlike in `update`, a change without an event may be stored. Nothing
-        is written when `change` returns False.
+        `choose_publisher` gets the payment before and after the change. Unlike `update`, this may store a change
+        without an event. Nothing is written if `change` returns False. Raises `PaymentNotFoundError` and
+        `ConcurrentUpdateError`.
         """
         for _ in range(UPDATE_ATTEMPTS):
             payment = await self.get(payment_id)
             before = replace(payment)
             if not change(payment):
                 return payment
-            publish = news(before, payment)
+            publish = choose_publisher(before, payment)
             try:
                 await self.save(payment, *(() if publish is None else (publish,)))
             except ConcurrentUpdateError:
@@ -113,7 +114,7 @@ class PaymentRepository(Repository[Payment]):
         raise ConcurrentUpdateError
 
     async def walk(self) -> AsyncIterator[Payment]:
-        """Every payment that others have heard of: from the authorisation on, or its end."""
+        """All payments that were published: authorised, captured, or over."""
         async for payment in super().walk():
             if payment.paid or payment.over:
                 yield payment
@@ -127,7 +128,7 @@ class PaymentRepository(Repository[Payment]):
         return self.to_entity(document) if document else None
 
     async def list_unsuccessful(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
-        """An account's attempts that were begun after that (UTC) and came to nothing, newest first."""
+        """The account's failed attempts created after `since` (UTC), newest first."""
         status = {"$in": [status.value for status in UNSUCCESSFUL_STATUSES]}
         query: Document = {"user_id": user_id, "created_at": {"$gt": since}, "status": status}
         with reading(self.collection):
@@ -135,13 +136,13 @@ class PaymentRepository(Repository[Payment]):
             return [self.to_entity(document) async for document in cursor]
 
     async def find_active(self, order_id: str) -> Payment | None:
-        """The one payment of this order that is not over."""
+        """The active payment of this order; the unique index allows one."""
         active = await self._active(order_id)
         return self.to_entity(active[0]) if active else None
 
     async def list_to_check(self, now: datetime, *, limit: int) -> list[Payment]:
-        """Payments that must be looked at, longest overdue first."""
-        query: Document = {"check_at": {"$gt": EPOCH, "$lte": now}}  # the lower bound is the index's own
+        """Payments whose check is due at `now` (UTC), longest overdue first."""
+        query: Document = {"check_at": {"$gt": EPOCH, "$lte": now}}  # the lower bound matches the partial index
         cursor = self.collection.find(query, WITHOUT_EVENTS).sort("check_at", ASCENDING).limit(limit)
         documents = await cursor.to_list(None)
         due = self.to_entities(documents)
@@ -155,38 +156,40 @@ class PaymentRepository(Repository[Payment]):
         return self.to_entity(document) if document else None
 
     async def check_later(self, payment_id: str, at: datetime) -> None:
-        """Put the next look off; no change of the payment, so `version` stays."""
+        """Postpone the next check to `at` (UTC). The payment's state does not change, so `version` stays."""
         await self.collection.update_one({"_id": payment_id}, {"$set": {"check_at": at}})
 
     async def settle(self, payment: Payment) -> None:
-        """Nothing is left to find out, unless another look was asked for meanwhile; `version` stays here too."""
+        """Remove the next check, unless the payment has changed since it was read. `version` stays here too."""
         seen = {"_id": payment.id, "version": payment.version}
         await self.collection.update_one(seen, {"$set": {"check_at": None}})
 
     async def forget_secrets(self) -> int:
-        """Remove client secrets that nothing can be done with any more; returns how many there were.
+        """Remove client secrets that are no longer usable. Returns how many were removed.
 
-        Each step removes its own, so these were left by an earlier release, or by a replica that still runs it.
+        The current release removes each secret at the step that ends its use. The ones found here were left by an
+        earlier release, or by a replica that still runs it.
         """
         waiting = [PaymentStatus.INITIATED.value, PaymentStatus.REQUIRES_ACTION.value]
         ended = [status.value for status in PaymentStatus if status.value not in waiting]
-        # The lower bound is the index's own.
+        # The lower bound matches the partial index.
         old: Document = {"client_secret": {"$gt": ""}, "status": {"$in": ended}}
         result = await self.collection.update_many(old, {"$set": {"client_secret": None}})
         return int(result.modified_count)
 
 
 class OrderProjection(Projection[OrderData]):
-    """The orders, as their owner told of them: amount, owner, deadline, and whether they are to be paid."""
+    """Projection of the orders: amount, buyer, deadline and status."""
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, OrderData)
 
 
 class StripeEventInbox:
-    """Stripe's events, each once, from webhooks and from Stripe's list; kept until long after Stripe repeats them.
+    """Stripe's events from webhooks and from Stripe's list, each stored once and kept for 30 days.
 
-    One more document says how far the list was read. It has no `received_at`, so it is never forgotten.
+    One more document is the cursor: how far the list was read. It has no `received_at`, so the TTL index never removes
+    it.
     """
 
     INDEXES: ClassVar[Sequence[Index]] = (
@@ -198,13 +201,13 @@ class StripeEventInbox:
         self._collection = collection
 
     async def ensure_indexes(self) -> None:
-        """Create what the queries here need; idempotent."""
+        """Create the indexes of the queries in this class; idempotent."""
         await ensure_indexes(self._collection, self.INDEXES)
 
     async def add(self, event: StripeEvent) -> bool:
-        """Store it; False when it came before. The id is the key, so the database's own unique index decides.
+        """Store the event; False if it was stored before. The event id is the `_id`, so its unique index decides.
 
-        What a replica of an earlier release took in, which knows no refunds, is taken in anew.
+        An event of a refund or dispute that an earlier release stored without its names is stored again, with them.
         """
         now = utc_now()
         names: Document = {
@@ -228,31 +231,31 @@ class StripeEventInbox:
         return True
 
     async def list_unapplied(self, now: datetime, *, limit: int) -> list[StripeEvent]:
-        """Those that are due (UTC) and not applied: whoever took them in did not get further."""
-        # An earlier release stored no `due_at`; without one an event is due.
+        """Events that are due at `now` (UTC) and not applied yet, because the process that stored them failed."""
+        # An earlier release stored no `due_at`; an event without one is due.
         query: Document = {"applied": False, "due_at": {"$not": {"$gt": now}}}
         cursor = self._collection.find(query).sort("due_at", ASCENDING).limit(limit)
         return [_event(found) async for found in cursor]
 
     async def mark_applied(self, event_id: str) -> None:
-        """It need not be looked at again."""
+        """Mark the event as applied, so that it is not retried."""
         await self._collection.update_one({"_id": event_id}, {"$set": {"applied": True}})
 
     async def retry_later(self, event_id: str) -> None:
-        """Put it off, from 5 seconds to an hour: an event that never succeeds must keep no other one waiting."""
-        # In the database, so that replicas count together: 5 s times 2 for each try before.
+        """Delay the next try, from 5 s up to 1 h, so that an event that always fails does not block the others."""
+        # The database counts the tries, so replicas share the count: 5 s, doubled for each earlier try.
         tries = {"$ifNull": ["$tries", 0]}
         wait = {"$min": [{"$multiply": [_ms(FIRST_RETRY), {"$pow": [2, {"$min": [tries, 20]}]}]}, _ms(LONGEST_RETRY)]}
         change = {"tries": {"$add": [tries, 1]}, "due_at": {"$add": ["$$NOW", wait]}}
         await self._collection.update_one({"_id": event_id, "applied": False}, [{"$set": change}])
 
     async def read_until(self) -> int | None:
-        """How far Stripe's list was read: the time of its newest event (Unix seconds), None when it never was."""
+        """The cursor: time of the newest event read from Stripe's list (Unix seconds), None before the first read."""
         found = await self._collection.find_one({"_id": CURSOR})
         return int(found["created"]) if found else None
 
     async def move_cursor(self, created: int) -> None:
-        """The list was read as far as this; never back, whichever replica is faster."""
+        """Advance the cursor to `created` (Unix seconds). `$max` keeps a slower replica from moving it back."""
         await self._collection.update_one({"_id": CURSOR}, {"$max": {"created": created}}, upsert=True)
 
 
@@ -271,6 +274,6 @@ def _event(found: Document) -> StripeEvent:
 
 
 def _name(found: Document, field: str) -> str | None:
-    """An earlier release checked no names, so one that is no string is left out."""
+    """The field if it is a string, else None: an earlier release stored unchecked values."""
     name = found.get(field)
     return name if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""The HTTP door of payments."""
+"""The HTTP routes of payments."""
 
 from fastapi import BackgroundTasks, Depends, Request
 
@@ -18,9 +18,10 @@ router = ServiceRouter(tags=["payments"])
 async def create_payment(
     body: PaymentRequest, user: CurrentUser, service: PaymentServiceDep, limits: PaymentLimitsDep, request: Request
 ) -> PaymentResponse:
-    """Pay an order. 402 when the card is declined, 503 when Stripe gave no answer: ask again, nothing is paid twice.
+    """Pay an order.
 
-    429 after too many payments or declined cards.
+    402: the card is declined. 429: too many payments or declined cards. 503: Stripe gave no response; repeat the
+    request, the buyer is not charged twice.
     """
     await limits.check(request, user_id=user.id, about=body.order_id)
     payment = await service.pay(body.order_id, user_id=user.id, payment_method_id=body.payment_method_id)
@@ -29,7 +30,7 @@ async def create_payment(
 
 @router.get("/{id}")
 async def show_payment(payment_id: Id, user: CurrentUser, service: PaymentServiceDep) -> PaymentResponse:
-    """One of one's own payments, as far as it is known here."""
+    """A payment of the signed-in user, as stored here."""
     return PaymentResponse.of(await service.get(payment_id, user_id=user.id))
 
 
@@ -37,7 +38,7 @@ async def show_payment(payment_id: Id, user: CurrentUser, service: PaymentServic
 async def refresh_payment(
     payment_id: Id, user: CurrentUser, service: PaymentServiceDep, limits: PaymentLimitsDep, request: Request
 ) -> PaymentResponse:
-    """The same, after asking Stripe: call it when the browser has done its part."""
+    """Ask Stripe about a payment of the signed-in user and return it. Call it after the browser's step at Stripe."""
     await limits.check(request, user_id=user.id, about=payment_id)
     return PaymentResponse.of(await service.refresh(payment_id, user_id=user.id))
 
@@ -46,7 +47,7 @@ async def refresh_payment(
 async def receive_webhook(
     request: Request, background: BackgroundTasks, service: PaymentServiceDep, signature: StripeSignature
 ) -> WebhookResponse:
-    """Stripe's own call. Answered once it is stored, and applied afterwards."""
+    """Webhook of Stripe. The response is sent when the event is stored; the event is applied afterwards."""
     event = await service.receive_webhook(await request.body(), signature)
     background.add_task(service.apply_webhook, event)
     return WebhookResponse(received=True)

@@ -13,10 +13,10 @@ __all__ = ["PaymentRequest", "PaymentResponse", "WebhookResponse"]
 
 
 class PaymentRequest(RequestModel):
-    """Which order to pay, and with what; the price is the order's own.
+    """The order to pay and the payment method. The order determines the price.
 
-    A malformed order id is a 404 like an unknown one, so any string passes here. Without a payment method the browser
-    enters the card with the answer's `clientSecret`.
+    Any string is accepted as an order id: a malformed id is a 404, like an unknown one. Without a payment method, the
+    browser enters the card with the response's `clientSecret`.
     """
 
     order_id: str
@@ -24,9 +24,9 @@ class PaymentRequest(RequestModel):
 
 
 class PaymentResponse(ApiModel):
-    """A payment; `client_secret` only while the buyer's browser has something to do with it.
+    """A payment. `client_secret` is set only while the payment waits for the buyer's browser.
 
-    `refunded_amount` is how much of `amount` went back, by a refund or a lost dispute; `disputed`: a dispute is open.
+    `refunded_amount` is the part of `amount` that was refunded or lost in a dispute. `disputed`: a dispute is open.
     """
 
     id: str
@@ -40,7 +40,7 @@ class PaymentResponse(ApiModel):
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
-        """A payment as its buyer sees it."""
+        """The representation of a payment for its buyer."""
         return cls(
             id=payment.id,
             order_id=payment.order_id,
@@ -54,6 +54,6 @@ class PaymentResponse(ApiModel):
 
 
 class WebhookResponse(ApiModel):
-    """Stored; Stripe need not send it again."""
+    """The event is stored; Stripe need not send it again."""
 
     received: bool

@@ -22,15 +22,15 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_a_paid_order_is_captured_when_orders_says_so(scenario, bank):
+async def test_a_paid_order_is_captured_when_it_is_complete(scenario, bank):
     payment = await scenario.pay()
     assert payment.status is PaymentStatus.AUTHORIZED
     assert await status_at_stripe(bank, payment) == "requires_capture"
     await scenario.complete(payment)
-    await scenario.change()  # the same again
+    await scenario.change()  # the same state again
     assert await scenario.statuses() == [PaymentStatus.CAPTURED]
     assert await status_at_stripe(bank, payment) == "succeeded"
-    assert await scenario.told() == ["payment.authorized", "payment.captured"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured"]
     assert [one.check_at for one in await scenario.payments()] == [None]
 
 
@@ -46,10 +46,10 @@ async def test_a_declined_card_may_be_followed_by_another(scenario, proxy, bank)
         await scenario.pay(BAD)
     payment = await scenario.pay(GOOD)
     assert await scenario.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
-    assert await scenario.told() == ["payment.failed", "payment.authorized"]
+    assert await scenario.published() == ["payment.failed", "payment.authorized"]
     first, second = await scenario.payments()
     assert first.idempotency_key != second.idempotency_key
-    assert await status_at_stripe(bank, first) == "canceled", "nobody can go on with the declined attempt"
+    assert await status_at_stripe(bank, first) == "canceled", "the declined attempt cannot be continued"
     assert payment.id == second.id
 
 
@@ -57,7 +57,7 @@ async def test_an_unknown_payment_method_fails_the_attempt_and_nothing_else(scen
     with pytest.raises(PaymentMethodRefusedError):
         await scenario.pay("pm_nobody_knows")
     assert (await scenario.pay()).attempt == 2
-    assert await scenario.told() == ["payment.failed", "payment.authorized"]
+    assert await scenario.published() == ["payment.failed", "payment.authorized"]
 
 
 async def test_paying_twice_is_refused(scenario, bank):
@@ -88,7 +88,7 @@ async def test_what_cannot_be_paid_is_refused_and_stripe_is_not_asked(service, s
     assert await stores.payments.collection.count_documents({}) == 0
 
 
-async def test_a_payment_that_overtakes_its_order_waits_for_it(service, make_scenario, make_order, monkeypatch):
+async def test_a_payment_waits_for_its_order_to_reach_the_projection(service, make_scenario, make_order, monkeypatch):
     monkeypatch.setattr(service, "_overtake_wait_seconds", 30.0)
     scenario = make_scenario(make_order())
     paying = asyncio.create_task(scenario.pay())

@@ -1,4 +1,4 @@
-"""Stripe slow, away and back: who is asked how often, who is refused, and that no payment comes to harm."""
+"""Stripe is slow, unavailable and back: number of calls, refusals, and no damage to any payment."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ CREATE, CONFIRM = "POST /v1/payment_intents$", "/confirm$"
 
 @pytest.fixture
 def circuits_wait(monkeypatch):
-    """Lets the time pass that a circuit stays open; while a test works, none passes for circuits."""
+    """Advances the circuits' clock by the time that a circuit stays open; the clock stands still otherwise."""
     now = 1_000.0
     monkeypatch.setattr("circuitbreaker.monotonic", lambda: now)
 
@@ -30,23 +30,23 @@ def circuits_wait(monkeypatch):
 
 @pytest.fixture
 def with_limits(make_settings, stores, proxy, make_scenario, make_order):
-    """The service with limits of its own, and stories of orders that it knows of."""
+    """The service with given limits, and scenarios of orders that are in its projection."""
 
     @asynccontextmanager
     async def start(*, scenarios: int = 1, **limits):
         settings = make_settings(stripe_api_base=proxy.url, **limits)
         async with StripeGateway.connect(settings) as gateway:
             service = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
-            told = [make_scenario(make_order(), service) for _ in range(scenarios)]
-            for scenario in told:
+            started = [make_scenario(make_order(), service) for _ in range(scenarios)]
+            for scenario in started:
                 await service.follow_order(scenario.order)
-            yield told
+            yield started
 
     return start
 
 
 @pytest.mark.parametrize("call", [CREATE, CONFIRM])
-async def test_one_layer_repeats_a_call_and_all_attempts_have_one_key(scenario, proxy, bank, call):
+async def test_one_layer_retries_a_call_and_all_attempts_have_one_key(scenario, proxy, bank, call):
     proxy.fail("away", call, times=2)
     assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED
     assert len(proxy.made(call)) == 3
@@ -54,14 +54,14 @@ async def test_one_layer_repeats_a_call_and_all_attempts_have_one_key(scenario, 
     assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_a_call_is_not_repeated_for_ever(scenario, proxy):
+async def test_retries_of_a_call_are_limited(scenario, proxy):
     proxy.fail("away", CREATE, times=99)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
     assert len(proxy.made(CREATE)) == 3
 
 
-async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_is_paid_once(
+async def test_an_outage_of_stripe_opens_the_circuit_and_afterwards_each_order_is_paid_once(
     with_limits, proxy, bank, circuits_wait
 ):
     async with with_limits(scenarios=3, stripe_circuit_failures=3, stripe_circuit_seconds=30) as scenarios:
@@ -73,7 +73,7 @@ async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_i
             with pytest.raises(StripeAwayError) as refused:
                 await scenario.pay()
             assert refused.value.retry_after_seconds >= 1
-        assert len(proxy.calls) == asked, "the circuit is open: nobody asked"
+        assert len(proxy.calls) == asked, "the circuit is open: no call is made"
         assert [await scenario.statuses() for scenario in scenarios] == [[PaymentStatus.INITIATED]] * 3
 
         proxy.heal()
@@ -84,14 +84,14 @@ async def test_while_stripe_is_away_it_is_left_alone_and_afterwards_everything_i
 
 async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, proxy, bank, circuits_wait):
     async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
-        proxy.fail("lost", CONFIRM, times=3)  # the bank has said yes, and nobody heard it
+        proxy.fail("lost", CONFIRM, times=3)  # the bank authorises, and the response is lost
         with pytest.raises(StripeUnknownError):
             await scenario.pay()
         with pytest.raises(StripeAwayError):
             await scenario.pay("pm_card_chargeCustomerFail")  # another card does not end it either
         await scenario.due()
         assert await scenario.statuses() == [PaymentStatus.INITIATED]
-        assert await scenario.told() == []
+        assert await scenario.published() == []
 
         proxy.heal()
         circuits_wait(30)
@@ -99,8 +99,8 @@ async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, pr
         assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
-async def test_a_payment_that_was_not_asked_about_is_not_put_off_for_it(with_limits, proxy, circuits_wait):
-    """It would be looked at after as long as it has lasted already: for an old one a minute after Stripe is back."""
+async def test_a_rejected_call_does_not_lengthen_the_interval_of_checks(with_limits, proxy, circuits_wait):
+    """The interval grows with a payment's age, so an old one would be checked a minute after Stripe is back."""
     async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("away", CREATE, times=3)
         with pytest.raises(StripeUnknownError):
@@ -117,23 +117,23 @@ async def at_stripe(bank, scenario) -> list[str]:
     return [intent["status"] for intent in await bank.intents_of(scenario.order.id)]
 
 
-async def test_an_order_that_ends_while_the_circuit_is_open_is_let_go_later(with_limits, proxy, bank, circuits_wait):
+async def test_an_order_that_ends_while_the_circuit_is_open_is_voided_later(with_limits, proxy, bank, circuits_wait):
     async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
             await scenario.pay()
         await scenario.cancel()
-        assert await scenario.statuses() == [PaymentStatus.VOIDED], "decided here; Stripe hears of it later"
+        assert await scenario.statuses() == [PaymentStatus.VOIDED], "decided here, and cancelled at Stripe later"
         assert await at_stripe(bank, scenario) == ["requires_capture"]
         proxy.heal()
         circuits_wait(30)
         async with asyncio.timeout(30):
             while await at_stripe(bank, scenario) != ["canceled"]:
                 await scenario.due()
-        assert await scenario.told() == ["payment.voided"]
+        assert await scenario.published() == ["payment.voided"]
 
 
-async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with_limits, proxy):
+async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_slots(with_limits, proxy):
     async with with_limits(scenarios=4, stripe_places=2) as (first, second, third, unsettled):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
@@ -147,7 +147,7 @@ async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with
             await third.pay()
         assert await third.statuses() == [PaymentStatus.INITIATED]
         await unsettled.due()
-        assert await unsettled.statuses() == [PaymentStatus.AUTHORIZED], "the background has places of its own"
+        assert await unsettled.statuses() == [PaymentStatus.AUTHORIZED], "background calls have their own slots"
 
         for fault in held:
             fault.release()
@@ -155,7 +155,7 @@ async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_places(with
         await settled([third], PaymentStatus.AUTHORIZED)
 
 
-async def test_without_a_bulkhead_of_that_size_the_third_would_have_been_asked(with_limits, proxy):
+async def test_without_a_small_bulkhead_the_third_call_is_made(with_limits, proxy):
     async with with_limits(scenarios=3) as (first, second, third):
         held = [proxy.fail("held", CREATE) for _ in range(2)]
         hanging = [asyncio.create_task(scenario.pay()) for scenario in (first, second)]
@@ -168,7 +168,7 @@ async def test_without_a_bulkhead_of_that_size_the_third_would_have_been_asked(w
 
 
 async def settled(scenarios, status: PaymentStatus) -> None:
-    """The reconciler looks again and again, as it does, until all of them are there."""
+    """Run the reconciler until all of them have this status."""
     async with asyncio.timeout(30):
         while [await scenario.statuses() for scenario in scenarios] != [[status]] * len(scenarios):
             for scenario in scenarios:

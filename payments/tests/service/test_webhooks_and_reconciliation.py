@@ -17,7 +17,7 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_a_webhook_is_stored_once_and_makes_us_ask(scenario, sign, bank, stores):
+async def test_a_webhook_is_stored_once_and_triggers_a_call_to_stripe(scenario, sign, bank, stores):
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     body, signature = sign(payment.id, event_id="evt_twice")
@@ -25,23 +25,23 @@ async def test_a_webhook_is_stored_once_and_makes_us_ask(scenario, sign, bank, s
         event = await scenario.service.receive_webhook(body, signature)
         await scenario.service.apply_webhook(event)
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
-    assert await scenario.told() == ["payment.authorized"]
+    assert await scenario.published() == ["payment.authorized"]
     assert await stores.inbox._collection.count_documents({"_id": "evt_twice", "applied": True}) == 1
 
 
-async def test_a_webhook_that_comes_late_says_nothing_that_is_not_true_now(scenario, sign, bank):
+async def test_a_late_webhook_stores_only_stripes_current_state(scenario, sign, bank):
     payment = await scenario.pay()
     await scenario.cancel()
     for kind in ("payment_intent.amount_capturable_updated", "payment_intent.succeeded"):
         event = await scenario.service.receive_webhook(*sign(payment.id, event_type=kind))
         await scenario.service.apply_webhook(event)
     assert await scenario.statuses() == [PaymentStatus.VOIDED]
-    assert await scenario.told() == ["payment.authorized", "payment.voided"]
+    assert await scenario.published() == ["payment.authorized", "payment.voided"]
 
 
-async def test_money_set_aside_on_a_payment_that_is_over_is_let_go_when_stripe_tells(scenario, sign, stores, bank):
+async def test_an_authorisation_of_a_payment_that_is_over_is_voided_by_its_webhook(scenario, sign, stores, bank):
     payment = await scenario.pay()
-    # As if the row had been closed while the bank was being asked by a replica that then died.
+    # As if the payment had been ended while a replica that then died was confirming it.
     await stores.payments.collection.update_one({"_id": payment.id}, {"$set": {"status": "failed", "check_at": None}})
     event = await scenario.service.receive_webhook(*sign(payment.id))
     await scenario.service.apply_webhook(event)
@@ -61,21 +61,21 @@ async def test_a_webhook_that_could_not_be_applied_is_applied_by_the_reconciler(
     assert await stores.inbox.list_unapplied(utc_now(), limit=10) == []
 
 
-async def test_a_webhook_about_nothing_of_ours_is_stored_and_done_with(service, sign, stores):
+async def test_a_webhook_about_an_unknown_payment_is_stored_and_marked_applied(service, sign, stores):
     for payment_id in (None, new_id()):
         event = await service.receive_webhook(*sign(payment_id))
         await service.apply_webhook(event)
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(minutes=1), limit=10) == []
 
 
-async def test_the_reconciler_finds_a_payment_that_the_buyer_finished_and_nobody_told(scenario, bank):
+async def test_the_reconciler_finds_a_payment_that_the_buyer_finished_without_a_webhook(scenario, bank):
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     await scenario.due()
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
 
 
-async def test_a_buyer_who_never_comes_back_from_3d_secure_is_let_go_at_the_deadline(scenario, bank):
+async def test_an_attempt_left_in_3d_secure_is_voided_at_the_deadline(scenario, bank):
     payment = await scenario.pay(await bank.card())
     await scenario.run_out()
     await bank.authenticate(payment.stripe_id, success=True)
@@ -84,7 +84,7 @@ async def test_a_buyer_who_never_comes_back_from_3d_secure_is_let_go_at_the_dead
     assert await status_at_stripe(bank, payment) == "canceled"
 
 
-async def test_what_the_reconciler_looked_at_in_vain_is_looked_at_later(scenario, proxy, stores):
+async def test_a_check_without_a_result_is_repeated_later(scenario, proxy, stores):
     proxy.fail("away", "POST ", times=99)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -95,7 +95,7 @@ async def test_what_the_reconciler_looked_at_in_vain_is_looked_at_later(scenario
     assert await stores.payments.list_to_check(utc_now(), limit=10) == []
 
 
-async def test_a_declined_attempt_that_could_not_be_tidied_up_is_tidied_up_later(scenario, proxy, bank):
+async def test_a_declined_attempt_that_could_not_be_cancelled_at_stripe_is_cancelled_later(scenario, proxy, bank):
     proxy.fail("away", "/cancel$", times=3)
     with pytest.raises(CardDeclinedError):
         await scenario.pay(BAD)
@@ -105,7 +105,7 @@ async def test_a_declined_attempt_that_could_not_be_tidied_up_is_tidied_up_later
     await scenario.due()
     (payment,) = await scenario.payments()
     assert await status_at_stripe(bank, payment) == "canceled"
-    assert (payment.check_at, payment.version) == (None, version), "nobody else has to hear of that"
+    assert (payment.check_at, payment.version) == (None, version), "no event is needed"
 
 
 async def test_no_log_line_and_no_event_holds_a_secret(
@@ -123,7 +123,7 @@ async def test_no_log_line_and_no_event_holds_a_secret(
     document = await stores.payments.collection.find_one({"_id": payment.id})
     assert "no definite answer from stripe" in printed
     assert document["outbox"]
-    assert document["client_secret"] is None, "forgotten with the authorisation"
+    assert document["client_secret"] is None, "removed at the authorisation"
     for secret in (payment.client_secret, stripe_key, webhook_secret):
         assert secret not in printed
         assert secret not in json.dumps(document["outbox"], default=str)

@@ -1,4 +1,4 @@
-"""Passwords: how they are hashed and verified, and which new ones are refused."""
+"""Hashing and verification of passwords, and the check of new ones."""
 
 from .common import CommonPasswords
 from .hasher import NICENESS, PasswordHasher, Verdict

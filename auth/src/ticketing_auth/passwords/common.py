@@ -1,4 +1,4 @@
-"""New passwords that an attacker tries first: the common ones, and the account's own e-mail."""
+"""Refuses new passwords that attackers try first: common ones, and the account's own e-mail."""
 
 import runpy
 import unicodedata
@@ -12,16 +12,16 @@ from ticketing_auth.errors import PasswordCommonError, PasswordIsEmailError
 __all__ = ["CommonPasswords"]
 
 SHORTEST: Final = 8
-"""Shorter entries of the list cannot be new passwords anyway."""
+"""Shorter entries of the list cannot be new passwords."""
 CONTEXT_WORDS: Final = frozenset({"ticket", "tickets", "ticketing", "ticketingdev", "ticketmarket", "eventticket"})
-"""Names of the product and of what it sells, which an attacker tries first here (OWASP ASVS 5.0, V6.2.11)."""
+"""Names of the product and of what it sells, which attackers try first (OWASP ASVS 5.0, V6.2.11)."""
 
 
 class CommonPasswords:
-    """The 30,000 most common passwords of the package `zxcvbn` (MIT), of which 11,611 are long enough to matter.
+    """The 30,000 most common passwords of the package `zxcvbn` (MIT); 11,611 of them are long enough to be accepted.
 
-    OWASP ASVS 5.0, 6.2.4 asks for the first 3,000 at least. Only the list is read. Importing the package would build
-    its rankings of names and words as well, which take 14 MB and are not needed here.
+    OWASP ASVS 5.0, 6.2.4 requires at least the first 3,000. Only the list is read: importing the package would also
+    build its rankings of names and words, which take 14 MB and are not needed here.
     """
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class CommonPasswords:
         self._passwords = frozenset(password for password in listed if len(password) >= SHORTEST)
 
     def check_new(self, password: SecretStr, *, email: str) -> None:
-        """Accept a new password of the account with this e-mail (in its normal form).
+        """Check a new password of the account with this e-mail, which is in its normal form.
 
-        A context word is refused whatever digits and signs are around it or within it.
+        A context word is refused with any digits and signs around it or within it. The check ignores case, and spaces
+        at both ends. It does not apply to existing passwords, which stay valid.
 
-        Case, and spaces at both ends, do not make a password less common. Raises `PasswordCommonError` and
-        `PasswordIsEmailError`. Existing passwords are not asked about: they still sign in.
+        Raises `PasswordCommonError` and `PasswordIsEmailError`.
         """
         text = unicodedata.normalize("NFC", password.get_secret_value()).strip().lower()
         if text in (email, email.partition("@")[0]):

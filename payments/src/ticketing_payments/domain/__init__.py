@@ -1,4 +1,4 @@
-"""A payment: what Stripe said last, what that makes of it, and what must be done next."""
+"""A payment: Stripe's latest state of it, its own status, and the next step."""
 
 from .intents import MONEY_BACK, OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 from .payment import (

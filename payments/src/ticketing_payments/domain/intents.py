@@ -1,4 +1,4 @@
-"""What Stripe says, in our words."""
+"""Stripe's PaymentIntents, declines and events as domain types."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,15 +8,15 @@ __all__ = ["MONEY_BACK", "OPEN_STATES", "Decline", "Intent", "IntentState", "Str
 
 
 class IntentState(StrEnum):
-    """Where a PaymentIntent stands at Stripe, in our words."""
+    """The state of a PaymentIntent at Stripe."""
 
-    UNCONFIRMED = "unconfirmed"  # it has a card, and nobody has asked the bank
+    UNCONFIRMED = "unconfirmed"  # it has a card, and the bank has not been asked
     NEEDS_BUYER = "needs_buyer"  # 3-D Secure, or a card to be entered in the browser
     PROCESSING = "processing"
     DECLINED = "declined"
     AUTHORIZED = "authorized"
     CAPTURED = "captured"
-    REFUNDED = "refunded"  # all of it, or the bank decided a dispute against us
+    REFUNDED = "refunded"  # in full, or by a lost dispute
     CANCELLED = "cancelled"
 
 
@@ -29,19 +29,19 @@ OPEN_STATES: Final = frozenset(
         IntentState.AUTHORIZED,
     }
 )
-"""From these money can still move, or is set aside."""
+"""States in which money is authorised or can still move."""
 
 MONEY_BACK: Final = (
     *("charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "refund.failed"),
     *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
     *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
 )
-"""Webhooks of refunds and disputes, made by us, in the dashboard or by a bank (https://docs.stripe.com/api/events/types)."""
+"""Event types of refunds and disputes, from us, the dashboard or a bank (https://docs.stripe.com/api/events/types)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """Why the bank said no: Stripe's sentence for the person, and its code for us."""
+    """Why the bank declined: Stripe's message for the buyer, and its code for this service."""
 
     message: str
     code: str | None = None
@@ -49,11 +49,11 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What Stripe says about one PaymentIntent. `decline` beside AUTHORIZED: a capture was refused for good.
+    """Stripe's state of one PaymentIntent. A `decline` with state AUTHORIZED means that a capture failed permanently.
 
-    `refunded_cents` is what is no longer with us: refunds, lost disputes, and what was not captured; None when the
-    answer did not tell. `disputed`: a dispute or an inquiry is open. `withdrawn`: it has taken the money meanwhile, and
-    Stripe refuses a refund.
+    `refunded_cents` is the part that is no longer ours: refunds, lost disputes, and the part that was not captured. It
+    is None if Stripe's response does not contain it. `disputed`: a dispute or an inquiry is open. `withdrawn`: the bank
+    holds the money during the dispute, and Stripe refuses a refund.
     """
 
     id: str
@@ -67,10 +67,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class StripeEvent:
-    """An event of Stripe's, from a signed webhook or from its list; `created` is in Unix seconds.
+    """An event of Stripe, from a signed webhook or from Stripe's list. `created` is in Unix seconds.
 
-    An event about a PaymentIntent names our payment in its metadata. A refund or a dispute names the PaymentIntent, or
-    only the charge. An event with none of these is not about a payment of ours.
+    An event about a PaymentIntent names our payment in its metadata. An event about a refund or a dispute names the
+    PaymentIntent, or only the charge. An event with none of these does not concern a payment of this service.
     """
 
     id: str
@@ -82,5 +82,5 @@ class StripeEvent:
 
     @property
     def money_back(self) -> bool:
-        """Whether it is about a refund or a dispute."""
+        """Whether the event is about a refund or a dispute."""
         return self.type in MONEY_BACK

@@ -1,4 +1,4 @@
-"""What must be done next, seeing the payment, the order and what Stripe said last."""
+"""Chooses the next step at Stripe from the payment, the order and Stripe's latest state."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ __all__ = ["Step", "check_payable", "next_step"]
 
 
 class Step(StrEnum):
-    """What may have to be done at Stripe."""
+    """A call to Stripe that a payment may need."""
 
     NOTHING = "nothing"
     CREATE = "create"
@@ -25,7 +25,7 @@ class Step(StrEnum):
 
 
 def check_payable(order: OrderData, user_id: str, now: datetime) -> None:
-    """Raise `OrderForbiddenError` or `PaymentNotPossibleError` unless this user may pay this order now (UTC)."""
+    """Raise `OrderForbiddenError` or `PaymentNotPossibleError` unless this user may pay this order at `now` (UTC)."""
     if order.user_id != user_id:
         raise OrderForbiddenError(order.id)
     if order.status is OrderStatus.COMPLETE:
@@ -37,10 +37,10 @@ def check_payable(order: OrderData, user_id: str, now: datetime) -> None:
 
 
 def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: datetime) -> Step:
-    """What must be done at Stripe, seeing the payment, the order and what Stripe said last (None: not asked yet).
+    """The next step at Stripe. `intent` is Stripe's latest state, or None before the first call; `now` is UTC.
 
-    Money is asked for only while the hold runs, taken only for the complete order, and whatever is open when the
-    payment or the order is over is let go.
+    Authorise only while the hold runs. Capture only for a complete order. Void or refund what is left when the payment
+    or the order is over.
     """
     match payment.status:
         case PaymentStatus.INITIATED | PaymentStatus.REQUIRES_ACTION:
@@ -62,7 +62,7 @@ def next_step(payment: Payment, order: OrderData, intent: Intent | None, now: da
         case PaymentStatus.CAPTURED:
             return Step.REFUND if order.status is OrderStatus.CANCELLED else Step.NOTHING
         case PaymentStatus.REFUNDED:
-            # Money that came back to us, by a refund that failed, is for a person: the same refund would fail again.
+            # A failed refund needs an operator: the same refund would fail again.
             return Step.NOTHING
         case PaymentStatus.VOIDED | PaymentStatus.FAILED:
             if intent is None:

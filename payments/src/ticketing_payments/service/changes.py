@@ -1,4 +1,4 @@
-"""The changes of a payment that are stored, and what is logged and counted of them."""
+"""The changes of a payment, and their log lines and metrics."""
 
 from collections.abc import Callable
 
@@ -8,46 +8,46 @@ from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
 from ticketing_payments.domain import METHOD_REFUSED, OUR_FAULT, Decline, Intent, Payment
 from ticketing_payments.errors import CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError
 
-__all__ = ["apply_intent", "note_change", "refused", "void"]
+__all__ = ["apply_intent", "note_change", "refuse_with", "void"]
 
 log = get_logger(__name__)
 
 
 def note_change(before: Payment, after: Payment) -> None:
-    """Call it once after each write, and it counts money once; nothing when nothing changed."""
+    """Log and count a change. Call it once after each write, so that each amount is counted once."""
     names = {"payment_id": after.id, "order_id": after.order_id}
     if after.status is not before.status:
-        log.info("payment moved", **names, status=after.status.value)
-        # Captured and refunded by hand at Stripe, before either was known here, is both at once.
-        taken = (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED)
-        if after.status in taken and before.status not in taken:
+        log.info("payment status changed", **names, status=after.status.value)
+        # A payment captured and refunded at Stripe by hand may go to REFUNDED directly; the capture counts then, too.
+        captured = (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED)
+        if after.status in captured and before.status not in captured:
             CAPTURED_CENTS.labels(after.currency).inc(after.amount_cents)
     difference = after.refunded_cents - before.refunded_cents
     if difference > 0:
         REFUNDED_CENTS.labels(after.currency).inc(difference)
-        log.info("money went back", **names, cents=difference, refunded_cents=after.refunded_cents)
+        log.info("payment refunded", **names, cents=difference, refunded_cents=after.refunded_cents)
     elif difference < 0:
-        log.error("a refund failed or was taken back", **names, cents=-difference, refunded_cents=after.refunded_cents)
+        log.error("refund failed or reversed", **names, cents=-difference, refunded_cents=after.refunded_cents)
     if after.disputed != before.disputed:
         log.warning("dispute opened" if after.disputed else "dispute closed", **names)
 
 
 def apply_intent(intent: Intent | None, *, released: bool) -> Callable[[Payment], bool]:
-    """Follow what Stripe said; None when it was never reached. `released` says that we let the money go."""
+    """Apply Stripe's state. `intent` is None if Stripe has no PaymentIntent; `released`: we voided it ourselves."""
     if intent is None:
         return Payment.abandon
     return lambda payment: payment.follow(intent, released=released)
 
 
 def void(seen: PaymentStatus) -> Callable[[Payment], bool]:
-    """Let go of an attempt, unless it has moved on from the status that was seen."""
+    """Void an attempt, unless its status is no longer `seen`."""
     return lambda payment: payment.status is seen and payment.void()
 
 
-def refused(
+def refuse_with(
     refusal: CardDeclinedError | PaymentMethodRefusedError | StripeRequestRefusedError,
 ) -> Callable[[Payment], bool]:
-    """End an attempt that Stripe would not begin; the code keeps whose fault it was."""
+    """End an attempt that Stripe refused to start. The decline's code records the cause."""
     match refusal:
         case CardDeclinedError():
             code = refusal.code

@@ -1,4 +1,4 @@
-"""Paying an order, and following it: whatever sets one off, it ends in `advance`."""
+"""The use cases of a payment. Every trigger (request, event, webhook, reconciler) ends in `advance`."""
 
 import asyncio
 import re
@@ -39,7 +39,7 @@ from ticketing_payments.repository import OrderProjection, PaymentRepository, St
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
 
-from .changes import apply_intent, note_change, refused, void
+from .changes import apply_intent, note_change, refuse_with, void
 from .stripe_event_processor import StripeEventProcessor
 
 __all__ = ["PaymentService"]
@@ -48,13 +48,13 @@ log = get_logger(__name__)
 
 JOIN_ATTEMPTS: Final = 4
 MAX_STEPS: Final = 8
-"""The longest way is create, confirm, capture, release, refund; what needs more is going in circles."""
+"""The longest sequence is create, confirm, capture, void, refund; more steps mean a loop."""
 SWEEP_LIMIT: Final = 100
 SWEEP_CONCURRENCY: Final = 8
 
 
 class PaymentService:
-    """Pays orders, and keeps Stripe, the payments and the orders in step."""
+    """Pays orders, and keeps Stripe, the payments and the orders consistent."""
 
     def __init__(
         self,
@@ -72,21 +72,22 @@ class PaymentService:
             payments,
             inbox,
             stripe,
-            lambda payment_id, event: self.advance(payment_id, heard=event),
+            lambda payment_id, event: self.advance(payment_id, event=event),
         )
         self._overtake_wait_seconds = settings.overtake_wait_seconds
-        # Within a replica a payment is worked on by one at a time; between replicas Stripe's own states decide.
+        # One task at a time changes a payment within a replica; between replicas Stripe's states decide.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def pay(self, order_id: str, *, user_id: str, payment_method_id: str | None) -> Payment:
-        """Pay an order at its own price, or go on with the payment of it that is under way.
+        """Pay an order at its own price, or continue its active payment.
 
-        Without a payment method the buyer's browser enters the card, with the payment's `client_secret`. A request with
-        another method replaces an attempt that waits for the buyer, and follows one that turns out to be declined.
+        Without a payment method, the buyer's browser enters the card with the payment's `client_secret`. A request with
+        another method replaces an attempt that waits for the buyer, and starts a new attempt after one that turns out
+        to be declined.
 
         Raises `OrderNotFoundError`, `OrderForbiddenError`, `PaymentNotPossibleError`, `OrderPaidError`,
-        `CardDeclinedError`, `PaymentMethodRefusedError`, `TooManyDeclinesError`, and `StripeUnknownError`: then ask
-        again.
+        `CardDeclinedError`, `PaymentMethodRefusedError`, `StripeRequestRefusedError`, `TooManyDeclinesError`,
+        `PaymentActiveError`, and `StripeUnknownError`, after which the caller repeats the request.
         """
         for _ in range(JOIN_ATTEMPTS):
             order = await self._payable_order(order_id, user_id)
@@ -102,18 +103,18 @@ class PaymentService:
         raise PaymentActiveError(order_id)
 
     async def get(self, payment_id: str, *, user_id: str) -> Payment:
-        """One of one's own payments, as it is known here; raises `PaymentNotFoundError`, `PaymentForbiddenError`."""
+        """The user's payment as stored here. Raises `PaymentNotFoundError` and `PaymentForbiddenError`."""
         payment = await self._payments.get(payment_id)
         payment.check_owner(user_id)
         return payment
 
     async def refresh(self, payment_id: str, *, user_id: str) -> Payment:
-        """The same, after asking Stripe: the buyer has done something in the browser."""
+        """Ask Stripe about the user's payment after a step in the browser. Raises what `get` and `advance` raise."""
         await self.get(payment_id, user_id=user_id)
         return await self.advance(payment_id, ask=True)
 
     async def follow_order(self, data: OrderData) -> None:
-        """Do what the order's newest state asks of its payment: capture, let go, or give back."""
+        """Apply the order's newest state to its payment: capture, void or refund."""
         order = await self._orders.apply(data)
         if order.status is OrderStatus.CREATED:
             return
@@ -122,16 +123,16 @@ class PaymentService:
             await self.advance(payment.id)
 
     async def receive_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
-        """Check and store a webhook; stored once, however often it comes. Raises `WebhookSignatureError`."""
+        """Check a webhook and store it once, also if it is repeated. Raises `WebhookSignatureError`."""
         return await self._stripe_events.receive(body, signature)
 
     async def apply_webhook(self, event: StripeEvent) -> None:
-        """Ask Stripe about the payment, unless the event is old news; what it says is never taken at its word."""
+        """Ask Stripe about the payment, unless the event is outdated. The event's own claims are never trusted."""
         with background():
             await self._stripe_events.apply(event)
 
     async def reconcile(self) -> None:
-        """Find out about everything that is due to be looked at; what fails in one part stops no other."""
+        """Check everything that is due. A failing part does not stop the other parts."""
         with background():
             for part in (
                 self._stripe_events.catch_up,
@@ -142,7 +143,7 @@ class PaymentService:
                 try:
                     await part()
                 except TicketingError as error:
-                    log.warning("part of the reconciliation put off", part=part.__name__, error=repr(error))
+                    log.warning("part of the reconciliation postponed", part=part.__name__, error=repr(error))
                 except Exception:
                     log.exception("part of the reconciliation failed", part=part.__name__)
 
@@ -157,32 +158,32 @@ class PaymentService:
                 await self._payments.check_later(payment.id, payment.next_check(utc_now()))
                 await self.advance(payment.id, ask=True)
             except StripeAwayError as refusal:
-                # It was not asked, so it need not wait longer than until Stripe may be asked again.
+                # Stripe was not called, so the next check is due as soon as calls are allowed again.
                 at = utc_now() + timedelta(seconds=refusal.retry_after_seconds)
                 await self._payments.check_later(payment.id, at)
             except TicketingError as error:
                 log.warning("payment still unsettled", payment_id=payment.id, error=repr(error))
             except Exception:
-                log.exception("payment not looked at, later again", payment_id=payment.id)
+                log.exception("payment check failed, retried later", payment_id=payment.id)
 
     async def advance(
-        self, payment_id: str, *, ask: bool = False, heard: StripeEvent | None = None, give_up: bool = False
+        self, payment_id: str, *, ask: bool = False, event: StripeEvent | None = None, give_up: bool = False
     ) -> Payment:
-        """Bring Stripe, the payment and the order into step; the one way in which a payment ever changes.
+        """Make Stripe, the payment and the order consistent; the only function that changes a stored payment.
 
-        Every round looks at what is stored then, does at most one thing at Stripe, and stores what came of it, so it
-        may be called at any time and any number of times. `ask` puts a question to Stripe when nothing else is to be
-        done, and so does what was `heard`, unless the payment says as much already. After a refund or a dispute the
-        question comes first, since the answer to a repeated capture may be older. `give_up` lets go an attempt that
-        waits for the buyer.
+        Each round reads the stored state, makes at most one call to Stripe, and stores its result. So it may be called
+        at any time and any number of times. `ask` retrieves Stripe's state when nothing else is to be done, and so does
+        `event`, unless the payment already reflects it. After a refund or a dispute the retrieval comes first, since
+        the response to a repeated capture may be older. `give_up` voids an attempt that waits for the buyer.
 
-        Raises `PaymentNotFoundError`, `StripeUnknownError`, and what Stripe refuses at the beginning.
+        Raises `PaymentNotFoundError`, `StripeUnknownError`, `CardDeclinedError`, `PaymentMethodRefusedError`,
+        `StripeRequestRefusedError` and `ConcurrentUpdateError`.
         """
         async with self._locks.setdefault(payment_id, asyncio.Lock()):
             payment = await self._payments.get(payment_id)
-            ask = ask or (heard is not None and not payment.knows(heard))
-            ask_first = heard is not None and heard.money_back and payment.stripe_id is not None
-            gone, disputed = payment.refunded_cents, payment.disputed
+            ask = ask or (event is not None and not payment.knows(event))
+            ask_first = event is not None and event.money_back and payment.stripe_id is not None
+            refunded, disputed = payment.refunded_cents, payment.disputed
             intent: Intent | None = None
             for _ in range(MAX_STEPS):
                 first = ask_first and intent is None
@@ -190,8 +191,8 @@ class PaymentService:
                 if step is Step.NOTHING:
                     break
                 if step is Step.VOID and payment.undecided:
-                    # Stored before Stripe is asked. Whoever hears from the bank just now finds it over, and announces
-                    # nothing; had they been first, it would be theirs, and is looked at anew.
+                    # Stored before the call to Stripe. A replica that gets the bank's answer now finds the payment
+                    # over and publishes nothing. If that replica was first, this round starts again from its state.
                     payment = await self._change(payment, void(payment.status))
                     if not payment.over:
                         continue
@@ -202,19 +203,19 @@ class PaymentService:
                     raise
                 except StripeUnknownError:
                     if payment.over:
-                        break  # decided already; its `check_at` brings the reconciler, which tidies up at Stripe
+                        break  # already decided; the reconciler cancels it at Stripe when `check_at` is due
                     raise
                 except (CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError) as refusal:
-                    await self._change(payment, refused(refusal))
+                    await self._change(payment, refuse_with(refusal))
                     raise
                 payment = await self._change(payment, apply_intent(intent, released=step is Step.VOID))
                 if step is Step.VOID and intent is not None and intent.state in OPEN_STATES:
-                    break  # Stripe does not let go just now; the reconciler tries again
+                    break  # Stripe does not cancel it now; the reconciler tries again
                 if step is Step.REFUND and payment.status is PaymentStatus.CAPTURED:
-                    break  # a dispute stands in the way; its end is an event of Stripe's, and brings us here again
+                    break  # an open dispute prevents the refund; Stripe's event about its end triggers the next try
             known = intent is not None and intent.state not in OPEN_STATES
-            steady = (payment.refunded_cents, payment.disputed) == (gone, disputed)
-            if known and steady and payment.check_at and (payment.over or payment.status is PaymentStatus.CAPTURED):
+            unchanged = (payment.refunded_cents, payment.disputed) == (refunded, disputed)
+            if known and unchanged and payment.check_at and (payment.over or payment.status is PaymentStatus.CAPTURED):
                 await self._payments.settle(payment)
             return payment
 
@@ -223,12 +224,12 @@ class PaymentService:
             return Step.VOID
         order = await self._orders.find(payment.order_id)
         step = Step.NOTHING if order is None else next_step(payment, order, intent, utc_now())
-        # What must be done is done without asking first: a hold that has run out is let go, whatever Stripe would say.
-        curious = ask and intent is None and payment.stripe_id is not None
-        return Step.ASK if curious and step is Step.NOTHING else step
+        # A due step needs no retrieval before it: an expired hold is voided, whatever Stripe's state is.
+        retrieve = ask and intent is None and payment.stripe_id is not None
+        return Step.ASK if retrieve and step is Step.NOTHING else step
 
     async def _do(self, step: Step, payment: Payment) -> Intent | None:
-        """One call to Stripe; None when there is nothing at Stripe to let go."""
+        """Make one call to Stripe. None if Stripe has no PaymentIntent of this payment."""
         if step is Step.CREATE:
             return await self._stripe.create(payment)
         if payment.stripe_id is None:
@@ -248,12 +249,12 @@ class PaymentService:
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
         before = payment
 
-        def watched(current: Payment) -> bool:
+        def remember_and_change(current: Payment) -> bool:
             nonlocal before
             before = replace(current)
             return change(current)
 
-        payment = await self._payments.change(payment.id, watched, payment_change_event)
+        payment = await self._payments.change(payment.id, remember_and_change, payment_change_event)
         note_change(before, payment)
         return payment
 
@@ -267,7 +268,7 @@ class PaymentService:
         return order
 
     async def _begin_or_join(self, order: OrderData, payment_method_id: str | None) -> tuple[Payment, bool]:
-        """A new attempt, or the one that is under way; the unique index decides which, and whether it is new."""
+        """A new attempt, or the active one, and whether it is new. The unique index decides between replicas."""
         for _ in range(JOIN_ATTEMPTS):
             latest = await self._payments.find_latest(order.id)
             if latest is not None and latest.paid:

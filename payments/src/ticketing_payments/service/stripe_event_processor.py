@@ -1,8 +1,8 @@
-"""Stripe's events: taken in from webhooks and from Stripe's own list, each once, and applied until it succeeds.
+"""Stripe's events: stored once each from webhooks and from Stripe's own list, and retried until they are applied.
 
-A webhook is only a wake-up: what is true is asked for afterwards. One that never comes is found in Stripe's list, which
-is read from where it was read to before. So the cost grows with the number of refunds and disputes, and not with the
-number of payments.
+A webhook only triggers a call to Stripe, whose response is authoritative. A lost webhook is found in Stripe's list,
+which is read from the stored cursor on. So the cost grows with the number of refunds and disputes, not with the number
+of payments.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ SWEEP_LIMIT: Final = 100
 SWEEP_CONCURRENCY: Final = 8
 LIST_SECONDS: Final = 30.0
 OVERLAP_SECONDS: Final = 300
-"""The list is read again from this long before its newest known event: Stripe may list one a little late."""
+"""The list is read from this long before the cursor, because Stripe may list an event late."""
 
 
 class StripeEventProcessor:
-    """The inbox, Stripe's list, and the payments that they are about; `advance` brings one payment into step."""
+    """Connects the inbox and Stripe's list with the payments; `advance` applies an event to one payment."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class StripeEventProcessor:
         self._list_at = 0.0
 
     async def receive(self, body: bytes, signature: str | None) -> StripeEvent:
-        """Check and store a webhook; stored once, however often it comes. Raises `WebhookSignatureError`."""
+        """Check a webhook and store it once, also if it is repeated. Raises `WebhookSignatureError`."""
         event = self._stripe.read_webhook(body, signature)
         await self._inbox.add(event)
         return event
 
     async def apply(self, event: StripeEvent) -> None:
-        """Bring the payment that an event is about into step with Stripe; put the event off when that fails."""
+        """Make the event's payment consistent with Stripe. After a failure the event is retried later."""
         try:
             payment_id = await self._payment_of(event)
             if payment_id is not None:
@@ -61,19 +61,19 @@ class StripeEventProcessor:
         except PaymentNotFoundError:
             log.info("stripe event about an unknown payment", event_id=event.id, event_type=event.type)
         except TicketingError as error:
-            log.warning("stripe event not applied, the reconciler will", event_id=event.id, error=repr(error))
+            log.warning("stripe event not applied, the reconciler retries", event_id=event.id, error=repr(error))
             await self._inbox.retry_later(event.id)
             return
         except Exception:
-            # Whatever it is, it must stop neither the events behind it nor the reconciler.
-            log.exception("stripe event failed, the reconciler tries again", event_id=event.id)
+            # No error may stop the events after this one, or the reconciler.
+            log.exception("stripe event failed, the reconciler retries", event_id=event.id)
             STRIPE_EVENTS_FAILED.inc()
             await self._inbox.retry_later(event.id)
             return
         await self._inbox.mark_applied(event.id)
 
     async def apply_due(self) -> None:
-        """Apply what was stored and not applied."""
+        """Apply the stored events that are due and not applied yet."""
         gate = asyncio.Semaphore(SWEEP_CONCURRENCY)
 
         async def apply(event: StripeEvent) -> None:
@@ -84,10 +84,10 @@ class StripeEventProcessor:
         await asyncio.gather(*(apply(event) for event in due))
 
     async def catch_up(self) -> None:
-        """Take in the refunds and disputes that no webhook told of; at most every `LIST_SECONDS`.
+        """Store and apply refunds and disputes whose webhooks are missing; at most once in `LIST_SECONDS`.
 
-        The cursor moves when the whole list was taken in. After a crash before that it is read again, and what is in
-        the inbox already stays as it is. Raises `StripeUnknownError`.
+        The cursor moves only after the whole list is stored. After a crash before that, the list is read again, and
+        events already in the inbox do not change. Raises `StripeUnknownError`.
         """
         if time.monotonic() < self._list_at:
             return

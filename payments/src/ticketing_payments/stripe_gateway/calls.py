@@ -1,7 +1,8 @@
-"""One call to Stripe under protection: time limit, repeats, circuit breaker, and a place among the others.
+"""Protects calls to Stripe: time limit, retries, circuit breaker and bulkhead.
 
-The one layer that repeats calls; Stripe's own library is told not to. Every write carries a key that is chosen before
-the first attempt, so all attempts of one call are one to Stripe (https://docs.stripe.com/api/idempotent_requests).
+Only this layer retries calls; retries are disabled in Stripe's library. Every write has an idempotency key that is
+chosen before the first attempt, so Stripe executes a retried call once
+(https://docs.stripe.com/api/idempotent_requests).
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,19 +26,19 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 3
 BUDGET_SECONDS: Final = 20.0
-"""For one call with its repeats and the waits between them."""
+"""Limit of one call, including its retries and the waits between them."""
 BACKGROUND_MAX_CONCURRENCY: Final = 24
 """Concurrent calls of events, webhooks and the reconciler."""
 REQUEST_WAIT_SECONDS: Final = 1.0
-"""For a place; a person who waits longer is better told to come again."""
+"""Limit of the wait for a free slot. After it the request is refused with `Retry-After`."""
 BACKGROUND_WAIT_SECONDS: Final = 15.0
 
 
 class StripeCalls:
-    """Two compartments: calls that a person waits for, and those that nobody does (events, webhooks, the reconciler).
+    """Separates two workloads: calls for requests, and background calls (events, webhooks, the reconciler).
 
-    Each has its own places, so requests that hang at Stripe cannot keep the reconciler from finding out about them. The
-    breaker is common: whether Stripe answers is the same for both.
+    Each has its own bulkhead, so requests that hang at Stripe do not stop the reconciler from checking them. The
+    circuit breaker is shared, because Stripe's availability is the same for both.
     """
 
     def __init__(self, settings: Settings, *, may_repeat: bool) -> None:
@@ -64,17 +65,18 @@ class StripeCalls:
         )
 
     async def make(self, call: Callable[[], Awaitable[T]], *, about: str) -> T:
-        """The answer. Stripe's refusals are raised as they are: what they mean, the caller knows.
+        """Make the call and return its result. `about` names the subject in logs.
 
-        Raises `StripeUnknownError` when no definite answer came, and `StripeAwayError` when nothing was asked.
+        Raises Stripe's refusals unchanged, because the caller knows their meaning. Raises `StripeUnknownError` without
+        a definite response, and `StripeAwayError` if no call was made.
         """
         try:
             return await self._protections.current.call(call, retry_if=_is_retryable)
         except CallRejectedError as refusal:
-            log.warning("stripe not asked", about=about, kind=type(refusal).__name__)
+            log.warning("stripe not called", about=about, kind=type(refusal).__name__)
             raise StripeAwayError(refusal.retry_after_seconds) from None
         except TimeoutError:
-            log.warning("no answer from stripe in time", about=about)
+            log.warning("no response from stripe in time", about=about)
             raise StripeUnknownError from None
         except stripe.StripeError as error:
             if isinstance(error, stripe.CardError | stripe.InvalidRequestError) or was_replayed(error):
@@ -83,13 +85,13 @@ class StripeCalls:
 
 
 def was_replayed(error: stripe.StripeError) -> bool:
-    """Whether Stripe repeats a breakdown that it keeps for the key (https://docs.stripe.com/error-low-level)."""
+    """Whether Stripe repeats a stored 5xx response of this key (https://docs.stripe.com/error-low-level)."""
     replayed: bool = (error.headers or {}).get("idempotent-replayed") == "true"
     return replayed and (error.http_status or 0) >= 500
 
 
 def _is_outage(error: BaseException) -> bool:
-    """Whether Stripe as a whole did not answer. A refusal is an answer, and so is what it repeats from its memory."""
+    """Whether Stripe itself is unavailable. A refusal is a response, and so is a replayed 5xx."""
     if isinstance(error, stripe.StripeError):
         broken = isinstance(error, stripe.APIConnectionError) or (error.http_status or 0) >= 500
         return broken and not was_replayed(error)
@@ -97,7 +99,7 @@ def _is_outage(error: BaseException) -> bool:
 
 
 def _is_retryable(error: BaseException) -> bool:
-    """As Stripe asks for: its header decides where there is one."""
+    """Whether to retry: the `Stripe-Should-Retry` header decides if it is present."""
     if not isinstance(error, stripe.StripeError) or was_replayed(error):
         return False
     advice = (error.headers or {}).get("stripe-should-retry")
@@ -107,12 +109,12 @@ def _is_retryable(error: BaseException) -> bool:
 
 
 def unknown(error: stripe.StripeError, about: str) -> NoReturn:
-    """Say what came, in names only (the error's text may quote what was sent), and raise `StripeUnknownError`."""
+    """Log the error's names only, since its text may quote the request, and raise `StripeUnknownError`."""
     if is_ours(error):
         note_refusal(error, about)
         raise StripeUnknownError from None
     log.warning(
-        "no definite answer from stripe",
+        "no definite response from stripe",
         about=about,
         kind=type(error).__name__,
         status=error.http_status,

@@ -1,7 +1,7 @@
-"""Stripe's events, from a signed webhook or from its list: only names are taken, and each is checked.
+"""Reads Stripe's events from a signed webhook or from Stripe's list. Only identifiers are read, and each is checked.
 
-What an event says is never taken at its word, since Stripe sends events late, twice and in any order. A name that is
-not of its form would travel into queries and stay in the inbox, so it is refused, or taken for somebody else's.
+The rest of an event is not used, since Stripe sends events late, twice and in any order. A malformed identifier would
+get into queries and stay in the inbox. So the event is refused, or treated as one about another system's payment.
 """
 
 import re
@@ -21,7 +21,7 @@ __all__ = ["read_event", "read_events", "read_webhook"]
 log = get_logger(__name__)
 
 LONGEST_SIGNATURE: Final = 1024
-"""A header has a time and a signature for each secret in use: some 200 characters (https://docs.stripe.com/webhooks)."""
+"""A header has a time and one signature per active secret, about 200 characters (https://docs.stripe.com/webhooks)."""
 _EVENT_ID: Final = re.compile(r"evt_[A-Za-z0-9_]{1,250}")
 _EVENT_TYPE: Final = re.compile(r"[a-z0-9_.]{1,100}")
 _INTENT_ID: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
@@ -31,9 +31,9 @@ LATEST_TIME: Final = 2**53
 
 
 def read_webhook(body: bytes, signature: str | None, secret: str) -> StripeEvent:
-    """Check the signature over the raw bytes, not older than 5 minutes (https://docs.stripe.com/webhooks).
+    """Check the signature of the raw bytes, at most 5 minutes old, and read the event.
 
-    Raises `WebhookSignatureError`, also for what is signed and is no event.
+    Raises `WebhookSignatureError`, also for a signed body that is not an event (https://docs.stripe.com/webhooks).
     """
     if signature is None or len(signature) > LONGEST_SIGNATURE:
         raise WebhookSignatureError("Not signed by Stripe, or too long ago.")
@@ -48,11 +48,11 @@ def read_webhook(body: bytes, signature: str | None, secret: str) -> StripeEvent
 
 
 def read_event(event: Any) -> StripeEvent:
-    """The names in an event (https://docs.stripe.com/api/events/object). Raises `ValueError` when it is none."""
+    """The identifiers in an event (https://docs.stripe.com/api/events/object). Raises `ValueError` if it is none."""
     fields = _mapping(event)
     event_id, event_type = _name(fields.get("id"), _EVENT_ID), _name(fields.get("type"), _EVENT_TYPE)
     if event_id is None or event_type is None:
-        raise ValueError("no event")
+        raise ValueError("not an event")
     created = fields.get("created")
     at = created if isinstance(created, int) and 0 <= created < LATEST_TIME else 0
     subject = _mapping(_mapping(fields.get("data")).get("object"))
@@ -73,13 +73,13 @@ def read_event(event: Any) -> StripeEvent:
 
 
 def read_events(listed: Iterable[stripe.Event]) -> list[StripeEvent]:
-    """Those of Stripe's list; one that cannot be read must not hide the others."""
+    """The events of Stripe's list. One that cannot be read is logged and skipped."""
     events = []
     for found in listed:
         try:
             events.append(read_event(found.to_dict()))
         except ValueError:
-            log.error("stripe lists what is no event")
+            log.error("unreadable event in stripe's list")
     return events
 
 
@@ -88,7 +88,7 @@ def _mapping(found: Any) -> Mapping[str, Any]:
 
 
 def _name(found: Any, form: re.Pattern[str]) -> str | None:
-    """A name of that form; of an object in full, its id."""
+    """The identifier if it has this form, else None. `found` may be an expanded object; then its id is used."""
     if isinstance(found, Mapping):
         found = found.get("id")
     return found if isinstance(found, str) and form.fullmatch(found) else None

@@ -1,8 +1,8 @@
-"""Stripe, asked in our words: one PaymentIntent per payment, in manual capture; and its events.
+"""Adapter to Stripe in domain types: one PaymentIntent per payment, with manual capture, and Stripe's events.
 
-A PaymentIntent is created first and confirmed in a second call, when its id is stored. Creating moves no money; every
-call that does goes to a known id, so after a lost answer one question tells what happened, and nothing is ever
-authorised by the mere attempt to find out.
+A PaymentIntent is created first, and confirmed by a second call after its id is stored. Creating it moves no money.
+Every call that moves money names a known id. So after a lost response one retrieval shows the outcome, and the
+retrieval itself never authorises anything.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -53,18 +53,18 @@ __all__ = ["API_VERSION", "StripeGateway"]
 log = get_logger(__name__)
 
 API_VERSION: Final = "2026-10-28.endive"
-"""Pinned: what we send and read was written against this one (https://docs.stripe.com/api/versioning)."""
+"""Pinned, because requests and parsing were written against this version (https://docs.stripe.com/api/versioning)."""
 
 PAGE: Final = 100
-"""The most that Stripe gives at once (https://docs.stripe.com/api/pagination)."""
+"""The largest page that Stripe returns (https://docs.stripe.com/api/pagination)."""
 
 
 class StripeGateway:
-    """Each call returns what Stripe says of the PaymentIntent then.
+    """Each call returns Stripe's state of the PaymentIntent after the call.
 
-    All raise `StripeUnknownError` when no definite answer came: a timeout, a lost connection, an error on Stripe's
-    side, or a refusal that is no fault of the buyer (a wrong key, say); its kind `StripeAwayError` when Stripe was not
-    even asked.
+    Every call raises `StripeUnknownError` without a definite response: after a timeout, a lost connection, an error at
+    Stripe, or a refusal that the buyer did not cause (for example a wrong key). Every call raises the subclass
+    `StripeAwayError` if no call to Stripe was made.
     """
 
     def __init__(self, client: stripe.StripeClient, settings: Settings) -> None:
@@ -90,17 +90,17 @@ class StripeGateway:
                 settings.stripe_key.get_secret_value(),
                 http_client=transport,
                 stripe_version=API_VERSION,
-                max_network_retries=0,  # one layer repeats, and that is `StripeCalls`
+                max_network_retries=0,  # only `StripeCalls` retries
                 base_addresses={"api": address},
             )
             yield cls(client, settings)
 
     async def create(self, payment: Payment) -> Intent:
-        """Make the payment's PaymentIntent, or get it again: the key is the payment's own.
+        """Create the payment's PaymentIntent. A repeated call returns the same one: the payment has its own key.
 
-        Raises `PaymentMethodRefusedError` or `CardDeclinedError` when Stripe will not begin with what the buyer named,
-        `StripeRequestRefusedError` when it will not for a fault of ours, and `StripeKeySpentError` when this key leads
-        nowhere (https://docs.stripe.com/error-low-level: the first answer is kept, also a 500).
+        Raises `PaymentMethodRefusedError` or `CardDeclinedError` if Stripe refuses the buyer's payment method,
+        `StripeRequestRefusedError` if it refuses our request, and `StripeKeySpentError` if the key's stored response is
+        a 5xx (https://docs.stripe.com/error-low-level).
         """
         params: PaymentIntentCreateParams = {
             "amount": payment.amount_cents,
@@ -131,7 +131,7 @@ class StripeGateway:
             raise
 
     async def retrieve(self, intent_id: str) -> Intent:
-        """What Stripe says now; of captured money also what went back, and whether a dispute is open."""
+        """Stripe's current state; for captured money also the refunded amount, and whether a dispute is open."""
         try:
             found = await self._calls.make(
                 lambda: self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}), about=intent_id
@@ -150,9 +150,9 @@ class StripeGateway:
         return listed.data
 
     async def confirm(self, intent_id: str) -> Intent:
-        """Ask the bank. Stripe itself refuses to do so twice, so a key is needed for the attempts of this call only.
+        """Ask the bank for authorisation. Stripe refuses a second confirmation, so the key is for this call's retries.
 
-        Raises `StripeRequestRefusedError` when Stripe will not ask for a fault of ours.
+        Raises `StripeRequestRefusedError` if Stripe refuses our request.
         """
         key = _any_key()
         try:
@@ -162,7 +162,7 @@ class StripeGateway:
         except stripe.CardError as error:
             return Intent(intent_id, IntentState.DECLINED, decline=decline_of(error))
         except stripe.InvalidRequestError as error:
-            # Another replica was faster, the card cannot be used in this way, or we ask wrongly: the state tells first.
+            # Another replica was faster, the card is not usable, or our request is invalid: check the state first.
             intent = await self.retrieve(intent_id)
             if intent.state is not IntentState.UNCONFIRMED:
                 return intent
@@ -176,9 +176,10 @@ class StripeGateway:
             unknown(error, intent_id)
 
     async def capture(self, payment: Payment) -> Intent:
-        """Take what is set aside; with the same key every time. AUTHORIZED with a `decline`: refused for good.
+        """Capture the authorised amount, with the same key on every try.
 
-        What Stripe refuses for a fault of ours is no reason to end a sale: it is unknown, counted, and tried again.
+        The result AUTHORIZED with a `decline` means that the capture failed permanently. If Stripe refuses our request,
+        the sale does not end: the refusal is counted, `StripeUnknownError` is raised, and the capture is tried again.
         """
         intent_id = str(payment.stripe_id)
         try:
@@ -199,12 +200,12 @@ class StripeGateway:
             unknown(error, intent_id)
 
     async def cancel(self, intent_id: str) -> Intent:
-        """Let go of what is set aside, and make sure that nothing more comes of it."""
+        """Cancel the PaymentIntent: void its authorisation, and prevent any later one."""
         key = _any_key()
         try:
             return await self._make(lambda: self._intents.cancel_async(intent_id, self._profile.cancel, key), intent_id)
         except stripe.InvalidRequestError as error:
-            intent = await self.retrieve(intent_id)  # cancelled before, or captured: then a refund is due
+            intent = await self.retrieve(intent_id)  # already cancelled, or captured, which needs a refund
             if intent.state in OPEN_STATES - {IntentState.PROCESSING}:
                 note_refusal(error, intent_id)
             return intent
@@ -212,10 +213,10 @@ class StripeGateway:
             unknown(error, intent_id)
 
     async def refund(self, payment: Payment) -> Intent:
-        """Give back everything that is left of what was captured; CAPTURED when a dispute stands in the way for now.
+        """Refund the rest of the captured amount. The result is CAPTURED while an open dispute prevents the refund.
 
-        Without an amount Stripe refunds what is left, and never more, so a second key cannot give anything back twice.
-        It is for a refusal that Stripe keeps for the first (https://docs.stripe.com/api/idempotent_requests).
+        Without an amount Stripe refunds the rest and never more, so a second key cannot refund anything twice. The
+        second key is for a refusal that Stripe stores for the first (https://docs.stripe.com/api/idempotent_requests).
         """
         intent_id = str(payment.stripe_id)
         intent = await self.retrieve(intent_id)
@@ -242,7 +243,7 @@ class StripeGateway:
         return intent
 
     async def find_intent_id(self, charge_id: str) -> str | None:
-        """The PaymentIntent of a charge; None when it has none, and so is none of ours."""
+        """The id of a charge's PaymentIntent, or None if it has none and so does not belong to this service."""
         try:
             charge = await self._calls.make(lambda: self._charges.retrieve_async(charge_id), about=charge_id)
         except stripe.StripeError as error:
@@ -253,9 +254,9 @@ class StripeGateway:
         return found.id if isinstance(found, stripe.PaymentIntent) else found
 
     async def list_money_back(self, since: int | None) -> AsyncIterator[list[StripeEvent]]:
-        """Stripe's events of refunds and disputes since then (Unix seconds), newest first, a page at a time.
+        """Pages of Stripe's events of refunds and disputes since `since` (Unix seconds), newest first.
 
-        Without `since` all that Stripe still has: those of 30 days (https://docs.stripe.com/api/events).
+        Without `since`, all events that Stripe keeps: those of 30 days (https://docs.stripe.com/api/events).
         """
         params: EventListParams = {"types": list(MONEY_BACK), "limit": PAGE}
         if since is not None:
@@ -274,10 +275,10 @@ class StripeGateway:
         return intent_of(await self._calls.make(call, about=about))
 
     def read_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
-        """The event in a webhook; raises `WebhookSignatureError`."""
+        """The event in a webhook. Raises `WebhookSignatureError`."""
         return read_webhook(body, signature, self._webhook_secret)
 
 
 def _any_key() -> RequestOptions:
-    """For a call that Stripe refuses to do twice anyhow: so that an answer that got lost is given again."""
+    """A random key for a call that Stripe executes only once anyway, so that a retry gets the lost response."""
     return {"idempotency_key": str(uuid4())}

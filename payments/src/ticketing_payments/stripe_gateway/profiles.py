@@ -1,4 +1,4 @@
-"""What is sent beyond the necessary: Stripe's own parameters, or only those that the double knows."""
+"""Optional request parameters: those of Stripe, or only those that the Stripe double accepts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["PROFILES", "Profile"]
 
 @dataclass(frozen=True)
 class Profile:
-    """What is sent beyond the necessary, and whether a call may be repeated."""
+    """The optional parameters of each call, and whether calls may be retried."""
 
     names_methods: bool
     confirm: PaymentIntentConfirmParams
@@ -22,14 +22,14 @@ class Profile:
 
 PROFILES: Final[Mapping[str, Profile]] = {
     "stripe": Profile(
-        # The only kind that can be authorised now and captured later without the buyer leaving our page.
+        # Only cards can be authorised now and captured later while the buyer stays on our page.
         names_methods=True,
-        # The browser goes on with 3-D Secure in a dialog instead of leaving our page.
+        # The browser shows 3-D Secure in a dialog and does not leave our page.
         confirm={"use_stripe_sdk": True},
         cancel={"cancellation_reason": "abandoned"},
         refund={"reason": "requested_by_customer"},
         may_repeat=True,
     ),
-    # The double refuses parameters that it does not know, and has no idempotency keys that would make repeating safe.
+    # The double refuses unknown parameters. It has no idempotency keys, so retries would not be safe.
     "localstripe": Profile(names_methods=False, confirm={}, cancel={}, refund={}, may_repeat=False),
 }

@@ -1,7 +1,7 @@
-"""Whose fault a refusal of Stripe's is: the caller's payment method, or a request of ours.
+"""Classifies Stripe's refusals by cause: the caller's payment method, or our request.
 
-Stripe raises `InvalidRequestError` for both (https://docs.stripe.com/error-codes). Its text speaks of our parameters
-and may quote them, so it is neither answered nor logged; its `code` and `param` decide, and are logged.
+Stripe raises `InvalidRequestError` for both (https://docs.stripe.com/error-codes). Its text may quote our parameters,
+so it is neither returned nor logged. Its `code` and `param` decide, and are logged.
 """
 
 from typing import Final
@@ -31,29 +31,29 @@ _ENDED_AUTHORIZATION: Final = frozenset({"capture_charge_authorization_expired",
 
 
 def blames_method(error: stripe.StripeError) -> bool:
-    """Whether the payment method that the caller named is to blame."""
+    """Whether the caller's payment method is the cause."""
     return isinstance(error, stripe.InvalidRequestError) and (
         error.param == "payment_method" or error.code in _METHOD_CODES
     )
 
 
 def ends_authorization(error: stripe.StripeError) -> bool:
-    """Whether what was set aside can never be captured: the bank or the time says so, and not a fault of ours."""
+    """Whether the authorisation can never be captured, because of the bank or its expiry and not of our request."""
     return isinstance(error, stripe.CardError) or error.code in _ENDED_AUTHORIZATION
 
 
 def is_ours(error: stripe.StripeError) -> bool:
-    """Whether Stripe refused our request or our key; it never becomes right by itself."""
+    """Whether Stripe refused our request or our key. A retry does not help."""
     return isinstance(error, _OURS) and not blames_method(error)
 
 
 def init_refusal_series() -> None:
-    """Show every kind of refusal at 0: an alert on the increase would miss a series that appears with 1."""
+    """Initialise the series of each kind to 0, since an alert on the increase misses a series that starts at 1."""
     init_series(STRIPE_REQUESTS_REFUSED, *((kind.__name__,) for kind in _OURS))
 
 
 def note_refusal(error: stripe.StripeError, about: str) -> None:
-    """Log a fault of ours, in names only, and count it for the alert."""
+    """Log a refusal of our request, with names only, and count it for the alert."""
     STRIPE_REQUESTS_REFUSED.labels(type(error).__name__).inc()
     log.error(
         "stripe refuses our request",

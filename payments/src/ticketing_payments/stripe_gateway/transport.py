@@ -1,4 +1,4 @@
-"""How one request gets to Stripe and back: over aiohttp, for a quarter of what httpx costs (decision 0011)."""
+"""HTTP transport to Stripe over aiohttp, which takes a quarter of the CPU time of httpx (decision 0011)."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -14,10 +14,10 @@ __all__ = ["StripeTransport"]
 
 
 class StripeTransport(stripe.AIOHTTPClient):
-    """Sends each request once, and raises `stripe.APIConnectionError` unless a whole answer comes.
+    """Sends each request once, and raises `stripe.APIConnectionError` without a complete response.
 
-    Stripe's own class lets an answer that breaks off leave as an error of aiohttp's, keeps the connection of one that
-    is given up half-way, and follows redirects, for which a POST becomes a GET. All three were seen.
+    Stripe's own class has three faults, all observed. It raises aiohttp's error for a truncated response. It reuses the
+    connection of an abandoned response. It follows redirects, and so turns a POST into a GET.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -27,13 +27,13 @@ class StripeTransport(stripe.AIOHTTPClient):
     @classmethod
     @asynccontextmanager
     async def connect(cls, address: str) -> AsyncIterator[Self]:
-        """For the running event loop; `address` is where Stripe is."""
+        """A transport for the running event loop; `address` is Stripe's base URL."""
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=ssl.create_default_context(cafile=stripe.ca_bundle_path),
-                limit=0,  # `StripeCalls` counts places; whoever waited here would be seen by nobody
+                limit=0,  # `StripeCalls` limits concurrency; metrics would not show a call that waits here
             ),
-            timeout=aiohttp.ClientTimeout(total=None),  # `StripeCalls` limits an attempt, from its beginning to its end
+            timeout=aiohttp.ClientTimeout(total=None),  # `StripeCalls` limits the time of an attempt
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=_proxy_to(address),
             middlewares=(_once,),
@@ -43,7 +43,7 @@ class StripeTransport(stripe.AIOHTTPClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """The body, the status and the headers."""
+        """The response's body, status and headers."""
         try:
             async with self._connections.request(
                 method, url, headers=headers, data=post_data, allow_redirects=False
@@ -51,24 +51,24 @@ class StripeTransport(stripe.AIOHTTPClient):
                 return await answer.read(), answer.status, answer.headers
         except stripe.APIConnectionError:
             raise
-        except Exception as error:  # whatever it was, what Stripe did is not known
-            raise _no_answer(error) from error
+        except Exception as error:  # after any error the outcome at Stripe is unknown
+            raise _connection_error(error) from error
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """aiohttp sends a GET again by itself when the connection breaks, unless the error is none that it knows."""
+    """Prevent aiohttp from retrying a GET on a broken connection: it does not retry on an unknown error type."""
     try:
         return await send(request)
     except (aiohttp.ClientError, OSError) as error:
-        raise _no_answer(error) from error
+        raise _connection_error(error) from error
 
 
-def _no_answer(error: Exception) -> stripe.APIConnectionError:
-    """With the error's kind only: its text may quote what was sent."""
+def _connection_error(error: Exception) -> stripe.APIConnectionError:
+    """An error with the original's type name only, since its text may quote the request."""
     return stripe.APIConnectionError(type(error).__name__)  # type: ignore[no-untyped-call]  # stripe left it untyped
 
 
 def _proxy_to(address: str) -> str | None:
-    """What the environment names, asked for once: aiohttp would do so in a thread at each call, and read ~/.netrc."""
+    """The environment's proxy, read once. aiohttp would read it in a thread at each call, and read ~/.netrc, too."""
     parts = urlsplit(address)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

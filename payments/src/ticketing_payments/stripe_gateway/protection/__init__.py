@@ -1,11 +1,11 @@
-"""Retry, circuit breaker, bulkhead and time limits for calls to Stripe, and which of them is inside which.
+"""Retry, circuit breaker, bulkhead and time limits for calls to Stripe, and their nesting.
 
-    retry, within a budget        again, but not for ever, and not when the caller no longer waits
-      └ breaker                   not at all while Stripe does not answer
-          └ bulkhead              at most so many concurrent calls of this workload
-              └ time limit        of one attempt
+    retry, within a budget        a limited number of attempts, within the caller's remaining time
+      └ circuit breaker           no call while Stripe does not respond
+          └ bulkhead              a limited number of concurrent calls of this workload
+              └ time limit        for one attempt
 
-The fallback is outermost and the caller's own: only it knows what may be answered instead.
+The caller provides the fallback, outside of all of them.
 """
 
 from .breaker import Breaker, CircuitOpenError

@@ -1,4 +1,4 @@
-"""A circuit breaker: whoever has not answered so many times in a row is left alone for a while."""
+"""A circuit breaker: after repeated failures it refuses calls to a dependency for a while."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -20,24 +20,24 @@ _LEVELS: Final = {STATE_CLOSED: 0.0, STATE_HALF_OPEN: 0.5, STATE_OPEN: 1.0}
 
 
 class CircuitOpenError(CallRejectedError):
-    """The circuit is open: the last calls all failed, and the next try is not due yet."""
+    """The circuit is open: the last calls failed, and the next try is not due yet."""
 
 
 class Breaker:
-    """Counts and times by the `circuitbreaker` library; what it lacks is added here (decision 0008).
+    """Uses the `circuitbreaker` library for states and times, and adds three rules (decision 0008).
 
-    * Half open means one call. The library lets all through that wait for the moment, which is the crowd that the other
-      side, just up again, can least use.
-    * What began before it opened is no news, however it ends. The library begins the wait anew with each that fails, so
-      that a crowd that hangs keeps the circuit open when the other side is back (seen with 48 payments).
-    * A call that was cancelled, or not made for want of a place, says nothing about the other side. The library takes
-      it for an answer, and closes.
+    * Half open allows one call. The library allows all waiting calls at once, which overloads a dependency that has
+      just come back.
+    * The result of a call that started before the circuit opened is ignored. The library restarts the open time at each
+      late failure, so many hanging calls keep the circuit open after the dependency is back (seen with 48 payments).
+    * A cancelled call, or one that the bulkhead refused, counts neither as success nor as failure. The library counts
+      it as a success and closes.
     """
 
     def __init__(
         self, name: str, *, failures: int, open_seconds: float, is_failure: Callable[[BaseException], bool]
     ) -> None:
-        """Opens after so many `failures` in a row, those for which `is_failure` says so; any other end is an answer."""
+        """Open after `failures` consecutive errors for which `is_failure` is true, for `open_seconds` seconds."""
         self.name = name
         self._circuit = CircuitBreaker(
             failure_threshold=failures,
@@ -47,7 +47,7 @@ class Breaker:
         )
         self._probing = False
         self._openings = 0
-        self._told = STATE_CLOSED
+        self._reported = STATE_CLOSED
         self._is_failure = is_failure
         CIRCUIT_STATE.labels(name).set(0)
         init_series(CALLS_REFUSED, (name, "circuit_open"))
@@ -58,12 +58,12 @@ class Breaker:
         return bool(self._circuit.opened)
 
     def counts(self, error: BaseException) -> bool:
-        """Whether this says that the other side does not answer."""
+        """Whether this error means that the dependency does not respond."""
         return self._is_failure(error)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Around one call. Raises `CircuitOpenError` instead of making it."""
+        """Guards one call in the block. Raises `CircuitOpenError` before it if the circuit is open."""
         if self._circuit.opened:
             self._refuse(max(1, int(self._circuit.open_remaining)))
         probing = self._circuit.state == STATE_HALF_OPEN
@@ -71,24 +71,24 @@ class Breaker:
             if self._probing:
                 self._refuse(1)
             self._probing = True
-            self._tell(STATE_HALF_OPEN)
-        era = self._openings
+            self._report(STATE_HALF_OPEN)
+        openings = self._openings
         try:
             yield
         except (asyncio.CancelledError, CallRejectedError):
             raise
         except BaseException as error:
-            self._learn(error, era)
+            self._record(error, openings)
             raise
         else:
-            self._learn(None, era)
+            self._record(None, openings)
         finally:
             if probing:
                 self._probing = False
-            self._tell(self._circuit.state)
+            self._report(self._circuit.state)
 
-    def _learn(self, error: BaseException | None, era: int) -> None:
-        if era != self._openings:
+    def _record(self, error: BaseException | None, openings: int) -> None:
+        if openings != self._openings:
             return
         self._circuit.__exit__(type(error) if error else None, error, None)
         if self._circuit.opened:
@@ -96,10 +96,10 @@ class Breaker:
 
     def _refuse(self, seconds: int) -> None:
         CALLS_REFUSED.labels(self.name, "circuit_open").inc()
-        raise CircuitOpenError(f"{self.name} does not answer; next try in {seconds} s.", retry_after_seconds=seconds)
+        raise CircuitOpenError(f"{self.name} does not respond; next try in {seconds} s.", retry_after_seconds=seconds)
 
-    def _tell(self, state: str) -> None:
+    def _report(self, state: str) -> None:
         CIRCUIT_STATE.labels(self.name).set(_LEVELS[state])
-        if state != self._told:
-            self._told = state
-            log.warning("circuit changes", circuit=self.name, state=state)
+        if state != self._reported:
+            self._reported = state
+            log.warning("circuit state changed", circuit=self.name, state=state)

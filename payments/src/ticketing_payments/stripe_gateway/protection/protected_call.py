@@ -1,4 +1,4 @@
-"""The pieces put together, for calls to one other side from one compartment of ours."""
+"""Combines circuit breaker, bulkhead, retries and time limits for the calls of one workload to one dependency."""
 
 import asyncio
 import time
@@ -20,15 +20,15 @@ __all__ = ["Protection"]
 T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 0.25
-"""Of a request's time, kept for telling its caller what became of the call."""
+"""Part of a request's time that is reserved for its response."""
 
 
 @dataclass(frozen=True)
 class Protection:
-    """Breakers are shared by all who ask the same side, bulkheads by those who may hinder one another.
+    """Workloads that call the same dependency share its breaker; each workload has its own bulkhead.
 
-    `attempt_seconds` limits one attempt, `budget_seconds` the whole: attempts, waits and standing in line. For a
-    request that has less time than that, its time is the budget.
+    `attempt_seconds` limits one attempt. `budget_seconds` limits the whole call: attempts, pauses between them, and the
+    wait for a slot. A request's remaining time replaces the budget if it is shorter.
     """
 
     breaker: Breaker
@@ -42,18 +42,18 @@ class Protection:
         init_series(CALLS_REFUSED, (self.breaker.name, "no_time_left"))
 
     async def call(self, action: Callable[[], Awaitable[T]], *, retry_if: Callable[[BaseException], bool]) -> T:
-        """Do it under all of them; `again` says which errors are worth another attempt.
+        """Run `action` under protection. `retry_if` says which of its errors are retried.
 
-        Raises `CallRejectedError` when it made no call (open circuit, no slot, no time left), TimeoutError when the
-        answer did not come in time (what was asked may have happened), and the action's own errors. A refusal to ask is
-        not repeated here: it is there to be quick.
+        Raises `CallRejectedError` if no call was made (open circuit, no slot, no time left), `TimeoutError` if no
+        response came in time (the call may have taken effect), and the action's own errors. A rejection is not retried,
+        so that it is fast.
         """
 
-        asked: BaseException | None = None
+        earlier_error: BaseException | None = None
         refused = False
 
         async def attempt() -> T:
-            nonlocal asked, refused
+            nonlocal earlier_error, refused
             try:
                 with self.breaker.watching():
                     async with self.bulkhead.slot():
@@ -62,11 +62,11 @@ class Protection:
                                 return await action()
             except CallRejectedError:
                 refused = True
-                if asked is not None:
-                    raise asked from None  # an earlier attempt was made: what became of it is not known
+                if earlier_error is not None:
+                    raise earlier_error from None  # an earlier attempt was made, and its outcome is unknown
                 raise
             except Exception as error:
-                asked = error
+                earlier_error = error
                 raise
 
         def is_retryable(error: BaseException) -> bool:
@@ -96,5 +96,5 @@ class Protection:
             return self.budget_seconds
         if left <= ANSWER_SECONDS:
             CALLS_REFUSED.labels(self.breaker.name, "no_time_left").inc()
-            raise CallRejectedError(f"{self.breaker.name}: the request's time is spent.", retry_after_seconds=1)
+            raise CallRejectedError(f"{self.breaker.name}: the request has no time left.", retry_after_seconds=1)
         return min(self.budget_seconds, left - ANSWER_SECONDS)

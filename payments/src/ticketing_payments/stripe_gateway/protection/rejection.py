@@ -1,10 +1,10 @@
-"""What is raised instead of a call that was not made."""
+"""The error that replaces a call that was not made."""
 
 __all__ = ["CallRejectedError"]
 
 
 class CallRejectedError(Exception):
-    """The other side was not asked at all, so nothing has happened there; asking again makes sense after a while."""
+    """The call was not made, so it had no effect. A retry makes sense after `retry_after_seconds`."""
 
     def __init__(self, message: str, *, retry_after_seconds: int) -> None:
         self.retry_after_seconds = retry_after_seconds

@@ -1,4 +1,4 @@
-"""Trying again: a few times, each a little later and not at the same moment as everybody else, within a budget."""
+"""Retries: a few attempts with exponential backoff and jitter, within a budget."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often, and how long between two attempts (seconds): doubling, and up to one first wait more, by chance.
+    """Number of attempts, and the waits between them in seconds: doubling, plus a random part of up to one first wait.
 
-    Never less than the first wait: two replicas that ask the same are each told to wait for the other, and must not
-    both have given up before one of them is through.
+    A wait is never shorter than the first wait. Two replicas that make the same call are each refused because of the
+    other, and must not both give up before one of them succeeds.
     """
 
     attempts: int = 3
@@ -43,17 +43,17 @@ class Retries:
         retry_if: Callable[[BaseException], bool],
         seconds: float,
     ) -> T:
-        """Do it until it succeeds or `again` says no to its error; the last error is raised as it is.
+        """Run `action` until it succeeds or `retry_if` rejects its error. Raises the last error unchanged.
 
-        It is raised at once when the next attempt could not begin within `seconds` of the first: nobody is made to
-        wait for a pause with nothing behind it.
-        The action must bear being done twice. Of an error only its kind is logged: its text may quote what was sent.
+        The error is raised at once if the next attempt could not begin within `seconds` of the first, since a pause
+        without a further attempt is useless. The action must be idempotent. Only an error's type is logged, since its
+        text may quote the request.
         """
 
         def note(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
             CALLS_REPEATED.labels(name).inc()
-            log.info("call is repeated", call=name, attempt=state.attempt_number, after=type(error).__name__)
+            log.info("call retried", call=name, attempt=state.attempt_number, after=type(error).__name__)
 
         return await AsyncRetrying(
             stop=stop_after_attempt(self.attempts) | stop_before_delay(seconds),

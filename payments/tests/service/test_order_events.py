@@ -18,16 +18,16 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_a_cancelled_order_lets_the_money_go(scenario, bank):
+async def test_a_cancelled_order_voids_its_payment(scenario, bank):
     payment = await scenario.pay()
     await scenario.cancel()
     await scenario.change()
     assert await scenario.statuses() == [PaymentStatus.VOIDED]
     assert await status_at_stripe(bank, payment) == "canceled"
-    assert await scenario.told() == ["payment.authorized", "payment.voided"]
+    assert await scenario.published() == ["payment.authorized", "payment.voided"]
 
 
-async def test_an_order_that_is_cancelled_while_the_bank_is_asked_lets_the_money_go_at_once(scenario, proxy, bank):
+async def test_an_order_that_is_cancelled_during_the_authorisation_is_voided_at_once(scenario, proxy, bank):
     asked = proxy.fail("held", "/confirm$")
     paying = asyncio.create_task(scenario.pay())
     await asked.reached.wait()
@@ -42,7 +42,7 @@ async def test_an_order_that_is_cancelled_while_the_bank_is_asked_lets_the_money
     assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["canceled"]
 
 
-async def test_what_another_replica_confirms_while_this_one_cancels_is_let_go(
+async def test_a_confirmation_by_another_replica_during_a_cancellation_is_voided(
     scenario, stores, make_settings, proxy, bank
 ):
     asked = proxy.fail("held", "/confirm$")
@@ -61,25 +61,25 @@ async def test_what_another_replica_confirms_while_this_one_cancels_is_let_go(
 
 
 @pytest.mark.parametrize("fault", ["lost", "away"])
-async def test_a_capture_without_an_answer_is_tried_again_with_the_same_key(scenario, proxy, bank, fault):
+async def test_a_capture_without_a_response_is_retried_with_the_same_key(scenario, proxy, bank, fault):
     payment = await scenario.pay()
     proxy.fail(fault, "/capture$", times=3)
-    with pytest.raises(StripeUnknownError):  # which delivery puts off and brings again
+    with pytest.raises(StripeUnknownError):  # so that the event is redelivered
         await scenario.complete(payment)
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     await scenario.due()
     assert await scenario.statuses() == [PaymentStatus.CAPTURED]
     assert len({call.key for call in proxy.made("/capture$")}) == 1
-    assert await scenario.told() == ["payment.authorized", "payment.captured"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured"]
 
 
-async def test_a_capture_that_is_refused_for_good_fails_the_payment(scenario, proxy, bank):
+async def test_a_capture_that_fails_permanently_fails_the_payment(scenario, proxy, bank):
     payment = await scenario.pay()
     proxy.fail("refused", "/capture$", error={"code": "charge_expired_for_capture"})
     await scenario.complete(payment)
     assert await scenario.statuses() == [PaymentStatus.FAILED]
-    assert await scenario.told() == ["payment.authorized", "payment.failed"]
-    assert await status_at_stripe(bank, payment) == "canceled", "nothing stays set aside on the buyer's card"
+    assert await scenario.published() == ["payment.authorized", "payment.failed"]
+    assert await status_at_stripe(bank, payment) == "canceled", "no authorisation stays on the buyer's card"
     await scenario.cancel(OrderReason.PAYMENT_FAILED)
     assert await scenario.statuses() == [PaymentStatus.FAILED]
 
@@ -88,10 +88,10 @@ async def test_an_authorisation_that_ended_at_stripe_fails_the_payment_of_a_comp
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/cancel")
     await scenario.complete(payment)
-    assert await scenario.told() == ["payment.authorized", "payment.failed"]
+    assert await scenario.published() == ["payment.authorized", "payment.failed"]
 
 
-async def test_what_a_lost_race_captured_is_given_back_once(scenario, proxy, bank):
+async def test_a_capture_that_lost_a_race_is_refunded_once(scenario, proxy, bank):
     payment = await scenario.pay()
     await scenario.complete(payment)
     proxy.fail("lost", "/refunds$", times=3)
@@ -101,19 +101,19 @@ async def test_what_a_lost_race_captured_is_given_back_once(scenario, proxy, ban
     assert await scenario.statuses() == [PaymentStatus.REFUNDED]
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={payment.stripe_id}")
     assert [refund["amount"] for refund in refunds["data"]] == [scenario.order.ticket.price_cents]
-    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
-async def test_money_that_was_captured_at_stripe_for_a_cancelled_order_is_given_back(scenario, bank):
+async def test_a_manual_capture_for_a_cancelled_order_is_refunded(scenario, bank):
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture")
     await scenario.cancel()
-    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured", "payment.refunded"]
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={payment.stripe_id}")
     assert len(refunds["data"]) == 1
 
 
-async def test_letting_go_without_an_answer_is_tried_again(scenario, proxy, bank):
+async def test_a_void_without_a_response_is_retried(scenario, proxy, bank):
     payment = await scenario.pay()
     proxy.fail("lost", "/cancel$", times=3)
     with pytest.raises(StripeUnknownError):
@@ -123,7 +123,7 @@ async def test_letting_go_without_an_answer_is_tried_again(scenario, proxy, bank
     assert await status_at_stripe(bank, payment) == "canceled"
 
 
-async def test_an_order_that_is_told_of_out_of_order_ends_as_its_newest_state_says(scenario, bank):
+async def test_events_out_of_order_lead_to_the_newest_state(scenario, bank):
     payment = await scenario.pay()
     created = scenario.order
     await scenario.complete(payment)
@@ -131,7 +131,7 @@ async def test_an_order_that_is_told_of_out_of_order_ends_as_its_newest_state_sa
     assert await scenario.statuses() == [PaymentStatus.CAPTURED]
 
 
-async def test_money_is_counted_when_it_is_taken_and_when_it_is_given_back(scenario):
+async def test_captures_and_refunds_are_counted(scenario):
     def cents(name: str) -> float:
         return REGISTRY.get_sample_value(name, {"currency": "usd"}) or 0.0
 
@@ -139,7 +139,7 @@ async def test_money_is_counted_when_it_is_taken_and_when_it_is_given_back(scena
     payment = await scenario.pay()
     assert cents("captured_cents_total") == taken
     await scenario.complete(payment)
-    await scenario.complete(payment)  # told again
+    await scenario.complete(payment)  # delivered again
     assert cents("captured_cents_total") - taken == payment.amount_cents
     await scenario.cancel()
     assert cents("refunded_cents_total") - returned == payment.amount_cents

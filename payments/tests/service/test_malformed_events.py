@@ -1,4 +1,4 @@
-"""One event or document that cannot be handled stalls nothing behind it."""
+"""An event or document that cannot be handled does not block later ones."""
 
 import json
 from datetime import timedelta
@@ -71,7 +71,7 @@ def test_a_signed_event_with_strange_names_is_about_no_payment_of_ours(poison):
         "",
     ],
 )
-def test_what_is_signed_and_no_event_is_refused(body):
+def test_a_signed_body_that_is_not_an_event_is_refused(body):
     with pytest.raises(WebhookSignatureError):
         read_webhook(*signed(body), SECRET)
 
@@ -102,23 +102,23 @@ subjects = st.fixed_dictionaries(
 @pytest.mark.unit
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from(["payment_intent.succeeded", *MONEY_BACK]), data=subjects | json_values, at=json_values)
-def test_whatever_an_event_holds_its_names_are_strings_of_their_form(kind, data, at):
+def test_identifiers_of_any_event_have_their_form_or_are_none(kind, data, at):
     found = read_event({"id": "evt_1", "type": kind, "created": at, "data": {"object": data}})
     assert all(name is None or isinstance(name, str) for name in (found.payment_id, found.intent_id, found.charge_id))
     assert found.payment_id is None or len(found.payment_id) == 24
     assert 0 <= found.created < 2**53
 
 
-def test_one_unreadable_entry_of_stripes_list_hides_no_other():
+def test_an_unreadable_entry_of_stripes_list_is_skipped():
     listed = [stripe_library.Event.construct_from(one, "sk") for one in (event(id=5), event(type="refund.created"))]
     assert [found.type for found in read_events(listed)] == ["refund.created"]
 
 
-async def test_a_poisonous_event_in_the_inbox_stalls_neither_events_nor_payments(scenario, bank, stores, sign):
+async def test_a_malformed_event_in_the_inbox_blocks_neither_events_nor_payments(scenario, bank, stores, sign):
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     old = {"type": "payment_intent.succeeded", "received_at": utc_now() - timedelta(days=1), "applied": False}
-    # As an earlier release stored them.
+    # Stored as an earlier release did.
     poison = [{"_id": f"evt_poison_{number}", **old, "payment_id": {"$gt": number}} for number in range(3)]
     await stores.inbox._collection.insert_many(poison)
     await scenario.due()
@@ -126,8 +126,8 @@ async def test_a_poisonous_event_in_the_inbox_stalls_neither_events_nor_payments
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=9) == []
 
 
-async def test_events_that_always_fail_make_room_for_those_behind_them(scenario, bank, stores, monkeypatch):
-    """More of them than one round takes; each raises an error that is none of ours."""
+async def test_events_that_always_fail_do_not_block_later_events(scenario, bank, stores, monkeypatch):
+    """There are more of them than one round handles, and each raises an unexpected error."""
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     ids = [new_id() for _ in range(SWEEP_LIMIT + 1)]
@@ -153,7 +153,7 @@ async def test_events_that_always_fail_make_room_for_those_behind_them(scenario,
     assert len(await stores.inbox.list_unapplied(utc_now() + timedelta(hours=2), limit=500)) == len(ids), "kept"
 
 
-async def test_a_payment_whose_check_raises_stalls_no_other(
+async def test_a_payment_whose_check_raises_blocks_no_other(
     scenario, make_scenario, make_order, bank, stores, monkeypatch
 ):
     other = make_scenario(make_order())
@@ -175,7 +175,7 @@ async def test_a_payment_whose_check_raises_stalls_no_other(
     assert await other.statuses() == [PaymentStatus.AUTHORIZED]
     assert await scenario.statuses() == [PaymentStatus.REQUIRES_ACTION]
     (first,) = await scenario.payments()
-    assert first.check_at > utc_now(), "put off"
+    assert first.check_at > utc_now(), "postponed"
 
 
 @pytest.mark.parametrize("part", ["forget_secrets", "list_to_check"])

@@ -1,4 +1,4 @@
-"""Refunds and disputes that are made at Stripe or by a bank: seen, stored and told, however they are heard of."""
+"""Refunds and disputes made at Stripe or by a bank are stored and published, from webhooks and from Stripe's list."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ AMOUNT = 2_550
 
 @pytest.fixture
 async def sold(scenario):
-    """A captured payment of a complete order; the story goes on from there."""
+    """A captured payment of a complete order, the start of each scenario here."""
     await scenario.complete(await scenario.pay())
     (payment,) = await scenario.payments()
     assert payment.status is PaymentStatus.CAPTURED
@@ -27,7 +27,7 @@ async def sold(scenario):
 
 @pytest.fixture
 def deliver(scenario, bank, webhook_secret):
-    """Send Stripe's own events of a PaymentIntent as webhooks, as often and in the order that is asked for."""
+    """Sends Stripe's own events of a PaymentIntent as webhooks, in a given order and number."""
 
     async def send(payment, *, times=1, order=list, by=None):
         for event in order(await bank.events(payment.stripe_id) * times):
@@ -40,7 +40,7 @@ def deliver(scenario, bank, webhook_secret):
 
 
 def listed_again(service) -> None:
-    """Time passes: Stripe's list is due."""
+    """Make Stripe's list due, as if time had passed."""
     service._stripe_events._list_at = 0.0
 
 
@@ -49,25 +49,30 @@ async def money(scenario) -> tuple[PaymentStatus, int, bool]:
     return payment.status, payment.refunded_cents, payment.disputed
 
 
-async def test_a_full_refund_in_the_dashboard_is_stored_and_told_once(scenario, sold, bank, deliver):
+async def test_a_full_refund_in_the_dashboard_is_stored_and_published_once(scenario, sold, bank, deliver):
     await bank.refund(sold.stripe_id)
     await deliver(sold, times=3)
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
-async def test_a_refund_in_parts_is_told_part_by_part(scenario, sold, bank, deliver):
+async def test_each_partial_refund_is_published(scenario, sold, bank, deliver):
     await bank.refund(sold.stripe_id, 1_000)
     await deliver(sold)
     assert await money(scenario) == (PaymentStatus.CAPTURED, 1_000, False)
     await bank.refund(sold.stripe_id, 1_550)
     await deliver(sold)
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded", "payment.refunded"]
+    assert await scenario.published() == [
+        "payment.authorized",
+        "payment.captured",
+        "payment.refunded",
+        "payment.refunded",
+    ]
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_in_whatever_order_the_webhooks_come_the_end_is_the_same(scenario, sold, bank, deliver, seed):
+async def test_webhooks_in_any_order_lead_to_the_same_state(scenario, sold, bank, deliver, seed):
     chance = random.Random(seed)
     refund = await bank.refund(sold.stripe_id, 500)
     await bank.fail_refund(refund["id"])
@@ -76,7 +81,7 @@ async def test_in_whatever_order_the_webhooks_come_the_end_is_the_same(scenario,
     await bank.decide(dispute["id"], "under_review")
     await deliver(sold, times=2, order=lambda events: chance.sample(events, len(events)))
     assert await money(scenario) == (PaymentStatus.CAPTURED, 700, True)
-    assert (await scenario.told())[2:] == ["payment.refunded"], "one event carries both"
+    assert (await scenario.published())[2:] == ["payment.refunded"], "one event carries both"
 
 
 async def test_a_lost_dispute_ends_the_payment_and_a_won_one_does_not(scenario, sold, bank, deliver):
@@ -86,11 +91,11 @@ async def test_a_lost_dispute_ends_the_payment_and_a_won_one_does_not(scenario, 
     await bank.decide(first["id"], "won")
     await deliver(sold)
     assert await money(scenario) == (PaymentStatus.CAPTURED, 0, False)
-    second = await bank.dispute(sold.stripe_id, amount=AMOUNT - 7)  # less, by the bank's rate of exchange
+    second = await bank.dispute(sold.stripe_id, amount=AMOUNT - 7)  # less, by the bank's exchange rate
     await bank.decide(second["id"], "lost")
     await deliver(sold)
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT - 7, False)
-    assert (await scenario.told())[2:] == ["payment.disputed", "payment.disputed", "payment.refunded"]
+    assert (await scenario.published())[2:] == ["payment.disputed", "payment.disputed", "payment.refunded"]
 
 
 async def test_an_inquiry_is_a_dispute_until_it_is_closed(scenario, sold, bank, deliver):
@@ -102,7 +107,7 @@ async def test_an_inquiry_is_a_dispute_until_it_is_closed(scenario, sold, bank, 
     assert await money(scenario) == (PaymentStatus.CAPTURED, 0, False)
 
 
-async def test_a_refund_that_fails_later_is_told_and_not_made_again(scenario, sold, bank, deliver, proxy):
+async def test_a_refund_that_fails_later_is_published_and_not_repeated(scenario, sold, bank, deliver, proxy):
     refund = await bank.refund(sold.stripe_id)
     await deliver(sold)
     await bank.fail_refund(refund["id"])
@@ -111,7 +116,7 @@ async def test_a_refund_that_fails_later_is_told_and_not_made_again(scenario, so
     await scenario.cancel()
     assert await money(scenario) == (PaymentStatus.REFUNDED, 0, False)
     assert not proxy.made("POST /v1/refunds")
-    assert (await scenario.told())[2:] == ["payment.refunded", "payment.refunded"]
+    assert (await scenario.published())[2:] == ["payment.refunded", "payment.refunded"]
 
 
 async def test_a_refund_whose_webhook_never_comes_is_found_in_stripes_list(scenario, sold, bank):
@@ -119,7 +124,7 @@ async def test_a_refund_whose_webhook_never_comes_is_found_in_stripes_list(scena
     listed_again(scenario.service)
     await scenario.service.reconcile()
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
 async def test_the_list_is_read_once_for_all_payments_and_from_where_it_was_read(scenario, sold, bank, proxy, stores):
@@ -130,11 +135,11 @@ async def test_the_list_is_read_once_for_all_payments_and_from_where_it_was_read
     assert await stores.inbox.read_until() >= newest
     proxy.calls.clear()
     await scenario.service.reconcile()
-    assert not proxy.made("/v1/events"), "not before its time"
+    assert not proxy.made("/v1/events"), "not before it is due"
     listed_again(scenario.service)
     await scenario.service.reconcile()
     assert len(proxy.made("/v1/events")) == 1
-    assert not proxy.made(f"/v1/payment_intents/{sold.stripe_id}"), "what was applied is not asked for again"
+    assert not proxy.made(f"/v1/payment_intents/{sold.stripe_id}"), "an applied event triggers no further call"
 
 
 async def test_a_crash_in_the_middle_of_the_list_loses_nothing(scenario, sold, bank, stores):
@@ -155,7 +160,7 @@ async def test_a_crash_in_the_middle_of_the_list_loses_nothing(scenario, sold, b
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
 
 
-async def test_stripe_away_for_the_list_keeps_no_payment_waiting(scenario, bank, proxy):
+async def test_a_failed_list_call_delays_no_payment(scenario, bank, proxy):
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     proxy.fail("away", "/v1/events", times=9)
@@ -172,7 +177,7 @@ async def test_a_refund_is_found_by_its_charge_when_it_names_no_payment_intent(s
     await scenario.service.apply_webhook(StripeEvent("evt_unknown", "refund.created", charge_id="ch_unknown"))
 
 
-async def test_two_replicas_that_hear_of_the_same_refund_tell_it_once(
+async def test_two_replicas_that_receive_the_same_refund_publish_it_once(
     scenario, sold, bank, deliver, stores, make_settings, proxy
 ):
     await bank.refund(sold.stripe_id)
@@ -182,17 +187,17 @@ async def test_two_replicas_that_hear_of_the_same_refund_tell_it_once(
         listed_again(other)
         await asyncio.gather(deliver(sold), deliver(sold, by=other), other.reconcile())
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await scenario.told() == ["payment.authorized", "payment.captured", "payment.refunded"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
-async def test_an_older_answer_that_is_stored_last_is_put_right_by_the_second_look(
+async def test_an_older_response_that_is_stored_last_is_corrected_by_the_next_check(
     scenario, sold, bank, deliver, stores, make_settings, proxy
 ):
     await bank.refund(sold.stripe_id, 100)
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         slow = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
-        intent = await gateway.retrieve(sold.stripe_id)  # asked before the second refund
+        intent = await gateway.retrieve(sold.stripe_id)  # retrieved before the second refund
         await bank.refund(sold.stripe_id, 200)
         await deliver(sold)
         assert await money(scenario) == (PaymentStatus.CAPTURED, 300, False)
@@ -202,7 +207,7 @@ async def test_an_older_answer_that_is_stored_last_is_put_right_by_the_second_lo
     assert await money(scenario) == (PaymentStatus.CAPTURED, 300, False)
     await scenario.due()
     (payment,) = await scenario.payments()
-    assert payment.check_at is None, "two looks that say the same are enough"
+    assert payment.check_at is None, "two checks with the same result are enough"
 
 
 async def test_money_captured_and_refunded_before_either_was_known_is_refunded(scenario, bank, deliver):
@@ -212,12 +217,12 @@ async def test_money_captured_and_refunded_before_either_was_known_is_refunded(s
     await scenario.complete(payment)
     await deliver(payment)
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
-    assert await scenario.told() == ["payment.authorized", "payment.refunded"]
+    assert await scenario.published() == ["payment.authorized", "payment.refunded"]
 
 
-async def test_a_refund_that_is_heard_of_before_the_captures_answer_is_not_lost(scenario, bank, deliver, proxy):
+async def test_a_refund_that_arrives_before_the_captures_response_is_not_lost(scenario, bank, deliver, proxy):
     payment = await scenario.pay()
-    proxy.fail("lost", "/capture$", times=3)  # captured, and this replica dies before it knows
+    proxy.fail("lost", "/capture$", times=3)  # captured, and this replica dies before the response
     with pytest.raises(StripeUnknownError):
         await scenario.complete(payment)
     await bank.refund(payment.stripe_id, 50)
@@ -225,7 +230,7 @@ async def test_a_refund_that_is_heard_of_before_the_captures_answer_is_not_lost(
     assert await money(scenario) == (PaymentStatus.CAPTURED, 50, False)
 
 
-async def test_a_capture_in_part_counts_the_rest_as_gone(scenario, bank, deliver):
+async def test_a_partial_capture_counts_the_rest_as_refunded(scenario, bank, deliver):
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture", amount_to_capture=2_000)
     await scenario.complete(payment)
@@ -233,7 +238,7 @@ async def test_a_capture_in_part_counts_the_rest_as_gone(scenario, bank, deliver
     assert await money(scenario) == (PaymentStatus.CAPTURED, 550, False)
 
 
-async def test_an_order_that_is_cancelled_after_a_part_went_back_gives_back_the_rest(scenario, sold, bank, deliver):
+async def test_cancelling_an_order_after_a_partial_refund_refunds_the_rest(scenario, sold, bank, deliver):
     await bank.refund(sold.stripe_id, 1_000)
     await deliver(sold)
     await scenario.cancel()
@@ -242,17 +247,17 @@ async def test_an_order_that_is_cancelled_after_a_part_went_back_gives_back_the_
     assert sorted(refund["amount"] for refund in refunds["data"]) == [1_000, 1_550]
 
 
-async def test_a_dispute_keeps_the_refund_of_a_cancelled_order_until_it_is_won(scenario, sold, bank, deliver, proxy):
+async def test_a_dispute_delays_the_refund_of_a_cancelled_order_until_it_is_won(scenario, sold, bank, deliver, proxy):
     dispute = await bank.dispute(sold.stripe_id)
     await scenario.cancel()
     assert await money(scenario) == (PaymentStatus.CAPTURED, 0, True)
-    assert not proxy.made("POST /v1/refunds"), "Stripe would keep its refusal for the key"
+    assert not proxy.made("POST /v1/refunds"), "Stripe would store its refusal for the key"
     await bank.decide(dispute["id"], "won")
     await deliver(sold)
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)
 
 
-async def test_a_refusal_that_stripe_keeps_for_the_key_does_not_keep_the_refund_back(scenario, sold, bank, proxy):
+async def test_a_refusal_that_stripe_stores_for_the_key_does_not_prevent_the_refund(scenario, sold, bank, proxy):
     proxy.fail("refused", "POST /v1/refunds", error={"code": "charge_disputed"})
     await scenario.cancel()
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)

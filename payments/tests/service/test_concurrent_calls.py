@@ -37,11 +37,11 @@ async def test_two_replicas_that_pay_the_same_order_make_one_payment(scenario, s
     async with StripeGateway.connect(settings) as gateway:
         other = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
         answers = await asyncio.gather(scenario.pay(), scenario.pay(by=other), return_exceptions=True)
-    # A replica may find Stripe busy with the other's call; then it answers "try again", which is safe.
+    # Stripe may be busy with the other replica's call; then the response asks for a retry, which is safe.
     assert all(isinstance(one, StripeUnknownError) or one.status is PaymentStatus.AUTHORIZED for one in answers)
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert len(await bank.intents_of(scenario.order.id)) == 1
-    assert await scenario.told() == ["payment.authorized"]
+    assert await scenario.published() == ["payment.authorized"]
 
 
 async def test_in_two_tabs_with_two_cards_one_of_them_is_charged(scenario, bank):
@@ -59,7 +59,7 @@ async def test_another_card_replaces_one_that_waits_for_the_buyer(scenario, bank
     assert await status_at_stripe(bank, waiting) == "canceled"
 
 
-async def test_the_same_card_goes_on_where_it_was(scenario, bank):
+async def test_the_same_card_continues_the_attempt(scenario, bank):
     card = await bank.card()
     first, second = await scenario.pay(card), await scenario.pay(card)
     assert (first.id, first.client_secret) == (second.id, second.client_secret)
@@ -67,14 +67,14 @@ async def test_the_same_card_goes_on_where_it_was(scenario, bank):
 
 @pytest.fixture
 async def replica(stores, make_settings, proxy):
-    """Another process of the service, over the same database and the same Stripe."""
+    """Another replica of the service, with the same database and the same Stripe."""
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
 
 
-async def test_what_one_replica_lets_go_another_does_not_announce_as_paid(scenario, replica, proxy, bank):
-    """The hold runs out while the bank is asked; a webhook makes the other replica look just then."""
+async def test_a_payment_that_one_replica_voids_is_not_published_as_paid_by_another(scenario, replica, proxy, bank):
+    """The hold expires during the authorisation, and a webhook triggers the other replica at that moment."""
     confirming, cancelling = proxy.fail("held", "/confirm$"), proxy.fail("held", "/cancel$")
     paying = asyncio.create_task(scenario.pay())
     await confirming.reached.wait()
@@ -87,11 +87,11 @@ async def test_what_one_replica_lets_go_another_does_not_announce_as_paid(scenar
         await paying
     cancelling.release()
     await letting_go
-    assert await scenario.told() == ["payment.voided"]
+    assert await scenario.published() == ["payment.voided"]
     assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["canceled"]
 
 
-async def test_a_card_that_the_bank_accepts_while_another_replaces_it_is_not_announced(scenario, replica, proxy, bank):
+async def test_an_authorisation_of_a_replaced_card_is_not_published(scenario, replica, proxy, bank):
     waiting = await scenario.pay(await bank.card())
     cancelling = proxy.fail("held", "/cancel$")
     replacing = asyncio.create_task(scenario.pay(GOOD))
@@ -104,12 +104,12 @@ async def test_a_card_that_the_bank_accepts_while_another_replaces_it_is_not_ann
         [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED],
         PaymentStatus.AUTHORIZED,
     )
-    assert await scenario.told() == ["payment.voided", "payment.authorized"]
+    assert await scenario.published() == ["payment.voided", "payment.authorized"]
     assert await status_at_stripe(bank, waiting) == "canceled"
 
 
-async def test_who_looks_with_old_eyes_does_not_let_go_what_was_paid_meanwhile(scenario, replica, bank, monkeypatch):
-    """Between reading the payment and reading the order, the other replica hears of the money and orders completes."""
+async def test_a_replica_with_outdated_state_does_not_void_a_completed_payment(scenario, replica, bank, monkeypatch):
+    """Between the reads of the payment and of the order, the other replica authorises, and orders completes."""
     payment = await scenario.pay(await bank.card())
     find = scenario.stores.orders.find
 
@@ -124,18 +124,18 @@ async def test_who_looks_with_old_eyes_does_not_let_go_what_was_paid_meanwhile(s
     monkeypatch.setattr(scenario.stores.orders, "find", find_late)
     ended = await scenario.service.refresh(payment.id, user_id=payment.user_id)
     assert ended.status is PaymentStatus.CAPTURED
-    assert await scenario.told() == ["payment.authorized", "payment.captured"]
+    assert await scenario.published() == ["payment.authorized", "payment.captured"]
 
 
 @pytest.mark.parametrize("fault", ["lost", "away"])
-async def test_what_stripe_does_not_hear_of_when_it_is_let_go_is_tidied_up_later(scenario, proxy, bank, fault):
+async def test_a_void_that_does_not_reach_stripe_is_repeated_later(scenario, proxy, bank, fault):
     payment = await scenario.pay(await bank.card())
     proxy.fail(fault, "/cancel$", times=3)
     await scenario.cancel(OrderReason.BUYER)
     assert await scenario.statuses() == [PaymentStatus.VOIDED]
     if fault == "away":
-        await bank.authenticate(payment.stripe_id, success=True)  # the buyer goes on in a tab that was left open
+        await bank.authenticate(payment.stripe_id, success=True)  # the buyer continues in an open tab
     await scenario.due()
     assert await status_at_stripe(bank, payment) == "canceled"
     assert [one.check_at for one in await scenario.payments()] == [None]
-    assert await scenario.told() == ["payment.voided"]
+    assert await scenario.published() == ["payment.voided"]

@@ -7,15 +7,15 @@ async def status_at_stripe(bank, payment) -> str:
     return (await bank.intent(payment.stripe_id))["status"]
 
 
-async def test_3d_secure_goes_to_the_buyer_and_back(scenario, bank):
+async def test_3d_secure_waits_for_the_buyer_and_continues(scenario, bank):
     payment = await scenario.pay(await bank.card())
     assert payment.status is PaymentStatus.REQUIRES_ACTION
     assert payment.client_secret
-    assert await scenario.told() == []
+    assert await scenario.published() == []
     await bank.authenticate(payment.stripe_id, success=True)
     refreshed = await scenario.service.refresh(payment.id, user_id=scenario.order.user_id)
     assert refreshed.status is PaymentStatus.AUTHORIZED
-    assert await scenario.told() == ["payment.authorized"]
+    assert await scenario.published() == ["payment.authorized"]
 
 
 async def test_3d_secure_that_fails_is_a_declined_card(scenario, bank):
@@ -23,11 +23,11 @@ async def test_3d_secure_that_fails_is_a_declined_card(scenario, bank):
     await bank.authenticate(payment.stripe_id, success=False)
     refreshed = await scenario.service.refresh(payment.id, user_id=scenario.order.user_id)
     assert refreshed.status is PaymentStatus.FAILED
-    assert await status_at_stripe(bank, payment) == "canceled", "the secret that was handed out is worth nothing now"
+    assert await status_at_stripe(bank, payment) == "canceled", "the client secret is of no use any more"
     assert (await scenario.pay(GOOD)).status is PaymentStatus.AUTHORIZED
 
 
-async def test_a_failed_3d_secure_that_nobody_reported_does_not_stop_the_next_card(scenario, bank):
+async def test_an_unreported_failure_of_3d_secure_does_not_stop_the_next_card(scenario, bank):
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=False)
     assert (await scenario.pay(GOOD)).attempt == 2

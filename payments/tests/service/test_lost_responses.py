@@ -18,30 +18,30 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
         ("/confirm$", "crashed"),
     ],
 )
-async def test_an_unknown_outcome_is_found_out_and_charged_once(scenario, proxy, bank, fault, call):
+async def test_an_unknown_outcome_is_resolved_and_charged_once(scenario, proxy, bank, fault, call):
     proxy.fail(fault, call, times=9)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
     assert await scenario.statuses() == [PaymentStatus.INITIATED]
-    assert await scenario.told() == []
+    assert await scenario.published() == []
     proxy.heal()
     await scenario.due()
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
-    assert await scenario.told() == ["payment.authorized"]
+    assert await scenario.published() == ["payment.authorized"]
     assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_a_key_over_which_stripe_broke_down_is_given_up_for_a_new_one(scenario, proxy, bank):
+async def test_a_key_with_a_stored_5xx_is_replaced_by_a_new_one(scenario, proxy, bank):
     proxy.fail("crashed", "POST /v1/payment_intents$")
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
     assert (await scenario.pay()).attempt == 2
     assert await scenario.statuses() == [PaymentStatus.VOIDED, PaymentStatus.AUTHORIZED]
     statuses = {intent["status"] for intent in await bank.intents_of(scenario.order.id)}
-    assert statuses == {"requires_confirmation", "requires_capture"}, "the first was never put to the bank"
+    assert statuses == {"requires_confirmation", "requires_capture"}, "the first never reached the bank"
 
 
-async def test_paying_again_after_a_lost_answer_gives_that_answer(scenario, proxy, bank):
+async def test_paying_again_after_a_lost_response_returns_that_response(scenario, proxy, bank):
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -50,7 +50,7 @@ async def test_paying_again_after_a_lost_answer_gives_that_answer(scenario, prox
     assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_with_another_card_after_a_lost_answer_the_first_card_is_not_charged_beside_it(scenario, proxy, bank):
+async def test_another_card_after_a_lost_response_does_not_charge_both_cards(scenario, proxy, bank):
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
         await scenario.pay(GOOD)
@@ -59,7 +59,7 @@ async def test_with_another_card_after_a_lost_answer_the_first_card_is_not_charg
     assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
-async def test_a_declined_card_whose_answer_got_lost_is_followed_by_the_other(scenario, proxy):
+async def test_another_card_is_tried_after_a_decline_whose_response_was_lost(scenario, proxy):
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
         await scenario.pay(BAD)
@@ -67,7 +67,7 @@ async def test_a_declined_card_whose_answer_got_lost_is_followed_by_the_other(sc
     assert await scenario.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
 
 
-async def test_an_expired_hold_is_not_charged_by_finding_out(scenario, proxy, bank):
+async def test_resolving_an_unknown_outcome_does_not_charge_an_expired_hold(scenario, proxy, bank):
     proxy.fail("away", "/confirm$", times=9)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -80,9 +80,7 @@ async def test_an_expired_hold_is_not_charged_by_finding_out(scenario, proxy, ba
     assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["canceled"]
 
 
-async def test_a_hold_that_expires_before_stripe_was_reached_ends_without_stripe(
-    service, make_scenario, make_order, proxy
-):
+async def test_a_hold_that_expires_before_a_call_to_stripe_ends_without_one(service, make_scenario, make_order, proxy):
     scenario = make_scenario(make_order())
     await service.follow_order(scenario.order)
     proxy.fail("away", "POST /v1/payment_intents$", times=9)
