@@ -18,7 +18,7 @@ def test_a_small_run_measures_all_and_loses_nothing() -> None:
     report = run(SMALL, quick=True, say=said.append)
 
     assert [one.name for one in report.measurements] == [
-        "relay, nudge",
+        "relay, notify",
         "relay, sweep",
         "consumer, no-op handler",
     ]

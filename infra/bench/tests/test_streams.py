@@ -14,7 +14,7 @@ def test_a_small_run_delivers_everything_to_everybody() -> None:
     for one in report.findings:
         assert len(one.rounds) == 2
         assert min(one.rounds) > 0
-        assert one.cpu.keys() >= {"service", "crowd", "mongod", "nats-server"}
+        assert one.cpu.keys() >= {"service", "clients", "mongod", "nats-server"}
     assert len(said) == 2
 
 
