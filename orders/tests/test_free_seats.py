@@ -202,6 +202,35 @@ async def test_a_request_that_hangs_keeps_its_seats_from_nobody(monkeypatch: pyt
         await hanging
 
 
+async def test_readings_that_overlap_find_a_seat_that_another_replica_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cancellation's event is lost; the order's event arrives during a reading that does not show the order."""
+    monkeypatch.setattr("ticketing_orders.free_seats.FRESH_SECONDS", 0.0)
+    ticket = listing(1)
+    judge = Judge(ticket)
+    readings: list[asyncio.Future[list[int]]] = []
+
+    async def read(_ticket_id: str) -> list[int]:
+        readings.append(asyncio.get_running_loop().create_future())
+        return await readings[-1]
+
+    elsewhere = await FreeSeats(judge.read).hold(ticket, 1, judge.store())
+    free = FreeSeats(read)
+    requests = [asyncio.create_task(free.hold(ticket, 1, judge.store())) for _ in range(2)]
+    while len(readings) < 2:
+        await asyncio.sleep(0)
+    free.see(elsewhere)
+    judge.cancel(elsewhere)
+    for number in range(10):  # one reading is under way all the time
+        readings[number].set_result([])
+        while len(readings) < number + 3 and not judge.taken:
+            await asyncio.sleep(0)
+        if judge.taken:
+            break
+    assert [order.seats for order in judge.taken.values()] == [(1,)]
+    for request in requests:
+        request.cancel()
+
+
 @given(st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_a_lowered_quantity_is_kept_whatever_seats_are_taken(seed: int) -> None:

@@ -51,8 +51,10 @@ class _Listing:
         """Counts the seats that became free, so that a reading from before is recognised."""
         self.readings = 0
         """Under way."""
-        self.meanwhile: set[int] = set()
-        """Seats that orders got while a reading was under way, which may not show them."""
+        self.begun = 0
+        """Counts the readings, so that each knows what it may not show."""
+        self.meanwhile: dict[int, int] = {}
+        """Seats that orders got while a reading was under way, with the number of the last one that had begun."""
         self._changed: asyncio.Event | None = None
 
     def is_offered(self, ticket: TicketData) -> None:
@@ -108,18 +110,29 @@ class _Listing:
         if taken:
             self._note(seats)
         else:
-            self.meanwhile.difference_update(seats)
+            for seat in seats:
+                self.meanwhile.pop(seat, None)
             self.freed += 1
             self.shown_at = -FRESH_SECONDS
             self._wake()
 
-    def show(self, taken: Sequence[int], *, freed: int) -> None:
+    def begin_reading(self) -> int:
+        """Returns the number of the reading."""
+        if self.readings == 0:
+            self.meanwhile.clear()
+        self.readings += 1
+        self.begun += 1
+        return self.begun
+
+    def show(self, taken: Sequence[int], *, reading: int, freed: int) -> None:
         """Take over what the database holds: the seats of all active orders. `freed` is that of before the reading."""
         if taken is not self.shown:  # many requests share one reading
             self.shown = taken
             self._reach(max(taken, default=0))
             self.taken = bytearray(len(self.taken))
-            for seat in (*taken, *self.chosen, *self.meanwhile):
+            # Only seats of orders that the reading may have missed: an older one may have ended at another replica.
+            missed = (seat for seat, last in self.meanwhile.items() if last >= reading)
+            for seat in (*taken, *self.chosen, *missed):
                 self.taken[seat] = 1
             self.limit = self._limit(taken)
             self.shown_free = max(0, self.quantity - len(taken))
@@ -155,7 +168,7 @@ class _Listing:
 
     def _note(self, seats: Sequence[int]) -> None:
         if self.readings:
-            self.meanwhile.update(seats)
+            self.meanwhile.update(dict.fromkeys(seats, self.begun))
 
     def _wake(self) -> None:
         if self._changed is not None:
@@ -228,15 +241,13 @@ class FreeSeats:
 
     async def _look(self, ticket_id: str, listing: _Listing) -> None:
         freed, version = listing.freed, listing.version
-        if listing.readings == 0:
-            listing.meanwhile.clear()
-        listing.readings += 1
+        reading = listing.begin_reading()
         try:
             taken = await self._read(ticket_id)
         finally:
             listing.readings -= 1
         if listing.version == version:  # else orders from before the change may be missing
-            listing.show(taken, freed=freed)
+            listing.show(taken, reading=reading, freed=freed)
 
     def _listing(self, ticket: TicketData) -> _Listing:
         before = 0
