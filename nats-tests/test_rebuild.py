@@ -26,7 +26,7 @@ async def test_a_purged_stream_and_a_dropped_projection_are_made_good_while_traf
         assert not quiet & (await orders.held()).keys(), "they are gone, or nothing is shown here"
         assert quiet <= (await search.held()).keys()
 
-        assert "restated" in await ticketing("resync", "tickets", nats_url=nats_url)
+        assert "published again" in await ticketing("resync", "tickets", nats_url=nats_url)
         await traffic.more(50)
 
     await world.agree()
