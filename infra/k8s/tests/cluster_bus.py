@@ -1,4 +1,4 @@
-"""A NATS server with the cluster's own files, and a connection of each of its users."""
+"""A NATS server with the configuration of the cluster, and a connection for each of its users."""
 
 import asyncio
 import secrets
@@ -40,7 +40,7 @@ STREAMS = (*STREAM_SUBJECTS, *SAFETY_NETS)
 
 
 class ClusterNats(NatsServer):
-    """The server with the files of the base, but for its port and its folder."""
+    """A server with the configuration files of the base, except port and folder."""
 
     passwords: Mapping[str, str] = {}
 
@@ -61,14 +61,14 @@ class ClusterNats(NatsServer):
 
 @pytest.fixture
 async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
-    """A connection of each service, of the audit, and of the operator, who has declared the streams."""
+    """A connection for each service, the audit and the operator, who has declared the streams."""
     server = ClusterNats(tmp_path)
     server.passwords = {user: f"p{secrets.token_hex(8)}" for user in USERS}
     server.launch()
     connections: dict[str, Client] = {}
 
     async def ignore(error: Exception) -> None:
-        """The server tells of each refusal; the tests look at what came of it."""
+        """Ignore the server's permission errors; the tests check the effects."""
 
     try:
         await asyncio.to_thread(server.wait_until_ready)
