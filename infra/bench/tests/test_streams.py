@@ -14,7 +14,7 @@ def test_a_small_run_delivers_every_event_to_every_browser() -> None:
     for one in report.findings:
         assert len(one.rounds) == 2
         assert min(one.rounds) > 0
-        assert one.cpu.keys() >= {"service", "crowd", "mongod", "nats-server"}
+        assert one.cpu.keys() >= {"service", "clients", "mongod", "nats-server"}
     assert len(said) == 2
 
 

@@ -64,7 +64,8 @@ function initiate() {
 
 /**
  * A member that starts while its name still leads to its former pod does not find itself in its own configuration, and
- * looks again only when another member tells it, or at its next start: a forced reconfiguration is not enough (measured).
+ * checks again only when another member reports it, or at its next start: a forced reconfiguration is not enough
+ * (measured).
  */
 function findItself() {
   if (hello(addressOf(index)) === null) return log("waiting until my name leads to me");

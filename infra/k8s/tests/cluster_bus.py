@@ -16,8 +16,8 @@ from ticketing_testkit.servers import NatsServer
 
 __all__ = [
     "AUDIT",
+    "CONSUMES",
     "FEEDS",
-    "HEARS",
     "OPERATOR",
     "OWN",
     "PATIENCE_SECONDS",
@@ -29,7 +29,7 @@ __all__ = [
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
 OWN = {owner.name: stream for stream, owner in OWNERS.items()}
-HEARS = {owner.name: owner.consumes for owner in OWNERS.values()}
+CONSUMES = {owner.name: owner.consumes for owner in OWNERS.values()}
 FEEDS = tuple(owner.name for owner in OWNERS.values() if owner.tails)
 REFUSED_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0

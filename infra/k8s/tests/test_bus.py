@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import nats.errors
 import pytest
-from cluster_bus import FEEDS, HEARS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
+from cluster_bus import CONSUMES, FEEDS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
@@ -31,7 +31,7 @@ def _consumer(durable: str, stream: str) -> ConsumerConfig:
 async def test_every_service_can_publish_consume_and_dead_letter(clients: dict[str, Client]) -> None:
     for user, stream in OWN.items():
         await clients[user].jetstream().publish(subject_of(stream), b"{}")
-    for user, streams in HEARS.items():
+    for user, streams in CONSUMES.items():
         js = clients[user].jetstream()
         for stream in streams:
             durable = f"{user}-{stream.lower()}"
@@ -60,20 +60,20 @@ async def feed(clients: dict[str, Client], request: pytest.FixtureRequest) -> As
 async def test_a_service_with_live_updates_reads_its_own_stream(feed: tuple[str, NatsConnection]) -> None:
     user, connection = feed
     stream = OWN[user]
-    told: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
     reader = StreamReader(
         connection,
         stream,
-        on_event=lambda _sequence, subject, _body: told.put_nowait(subject),
-        on_gap=lambda: told.put_nowait("gap"),
+        on_event=lambda _sequence, subject, _body: received.put_nowait(subject),
+        on_gap=lambda: received.put_nowait("gap"),
         history=10,
     )
     await connection.js.publish(subject_of(stream), b"{}")
     reader.start()
     try:
-        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream)
+        assert await asyncio.wait_for(received.get(), PATIENCE_SECONDS) == subject_of(stream)
         await connection.js.publish(subject_of(stream).replace("abc", "def"), b"{}")
-        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
+        assert await asyncio.wait_for(received.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
     finally:
         await reader.stop()
 
@@ -92,7 +92,7 @@ async def test_a_stream_reader_cannot_take_events_from_the_consumer_of_another(
 ) -> None:
     """Also on its own stream: removing or draining the consumer of another service hides events from it."""
     stream = OWN[user]
-    others = [hearer for hearer, streams in HEARS.items() if stream in streams]
+    others = [consumer for consumer, streams in CONSUMES.items() if stream in streams]
     assert others
     for other in others:
         durable = f"{other}-{stream.lower()}"

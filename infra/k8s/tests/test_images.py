@@ -72,9 +72,9 @@ def test_every_pin_of_a_service_equals_the_main_lock_and_has_hashes(service: str
     def pins(file: Path) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", file.read_text(), re.MULTILINE))
 
-    own, house = pins(ROOT / service / "requirements.lock"), pins(ROOT / "requirements.lock")
+    own, main = pins(ROOT / service / "requirements.lock"), pins(ROOT / "requirements.lock")
 
-    assert own.items() <= house.items()
+    assert own.items() <= main.items()
     assert "pytest" not in own
     assert (ROOT / service / "requirements.lock").read_text().count("--hash=sha256:") >= len(own)
 
