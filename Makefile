@@ -53,11 +53,11 @@ lock: $(VENV)/.installed ## Resolve requirements.lock again (needs uv on PATH); 
 # --- the product -----------------------------------------------------------------------------------------------
 
 .PHONY: up
-up: $(VENV)/.installed ## Run the whole product; ARGS="--detach" hands flags on
+up: $(VENV)/.installed ## Run the whole product; ARGS="--detach" passes options
 	@$(BIN)/ticketing up $(ARGS)
 
 .PHONY: down
-down: $(VENV)/.installed ## Stop what `make up` started
+down: $(VENV)/.installed ## Stop the processes of `make up`
 	@$(BIN)/ticketing down $(ARGS)
 
 .PHONY: dev-secrets
@@ -68,7 +68,7 @@ dev-secrets: $(VENV)/.installed ## Make keys and passwords for a development clu
 # --- quality ---------------------------------------------------------------------------------------------------
 
 .PHONY: format
-format: $(VENV)/.installed ## Format and mend what can be mended
+format: $(VENV)/.installed ## Format, and fix what can be fixed automatically
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
@@ -83,7 +83,7 @@ types: $(VENV)/.installed ## mypy strict on every src
 	$(BIN)/mypy $(SOURCES)
 
 .PHONY: unit
-unit: $(VENV)/.installed ## The fast tests: no process, no network
+unit: $(VENV)/.installed ## The fast tests, without processes or network
 	$(BIN)/pytest -q -m unit
 
 .PHONY: check
@@ -104,7 +104,7 @@ manifests: $(VENV)/.installed ## Render the overlays and hold them, Dockerfiles 
 	$(BIN)/pytest -q infra/k8s
 
 .PHONY: flow
-flow: $(VENV)/.installed ## All processes, from outside
+flow: $(VENV)/.installed ## The tests of all processes over HTTP
 	$(BIN)/pytest -q -m flow -n 2 --dist loadfile
 
 DURATION ?= 180
@@ -145,7 +145,7 @@ lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lightho
 # --- measurements ----------------------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: $(VENV)/.installed ## Speed as ratios to the plain thing, on a quiet machine (20 minutes); figures into docs/bench
+bench: $(VENV)/.installed ## Speed as ratios to a baseline, on a quiet machine (20 minutes); figures into docs/bench
 	@code=0; for part in backbone streams routes; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
 
 .PHONY: bench-load
@@ -153,7 +153,7 @@ bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machi
 	@$(BIN)/ticketing-bench load $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: $(VENV)/.installed ## The backbone's and the routes' ratios in under two minutes, into .local/bench
+bench-quick: $(VENV)/.installed ## The ratios of event delivery and routes in under two minutes, into .local/bench
 	@code=0; for part in backbone routes; do $(BIN)/ticketing-bench $$part --quick || code=$$?; done; exit $$code
 
 # --- documents -------------------------------------------------------------------------------------------------

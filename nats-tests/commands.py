@@ -1,4 +1,4 @@
-"""Programs that a test runs beside itself: the `ticketing` command, the tools, and what dies at a set point."""
+"""Programs that tests run as processes: the `ticketing` command, the tools, and the crash points."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ SECONDS: Final = 60.0
 
 
 async def run(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run Python with these arguments; its exit status (negative: the signal) and all that it printed."""
+    """Run Python with these arguments; returns its exit status (negative: the signal) and its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=PIPE, stderr=STDOUT, cwd=HERE, env={**os.environ, **environment}
     )
@@ -30,7 +30,7 @@ async def run(*arguments: str, **environment: str) -> tuple[int, str]:
 
 
 async def ticketing(*arguments: str, nats_url: str) -> str:
-    """The `ticketing` command against this bus; what it printed."""
+    """Run the `ticketing` command against this bus; returns its output."""
     status, output = await run("-m", "ticketing_ops", *arguments, NATS_URL=nats_url, COLUMNS="200")
     assert status == 0, output
     return output

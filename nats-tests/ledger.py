@@ -1,4 +1,4 @@
-"""What was committed, written down beside the system under test, and compared with what everybody holds."""
+"""Records all commits outside the system under test, and compares them with the data of every service."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,7 +10,7 @@ SHOWN = 3
 
 
 class Ledger:
-    """Every commit that was acknowledged to its writer: the newest state of each ticket, and each version there was."""
+    """Every commit acknowledged to its writer: the newest state of each ticket, and each version."""
 
     def __init__(self) -> None:
         self.newest: dict[str, TicketData] = {}
@@ -20,7 +20,7 @@ class Ledger:
         return len(self.versions)
 
     def note(self, state: TicketData) -> None:
-        """A writer was told that this state is stored. Writers of one ticket may be told in any order."""
+        """Record an acknowledged commit. The commits of one ticket may be recorded in any order."""
         assert (state.id, state.version) not in self.versions, "two commits at one version"
         self.versions.add((state.id, state.version))
         known = self.newest.get(state.id)
@@ -28,7 +28,7 @@ class Ledger:
             self.newest[state.id] = state
 
     def differences(self, who: str, held: Mapping[str, TicketData]) -> list[str]:
-        """Where what `who` holds is not what was committed: missing, invented, or another state."""
+        """Differences between `held`, the data of `who`, and the commits: missing, unknown, or another state."""
         return [
             *_line(who, "does not have", self.newest.keys() - held.keys()),
             *_line(who, "has what was never committed:", held.keys() - self.newest.keys()),
@@ -39,9 +39,9 @@ class Ledger:
             ),
         ]
 
-    def untold(self, told: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    def unpublished(self, published: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
         """Commits that the stream does not hold."""
-        return self.versions - set(told)
+        return self.versions - set(published)
 
 
 def _line(who: str, what: str, ids: set[str]) -> list[str]:

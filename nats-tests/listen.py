@@ -1,4 +1,4 @@
-"""Listen to the bus by hand: every event with its headers and its whole body, as it comes."""
+"""A tool for manual use: prints each event on the bus with its headers and its full body."""
 
 import asyncio
 import json
@@ -21,8 +21,8 @@ app = typer.Typer(add_completion=False)
 def listen(
     subject: Annotated[str, typer.Argument(help="For instance 'order.>' or '*.created.*'")] = ">",
     since: Annotated[str, typer.Option(help="How far back to begin: 30s, 15m, 2h, 1d, or all")] = "0s",
-    follow: Annotated[bool, typer.Option(help="Go on as they come")] = True,
-    count: Annotated[int, typer.Option(help="End after so many; 0: never", min=0)] = 0,
+    follow: Annotated[bool, typer.Option(help="Continue with new events")] = True,
+    count: Annotated[int, typer.Option(help="End after this number of events; 0: never", min=0)] = 0,
     nets: Annotated[bool, typer.Option("--nets", help="Dead letters and the broker's advisories too")] = False,
     data_dir: DataDirOption = None,
 ) -> None:

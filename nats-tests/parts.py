@@ -1,7 +1,7 @@
-"""The two ends of the backbone, made of what the services are made of: one that tells, and one that follows.
+"""A publishing and a subscribing service, made of the services' own parts.
 
-The teller has the repository and the publishers of the tickets service, the follower the projection of the orders
-service; each has a database of its own, and `ServiceRuntime` stands under both as it does in production.
+The publisher has the repository and the publishers of the tickets service, the subscriber the projection of the orders
+service. Each has a separate database, and both run on `ServiceRuntime` as in production.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,13 +20,13 @@ __all__ = ["PublishingService", "SubscribingService"]
 
 CURRENCY = "usd"
 ACK_WAIT_SECONDS: Final = 3.0
-"""Shorter than in production: what was in a broker's or a follower's hands when that died comes again so much later,
-and tests would do nothing but wait for it.
+"""Shorter than in production: an event that was in flight when the broker or a subscriber was killed is redelivered
+after this time, and tests wait for it.
 """
 
 
 class PublishingService:
-    """The tickets service without its HTTP door."""
+    """The tickets service without HTTP."""
 
     def __init__(self, settings: EventServiceSettings) -> None:
         self.runtime = ServiceRuntime(settings, publishes=TICKETS)
@@ -41,8 +41,7 @@ class PublishingService:
 class SubscribingService:
     """One replica of a service that keeps a projection of the tickets.
 
-    `before` runs at the head of the handler, for a handler that is slow or fails. `handled` are the deliveries that
-    were applied, in order.
+    `before` runs first in the handler, to make it slow or fail. `handled` are the versions that were applied, in order.
     """
 
     def __init__(
@@ -66,14 +65,14 @@ class SubscribingService:
         self.durable = self.subscription.durable(settings.service_name)
 
     async def on_ticket(self, event: TicketEvent) -> None:
-        """Remember the ticket as its owner tells of it."""
+        """Apply the event to the projection."""
         if self._before is not None:
             await self._before(event)
         await self.projection.apply(event.data)
         self.handled.append((event.data.id, event.data.version))
 
     async def held(self) -> dict[str, TicketData]:
-        """All that it knows."""
+        """All tickets of the projection, by id."""
         return {
             document["_id"]: self.projection.to_data(document) async for document in self.projection.collection.find({})
         }

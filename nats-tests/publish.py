@@ -1,6 +1,6 @@
-"""Put events on the bus by hand: made-up ones, golden ones, or ones that were there before.
+"""A tool for manual use: publishes events that are made up, golden, or recorded.
 
-Nothing here goes through an outbox: it is what a broken producer would do, for watching what the readers make of it.
+It uses no outbox, as a faulty producer would do, so that the reaction of the consumers can be observed.
 """
 
 import json
@@ -31,17 +31,17 @@ def publish(
         list[str] | None, typer.Option("--set", help="A field of the data: price_cents=100, ticket.title=Opera")
     ] = None,
     aggregate: Annotated[str | None, typer.Option("--id", help="The aggregate's id [a new one]")] = None,
-    versions: Annotated[int, typer.Option(help="Tell this many versions, one after the other", min=1)] = 1,
-    times: Annotated[int, typer.Option(help="Send each so often", min=1)] = 1,
-    same_id: Annotated[bool, typer.Option("--same-id", help="Under one message id: the broker drops it")] = False,
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="In an order of chance")] = False,
-    broken: Annotated[bool, typer.Option("--broken", help="Send it although no reader can understand it")] = False,
+    versions: Annotated[int, typer.Option(help="Publish this many versions in sequence", min=1)] = 1,
+    times: Annotated[int, typer.Option(help="Publish each this many times", min=1)] = 1,
+    same_id: Annotated[bool, typer.Option("--same-id", help="Use one message id: the broker drops duplicates")] = False,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Publish in random order")] = False,
+    broken: Annotated[bool, typer.Option("--broken", help="Publish it although no consumer can parse it")] = False,
     recorded: Annotated[
         str | None, typer.Option("--from", help="A file with a body, or STREAM:12, or STREAM:12-40 as recorded")
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Publish events and say where they lie in their stream."""
+    """Publish events and print their stream and sequence."""
     if bool(names) == bool(recorded):
         fail("Name an event, such as order.created, or give --from; not both.")
 
@@ -65,7 +65,7 @@ def publish(
 
 
 def _made_up(name: str, aggregate: str, version: int, changes: list[str], *, broken: bool) -> dict[str, Any]:
-    """The golden body of this name as a new event, with what was asked for changed in it."""
+    """The golden body of this event name as a new event, with the requested changes."""
     if name not in CATALOGUE:
         fail(f"No event is called {name!r}; there are {', '.join(CATALOGUE)}.")
     body: dict[str, Any] = json.loads((CONTRACTS / f"{name}.json").read_text())
@@ -82,13 +82,13 @@ def _made_up(name: str, aggregate: str, version: int, changes: list[str], *, bro
         if not equals:
             fail(f"{change!r} sets nothing: write field=value.")
         if field not in place and not broken:
-            fail(f"{name} has no {path}, and readers would not see it (--broken sends it all the same).")
+            fail(f"{name} has no {path}, and consumers would ignore it (--broken publishes it anyway).")
         place[field] = _value(text)
     return body
 
 
 def _value(text: str) -> Any:
-    """JSON where it is some: 100, null, true; text otherwise."""
+    """The value as JSON if it is valid (100, null, true), otherwise as text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -98,7 +98,7 @@ def _value(text: str) -> Any:
 async def _recorded(client: Client, stream: str, numbers: str) -> list[tuple[str, dict[str, Any]]]:
     first, _, last = numbers.partition("-")
     if not first.isdecimal() or not (last or first).isdecimal():
-        fail(f"{numbers!r} is no place in a stream: write ORDERS:12 or ORDERS:12-40.")
+        fail(f"{numbers!r} is not a position in a stream: write ORDERS:12 or ORDERS:12-40.")
     found = []
     for sequence in range(int(first), int(last or first) + 1):
         try:
@@ -108,7 +108,7 @@ async def _recorded(client: Client, stream: str, numbers: str) -> list[tuple[str
         try:
             found.append((str(message.subject).rpartition(".")[0], json.loads(message.data or b"")))
         except ValueError:
-            fail(f"{stream} #{sequence} is not JSON, and no event.")
+            fail(f"{stream} #{sequence} is not JSON and not an event.")
     if not found:
         fail(f"There is nothing at {stream}:{numbers}.")
     return found
@@ -128,11 +128,11 @@ async def _send(client: Client, name: str, body: dict[str, Any], *, same_id: boo
         parse_event(subject, data)
     except PermanentError as error:
         if not broken:
-            fail(f"No reader would understand this (--broken sends it all the same): {error}")
-    # Without an id of its own the broker would drop a second one, and there would be nothing to watch.
+            fail(f"No consumer could parse this (--broken publishes it anyway): {error}")
+    # Each publication gets a new message id; otherwise the broker would drop repetitions.
     message_id = body["id"] if same_id else uuid4().hex
     ack = await client.jetstream().publish(subject, data, headers={"Nats-Msg-Id": message_id})
-    dropped = " [yellow]dropped: it has this id already[/]" if ack.duplicate else ""
+    dropped = " [yellow]dropped: duplicate message id[/]" if ack.duplicate else ""
     console.print(f"{subject} v{body['data'].get('version')} → {ack.stream} #{ack.seq}{dropped}", soft_wrap=True)
 
 

@@ -1,10 +1,10 @@
-"""Consumers that are slow, or gone: every event is handled, and none is given to two at once."""
+"""Slow and deleted consumers: every event is handled, and none is delivered to two replicas at once."""
 
 import asyncio
 from collections import Counter
 
+from event_system import EventSystem, until
 from traffic import ServiceDoor, flowing
-from world import World, until
 
 from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
@@ -12,11 +12,11 @@ from ticketing_tickets.domain import TicketDetails
 
 ACK_WAIT_SECONDS = 2.0
 SLOW_SECONDS = 2.5 * ACK_WAIT_SECONDS
-SLOW = "Slow to take in"
+SLOW = "Slow to handle"
 
 
-async def test_slow_work_is_done_once_while_the_others_go_on(world: World) -> None:
-    publisher = await world.publisher()
+async def test_a_slow_event_is_handled_once_while_others_continue(system: EventSystem) -> None:
+    publisher = await system.publisher()
     begun: Counter[str] = Counter()
     overtaken = 0
 
@@ -28,32 +28,36 @@ async def test_slow_work_is_done_once_while_the_others_go_on(world: World) -> No
         begun[event.data.id] += 1
         await asyncio.sleep(SLOW_SECONDS)
 
-    for _ in range(2):  # to whom the broker would give it after `ack_wait`
-        await world.subscriber("orders", ack_wait_seconds=ACK_WAIT_SECONDS, before=take_time)
-    await world.subscriber("search")
-    door = ServiceDoor(publisher)
+    for _ in range(2):  # the broker would redeliver to the second after `ack_wait`
+        await system.subscriber("orders", ack_wait_seconds=ACK_WAIT_SECONDS, before=take_time)
+    await system.subscriber("search")
+    tickets = ServiceDoor(publisher)
 
-    async with flowing(door, world.ledger) as traffic:
-        slow = [await door.create(TicketDetails(title=SLOW, price_cents=price)) for price in range(101, 106)]
+    async with flowing(tickets, system.ledger) as traffic:
+        slow = [await tickets.create(TicketDetails(title=SLOW, price_cents=price)) for price in range(101, 106)]
         for state in slow:
-            world.ledger.note(state)
+            system.ledger.note(state)
         await traffic.more(150)
 
-    await world.agree()
+    await system.agree()
     assert begun == {state.id: 1 for state in slow}
     assert overtaken > 0
-    handled = [one for subscriber in world.subscribers["orders"] for one in subscriber.handled]
-    assert sorted(handled) == sorted(world.ledger.versions), "each version once, by one of the two"
+    handled = [one for subscriber in system.subscribers["orders"] for one in subscriber.handled]
+    assert sorted(handled) == sorted(system.ledger.versions), "each version once, by one of the two"
 
 
-async def test_a_consumer_that_is_deleted_under_traffic_begins_again(world: World) -> None:
-    publisher = await world.publisher()
-    subscribers = [await world.subscriber("orders"), await world.subscriber("orders"), await world.subscriber("search")]
+async def test_a_consumer_deleted_under_traffic_is_created_again(system: EventSystem) -> None:
+    publisher = await system.publisher()
+    subscribers = [
+        await system.subscriber("orders"),
+        await system.subscriber("orders"),
+        await system.subscriber("search"),
+    ]
 
-    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
+    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
         await traffic.more(80)
         for durable in {subscriber.durable for subscriber in subscribers}:
-            await world.observer.js.delete_consumer(TICKETS, durable)
+            await system.observer.js.delete_consumer(TICKETS, durable)
         before = [len(subscriber.handled) for subscriber in subscribers]
         await traffic.more(80)
 
@@ -63,5 +67,5 @@ async def test_a_consumer_that_is_deleted_under_traffic_begins_again(world: Worl
         await until(all_go_on)
         await traffic.more(40)
 
-    await world.agree()
+    await system.agree()
     assert all(subscriber.runtime.missing() == [] for subscriber in subscribers)

@@ -1,4 +1,4 @@
-"""The how-to pages: paths and commands exist, and the worked event fits the present code."""
+"""The how-to pages: paths and commands exist, and the example event fits the present code."""
 
 import importlib
 import json
@@ -30,12 +30,12 @@ ROOTS = {entry.name for entry in ROOT.iterdir()}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a language; the shell's have none."""
+    """The fenced blocks of a language; shell blocks have no language."""
     return [body for _, named, body in FENCE.findall(page.read_text()) if named == language]
 
 
 def paths(page: Path) -> set[str]:
-    """What the page names in backticks below an entry of the repository; `<…>` stands for the reader's own name."""
+    """All paths of the repository in backticks; `<…>` is a placeholder."""
     prose = FENCE.sub("", page.read_text())
     named = {text for text in re.findall(r"`([^`\s]+)`", prose) if "/" in text and "<" not in text and "…" not in text}
     return {text for text in named if text.partition("/")[0] in ROOTS}
@@ -51,7 +51,7 @@ def make_targets() -> set[str]:
 
 
 def unknown_subcommand(words: list[str]) -> str | None:
-    """The first word that is no command of `ticketing`; what follows the last command are its arguments."""
+    """The first word that is not a command of `ticketing`; words after the last command are its arguments."""
     command: object = typer.main.get_command(app)
     for word in words:
         if not isinstance(command, TyperGroup):
@@ -63,7 +63,7 @@ def unknown_subcommand(words: list[str]) -> str | None:
 
 
 def fault_of(command: str) -> str | None:
-    """What is wrong with a command, as far as can be told without running it."""
+    """The error in a command, as far as it can be found without running it."""
     words = [word for word in command.split() if not re.fullmatch(r"[A-Z_]+=\S*", word)]
     if words[0] == "make":
         return None if words[1] in make_targets() else f"no target {words[1]}"
@@ -76,7 +76,7 @@ def fault_of(command: str) -> str | None:
     return f"{words[0]} is not known to this test"
 
 
-def test_there_are_pages_to_check() -> None:
+def test_how_to_pages_exist() -> None:
     assert EVENT_PAGE in PAGES
     assert len(paths(EVENT_PAGE)) > 15
     assert len(commands(EVENT_PAGE)) > 8
@@ -102,13 +102,13 @@ def test_a_command_that_does_not_exist_is_found(command: str) -> None:
 
 @pytest.fixture
 def worked() -> dict[str, Any]:
-    """The names that the page's snippets define, each run with the names of the module that its first line gives."""
+    """The names that the page's snippets define; each runs in the namespace of the module that its first line names."""
     defined: dict[str, Any] = {}
     for block in blocks(EVENT_PAGE, "python"):
         where = block.splitlines()[0].removeprefix("# ")
         assert (ROOT / where).is_file(), where
         module = ".".join(Path(where.partition("/src/")[2]).with_suffix("").parts)
-        # TicketEvent is an import that the page asks for without showing it.
+        # The page mentions the import of TicketEvent without showing it.
         names = {**vars(importlib.import_module(module)), "TicketEvent": TicketEvent, **defined}
         before = set(names)
         exec(compile(block, where, "exec"), names)  # noqa: S102 (our own page)
@@ -126,11 +126,11 @@ def repriced(worked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> type[Ev
     return event
 
 
-def test_the_worked_event_is_new(worked: dict[str, Any]) -> None:
+def test_the_example_event_is_new(worked: dict[str, Any]) -> None:
     assert worked["TicketRepriced"].NAME not in CATALOGUE
 
 
-def test_the_pages_example_body_is_read_and_written_back_as_it_was(repriced: type[Event]) -> None:
+def test_the_example_body_survives_a_round_trip(repriced: type[Event]) -> None:
     (example,) = blocks(EVENT_PAGE, "json")
     body = json.loads(example)
     event = parse_event(f"{repriced.NAME}.{body['subject']}", example.encode())
@@ -138,21 +138,21 @@ def test_the_pages_example_body_is_read_and_written_back_as_it_was(repriced: typ
     assert json.loads(event.to_json()) == body
 
 
-def test_the_schema_of_the_worked_event_is_its_first_contract(repriced: type[Event]) -> None:
+def test_the_schema_of_the_example_event_is_its_first_contract(repriced: type[Event]) -> None:
     schema = event_schema(repriced.NAME)
     assert schema["title"] == "dev.ticketing.ticket.repriced.v1"
     assert incompatibilities(schema, schema) == []
 
 
 @pytest.mark.parametrize(("price_cents", "expected"), [(2_500, "ticket.repriced"), (1_999, "ticket.updated")])
-async def test_the_worked_use_case_publishes_the_event_for_a_price_change_only(
+async def test_the_example_use_case_publishes_for_a_price_change_only(
     worked: dict[str, Any], price_cents: int, expected: str
 ) -> None:
     ticket = Ticket(user_id=new_id(), title="Seat 7", price_cents=1_999, currency="usd", version=1)
     published: list[Event] = []
 
     class Tickets:
-        """Stores nothing: what is asked is which publisher the use case chooses."""
+        """Stores nothing: the test checks which publisher the use case selects."""
 
         async def update(self, _ticket_id: str, change: Callable[[Ticket], Callable[[Ticket], Event] | None]) -> Ticket:
             if publish := change(ticket):
@@ -169,7 +169,7 @@ async def test_the_worked_use_case_publishes_the_event_for_a_price_change_only(
     assert isinstance(published[0], TicketUpdated) is (expected == "ticket.updated")
 
 
-async def test_the_worked_handler_hands_the_state_to_the_use_case(
+async def test_the_example_handler_passes_the_state_to_the_use_case(
     worked: dict[str, Any], repriced: type[Event]
 ) -> None:
     (example,) = blocks(EVENT_PAGE, "json")

@@ -1,10 +1,10 @@
 """Any interleaving of duplicated, reordered and dropped-then-resynced events ends in the same projection.
 
-A story has few kinds of steps: the owner commits the next version of a ticket, or tells all that it has once more; the
-network delivers, doubles or loses one of the messages under way. At its end the owner makes good what was lost, as
-`ticketing resync` would, and what is still under way arrives in any order. Hypothesis looks for a story after which the
-projection is not what the owner has. Two projections that look right at first sight show that it finds one, where
-there is one to be found.
+A scenario has few kinds of steps: the owner commits the next version of a ticket, or publishes its present state again;
+the network delivers, duplicates or loses one of the messages in flight. At the end the owner replaces lost messages, as
+`ticketing resync` does, and the messages in flight arrive in any order. Hypothesis searches for a scenario after which
+the projection differs from the owner. Two projections that look correct at first show that the search finds such a
+scenario if one exists.
 """
 
 import asyncio
@@ -27,22 +27,24 @@ START = datetime(2026, 11, 23, tzinfo=UTC)
 
 Step: TypeAlias = tuple[str, int]
 Scenario: TypeAlias = tuple[list[Step], list[int]]
-"""The steps; and of what is under way at the end, which comes next, again and again (an index, modulo their number)."""
+"""The steps, and the order of arrival at the end: indexes of the next message in flight, modulo their number."""
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("commit"), st.integers(0, TICKETS - 1)),
     st.tuples(st.sampled_from(["deliver", "double", "lose"]), st.integers(0, 9)),
     st.just(("resync", 0)),
 )
-STORIES: st.SearchStrategy[Scenario] = st.tuples(st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30))
+SCENARIOS: st.SearchStrategy[Scenario] = st.tuples(
+    st.lists(STEPS, max_size=30), st.lists(st.integers(0, 9), max_size=30)
+)
 
 
 class Owner:
-    """Has the truth, and tells of it."""
+    """The owner of the tickets, which publishes their states."""
 
     def __init__(self) -> None:
         self.tickets: dict[int, TicketData] = {}
-        self._ids = [new_id() for _ in range(TICKETS)]  # new ones for every story: one collection serves them all
+        self._ids = [new_id() for _ in range(TICKETS)]  # new ids for every scenario, because all share one collection
 
     def commit(self, number: int) -> TicketData:
         version = self.tickets[number].version + 1 if number in self.tickets else 1
@@ -51,7 +53,7 @@ class Owner:
             version=version,
             title=f"Seat {number}, version {version}",
             description=None,
-            venue=None if version % 2 else "Opera",  # a field that comes and goes
+            venue=None if version % 2 else "Opera",  # an optional field
             starts_at=None,
             price_cents=100 * version,
             currency="usd",
@@ -66,7 +68,7 @@ class Owner:
 async def play(
     scenario: Scenario, projection: Projection[TicketData]
 ) -> tuple[list[TicketData], list[TicketData | None]]:
-    """What the owner has in the end, and what the projection holds of it."""
+    """Run a scenario; returns the final states of the owner and of the projection."""
     steps, order = scenario
     owner, under_way, lost = Owner(), list[TicketData](), False
     for kind, number in steps:
@@ -95,7 +97,7 @@ async def play(
 
 
 class LastWriteWins(TicketProjection):
-    """Stores whatever comes."""
+    """Applies every event."""
 
     async def apply(self, data: TicketData) -> TicketData:
         await self.collection.replace_one({"_id": data.id}, data.model_dump(exclude={"id"}), upsert=True)
@@ -103,7 +105,7 @@ class LastWriteWins(TicketProjection):
 
 
 class OnlyTheNext(TicketProjection):
-    """Takes a version only on top of the one before it, and so never goes back."""
+    """Applies a version only directly after the one before it, and so never goes back."""
 
     async def apply(self, data: TicketData) -> TicketData:
         known = await self.find(data.id)
@@ -116,7 +118,7 @@ class OnlyTheNext(TicketProjection):
 def scenarios(
     mongo_url: str, database_name: str, projection: type[TicketProjection]
 ) -> Iterator[Callable[[Scenario], bool]]:
-    """Tells whether a story ends in the truth; over a real MongoDB, in one event loop for all of them."""
+    """A check whether a scenario ends with equal states, on a real MongoDB, in one event loop for all scenarios."""
     with asyncio.Runner() as runner:
 
         async def begin() -> tuple[DatabaseClient, TicketProjection]:
@@ -136,11 +138,11 @@ def scenarios(
             client.close()
 
 
-def test_every_story_ends_in_what_the_owner_has(mongo_url: str, database_name: str) -> None:
+def test_every_scenario_ends_with_the_state_of_the_owner(mongo_url: str, database_name: str) -> None:
     with scenarios(mongo_url, database_name, TicketProjection) as ends_in_the_truth:
 
         @settings(max_examples=150, deadline=None)
-        @given(STORIES)
+        @given(SCENARIOS)
         def check(scenario: Scenario) -> None:
             assert ends_in_the_truth(scenario)
 
@@ -148,15 +150,15 @@ def test_every_story_ends_in_what_the_owner_has(mongo_url: str, database_name: s
 
 
 @pytest.mark.parametrize("naive", [LastWriteWins, OnlyTheNext])
-def test_a_story_that_undoes_a_naive_projection_is_found(
+def test_the_search_finds_a_scenario_that_breaks_a_naive_projection(
     mongo_url: str, database_name: str, naive: type[TicketProjection]
 ) -> None:
     search: dict[str, Any] = {"max_examples": 500, "deadline": None, "database": None, "derandomize": True}
     with scenarios(mongo_url, database_name, naive) as ends_in_the_truth:
         undone = find(
-            STORIES,
+            SCENARIOS,
             lambda scenario: not ends_in_the_truth(scenario),
-            settings=settings(**search, phases=[Phase.generate]),  # the first one will do, it need not be the shortest
+            settings=settings(**search, phases=[Phase.generate]),  # any failing scenario is enough, so no shrinking
         )
 
     with scenarios(mongo_url, database_name, TicketProjection) as ends_in_the_truth:

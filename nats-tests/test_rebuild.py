@@ -1,47 +1,47 @@
-"""The stream is transport and not the truth: what it has lost, and what a projection has lost, owners tell again."""
+"""The stream is transport, not the source of truth: owners publish again what a stream or a projection has lost."""
 
 from commands import ticketing
+from event_system import EventSystem
 from traffic import ServiceDoor, flowing
-from world import World
 
 from ticketing_common.events.subjects import TICKETS
 from ticketing_tickets.domain import TicketDetails
 
 
-async def test_a_purged_stream_and_a_dropped_projection_are_made_good_while_traffic_runs(
-    world: World, nats_url: str
+async def test_resync_repairs_a_purged_stream_and_a_dropped_projection_under_traffic(
+    system: EventSystem, nats_url: str
 ) -> None:
-    publisher = await world.publisher()
-    orders, search = await world.subscriber("orders"), await world.subscriber("search")
-    door = ServiceDoor(publisher)
-    for number in range(50):  # nobody touches these again: no later event tells of them
-        world.ledger.note(await door.create(TicketDetails(title=f"Quiet {number}", price_cents=1_000)))
-    quiet = set(world.ledger.newest)
+    publisher = await system.publisher()
+    orders, search = await system.subscriber("orders"), await system.subscriber("search")
+    tickets = ServiceDoor(publisher)
+    for number in range(50):  # not changed again, so no later event contains them
+        system.ledger.note(await tickets.create(TicketDetails(title=f"Quiet {number}", price_cents=1_000)))
+    quiet = set(system.ledger.newest)
 
-    async with flowing(door, world.ledger) as traffic:
+    async with flowing(tickets, system.ledger) as traffic:
         await traffic.more(100)
-        await world.observer.js.purge_stream(TICKETS)
+        await system.observer.js.purge_stream(TICKETS)
         await orders.projection.collection.drop()
         await traffic.more(50)
-        assert not quiet & (await orders.held()).keys(), "they are gone, or nothing is shown here"
+        assert not quiet & (await orders.held()).keys(), "the test proves nothing if the projection still has them"
         assert quiet <= (await search.held()).keys()
 
-        assert "restated" in await ticketing("resync", "tickets", nats_url=nats_url)
+        assert "published again" in await ticketing("resync", "tickets", nats_url=nats_url)
         await traffic.more(50)
 
-    await world.agree()
+    await system.agree()
 
 
-async def test_a_service_that_comes_later_than_the_stream_remembers_is_made_whole(world: World, nats_url: str) -> None:
-    publisher = await world.publisher()
-    async with flowing(ServiceDoor(publisher), world.ledger) as traffic:
+async def test_resync_completes_a_service_added_after_events_expired(system: EventSystem, nats_url: str) -> None:
+    publisher = await system.publisher()
+    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
         await traffic.more(100)
-    await world.settle()
-    await world.observer.js.purge_stream(TICKETS)
+    await system.settle()
+    await system.observer.js.purge_stream(TICKETS)
 
-    newcomer = await world.subscriber("search")
-    await world.settle()
+    newcomer = await system.subscriber("search")
+    await system.settle()
     assert await newcomer.held() == {}
 
     await ticketing("resync", "tickets", nats_url=nats_url)
-    await world.agree()
+    await system.agree()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from world import World, until
+from event_system import EventSystem, until
 
 from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
@@ -15,15 +15,15 @@ TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
 async def test_the_trace_of_a_request_is_in_the_outbox_the_message_and_the_handler(
-    world: World, service_settings: dict[str, Any], identity: Identity
+    system: EventSystem, service_settings: dict[str, Any], identity: Identity
 ) -> None:
-    heard: dict[str, str | None] = {}
+    received: dict[str, str | None] = {}
 
     async def note(event: TicketEvent) -> None:
-        heard[event.data.id] = current_trace_id()
+        received[event.data.id] = current_trace_id()
 
-    await world.subscriber("orders", before=note)
-    database = world.settings("tickets").mongo_database
+    await system.subscriber("orders", before=note)
+    database = system.settings("tickets").mongo_database
     app = create_app(Settings.model_validate({**service_settings, "mongo_database": database}))
     async with run_app(app) as client:
         body = {"title": "A seat", "price": 10}
@@ -32,13 +32,13 @@ async def test_the_trace_of_a_request_is_in_the_outbox_the_message_and_the_handl
         other = (await client.post("/api/tickets", json=body, headers=identity.headers())).json()["id"]
 
         async def both() -> bool:
-            return heard.keys() == {traced, other}
+            return received.keys() == {traced, other}
 
         await until(both)
 
-    assert heard[traced] == TRACE_ID
-    assert heard[other] != TRACE_ID
-    messages = [await world.observer.js.get_msg(TICKETS, sequence) for sequence in (1, 2)]
+    assert received[traced] == TRACE_ID
+    assert received[other] != TRACE_ID
+    messages = [await system.observer.js.get_msg(TICKETS, sequence) for sequence in (1, 2)]
     by_ticket = {str(message.subject).rpartition(".")[2]: message for message in messages}
     assert (by_ticket[traced].headers or {})["traceparent"].split("-")[1] == TRACE_ID
     assert TRACE_ID in (by_ticket[traced].data or b"").decode()

@@ -1,4 +1,4 @@
-# What the pipeline's steps call (docs/ci.md), each also by hand. Included by the Makefile.
+# Targets of the pipeline's steps (docs/ci.md), which also run locally. Included by the Makefile.
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 IMAGE_NAMES := $(SERVICES) client tools
 # Where images go; empty means: build here and push nowhere.
@@ -13,16 +13,16 @@ hooks: $(TOOLS)/.installed client/node_modules/.package-lock.json ## Install the
 	$(TOOLS)/bin/pre-commit install --hook-type pre-commit --hook-type commit-msg
 
 .PHONY: hooks-run
-hooks-run: $(TOOLS)/.installed ## Every hook over every file, as CI does; SKIP=types leaves some out
+hooks-run: $(TOOLS)/.installed ## Run every hook on every file, as CI does; SKIP=types omits some
 	$(TOOLS)/bin/pre-commit run --all-files --show-diff-on-failure
 
 .PHONY: commits
 commits: ## Check the messages since BASE=…
 	@$(CI) $(PYTHON) -m ticketing_ci commits --base "$(BASE)" --head "$(HEAD)"
 
-# Git's hook names the file with the message; `make` would take that for a target, so it is read from where git keeps it.
+# Git passes the message's file to the hook; `make` would treat that as a target, so the file is read from git's folder.
 .PHONY: commit-message
-commit-message: ## Check the message that git has at hand
+commit-message: ## Check the message of the commit in progress
 	@$(CI) $(PYTHON) -m ticketing_ci commits --file "$$(git rev-parse --git-path COMMIT_EDITMSG)"
 
 .PHONY: overlays
@@ -35,7 +35,7 @@ dist/bin/skaffold:
 	go build -C dist/skaffold -o ../bin/skaffold ./cmd/skaffold
 
 .PHONY: skaffold
-skaffold: $(filter dist/%,$(SKAFFOLD)) ## Let Skaffold find what each image is made of and render each profile (needs Skaffold, kubectl, the network)
+skaffold: $(filter dist/%,$(SKAFFOLD)) ## Let Skaffold resolve the inputs of each image and render each profile (needs Skaffold, kubectl, the network)
 	@# --digest-source=none: nothing is built.
 	for profile in "" "--profile dev" "--profile prod"; do \
 	  $(SKAFFOLD) diagnose $$profile >/dev/null && $(SKAFFOLD) render $$profile --offline --digest-source=none >/dev/null || exit 1; done
@@ -75,14 +75,14 @@ dockerfiles: $(TOOLS)/.installed ## Lint the Dockerfiles
 scripts: $(TOOLS)/.installed ## Lint the shell scripts
 	$(TOOLS)/bin/shellcheck $$(git ls-files '*.sh') .ci/run
 
-# --- what a change asks for ------------------------------------------------------------------------------------
+# --- what a change needs ---------------------------------------------------------------------------------------
 
 .PHONY: changes
-changes: ## Which suites, images and environments the commits since BASE=… ask for
+changes: ## Which suites, images and environments the commits since BASE=… affect
 	@$(CI) $(PYTHON) -m ticketing_ci changes --base "$(BASE)" --head "$(HEAD)"
 
 .PHONY: last-deployed
-last-deployed: ## The commit that ENVIRONMENT=… of REPOSITORY=owner/name last took (needs gh)
+last-deployed: ## The commit last deployed to ENVIRONMENT=… of REPOSITORY=owner/name (needs gh)
 	@$(CI) $(PYTHON) -m ticketing_ci last-deployed "$(REPOSITORY)" "$(ENVIRONMENT)"
 
 # --- supply chain ----------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ licences: $(VENV)/.installed ## Licences of all packages against what is permitt
 	@$(CI) $(BIN)/python -m ticketing_ci licences
 
 .PHONY: secrets-baseline
-secrets-baseline: $(TOOLS)/.installed ## Take what looks like a secret and is none into .secrets.baseline; read its diff
+secrets-baseline: $(TOOLS)/.installed ## Add false positives of the secret scan to .secrets.baseline; review its diff
 	$(TOOLS)/bin/detect-secrets scan --slim --exclude-secrets='-(mongodb|verification)$$' --exclude-files '(^|/)(requirements\.lock|package-lock\.json)$$' >.secrets.baseline
 
 .PHONY: sbom
@@ -131,7 +131,7 @@ missing-images: ## The images that REGISTRY=… lacks for what is checked out
 	@$(CI) $(PYTHON) -m ticketing_ci missing --registry "$(REGISTRY)"
 
 .PHONY: tag-image
-tag-image: ## Let IMAGE=orders DIGEST=sha256:… in REGISTRY=… be found by its content: the last step, after signing
+tag-image: ## Tag IMAGE=orders DIGEST=sha256:… in REGISTRY=… with its content: the last step, after signing
 	@$(CI) $(PYTHON) -m ticketing_ci tag "$(IMAGE)" "$(DIGEST)" --registry "$(REGISTRY)"
 
 .PHONY: sign
@@ -145,7 +145,7 @@ cluster-secrets: $(VENV)/.installed ## Keys from the environment into the cluste
 	$(BIN)/python infra/k8s/cluster_secrets.py --members $(or $(MEMBERS),1) $(SECRET_OPTIONS) --apply
 
 .PHONY: release
-release: $(VENV)/.installed ## Put ENVIRONMENT=dev on the current cluster, try it, and go back if that fails
+release: $(VENV)/.installed ## Deploy ENVIRONMENT=dev to the current cluster, test it, and roll back on failure
 	@$(CI) $(BIN)/python -m ticketing_ci release "$(ENVIRONMENT)" --registry "$(REGISTRY)" \
 	  --revision "$$(git describe --always --tags)" --url "$(URL)" --verify-as "$(VERIFY_AS)"
 

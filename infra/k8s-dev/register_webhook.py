@@ -1,4 +1,4 @@
-"""Tells the Stripe double, once it answers, where to send its webhooks."""
+"""Registers the webhook address with the Stripe double, once it answers."""
 
 import os
 import time
@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 60.0
 
 
 def register() -> None:
-    """Raises `httpx.HTTPError` when it is not there in time; the kubelet then starts the container again."""
+    """Register the address; raises `httpx.HTTPError` on a timeout, and the kubelet then restarts the container."""
     body = {"url": PAYMENTS, "secret": os.environ["STRIPE_WEBHOOK_SECRET"]}
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:

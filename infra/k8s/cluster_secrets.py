@@ -1,10 +1,10 @@
-"""Makes the Secrets that a cluster still lacks: random passwords, a key pair, addresses made of them; nothing on disk.
+"""Creates the missing Secrets of a cluster: random passwords, a key pair, and addresses with them; writes no file.
 
     python infra/k8s/cluster_secrets.py --members 1 --apply
 
-Without --apply only the names are printed. A Secret that exists is left alone, so running it again changes nothing.
-STRIPE_KEY, STRIPE_AUDIT_KEY, STRIPE_PUBLISHABLE_KEY and STRIPE_WEBHOOK_SECRET are taken from the environment; without
-them the Stripe double's kind is made up, which Stripe itself refuses.
+Without --apply it prints only the names. It does not change an existing Secret, so it is idempotent.
+STRIPE_KEY, STRIPE_AUDIT_KEY, STRIPE_PUBLISHABLE_KEY and STRIPE_WEBHOOK_SECRET come from the environment; without
+them it generates keys that only the Stripe double accepts.
 """
 
 import argparse
@@ -30,8 +30,8 @@ NAMESPACE = "ticketing"
 ON_THE_BUS = tuple(owner.name for owner in OWNERS.values())
 HOST = "ticketing.dev"
 TIMER_KEYS = ("arq:*", "expiration", "expiration:*")
-# What arq 0.28 and expiration's timers.py send, and nothing that runs scripts or changes the server. The tests of
-# expiration run as this user, so a command that is missing here fails them.
+# The commands of arq 0.28 and of expiration's timers.py, and none that runs scripts or changes the server. The tests of
+# expiration run as this user, so they fail if a command is missing here.
 TIMER_COMMANDS = (
     *("select", "ping", "client|setinfo", "info", "dbsize"),
     *("multi", "exec", "discard", "watch", "unwatch"),
@@ -43,12 +43,12 @@ Secret = tuple[str, dict[str, str]]
 
 
 def password() -> str:
-    """160 bits that need no quoting anywhere; a letter first, or NATS reads a number."""
+    """160 random bits without characters that need quoting; a letter first, because NATS could read a number."""
     return "p" + secrets.token_hex(20)
 
 
 def token_keys() -> Iterator[Secret]:
-    """The Ed25519 pair: the private half for auth alone, the public one for all."""
+    """The Ed25519 pair: the private key for auth only, the public key for all."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -57,7 +57,7 @@ def token_keys() -> Iterator[Secret]:
 
 
 def databases(members: int) -> Iterator[Secret]:
-    """Per service what its replica set needs, and the address that the service itself is told."""
+    """For each service the secrets of its replica set, and the address for the service itself."""
     for service in SERVICES:
         users = {user: password() for user in ("admin", "service", "reader", "backup")}
         name = f"{service}-mongodb"
@@ -66,14 +66,14 @@ def databases(members: int) -> Iterator[Secret]:
         keyfile = base64.b64encode(secrets.token_bytes(512)).decode()
         yield name, {"keyfile": keyfile, **{f"{user}-password": value for user, value in users.items()}}
         yield f"{service}-database", {"MONGO_URL": address.format("service", users["service"])}
-        # A file of mongodump's: an address on its command line would show the password to whoever lists processes.
+        # A configuration file of mongodump: on its command line the password would be visible in the process list.
         backup = f"mongodb://backup:{users['backup']}@{hosts}/?replicaSet=rs0&authSource=admin"
         yield f"{service}-database-backup", {"mongodump.yaml": f"uri: {backup}\n"}
         yield f"{service}-database-audit", {"MONGO_URL": address.format("reader", users["reader"])}
 
 
 def bus() -> Iterator[Secret]:
-    """The passwords of nats/users.conf, and each service's own address."""
+    """The passwords of nats/users.conf, and the address for each service."""
     users = {user: password() for user in (*ON_THE_BUS, "audit", "operator", "route")}
     yield "nats-users", {f"{user.upper()}_PASSWORD": value for user, value in users.items()}
     for user in (*ON_THE_BUS, "audit", "operator"):
@@ -81,7 +81,7 @@ def bus() -> Iterator[Secret]:
 
 
 def timers() -> Iterator[Secret]:
-    """The users of Valkey, which gets a hash of the password. `default`, the user of the probes, may only ping."""
+    """The users of Valkey, with a hash of the password. `default`, the user of the probes, may only ping."""
     value = password()
     digest = hashlib.sha256(value.encode()).hexdigest()
     keys, commands = " ".join(f"~{key}" for key in TIMER_KEYS), " ".join(f"+{command}" for command in TIMER_COMMANDS)
@@ -96,7 +96,7 @@ def timers() -> Iterator[Secret]:
 
 
 def stripe() -> Iterator[Secret]:
-    """Stripe's, from the environment; or some that only the double takes."""
+    """Stripe's keys from the environment, or generated ones for the double."""
     yield (
         "stripe",
         {
@@ -109,13 +109,13 @@ def stripe() -> Iterator[Secret]:
 
 
 def stripe_audit() -> Iterator[Secret]:
-    """The audit's own key: a restricted one with read access to PaymentIntents and charges; else payments' key."""
+    """The key of the audit: a restricted one with read access to PaymentIntents and charges, or that of payments."""
     key = os.environ.get("STRIPE_AUDIT_KEY") or os.environ.get("STRIPE_KEY") or f"sk_local_{secrets.token_hex(12)}"
     yield "stripe-audit", {"STRIPE_KEY": key}
 
 
 def certificate() -> Iterator[Secret]:
-    """A self-signed one, until cert-manager or mkcert replaces it: the gateway's listener needs some."""
+    """A self-signed certificate for the gateway's listener, until cert-manager or mkcert replaces it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = datetime.now(UTC)
@@ -135,7 +135,7 @@ def certificate() -> Iterator[Secret]:
 
 
 def groups(members: int, *, tls: bool) -> list[list[Secret]]:
-    """What belongs together: made as a whole or not at all, since addresses repeat the passwords beside them."""
+    """Groups of Secrets that are created completely or not at all, because addresses repeat the passwords."""
     found = [list(token_keys()), list(bus()), list(timers()), list(stripe()), list(stripe_audit())]
     by_service = list(databases(members))
     found += [by_service[start : start + 4] for start in range(0, len(by_service), 4)]
@@ -143,7 +143,7 @@ def groups(members: int, *, tls: bool) -> list[list[Secret]]:
 
 
 def manifest(name: str, data: dict[str, str]) -> dict[str, object]:
-    """A Secret as Kubernetes takes it."""
+    """The manifest of a Secret."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -154,18 +154,18 @@ def manifest(name: str, data: dict[str, str]) -> dict[str, object]:
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    """Run kubectl; raises `subprocess.CalledProcessError`. Values go through its standard input, never an argument."""
+    """Run kubectl; raises `subprocess.CalledProcessError`. Values go through standard input, never an argument."""
     command = ["kubectl", "--namespace", NAMESPACE, *arguments]
     return subprocess.run(command, input=stdin, capture_output=stdin is None, text=True, check=True).stdout or ""  # noqa: S603
 
 
 def main() -> None:
-    """Make what is missing."""
+    """Create the missing Secrets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--members", type=int, default=1, choices=(1, 3), help="of each MongoDB replica set: dev 1, prod 3"
     )
-    parser.add_argument("--tls", action="store_true", help="a self-signed certificate too, where no cert-manager is")
+    parser.add_argument("--tls", action="store_true", help="create a self-signed certificate too, without cert-manager")
     parser.add_argument("--apply", action="store_true", help="create them with kubectl")
     options = parser.parse_args()
     wanted = groups(options.members, tls=options.tls)
@@ -184,7 +184,7 @@ def main() -> None:
             )
         missing += [manifest(name, data) for name, data in group]
     if missing:
-        # `create`, not `apply`: that would copy every value into an annotation.
+        # `create`, not `apply`, which copies every value into an annotation.
         kubectl("create", "--filename", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": missing}))
 
 

@@ -1,5 +1,5 @@
-"""A teller that is killed at the nth commit: before its event is published, or after that and before it leaves the
-outbox. Each commit of which it was told is printed.
+"""A publisher that is killed at the nth commit: before the event is published, or after that and before it is removed
+from the outbox. Prints the id of each acknowledged commit.
 """
 
 import asyncio
@@ -43,15 +43,15 @@ async def before_removal(outbox: Outbox, published: Mapping[str, Iterable[str]])
 
 
 async def main() -> None:
-    runtime.SWEEP_LEASE_SECONDS = 1.0  # type: ignore[misc]  # so long must its next life wait
+    runtime.SWEEP_LEASE_SECONDS = 1.0  # type: ignore[misc]  # the restarted process waits for this lease
     JetStreamPublisher.send = before_publish  # type: ignore[method-assign]  # the relay's two steps
     Outbox.remove = before_removal  # type: ignore[method-assign]
     publisher = PublishingService(EventServiceSettings())
-    door = ServiceDoor(publisher)
+    tickets = ServiceDoor(publisher)
     publisher.runtime.start()
     await publisher.runtime.wait_until_ready()
     for number in itertools.count(1):
-        state = await door.create(TicketDetails(title=f"Seat {number}", price_cents=100 + number))
+        state = await tickets.create(TicketDetails(title=f"Seat {number}", price_cents=100 + number))
         sys.stdout.write(f"{state.id}\n")
         sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A follower that is killed at the nth event: before its projection has it, or between that and the acknowledgement."""
+"""A subscriber that is killed at the nth event: before the write of its projection, or before the acknowledgement."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _begun = _acknowledged = 0
 
 
 def _die(subject: str) -> None:
-    """Say at which event, as the last thing ever; nothing after this line runs."""
+    """Print the event's subject and kill this process."""
     sys.stdout.write(f"{subject}\n")
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +43,7 @@ async def before_ack(message: Msg) -> None:
 
 
 async def main() -> None:
-    Msg.ack = before_ack  # type: ignore[method-assign]  # the last line of the consumer that the event passes
+    Msg.ack = before_ack  # type: ignore[method-assign]  # the consumer's last step for an event
     subscriber = SubscribingService(EventServiceSettings(), ack_wait_seconds=ACK_WAIT_SECONDS, before=before_commit)
     subscriber.runtime.start()
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The run in small, so that it cannot rot; how fast it is on this machine is none of its business."""
+"""A small run, so that the benchmark keeps working; the speed of this machine is not checked."""
 
 import pytest
 from nats.js import JetStreamContext
@@ -34,7 +34,7 @@ def test_a_small_run_measures_all_and_loses_nothing() -> None:
 
 
 @pytest.mark.unit
-def test_a_round_that_lost_a_message_is_no_figure() -> None:
+def test_a_round_that_lost_a_message_is_refused() -> None:
     side = _Rounds("relay")
 
     with pytest.raises(IncompleteRoundError, match="relay"):
@@ -43,7 +43,7 @@ def test_a_round_that_lost_a_message_is_no_figure() -> None:
     assert side.values == []
 
 
-async def test_the_plain_side_sends_what_the_relay_would(bus: Bus) -> None:
+async def test_the_baseline_sends_the_same_messages_as_the_relay(bus: Bus) -> None:
     js: JetStreamContext = bus.js
     await ensure_stream(js, stream_config(ORDERS, replicas=1))
     entries = [entry for _, entry in make_orders(600)]  # more than two windows

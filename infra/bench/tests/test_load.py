@@ -1,4 +1,4 @@
-"""The load run in small, so that it cannot rot; how fast it is on this machine is none of its business."""
+"""A small run, so that the benchmark keeps working; the speed of this machine is not checked."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ async def test_a_small_run_measures_every_part_and_loses_nothing() -> None:
         ({20: True, 10: True, 30: False, 40: True}, 20),
     ],
 )
-def test_a_rate_counts_only_when_all_below_it_were_kept_up_with(steps: dict[float, bool], highest: float) -> None:
+def test_a_rate_counts_only_when_all_lower_rates_were_sustained(steps: dict[float, bool], highest: float) -> None:
     assert highest_kept(steps) == highest
 
 
@@ -65,7 +65,7 @@ def test_a_rate_counts_only_when_all_below_it_were_kept_up_with(steps: dict[floa
         ({"below": 2.1}, True),
     ],
 )
-def test_the_median_keeps_the_promise_or_not(bounds: dict[str, float], kept: bool | None) -> None:
+def test_the_median_decides_whether_a_budget_is_met(bounds: dict[str, float], kept: bool | None) -> None:
     found = Finding(part="burst", name="holds", unit="1/s", rounds=(1, 2, 9), **bounds)  # type: ignore[arg-type]
     assert found.kept is kept
     report = _report(found)

@@ -31,7 +31,7 @@ def test_a_percentile_of_nothing_is_refused() -> None:
         percentile([], 0.5)
 
 
-def test_every_side_is_the_first_in_turn() -> None:
+def test_every_side_is_first_in_some_round() -> None:
     assert in_turns(["a", "b"], 3) == ["a", "b", "b", "a", "a", "b"]
 
 

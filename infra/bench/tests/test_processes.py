@@ -29,7 +29,7 @@ def test_servers_end_with_their_run_and_so_does_their_data() -> None:
     assert not any(folder.exists() for folder in folders)
 
 
-def test_a_worker_says_what_failed_and_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_reports_a_failed_command_and_continues(capfd: pytest.CaptureFixture[str]) -> None:
     with Worker(LoadRole, urls={}, pids={}) as worker:
         for _ in range(2):
             with pytest.raises(WorkerError, match="no attribute 'dance'"):
@@ -37,7 +37,7 @@ def test_a_worker_says_what_failed_and_goes_on(capfd: pytest.CaptureFixture[str]
     assert "Traceback" in capfd.readouterr().err
 
 
-def test_a_worker_that_cannot_begin_is_noticed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_that_cannot_start_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     with Worker(RelayRole, urls={}, pids={}) as worker, pytest.raises(WorkerError, match="ended with status 1"):
         worker.ask("raw", count=1)
     assert "KeyError: 'mongo_url'" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""The run in small, so that it cannot rot; and whoever asks, against servers that do not do what they should."""
+"""A small run, so that the benchmark keeps working; and the generator against faulty servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -46,9 +46,9 @@ def test_a_small_run_measures_all_sides() -> None:
     assert last.subject.cpu.keys() >= {"server", "generator", "mongod", "stripe-double"}
 
 
-async def test_no_part_hears_what_another_has_told(bus: Bus, nats_url: str) -> None:
+async def test_no_part_receives_the_events_of_another(bus: Bus, nats_url: str) -> None:
     for name, subject in STREAM_SUBJECTS.items():
-        await bus.js.publish(subject.replace(">", "told.somebody"), b"{}", stream=name)
+        await bus.js.publish(subject.replace(">", "published.before"), b"{}", stream=name)
 
     await empty_streams(nats_url)
 
@@ -66,7 +66,7 @@ def test_a_request_says_how_long_its_body_is() -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("statuses", [{}, {"200": 9, "503": 1}, {"500": 10}], ids=["none", "one other", "all other"])
-def test_a_side_that_answers_otherwise_is_no_figure(statuses: dict[str, int]) -> None:
+def test_a_side_with_unexpected_statuses_is_refused(statuses: dict[str, int]) -> None:
     check_answers("list", {"200": 10}, 200)
     with pytest.raises(UnexpectedAnswerError, match="list: 200 was expected"):
         check_answers("list", statuses, 200)
@@ -86,7 +86,7 @@ async def serve() -> AsyncIterator[Callable[[Serve], Awaitable[int]]]:
     async def start(answer: Serve) -> int:
         async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writers.append(writer)
-            with suppress(asyncio.IncompleteReadError, ConnectionError):  # whoever asks may leave at any time
+            with suppress(asyncio.IncompleteReadError, ConnectionError):  # the client may disconnect at any time
                 await answer(reader, writer)
 
         server = await asyncio.start_server(kept, "127.0.0.1", 0)
@@ -130,7 +130,7 @@ async def test_a_connection_that_ends_before_its_answer_is_an_error(serve: Calla
             await connections.ask(GET.encode())
 
 
-async def test_what_may_be_asked_once_is_asked_once(
+async def test_a_request_marked_once_is_sent_once(
     serve: Callable[[Serve], Awaitable[int]], generator: GeneratorRole
 ) -> None:
     answer = await generator.flood(
@@ -141,7 +141,7 @@ async def test_what_may_be_asked_once_is_asked_once(
     assert answer["rate"] > 0
 
 
-async def test_what_is_late_is_charged_from_when_it_was_due_and_who_hangs_beside_it_is_not_waited_for(
+async def test_latency_counts_from_the_due_time_and_hanging_load_is_not_awaited(
     serve: Callable[[Serve], Awaitable[int]], generator: GeneratorRole
 ) -> None:
     asked = 0

@@ -1,11 +1,11 @@
-"""The run in small, so that it cannot rot; how fast it is on this machine is none of its business."""
+"""A small run, so that the benchmark keeps working; the speed of this machine is not checked."""
 
 import pytest
 
 from ticketing_bench.streams.run import IncompleteClientsError, Sizes, _one, run
 
 
-def test_a_small_run_delivers_everything_to_everybody() -> None:
+def test_a_small_run_delivers_every_event_to_every_browser() -> None:
     said: list[str] = []
 
     report = run(Sizes(rounds=2, browsers=20, seconds=0.4, per_second=10.0), quick=True, say=said.append)
@@ -18,7 +18,7 @@ def test_a_small_run_delivers_everything_to_everybody() -> None:
     assert len(said) == 2
 
 
-class _Told:
+class _Created:
     """A worker that has answered already."""
 
     def __init__(self, **answers: object) -> None:
@@ -40,9 +40,9 @@ class _Told:
     [{"a": [1.0, 2.0], "b": [1.0]}, {"a": [1.0, 2.0]}, {"a": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}],
     ids=["too few", "none of one", "one twice"],
 )
-def test_a_round_in_which_somebody_missed_something_is_no_figure(arrivals: dict[str, list[float]]) -> None:
-    worker = _Told(tell={"due": {"a": 0.5, "b": 0.5}, "cpu": {}})
-    clients = _Told(collect={"arrivals": arrivals, "cpu": {}})
+def test_a_round_with_a_missing_or_duplicate_delivery_is_refused(arrivals: dict[str, list[float]]) -> None:
+    worker = _Created(create={"due": {"a": 0.5, "b": 0.5}, "cpu": {}})
+    clients = _Created(collect={"arrivals": arrivals, "cpu": {}})
 
     with pytest.raises(IncompleteClientsError, match="2 tickets to 2 browsers"):
         _one(worker, clients, Sizes(rounds=1, browsers=2, seconds=1.0, per_second=2.0))  # type: ignore[arg-type]

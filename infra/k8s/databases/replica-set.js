@@ -1,11 +1,11 @@
-// Initiates, heals and resizes the replica set, and keeps its users as the mounted credentials say.
-// It runs beside every member, over and over; each round looks first, so it may be ended and repeated at any point.
-// Only the primary's changes anything; but for the first initiation, for which all members must be there and empty:
-// a member that lost its volume must join the others again and never begin a second set.
+// Initiates, repairs and resizes the replica set, and keeps its users equal to the mounted credentials.
+// It runs in a loop beside every member; each round checks the state first, so it can be ended and repeated at any point.
+// Only the primary's instance makes changes, except for the first initiation, which requires all members to be present
+// and empty: a member that lost its volume must join the others again and never initiate a second set.
 const fs = require("fs");
 
-// As process 1 of its container it would not hear SIGTERM otherwise, and the pod, whose mongod has long ended, would wait
-// for the whole grace period before its successor may start (measured: 91 s).
+// Process 1 of a container ignores SIGTERM without a handler. The pod, whose mongod has ended, would wait for the whole
+// grace period before its successor starts (measured: 91 s).
 process.on("SIGTERM", () => process.exit(0));
 
 const INTERVAL_MS = 5000;
@@ -64,7 +64,8 @@ function initiate() {
 
 /**
  * A member that starts while its name still leads to its former pod does not find itself in its own configuration, and
- * looks again only when another member tells it, or at its next start: a forced reconfiguration is not enough (measured).
+ * checks again only when another member reports it, or at its next start: a forced reconfiguration is not enough
+ * (measured).
  */
 function findItself() {
   if (hello(addressOf(index)) === null) return log("waiting until my name leads to me");
@@ -76,8 +77,8 @@ function findItself() {
     log("not in my own configuration under my name: starting mongod again");
     db.adminCommand({ shutdown: 1, force: true });
   } catch (error) {
-    if (error.code === AUTHENTICATION_FAILED) return; // empty, and to be taken in by the others
-    if (error.code !== undefined) throw error; // without a code: the connection ended, as it must
+    if (error.code === AUTHENTICATION_FAILED) return; // empty; the others will add it
+    if (error.code !== undefined) throw error; // without a code: the connection ended, as expected
   } finally {
     db.getMongo().close();
   }
@@ -85,9 +86,9 @@ function findItself() {
 
 const USERS = [
   { user: "service", roles: [{ role: "readWrite", db: database }] },
-  // Reads its own database only: for the audit.
+  // For the audit: reads its own database only.
   { user: "reader", roles: [{ role: "read", db: database }] },
-  // Reads everything and writes to the drill's database only. A real restore is the administrator's.
+  // For backups: reads everything, writes to the drill's database only. A real restore needs the administrator.
   { user: "backup", roles: ["backup", { role: "dbOwner", db: "restore_drill" }] },
 ];
 
@@ -160,7 +161,7 @@ function round() {
       else findItself();
     } catch (error) {
       if (error.code !== UNAUTHORIZED) throw error;
-      findItself(); // there are users: it was initiated long ago
+      findItself(); // users exist: it was initiated before
     }
     return;
   }

@@ -1,4 +1,4 @@
-"""A NATS server with the cluster's own files, and a connection of each of its users."""
+"""A NATS server with the configuration of the cluster, and a connection for each of its users."""
 
 import asyncio
 import secrets
@@ -16,8 +16,8 @@ from ticketing_testkit.servers import NatsServer
 
 __all__ = [
     "AUDIT",
+    "CONSUMES",
     "FEEDS",
-    "HEARS",
     "OPERATOR",
     "OWN",
     "PATIENCE_SECONDS",
@@ -29,7 +29,7 @@ __all__ = [
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
 OWN = {owner.name: stream for stream, owner in OWNERS.items()}
-HEARS = {owner.name: owner.consumes for owner in OWNERS.values()}
+CONSUMES = {owner.name: owner.consumes for owner in OWNERS.values()}
 FEEDS = tuple(owner.name for owner in OWNERS.values() if owner.tails)
 REFUSED_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
@@ -40,7 +40,7 @@ STREAMS = (*STREAM_SUBJECTS, *SAFETY_NETS)
 
 
 class ClusterNats(NatsServer):
-    """The server with the files of the base, but for its port and its folder."""
+    """A server with the configuration files of the base, except port and folder."""
 
     passwords: Mapping[str, str] = {}
 
@@ -61,14 +61,14 @@ class ClusterNats(NatsServer):
 
 @pytest.fixture
 async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
-    """A connection of each service, of the audit, and of the operator, who has declared the streams."""
+    """A connection for each service, the audit and the operator, who has declared the streams."""
     server = ClusterNats(tmp_path)
     server.passwords = {user: f"p{secrets.token_hex(8)}" for user in USERS}
     server.launch()
     connections: dict[str, Client] = {}
 
     async def ignore(error: Exception) -> None:
-        """The server tells of each refusal; the tests look at what came of it."""
+        """Ignore the server's permission errors; the tests check the effects."""
 
     try:
         await asyncio.to_thread(server.wait_until_ready)

@@ -1,4 +1,4 @@
-"""The rendered overlays, once per run."""
+"""Fixtures: the overlays, rendered once per run."""
 
 import sys
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-# Test modules are imported by path (--import-mode=importlib); those that they share are found here.
+# Test modules are imported by path (--import-mode=importlib); the shared modules are in the same folder.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster_bus import clients
@@ -25,7 +25,7 @@ def _rendered(overlay: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=["k8s", "k8s-dev", "k8s-prod"])
 def overlay(request: pytest.FixtureRequest) -> str:
-    """Each overlay's folder."""
+    """The folder of each overlay."""
     return str(request.param)
 
 
@@ -37,5 +37,5 @@ def manifests(overlay: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def production() -> list[dict[str, Any]]:
-    """What the broken copies are made of: it has everything."""
+    """The overlay from which the broken copies are made, because it has all parts."""
     return _rendered("k8s-prod")

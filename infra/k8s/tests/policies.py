@@ -1,4 +1,4 @@
-"""What must be true of every rendered overlay; each policy returns sentences about what breaks it."""
+"""Policies for every rendered overlay; each returns the violations as text."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ def pod_of(manifest: Manifest) -> Manifest:
 
 
 def workloads(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest, Manifest]]:
-    """Name, workload and pod template of all that runs."""
+    """Name, workload and pod template of every workload."""
     for manifest in manifests:
         if manifest["kind"] in WORKLOADS:
             yield f"{manifest['kind']} {manifest['metadata']['name']}", manifest, pod_of(manifest)
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest, Manifest]]:
-    """Name, container and pod spec of every container, those that run first included."""
+    """Name, container and pod spec of every container, including init containers."""
     for name, _, pod in workloads(manifests):
         for container in [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]:
             yield f"{name}, container {container['name']}", container, pod["spec"]
@@ -47,12 +47,12 @@ def selects(selector: Manifest, labels: Manifest) -> bool:
 
 
 def pods_with(manifests: list[Manifest], selector: Manifest) -> list[Manifest]:
-    """The pod templates that a selector finds."""
+    """The pod templates that a selector matches."""
     return [pod for _, _, pod in workloads(manifests) if selects(selector, pod["metadata"].get("labels", {}))]
 
 
 def every_long_running_container_has_its_probes(manifests: list[Manifest]) -> list[str]:
-    """Startup, readiness and liveness; and readiness never stands in for liveness."""
+    """Startup, readiness and liveness probes; the liveness probe never uses the readiness endpoint."""
     broken = []
     for name, manifest, pod in workloads(manifests):
         if manifest["kind"] not in ("Deployment", "StatefulSet"):
@@ -61,12 +61,12 @@ def every_long_running_container_has_its_probes(manifests: list[Manifest]) -> li
             missing = [p for p in ("startupProbe", "readinessProbe", "livenessProbe") if p not in container]
             broken += [f"{name}, container {container['name']}: no {probe}" for probe in missing]
             if container.get("livenessProbe", {}).get("httpGet", {}).get("path") == "/readyz":
-                broken.append(f"{name}: liveness asks for readiness")
+                broken.append(f"{name}: the liveness probe uses the readiness endpoint")
     return broken
 
 
 def every_container_has_requests_and_limits(manifests: list[Manifest]) -> list[str]:
-    """CPU and memory, both reserved and bounded."""
+    """Requests and limits of CPU and memory."""
     return [
         f"{name}: no {kind} for {resource}"
         for name, container, _ in containers(manifests)
@@ -96,7 +96,7 @@ def every_pod_meets_the_restricted_standard(manifests: list[Manifest]) -> list[s
 
 
 def the_namespace_enforces_the_restricted_standard(manifests: list[Manifest]) -> list[str]:
-    """Enforced, not only warned of."""
+    """The label enforces the standard, not only warns."""
     return [
         f"Namespace {name} does not enforce `restricted`"
         for name, namespace in named(manifests, "Namespace").items()
@@ -105,7 +105,7 @@ def the_namespace_enforces_the_restricted_standard(manifests: list[Manifest]) ->
 
 
 def every_image_is_pinned(manifests: list[Manifest]) -> list[str]:
-    """A full version, so that the same files start the same thing tomorrow."""
+    """Images have a full version, so that the same files always start the same programs."""
     return [
         f"{name}: {container['image']} is not a full version"
         for name, container, _ in containers(manifests)
@@ -114,7 +114,7 @@ def every_image_is_pinned(manifests: list[Manifest]) -> list[str]:
 
 
 def every_service_selects_pods_that_listen(manifests: list[Manifest]) -> list[str]:
-    """Its selector finds pods, and they have the port that it sends to."""
+    """Each selector matches pods that have the target port."""
     broken = []
     for name, service in named(manifests, "Service").items():
         found = pods_with(manifests, {"matchLabels": service["spec"]["selector"]})
@@ -132,7 +132,7 @@ def every_service_selects_pods_that_listen(manifests: list[Manifest]) -> list[st
 
 
 def every_selector_and_target_finds_its_own(manifests: list[Manifest]) -> list[str]:
-    """Workloads own their pods, budgets protect some, autoscalers scale what exists, sets have their Service."""
+    """Workloads select their pods, budgets match one workload, autoscalers have a target, sets have their Service."""
     broken = []
     for name, manifest, pod in workloads(manifests):
         selector = manifest["spec"].get("selector")
@@ -150,7 +150,7 @@ def every_selector_and_target_finds_its_own(manifests: list[Manifest]) -> list[s
 
 
 def every_route_leads_to_a_service(manifests: list[Manifest]) -> list[str]:
-    """Backends exist with that port, and every route hangs on a listener of a Gateway that is there."""
+    """Backends exist with that port, and every route refers to a listener of an existing Gateway."""
     services, gateways = named(manifests, "Service"), named(manifests, "Gateway")
     broken = []
     for name, route in named(manifests, "HTTPRoute").items():
@@ -158,7 +158,7 @@ def every_route_leads_to_a_service(manifests: list[Manifest]) -> list[str]:
             gateway = gateways.get(parent["name"], {"spec": {"listeners": []}})
             listeners = [listener["name"] for listener in gateway["spec"]["listeners"]]
             if not listeners or parent.get("sectionName", listeners[0]) not in listeners:
-                broken.append(f"HTTPRoute {name} hangs on nothing")
+                broken.append(f"HTTPRoute {name} has no listener")
         for backend in (b for rule in route["spec"]["rules"] for b in rule.get("backendRefs", [])):
             ports = services.get(backend["name"], {"spec": {"ports": []}})["spec"]["ports"]
             if backend["port"] not in [port["port"] for port in ports]:
@@ -167,7 +167,7 @@ def every_route_leads_to_a_service(manifests: list[Manifest]) -> list[str]:
 
 
 def every_network_policy_matches_something(manifests: list[Manifest]) -> list[str]:
-    """Both ends of every arrow exist, as far as they are in this namespace."""
+    """Each selector of a NetworkPolicy matches pods, if it is about this namespace."""
     broken = []
     for name, policy in named(manifests, "NetworkPolicy").items():
         spec = policy["spec"]
@@ -175,7 +175,7 @@ def every_network_policy_matches_something(manifests: list[Manifest]) -> list[st
         for direction, end in (("ingress", "from"), ("egress", "to")):
             for rule in spec.get(direction, []):
                 selectors += [p["podSelector"] for p in rule.get(end, []) if p.keys() == {"podSelector"}]
-        # The demo's pod is made by Skaffold, from a file that is no part of the overlay.
+        # Skaffold creates the demo's pod from a file outside the overlay.
         broken += [
             f"NetworkPolicy {name}: {selector} finds no pod"
             for selector in selectors
@@ -185,14 +185,14 @@ def every_network_policy_matches_something(manifests: list[Manifest]) -> list[st
 
 
 def nothing_is_allowed_by_default(manifests: list[Manifest]) -> list[str]:
-    """One policy that selects every pod, in both directions, and lets nothing in."""
+    """One policy selects every pod, in both directions, and allows nothing."""
     policies = named(manifests, "NetworkPolicy").values()
     closed = [p["spec"] for p in policies if p["spec"]["podSelector"] == {} and not p["spec"].get("ingress")]
     return [] if any(set(spec["policyTypes"]) == {"Ingress", "Egress"} for spec in closed) else ["no default deny"]
 
 
 def every_arrow_has_both_ends(manifests: list[Manifest]) -> list[str]:
-    """What one pod may send to another, that one may receive from it, on the same port; a half arrow is none."""
+    """A connection that egress allows is also allowed by ingress, on the same port, and the other way round."""
     policies = [p["spec"] for p in named(manifests, "NetworkPolicy").values()]
     broken = []
     for _, _, source in workloads(manifests):
@@ -218,7 +218,7 @@ def _ports(policies: list[Manifest], direction: str, end: str, pod: Manifest, pe
 
 
 def nothing_secret_is_in_the_tree(manifests: list[Manifest]) -> list[str]:
-    """No Secret, and no password or key as a plain value, in an argument or in a ConfigMap."""
+    """No Secret in the files, and no password or key in a value, an argument or a ConfigMap."""
     broken = [f"Secret {name} is in the tree" for name in named(manifests, "Secret")]
     suspicious = re.compile(r"PRIVATE KEY|://[^/$\s]+:[^$@\s]+@|\b(sk|rk|whsec)_[A-Za-z0-9]{8}")
     for name, container, _ in containers(manifests):
@@ -236,7 +236,7 @@ def nothing_secret_is_in_the_tree(manifests: list[Manifest]) -> list[str]:
 
 
 def only_auth_has_the_private_key(manifests: list[Manifest]) -> list[str]:
-    """No other pod so much as names that Secret."""
+    """No other pod refers to that Secret."""
     return [
         f"{name} is given the private key"
         for name, _, pod in workloads(manifests)
@@ -245,7 +245,7 @@ def only_auth_has_the_private_key(manifests: list[Manifest]) -> list[str]:
 
 
 def the_streams_are_on_the_volume(manifests: list[Manifest]) -> list[str]:
-    """`store_dir` of the configuration is where the claim is mounted; likewise for MongoDB and Redis."""
+    """`store_dir` of the configuration is the mount path of the volume; likewise for MongoDB and Redis."""
     written = {
         "nats": (r"store_dir:\s*\"?([^\s\"]+)", "nats.conf", "nats"),
         "redis": (r"^dir (\S+)$", "redis.conf", "redis"),
@@ -268,7 +268,7 @@ def the_streams_are_on_the_volume(manifests: list[Manifest]) -> list[str]:
 
 
 def the_grace_period_fits_the_drain(manifests: list[Manifest]) -> list[str]:
-    """10 s until nobody sends, 4 s for requests, 6 s for consumers, relay and bus; and as much again in reserve."""
+    """10 s until no requests arrive, 4 s for requests, 6 s for consumers, relay and bus; and the same as reserve."""
     broken = []
     for name, manifest, pod in workloads(manifests):
         if pod["metadata"]["labels"].get("app.kubernetes.io/component") != "service":

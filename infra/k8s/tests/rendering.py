@@ -1,4 +1,4 @@
-"""Renders an overlay: with Kustomize where there is one, else with a small renderer of the features used here."""
+"""Renders an overlay with Kustomize if it is installed, otherwise with a small renderer of the features used here."""
 
 import copy
 import hashlib
@@ -27,13 +27,13 @@ MERGE_KEYS = {
     "volumeMounts": "mountPath",
     "ports": "containerPort",
 }
-"""The lists of the Kubernetes API that a strategic merge patch joins by a key; all others it replaces."""
+"""The lists of the Kubernetes API that a strategic merge patch merges by a key; it replaces all other lists."""
 
 CLUSTER_SCOPED = {"Namespace", "GatewayClass"}
 
 
 def external_renderer() -> list[str] | None:
-    """The command of a real Kustomize on this machine."""
+    """The command of an installed Kustomize, or None."""
     for program, command in (("kustomize", ["kustomize", "build"]), ("kubectl", ["kubectl", "kustomize"])):
         if shutil.which(program):
             return command
@@ -46,7 +46,7 @@ def render(folder: Path) -> list[Manifest]:
 
 
 def render_outside(folder: Path) -> list[Manifest]:
-    """What Kustomize itself makes of it."""
+    """Render with Kustomize itself."""
     command = external_renderer()
     assert command is not None
     output = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True).stdout
@@ -54,9 +54,9 @@ def render_outside(folder: Path) -> list[Manifest]:
 
 
 def render_in_python(folder: Path) -> list[Manifest]:
-    """Only what these files use: resources, components, labels, both kinds of patches, generated ConfigMaps, namespace.
+    """Render the features in use: resources, components, labels, both kinds of patches, ConfigMaps, namespace.
 
-    A field of a kustomization.yaml that is not among them raises ValueError, so that nothing is silently left out.
+    Raises ValueError for any other field of a kustomization.yaml, so that nothing is silently omitted.
     """
     manifests = _accumulate(folder)
     _add_hashes(manifests)
@@ -160,7 +160,7 @@ def _merge(into: Manifest, patch: Manifest) -> None:
 
 
 def _merged_list(present: list[Manifest], patch: list[Manifest], by: str) -> list[Manifest]:
-    """The patch's items first, as Kustomize orders them; the order of `env` matters to Kubernetes."""
+    """Merge with the patch's items first, as Kustomize does; the order of `env` matters to Kubernetes."""
     found = {item[by]: item for item in present}
     merged = []
     for item in patch:

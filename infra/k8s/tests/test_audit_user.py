@@ -1,4 +1,4 @@
-"""The audit's user on the cluster's NATS configuration: it reads all that the audit needs, and changes nothing."""
+"""The user `audit` of the cluster's NATS configuration reads all that the audit needs, and changes nothing."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from ticketing_ops.audit.invariants import Moment
 LATER = timedelta(hours=1)
 
 
-async def test_the_audit_finds_on_the_bus_what_the_operator_finds(clients: dict[str, Client]) -> None:
+async def test_the_audit_reads_the_same_from_the_bus_as_the_operator(clients: dict[str, Client]) -> None:
     operator = clients[OPERATOR].jetstream()
     for stream, durable in DURABLES[:-1]:  # the last one is missing
         await operator.add_consumer(stream, ConsumerConfig(durable_name=durable))

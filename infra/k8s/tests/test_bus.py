@@ -1,11 +1,11 @@
-"""The NATS configuration on a real server: each service publishes its own events and no other's."""
+"""The NATS configuration on a real server: each service publishes only its own events."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import nats.errors
 import pytest
-from cluster_bus import FEEDS, HEARS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
+from cluster_bus import CONSUMES, FEEDS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
@@ -28,10 +28,10 @@ def _consumer(durable: str, stream: str) -> ConsumerConfig:
     )
 
 
-async def test_every_service_can_tell_hear_and_bury(clients: dict[str, Client]) -> None:
+async def test_every_service_can_publish_consume_and_dead_letter(clients: dict[str, Client]) -> None:
     for user, stream in OWN.items():
         await clients[user].jetstream().publish(subject_of(stream), b"{}")
-    for user, streams in HEARS.items():
+    for user, streams in CONSUMES.items():
         js = clients[user].jetstream()
         for stream in streams:
             durable = f"{user}-{stream.lower()}"
@@ -44,7 +44,7 @@ async def test_every_service_can_tell_hear_and_bury(clients: dict[str, Client]) 
 
 @pytest.fixture
 async def feed(clients: dict[str, Client], request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, NatsConnection]]:
-    """The product's own connection of a service, beside the first one of the same user."""
+    """The connection that the product itself makes for a service, as a second one of the same user."""
     user = str(request.param)
     address = clients[user].connected_url
     assert address is not None
@@ -57,29 +57,29 @@ async def feed(clients: dict[str, Client], request: pytest.FixtureRequest) -> As
 
 
 @pytest.mark.parametrize("feed", FEEDS, indirect=True)
-async def test_a_service_with_a_feed_reads_its_own_stream_along(feed: tuple[str, NatsConnection]) -> None:
+async def test_a_service_with_live_updates_reads_its_own_stream(feed: tuple[str, NatsConnection]) -> None:
     user, connection = feed
     stream = OWN[user]
-    told: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
     reader = StreamReader(
         connection,
         stream,
-        on_event=lambda _sequence, subject, _body: told.put_nowait(subject),
-        on_gap=lambda: told.put_nowait("gap"),
+        on_event=lambda _sequence, subject, _body: received.put_nowait(subject),
+        on_gap=lambda: received.put_nowait("gap"),
         history=10,
     )
     await connection.js.publish(subject_of(stream), b"{}")
     reader.start()
     try:
-        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream)
+        assert await asyncio.wait_for(received.get(), PATIENCE_SECONDS) == subject_of(stream)
         await connection.js.publish(subject_of(stream).replace("abc", "def"), b"{}")
-        assert await asyncio.wait_for(told.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
+        assert await asyncio.wait_for(received.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
     finally:
         await reader.stop()
 
 
 @pytest.mark.parametrize("user", sorted(set(OWN) - set(FEEDS)))
-async def test_a_service_without_a_feed_reads_no_stream_of_its_own(clients: dict[str, Client], user: str) -> None:
+async def test_a_service_without_live_updates_cannot_read_its_own_stream(clients: dict[str, Client], user: str) -> None:
     js = clients[user].jetstream(timeout=REFUSED_SECONDS)
 
     with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
@@ -87,10 +87,12 @@ async def test_a_service_without_a_feed_reads_no_stream_of_its_own(clients: dict
 
 
 @pytest.mark.parametrize("user", FEEDS)
-async def test_a_feed_lets_nobody_take_anothers_events_away(clients: dict[str, Client], user: str) -> None:
-    """On its own stream too: who removes or drains the consumer of another hides events from it."""
+async def test_a_stream_reader_cannot_take_events_from_the_consumer_of_another(
+    clients: dict[str, Client], user: str
+) -> None:
+    """Also on its own stream: removing or draining the consumer of another service hides events from it."""
     stream = OWN[user]
-    others = [hearer for hearer, streams in HEARS.items() if stream in streams]
+    others = [consumer for consumer, streams in CONSUMES.items() if stream in streams]
     assert others
     for other in others:
         durable = f"{other}-{stream.lower()}"
@@ -109,7 +111,7 @@ async def test_a_feed_lets_nobody_take_anothers_events_away(clients: dict[str, C
         assert await own.fetch(1, timeout=PATIENCE_SECONDS)
 
 
-async def test_nobody_overhears_the_answers_to_another(clients: dict[str, Client]) -> None:
+async def test_no_user_receives_replies_to_another(clients: dict[str, Client]) -> None:
     overheard: list[str] = []
 
     async def keep(message: Msg) -> None:
@@ -123,13 +125,13 @@ async def test_nobody_overhears_the_answers_to_another(clients: dict[str, Client
     for user, stream in OWN.items():
         await clients[user].jetstream().publish(subject_of(stream), b"{}")
     for client in clients.values():
-        await client.flush()  # what was on its way to us has come before this answer
+        await client.flush()  # messages in flight arrive before this reply
 
     assert overheard == []
 
 
 @pytest.mark.parametrize("user", OWN)
-async def test_no_service_speaks_for_another(clients: dict[str, Client], user: str) -> None:
+async def test_no_service_publishes_for_another(clients: dict[str, Client], user: str) -> None:
     js = clients[user].jetstream()
     others = [subject_of(stream) for owner, stream in OWN.items() if owner != user]
     others += [f"dead_letters.{owner}-x" for owner in OWN if owner != user]
@@ -139,7 +141,7 @@ async def test_no_service_speaks_for_another(clients: dict[str, Client], user: s
             await js.publish(subject, b"forged", timeout=REFUSED_SECONDS)
 
 
-async def test_no_service_may_remove_or_read_anothers_stream_at_will(clients: dict[str, Client]) -> None:
+async def test_no_service_may_delete_or_read_the_stream_of_another(clients: dict[str, Client]) -> None:
     js = clients["tickets"].jetstream(timeout=REFUSED_SECONDS)
 
     with pytest.raises((TimeoutError, nats.errors.TimeoutError)):

@@ -1,4 +1,4 @@
-"""On a server with the cluster's NATS configuration no service changes a stream; the operator declares them all."""
+"""With the cluster's NATS configuration no service can change a stream; the operator declares all of them."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ ATTACKS: dict[str, dict[str, Any]] = {
     "take over another's subjects": {"subjects": ["order.completed.*"]},
     "keep nothing": {"max_msgs": 1},
 }
-"""Changes of a stream's configuration. The right to update one's own stream allowed the first two (seen)."""
+"""Changes of a stream's configuration. The right to update its own stream allowed the first two (observed)."""
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -68,7 +68,7 @@ async def test_no_service_empties_or_deletes_a_stream(clients: dict[str, Client]
 async def test_a_consumer_that_delivers_to_anothers_subject_forges_nothing(
     clients: dict[str, Client], user: str
 ) -> None:
-    """The server takes it without a check of its target, but delivers to subscribers, never to a stream."""
+    """The server accepts it without a check of its target, but delivers to subscribers only, never to a stream."""
     operator, js = clients[OPERATOR].jetstream(), clients[user].jetstream()
     other = PAYMENTS
     await operator.publish("dead_letters.x-y", b"kept")
@@ -87,7 +87,7 @@ async def test_a_consumer_that_delivers_to_anothers_subject_forges_nothing(
 
 @pytest.fixture
 async def waiting(clients: dict[str, Client], mongod: Mongod) -> AsyncIterator[ServiceRuntime]:
-    """The product's own start of a service in the cluster, before any stream exists."""
+    """The runtime of a service as started in the cluster, before any stream exists."""
     for name in STREAMS:
         await clients[OPERATOR].jetstream().delete_stream(name)
     address = clients["tickets"].connected_url
@@ -110,7 +110,7 @@ async def waiting(clients: dict[str, Client], mongod: Mongod) -> AsyncIterator[S
         await runtime.stop()
 
 
-async def test_a_service_waits_until_the_operator_has_made_its_streams(
+async def test_a_service_waits_until_the_operator_has_declared_its_streams(
     clients: dict[str, Client], waiting: ServiceRuntime
 ) -> None:
     with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""The users of replica-set.js on a real mongod that asks for passwords: what a stolen one may do."""
+"""The users of replica-set.js on a real mongod with authentication: what a stolen password allows."""
 
 import json
 import re
@@ -20,7 +20,7 @@ Client: TypeAlias = MongoClient[dict[str, Any]]
 
 
 class _GuardedMongod(Mongod):
-    """Alone, since a replica set that asks for passwords needs a key file; the roles are the same."""
+    """A standalone server, because a replica set with authentication needs a key file; the roles are the same."""
 
     def command(self) -> Sequence[str]:
         command = list(super().command())
@@ -41,7 +41,7 @@ class _GuardedMongod(Mongod):
 
 
 def _users() -> list[dict[str, Any]]:
-    """`USERS` of the script, as the job of the database named OWN has it."""
+    """`USERS` of the script for the database `OWN`."""
     found = re.search(r"const USERS = (\[.*?\n\]);", SCRIPT.read_text(), re.DOTALL)
     assert found is not None
     text = re.sub(r"//.*", "", found[1]).replace("db: database", f'db: "{OWN}"')
@@ -51,7 +51,7 @@ def _users() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Client]]:
-    """A client of each user, with one document in the databases of two services."""
+    """Returns a client for each user; the databases of two services have one document each."""
     mongod = _GuardedMongod(tmp_path_factory.mktemp("mongod"))
     mongod.start()
     clients: list[Client] = []

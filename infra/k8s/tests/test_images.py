@@ -1,4 +1,4 @@
-"""Dockerfiles that are alike, contexts that hold only what is meant to, and a Skaffold file that maps into them."""
+"""Dockerfiles are alike, build contexts contain only the listed files, and the Skaffold file fits both."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def test_the_dockerfiles_differ_in_the_name_of_the_service_only(file: str) -> No
     "file", [f"{service}/{kind}" for service in SERVICES for kind in ("Dockerfile", "Dockerfile.dev")]
 )
 def test_no_stage_takes_an_argument_from_outside_for_what_it_copies(file: str) -> None:
-    """Skaffold 2.24 does not pass a global ARG into a stage when it looks for the files that a COPY names."""
+    """Skaffold 2.24 does not pass a global ARG into a stage when it resolves the files of a COPY."""
     stages = re.split(r"^FROM .*$", (ROOT / file).read_text(), flags=re.MULTILINE)[1:]
 
     for stage in stages:
@@ -43,17 +43,17 @@ def test_no_stage_takes_an_argument_from_outside_for_what_it_copies(file: str) -
 @pytest.mark.parametrize(
     "file", [f"{service}/{kind}" for service in SERVICES for kind in ("Dockerfile", "Dockerfile.dev")]
 )
-def test_every_image_takes_its_base_as_an_argument_and_runs_as_nobody(file: str) -> None:
+def test_every_image_takes_its_base_as_an_argument_and_runs_without_privileges(file: str) -> None:
     text = (ROOT / file).read_text()
 
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
     assert "USER 10001:10001" in text
     assert "--require-hashes" in text
-    assert re.search(r"^CMD \[", text, re.MULTILINE), "a shell would be process 1 and keep SIGTERM to itself"
+    assert re.search(r"^CMD \[", text, re.MULTILINE), "a shell would be process 1 and not forward SIGTERM"
 
 
 def test_images_and_the_local_stack_start_the_server_alike(tmp_path: Path) -> None:
-    """What bounds slow and many callers is named on the command line, so none of them may lack it."""
+    """The limits for slow and many callers are on the command line, so every command must have them."""
     process = ServiceProcess("tickets", tmp_path, tmp_path / "log", port=1, environment={})
     options = ("--http", "ticketing_common.web.http_protocol:HttpProtocol", "--no-server-header", "--limit-concurrency")
 
@@ -68,25 +68,25 @@ def _command(file: str) -> list[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_pin_of_a_service_is_the_houses_and_has_hashes(service: str) -> None:
+def test_every_pin_of_a_service_equals_the_main_lock_and_has_hashes(service: str) -> None:
     def pins(file: Path) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", file.read_text(), re.MULTILINE))
 
-    own, house = pins(ROOT / service / "requirements.lock"), pins(ROOT / "requirements.lock")
+    own, main = pins(ROOT / service / "requirements.lock"), pins(ROOT / "requirements.lock")
 
-    assert own.items() <= house.items()
+    assert own.items() <= main.items()
     assert "pytest" not in own
     assert (ROOT / service / "requirements.lock").read_text().count("--hash=sha256:") >= len(own)
 
 
-def test_the_context_lets_in_what_is_named_and_nothing_else() -> None:
+def test_the_build_context_contains_only_listed_files() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
 
     assert lines[0] == "*"
     for line in lines[1:]:
         assert line.startswith(("!", "**/")), line
         if line.startswith("!"):
-            assert (ROOT / line[1:]).exists(), f"{line} lets in what is not there"
+            assert (ROOT / line[1:]).exists(), f"{line} includes a path that does not exist"
 
 
 def test_skaffold_builds_what_the_overlays_run() -> None:

@@ -1,4 +1,4 @@
-"""Every overlay renders, is valid, and keeps the policies; and each policy notices when it is broken."""
+"""Every overlay renders, is valid and follows the policies; and each policy detects a violation."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ from ticketing_common.topology import SERVICES
 INFRA = Path(__file__).resolve().parents[2]
 ROOT = INFRA.parent
 KUBERNETES = ("1.35", "1.36", "1.37")
-"""The current minor and the two before."""
+"""The current minor version and the two before."""
 
 Manifests = list[dict[str, Any]]
 
@@ -29,7 +29,7 @@ Manifests = list[dict[str, Any]]
 def test_every_object_is_valid_in_the_supported_versions(manifests: Manifests) -> None:
     for manifest in manifests:
         if manifest["apiVersion"].startswith("gateway.networking.k8s.io/"):
-            continue  # not Kubernetes' own; see every_route_leads_to_a_service
+            continue  # not part of Kubernetes; see every_route_leads_to_a_service
         for version in KUBERNETES:
             kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -51,7 +51,7 @@ def test_plain_http_is_redirected_for_pages_and_not_for_the_api(production: Mani
 
 
 @pytest.mark.skipif(external_renderer() is None, reason="no kustomize and no kubectl here to compare with")
-def test_our_renderer_says_what_kustomize_says(overlay: str) -> None:
+def test_the_python_renderer_agrees_with_kustomize(overlay: str) -> None:
     def comparable(manifests: Manifests) -> dict[tuple[str, str], Any]:
         text = re.sub(r'(?<=[a-z])-[0-9a-z]{10}(?=")', "-hash", json.dumps(manifests))
         return {(one["kind"], one["metadata"]["name"]): one for one in json.loads(text)}
@@ -60,14 +60,14 @@ def test_our_renderer_says_what_kustomize_says(overlay: str) -> None:
 
 
 def _made_secrets() -> dict[str, set[str]]:
-    """What infra/k8s/cluster_secrets.py makes: names and keys, as it prints them."""
+    """Names and keys of the Secrets that infra/k8s/cluster_secrets.py creates, as it prints them."""
     script = INFRA / "k8s" / "cluster_secrets.py"
     listing = subprocess.run([sys.executable, str(script), "--tls"], capture_output=True, text=True, check=True).stdout
     return {name: set(keys.split(", ")) for name, keys in (line.split(": ") for line in listing.splitlines())}
 
 
 def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
-    """Names of ConfigMaps, Secrets and their keys that a pod asks for and nobody provides."""
+    """Names of ConfigMaps, Secrets and their keys that a pod refers to and that do not exist."""
     configs = {m["metadata"]["name"]: set(m["data"]) for m in manifests if m["kind"] == "ConfigMap"}
     claims: dict[str, set[str]] = {
         m["metadata"]["name"]: set() for m in manifests if m["kind"] == "PersistentVolumeClaim"
@@ -108,14 +108,14 @@ def test_every_reference_to_a_setting_or_a_secret_resolves(manifests: Manifests)
     assert unresolved(manifests, _made_secrets()) == []
 
 
-def test_a_missing_key_of_a_secret_is_noticed(production: Manifests) -> None:
+def test_a_missing_key_of_a_secret_is_detected(production: Manifests) -> None:
     secrets = _made_secrets()
     secrets["auth-database"] = {"ANOTHER"}
 
     assert unresolved(production, secrets)
 
 
-def test_every_service_is_given_the_settings_that_it_needs(manifests: Manifests) -> None:
+def test_every_service_has_the_settings_that_it_needs(manifests: Manifests) -> None:
     given = {}
     config = next(m["data"] for m in manifests if m["metadata"]["name"].startswith("settings-"))
     for _, manifest, pod in policies.workloads(manifests):
@@ -131,17 +131,17 @@ def test_every_service_is_given_the_settings_that_it_needs(manifests: Manifests)
             assert required <= given[workload] | {"SERVICE_NAME"}, workload
             assert given[workload] <= {
                 *(field.upper() for field in module.Settings.model_fields),
-            } | set(config), f"{workload} is given settings that it does not know"
+            } | set(config), f"{workload} has settings that it does not define"
 
 
-def test_alerts_and_dashboard_ask_for_metrics_that_exist(production: Manifests) -> None:
+def test_alerts_and_dashboard_use_existing_metrics(production: Manifests) -> None:
     texts = [text for m in production if m["kind"] == "ConfigMap" for text in m["data"].values()]
     rules = next(yaml.safe_load(text) for text in texts if text.startswith("# Prometheus rules"))
     board = next(json.loads(text) for text in texts if text.startswith("{"))
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     ours = {sample for name in metrics.__all__ if name.isupper() for sample in _samples(getattr(metrics, name))}
-    # The audit's own gauge, and what kube-state-metrics tells.
+    # The gauge of the audit, and the metrics of kube-state-metrics.
     others = {"invariant_violations", "kube_job_status_failed", "kube_cronjob_status_last_successful_time"}
 
     for expression in asked:
@@ -228,7 +228,7 @@ BREAKAGES: dict[str, tuple[Callable[[Manifests], object], Callable[[Manifests], 
         lambda m: _find(m, "HTTPRoute", "ticketing")["spec"]["parentRefs"][0].update(sectionName="tls"),
         policies.every_route_leads_to_a_service,
     ),
-    "policy for nobody": (
+    "policy without pods": (
         lambda m: _find(m, "NetworkPolicy", "redis")["spec"]["podSelector"].update(
             matchLabels={"app.kubernetes.io/name": "rediss"}
         ),
@@ -276,7 +276,7 @@ BREAKAGES: dict[str, tuple[Callable[[Manifests], object], Callable[[Manifests], 
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
-def test_a_broken_copy_is_noticed(breakage: str, production: Manifests) -> None:
+def test_a_broken_copy_is_detected(breakage: str, production: Manifests) -> None:
     damage, policy = BREAKAGES[breakage]
     broken = copy.deepcopy(production)
     damage(broken)
@@ -296,8 +296,8 @@ def test_an_unknown_field_is_invalid(production: Manifests) -> None:
         kubernetes_validate.validate(broken, KUBERNETES[-1], strict=True)
 
 
-def test_the_loop_beside_mongod_ends_when_it_is_told_to(manifests: Manifests) -> None:
-    """As process 1 of its container it hears SIGTERM only if it asks for it; the pod would wait out its grace."""
+def test_the_loop_beside_mongod_ends_on_sigterm(manifests: Manifests) -> None:
+    """Process 1 of a container handles SIGTERM only with a handler; otherwise the pod uses its whole grace period."""
     scripts = [m["data"]["replica-set.js"] for m in manifests if "replica-set.js" in m.get("data", {})]
 
     assert scripts

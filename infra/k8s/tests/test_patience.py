@@ -1,4 +1,4 @@
-"""Each is more patient than the one behind it, so that the one who knows says what is wrong."""
+"""Each timeout is longer than that of the next hop, so that the service that knows the error reports it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 PUBLIC = {service.name for service in SERVICES.values() if service.path}
 
 
-def test_the_gateway_waits_longer_than_a_service_takes_to_answer_by_itself(production: list[dict[str, Any]]) -> None:
+def test_the_gateway_waits_longer_than_the_request_deadline_of_a_service(production: list[dict[str, Any]]) -> None:
     rules = [rule for m in production if m["kind"] == "HTTPRoute" for rule in m["spec"].get("rules", [])]
     limits = {
         backend["name"]: float(rule["timeouts"]["request"].removesuffix("s"))

@@ -1,4 +1,4 @@
-"""A wrong address is said at once, and without its password."""
+"""A wrong address is reported at once, without its password."""
 
 import socket
 
@@ -18,22 +18,22 @@ pytestmark = pytest.mark.unit
         "mongodb+srv://cluster.example.com/",
     ],
 )
-def test_an_address_where_somebody_answers_is_taken(address: str) -> None:
+def test_an_address_where_a_server_answers_is_accepted(address: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         check_address("MONGO_URL", address.format(open=server.getsockname()[1], closed=free_port()))
 
 
-def test_several_whole_addresses_are_understood() -> None:
+def test_a_list_of_full_addresses_is_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         check_address("NATS_URL", f"nats://127.0.0.1:{free_port()},nats://127.0.0.1:{server.getsockname()[1]}")
 
 
-def test_an_address_where_nobody_answers_is_one_clear_sentence_without_the_password() -> None:
+def test_an_address_without_a_server_is_an_error_that_omits_the_password() -> None:
     port = free_port()
     with pytest.raises(
-        ServerStartError, match=f"MONGO_URL points to 127.0.0.1:{port}, where nobody answers"
+        ServerStartError, match=f"MONGO_URL points to 127.0.0.1:{port}, where no server answers"
     ) as refused:
-        check_address("MONGO_URL", f"mongodb://someone:hidden@127.0.0.1:{port}/app")
+        check_address("MONGO_URL", f"mongodb://user:hidden@127.0.0.1:{port}/app")
     assert "hidden" not in str(refused.value)
 
 
@@ -41,12 +41,12 @@ def test_an_address_where_nobody_answers_is_one_clear_sentence_without_the_passw
     ("variable", "address"),
     [("MONGO_URL", "nonsense"), ("NATS_URL", "http://127.0.0.1"), ("REDIS_URL", ""), ("STRIPE_API_BASE", "ftp://x")],
 )
-def test_an_address_of_another_kind_is_refused(variable: str, address: str) -> None:
+def test_an_address_with_a_wrong_scheme_is_refused(variable: str, address: str) -> None:
     with pytest.raises(ServerStartError, match=f"{variable} must begin with"):
         check_address(variable, address)
 
 
 @pytest.mark.parametrize("address", ["redis://127.0.0.1:99999", "redis://[::1", "redis://\x00:1", "redis://:0"])
-def test_a_broken_address_is_refused_and_not_a_crash(address: str) -> None:
+def test_a_malformed_address_is_refused_without_a_crash(address: str) -> None:
     with pytest.raises(ServerStartError, match="REDIS_URL points to"):
         check_address("REDIS_URL", address)

@@ -1,4 +1,4 @@
-"""The audit of what the services themselves have written: a renamed field or a rule that is too strict shows here."""
+"""The audit of data that the real services wrote: detects a renamed field or a rule that is too strict."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def violations(folder: Path, *arguments: str) -> tuple[int, list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A stack without a client on which the story has just been played: sold, declined, expired, sold again."""
+    """A stack without a client on which the demo has just been played: sold, declined, expired, sold again."""
     folder = tmp_path_factory.mktemp("audited")
     started = ticketing("up", folder, "--detach", "--no-client")
     try:
@@ -59,16 +59,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ticketing("down", folder)
 
 
-def test_after_the_story_nothing_is_broken(folder: Path) -> None:
+def test_after_the_demo_no_invariant_is_violated(folder: Path) -> None:
     ended = ticketing("audit", folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    # It has read what the story left, and not just nothing.
+    # The audit has read the data of the demo: the counts are not zero.
     for part in ("orders.orders", "payments.payments", "expiration.deadlines", "stripe.payment_intents"):
         assert part in ended.stdout
     assert "stripe.payment_intents 0" not in ended.stdout
 
 
-def test_a_lost_copy_is_named_and_the_repair_that_is_told_mends_it(folder: Path) -> None:
+def test_a_lost_copy_is_reported_and_the_suggested_repair_restores_it(folder: Path) -> None:
     state = DataDir(folder).read_state()
     assert state is not None
     mongo: MongoClient[dict[str, Any]] = MongoClient(state.addresses["mongo"])
@@ -84,13 +84,13 @@ def test_a_lost_copy_is_named_and_the_repair_that_is_told_mends_it(folder: Path)
     assert "ticketing resync" in found[0]["repair"]
 
     assert ticketing("resync", folder, "orders").returncode == 0
-    for _ in range(20):  # each audit takes its time; events are on their way for less
+    for _ in range(20):  # one audit takes longer than the delivery of an event
         if violations(folder, "--grace", "0") == (0, []):
             return
-    pytest.fail(f"still broken: {violations(folder)}")
+    pytest.fail(f"still violated: {violations(folder)}")
 
 
-def test_money_that_goes_back_at_stripe_is_heard_of_and_named(folder: Path) -> None:
+def test_a_refund_and_a_dispute_made_at_stripe_are_reported(folder: Path) -> None:
     state = DataDir(folder).read_state()
     assert state is not None
     mongo: MongoClient[dict[str, Any]] = MongoClient(state.addresses["mongo"])
@@ -116,8 +116,8 @@ def _named(folder: Path) -> list[str]:
 
 
 def _wait(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """By a webhook it takes a second or two; without one, as long as the reconciler needs."""
+    """A webhook takes one or two seconds; without it, the reconciler finds the change later."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "not heard of"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.1)

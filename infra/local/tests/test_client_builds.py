@@ -1,4 +1,4 @@
-"""Builds of the client in folders of their own, with a small npm that builds a small server."""
+"""Builds of the client, with a small substitute for npm that builds a small server."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ require("node:http").createServer((request, response) => {
 
 
 class Checkout:
-    """The client of a checkout."""
+    """The client's sources of a checkout."""
 
     def __init__(self, folder: Path) -> None:
         self.source = folder / "client"
@@ -76,7 +76,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checko
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{npm.parent}{os.pathsep}{os.environ['PATH']}")
     made = Checkout(tmp_path)
-    # What npm itself writes into the sources here would count as a change of them.
+    # The log that this npm writes must not count as a change of the sources.
     (made.source / "npm.calls").symlink_to(tmp_path / "npm.calls")
     yield made
     for build in made.taken:
@@ -84,7 +84,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checko
 
 
 @pytest.fixture(autouse=True)
-def the_calls_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def exclude_call_log_from_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ticketing_local.client_builds.MADE_FILES", frozenset({"npm.calls", "fail", "die"}))
 
 
@@ -109,7 +109,7 @@ def script_of(client: ClientProcess) -> str:
         return str(answer.read().decode()).strip()
 
 
-def test_two_stacks_serve_the_sources_that_each_was_started_with(
+def test_each_stack_serves_the_sources_it_was_started_with(
     checkout: Checkout, serve: Callable[[ClientBuild], ClientProcess]
 ) -> None:
     first = serve(checkout.take())
@@ -120,20 +120,20 @@ def test_two_stacks_serve_the_sources_that_each_was_started_with(
 
 
 @pytest.mark.unit
-def test_only_a_change_of_the_sources_leads_to_a_build(checkout: Checkout) -> None:
-    told: list[None] = []
-    first = checkout.take(lambda: told.append(None))
+def test_only_a_change_of_the_sources_causes_a_build(checkout: Checkout) -> None:
+    builds: list[None] = []
+    first = checkout.take(lambda: builds.append(None))
     for unchanged in ("tests/a.ts", ".hidden/a.ts", "node_modules/a/index.js", ".next/cache/a"):
         (checkout.source / unchanged).parent.mkdir(parents=True, exist_ok=True)
         (checkout.source / unchanged).touch()
     os.utime(checkout.source / "pages" / "index.tsx")
-    assert checkout.take(lambda: told.append(None)).folder == first.folder
-    assert (checkout.builds, len(told)) == (1, 1)
+    assert checkout.take(lambda: builds.append(None)).folder == first.folder
+    assert (checkout.builds, len(builds)) == (1, 1)
 
     checkout.edit("second")
     assert checkout.take().folder != first.folder
     checkout.edit("first")
-    assert checkout.take().folder == first.folder, "there is a build of it already"
+    assert checkout.take().folder == first.folder, "this state has a build already"
     (checkout.source / "pages" / "index.tsx").rename(checkout.source / "pages" / "other.tsx")
     (checkout.source / "pages" / "index.tsx").write_text("first")
     assert checkout.take().folder != first.folder, "a name is part of the sources"
@@ -141,7 +141,7 @@ def test_only_a_change_of_the_sources_leads_to_a_build(checkout: Checkout) -> No
 
 
 @pytest.mark.unit
-def test_two_that_start_at_the_same_time_build_once(checkout: Checkout) -> None:
+def test_two_concurrent_starts_build_once(checkout: Checkout) -> None:
     barrier = threading.Barrier(4)
 
     def take() -> Path:
@@ -155,7 +155,7 @@ def test_two_that_start_at_the_same_time_build_once(checkout: Checkout) -> None:
 
 
 @pytest.mark.unit
-def test_a_build_that_fails_does_not_count_and_tells_why(checkout: Checkout) -> None:
+def test_a_failed_build_is_not_kept_and_its_error_is_reported(checkout: Checkout) -> None:
     (checkout.source / "fail").touch()
     with pytest.raises(ServerStartError, match="it does not compile"):
         checkout.take()
@@ -165,7 +165,7 @@ def test_a_build_that_fails_does_not_count_and_tells_why(checkout: Checkout) -> 
 
 
 @pytest.mark.unit
-def test_a_process_that_is_killed_while_it_builds_leaves_no_build(checkout: Checkout) -> None:
+def test_a_process_killed_during_a_build_leaves_no_build(checkout: Checkout) -> None:
     (checkout.source / "die").touch()
     script = (
         "import sys; from pathlib import Path; from ticketing_local.client_builds import ClientBuilds; "
@@ -180,14 +180,14 @@ def test_a_process_that_is_killed_while_it_builds_leaves_no_build(checkout: Chec
 
 
 @pytest.mark.unit
-def test_what_a_crash_left_unfinished_is_removed(checkout: Checkout) -> None:
+def test_an_unfinished_build_of_a_crash_is_removed(checkout: Checkout) -> None:
     (checkout.source / ".builds" / "unfinished-x" / "half").mkdir(parents=True)
     build = checkout.take()
     assert checkout.folders == [build.folder.name]
 
 
 @pytest.mark.unit
-def test_sources_that_change_while_they_are_built_are_built_again(checkout: Checkout) -> None:
+def test_sources_that_change_during_a_build_are_built_again(checkout: Checkout) -> None:
     (checkout.source / "edit-while-building").touch()
     build = checkout.take()
     assert (build.folder / "static" / "script.js").read_text().strip() == "edited"
@@ -196,7 +196,7 @@ def test_sources_that_change_while_they_are_built_are_built_again(checkout: Chec
 
 
 @pytest.mark.unit
-def test_a_build_in_use_is_never_removed_and_others_in_their_time(checkout: Checkout) -> None:
+def test_a_build_in_use_is_never_removed_and_older_unused_ones_are(checkout: Checkout) -> None:
     used = checkout.take()
     others: list[ClientBuild] = []
     for number in range(KEPT + 2):
@@ -210,7 +210,7 @@ def test_a_build_in_use_is_never_removed_and_others_in_their_time(checkout: Chec
     assert set(checkout.folders) == kept
 
     used.release()
-    shutil.rmtree(others[-1].folder)  # by hand: its place is free
+    shutil.rmtree(others[-1].folder)  # removed by hand
     for number in range(KEPT + 1):
         checkout.edit(f"later {number}")
         checkout.take().release()

@@ -1,4 +1,4 @@
-"""With the client in front: what a browser asks for is the root of one trace, down to the last who hears of it."""
+"""With the client in front, a browser's request is the root of one trace that includes every consumer."""
 
 import json
 import subprocess
@@ -14,11 +14,11 @@ import pytest
 from ticketing_local.seed import DemoAccounts
 from ticketing_ops.data_dir import DataDir
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # the client is built when it is not
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # the client is built if it has no build
 
 TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
 THROUGH = ("client", "orders", "tickets", "payments", "expiration")
-HEARD = {
+EXPECTED = {
     ("client", "POST /api/[...path]"),
     ("orders", "POST /api/orders"),
     ("orders", "orders.insert"),
@@ -44,7 +44,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataDir]:
 
 
 def spans(data: DataDir) -> list[tuple[str, Any]]:
-    """Those whose lines are complete."""
+    """All spans in the logs whose lines are complete."""
     return [
         (name, json.loads(line))
         for name in THROUGH
@@ -59,7 +59,7 @@ def as_(who: str, address: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_a_browsers_request_is_the_root_of_one_trace(data: DataDir) -> None:
+def test_the_request_of_a_browser_is_the_root_of_one_trace(data: DataDir) -> None:
     state = data.read_state()
     assert state is not None
     shop = state.addresses["client"]
@@ -75,10 +75,10 @@ def test_a_browsers_request_is_the_root_of_one_trace(data: DataDir) -> None:
         return [(name, span) for name, span in found if span["context"]["trace_id"] in ids]
 
     deadline = time.monotonic() + 30
-    while not {(name, span["name"]) for name, span in trace_spans()} >= HEARD:
+    while not {(name, span["name"]) for name, span in trace_spans()} >= EXPECTED:
         assert time.monotonic() < deadline, sorted((name, span["name"]) for name, span in trace_spans())
         time.sleep(0.1)
-    told = trace_spans()
-    ids = {span["context"]["span_id"] for _, span in told}
-    roots = {(name, span["name"]) for name, span in told if span["parent_id"] not in ids}
+    exported = trace_spans()
+    ids = {span["context"]["span_id"] for _, span in exported}
+    roots = {(name, span["name"]) for name, span in exported if span["parent_id"] not in ids}
     assert roots == {("client", "POST /api/[...path]")}

@@ -1,4 +1,4 @@
-"""What a stack keeps, and who owns it."""
+"""The data directory of a stack and its lock."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from ticketing_testkit.servers import free_port
 pytestmark = pytest.mark.unit
 
 
-def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
+def test_a_data_directory_has_one_owner_at_a_time(tmp_path: Path) -> None:
     data = DataDir(tmp_path / "stack")
 
     with data.locked():
@@ -30,7 +30,7 @@ def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
     assert not data.is_running()
 
 
-def test_ownership_ends_with_the_process_however_it_ends(tmp_path: Path) -> None:
+def test_ownership_ends_with_the_process_even_after_a_kill(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib
 from ticketing_ops.data_dir import DataDir
@@ -41,7 +41,7 @@ with DataDir(pathlib.Path({str(tmp_path)!r})).locked():
     assert not DataDir(tmp_path).is_running()
 
 
-def test_the_state_is_read_back_as_it_was_told(tmp_path: Path) -> None:
+def test_the_state_is_read_back_as_written(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     state = StackState(1, "ready", addresses={"client": "http://localhost:3000"}, processes={"auth": 7})
     data.write_state(state)
@@ -57,7 +57,7 @@ def test_a_broken_state_file_is_no_state(tmp_path: Path) -> None:
     assert data.read_state() is None
 
 
-def test_keys_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+def test_keys_are_created_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     made, again = Keys.load_or_make(tmp_path / "keys"), Keys.load_or_make(tmp_path / "keys")
 
     assert made == again
@@ -66,7 +66,7 @@ def test_keys_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert Keys.load_or_make(tmp_path / "others") != made
 
 
-def test_wiping_forgets_keys_and_data(tmp_path: Path) -> None:
+def test_wiping_deletes_keys_and_data(tmp_path: Path) -> None:
     data = DataDir(tmp_path / "stack")
     with data.locked():
         Keys.load_or_make(data.path / "keys")
@@ -75,7 +75,7 @@ def test_wiping_forgets_keys_and_data(tmp_path: Path) -> None:
     assert {entry.name for entry in data.path.iterdir()} == {"lock"}
 
 
-def test_wiping_leaves_what_no_stack_has_made(tmp_path: Path) -> None:
+def test_wiping_keeps_files_that_no_stack_created(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").touch()
     (tmp_path / "thesis.txt").touch()
@@ -87,7 +87,7 @@ def test_wiping_leaves_what_no_stack_has_made(tmp_path: Path) -> None:
     assert (tmp_path / "photos" / "one.jpg").exists()
 
 
-def test_asking_whether_it_runs_never_keeps_a_stack_from_starting(tmp_path: Path) -> None:
+def test_is_running_never_prevents_a_stack_from_starting(tmp_path: Path) -> None:
     data, stop = DataDir(tmp_path), threading.Event()
     data.create()
 
@@ -106,13 +106,13 @@ def test_asking_whether_it_runs_never_keeps_a_stack_from_starting(tmp_path: Path
         asking.join()
 
 
-def test_asking_whether_it_runs_makes_no_folder(tmp_path: Path) -> None:
+def test_is_running_creates_no_directory(tmp_path: Path) -> None:
     assert not DataDir(tmp_path / "nothing").is_running()
     assert not (tmp_path / "nothing").exists()
 
 
 def test_the_demo_against_an_address_needs_no_checkout(tmp_path: Path) -> None:
-    """As in the tools' image, where `skaffold verify` plays it: the package lies near the root of the file system."""
+    """As in the tools' image, where `skaffold verify` runs it: the package is near the root of the file system."""
     with tempfile.TemporaryDirectory(prefix="app-") as folder:
         shutil.copytree(Path(ticketing_ops.__file__).parent, Path(folder) / "ticketing_ops")
         environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}

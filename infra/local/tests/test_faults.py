@@ -1,4 +1,4 @@
-"""Each named fault, turned on and off with the command that a person has, on all processes of the product."""
+"""Each named fault, turned on and off with the `ticketing fault` command on a stack of real processes."""
 
 import os
 import re
@@ -29,7 +29,7 @@ ALERTS = Path(__file__).parents[2] / "k8s" / "components" / "operations" / "aler
 
 
 class Play:
-    """A running stack, one who sells and one who buys."""
+    """A running stack with a seller and a buyer."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -101,7 +101,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
     play = Play(tmp_path_factory.mktemp("stack"))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RESERVATION_WINDOW_SECONDS", str(WINDOW_SECONDS))
-        # What is paid after an outage must be paid while its hold still runs.
+        # A payment after an outage must complete before its hold expires.
         environment.setenv("STRIPE_CIRCUIT_SECONDS", "3")
         environment.setenv("RECONCILE_SECONDS", "1")
         for what in ("SIGNUP", "SIGNIN", "HOLDS", "LISTINGS", "PAYMENTS"):
@@ -121,25 +121,25 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
             play.command("down")
 
 
-def test_all_faults_are_told_of_with_what_to_expect(play: Play) -> None:
+def test_all_faults_are_listed_with_their_expected_effects(play: Play) -> None:
     listed = play.command("fault", "list")
     assert listed.returncode == 0
     assert all(name in listed.stdout for name in FAULTS)
 
 
 def asked_for() -> Iterator[tuple[str, str, set[str]]]:
-    """Each query of the dashboard and of the alarms, with a metric that it names and the labels that it needs there."""
+    """Each query of the dashboard and the alarms, with each metric it uses and the labels that it needs."""
     rules = yaml.safe_load(ALERTS.read_text())["groups"]
     queries = [panel.query for panel in PANELS] + [rule["expr"] for group in rules for rule in group["rules"]]
     for query in queries:
         labels = {name.strip() for names in re.findall(r"by \(([^)]*)\)", query) for name in names.split(",")}
         labels |= set(re.findall(r"(\w+)[!=]~?\"", query))
         for name in set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b(?=\s*[{\[)]|\)? >)", query)) - {"histogram_quantile"}:
-            if not name.startswith(("kube_", "invariant_")):  # those of the cluster, and of the auditor
+            if not name.startswith(("kube_", "invariant_")):  # metrics of the cluster and of the auditor
                 yield query, name, labels
 
 
-def test_what_the_dashboard_and_the_alarms_ask_for_is_there_on_a_running_stack(play: Play) -> None:
+def test_a_running_stack_has_every_metric_of_the_dashboard_and_the_alarms(play: Play) -> None:
     order = play.order()
     assert play.pay(order).status_code == 201
     eventually(lambda: play.metric("payments", "captured_cents_total") > 0)
@@ -162,8 +162,8 @@ def test_what_the_dashboard_and_the_alarms_ask_for_is_there_on_a_running_stack(p
     eventually(lambda: not missing(), 30)
 
 
-def test_counters_that_raise_an_alarm_begin_at_nought(play: Play) -> None:
-    """A series that appears with 1 has not increased, says Prometheus: the first dead letter would pass unnoticed."""
+def test_counters_that_raise_an_alarm_start_at_zero(play: Play) -> None:
+    """For Prometheus, a series that appears with 1 has not increased: the first dead letter would raise no alarm."""
     text = play.http.get(f"{play.addresses['tickets']}/metrics").text
     for series in (
         'dead_letters_total{consumer="tickets-orders"} 0.0',
@@ -180,11 +180,11 @@ def test_status_names_the_faults_that_are_on(play: Play) -> None:
     assert "tickets-paused" not in play.command("status").stdout
 
 
-def test_an_unknown_fault_is_named_and_nothing_is_broken(play: Play) -> None:
+def test_an_unknown_fault_is_refused_and_changes_nothing(play: Play) -> None:
     unknown = play.command("fault", "on", "rain")
     assert unknown.returncode == 1
     assert "no fault called rain" in unknown.stdout
-    assert "Nothing is broken" in play.command("fault", "off").stdout
+    assert "No fault is on" in play.command("fault", "off").stdout
 
 
 def test_a_wiped_redis_loses_no_deadline(play: Play) -> None:
@@ -194,16 +194,16 @@ def test_a_wiped_redis_loses_no_deadline(play: Play) -> None:
 
 
 @pytest.mark.parametrize("fault", ["redis-down", "redis-paused"])
-def test_without_redis_holds_end_all_the_same(play: Play, fault: str) -> None:
+def test_without_redis_holds_still_expire(play: Play, fault: str) -> None:
     with play.fault(fault):
         order = play.order()
         eventually(lambda: play.status(order) == "cancelled", WINDOW_SECONDS + 30)
 
 
 @pytest.mark.parametrize("fault", ["nats-down", "nats-paused"])
-def test_without_nats_requests_are_answered_and_told_afterwards(play: Play, fault: str) -> None:
+def test_without_nats_requests_succeed_and_events_are_published_afterwards(play: Play, fault: str) -> None:
     with play.fault(fault):
-        ticket = play.ticket()  # nobody waits for the broker: it is away until the answers have come
+        ticket = play.ticket()  # no request waits for the broker: it returns only after the responses
         assert play.call("GET", "tickets", f"tickets/{ticket}", {}).status_code == 200
         assert play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket}).status_code == 404
     eventually(
@@ -211,7 +211,7 @@ def test_without_nats_requests_are_answered_and_told_afterwards(play: Play, faul
     )
 
 
-def test_without_mongodb_the_list_is_shown_and_health_stays_honest(play: Play) -> None:
+def test_without_mongodb_the_list_is_served_stale_and_the_process_stays_healthy(play: Play) -> None:
     fresh = play.call("GET", "tickets", "tickets", {})
     with play.fault("mongo-paused"):
         stale = play.call("GET", "tickets", "tickets", {})
@@ -224,7 +224,7 @@ def test_without_mongodb_the_list_is_shown_and_health_stays_honest(play: Play) -
     eventually(lambda: "Age" not in play.call("GET", "tickets", "tickets", {}).headers)
 
 
-def test_while_stripe_fails_it_is_left_alone_and_then_everything_is_paid(play: Play) -> None:
+def test_while_stripe_fails_calls_stop_and_afterwards_everything_is_paid(play: Play) -> None:
     orders = [play.order() for _ in range(3)]
     with play.fault("stripe-failing"):
         answers = [play.pay(orders[number % 3]) for number in range(12)]
@@ -236,16 +236,16 @@ def test_while_stripe_fails_it_is_left_alone_and_then_everything_is_paid(play: P
     eventually(lambda: {play.status(order) for order in orders} == {"complete"}, WINDOW_SECONDS)
 
 
-def test_a_stripe_that_lies_is_found_out(play: Play) -> None:
+def test_a_payment_that_stripe_reports_as_failed_is_reconciled(play: Play) -> None:
     order = play.order()
     with play.fault("stripe-lying"):
         assert play.pay(order).status_code == 503
         assert play.status(order) == "created"
-    # The double keeps no idempotency keys, so the reconciler makes a second PaymentIntent; only one is ever confirmed.
+    # The double ignores idempotency keys, so the reconciler creates a second PaymentIntent; only one is confirmed.
     eventually(lambda: play.status(order) == "complete", WINDOW_SECONDS)
 
 
-def test_a_slow_stripe_slows_nobody_else(play: Play) -> None:
+def test_a_slow_stripe_slows_no_other_request(play: Play) -> None:
     order = play.order()
     with play.fault("stripe-slow"):
         body = {"orderId": order, "paymentMethodId": CARD}
@@ -258,7 +258,7 @@ def test_a_slow_stripe_slows_nobody_else(play: Play) -> None:
 
 
 @pytest.mark.parametrize("service", ["payments", "expiration", "tickets"])
-def test_a_service_that_hangs_holds_nobody_up_and_catches_up(play: Play, service: str) -> None:
+def test_a_paused_service_delays_no_other_and_drains_its_backlog(play: Play, service: str) -> None:
     ticket = play.ticket()
     eventually(lambda: play.call("GET", "orders", "orders", play.buyer).status_code == 200)
     with play.fault(f"{service}-paused"):

@@ -1,4 +1,4 @@
-"""A server that was killed finds its port as it left it, though another stack begins meanwhile."""
+"""The port of a killed server stays reserved while another stack starts."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from ticketing_testkit.servers import RedisServer
 
 @pytest.fixture
 def port() -> int:
-    """One that the system does not keep for us already, as the usual ones of a stack."""
+    """A free port that is not reserved, unlike those of `free_port`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
@@ -23,7 +23,7 @@ def port() -> int:
 
 @pytest.fixture
 def a_stack(tmp_path: Path, port: int) -> Iterator[Callable[[], Stack]]:
-    """Makes one whose Redis would like to have this port."""
+    """Creates stacks whose Redis prefers this port."""
     made: list[Stack] = []
 
     def make() -> Stack:
@@ -36,7 +36,7 @@ def a_stack(tmp_path: Path, port: int) -> Iterator[Callable[[], Stack]]:
         stack.stop()
 
 
-def test_a_server_that_is_down_keeps_its_port(tmp_path: Path, port: int, a_stack: Callable[[], Stack]) -> None:
+def test_the_port_of_a_stopped_server_stays_reserved(tmp_path: Path, port: int, a_stack: Callable[[], Stack]) -> None:
     stack, other = a_stack(), a_stack()
     redis = RedisServer(tmp_path / "redis", port=stack._port("valkey-server"))
     assert redis.port == port
@@ -55,21 +55,23 @@ def test_a_server_that_is_down_keeps_its_port(tmp_path: Path, port: int, a_stack
         stack.stop()
 
 
-def test_a_port_that_nobody_keeps_would_be_taken(tmp_path: Path, port: int, a_stack: Callable[[], Stack]) -> None:
+def test_a_port_without_reservation_is_taken_by_another_stack(
+    tmp_path: Path, port: int, a_stack: Callable[[], Stack]
+) -> None:
     redis = RedisServer(tmp_path / "redis", port=port)
     redis.start()
     redis.kill()
     assert a_stack()._port("valkey-server") == port
 
 
-def test_a_stack_that_ends_keeps_no_port(port: int, a_stack: Callable[[], Stack]) -> None:
+def test_a_stopped_stack_releases_its_ports(port: int, a_stack: Callable[[], Stack]) -> None:
     stack = a_stack()
     assert stack._port("valkey-server") == port
     stack.stop()
     assert a_stack()._port("valkey-server") == port
 
 
-def test_a_port_is_kept_once(port: int) -> None:
+def test_a_port_is_reserved_once(port: int) -> None:
     one, other = PortReservations(), PortReservations()
     assert one.keep(port)
     assert not one.keep(port)
@@ -79,6 +81,6 @@ def test_a_port_is_kept_once(port: int) -> None:
     other.release_all()
 
 
-def test_a_port_where_somebody_else_listens_is_not_ours(port: int, a_stack: Callable[[], Stack]) -> None:
+def test_a_port_where_another_program_listens_is_not_claimed(port: int, a_stack: Callable[[], Stack]) -> None:
     with socket.create_server(("127.0.0.1", port)):
         assert a_stack()._port("valkey-server") != port

@@ -1,4 +1,4 @@
-"""Our own processes, with a small service standing in for the five."""
+"""The product's own processes, with a small ASGI service in place of the five."""
 
 import os
 import threading
@@ -37,7 +37,7 @@ def service(folder: Path, source: str) -> ServiceProcess:
     return ServiceProcess("standin", folder, folder / "standin.log", port=free_port(), environment=environment)
 
 
-def test_a_service_is_ready_when_it_says_so_and_leaves_no_process(tmp_path: Path) -> None:
+def test_a_service_becomes_ready_and_leaves_no_process(tmp_path: Path) -> None:
     process = service(tmp_path, READY.replace("STATUS", "200"))
     process.start()
     pid = process.pid
@@ -50,7 +50,7 @@ def test_a_service_is_ready_when_it_says_so_and_leaves_no_process(tmp_path: Path
         os.kill(pid, 0)
 
 
-def test_a_service_that_listens_but_is_not_ready_is_not_taken_for_ready(tmp_path: Path) -> None:
+def test_a_service_that_listens_but_is_not_ready_is_not_reported_ready(tmp_path: Path) -> None:
     process = service(tmp_path, READY.replace("STATUS", "503"))
     process.launch()
     with pytest.raises(ServerStartError, match="did not answer in 3 s"):
@@ -58,7 +58,7 @@ def test_a_service_that_listens_but_is_not_ready_is_not_taken_for_ready(tmp_path
     assert process.pid is None
 
 
-def test_a_service_that_dies_while_starting_is_reported_with_its_last_words(tmp_path: Path) -> None:
+def test_a_service_that_ends_while_starting_is_reported_with_its_last_log_lines(tmp_path: Path) -> None:
     with pytest.raises(ServerStartError, match=r"no \[red\]database\[/nowhere\] today"):
         service(tmp_path, DYING).start()
 
@@ -73,7 +73,7 @@ def test_one_stack_starts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             entered.set()
 
     other = threading.Thread(target=second)
-    with startup_lock.exclusive_startup(lambda: pytest.fail("nobody else is starting")):
+    with startup_lock.exclusive_startup(lambda: pytest.fail("no other stack is starting")):
         other.start()
         assert waiting.wait(5)
         assert not entered.is_set()
@@ -82,7 +82,7 @@ def test_one_stack_starts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.unit
-def test_a_stack_that_lost_a_process_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_a_stack_with_a_dead_process_is_failure(capsys: pytest.CaptureFixture[str]) -> None:
     well = StackState(os.getpid(), "ready", processes={"auth": os.getpid()})
     assert print_status(well, running=True) == 0
     well.dead["auth"] = "ended with status -9"

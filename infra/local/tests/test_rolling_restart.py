@@ -1,4 +1,4 @@
-"""Each service is replaced under load and nobody who asks notices; and each ends in time, whatever hangs."""
+"""Each service is replaced under load without a failed request, and ends in time while its dependencies hang."""
 
 import socket
 import subprocess
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 CALLERS = 4
 ENOUGH = 60
-"""Requests between two steps: so many that every kind is under way at any moment of a restart."""
+"""Requests between two steps: enough that every kind is in flight at any moment of a restart."""
 
 Call = Callable[[httpx.Client, str], httpx.Response]
 
@@ -42,7 +42,7 @@ class Rotation:
 
     @contextmanager
     def address(self) -> Iterator[str]:
-        """Of whoever is next, for one call."""
+        """The address of the next replica, for one call."""
         with self._changed:
             url = self._ready[next(self._turn) % len(self._ready)].url
             self._in_hand[url] += 1
@@ -54,7 +54,7 @@ class Rotation:
                 self._changed.notify_all()
 
     def take_out(self, replica: ServerProcess) -> None:
-        """As in Kubernetes: nothing new comes, and the pause before SIGTERM is for what was on its way."""
+        """As in Kubernetes: no new requests arrive, and requests in flight finish before SIGTERM."""
         with self._changed:
             self._ready.remove(replica)
             assert self._changed.wait_for(lambda: not self._in_hand[replica.url], 30)
@@ -66,7 +66,7 @@ class Rotation:
 
 @dataclass
 class Load:
-    """Callers that ask without a pause, and what they were answered."""
+    """Callers that send requests without a pause, and the results."""
 
     rotation: Rotation
     calls: list[Call]
@@ -76,7 +76,7 @@ class Load:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         callers = [threading.Thread(target=self._ask, args=(number,)) for number in range(CALLERS)]
         for caller in callers:
             caller.start()
@@ -88,7 +88,7 @@ class Load:
                 caller.join()
 
     def more(self, requests: int = ENOUGH, seconds: float = 60.0) -> None:
-        """Return when so many more have been answered, one way or the other."""
+        """Return after so many more requests have been answered or have failed."""
         wanted, deadline = self.answered + requests, time.monotonic() + seconds
         while self.answered < wanted:
             assert time.monotonic() < deadline, f"only {self.answered} of {wanted} answers came"
@@ -113,7 +113,7 @@ class Load:
 
 
 class Marketplace:
-    """A stack, and somebody who is signed in."""
+    """A stack with a seller and a buyer who are signed in."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -129,7 +129,7 @@ class Marketplace:
         return {"Authorization": f"Bearer {token}"}
 
     def ticket(self) -> str:
-        """A new one, of which orders has heard."""
+        """The id of a new ticket."""
         addresses = self.stack.state.addresses
         made = httpx.post(
             f"{addresses['tickets']}/api/tickets", json={"title": "Seat", "price": 10}, headers=self.seller, timeout=30
@@ -137,7 +137,7 @@ class Marketplace:
         return str(made.raise_for_status().json()["id"])
 
     def payment(self) -> str:
-        """A new one, authorised."""
+        """The id of a new authorised payment."""
         addresses = self.stack.state.addresses
         order = httpx.post(
             f"{addresses['orders']}/api/orders", json={"ticketId": self.ticket()}, headers=self.buyer, timeout=30
@@ -147,7 +147,7 @@ class Marketplace:
         return str(paid.raise_for_status().json()["id"])
 
     def calls(self, service: str) -> list[Call]:
-        """What people ask of this service, writing among it."""
+        """Typical requests to this service, including writes."""
 
         def get(path: str) -> Call:
             return lambda http, address: http.get(f"{address}/api/{path}", headers=self.buyer)
@@ -159,14 +159,14 @@ class Marketplace:
             body: dict[str, Any] = {"title": "Seat", "price": 10}
             return http.post(f"{address}/api/tickets", json=body, headers=self.seller)
 
-        def hold_and_let_go(http: httpx.Client, address: str) -> httpx.Response:
+        def hold_and_cancel(http: httpx.Client, address: str) -> httpx.Response:
             ticket = self._free.get()
             held = http.post(f"{address}/api/orders", json={"ticketId": ticket}, headers=self.buyer)
             if held.status_code != 201:
                 return held
-            let_go = http.delete(f"{address}/api/orders/{held.json()['id']}", headers=self.buyer)
+            cancelled = http.delete(f"{address}/api/orders/{held.json()['id']}", headers=self.buyer)
             self._free.put(ticket)
-            return let_go
+            return cancelled
 
         match service:
             case "auth":
@@ -175,13 +175,13 @@ class Marketplace:
                 return [get("tickets"), sell, get("tickets/mine")]
             case "orders":
                 self._put_on_sale()
-                return [get("orders"), hold_and_let_go]
-            case "expiration":  # asked by events only, so the callers make these, and look whether it is well
+                return [get("orders"), hold_and_cancel]
+            case "expiration":  # it receives events only, so the callers cause events and check its readiness
                 self._put_on_sale()
                 orders = self.stack.state.addresses["orders"]
                 return [
                     lambda http, address: http.get(f"{address}/readyz"),
-                    lambda http, _: hold_and_let_go(http, orders),
+                    lambda http, _: hold_and_cancel(http, orders),
                 ]
             case _:
                 payment = self.payment()
@@ -193,7 +193,7 @@ class Marketplace:
 
     @contextmanager
     def two_replicas(self, service: str) -> Iterator[list[ServerProcess]]:
-        """The stack's own, and one more just like it."""
+        """The stack's own replica and a second one with the same settings."""
         first = self.stack.processes[service]
         assert isinstance(first, ServiceProcess)
         second = ServiceProcess(
@@ -232,7 +232,7 @@ def test_a_service_is_replaced_under_load_and_no_request_fails(marketplace: Mark
     with marketplace.two_replicas(service) as replicas:
         rotation = Rotation(replicas)
         load = Load(rotation, marketplace.calls(service))
-        with load.going_on():
+        with load.running():
             load.more()
             for replica in replicas:
                 rotation.take_out(replica)
@@ -244,18 +244,18 @@ def test_a_service_is_replaced_under_load_and_no_request_fails(marketplace: Mark
     assert load.failed == []
 
 
-def test_a_replica_that_is_killed_in_the_rotation_is_noticed(marketplace: Marketplace) -> None:
+def test_a_replica_killed_while_in_rotation_fails_requests(marketplace: Marketplace) -> None:
     with marketplace.two_replicas("tickets") as replicas:
         load = Load(Rotation(replicas), marketplace.calls("tickets"))
-        with load.going_on():
+        with load.running():
             load.more()
             replicas[1].kill()
             load.more()
-    assert load.failed, "the harness does see a request that fails"
+    assert load.failed, "the harness detects a request that fails"
 
 
-def test_a_request_that_is_under_way_at_the_end_is_answered(marketplace: Marketplace) -> None:
-    """An order of a ticket that nobody has told of yet waits two seconds for it, and the process ends meanwhile."""
+def test_a_request_in_flight_at_shutdown_is_answered(marketplace: Marketplace) -> None:
+    """An order of an unknown ticket waits two seconds for its event; the process is ended meanwhile."""
     answers: list[httpx.Response] = []
 
     with marketplace.two_replicas("orders") as (_, leaving):
@@ -277,11 +277,11 @@ def test_a_request_that_is_under_way_at_the_end_is_answered(marketplace: Marketp
     assert [answer.status_code for answer in answers] == [404]
 
 
-def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(marketplace: Marketplace) -> None:
-    """Whoever is told to end has ten seconds, and a machine that is busy half as much again."""
+def test_all_processes_end_in_time_while_callers_and_dependencies_hang(marketplace: Marketplace) -> None:
+    """A process has ten seconds to end; the test allows half as much again for a busy machine."""
 
     def ask() -> None:
-        with suppress(httpx.HTTPError):  # whatever becomes of it
+        with suppress(httpx.HTTPError):  # the result does not matter
             marketplace.ticket()
 
     asked = [threading.Thread(target=ask) for _ in range(20)]
@@ -292,7 +292,7 @@ def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(marketplace: 
                 caller = begun.enter_context(socket.create_connection(("127.0.0.1", replica.port)))
                 caller.sendall(half)
         for thread in asked:
-            thread.start()  # events for all consumers, wherever these are when all stops
+            thread.start()  # events for all consumers, so that the freeze finds them at work
         marketplace.ticket()
         for name in ("mongod", "nats-server", "valkey-server"):
             server = marketplace.stack.processes[name]
@@ -302,11 +302,11 @@ def test_all_end_in_time_though_callers_and_all_they_stand_on_hang(marketplace: 
             caller = begun.enter_context(socket.create_connection(("127.0.0.1", replica.port)))
             caller.sendall(b"GET /api/tickets HTTP/1.1\r\nHost: here\r\n\r\n")
 
-        told = time.monotonic()
+        signalled = time.monotonic()
         for replica in replicas:
             replica.terminate()
         while running := [replica.name for replica in replicas if replica.exit_code is None]:
-            assert time.monotonic() < told + 15, f"{running} did not end"
+            assert time.monotonic() < signalled + 15, f"{running} did not end"
             time.sleep(0.05)
     for thread in asked:
         thread.join(60)

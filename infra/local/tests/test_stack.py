@@ -1,4 +1,4 @@
-"""The whole product as a person runs it: `ticketing up`, `down` and what goes wrong between."""
+"""The whole product, run by the commands `ticketing up` and `down`, with typical errors in between."""
 
 import json
 import os
@@ -70,10 +70,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.run("down")
 
 
-def test_the_story_plays_from_outside(stack: Stack) -> None:
+def test_the_demo_passes_over_http(stack: Stack) -> None:
     played = stack.run("demo")
     assert played.returncode == 0, played.stdout
-    assert "sold to somebody else" in played.stdout
+    assert "sold to another buyer" in played.stdout
     assert "✗" not in played.stdout
 
 
@@ -86,7 +86,7 @@ PERSONAL = {
 }
 
 
-def test_nothing_personal_is_in_the_logs_of_a_whole_story(stack: Stack) -> None:
+def test_the_logs_of_a_complete_demo_contain_no_personal_data(stack: Stack) -> None:
     assert stack.run("demo").returncode == 0
     lines = [line for service in PROCESSES for line in stack.log(service)]
     assert len(lines) > 100, "spans are among them"
@@ -103,11 +103,11 @@ def test_nothing_personal_is_in_the_logs_of_a_whole_story(stack: Stack) -> None:
         '{"client": "pi_3Nabc_secret_xyz"}',
     ],
 )
-def test_what_is_personal_would_be_found(line: str) -> None:
+def test_the_search_finds_personal_data(line: str) -> None:
     assert any(re.search(pattern, line) for pattern in PERSONAL.values())
 
 
-def test_one_trace_leads_through_all_processes(stack: Stack) -> None:
+def test_one_trace_covers_all_processes(stack: Stack) -> None:
     assert stack.run("demo").returncode == 0
     seen: dict[str, set[str]] = {}
     begun: set[str] = set()
@@ -125,7 +125,7 @@ def test_one_trace_leads_through_all_processes(stack: Stack) -> None:
     assert any({"orders", "tickets", "payments", "expiration"} <= seen[trace_id] for trace_id in begun), through
 
 
-def test_the_demo_data_is_there_and_is_not_made_twice(stack: Stack) -> None:
+def test_the_demo_data_exists_and_is_not_created_twice(stack: Stack) -> None:
     tickets = stack.state()["addresses"]["tickets"]
     before = httpx.get(f"{tickets}/api/tickets?limit=100&status=all").json()
 
@@ -136,13 +136,13 @@ def test_the_demo_data_is_there_and_is_not_made_twice(stack: Stack) -> None:
     assert len(after) == len(before) >= 20
 
 
-def test_a_second_up_says_that_it_runs_already(stack: Stack) -> None:
+def test_a_second_up_reports_that_the_stack_runs(stack: Stack) -> None:
     second = stack.up()
     assert second.returncode == 1
     assert "already running" in second.stdout
 
 
-def test_two_stacks_run_side_by_side_and_know_nothing_of_each_other(stack: Stack, tmp_path: Path) -> None:
+def test_two_stacks_run_side_by_side_and_share_nothing(stack: Stack, tmp_path: Path) -> None:
     other = Stack(tmp_path / "other")
     try:
         started = other.up()
@@ -183,7 +183,7 @@ def test_data_survives_down_and_up(tmp_path: Path) -> None:
     assert answer.status_code == 200
 
 
-def test_a_process_that_dies_is_reported_and_not_restarted(tmp_path: Path) -> None:
+def test_a_process_that_ends_is_reported_and_not_restarted(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "broken")
     try:
         assert stack.up().returncode == 0
@@ -202,7 +202,7 @@ def test_a_process_that_dies_is_reported_and_not_restarted(tmp_path: Path) -> No
     assert not [name for name, pid in processes.items() if running(pid)]
 
 
-def test_a_supervisor_that_is_killed_takes_everything_with_it(tmp_path: Path) -> None:
+def test_all_processes_end_with_a_killed_supervisor(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "orphans")
     try:
         assert stack.up().returncode == 0
@@ -216,7 +216,7 @@ def test_a_supervisor_that_is_killed_takes_everything_with_it(tmp_path: Path) ->
         stack.run("down")
 
 
-def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -226,13 +226,13 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     assert f"Port {port} is taken by another program" in " ".join(refused.stdout.split())
 
 
-def test_a_folder_that_cannot_be_used_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_an_unusable_data_directory_is_a_clear_error(tmp_path: Path) -> None:
     refused = ticketing("up", "--no-client", "--data-dir", "/proc/nowhere")
     assert refused.returncode == 1
     assert "Choose another --data-dir" in " ".join(refused.stdout.split())
 
 
-def test_a_start_that_is_interrupted_at_its_very_end_leaves_no_process(tmp_path: Path) -> None:
+def test_a_start_interrupted_at_its_end_leaves_no_process(tmp_path: Path) -> None:
     folder = tmp_path / "interrupted"
     command = [TICKETING, "up", "--no-client", "--data-dir", folder]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True) as up:
@@ -247,7 +247,7 @@ def test_a_start_that_is_interrupted_at_its_very_end_leaves_no_process(tmp_path:
     assert not [name for name, pid in state.processes.items() if running(pid)]
 
 
-def test_an_address_in_the_environment_is_used_instead_of_a_server_of_our_own(tmp_path: Path) -> None:
+def test_an_address_in_the_environment_replaces_the_stacks_own_server(tmp_path: Path) -> None:
     nats = NatsServer(tmp_path / "nats")
     nats.start()
     try:
@@ -259,7 +259,7 @@ def test_an_address_in_the_environment_is_used_instead_of_a_server_of_our_own(tm
             assert "nats-server" not in stack.state()["processes"]
         finally:
             stack.run("down")
-        assert nats.pid is not None  # it is not ours to stop
+        assert nats.pid is not None  # `down` does not stop an external server
     finally:
         nats.stop()
 
@@ -267,11 +267,11 @@ def test_an_address_in_the_environment_is_used_instead_of_a_server_of_our_own(tm
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
-        ("MONGO_URL", "mongodb://127.0.0.1:9/", "MONGO_URL points to 127.0.0.1:9, where nobody answers"),
+        ("MONGO_URL", "mongodb://127.0.0.1:9/", "MONGO_URL points to 127.0.0.1:9, where no server answers"),
         ("RESERVATION_WINDOW_SECONDS", "soon", "RESERVATION_WINDOW_SECONDS must be a whole number of seconds"),
     ],
 )
-def test_a_wrong_setting_is_one_clear_sentence(tmp_path: Path, variable: str, value: str, sentence: str) -> None:
+def test_a_wrong_setting_is_a_clear_error(tmp_path: Path, variable: str, value: str, sentence: str) -> None:
     refused = ticketing("up", "--no-client", "--data-dir", str(tmp_path / "wrong"), **{variable: value})
     assert refused.returncode == 1
     assert sentence in " ".join(refused.stdout.split())

@@ -1,4 +1,4 @@
-"""The commands that look at the bus, as a person types them."""
+"""The commands that use the event bus, run with their real arguments."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def act(nats_url: str) -> Act:
-    """Does something on the bus, as a service would."""
+    """Runs an action on the bus, as a service does."""
 
     def on_bus(action: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:
         async def connected() -> Any:
@@ -42,7 +42,7 @@ def act(nats_url: str) -> Act:
 
 @pytest.fixture
 def ticketing(nats_url: str, act: Act) -> Run:
-    """The command, on a bus with all its streams."""
+    """Runs the command on a bus that has all streams."""
 
     async def declare(js: JetStreamContext) -> None:
         for name in (*STREAM_SUBJECTS, *SAFETY_NETS):
@@ -53,7 +53,7 @@ def ticketing(nats_url: str, act: Act) -> Run:
     return lambda *arguments: runner.invoke(app, arguments)
 
 
-def told() -> ExpirationCompleted:
+def an_event() -> ExpirationCompleted:
     aggregate = new_id()
     return ExpirationCompleted.of(ExpirationData(id=aggregate, version=1, order_id=aggregate, expires_at=utc_now()))
 
@@ -90,7 +90,7 @@ def given_up_by_the_broker(act: Act, event: ExpirationCompleted) -> None:
         (message,) = await subscription.fetch(1)
         await message.nak()
         with pytest.raises(TimeoutError):
-            await subscription.fetch(1, timeout=0.5)  # it notices only when somebody asks for more
+            await subscription.fetch(1, timeout=0.5)  # the broker checks the limit only on the next pull
         async with asyncio.timeout(30):
             while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (only the broker knows)
                 await asyncio.sleep(0.02)
@@ -113,7 +113,7 @@ def test_without_dead_letters_the_list_says_so(ticketing: Run) -> None:
 
 
 def test_a_dead_letter_is_listed_shown_and_discarded(ticketing: Run, act: Act) -> None:
-    event = told()
+    event = an_event()
     letter = buried(act, event)
 
     listed = ticketing("dead-letters", "list").output
@@ -125,8 +125,8 @@ def test_a_dead_letter_is_listed_shown_and_discarded(ticketing: Run, act: Act) -
     assert ticketing("dead-letters", "list").output == "No dead letters.\n"
 
 
-def test_a_replayed_letter_is_on_the_bus_once_more_and_forgotten(ticketing: Run, act: Act) -> None:
-    event = told()
+def test_a_replayed_dead_letter_is_published_again_and_deleted(ticketing: Run, act: Act) -> None:
+    event = an_event()
     letter = buried(act, event)
 
     replayed = ticketing("dead-letters", "replay", "1")
@@ -136,8 +136,8 @@ def test_a_replayed_letter_is_on_the_bus_once_more_and_forgotten(ticketing: Run,
     assert bodies(act, DEAD_LETTERS) == []
 
 
-def test_a_replay_that_was_interrupted_may_be_done_again(ticketing: Run, act: Act) -> None:
-    event = told()
+def test_an_interrupted_replay_can_be_repeated(ticketing: Run, act: Act) -> None:
+    event = an_event()
     buried(act, event)
     buried(act, event)
 
@@ -147,8 +147,8 @@ def test_a_replay_that_was_interrupted_may_be_done_again(ticketing: Run, act: Ac
     assert bodies(act, EXPIRATIONS) == [json.loads(event.to_json())]
 
 
-def test_what_the_broker_gave_up_by_itself_is_listed_and_can_be_replayed(ticketing: Run, act: Act) -> None:
-    event = told()
+def test_an_event_that_the_broker_gave_up_is_listed_and_can_be_replayed(ticketing: Run, act: Act) -> None:
+    event = an_event()
     given_up_by_the_broker(act, event)
 
     listed = ticketing("dead-letters", "list").output
@@ -164,14 +164,14 @@ def test_what_the_broker_gave_up_by_itself_is_listed_and_can_be_replayed(ticketi
 
 @pytest.mark.parametrize("command", ["show", "replay", "discard"])
 @pytest.mark.parametrize("number", ["9", "a9", "x"])
-def test_a_number_that_is_not_there_is_one_clear_sentence(ticketing: Run, command: str, number: str) -> None:
+def test_an_unknown_number_is_a_clear_error(ticketing: Run, command: str, number: str) -> None:
     answer = ticketing("dead-letters", command, number)
     assert answer.exit_code == 1
     assert len(answer.output.splitlines()) == 1
 
 
-def test_the_tail_prints_what_was_said_and_filters_it(ticketing: Run, act: Act) -> None:
-    first, second = told(), told()
+def test_the_tail_prints_and_filters_events(ticketing: Run, act: Act) -> None:
+    first, second = an_event(), an_event()
 
     async def publish(js: JetStreamContext) -> None:
         for event in (first, second):
@@ -189,16 +189,16 @@ def test_the_tail_prints_what_was_said_and_filters_it(ticketing: Run, act: Act) 
     assert ticketing("events", "tail", "--since", "soon").exit_code == 1
 
 
-def test_a_resync_that_nobody_takes_is_one_clear_sentence(ticketing: Run) -> None:
+def test_a_resync_without_a_subscriber_is_a_clear_error(ticketing: Run) -> None:
     answer = ticketing("resync", "tickets")
     assert answer.exit_code == 1
-    assert "tickets is not there" in answer.output
+    assert "tickets is not running" in answer.output
     assert "owns no events" in ticketing("resync", "auth").output
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b'{"time": "2026-11-23T12:00:00Z", "data": []}'])
-def test_the_tail_goes_on_behind_what_is_no_event(ticketing: Run, act: Act, body: bytes) -> None:
-    following = told()
+def test_the_tail_continues_after_a_message_that_is_not_an_event(ticketing: Run, act: Act, body: bytes) -> None:
+    following = an_event()
 
     async def publish(js: JetStreamContext) -> None:
         await js.publish(f"expiration.completed.{new_id()}", body)
@@ -209,7 +209,7 @@ def test_the_tail_goes_on_behind_what_is_no_event(ticketing: Run, act: Act, body
 
     first, second = shown.output.splitlines()
     assert shown.exit_code == 0
-    assert first.startswith("no event expiration.completed.")
+    assert first.startswith("not an event expiration.completed.")
     assert following.subject in second
 
 
@@ -217,13 +217,13 @@ HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202egnirts \u2066 [bold]loud[/] \u2028\n\r
 
 
 def assert_harmless(output: str) -> None:
-    """A terminal obeys nothing of it, and shows it in the order in which it stands."""
+    """The output has no control sequence for a terminal and no change of direction."""
     assert [f"U+{ord(one):04X}" for one in output if one != "\n" and not one.isprintable()] == []
     assert "[bold]loud[/]" in output
 
 
-def test_the_tail_shows_the_controls_of_others_and_does_not_pass_them_on(ticketing: Run, act: Act) -> None:
-    event = told()
+def test_the_tail_escapes_control_characters(ticketing: Run, act: Act) -> None:
+    event = an_event()
     body = json.loads(event.to_json())
     body["data"]["title"] = HOSTILE
     body["data"][HOSTILE] = "as a name"
@@ -240,14 +240,14 @@ def test_the_tail_shows_the_controls_of_others_and_does_not_pass_them_on(ticketi
     assert len(shown.splitlines()) == 2
 
 
-def test_dead_letters_show_the_controls_of_others_and_do_not_pass_them_on(ticketing: Run, act: Act) -> None:
-    buried(act, told(), error=HOSTILE, body=json.dumps({"title": HOSTILE}, ensure_ascii=False))
+def test_dead_letters_escape_control_characters(ticketing: Run, act: Act) -> None:
+    buried(act, an_event(), error=HOSTILE, body=json.dumps({"title": HOSTILE}, ensure_ascii=False))
 
     for command in (["list"], ["show", "1"]):
         assert_harmless(ticketing("dead-letters", *command).output)
 
 
-def test_streams_that_differ_are_named_and_repaired(ticketing: Run, act: Act) -> None:
+def test_streams_that_differ_are_reported_and_corrected(ticketing: Run, act: Act) -> None:
     async def change(js: JetStreamContext) -> None:
         republish = RePublish(src="expiration.>", dest="order.completed.>")
         await js.update_stream(replace(stream_config(EXPIRATIONS, replicas=1), republish=republish))
@@ -263,7 +263,7 @@ def test_streams_that_differ_are_named_and_repaired(ticketing: Run, act: Act) ->
     assert ticketing("streams", "check").exit_code == 0
 
 
-def test_a_stream_that_cannot_be_repaired_is_named_and_the_others_are_repaired(ticketing: Run, act: Act) -> None:
+def test_a_stream_that_cannot_be_corrected_is_reported_and_the_others_are_corrected(ticketing: Run, act: Act) -> None:
     async def change(js: JetStreamContext) -> None:
         await js.update_stream(replace(stream_config(EXPIRATIONS, replicas=1), sealed=True))
         await js.delete_stream(DEAD_LETTERS)

@@ -1,4 +1,4 @@
-"""The walk with hostile input finds what a careless route does: without this its silence would prove nothing."""
+"""The test with hostile input detects faults of careless routes; otherwise its success would prove nothing."""
 
 import unicodedata
 from typing import Annotated
@@ -28,7 +28,7 @@ async def found(app: FastAPI, *places: str) -> list[str]:
     return [finding async for finding in findings(app, "token", places=places)]
 
 
-async def test_work_before_the_length_check_is_found() -> None:
+async def test_work_before_the_length_check_is_detected() -> None:
     class Careless(BaseModel):
         name: Annotated[str, NORMALISED]
         other: int
@@ -42,7 +42,7 @@ async def test_work_before_the_length_check_is_found() -> None:
     assert first.startswith("careless: marks out of order in field name kept the event loop busy")
 
 
-async def test_what_is_accepted_or_breaks_is_found() -> None:
+async def test_accepted_and_failing_input_is_detected() -> None:
     app = a_service()
 
     @app.get("/list")
@@ -52,7 +52,7 @@ async def test_what_is_accepted_or_breaks_is_found() -> None:
 
     faults = await found(app, "query limit", "query colour")
 
-    assert "listed: long digits in query limit was answered with 500" in faults
+    assert "listed: long digits in query limit got the status 500" in faults
     assert "listed: NULs in query colour was accepted with 200" in faults
 
 

@@ -1,4 +1,4 @@
-"""The servers that every other test stands on."""
+"""The servers that all other tests use."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
     assert hello["setName"] == "rs0"
 
 
-async def test_what_nats_acknowledged_is_there_after_kill_and_restart(nats_server: NatsServer) -> None:
+async def test_nats_keeps_acknowledged_messages_after_kill_and_restart(nats_server: NatsServer) -> None:
     client = await nats.connect(nats_server.url)
     await client.jetstream().add_stream(name="S", subjects=["s.>"])
     await client.jetstream().publish("s.a", b"kept")
@@ -50,7 +50,7 @@ async def test_what_nats_acknowledged_is_there_after_kill_and_restart(nats_serve
     assert message.data == b"kept"
 
 
-async def test_redis_keeps_what_it_has_written(redis_server: RedisServer) -> None:
+async def test_redis_keeps_its_data_after_a_kill(redis_server: RedisServer) -> None:
     async with Redis.from_url(redis_server.url) as client:
         await client.set("timer", "armed")
 
@@ -72,26 +72,26 @@ def test_a_stopped_server_leaves_no_process(tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
-def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path, nats_server: NatsServer) -> None:
+def test_a_server_on_a_taken_port_is_a_clear_error(tmp_path: Path, nats_server: NatsServer) -> None:
     second = NatsServer(tmp_path / "second", port=nats_server.port)
 
     with pytest.raises(ServerStartError, match="Another program listens on port"):
         second.start()
 
 
-def test_the_port_of_a_server_that_is_down_is_given_to_nobody_else(tmp_path: Path) -> None:
+def test_the_port_of_a_stopped_server_is_assigned_to_no_other_process(tmp_path: Path) -> None:
     server = NatsServer(tmp_path)
     server.start()
     server.kill()
 
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", server.port))  # without asking to share: as one who is given any free port
+        other.bind(("127.0.0.1", server.port))  # without SO_REUSEADDR, as for a port that the system assigns
 
     server.start()
     server.stop()
 
 
-def test_the_stripe_double_remembers_after_a_restart(tmp_path: Path) -> None:
+def test_the_stripe_double_keeps_its_data_after_a_restart(tmp_path: Path) -> None:
     server = StripeDouble(tmp_path)
     server.start()
     try:
@@ -125,7 +125,7 @@ def test_a_server_that_ends_while_starting_is_reported_with_its_log(tmp_path: Pa
         Broken(tmp_path).start()
 
 
-def test_a_program_on_path_goes_before_the_one_inside_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_on_path_has_precedence_over_one_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "nats-server"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
@@ -136,7 +136,7 @@ def test_a_program_on_path_goes_before_the_one_inside_a_wheel(tmp_path: Path, mo
     assert find_binary("nats-server") == own
 
 
-def test_a_program_that_is_nowhere_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(binaries, "_INSIDE_WHEELS", {})
     with pytest.raises(ServerStartError, match=r"There is no mongod here .* on PATH, or .* with MONGO_URL="):
@@ -167,7 +167,7 @@ def _lives(pid: int) -> bool:
     return True
 
 
-async def test_a_cluster_goes_on_without_its_leader_and_takes_it_back(nats_cluster: NatsCluster) -> None:
+async def test_a_cluster_continues_without_its_leader_and_accepts_it_again(nats_cluster: NatsCluster) -> None:
     client = await nats.connect(nats_cluster.url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
     js = client.jetstream()
     await js.add_stream(name="S", subjects=["s.>"], num_replicas=3)
@@ -180,12 +180,12 @@ async def test_a_cluster_goes_on_without_its_leader_and_takes_it_back(nats_clust
             try:
                 await js.publish("s.b", b"later")
             except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
-                continue  # they are choosing another leader
+                continue  # the cluster is electing another leader
             break
     await asyncio.to_thread(leader.start)
 
     assert (await js.get_msg("S", 1)).data == b"kept"
     async with asyncio.timeout(30):
         while [peer.current for peer in (await js.stream_info("S")).cluster.replicas] != [True, True]:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # they tell each other only now and then how far they are
+            await asyncio.sleep(0.05)  # members report their progress to each other at intervals
     await client.close()

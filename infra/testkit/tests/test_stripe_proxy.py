@@ -1,4 +1,4 @@
-"""The proxy that gives the double Stripe's idempotency, webhooks and faults."""
+"""The proxy that adds Stripe's idempotency, webhooks and faults to the double."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ from ticketing_testkit.stripe_webhooks import Endpoint
 SECRET = f"whsec_{token_hex(12)}"
 KEY = f"sk_test_{token_hex(12)}"
 INTENT = {"amount": "2550", "currency": "usd", "capture_method": "manual", "payment_method": "pm_card_visa"}
-GOOD_STORY = ["payment_intent.amount_capturable_updated", "payment_intent.succeeded"]
+SUCCESSFUL_PAYMENT = ["payment_intent.amount_capturable_updated", "payment_intent.succeeded"]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def bank(stripe_url: str) -> AsyncIterator[Bank]:
 
 
 class Merchant:
-    """Calls Stripe."""
+    """A client of Stripe's API."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -51,7 +51,7 @@ class Merchant:
         return await self.post("/v1/payment_intents", key, **{**INTENT, **changes})
 
     async def pay(self) -> str:
-        """Authorise and capture; the PaymentIntent's id."""
+        """Authorise and capture a payment; returns the PaymentIntent's id."""
         intent_id: str = (await self.begin()).json()["id"]
         for step in ("confirm", "capture"):
             (await self.post(f"/v1/payment_intents/{intent_id}/{step}")).raise_for_status()
@@ -65,17 +65,17 @@ async def merchant(proxy: StripeProxy) -> AsyncIterator[Merchant]:
         yield Merchant(http)
 
 
-class Ear:
-    """Takes webhooks and checks their signatures, by Stripe's description of them."""
+class WebhookReceiver:
+    """Receives webhooks and verifies their signatures as Stripe documents it."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.refuse = 0
 
     @property
     def types(self) -> list[str]:
-        return [event["type"] for event in self.heard]
+        return [event["type"] for event in self.received]
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -85,20 +85,20 @@ class Ear:
         if self.refuse:
             self.refuse -= 1
             return web.Response(status=503)
-        self.heard.append(json.loads(body))
+        self.received.append(json.loads(body))
         return web.Response()
 
 
 @pytest.fixture
-async def ear() -> AsyncIterator[Ear]:
-    ear = Ear()
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    receiver = WebhookReceiver()
     app = web.Application()
-    app.router.add_post("/", ear.take)
+    app.router.add_post("/", receiver.take)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    ear.url = "http://{}:{}/".format(*runner.addresses[0])
-    yield ear
+    receiver.url = "http://{}:{}/".format(*runner.addresses[0])
+    yield receiver
     await runner.cleanup()
 
 
@@ -111,7 +111,7 @@ async def test_the_same_key_and_body_give_the_first_answer_again(merchant: Merch
     assert len(await bank.intents_of(order)) == 1
 
 
-async def test_the_same_key_with_another_body_is_an_error_and_does_nothing(merchant: Merchant, bank: Bank) -> None:
+async def test_the_same_key_with_another_body_is_an_error_without_effect(merchant: Merchant, bank: Bank) -> None:
     order, key = token_hex(6), token_hex(6)
     await merchant.begin(key, **{"metadata[order_id]": order})
     other = await merchant.begin(key, amount="1", **{"metadata[order_id]": order})
@@ -128,7 +128,7 @@ async def test_a_key_belongs_to_its_account(proxy: StripeProxy, merchant: Mercha
     assert first.json()["id"] != other.json()["id"]
 
 
-async def test_while_the_first_runs_the_second_is_told_that_the_key_is_in_use(
+async def test_during_the_first_call_a_second_with_its_key_is_a_conflict(
     proxy: StripeProxy, merchant: Merchant, bank: Bank
 ) -> None:
     order, key = token_hex(6), token_hex(6)
@@ -139,7 +139,7 @@ async def test_while_the_first_runs_the_second_is_told_that_the_key_is_in_use(
             assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_key_in_use")
 
 
-async def test_an_answer_of_500_after_the_call_began_is_kept_for_its_key(
+async def test_a_500_after_the_start_of_execution_is_stored_for_its_key(
     proxy: StripeProxy, merchant: Merchant, bank: Bank
 ) -> None:
     order, key = token_hex(6), token_hex(6)
@@ -147,10 +147,10 @@ async def test_an_answer_of_500_after_the_call_began_is_kept_for_its_key(
     answers = [await merchant.begin(key, **{"metadata[order_id]": order}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [500, 500]
     assert answers[1].headers["Idempotent-Replayed"] == "true"
-    assert len(await bank.intents_of(order)) == 1, "it was done all the same"
+    assert len(await bank.intents_of(order)) == 1, "it was executed anyway"
 
 
-async def test_what_was_refused_before_it_began_is_not_kept_for_its_key(proxy: StripeProxy, merchant: Merchant) -> None:
+async def test_a_refusal_before_execution_is_not_stored_for_its_key(proxy: StripeProxy, merchant: Merchant) -> None:
     key = token_hex(6)
     proxy.fail("away", "POST ")
     proxy.fail("refused", "POST ", status=429, error={"code": "rate_limit"})
@@ -158,7 +158,7 @@ async def test_what_was_refused_before_it_began_is_not_kept_for_its_key(proxy: S
     assert statuses == [503, 429, 200]
 
 
-async def test_a_call_is_done_whose_answer_is_lost(proxy: StripeProxy, merchant: Merchant, bank: Bank) -> None:
+async def test_a_call_whose_response_is_lost_is_executed(proxy: StripeProxy, merchant: Merchant, bank: Bank) -> None:
     intent_id = (await merchant.begin()).json()["id"]
     await merchant.post(f"/v1/payment_intents/{intent_id}/confirm")
     proxy.fail("lost", "/capture$")
@@ -170,7 +170,7 @@ async def test_a_call_is_done_whose_answer_is_lost(proxy: StripeProxy, merchant:
     assert again.json()["status"] == "succeeded"
 
 
-async def test_a_call_is_done_whose_answer_never_comes(proxy: StripeProxy, bank: Bank) -> None:
+async def test_a_call_whose_response_never_arrives_is_executed(proxy: StripeProxy, bank: Bank) -> None:
     order = token_hex(6)
     proxy.fail("silent", "POST ")
     headers = {"Authorization": f"Bearer {KEY}"}
@@ -178,12 +178,14 @@ async def test_a_call_is_done_whose_answer_never_comes(proxy: StripeProxy, bank:
         with pytest.raises(httpx.ReadTimeout):
             await Merchant(http).begin(**{"metadata[order_id]": order})
     async with asyncio.timeout(20):
-        while len(await bank.intents_of(order)) != 1:  # noqa: ASYNC110 (nothing tells of it)
+        while len(await bank.intents_of(order)) != 1:  # noqa: ASYNC110 (no notification exists)
             await asyncio.sleep(0.02)
 
 
-async def test_webhooks_tell_of_every_step_signed(proxy: StripeProxy, merchant: Merchant, ear: Ear) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET))
+async def test_every_step_sends_a_signed_webhook(
+    proxy: StripeProxy, merchant: Merchant, receiver: WebhookReceiver
+) -> None:
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET))
     intent_id = (await merchant.begin()).json()["id"]
     for step in ("confirm", "capture"):
         await merchant.post(f"/v1/payment_intents/{intent_id}/{step}")
@@ -193,12 +195,14 @@ async def test_webhooks_tell_of_every_step_signed(proxy: StripeProxy, merchant: 
     await proxy.webhooks.delivered()
     await merchant.post(f"/v1/payment_intents/{declined}/cancel")
     await proxy.webhooks.delivered()
-    assert ear.types == [*GOOD_STORY, "payment_intent.payment_failed", "payment_intent.canceled"]
-    assert ear.heard[0]["data"]["object"]["id"] == intent_id
+    assert receiver.types == [*SUCCESSFUL_PAYMENT, "payment_intent.payment_failed", "payment_intent.canceled"]
+    assert receiver.received[0]["data"]["object"]["id"] == intent_id
 
 
-async def test_the_buyers_own_step_is_told_too(proxy: StripeProxy, merchant: Merchant, bank: Bank, ear: Ear) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET))
+async def test_a_step_of_the_buyer_sends_a_webhook_too(
+    proxy: StripeProxy, merchant: Merchant, bank: Bank, receiver: WebhookReceiver
+) -> None:
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET))
     intent_id = (await merchant.begin(payment_method=await bank.card())).json()["id"]
     await merchant.post(f"/v1/payment_intents/{intent_id}/confirm")
     await proxy.webhooks.delivered()
@@ -206,76 +210,87 @@ async def test_the_buyers_own_step_is_told_too(proxy: StripeProxy, merchant: Mer
     await at_the_proxy.authenticate(intent_id, success=True)
     await at_the_proxy.close()
     await proxy.webhooks.delivered()
-    assert ear.types == ["payment_intent.requires_action", "payment_intent.amount_capturable_updated"]
+    assert receiver.types == ["payment_intent.requires_action", "payment_intent.amount_capturable_updated"]
 
 
-async def test_a_repeated_call_is_no_news(proxy: StripeProxy, merchant: Merchant, ear: Ear) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET))
+async def test_a_repeated_call_sends_no_webhook(
+    proxy: StripeProxy, merchant: Merchant, receiver: WebhookReceiver
+) -> None:
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET))
     intent_id = (await merchant.begin()).json()["id"]
     for _ in range(2):
         await merchant.post(f"/v1/payment_intents/{intent_id}/confirm", "one")
     await proxy.webhooks.delivered()
-    assert ear.types == ["payment_intent.amount_capturable_updated"]
+    assert receiver.types == ["payment_intent.amount_capturable_updated"]
 
 
-async def test_webhooks_come_twice_when_asked_to(proxy: StripeProxy, merchant: Merchant, ear: Ear) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET, copies=2))
+async def test_webhooks_are_duplicated_on_request(
+    proxy: StripeProxy, merchant: Merchant, receiver: WebhookReceiver
+) -> None:
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET, copies=2))
     await merchant.pay()
     await proxy.webhooks.delivered()
-    assert Counter(ear.types) == dict.fromkeys(GOOD_STORY, 2)
-    assert len({event["id"] for event in ear.heard}) == 2, "a copy has the id of its original"
+    assert Counter(receiver.types) == dict.fromkeys(SUCCESSFUL_PAYMENT, 2)
+    assert len({event["id"] for event in receiver.received}) == 2, "a copy has the id of its original"
 
 
-async def test_webhooks_wait_until_they_are_let_go_and_come_in_the_order_asked_for(
-    proxy: StripeProxy, merchant: Merchant, ear: Any
+async def test_held_webhooks_are_released_in_the_requested_order(
+    proxy: StripeProxy, merchant: Merchant, receiver: Any
 ) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET))
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET))
     proxy.webhooks.hold()
     await merchant.pay()
-    assert ear.types == []
+    assert receiver.types == []
     await proxy.webhooks.release(last_first=True)
-    assert ear.types == GOOD_STORY[::-1]
+    assert receiver.types == SUCCESSFUL_PAYMENT[::-1]
 
 
-async def test_late_webhooks_overtake_each_other(proxy: StripeProxy, ear: Ear) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET, delay_seconds=(0.0, 0.5)))
+async def test_late_webhooks_overtake_each_other(proxy: StripeProxy, receiver: WebhookReceiver) -> None:
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET, delay_seconds=(0.0, 0.5)))
     for number in range(30):
         for status in ("requires_capture", "succeeded"):
             await proxy.webhooks.follow({"id": f"pi_{number}", "status": status})
     await proxy.webhooks.delivered()
-    stories: dict[str, list[str]] = {}
-    for event in ear.heard:
-        stories.setdefault(event["data"]["object"]["id"], []).append(event["type"])
-    assert {tuple(received) for received in stories.values()} == {tuple(GOOD_STORY), tuple(GOOD_STORY[::-1])}
+    histories: dict[str, list[str]] = {}
+    for event in receiver.received:
+        histories.setdefault(event["data"]["object"]["id"], []).append(event["type"])
+    assert {tuple(received) for received in histories.values()} == {
+        tuple(SUCCESSFUL_PAYMENT),
+        tuple(SUCCESSFUL_PAYMENT[::-1]),
+    }
 
 
-async def test_a_webhook_that_is_not_taken_comes_again(proxy: StripeProxy, merchant: Merchant, ear: Ear) -> None:
-    ear.refuse = 2
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET))
+async def test_an_unacknowledged_webhook_is_sent_again(
+    proxy: StripeProxy, merchant: Merchant, receiver: WebhookReceiver
+) -> None:
+    receiver.refuse = 2
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET))
     intent_id = (await merchant.begin()).json()["id"]
     await merchant.post(f"/v1/payment_intents/{intent_id}/confirm")
     await proxy.webhooks.delivered()
-    assert ear.types == ["payment_intent.amount_capturable_updated"]
-    assert ear.refuse == 0
+    assert receiver.types == ["payment_intent.amount_capturable_updated"]
+    assert receiver.refuse == 0
 
 
-async def test_a_webhook_may_be_faster_than_the_answer(proxy: StripeProxy, merchant: Merchant, ear: Ear) -> None:
-    proxy.webhooks.endpoints.append(Endpoint(ear.url, SECRET))
-    heard_before_the_answer: list[int] = []
+async def test_a_webhook_can_arrive_before_the_response(
+    proxy: StripeProxy, merchant: Merchant, receiver: WebhookReceiver
+) -> None:
+    proxy.webhooks.endpoints.append(Endpoint(receiver.url, SECRET))
+    received_before_the_response: list[int] = []
 
     async def wait_for_webhook(call: Any, _answer: Any) -> None:
         if call.path.endswith("/confirm"):
             await proxy.webhooks.delivered()
-            heard_before_the_answer.append(len(ear.heard))
+            received_before_the_response.append(len(receiver.received))
 
     proxy.before_answer = wait_for_webhook
     intent_id = (await merchant.begin()).json()["id"]
     confirmed = await merchant.post(f"/v1/payment_intents/{intent_id}/confirm")
     assert confirmed.json()["status"] == "requires_capture"
-    assert heard_before_the_answer == [1]
+    assert received_before_the_response == [1]
 
 
-async def test_it_comes_back_on_the_port_it_had(stripe_url: str) -> None:
+async def test_the_proxy_restarts_on_its_port(stripe_url: str) -> None:
     async with StripeProxy.start(stripe_url) as first:
         port = int(first.url.rpartition(":")[2])
     async with StripeProxy.start(stripe_url, port=port) as second:
@@ -297,7 +312,7 @@ FRAMINGS = {
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("method", [b"GET", b"DELETE", b"OPTIONS", b"POST", b"PUT"])
 async def test_a_body_never_becomes_a_second_call(method: bytes, framing: str) -> None:
-    """Request smuggling (RFC 9112 §11.2): the proxy frames what it sends to the double by itself."""
+    """Request smuggling (RFC 9112 §11.2): the proxy sets the framing of its own requests to the double."""
     sent: list[tuple[bytes, bytes]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

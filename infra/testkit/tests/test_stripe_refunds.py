@@ -1,4 +1,4 @@
-"""Refunds, disputes and events of the double are bounded, listed and told as Stripe documents them."""
+"""Refunds, disputes and events of the double behave as Stripe documents them."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ async def bank(stripe_url: str) -> AsyncIterator[Bank]:
 
 
 async def captured(bank: Bank) -> str:
-    """A PaymentIntent whose money was taken."""
+    """The id of a captured PaymentIntent."""
     intent = await bank.call(
         *("POST", "/v1/payment_intents"),
         amount=AMOUNT,
@@ -58,13 +58,13 @@ async def test_no_more_is_refunded_than_was_charged(bank: Bank) -> None:
     intent = await captured(bank)
     await bank.refund(intent, 1_000)
     assert (await refused(bank.refund(intent, AMOUNT)))["param"] == "amount"
-    assert (await bank.refund(intent))["amount"] == AMOUNT - 1_000, "without an amount it is what is left"
+    assert (await bank.refund(intent))["amount"] == AMOUNT - 1_000, "without an amount it is the remaining amount"
     assert (await refused(bank.refund(intent)))["code"] == "charge_already_refunded"
     charge = await charge_of(bank, intent)
     assert (charge["amount_refunded"], charge["refunded"]) == (AMOUNT, True)
 
 
-async def test_a_refund_that_fails_counts_no_more(bank: Bank) -> None:
+async def test_a_failed_refund_no_longer_counts(bank: Bank) -> None:
     intent = await captured(bank)
     refund = await bank.refund(intent)
     await bank.fail_refund(refund["id"])
@@ -75,7 +75,7 @@ async def test_a_refund_that_fails_counts_no_more(bank: Bank) -> None:
     }
 
 
-async def test_while_the_bank_has_the_money_nothing_is_refunded(bank: Bank) -> None:
+async def test_nothing_is_refunded_during_a_dispute(bank: Bank) -> None:
     intent = await captured(bank)
     dispute = await bank.dispute(intent)
     assert (await refused(bank.refund(intent)))["code"] == "charge_disputed"
@@ -86,13 +86,13 @@ async def test_while_the_bank_has_the_money_nothing_is_refunded(bank: Bank) -> N
     assert (await charge_of(bank, intent))["disputed"]
 
 
-async def test_an_inquiry_takes_no_money(bank: Bank) -> None:
+async def test_an_inquiry_withdraws_no_money(bank: Bank) -> None:
     intent = await captured(bank)
     await bank.dispute(intent, status="warning_needs_response")
     assert (await bank.refund(intent))["amount"] == AMOUNT
 
 
-async def test_what_was_captured_in_part_counts_the_rest_as_refunded(bank: Bank) -> None:
+async def test_a_partial_capture_counts_the_rest_as_refunded(bank: Bank) -> None:
     intent = await bank.call(
         *("POST", "/v1/payment_intents"),
         amount=AMOUNT,
@@ -121,14 +121,14 @@ async def test_events_are_listed_newest_first_by_types_and_time(bank: Bank) -> N
     assert (await bank.call("GET", f"{path}&created[gte]={after}"))["data"] == []
 
 
-async def test_refunds_and_disputes_are_told_signed(tmp_path: Path) -> None:
-    told: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
+async def test_refunds_and_disputes_send_signed_webhooks(tmp_path: Path) -> None:
+    webhooks: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
 
     async def take(request: web.Request) -> web.Response:
         body = await request.read()
         parts = dict(part.split("=") for part in request.headers["Stripe-Signature"].split(","))
         digest = hmac.new(SECRET.encode(), f"{parts['t']}.".encode() + body, hashlib.sha256).hexdigest()
-        await told.put((json.loads(body)["type"], hmac.compare_digest(digest, parts["v1"])))
+        await webhooks.put((json.loads(body)["type"], hmac.compare_digest(digest, parts["v1"])))
         return web.Response()
 
     app = web.Application()
@@ -147,11 +147,11 @@ async def test_refunds_and_disputes_are_told_signed(tmp_path: Path) -> None:
         await bank.refund(intent, 1)
         await bank.dispute(intent)
         async with asyncio.timeout(20):
-            found = [await told.get() for _ in range(5)]
+            found = [await webhooks.get() for _ in range(5)]
         await bank.close()
         double.restart()
         bank = Bank(double.url, KEY)
-        assert (await charge_of(bank, intent))["amount_refunded"] == 1, "counted again from the file"
+        assert (await charge_of(bank, intent))["amount_refunded"] == 1, "recomputed from the file"
     finally:
         await bank.close()
         double.stop()

@@ -1,4 +1,4 @@
-"""How much processor each process had while something was measured."""
+"""The CPU time of each process during a measurement."""
 
 import os
 import time
@@ -10,7 +10,7 @@ __all__ = ["CpuTime"]
 
 
 class CpuTime:
-    """Counts from its making on, for this process and for others by id."""
+    """Counts from its creation, for this process and for others by process id."""
 
     def __init__(self, name: str, others: Mapping[str, int]) -> None:
         self._processes = {name: psutil.Process(os.getpid())}
@@ -19,7 +19,7 @@ class CpuTime:
         self._before = self._used()
 
     def cores(self) -> dict[str, float]:
-        """Cores in use since then: seconds of processor per second, by process."""
+        """Cores in use since then: CPU seconds per second, by process."""
         elapsed = time.monotonic() - self._begun
         now = self._used()
         return {name: round((now[name] - self._before[name]) / elapsed, 3) for name in now}

@@ -1,4 +1,4 @@
-"""The load generator, in a process of its own: as fast as it is answered, or at a steady rate in an open loop."""
+"""The load generator, in a separate process: a closed loop, or an open loop at a steady rate."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ __all__ = ["GeneratorRole"]
 
 
 class GeneratorRole(Role):
-    """All sides are asked by the same process."""
+    """The generator of the requests to all sides."""
 
     NAME: ClassVar[str] = "generator"
 
@@ -32,9 +32,9 @@ class GeneratorRole(Role):
         once: bool,
         pids: Mapping[str, int],
     ) -> dict[str, Any]:
-        """A closed loop: each connection sends the next request when the last is answered.
+        """A closed loop: each connection sends the next request after the last response.
 
-        Over and over, or each request `once`, and then it may end before its time.
+        The requests repeat until the time is over, or with `once` each is sent once, which can end earlier.
         """
         encoded = [request.encode() for request in requests]
         following = iter(encoded) if once else itertools.cycle(encoded)
@@ -67,14 +67,14 @@ class GeneratorRole(Role):
         beside: Mapping[str, Any] | None = None,
         lead_seconds: float = 0.0,
     ) -> dict[str, Any]:
-        """An open loop: how late `probe` is answered, from when it was due, while `beside` is asked too.
+        """An open loop: the latency of `probe` from its due time, under the load of `beside`.
 
-        Both are a `rate` and `requests`. What goes on beside begins earlier, and its answers are not waited for.
+        Both have a `rate` and `requests`. The load starts earlier, and its responses are not awaited.
         """
         statuses: Counter[int] = Counter()
         async with Connections(port) as opened, _asked_beside(opened, beside, lead_seconds + seconds) as others:
             await asyncio.sleep(lead_seconds)
-            others.clear()  # what counts is what they are answered while somebody else is timed
+            others.clear()  # only responses during the measurement count
             numbers = itertools.count()
             requests = itertools.cycle(request.encode() for request in probe["requests"])
 
@@ -99,7 +99,7 @@ class GeneratorRole(Role):
 async def _asked_beside(
     opened: Connections, beside: Mapping[str, Any] | None, seconds: float
 ) -> AsyncIterator[Counter[int]]:
-    """Inside this block, at its own rate; yields the statuses so far."""
+    """Send requests at their own rate inside this block; yields the statuses so far."""
     statuses: Counter[int] = Counter()
     if beside is None:
         yield statuses
@@ -114,6 +114,6 @@ async def _asked_beside(
     try:
         yield statuses
         if flow.done():
-            flow.result()  # raises what broke it
+            flow.result()  # raises its exception
     finally:
         await cancel_and_wait(flow)

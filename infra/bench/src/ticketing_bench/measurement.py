@@ -11,7 +11,7 @@ __all__ = ["Budget", "Finding", "Measurement", "Side", "Spread", "in_turns", "pe
 
 
 def in_turns(sides: Sequence[str], rounds: int) -> list[str]:
-    """Every side once a round, beginning with another one each time: whoever comes first has no steady advantage."""
+    """Every side once per round, in rotating order, so that no side has the advantage of a fixed position."""
     return [sides[(number + place) % len(sides)] for number in range(rounds) for place in range(len(sides))]
 
 

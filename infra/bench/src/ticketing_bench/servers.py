@@ -1,4 +1,4 @@
-"""Real servers of the run's own, with their data in a folder that goes with them."""
+"""Real servers for one run, with their data in a temporary folder."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CACHE_GB = 1.0
 
 @dataclass(frozen=True)
 class Servers:
-    """Addresses by name (`mongo_url`, …), and process ids by program, for counting their processor time."""
+    """Addresses by name (`mongo_url`, …), and process ids by program, to count their CPU time."""
 
     urls: dict[str, str]
     pids: dict[str, int]
@@ -23,7 +23,7 @@ class Servers:
 
 @contextmanager
 def running_servers(*, nats: bool = False) -> Iterator[Servers]:
-    """MongoDB, and what else is asked for; all of it ends with the block."""
+    """Run MongoDB and the requested servers inside this block."""
     with tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder, ExitStack() as stack:
         chosen: dict[str, ServerProcess] = {"mongo_url": Mongod(Path(folder, "mongod"), cache_gb=CACHE_GB)}
         if nats:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 for load: connections that stay open, and the parser of httptools.
+"""HTTP/1.1 for load generation: persistent connections and the parser of httptools.
 
-Server, database and generator share the processors, so what a request costs here is missing there. Why no load tool is
-used instead: docs/decisions/0012.
+Server, database and generator share the CPU, so the generator must be cheap. docs/decisions/0012 says why no load tool
+is used.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ HOST: Final = "127.0.0.1"
 
 
 def http_request(method: str, path: str, *, token: str | None = None, body: object = None) -> str:
-    """A request as it goes over the wire, with a JSON body when there is one; ASCII only."""
+    """A request as sent, with an optional JSON body; ASCII only."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}"]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
@@ -28,7 +28,7 @@ def http_request(method: str, path: str, *, token: str | None = None, body: obje
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time; of the answer its status and its `body` are kept."""
+    """Sends one request at a time; keeps status and `body` of the response."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     async def ask(self, request: bytes) -> int:
-        """The answer's status, once all of it is here; raises ConnectionError."""
+        """The status, after the complete response; raises ConnectionError."""
         if self.closed:
             raise ConnectionError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
@@ -47,11 +47,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be asked any more."""
+        """Whether the connection is closed."""
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Whatever is still awaited."""
+        """Close the connection, also during a request."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,11 +61,11 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_body(self, part: bytes) -> None:
-        """The parser's call: a piece of the answer."""
+        """Called by the parser for a part of the body."""
         self.body += part
 
     def on_message_complete(self) -> None:
-        """The parser's call: the answer is here."""
+        """Called by the parser at the end of the response."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(self._parser.get_status_code())
 
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """As many as are needed at once, all to one server; a free one is used again."""
+    """A pool of connections to one server, without a limit."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -92,15 +92,15 @@ class Connections:
             connection.close()
 
     async def open(self) -> Connection:
-        """A new one, which is closed with the others."""
+        """A new connection, which is closed with the others."""
         made: tuple[Any, Connection] = await asyncio.get_running_loop().create_connection(Connection, HOST, self._port)
         self._all.append(made[1])
         return made[1]
 
     async def ask(self, request: bytes) -> int:
-        """Over a free connection; one that is given up before its answer came is not used again.
+        """Send over a free connection; one whose request was cancelled is not used again.
 
-        Nor is one that the server has closed: it does so with those that have been idle for some seconds.
+        A connection that the server closed is not used either: servers close connections after some idle seconds.
         """
         while self._free and self._free[-1].closed:
             self._free.pop()

@@ -1,6 +1,6 @@
-"""A process of its own for each side, so that generator, subject and reference never share an event loop.
+"""A separate process for each side, so that generator, subject and reference never share an event loop.
 
-The run starts one per role and keeps it over all rounds; it is told what to do by a line of JSON and answers with one.
+The run starts one per role and keeps it for all rounds; commands and answers are lines of JSON.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ Answer: TypeAlias = dict[str, Any]
 
 
 class WorkerError(Exception):
-    """A worker ended, or what it was told to do failed; the message is the end of what it wrote."""
+    """A worker ended, or its command failed; the message is the end of its output."""
 
 
 class Role:
-    """What a worker does. `open` is called once in its loop; each public coroutine can be asked for by its name."""
+    """The work of a worker. `open` is called once in its loop; each public coroutine is a command by its name."""
 
     NAME: ClassVar[str]
 
@@ -41,11 +41,11 @@ class Role:
         """Connect."""
 
     async def close(self) -> None:
-        """Leave nothing behind."""
+        """Release all resources."""
 
 
 class Worker:
-    """A role at work in a child process, from the side of the run."""
+    """The run's handle of a role that works in a child process."""
 
     def __init__(self, role: type[Role], *, urls: Mapping[str, str], pids: Mapping[str, int]) -> None:
         self._name = f"{role.__module__}:{role.__qualname__}"
@@ -58,7 +58,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a Ctrl-C is for the run, which then closes our input
+            start_new_session=True,  # Ctrl-C goes to the run only, which then closes the worker's input
         )
         self._write(self._setup)
         return self
@@ -69,7 +69,7 @@ class Worker:
         process, self._process = self._process, None
         if process is None:
             return
-        if kind is not None:  # in the middle of something that nobody waits for any more
+        if kind is not None:  # during a command whose answer is no longer awaited
             process.terminate()
         if process.stdin is not None and not process.stdin.closed:
             with suppress(BrokenPipeError):
@@ -83,11 +83,11 @@ class Worker:
             process.stdout.close()
 
     def begin(self, order: str, **values: object) -> None:
-        """Tell it what to do, without waiting."""
+        """Send a command without waiting."""
         self._write({"order": order, "values": values})
 
     def answer(self) -> Answer:
-        """Wait for what came of it; raises `WorkerError`."""
+        """Wait for the answer; raises `WorkerError`."""
         line = self._open.stdout.readline() if self._open.stdout else ""
         if not line:
             raise WorkerError(f"{self._name} ended with status {self._open.wait()}; its errors are above.")
@@ -97,7 +97,7 @@ class Worker:
         return answer
 
     def ask(self, order: str, **values: object) -> Answer:
-        """Tell it what to do, and wait for what came of it."""
+        """Send a command and wait for its answer."""
         self.begin(order, **values)
         return self.answer()
 
@@ -119,7 +119,7 @@ class Worker:
 
 
 async def serve(name: str, answers: IO[str]) -> None:
-    """The child: one order a line until the input ends."""
+    """The child: execute one command per line until the input ends."""
     module, _, role_name = name.partition(":")
     loop = asyncio.get_running_loop()
     setup = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
@@ -141,7 +141,7 @@ async def serve(name: str, answers: IO[str]) -> None:
 
 def main() -> None:
     """`python -m ticketing_bench.worker module:Role`."""
-    # Answers go out on the real output; whatever else prints, logs among it, goes to the errors.
+    # Answers go to the real standard output; all other output, such as logs, goes to standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     configure_logging(service=sys.argv[1], level="warning")

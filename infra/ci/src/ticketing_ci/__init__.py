@@ -1,1 +1,1 @@
-"""What the pipeline decides and does, in Python: each piece runs by hand through the Makefile, without GitHub."""
+"""Decisions and steps of the pipeline, in Python; each also runs locally through the Makefile, without GitHub."""

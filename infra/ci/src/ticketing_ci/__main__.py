@@ -1,4 +1,4 @@
-"""`python -m ticketing_ci <verb>`: what the Makefile's targets call. Only the verbs for a cluster need .venv."""
+"""`python -m ticketing_ci <verb>`, called by the Makefile's targets. Only the verbs for a cluster need .venv."""
 
 import argparse
 import os
@@ -55,7 +55,7 @@ def _licences(_: argparse.Namespace) -> None:
     allowed = licences.allowed_licences(ALLOWANCES)
     found = licences.refused(licences.python_packages(), allowed)
     found += licences.refused(licences.npm_packages(ROOT / "client/package-lock.json"), allowed)
-    found += [f"{name}: allowed, but not installed any more" for name in allowed if not licences.installed(name)]
+    found += [f"{name}: allowed, but no longer installed" for name in allowed if not licences.installed(name)]
     _end("\n".join(found))
 
 
@@ -64,14 +64,14 @@ def _audit(_: argparse.Namespace) -> None:
     if program := osv.scanner(Path(sys.executable).parent):
         found = osv.osv_audit(program, locks, ROOT / "client/package-lock.json")
     else:
-        print("osv-scanner is not installed (make osv-scanner): asking pip-audit and npm audit", file=sys.stderr)
+        print("osv-scanner is not installed (make osv-scanner): using pip-audit and npm audit", file=sys.stderr)
         found = audit.pip_audit(locks) + audit.npm_audit(ROOT / "client")
     left = audit.remaining(found, audit.allowed_findings(ALLOWANCES, audit.today()))
     _end("\n".join(str(finding) for finding in left))
 
 
 def _release(options: argparse.Namespace) -> None:
-    # Here and not above: these need packages, and the verbs that every job begins with shall need none.
+    # A local import: these need packages, and the verbs that every job starts with must need none.
     from ticketing_ci import release, smoke
     from ticketing_ci.cluster import Kubectl
 
@@ -125,21 +125,21 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     for name, act, about in (
-        ("changes", _changes, "what the commits between two ask for"),
-        ("commits", _commits, "whether messages keep the rules"),
+        ("changes", _changes, "suites, images and environments that the commits affect"),
+        ("commits", _commits, "check the commit messages"),
     ):
         made = verb(name, act, about)
-        made.add_argument("--base", default="", help="a commit; everything, when it is left out or not known")
+        made.add_argument("--base", default="", help="a commit; all parts if it is omitted or unknown")
         made.add_argument("--head", default="HEAD")
         if name == "commits":
-            made.add_argument("--file", type=Path, help="one message, as git hands it to a hook")
-    made = verb("last-deployed", _last_deployed, "the commit that an environment last took")
+            made.add_argument("--file", type=Path, help="one message, as git passes it to a hook")
+    made = verb("last-deployed", _last_deployed, "the commit last deployed to an environment")
     made.add_argument("repository", help="owner/name")
     made.add_argument("environment", choices=tuple(changes.OVERLAYS))
     made = verb("image", _image, "build an image; with a registry, push it")
     made.add_argument("name", choices=tuple(IMAGES))
     made.add_argument("--registry", default="")
-    made = verb("tag", _tag, "let a pushed and signed image be found by its content")
+    made = verb("tag", _tag, "tag a pushed and signed image with its content")
     made.add_argument("name", choices=tuple(IMAGES))
     made.add_argument("digest")
     made.add_argument("--registry", required=True)
@@ -147,22 +147,22 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--registry", required=True)
     verb("licences", _licences, "packages whose licence is not permitted")
     verb("audit", _audit, "known vulnerabilities in the locks")
-    made = verb("release", _release, "put an environment on the current cluster, try it, go back if it fails")
+    made = verb("release", _release, "deploy an environment to the current cluster, test it, roll back if it fails")
     made.add_argument("environment", choices=tuple(changes.OVERLAYS))
-    made.add_argument("--registry", default="", help="with it the images of this content; without it those that run")
-    made.add_argument("--revision", required=True, help="what to call it")
-    made.add_argument("--url", default="", help="read these pages instead of playing the demo, which buys")
+    made.add_argument("--registry", default="", help="deploy the images of this content; without it those that run")
+    made.add_argument("--revision", required=True, help="the name of the release")
+    made.add_argument("--url", default="", help="read these pages instead of playing the demo, which makes purchases")
     made.add_argument("--verify-as", default="", help="the workflow that must have signed every image")
     made = verb("smoke", _smoke, "read the public pages")
     made.add_argument("--url", required=True)
-    made = verb("notes", _notes, "what the changelog says of a version, if the packages have it")
+    made = verb("notes", _notes, "the changelog of a version, if the packages have this version")
     made.add_argument("version")
-    verb("secrets", _secrets, "put the keys in the environment into the cluster")
+    verb("secrets", _secrets, "store the keys from the environment in the cluster")
     return parser
 
 
 def main() -> None:
-    """Do what was asked; a refusal ends with its reason and status 1."""
+    """Run the verb; a refusal prints its reason and exits with 1."""
     options = _parser().parse_args()
     try:
         options.act(options)

@@ -1,4 +1,4 @@
-"""Known vulnerabilities in the locks: what pip-audit and npm audit say, less what is allowed with reason and date."""
+"""Known vulnerabilities in the locks, from pip-audit and npm audit, without those allowed with reason and date."""
 
 import json
 import subprocess
@@ -25,12 +25,12 @@ SERIOUS = ("moderate", "high", "critical")
 
 
 class AuditError(RuntimeError):
-    """Nothing can be said: an auditor did not get at its source."""
+    """The result is unknown, because an auditor could not reach its source."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One vulnerability of one package, under all the names that it goes by."""
+    """One vulnerability of one package, with all its ids."""
 
     package: str
     names: frozenset[str]
@@ -40,7 +40,7 @@ class Finding:
 
 
 def pip_findings(report: Mapping[str, Any]) -> list[Finding]:
-    """Read pip-audit's report; raises `AuditError` for a package that it skipped, which it itself calls a success."""
+    """Read pip-audit's report; raises `AuditError` for a skipped package, which pip-audit treats as a success."""
     skipped = [row["name"] for row in report["dependencies"] if "skip_reason" in row]
     if skipped:
         raise AuditError(f"pip-audit could not look up {len(skipped)} packages, {skipped[0]} among them")
@@ -55,7 +55,7 @@ def npm_findings(report: Mapping[str, Any]) -> list[Finding]:
     """Read npm audit's report, from moderate upwards; raises `AuditError` when npm reports a failure instead."""
     if "vulnerabilities" not in report:
         raise AuditError(f"npm audit: {report.get('message') or report.get('error')}")
-    # A plain string names the dependency that brings it in, which has an entry of its own.
+    # A plain string is the name of the dependency that causes it, which has a separate entry.
     return [
         Finding(package, frozenset({str(cause["url"]).rsplit("/", 1)[-1]}))
         for package, about in report["vulnerabilities"].items()
@@ -65,7 +65,7 @@ def npm_findings(report: Mapping[str, Any]) -> list[Finding]:
 
 
 def allowed_findings(allowances: Path, today: date) -> dict[str, frozenset[str]]:
-    """Package to the names that are accepted for it until a day that has not come yet."""
+    """The vulnerability ids that are accepted for each package until a future day."""
     allowed: dict[str, frozenset[str]] = {}
     for row in tomllib.loads(allowances.read_text()).get("vulnerability", []):
         if row["reason"] and today < row["until"]:
@@ -74,12 +74,12 @@ def allowed_findings(allowances: Path, today: date) -> dict[str, frozenset[str]]
 
 
 def remaining(found: Iterable[Finding], allowed: Mapping[str, frozenset[str]]) -> list[Finding]:
-    """What nobody has accepted."""
+    """The findings that are not allowed."""
     return [finding for finding in found if not finding.names & allowed.get(finding.package, frozenset())]
 
 
 def pip_audit(locks: Iterable[Path]) -> list[Finding]:
-    """Ask about each lock; raises `AuditError`."""
+    """Audit each lock; raises `AuditError`."""
     found: list[Finding] = []
     for lock in locks:
         options = ["--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off"]
@@ -88,17 +88,17 @@ def pip_audit(locks: Iterable[Path]) -> list[Finding]:
 
 
 def npm_audit(folder: Path) -> list[Finding]:
-    """Ask about the client's lock; raises `AuditError`."""
+    """Audit the client's lock; raises `AuditError`."""
     return npm_findings(_report(["npm", "audit", "--package-lock-only", "--json"], folder))
 
 
 def today() -> date:
-    """The day by which allowances end."""
+    """The present day, with which allowances are compared."""
     return datetime.now(UTC).date()
 
 
 def _report(command: list[str], folder: Path | None = None) -> Mapping[str, Any]:
-    # Both leave with a status of their own when they find something, so only the report counts.
+    # Both exit with a special status when they find something, so only the report counts.
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     try:
         report: Mapping[str, Any] = json.loads(done.stdout)

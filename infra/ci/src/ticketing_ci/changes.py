@@ -1,4 +1,4 @@
-"""Which jobs a change asks for: changed paths in, names of suites, images and environments out."""
+"""Which jobs a change needs: maps changed paths to suites, images and environments."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ OVERLAYS = {"dev": (*BASE, "infra/k8s-dev/"), "prod": (*BASE, "infra/k8s-prod/")
 
 @dataclass(frozen=True)
 class Plan:
-    """The answer, in the order in which the workflow asks for it."""
+    """The result, in the order of the workflow's outputs."""
 
     effect: Effect
     images: tuple[str, ...]
@@ -23,17 +23,17 @@ class Plan:
 
 
 def plan(paths: Iterable[str] | None) -> Plan:
-    """What these paths ask for; None stands for "not known", which asks for everything."""
+    """The plan for these paths; None means unknown paths, which need everything."""
     if paths is None:
         return Plan(EVERYTHING, tuple(IMAGES), tuple(OVERLAYS))
     changed = sorted(set(paths))
     effect = Effect()
     for path in changed:
         found = [rule.effect for rule in RULES if rule.matches(path)]
-        # The first rule that knows a path decides, so docs/events is not taken for mere prose.
+        # The first matching rule decides, so docs/events is not treated as prose.
         effect |= found[0] if found else EVERYTHING
     images = tuple(name for name, image in IMAGES.items() if _touched(changed, image.inputs))
-    # An image goes to development; production gets images by a release only, so a manifest is all that counts there.
+    # An image is deployed to development; production gets images by a release only, so only manifests count there.
     deploy = tuple(
         environment
         for environment, prefixes in OVERLAYS.items()
@@ -43,12 +43,12 @@ def plan(paths: Iterable[str] | None) -> Plan:
 
 
 def plan_since(base: str, head: str) -> Plan:
-    """What the commits between the two ask for; everything, when the base is empty or not in this clone."""
+    """The plan for the commits between the two; everything if the base is empty or not in this clone."""
     return plan(changed_paths(base, head))
 
 
 def lines(found: Plan) -> list[str]:
-    """`name=value`, the form that a GitHub job's outputs have."""
+    """Lines `name=value`, the form of a GitHub job's outputs."""
     suites = [suite for suite in sorted(EVERYTHING.suites) if suite in found.effect.suites]
     values: dict[str, object] = {
         "suites": suites,

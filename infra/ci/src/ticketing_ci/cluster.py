@@ -1,4 +1,4 @@
-"""kubectl, and what is asked of it."""
+"""The operations on a cluster, implemented with kubectl."""
 
 import json
 import subprocess
@@ -12,42 +12,42 @@ Manifest = dict[str, Any]
 
 
 class ClusterError(RuntimeError):
-    """kubectl refused or waited in vain; the message is its own."""
+    """kubectl failed or timed out; the message is that of kubectl."""
 
 
 class Cluster(Protocol):
-    """A cluster that takes manifests; tests bring one of their own."""
+    """A cluster that accepts manifests; tests have another implementation."""
 
     def apply(self, text: str) -> None:
-        """Make it so; raises `ClusterError`."""
+        """Apply manifests; raises `ClusterError`."""
 
     def store(self, manifest: Mapping[str, Any]) -> None:
-        """Write one object, without a copy of it in an annotation; raises `ClusterError`."""
+        """Write one object without a copy in an annotation; raises `ClusterError`."""
 
     def get(self, kind: str, name: str) -> Manifest | None:
         """One object, or None."""
 
     def list(self, kind: str) -> Sequence[Manifest]:
-        """All of a kind in the namespace."""
+        """All objects of a kind in the namespace."""
 
     def wait(self, target: str, seconds: int) -> None:
-        """Until it is rolled out; raises `ClusterError`."""
+        """Wait until it is rolled out; raises `ClusterError`."""
 
     def restart(self, deployment: str) -> None:
-        """Replace its pods one after the other."""
+        """Replace its pods by a rolling restart."""
 
     def delete(self, kind: str, name: str) -> None:
-        """And wait until it is gone; nothing happens if it is not there."""
+        """Delete an object and wait for its end; no error if it does not exist."""
 
     def remove(self, manifests: Sequence[Manifest]) -> None:
-        """Delete these objects and wait until they are gone; those that do not exist count as gone. `ClusterError`."""
+        """Delete these objects and wait for their end; missing ones are ignored. Raises `ClusterError`."""
 
     def logs(self, target: str) -> str:
-        """What it printed."""
+        """The log of a target."""
 
 
 class Kubectl:
-    """The current context of kubectl. Content goes through its standard input: a list of processes does not show it."""
+    """The current context of kubectl. Content goes through standard input, so that no process list shows it."""
 
     def _run(self, *arguments: str, stdin: str | None = None) -> str:
         command = ["kubectl", "--namespace", NAMESPACE, *arguments]

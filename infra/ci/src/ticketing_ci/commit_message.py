@@ -1,4 +1,4 @@
-"""The rules for a commit message: a subject that says what is done, then, after an empty line, why."""
+"""The rules for a commit message: an imperative subject, an empty line, then the reason."""
 
 import re
 
@@ -11,8 +11,8 @@ IMPERATIVE_ALL_THE_SAME = {"Bring", "Embed", "Feed", "Need", "Seed", "Shed", "Sp
 
 
 def problems(message: str) -> list[str]:
-    """What is wrong with it, one sentence each."""
-    # Git hands the hook its own comments too, and below the scissors the whole diff.
+    """The violations, one sentence each."""
+    # Git passes its own comments to the hook too, and the whole diff below the scissors line.
     text = message.split("# ------------------------ >8", 1)[0]
     rows = [row for row in text.splitlines() if not row.startswith("#")]
     while rows and not rows[0].strip():

@@ -1,6 +1,6 @@
-"""Which commit an environment last took: what came after it is what has to be tested before the next deployment.
+"""The commit last deployed to an environment: all later commits have to be tested before the next deployment.
 
-The commit before a push would not do: if one push failed its tests, the next would ship it untested.
+The commit before a push is not sufficient: if the tests of one push failed, the next push would deploy it untested.
 """
 
 import json
@@ -19,12 +19,12 @@ query($owner: String!, $name: String!, $environment: String!) {
   }
 }
 """
-# A later success turns an earlier one inactive.
+# A later success makes an earlier one inactive.
 SUCCEEDED = ("SUCCESS", "INACTIVE")
 
 
 def last_success(answer: Mapping[str, Any]) -> str:
-    """The commit of the newest deployment that succeeded, or "" when there is none."""
+    """The commit of the newest successful deployment, or "" if there is none."""
     for node in answer["data"]["repository"]["deployments"]["nodes"]:
         if (node["latestStatus"] or {}).get("state") in SUCCEEDED:
             return str(node["commitOid"])
@@ -32,7 +32,7 @@ def last_success(answer: Mapping[str, Any]) -> str:
 
 
 def last_deployed(repository: str, environment: str) -> str:
-    """Ask GitHub through its own command line; raises `subprocess.CalledProcessError`."""
+    """Query GitHub with its command line tool; raises `subprocess.CalledProcessError`."""
     owner, name = repository.split("/")
     fields = ["-f", f"owner={owner}", "-f", f"name={name}", "-f", f"environment={environment}"]
     command = ["gh", "api", "graphql", "-f", f"query={QUERY}", *fields]

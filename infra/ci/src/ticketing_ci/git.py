@@ -1,4 +1,4 @@
-"""The few questions that are asked of git."""
+"""Queries to git."""
 
 import hashlib
 import subprocess
@@ -11,15 +11,15 @@ def _git(*arguments: str) -> str:
 
 
 def _known(commit: str) -> bool:
-    # A new branch is reported with forty zeros as its base, and a base may have been rewritten away.
+    # The base of a new branch is forty zeros, and a base can be lost by a rewritten history.
     found = subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], capture_output=True, check=False)
     return bool(commit) and found.returncode == 0
 
 
 def changed_paths(base: str, head: str) -> list[str] | None:
-    """Paths that differ since both had one ancestor; None when the base says nothing here.
+    """Paths that changed since the common ancestor; None if the base is unknown in this clone.
 
-    Renames count as a deletion and an addition, so that the place a file left is tested too.
+    A rename counts as a deletion and an addition, so that the old location is tested too.
     """
     if not _known(base):
         return None
@@ -27,7 +27,7 @@ def changed_paths(base: str, head: str) -> list[str] | None:
 
 
 def messages(base: str, head: str) -> list[str]:
-    """The messages of the commits that `head` adds, without merges; of `head` alone when the base says nothing."""
+    """The messages of the commits that `head` adds, without merges; of `head` alone if the base is unknown."""
     wanted = [f"{base}..{head}"] if _known(base) else ["-1", head]
     return [text.strip("\n") for text in _git("log", "--no-merges", "--format=%B%x00", *wanted).split("\0")[:-1]]
 
@@ -38,7 +38,7 @@ def tracked(*paths: str) -> list[str]:
 
 
 def content_tag(inputs: tuple[str, ...], commit: str = "HEAD") -> str:
-    """A name for the content of these paths: equal content, equal name, whatever the commit."""
+    """A digest of the content of these paths, which does not depend on the commit."""
     listing = _git("ls-tree", "-r", "--full-tree", commit, "--", *inputs)
     return f"src-{hashlib.sha256(listing.encode()).hexdigest()[:24]}"
 

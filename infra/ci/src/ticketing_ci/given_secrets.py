@@ -1,6 +1,6 @@
-"""Puts the keys that people keep (the pipeline's secrets) into the cluster, out of the environment and nowhere else.
+"""Stores the given keys (the pipeline's secrets) in the cluster, from the environment only.
 
-What is not given is left to infra/k8s/cluster_secrets.py, which makes the rest up.
+infra/k8s/cluster_secrets.py generates the others.
 """
 
 import base64
@@ -15,20 +15,20 @@ __all__ = ["STRIPE", "STRIPE_AUDIT", "apply_given", "given"]
 
 STRIPE = ("STRIPE_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY")
 STRIPE_AUDIT = "STRIPE_AUDIT_KEY"
-"""A restricted key that reads PaymentIntents and charges; without it the audit gets the key of payments."""
+"""A restricted key that reads PaymentIntents and charges; without it the audit uses the key of payments."""
 
 
 def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Secrets by name; raises `ValueError` when what belongs together is only partly there.
+    """Secrets by name; raises `ValueError` when a group is incomplete.
 
-    `JWT_PREVIOUS_PUBLIC_KEYS` (a JSON list) keeps tokens of the key before valid while a new one takes over.
+    `JWT_PREVIOUS_PUBLIC_KEYS` (a JSON list) keeps tokens of the previous key valid during a change of keys.
     """
     found: dict[str, dict[str, str]] = {}
     if private := environment.get("JWT_KEY", "").strip():
         key = load_pem_private_key(private.encode(), None)
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
         earlier = json.loads(environment.get("JWT_PREVIOUS_PUBLIC_KEYS") or "[]")
-        # The public half first: whoever verifies knows a key before auth signs with it.
+        # The public key first: all verifiers have a key before auth signs with it.
         found["jwt-verification"] = {"JWT_PUBLIC_KEYS": json.dumps([public, *earlier])}
         found["jwt-signing"] = {"JWT_KEY": f"{private}\n"}
     there = [name for name in STRIPE if environment.get(name)]
@@ -42,7 +42,7 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def apply_given(cluster: Cluster, wanted: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Write what differs, restart the Deployments that read it, and return the names that differed (never a value)."""
+    """Write changed Secrets, restart the Deployments that read them, and return the changed names (never a value)."""
     changed: list[str] = []
     for name, data in wanted.items():
         before = (cluster.get("secret", name) or {}).get("data", {})

@@ -1,4 +1,4 @@
-"""Images named after their content: built once for it, found again by it, deployed by digest."""
+"""Images tagged by their content: built once per content, found by it, deployed by digest."""
 
 import json
 import subprocess
@@ -26,28 +26,28 @@ ABSENT = ("not found", "manifest unknown", "name unknown")
 
 
 class BuildError(RuntimeError):
-    """The registry or the builder refused; the message is theirs."""
+    """The registry or the builder failed, with its message."""
 
 
 def reference(registry: str, name: str) -> str:
-    """Where an image is or will be: its tag is made of what goes into it."""
+    """The reference of an image, whose tag is a digest of its inputs."""
     return f"{registry}/{name}:{content_tag(IMAGES[name].inputs)}"
 
 
 def build_command(name: str, *, revision: str, target: str, metadata: Path | None = None) -> list[str]:
-    """The builder's command line; with `metadata`, the image goes to the registry and its digest into that file."""
+    """The builder's command line; with `metadata`, it pushes the image and writes its digest into that file."""
     image = IMAGES[name]
     command = ["docker", "buildx", "build", "--file", image.dockerfile, "--build-arg", f"REVISION={revision}"]
     if metadata is None:
         return [*command, "--tag", target, image.context]
-    # No tag yet: an image is found by its tag, so it gets one when it is signed and not before. The builder's own
-    # attestations are off: they would turn the digest into an index's, and the workflow attests the same, signed.
+    # No tag yet: an image is found by its tag, so it gets one only after it is signed. The builder's own attestations
+    # are off: with them the digest is that of an index, and the workflow makes the same attestations, signed.
     output = f"type=image,name={target},push-by-digest=true,name-canonical=true,push=true"
     return [*command, "--provenance=false", "--output", output, "--metadata-file", str(metadata), image.context]
 
 
 def remote_digest(target: str) -> str | None:
-    """The digest that the registry has for it, None if there is none; raises `BuildError` when that is not known."""
+    """The digest in the registry, None if there is none; raises `BuildError` when that is unknown."""
     command = ["docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest.Digest}}", target]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode == 0:
@@ -58,7 +58,7 @@ def remote_digest(target: str) -> str | None:
 
 
 def missing(registry: str) -> list[str]:
-    """The images that the registry does not have for the present content."""
+    """The images that are not in the registry for the present content."""
     return [name for name in IMAGES if remote_digest(reference(registry, name)) is None]
 
 
@@ -71,13 +71,13 @@ def digests(registry: str) -> dict[str, str]:
 
 
 def try_build(name: str) -> None:
-    """Build it and keep it here; raises `subprocess.CalledProcessError`."""
+    """Build an image without a push; raises `subprocess.CalledProcessError`."""
     revision = last_change(IMAGES[name].inputs)
     subprocess.run(build_command(name, revision=revision, target=f"ticketing/{name}:{revision[:8]}"), check=True)
 
 
 def push(registry: str, name: str) -> str:
-    """Build it, push it without a tag, and return `sha256:…`; raises `subprocess.CalledProcessError`."""
+    """Build an image, push it without a tag, and return `sha256:…`; raises `subprocess.CalledProcessError`."""
     revision = last_change(IMAGES[name].inputs)
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata.json"
@@ -87,8 +87,8 @@ def push(registry: str, name: str) -> str:
 
 
 def tag(registry: str, name: str, digest: str) -> None:
-    """Let it be found by its content from now on; raises `subprocess.CalledProcessError`."""
-    # Without the option buildx wraps the image into an index, which has another digest than the one that was signed.
+    """Tag an image with its content; raises `subprocess.CalledProcessError`."""
+    # Without the option buildx wraps the image into an index, whose digest differs from the signed one.
     command = ["docker", "buildx", "imagetools", "create", "--prefer-index=false", "--tag", reference(registry, name)]
     subprocess.run([*command, f"{registry}/{name}@{digest}"], check=True)
 

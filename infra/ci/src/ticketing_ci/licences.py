@@ -1,4 +1,4 @@
-"""May we hand this on? Every installed Python package and every npm package of the lock, by what it says of itself."""
+"""Checks that the declared licences of all Python packages and all npm packages of the lock allow redistribution."""
 
 import json
 import re
@@ -14,7 +14,7 @@ PERMITTED = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|0BSD|Unlicense|BlueOak|CC0|CC-BY|LGPL)",
     re.IGNORECASE,
 )
-# LGPL is not among them: it is met by linking (sharp's libvips is a library of its own that can be replaced).
+# LGPL is not refused: linking satisfies it (sharp's libvips is a separate, replaceable library).
 FORBIDDEN = re.compile(
     r"(?<!L)(A?GPL|\bSSPL|\bBUSL|Affero|Server Side Public|Business Source|Proprietary|Commons Clause)"
 )
@@ -22,13 +22,13 @@ OUR_OWN = "ticketing-"
 
 
 def acceptable(licence: str) -> bool:
-    """Whether one of the alternatives that it offers is permitted as a whole."""
+    """Whether at least one alternative of the licence expression is permitted completely."""
     alternatives = re.split(r"\bOR\b", licence)
     return any(PERMITTED.search(text) and not FORBIDDEN.search(text) for text in alternatives)
 
 
 def python_packages() -> Iterator[tuple[str, str]]:
-    """Name and licence of what is installed beside this interpreter; "" where a package does not say."""
+    """Name and licence of each package of this environment; "" if a package declares none."""
     for found in distributions():
         about = found.metadata
         classifiers = [
@@ -39,7 +39,7 @@ def python_packages() -> Iterator[tuple[str, str]]:
 
 
 def npm_packages(lock: Path) -> Iterator[tuple[str, str]]:
-    """The same from package-lock.json; binaries for other machines, which the lock says nothing about, are left out."""
+    """The same from package-lock.json, without binaries for other platforms, for which the lock has no licence."""
     packages: Mapping[str, Mapping[str, Any]] = json.loads(lock.read_text())["packages"]
     for path, about in packages.items():
         if not path or (about.get("optional") and "license" not in about):
@@ -48,13 +48,13 @@ def npm_packages(lock: Path) -> Iterator[tuple[str, str]]:
 
 
 def allowed_licences(allowances: Path) -> dict[str, str]:
-    """Package to the one licence that is accepted for it."""
+    """The one accepted licence for each package."""
     rows = tomllib.loads(allowances.read_text()).get("licence", [])
     return {row["package"]: row["licence"] for row in rows if row["reason"]}
 
 
 def refused(packages: Iterator[tuple[str, str]], allowed: Mapping[str, str]) -> list[str]:
-    """One line for each package that may not be here."""
+    """One line for each package that is not permitted."""
     return sorted(
         f"{name}: {licence or 'says nothing'}"
         for name, licence in packages
@@ -63,7 +63,7 @@ def refused(packages: Iterator[tuple[str, str]], allowed: Mapping[str, str]) -> 
 
 
 def installed(name: str) -> bool:
-    """Whether the interpreter has it: an allowance for what is gone should go too."""
+    """Whether the package is installed; an allowance for a removed package must be removed."""
     try:
         distribution(name)
     except PackageNotFoundError:

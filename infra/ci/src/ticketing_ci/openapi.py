@@ -17,7 +17,7 @@ __all__ = ["openapi_documents"]
 
 
 def _services() -> dict[str, FastAPI]:
-    """Path segment below /api to its service, built but not started: it connects to nothing."""
+    """The application of each path segment below /api, created but not started, so without connections."""
     identity = Identity()
     nowhere = service_settings_for(
         mongo_url="mongodb://unused", database="unused", nats_url="nats://unused", identity=identity

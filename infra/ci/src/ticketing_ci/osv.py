@@ -16,13 +16,13 @@ Package: TypeAlias = tuple[str, str, str]
 """Ecosystem, name and version; PyPI's names in their normal form."""
 
 FOUND_NOTHING, FOUND_SOME = 0, 1
-"""Exit codes of a scan that was made; every other one is a failure, of the API too."""
+"""Exit codes of a complete scan; every other code is a failure, also of the API."""
 MODERATE: Final = 4.0
 """The lowest CVSS score of "moderate": below it npm's packages do not count, as with `npm audit`."""
 
 
 def scanner(folder: Path) -> str | None:
-    """The program in the folder of the pipeline's tools, or on PATH; None when it is not installed."""
+    """The program in the folder of the pipeline's tools or on PATH; None if it is not installed."""
     return shutil.which("osv-scanner", path=str(folder)) or shutil.which("osv-scanner")
 
 
@@ -45,7 +45,7 @@ def osv_audit(program: str, locks: Iterable[Path], npm_lock: Path) -> list[Findi
 
 
 def locked_packages(python_locks: Iterable[str], npm_lock: str) -> set[Package]:
-    """Everything that the locks name."""
+    """All packages of the locks."""
     found = {
         ("PyPI", _normal(name), version)
         for text in python_locks
@@ -59,7 +59,7 @@ def locked_packages(python_locks: Iterable[str], npm_lock: str) -> set[Package]:
 
 
 def osv_findings(report: Mapping[str, Any], locked: Iterable[Package]) -> list[Finding]:
-    """Read the report; raises `AuditError` for a locked package that it does not have: it was not looked up."""
+    """Read the report; raises `AuditError` for a locked package that is missing in it, because it was not checked."""
     looked_up: set[Package] = set()
     found: set[Finding] = set()
     for row in (row for source in report["results"] for row in source["packages"]):
@@ -75,7 +75,7 @@ def osv_findings(report: Mapping[str, Any], locked: Iterable[Package]) -> list[F
 
 
 def _is_low(score: str) -> bool:
-    """Without a score a vulnerability counts."""
+    """Whether the score is below the limit; a vulnerability without a score counts."""
     try:
         return float(score) < MODERATE
     except ValueError:

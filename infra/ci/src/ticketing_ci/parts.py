@@ -1,4 +1,4 @@
-"""The one table of what the repository is made of: which paths a test suite or an image depends on."""
+"""The table of the repository's parts: the paths on which each test suite and image depends."""
 
 from dataclasses import dataclass
 
@@ -17,17 +17,17 @@ SUITES = (
     "nats-tests",
     "infra/system-tests",
 )
-"""Folders with tests that start something; each is one cell of the matrix."""
+"""Folders with tests that start processes; each is one cell of the matrix."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change asks for."""
+    """The jobs that a change needs."""
 
     suites: frozenset[str] = frozenset()
     client: bool = False
     product: bool = False
-    """All processes together: the flow tests, and Chromium through the real stack."""
+    """The flow tests with all processes, and the browser tests."""
     manifests: bool = False
 
     def __or__(self, other: "Effect") -> "Effect":
@@ -92,12 +92,12 @@ RULES = (
     Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
     Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),
 )
-"""A path that no rule knows asks for everything: forgetting a row costs minutes, never a test."""
+"""A path without a rule needs everything: a missing row costs minutes, but skips no test."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """How one image is built, and all that can change what is in it."""
+    """How one image is built, and all inputs that can change its content."""
 
     context: str
     dockerfile: str

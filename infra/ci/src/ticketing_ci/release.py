@@ -1,4 +1,4 @@
-"""Applies an overlay with images by digest, tries it, removes what left the overlay, and goes back when it fails."""
+"""Applies an overlay with images by digest, tests it, removes former objects, and rolls back on failure."""
 
 import base64
 import gzip
@@ -14,20 +14,20 @@ from ticketing_ci.cluster import NAMESPACE, Cluster, ClusterError, Manifest
 __all__ = ["ReleaseError", "overlay", "release", "render", "running_images"]
 
 RECORD = "ticketing-release"
-"""The ConfigMap with the manifests of the last release that passed: going back takes settings and routes along."""
+"""The ConfigMap with the manifests of the last successful release: a rollback includes settings and routes."""
 
 ROLLED_OUT = ("Deployment", "StatefulSet")
 KEPT = ("Namespace", "PersistentVolumeClaim", "CustomResourceDefinition")
-"""Never removed by a release: their data would go with them."""
+"""Never removed by a release, because their data would be lost."""
 MINUTES_10 = 600
 
 
 class ReleaseError(RuntimeError):
-    """The release did not come to stand; the message says why, and what stands now."""
+    """The release failed; the message gives the reason and the present state."""
 
 
 def overlay(base: str, images: Mapping[str, str]) -> str:
-    """A kustomization on top of `base` in which every image is a digest of the registry's."""
+    """A kustomization on top of `base` in which every image has a digest of the registry."""
     pinned = []
     for name, target in images.items():
         repository, digest = target.split("@")
@@ -37,7 +37,7 @@ def overlay(base: str, images: Mapping[str, str]) -> str:
 
 
 def render(root: Path, environment: str, images: Mapping[str, str]) -> str:
-    """What is applied; raises `subprocess.CalledProcessError`, and `ReleaseError` when an image has no digest."""
+    """The manifests; raises `subprocess.CalledProcessError`, and `ReleaseError` for an image without digest."""
     folder = root / ".local" / "release" / environment
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kustomization.yaml").write_text(overlay(f"../../../infra/k8s-{environment}", images))
@@ -49,7 +49,7 @@ def render(root: Path, environment: str, images: Mapping[str, str]) -> str:
 
 
 def running_images(cluster: Cluster, names: tuple[str, ...]) -> dict[str, str]:
-    """What runs there now, by digest; raises `ReleaseError` when a part has never been released."""
+    """The running images by digest; raises `ReleaseError` when a part has never been released."""
     found: dict[str, str] = {}
     for kind in ("deployments", "cronjobs"):
         for image in _images(cluster.list(kind)):
@@ -64,18 +64,18 @@ def running_images(cluster: Cluster, names: tuple[str, ...]) -> dict[str, str]:
 def release(
     cluster: Cluster, text: str, revision: str, smoke: Callable[[], None], say: Callable[[str], None] = print
 ) -> None:
-    """Apply, wait, try, remove what only the release before had, and record this one.
+    """Apply, wait, test, remove objects of the previous release only, and record this release.
 
-    Raises `ReleaseError` after going back to the release before. The record is written last, so a run that is cut off
-    anywhere is repeated with the same command.
+    Raises `ReleaseError` after a rollback to the previous release. The record is written last, so an interrupted run
+    can be repeated with the same command.
     """
     record = cluster.get("configmap", RECORD)
     try:
         say(f"Applying {revision}")
         _bring_up(cluster, text)
-        say("Rolled out; trying it")
+        say("Rolled out; testing it")
         smoke()
-    except Exception as failure:  # whatever it was, the release has not been seen to work
+    except Exception as failure:  # any failure means that the release is not known to work
         say(f"Failed: {failure}")
         if record is None:
             raise ReleaseError("failed, and there is no earlier release to go back to") from failure
@@ -106,7 +106,7 @@ def _bring_up(cluster: Cluster, text: str) -> None:
 
 
 def _prune(cluster: Cluster, before: str, now: str, say: Callable[[str], None]) -> None:
-    """Remove the objects of one set of manifests that the other does not have."""
+    """Remove the objects of `before` that are not in `now`."""
     wanted = {_identity(manifest) for manifest in _manifests(now)}
     gone = [manifest for manifest in _manifests(before) if _identity(manifest) not in wanted]
     gone = [manifest for manifest in gone if manifest["kind"] not in KEPT]
@@ -120,7 +120,7 @@ def _manifests(text: str) -> list[Manifest]:
 
 
 def _identity(manifest: Manifest) -> tuple[str, str, str, str]:
-    """An object stays the same one when its API changes version, not when it changes group."""
+    """The identity of an object, which includes its API group but not the API version."""
     group = manifest["apiVersion"].rpartition("/")[0]
     metadata = manifest["metadata"]
     return group, manifest["kind"], metadata.get("namespace", NAMESPACE), metadata["name"]
@@ -142,7 +142,7 @@ def _unpacked(record: Mapping[str, Any]) -> str:
 
 
 def _images(found: Any) -> list[str]:
-    """Every `image` of a container, at whatever depth a kind keeps it."""
+    """Every `image` of a container, at any depth."""
     if isinstance(found, dict):
         here = [found["image"]] if isinstance(found.get("image"), str) else []
         return here + [image for value in found.values() for image in _images(value)]

@@ -1,4 +1,4 @@
-"""docs/settings.md: what each service reads from its environment, from the settings classes themselves.
+"""Generates docs/settings.md, the environment variables of each service, from the settings classes.
 
 `make docs` writes it. Needs .venv.
 """

@@ -1,4 +1,4 @@
-"""The first thing that is asked of a release: the demo where money is a game, the public pages where it is not."""
+"""The smoke test of a release: the demo where payments are not real, otherwise the public pages."""
 
 import time
 import urllib.request
@@ -21,15 +21,15 @@ PAGES = (
     "/api/orders/openapi.json",
     "/api/payments/openapi.json",
 )
-"""One page of the client and one answer of each service that has a door, none of which changes anything."""
+"""One page of the client and one GET of each public service."""
 
 
 def demo_job(root: Path, image: str) -> dict[str, Any]:
-    """The Job that `skaffold verify` would run, from the same two files, with this image."""
+    """The Job that `skaffold verify` runs, from the same two files, with this image."""
     job: dict[str, Any] = yaml.safe_load((root / "infra/k8s-dev/verify.yaml").read_text())
-    told = yaml.safe_load((root / "skaffold.yaml").read_text())["verify"][0]["container"]
+    defined = yaml.safe_load((root / "skaffold.yaml").read_text())["verify"][0]["container"]
     container = job["spec"]["template"]["spec"]["containers"][0]
-    container.update(image=image, command=told["command"], args=told["args"])
+    container.update(image=image, command=defined["command"], args=defined["args"])
     return job
 
 
@@ -39,14 +39,14 @@ def play_demo(
     sleep: Callable[[float], None] = time.sleep,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Play it to its end inside the cluster; raises `ClusterError` when it fails or does not end."""
+    """Run the demo inside the cluster; raises `ClusterError` when it fails or does not end in time."""
     name = str(job["metadata"]["name"])
     cluster.delete("job", name)
     cluster.apply(yaml.safe_dump(job))
     for _ in range(DEADLINE_SECONDS // 2):
         status = (cluster.get("job", name) or {}).get("status", {})
         if status.get("succeeded") or status.get("failed"):
-            # A pod that never started has no log, and that must not hide which it was.
+            # A pod that never started has no log, and that error must not replace this one.
             try:
                 say(cluster.logs(f"job/{name}"))
             except ClusterError as unread:
@@ -59,7 +59,7 @@ def play_demo(
 
 
 def read_pages(address: str, attempts: int = 5, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Ask for each page from outside, through name, certificate and gateway; raises `ClusterError`."""
+    """Request each page from outside, through DNS, certificate and gateway; raises `ClusterError`."""
     for page in PAGES:
         for attempt in range(1, attempts + 1):
             problem = _problem(f"{address.rstrip('/')}{page}")
@@ -74,7 +74,7 @@ def _problem(url: str) -> str | None:
     if not url.startswith(("https://", "http://")):
         return "not an address"
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # the scheme was looked at above
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # the scheme was checked above
             return None if answer.status == 200 else f"answered {answer.status}"
-    except (OSError, HTTPException) as failure:  # urllib wraps only some of what a connection can meet
+    except (OSError, HTTPException) as failure:  # urllib wraps only some connection errors
         return str(failure) or type(failure).__name__

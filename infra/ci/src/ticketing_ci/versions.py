@@ -1,4 +1,4 @@
-"""One version everywhere, and the part of the changelog that tells what is in it."""
+"""Checks that all packages have one version, and extracts its part of the changelog."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ def versions(root: Path, packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def notes(changelog: str, version: str) -> str:
-    """What stands under `## [version] - day`, or "" when there is no such part."""
+    """The text below `## [version] - day`, or "" if there is no such part."""
     found = re.search(
         rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## \[|^\[|\Z)", changelog, re.M | re.S
     )
@@ -22,6 +22,6 @@ def notes(changelog: str, version: str) -> str:
 
 
 def problems(version: str, found: dict[str, str], changelog: str) -> list[str]:
-    """What keeps it from being released."""
+    """The reasons against the release of this version."""
     wrong = [f"{package} has {other}, not {version}" for package, other in found.items() if other != version]
     return wrong if notes(changelog, version) else [*wrong, f"CHANGELOG.md has no dated part for {version}"]

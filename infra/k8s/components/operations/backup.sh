@@ -1,6 +1,6 @@
 #!/bin/sh
-# One archive per database. Each aggregate is one document with its outbox inside, so a dump that takes its time is still
-# whole aggregate by aggregate, and `ticketing resync` makes the projections agree after a restore.
+# One archive per database. Each aggregate is one document that includes its outbox, so each is consistent also in a slow
+# dump, and `ticketing resync` makes the projections agree after a restore.
 set -eu
 umask 077
 now=$(date -u +%Y%m%dT%H%M%SZ)

@@ -1,4 +1,4 @@
-// Counts what the drill restored, removes it, and fails when there was nothing.
+// Counts the documents that the drill restored, removes them, and fails when there were none.
 const fs = require("fs");
 const address = fs.readFileSync(`/credentials/${process.env.SERVICE}.yaml`, "utf8").trim().replace(/^uri: /, "");
 const drill = new Mongo(address).getDB("restore_drill");

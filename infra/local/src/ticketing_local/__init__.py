@@ -1,1 +1,1 @@
-"""The whole marketplace on one machine: the `ticketing` command."""
+"""The `ticketing` command: runs the whole marketplace on one machine."""

@@ -1,4 +1,4 @@
-"""`python -m ticketing_local`: the same command, for a supervisor in the background."""
+"""`python -m ticketing_local`: the same command, which starts the supervisor in the background."""
 
 from .cli import main
 

@@ -1,4 +1,4 @@
-"""Addresses of servers that are not ours: looked at before anything is started that would wait for them."""
+"""Checks of external server addresses, made before a process is started that would wait for them."""
 
 import socket
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ _DEFAULT_PORTS: Final[Mapping[str, Mapping[str, int | None]]] = {
     "REDIS_URL": {"redis": 6379, "rediss": 6379, "unix": None},
     "STRIPE_API_BASE": {"http": 80, "https": 443},
 }
-"""By scheme; None where the address names no host and port that could be tried."""
+"""Default port by scheme; None where the address contains no host and port to try."""
 
 
 def check_address(variable: str, address: str) -> None:
-    """Return if one of the servers that `address` names takes a connection.
+    """Return if one of the servers in `address` accepts a connection.
 
-    Raises `ServerStartError` with one sentence, which never repeats the user name or password of the address.
+    Raises `ServerStartError`, whose text never contains the user name or password of the address.
     """
     schemes = _DEFAULT_PORTS[variable]
     scheme, separator, rest = address.partition("://")
@@ -31,17 +31,17 @@ def check_address(variable: str, address: str) -> None:
     if default is None:
         return
     # MongoDB lists hosts behind one scheme and one user, NATS lists whole addresses.
-    places = [_host_and_port(one.partition("://")[2] or one, default) for one in rest.split(",")]
-    for host, port in places:
+    servers = [_host_and_port(one.partition("://")[2] or one, default) for one in rest.split(",")]
+    for host, port in servers:
         try:
             with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS):
                 return
         except (OSError, OverflowError, ValueError):
             continue
-    named = ", ".join(f"{host}:{port}" for host, port in places)
+    named = ", ".join(f"{host}:{port}" for host, port in servers)
     raise ServerStartError(
-        f"{variable} points to {named}, where nobody answers: start that server, correct the address, or leave "
-        f"{variable} out, and one is started here."
+        f"{variable} points to {named}, where no server answers: start that server, correct the address, or unset "
+        f"{variable} to start one here."
     )
 
 

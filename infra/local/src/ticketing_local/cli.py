@@ -42,19 +42,19 @@ EXIT_SECONDS: Final = 3
 @app.command()
 def up(
     data_dir: DataDirOption = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Go on in the background")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background")] = False,
     port: Annotated[int | None, typer.Option(help="The client's port [3000, or a free one]", min=1, max=65535)] = None,
-    client: Annotated[bool, typer.Option(help="Without: only the APIs, no Node.js needed")] = True,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all data first")] = False,
+    client: Annotated[bool, typer.Option(help="--no-client starts the APIs only and needs no Node.js")] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete all data first")] = False,
 ) -> None:
-    """Start everything; Ctrl-C stops it again."""
+    """Start everything; Ctrl-C stops it."""
     data = data_dir_of(data_dir)
     if sys.platform == "win32":
         fail("Windows is not supported; run it inside WSL 2.")
     if data.is_running():
         state = data.read_state()
         where = f" at {state.addresses['client']}" if state and "client" in state.addresses else ""
-        fail(f"It is already running{where}. `ticketing status` tells more, `ticketing down` stops it.")
+        fail(f"It is already running{where}. `ticketing status` shows more, `ticketing down` stops it.")
     try:
         if fresh:
             data.wipe()
@@ -63,7 +63,7 @@ def up(
         with data.locked():
             status = supervise(StackOptions(data.path, port=port, client=client))
     except AlreadyRunningError:
-        fail("It is already running: somebody was faster.")
+        fail("It is already running: another `ticketing up` started first.")
     except ServerStartError as error:
         fail(str(error))
     except OSError as error:
@@ -72,7 +72,7 @@ def up(
 
 
 def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
-    """Start a supervisor of its own session, and watch until it is ready or has failed; Ctrl-C ends it too."""
+    """Start a supervisor in a session of its own, and wait until it is ready or failed; Ctrl-C ends it too."""
     data.create()
     log = (data.logs / "supervisor.log").open("w")
     arguments = ["--data-dir", str(data.path), "--client" if client else "--no-client"]
@@ -106,7 +106,7 @@ def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
 
 @app.command()
 def down(data_dir: DataDirOption = None) -> None:
-    """Stop what runs; its data stays."""
+    """Stop all processes; the data stays."""
     data = data_dir_of(data_dir)
     state = data.read_state()
     if not data.is_running() or state is None:
@@ -119,7 +119,8 @@ def down(data_dir: DataDirOption = None) -> None:
             if time.monotonic() > deadline:
                 fail(f"The supervisor (process {state.supervisor_pid}) does not stop; its log is in {data.logs}.")
             time.sleep(0.05)
-    # It has let go of the folder, and is gone a moment later; a zombie that nobody buries is not waited for.
+    # The supervisor has released the lock and ends soon after. The wait is short: a zombie that is never reaped
+    # looks alive.
     deadline = min(deadline, time.monotonic() + EXIT_SECONDS)
     while is_alive(state.supervisor_pid) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -129,7 +130,7 @@ def down(data_dir: DataDirOption = None) -> None:
 @app.command()
 def status(
     data_dir: DataDirOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: addresses and processes")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print addresses and processes as JSON")] = False,
 ) -> None:
     """Show each process; exit 0 when all of them run, 1 when something died, 3 when nothing runs."""
     data = data_dir_of(data_dir)
@@ -140,11 +141,11 @@ def status(
 @app.command()
 def logs(
     service: Annotated[str | None, typer.Argument(help="auth, tickets, …, mongod; all when left out")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue with new lines")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0)] = 40,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Show the last lines that a process wrote."""
+    """Show the last lines of the logs."""
     data = data_dir_of(data_dir)
     raise typer.Exit(show_logs(data.logs, service, follow=follow, lines=lines))
 
@@ -158,15 +159,15 @@ def _running_state(data: DataDir) -> StackState:
 
 @app.command()
 def seed(data_dir: DataDirOption = None) -> None:
-    """Make the demo accounts and listings, where they are missing."""
+    """Create the demo accounts and listings that are missing."""
     data = data_dir_of(data_dir)
     state = _running_state(data)
     data.seeded.unlink(missing_ok=True)
     try:
         accounts = make_demo_data(state, data)
     except httpx.HTTPError as error:
-        fail(f"The demo data could not be made: {error}")
-    console.print(f"There: {accounts.seller} sells, {accounts.buyer} buys, password {accounts.password}")
+        fail(f"The demo data could not be created: {error}")
+    console.print(f"Ready: {accounts.seller} sells, {accounts.buyer} buys, password {accounts.password}")
 
 
 @app.command()
@@ -175,10 +176,10 @@ def demo(
     base_url: Annotated[str | None, typer.Option(help="Play against this address instead")] = None,
     window: Annotated[int, typer.Option(help="Seconds a hold lasts there, with --base-url", min=1)] = 900,
 ) -> None:
-    """Play the story from outside: sold once, refused twice, free again. Exit 1 if any step differs.
+    """Play the demo over HTTP: sold once, refused twice, free again. Exit 1 if any step differs.
 
-    A running stack whose holds last longer than 15 s is left alone: the demo then starts one of its own, without a
-    client, with holds of a few seconds, and removes it afterwards.
+    The demo uses the running stack if its holds last 15 s or less. Otherwise it starts one of its own, without a
+    client and with holds of a few seconds, and removes it afterwards.
     """
     data = data_dir_of(data_dir)
     state = data.read_state()
@@ -210,8 +211,8 @@ def _demo_on_own_stack() -> None:
 
 
 def main() -> None:
-    """The console script."""
-    # What runs on this machine is never asked for through a proxy, by us or by a process that we start.
+    """Entry point of the console script."""
+    # Calls to this machine must not go through a proxy, neither from this process nor from its children.
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost,127.0.0.1")))
     app()

@@ -1,9 +1,9 @@
-"""Builds of the client, each in a folder named after its sources; a running stack keeps the one it serves from.
+"""Builds of the client, each in a folder named by the digest of its sources; a running stack locks the one it serves.
 
-client/.next/                what `npm run build` writes: the workshop, nothing is served from it
-client/.builds/<digest>/     a finished build (Next's standalone folder); appears in one step, and never changes
-client/.builds/<digest>.use  locked (shared) by every stack that serves from it
-client/.builds/lock          locked while a build is chosen, made or removed
+client/.next/                output of `npm run build`; nothing is served from it
+client/.builds/<digest>/     a finished build (Next's standalone folder); it appears atomically and never changes
+client/.builds/<digest>.use  locked (shared) by every stack that serves the build
+client/.builds/lock          locked while a build is chosen, created or removed
 """
 
 import fcntl
@@ -23,23 +23,23 @@ from ticketing_testkit.servers import ServerStartError
 __all__ = ["ClientBuild", "ClientBuilds"]
 
 KEPT: Final = 2
-"""Unused builds that stay beside those in use: going back to another branch needs no new build."""
+"""Number of unused builds that are kept: returning to another branch needs no new build."""
 ATTEMPTS: Final = 3
 UNFINISHED: Final = "unfinished-"
 NO_SOURCES: Final = frozenset({"node_modules", "tests", "test-results", "playwright-report"})
 MADE_FILES: Final = frozenset({"next-env.d.ts", "tsconfig.tsbuildinfo", "README.md"})
-"""Written by the compiler itself, or read by people only."""
+"""Files that the compiler writes, or that do not affect the build."""
 
 
 class ClientBuild:
-    """A finished build, kept from removal until `release()` or the end of this process."""
+    """A finished build, which is not removed before `release()` or the end of this process."""
 
     def __init__(self, folder: Path, use: IO[str]) -> None:
         self.folder = folder
         self._use = use
 
     def release(self) -> None:
-        """It may be removed from now on."""
+        """Allow the removal of the build."""
         self._use.close()
 
 
@@ -52,10 +52,10 @@ class ClientBuilds:
         self._folder = source / ".builds"
 
     def take(self, on_build: Callable[[], None]) -> ClientBuild:
-        """The build of the present sources; calls `on_build` first when it has to be made.
+        """Return the build of the present sources; calls `on_build` before a new build.
 
-        Of several calls at the same time, in whatever processes, one builds and the others wait for it. Raises
-        `ServerStartError` with npm's last lines.
+        Of several concurrent calls, in any processes, one builds and the others wait for it. Raises `ServerStartError`
+        with the last lines of npm's log.
         """
         with self._locked():
             digest = self._digest()
@@ -64,20 +64,20 @@ class ClientBuilds:
                 digest = self._build(digest)
             use = (self._folder / f"{digest}.use").open("a")
             fcntl.flock(use, fcntl.LOCK_SH)
-            os.utime(self._folder / digest)  # used last: the last to be removed
+            os.utime(self._folder / digest)  # the most recently used build is removed last
             self._remove_old()
             return ClientBuild(self._folder / digest, use)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """The kernel unlocks it however this process ends."""
+        """Hold the lock; the kernel releases it when this process ends for any reason."""
         self._folder.mkdir(exist_ok=True)
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _digest(self) -> str:
-        """Of all that goes into a build: names and contents, so that no clock and no checkout's order matters."""
+        """Digest of all inputs of a build: names and contents, without times, so that each checkout gives the same."""
         total = hashlib.sha256()
         for file in sorted(self._sources()):
             name = file.relative_to(self._source).as_posix()
@@ -92,7 +92,7 @@ class ClientBuilds:
                 yield from (file for file in entry.rglob("*") if file.is_file())
 
     def _build(self, digest: str) -> str:
-        """Make it and put it in its place; the digest of what was built, when the sources changed meanwhile."""
+        """Build, and move the result into place; returns its digest, which differs if the sources changed meanwhile."""
         for _ in range(ATTEMPTS):
             self._install()
             self._npm("run", "build")
@@ -100,7 +100,7 @@ class ClientBuilds:
             if built == digest:
                 break
         else:
-            raise ServerStartError("The client's sources change while they are built: save them, and start again.")
+            raise ServerStartError("The client's sources changed during the build: save them, and start again.")
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
         made = shutil.copytree(self._source / ".next" / "standalone", unfinished / digest, symlinks=True)
         os.rename(made, self._folder / digest)
@@ -108,14 +108,14 @@ class ClientBuilds:
         return digest
 
     def _install(self) -> None:
-        """`npm ci` when packages are missing."""
+        """Run `npm ci` if packages are missing."""
         installed = self._source / "node_modules" / ".package-lock.json"
         lock = self._source / "package-lock.json"
         if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
             self._npm("ci", "--no-audit", "--no-fund")
 
     def _remove_old(self) -> None:
-        """What a crash left unfinished, and finished builds that no stack serves from, but for the newest few."""
+        """Remove unfinished builds of a crash, and unused finished builds except the newest `KEPT`."""
         for unfinished in self._folder.glob(f"{UNFINISHED}*"):
             shutil.rmtree(unfinished)
         unused = [use for use in self._folder.glob("*.use") if _is_unused(use)]
@@ -123,7 +123,7 @@ class ClientBuilds:
         for use in unused[KEPT:]:
             build = use.with_suffix("")
             if build.is_dir():
-                # Out of its place in one step: what a crash leaves of it does not count as a build.
+                # Renamed before the removal: the remains after a crash do not count as a build.
                 gone = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
                 os.rename(build, gone / build.name)
                 shutil.rmtree(gone)
@@ -149,7 +149,7 @@ class ClientBuilds:
             try:
                 status = process.wait()
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)  # npm starts others, which would go on without it
+                os.killpg(process.pid, signal.SIGKILL)  # npm starts child processes, which would continue without it
                 raise
         if status != 0:
             tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-12:])
@@ -157,7 +157,7 @@ class ClientBuilds:
 
 
 def _is_unused(use: Path) -> bool:
-    """Asked under the lock under which builds are taken, so the answer stays true until that is given back."""
+    """Whether no stack serves the build. The caller holds the lock, so the answer stays true until its release."""
     with use.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

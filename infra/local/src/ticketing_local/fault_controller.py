@@ -1,4 +1,4 @@
-"""How `ticketing fault` reaches the supervisor, which alone may end and begin the processes of its stack."""
+"""`ticketing fault`: requests to the supervisor, which alone may stop and start the processes of its stack."""
 
 import fcntl
 import json
@@ -28,7 +28,7 @@ Action = Literal["on", "off"]
 
 
 class FaultController:
-    """The supervisor's side: looks for a request now and then, and does it."""
+    """The supervisor's side: polls for a request and executes it."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -36,7 +36,7 @@ class FaultController:
         self._request.unlink(missing_ok=True)
 
     def poll(self) -> None:
-        """Do what is asked for, if anything is, and tell of it in the state."""
+        """Execute the request, if there is one, and write the result into the state."""
         try:
             request: dict[str, Any] = json.loads(self._request.read_text())
         except (FileNotFoundError, ValueError):
@@ -66,12 +66,12 @@ class FaultController:
             active.remove(name)
 
 
-fault_app = typer.Typer(no_args_is_help=True, help="Break something on the running stack, and mend it.")
+fault_app = typer.Typer(no_args_is_help=True, help="Inject faults into the running stack, and remove them.")
 
 
 @fault_app.command("list")
 def list_faults(data_dir: DataDirOption = None) -> None:
-    """What can be broken, what to expect of it, and what is broken now."""
+    """List the faults, their expected effects, and which are on."""
     data = data_dir_of(data_dir)
     state = data.read_state() if data.is_running() else None
     table = Table("fault", "", "what it does", "what to expect", box=None, padding=(0, 2))
@@ -86,23 +86,23 @@ def turn_on(
     names: Annotated[list[str], typer.Argument(help="one or more of `ticketing fault list`")],
     data_dir: DataDirOption = None,
 ) -> None:
-    """Break it; it stays broken until `fault off`, or until the stack stops."""
-    _ask(data_dir_of(data_dir), "on", names)
+    """Turn faults on; they stay on until `fault off` or until the stack stops."""
+    _request(data_dir_of(data_dir), "on", names)
     for name in names:
         console.print(f"[bold]{name}[/]: {FAULTS[name].what}. Expect: {FAULTS[name].expect}.", soft_wrap=True)
 
 
 @fault_app.command("off")
 def turn_off(
-    names: Annotated[list[str] | None, typer.Argument(help="all that are on when left out")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="all faults that are on by default")] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Mend it."""
+    """Turn faults off."""
     data = data_dir_of(data_dir)
     state = _running(data)
-    mended = names or list(state.faults)
-    _ask(data, "off", mended)
-    console.print(f"Off: {', '.join(mended)}." if mended else "Nothing is broken.")
+    removed = names or list(state.faults)
+    _request(data, "off", removed)
+    console.print(f"Off: {', '.join(removed)}." if removed else "No fault is on.")
 
 
 def _running(data: DataDir) -> StackState:
@@ -112,11 +112,11 @@ def _running(data: DataDir) -> StackState:
     return state
 
 
-def _ask(data: DataDir, action: Action, names: list[str]) -> None:
-    """Put a request down and wait until the supervisor has done it, so that what comes next meets the fault."""
+def _request(data: DataDir, action: Action, names: list[str]) -> None:
+    """Write a request and wait until the supervisor has executed it, so that the next command meets the fault."""
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
-        fail(f"There is no fault called {unknown[0]}; `ticketing fault list` has them all.")
+        fail(f"There is no fault called {unknown[0]}; `ticketing fault list` shows all of them.")
     _running(data)
     with _alone(data):
         request_id = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -136,7 +136,7 @@ def _ask(data: DataDir, action: Action, names: list[str]) -> None:
 
 @contextmanager
 def _alone(data: DataDir) -> Iterator[None]:
-    """One request at a time."""
+    """Allow one request at a time."""
     with (data.path / f"{REQUEST}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Named faults: what can be broken on a running stack, by whoever runs it, to watch what the others do about it."""
+"""Named faults that can be injected into a running stack to observe how the other parts react."""
 
 import json
 import socket
@@ -19,16 +19,16 @@ __all__ = ["FAULTS", "Fault", "FaultError"]
 Switch = Callable[[Stack], None]
 
 STRIPE_SLOW_SECONDS: Final = 15
-"""Longer than payments waits for one answer."""
+"""Seconds; longer than the timeout of payments for one call."""
 
 
 class FaultError(Exception):
-    """The fault cannot be had on this stack; says why."""
+    """The fault is not possible on this stack; the text says why."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to break things. Without `off` it is done in a moment, and there is nothing to take back."""
+    """One fault. A fault without `off` happens once and cannot be reverted."""
 
     what: str
     expect: str
@@ -37,12 +37,12 @@ class Fault:
 
 
 def _paused(name: str) -> tuple[Switch, Switch]:
-    """Frozen: connections stay, answers do not come."""
+    """Freeze the process: connections stay open, no answers come."""
     return lambda stack: _process(stack, name).pause(), lambda stack: _process(stack, name).resume()
 
 
 def _down(name: str) -> tuple[Switch, Switch]:
-    """Killed: connections break, and nobody listens."""
+    """Kill the process: connections break, new ones are refused."""
 
     def kill(stack: Stack) -> None:
         _process(stack, name).kill()
@@ -55,7 +55,7 @@ def _down(name: str) -> tuple[Switch, Switch]:
 
 def _stripe(kind: str) -> tuple[Switch, Switch]:
     def switch(stack: Stack, body: Mapping[str, object]) -> None:
-        _process(stack, "stripe-double")  # never somebody else's Stripe
+        _process(stack, "stripe-double")  # raises if Stripe is an external server
         httpx.post(f"{stack.state.addresses['stripe']}/_config/fault", json=body, timeout=10).raise_for_status()
 
     seconds = STRIPE_SLOW_SECONDS
@@ -76,53 +76,55 @@ def _process(stack: Stack, name: str) -> ServerProcess:
     try:
         return stack.processes[name]
     except KeyError:
-        raise FaultError(f"{name} was not started by this stack, so it is not ours to break.") from None
+        raise FaultError(f"{name} was not started by this stack, so no fault can be injected.") from None
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
     "stripe-slow": Fault(
-        f"Stripe takes {STRIPE_SLOW_SECONDS} s for every answer",
-        "paying ends in 503 with Retry-After, other pages are as quick as ever; the payment goes on by itself",
+        f"Stripe answers every call after {STRIPE_SLOW_SECONDS} s",
+        "paying ends in 503 with Retry-After, other pages stay fast; the payment is completed in the background",
         *_stripe("slow"),
     ),
     "stripe-failing": Fault(
         "Stripe answers 503 to everything and does nothing",
-        "503; after 8 tries circuit_state is 1 and the refusal comes at once; the hold stays",
+        "503; after 8 attempts circuit_state is 1 and the refusal is immediate; the hold stays",
         *_stripe("failing"),
     ),
     "stripe-lying": Fault(
-        "Stripe does what it is asked and answers that it broke down",
-        "503, the payment stays initiated; the reconciler finds out, and it is charged once",
+        "Stripe executes the request and answers with an error",
+        "503, the payment stays initiated; the reconciler finds the outcome, and the card is charged once",
         *_stripe("lying"),
     ),
     "mongo-paused": Fault(
         "MongoDB hangs",
-        "lists that were seen come from memory (Age, Warning), the rest is 503 within seconds; /healthz stays 200",
+        "cached lists are served stale (Age, Warning), other requests get 503 within seconds; /healthz stays 200",
         *_paused("mongod"),
     ),
     "nats-down": Fault(
         "NATS is gone",
-        "requests are answered; tickets look free until it is back; outbox_pending grows and then drains",
+        "requests succeed; held tickets are shown as free until it is back; outbox_pending grows and then drains",
         *_down("nats-server"),
     ),
     "nats-paused": Fault(
         "NATS hangs",
-        "requests are answered at once all the same; outbox_pending grows and then drains",
+        "requests are answered as fast as before; outbox_pending grows and then drains",
         *_paused("nats-server"),
     ),
     "redis-paused": Fault(
         "Redis hangs",
-        "nothing is seen: the worker's sweep ends holds, up to a second late",
+        "no visible effect: the worker's sweep ends holds, up to a second late",
         *_paused("valkey-server"),
     ),
     "redis-down": Fault(
-        "Redis is gone", "nothing is seen: the worker's sweep ends holds, up to a second late", *_down("valkey-server")
+        "Redis is killed",
+        "no visible effect: the worker's sweep ends holds, up to a second late",
+        *_down("valkey-server"),
     ),
-    "redis-wiped": Fault("Redis forgets everything, once", "nothing is seen: timers are set again", _wipe, None),
+    "redis-wiped": Fault("Redis loses all data, once", "no visible effect: timers are set again", _wipe, None),
     **{
         f"{name}-paused": Fault(
             f"the {name} {'process' if name == 'worker' else 'service'} hangs",
-            "what it does waits, what the others do goes on",
+            "its work waits, the other services continue",
             *_paused(name),
         )
         for name in PROCESSES

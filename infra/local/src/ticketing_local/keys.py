@@ -1,4 +1,4 @@
-"""Keys of the local stack: made on the first run, kept in the data directory, never in the repository."""
+"""Keys of the local stack: created on the first run, stored in the data directory, never in the repository."""
 
 import os
 import secrets
@@ -30,14 +30,14 @@ class Keys:
 
     @classmethod
     def load_or_make(cls, folder: Path) -> "Keys":
-        """Read the keys, making what is missing; files are readable by their owner only."""
+        """Read the keys, and create those that are missing; the files are readable by their owner only."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         private = _load_or_make(folder / "jwt_key.pem", _new_private_key)
         public = load_pem_private_key(private.encode(), password=None).public_key()
         return cls(
             jwt_private=private,
             jwt_public=public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-            # The double takes any key of the right beginning.
+            # The double accepts any key with the right prefix.
             stripe_key=_load_or_make(folder / "stripe_key", lambda: f"sk_local_{secrets.token_hex(12)}"),
             stripe_publishable_key=_load_or_make(folder / "stripe_public", lambda: f"pk_local_{secrets.token_hex(12)}"),
             stripe_webhook_secret=_load_or_make(folder / "stripe_webhook", lambda: f"whsec_{secrets.token_hex(16)}"),

@@ -1,4 +1,4 @@
-"""The processes' log files, for reading."""
+"""Shows the log files of the processes."""
 
 import time
 from pathlib import Path
@@ -12,12 +12,12 @@ SAMPLE_SECONDS: Final = 0.2
 
 
 def show_logs(folder: Path, service: str | None, *, follow: bool, lines: int) -> int:
-    """Print the last lines of one log or of all, and go on with what is added; returns the exit status."""
+    """Print the last lines of one log or of all, and with `follow` new lines; returns the exit status."""
     files = sorted(folder.glob("*.log")) if service is None else [folder / f"{service}.log"]
     files = [file for file in files if file.is_file()]
     if not files:
         there = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
-        console.print(f"There is no such log. There are: {there}.")
+        console.print(f"There is no such log. Available: {there}.")
         return 1
     ends: dict[Path, int] = {}
     for file in files:

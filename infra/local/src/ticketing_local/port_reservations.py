@@ -1,4 +1,4 @@
-"""A stack's ports are its own until it ends, also while a server of it is down: no other stack takes them meanwhile."""
+"""Reserves ports for a stack until it ends, so that no other stack takes the port of a server that is down."""
 
 import fcntl
 import os
@@ -10,9 +10,9 @@ __all__ = ["PortReservations"]
 
 
 class PortReservations:
-    """A lock per port, in a folder that all stacks of this user look into; it ends with the process that holds it.
+    """One file lock per port, in a folder that all stacks of this user share; a lock ends with its process.
 
-    Binding the port as well would keep it from the server that is to listen there, or from nobody.
+    The port itself is not bound: a bound socket would keep the stack's own server from it too.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class PortReservations:
         self._folder = Path(tempfile.gettempdir(), f"ticketing-ports-{os.getuid()}")
 
     def keep(self, port: int) -> bool:
-        """Whether it is ours now; False when another stack keeps it."""
+        """Reserve the port; False if another stack has reserved it."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         lock = (self._folder / str(port)).open("wb")
         try:
@@ -32,11 +32,11 @@ class PortReservations:
         return True
 
     def release(self, port: int) -> None:
-        """To whoever wants it."""
+        """End the reservation of the port."""
         if lock := self._kept.pop(port, None):
             lock.close()
 
     def release_all(self) -> None:
-        """At the end of the stack."""
+        """End all reservations, at the end of the stack."""
         for port in list(self._kept):
             self.release(port)

@@ -1,4 +1,4 @@
-"""The address table and the state of a stack, for a person."""
+"""Prints the addresses and the state of a stack."""
 
 import json
 import os
@@ -16,7 +16,7 @@ __all__ = ["is_alive", "print_addresses", "print_status", "print_status_json"]
 
 
 def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
-    """Where everything is, and how to sign in."""
+    """Print all addresses and the demo accounts."""
     table = Table(title="Ticketing is running", title_style="bold green", show_header=False, box=None, padding=(0, 2))
     if "client" in state.addresses:
         table.add_row("[bold]Open this[/]", f"[bold]{state.addresses['client']}[/]")
@@ -29,12 +29,13 @@ def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     console.print(f"Demo buyer  {accounts.buyer}  password  {accounts.password}")
     console.print(f"Demo seller {accounts.seller}  password  {accounts.password}")
     console.print(
-        "[dim]Ctrl-C or `make down` stops it. A local Stripe double takes the cards: nobody pays.[/]", soft_wrap=True
+        "[dim]Ctrl-C or `make down` stops it. A local Stripe double takes the cards: no real money moves.[/]",
+        soft_wrap=True,
     )
 
 
 def print_status_json(state: StackState | None, *, running: bool) -> int:
-    """The same for programs; the exit status means the same."""
+    """Print the state as JSON; returns the same exit status as `print_status`."""
     console.print_json(json.dumps(asdict(state) if state is not None and running else {"phase": "stopped"}))
     return _exit_status(state, running=running)
 
@@ -46,14 +47,14 @@ def _exit_status(state: StackState | None, *, running: bool) -> int:
 
 
 def _conditions(state: StackState) -> dict[str, str]:
-    """Of each process: running, or how it ended; asks the kernel too, which knows before the supervisor tells."""
+    """The condition of each process: running, or how it ended. The kernel knows an end before the supervisor does."""
     return {
         name: state.dead.get(name) or ("running" if is_alive(pid) else "gone") for name, pid in state.processes.items()
     }
 
 
 def print_status(state: StackState | None, *, running: bool) -> int:
-    """Each process and whether it lives; 0 when the stack is ready and whole."""
+    """Print each process and its condition; returns 0 when the stack is ready and every process runs."""
     if state is None or not running:
         console.print("Nothing is running here.")
         return _exit_status(state, running=running)
@@ -66,12 +67,12 @@ def print_status(state: StackState | None, *, running: bool) -> int:
     console.print(f"{state.phase}: {state.message}" if state.phase != "ready" else "ready")
     console.print(table)
     if state.faults:
-        console.print(f"[yellow]broken on purpose:[/] {', '.join(state.faults)} (`ticketing fault off`)")
+        console.print(f"[yellow]faults that are on:[/] {', '.join(state.faults)} (`ticketing fault off`)")
     return _exit_status(state, running=running)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process."""
+    """Whether a process with this id exists."""
     try:
         os.kill(pid, 0)
     except OSError:

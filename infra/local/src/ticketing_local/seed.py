@@ -1,4 +1,4 @@
-"""Demo data, made through the public API as any seller would make it."""
+"""Demo data, created through the public API as a seller does."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,7 +63,7 @@ _SEATS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class DemoAccounts:
-    """Who one may sign in as."""
+    """The demo accounts."""
 
     seller: str = SELLER
     buyer: str = BUYER
@@ -71,9 +71,9 @@ class DemoAccounts:
 
 
 def seed(state: StackState, data: DataDir) -> DemoAccounts:
-    """Make the two accounts and the listings, once per data directory; raises httpx's errors.
+    """Create the two accounts and the listings, once per data directory; raises httpx's errors.
 
-    A run that broke off half-way goes on where it stopped: a listing whose title is there already is not made again.
+    An interrupted run can be repeated: a listing whose title exists is not created again.
     """
     accounts = DemoAccounts()
     if data.seeded.exists():

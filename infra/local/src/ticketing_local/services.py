@@ -1,4 +1,4 @@
-"""Our own processes: five services, the worker, and the client."""
+"""The product's own processes: five services, the worker, and the client."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ GRACEFUL_SECONDS: Final = 4
 
 
 class _HttpProcess(ServerProcess):
-    """Ready when a path of it answers with 200."""
+    """A process that is ready when its `ready_path` answers with 200."""
 
     ready_path = "/readyz"
 
@@ -33,11 +33,11 @@ class _HttpProcess(ServerProcess):
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> Mapping[str, str]:
-        """Its settings."""
+        """The settings of the process."""
         return self._environment
 
     def is_ready(self) -> bool:
-        """Asks it, as Kubernetes would."""
+        """Send the request of the readiness probe."""
         try:
             with urllib.request.urlopen(f"{self.url}{self.ready_path}", timeout=2) as answer:  # noqa: S310 (loopback)
                 return bool(answer.status == 200)
@@ -46,12 +46,12 @@ class _HttpProcess(ServerProcess):
 
 
 class ServiceProcess(_HttpProcess):
-    """A FastAPI service under uvicorn; `runner` is the program that is given uvicorn's arguments."""
+    """A FastAPI service under uvicorn; `runner` is the program that receives uvicorn's arguments."""
 
     runner: Sequence[str] = (sys.executable, "-m", "uvicorn")
 
     def command(self) -> Sequence[str]:
-        """As in the images, but for the address."""
+        """The command of the images, with another address."""
         return [
             *(*self.runner, f"ticketing_{self.name}.app:create_app", "--factory"),
             *("--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop"),
@@ -61,30 +61,30 @@ class ServiceProcess(_HttpProcess):
 
 
 class WorkerProcess(_HttpProcess):
-    """The expiration worker, which answers for its health on a port of its own."""
+    """The expiration worker, which serves its health checks on a separate port."""
 
     runner: Sequence[str] = (sys.executable, "-m", "ticketing_expiration.worker")
 
     def command(self) -> Sequence[str]:
-        """A module, not a script: the same in the image."""
+        """The command of the image: a module, not a script."""
         return self.runner
 
 
 class ClientProcess(_HttpProcess):
-    """The Next.js client: a finished build, served by its own standalone server."""
+    """The Next.js client: a finished build with its standalone server."""
 
-    ready_path = "/"  # its first page, which asks the services: ready means usable
+    ready_path = "/"  # the first page calls the services: ready means usable
 
     def __init__(self, build: Path, log: Path, *, port: int, environment: Mapping[str, str]) -> None:
         super().__init__("client", build, log, port=port, environment=environment)
 
     def command(self) -> Sequence[str]:
-        """As in the image, without npm in between: signals reach the server itself."""
+        """The command of the image, without npm in between: signals reach the server itself."""
         return [find_node(), str(self.directory / "server.js")]
 
 
 def find_node() -> str:
-    """The program that runs the client; raises `ServerStartError` when it is missing or too old."""
+    """Path of Node.js; raises `ServerStartError` when it is missing or too old."""
     node = shutil.which("node")
     if node is None:
         raise ServerStartError("Node.js is missing: install version 20 or newer, or run with --no-client.")

@@ -1,4 +1,4 @@
-"""The whole product as processes: which, with what settings, in which order."""
+"""The whole product as processes: their settings and the order of start and stop."""
 
 import json
 import os
@@ -53,14 +53,14 @@ PASSED_THROUGH: Final = (
 )
 
 Progress = Callable[[str, str], None]
-"""Told what is happening: name of the part, and what it does."""
+"""A callback for progress: name of the part, and its step."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What the person asked for; `port` None means 3000, or another when that is taken.
+    """Options of the command; `port` None means 3000, or a free port if that is taken.
 
-    `ports` are the processes' usual ones, `environment` goes to all of our own processes beside what they need.
+    `ports` are the default ports of the processes; `environment` is added to that of the product's own processes.
     """
 
     data_dir: Path
@@ -72,7 +72,7 @@ class StackOptions:
 
 
 class Stack:
-    """Starts all processes in order, and stops them in the opposite one."""
+    """Starts all processes in order, and stops them in reverse order."""
 
     def __init__(self, options: StackOptions) -> None:
         self.data = DataDir(options.data_dir)
@@ -84,7 +84,7 @@ class Stack:
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
 
     def start(self, progress: Progress) -> None:
-        """Start everything; raises `ServerStartError` after stopping what had been started."""
+        """Start everything; on failure stops what was started and raises `ServerStartError`."""
         try:
             with exclusive_startup(lambda: progress("stack", "waiting for another one that is starting")):
                 self._start(progress)
@@ -95,7 +95,7 @@ class Stack:
     def _start(self, progress: Progress) -> None:
         keys = Keys.load_or_make(self.data.path / "keys")
         if self._options.client:
-            find_node()  # said now, not after all the others have started
+            find_node()  # fails before the other processes are started
         client_port = self._client_port() if self._options.client else None
         servers = self._start_servers(progress)
         ports = {name: self._port(name) for name in PROCESSES}
@@ -134,7 +134,7 @@ class Stack:
             self._start_client(client_port, keys, servers["stripe"], progress)
 
     def _start_servers(self, progress: Progress) -> dict[str, str]:
-        """The addresses of MongoDB, NATS, Redis and Stripe: those in the environment, or our own."""
+        """The addresses of MongoDB, NATS, Redis and Stripe: from the environment, or of servers started here."""
         own: dict[str, tuple[str, Callable[[], ServerProcess]]] = {
             "mongo": ("MONGO_URL", lambda: Mongod(self.data.server("mongod"), port=self._port("mongod"))),
             "nats": ("NATS_URL", lambda: NatsServer(self.data.server("nats"), port=self._port("nats-server"))),
@@ -191,7 +191,7 @@ class Stack:
         self.state.addresses["client"] = f"http://localhost:{port}"
 
     def _base_environment(self, keys: Keys, servers: Mapping[str, str], port: int, *, client: bool) -> dict[str, str]:
-        """What all of our processes are told; `port` is where a browser finds the stack: no other stack has it."""
+        """The environment of all services; `port` is the public port, which no other stack has."""
         origins = [f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") if client]
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(PASSED_THROUGH)},
@@ -199,8 +199,8 @@ class Stack:
             "MONGO_URL": servers["mongo"],
             "NATS_URL": servers["nats"],
             "JWT_PUBLIC_KEYS": json.dumps([keys.jwt_public]),
-            # A cookie belongs to a host, not to a port (RFC 6265, 8.5): one name for all would sign people out of the
-            # other stacks of this machine.
+            # A cookie belongs to a host, not to a port (RFC 6265, 8.5): with one name for all stacks, signing in to one
+            # would replace the session of another.
             "COOKIE_NAME": f"session_{port}",
             "COOKIE_SECURE": "false",
             "ALLOWED_ORIGINS": json.dumps(origins),
@@ -208,7 +208,7 @@ class Stack:
         }
 
     def _own_environment(self, service: str, keys: Keys, servers: Mapping[str, str]) -> dict[str, str]:
-        """What only this service is told: its database, and no other's secrets."""
+        """The environment of this service alone: its database, and only its own secrets."""
         own = {"MONGO_DATABASE": service}
         if service == "auth":
             own["JWT_KEY"] = keys.jwt_private
@@ -227,20 +227,20 @@ class Stack:
             return self._port("client", DEFAULT_PORT)
         if not self._claim(self._options.port):
             raise ServerStartError(
-                f"Port {self._options.port} is taken by another program: choose another --port, or leave it out and a "
-                f"free one is found."
+                f"Port {self._options.port} is taken by another program: choose another --port, or omit it to use a "
+                f"free one."
             )
         return self._options.port
 
     def _port(self, name: str, preferred: int | None = None) -> int:
-        """The usual port, so that addresses stay the same from run to run, or any free one when it is taken."""
+        """The default port, so that addresses stay the same between runs, or a free one if it is taken."""
         port = preferred or self._options.ports[name]
         while not self._claim(port):
             port = free_port()
         return port
 
     def _claim(self, port: int) -> bool:
-        """Whether it is ours until the end of the stack; for no other stack, and nobody else listens there."""
+        """Reserve the port until the end of the stack; False if another stack or program has it."""
         if not self._ports.keep(port):
             return False
         if _taken(port):
@@ -256,15 +256,15 @@ class Stack:
 
     @property
     def processes(self) -> Mapping[str, ServerProcess]:
-        """All that was started, by name; one that was killed is started again with its own `launch`."""
+        """All started processes by name; `launch` starts one that was killed again."""
         return {process.name: process for process in self._running}
 
     def dead(self) -> list[ServerProcess]:
-        """Processes that ended although nobody told them to."""
+        """Processes that ended without a request to stop."""
         return [process for process in self._running if process.exit_code is not None]
 
     def stop(self, progress: Progress = lambda _name, _what: None) -> None:
-        """Stop in the opposite order: the client, then our services together, the databases last."""
+        """Stop in reverse order: the client, then all services together, the databases last."""
         self.state.phase = "stopping"
         ours = set(PROCESSES)
         for belongs in (lambda name: name == "client", ours.__contains__, lambda _name: True):
@@ -289,7 +289,7 @@ def _window_from_environment() -> int:
 
 
 def _taken(port: int) -> bool:
-    """Whether somebody listens there, or may: binding is the honest question."""
+    """Whether the port is in use; only an attempt to bind it gives a reliable answer."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

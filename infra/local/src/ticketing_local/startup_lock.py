@@ -1,4 +1,4 @@
-"""One stack starts at a time: two at once would choose the same free ports, and build the same client."""
+"""Lets one stack start at a time: two would choose the same free ports and build the same client."""
 
 import fcntl
 import os
@@ -12,12 +12,12 @@ __all__ = ["exclusive_startup"]
 
 @contextmanager
 def exclusive_startup(on_wait: Callable[[], None]) -> Iterator[None]:
-    """Wait until no other stack of this user is starting; the kernel lets go of it however that one ends.
+    """Wait until no other stack of this user is starting; the kernel releases the lock when its holder ends.
 
-    `on_wait` is called when there is something to wait for.
+    `on_wait` is called before a wait.
     """
     file = Path(tempfile.gettempdir(), f"ticketing-{os.getuid()}.starting")
-    # Not followed if a link: the folder belongs to everybody.
+    # O_NOFOLLOW: every user can write to this folder, so the file can be a malicious link.
     with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

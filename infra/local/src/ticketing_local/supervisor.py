@@ -1,4 +1,4 @@
-"""Watches over a running stack: reports what dies, restarts nothing, and ends it all when told to."""
+"""Supervises a running stack: reports processes that end, restarts none, and stops all on a signal."""
 
 import signal
 import threading
@@ -24,11 +24,11 @@ SAMPLE_SECONDS: Final = 0.25
 
 
 def supervise(options: StackOptions) -> int:
-    """Run a stack until a signal comes; returns the exit status. The caller holds the data directory's lock."""
+    """Run a stack until a signal arrives; returns the exit status. The caller holds the data directory's lock."""
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        # The first signal ends it all in order, and interrupts whoever is still starting; more of them change nothing.
+        # The first signal stops everything in order, and interrupts a start; further signals have no effect.
         interrupts = stack.state.phase == "starting" and not stop.is_set()
         stop.set()
         if interrupts:
@@ -54,7 +54,7 @@ def supervise(options: StackOptions) -> int:
                 stack.data.write_state(stack.state)
                 console.print(
                     f"[bold red]✗ {process.name} ended with status {process.exit_code}.[/] It is not restarted. "
-                    f"Its log ends:\n{escape(process.tail())}\n(all of it: {process.log})",
+                    f"Its log ends:\n{escape(process.tail())}\n(full log: {process.log})",
                     soft_wrap=True,
                 )
     console.print("Stopping…")
@@ -85,7 +85,7 @@ def _start(stack: Stack) -> DemoAccounts:
 
 
 def _not_started(stack: Stack, error: BaseException) -> int:
-    """Say why, in one sentence; an error of our own making is raised again."""
+    """Print the reason; an unexpected error is raised again."""
     match error:
         case KeyboardInterrupt():
             stack.data.write_state(_with_phase(stack.state, "failed"))

@@ -1,4 +1,4 @@
-"""Tells the Stripe double where to send its webhooks."""
+"""Registers the webhook address with the Stripe double."""
 
 import httpx
 
@@ -8,7 +8,7 @@ __all__ = ["register_webhook"]
 
 
 def register_webhook(stripe_url: str, target: str, keys: Keys) -> None:
-    """Register (again: the double forgets it when it ends) the payments service's webhook address."""
+    """Register the webhook address of payments; needed at each start, because the double does not store it."""
     httpx.post(
         f"{stripe_url}/_config/webhooks/payments",
         json={"url": target, "secret": keys.stripe_webhook_secret},

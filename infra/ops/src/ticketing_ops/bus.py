@@ -1,4 +1,4 @@
-"""How the commands that look at the event bus reach it."""
+"""The connection to NATS of the commands that use the event bus."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ CONNECT_SECONDS: Final = 5.0
 
 
 def _nats_url(data_dir: Path | None) -> str:
-    """`NATS_URL`, or the running stack's."""
+    """`NATS_URL`, or the address of the running stack's server."""
     if os.environ.get("NATS_URL"):
         return os.environ["NATS_URL"]
     data = data_dir_of(data_dir)
@@ -32,16 +32,16 @@ def _nats_url(data_dir: Path | None) -> str:
 
 
 async def connect(url: str, *, name: str, inbox: str = "_INBOX") -> Client:
-    """A connection that tells nobody of its address when it fails, and does not come back by itself.
+    """A connection that does not reconnect, and whose errors never contain the address (it can hold a password).
 
-    Answers come to subjects below `inbox`; a restricted user may listen to its own only. Raises OSError, TimeoutError,
-    ValueError or one of the client's errors.
+    Replies arrive on subjects below `inbox`; a restricted user may subscribe to its own only. Raises OSError,
+    TimeoutError, ValueError or one of the client's errors.
     """
 
     async def ignore(_error: Exception) -> None:
-        """Who called says what is wrong."""
+        """Do nothing: the caller reports the error."""
 
-    # The client's own timeout is for one attempt; where nobody listens it goes on for ever (measured).
+    # The client's own timeout covers one attempt; if no server listens it retries without end (measured).
     async with asyncio.timeout(CONNECT_SECONDS):
         return await nats.connect(
             url, name=name, allow_reconnect=False, connect_timeout=3, error_cb=ignore, inbox_prefix=inbox
@@ -61,7 +61,7 @@ async def _connected(url: str) -> AsyncIterator[Client]:
 
 
 def on_bus(data_dir: Path | None, command: Callable[[Client], Awaitable[None]]) -> None:
-    """Run a command with a connection; Ctrl-C ends it quietly."""
+    """Run a command with a connection; Ctrl-C ends it with status 130 and no traceback."""
     url = _nats_url(data_dir)
 
     async def run() -> None:
@@ -75,7 +75,7 @@ def on_bus(data_dir: Path | None, command: Callable[[Client], Awaitable[None]]) 
 
 
 def age_text(seconds: float) -> str:
-    """`3.2s`, `5m`, `2h`, `1d`: how long ago, short."""
+    """A duration as short text: `3.2s`, `5m`, `2h`, `1d`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f}{unit}"

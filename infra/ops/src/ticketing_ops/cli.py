@@ -1,4 +1,4 @@
-"""`python -m ticketing_ops`: the operator's commands alone, as the cluster runs them; `ticketing` has them too."""
+"""`python -m ticketing_ops`: only the operator's commands, for use in the cluster; `ticketing` includes them."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ DEFAULT_WINDOW_SECONDS = 900
 
 
 def add_commands(to: typer.Typer) -> None:
-    """Audit, events, dead letters, streams and resync."""
+    """Add the commands for audit, events, dead letters, streams and resync."""
     to.add_typer(events_app, name="events")
     to.add_typer(dead_letters_app, name="dead-letters")
     to.add_typer(streams_app, name="streams")
@@ -48,9 +48,9 @@ def play_against(addresses: dict[str, str], window_seconds: int) -> None:
         raise typer.Exit(1) from None
     except (httpx.HTTPError, OSError) as error:
         fail(str(error))
-    console.print(f"\n[bold green]All {steps} steps went as they must.[/]")
+    console.print(f"\n[bold green]All {steps} steps passed.[/]")
 
 
 def main() -> None:
-    """The module as a program."""
+    """Entry point of the module."""
     app()

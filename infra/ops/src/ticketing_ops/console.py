@@ -1,4 +1,4 @@
-"""What the command says to the person: one console, plain sentences."""
+"""The console that all commands print to."""
 
 import unicodedata
 from typing import Final, NoReturn
@@ -12,14 +12,14 @@ __all__ = ["console", "fail", "print_lines", "printable"]
 console = Console(highlight=False)
 
 _ESCAPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Controls (a terminal obeys them), format characters (bidi controls reorder the line), line separators, and code
-points without a meaning."""
+"""Unicode categories that are escaped: controls (a terminal executes them), format characters (bidi controls reorder
+the line), surrogates, private use, unassigned code points, and line separators."""
 
 
 def printable(text: str) -> str:
-    r"""Text of others for a terminal: what is not a visible character becomes an escape such as `\x1b` or `\u202e`.
+    r"""Escape untrusted text for a terminal: invisible characters become escapes such as `\x1b` or `\u202e`.
 
-    A backslash stays as it is: the result is for reading, not for turning back.
+    A backslash is not escaped: the result is for display and cannot be decoded.
     """
     return "".join(
         character.encode("unicode_escape").decode() if unicodedata.category(character) in _ESCAPED else character
@@ -28,12 +28,12 @@ def printable(text: str) -> str:
 
 
 def print_lines(text: str) -> None:
-    """Print text of others as it is, line by line, without markup and with its controls escaped."""
+    """Print untrusted text line by line, without markup and with its controls escaped."""
     for line in text.split("\n"):
         console.print(printable(line), markup=False, soft_wrap=True)
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong and what to do, and end with status 1."""
+    """Print the error with its remedy, and exit with status 1."""
     console.print(f"[bold red]✗[/] {escape(printable(message))}", soft_wrap=True)
     raise typer.Exit(1)

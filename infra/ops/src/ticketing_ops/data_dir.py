@@ -1,4 +1,4 @@
-"""Everything a stack keeps: keys, data, logs, and what is running."""
+"""The data directory of a stack: keys, data, logs, and the state of its processes."""
 
 import fcntl
 import json
@@ -34,7 +34,7 @@ class AlreadyRunningError(Exception):
 
 @dataclass
 class StackState:
-    """What the supervisor tells others about its stack, in `state.json`."""
+    """The state of a stack, which its supervisor publishes in `state.json`."""
 
     supervisor_pid: int
     phase: Literal["starting", "ready", "stopping", "failed"]
@@ -48,37 +48,37 @@ class StackState:
 
 
 class DataDir:
-    """A folder per stack; two stacks with different folders know nothing of each other."""
+    """One directory per stack; stacks with different directories share nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
 
     @property
     def logs(self) -> Path:
-        """One file a process."""
+        """The directory of logs, one file for each process."""
         return self.path / "logs"
 
     @property
     def keys(self) -> Path:
-        """One file a key."""
+        """The directory of keys, one file for each key."""
         return self.path / "keys"
 
     @property
     def seeded(self) -> Path:
-        """Exists once the demo data has been made."""
+        """A file that exists once the demo data has been created."""
         return self.path / "seeded"
 
     def server(self, name: str) -> Path:
-        """Where a server keeps its data."""
+        """The data directory of one server."""
         return self.path / name
 
     def create(self) -> None:
-        """Make the folder; private, since it holds keys."""
+        """Create the directory, readable by its owner only because it holds keys."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
     def wipe(self) -> None:
-        """Forget everything that a stack has made here, and touch nothing else: the folder may be anybody's."""
+        """Delete everything that a stack created here, and no other file: the user may have chosen any directory."""
         for name in OURS:
             entry = self.path / name
             if entry.is_dir() and not entry.is_symlink():
@@ -88,7 +88,7 @@ class DataDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Own the folder while a stack runs; the kernel lets go when the process ends, however that happens.
+        """Lock the directory while a stack runs; the kernel releases the lock when the process ends for any reason.
 
         Raises `AlreadyRunningError`.
         """
@@ -96,14 +96,14 @@ class DataDir:
         deadline = time.monotonic() + PROBE_SECONDS
         with (self.path / "lock").open("w") as lock:
             while not _try_lock(lock, fcntl.LOCK_EX):
-                # It may be just somebody's `is_running`, which lets go at once.
+                # The holder may be another process's `is_running`, which releases the lock at once.
                 if time.monotonic() > deadline:
                     raise AlreadyRunningError(self.path)
                 time.sleep(0.005)
             yield
 
     def is_running(self) -> bool:
-        """Whether a supervisor owns the folder."""
+        """Whether a supervisor holds the lock of the directory."""
         try:
             with (self.path / "lock").open() as lock:
                 return not _try_lock(lock, fcntl.LOCK_SH)
@@ -111,13 +111,13 @@ class DataDir:
             return False
 
     def write_state(self, state: StackState) -> None:
-        """Replace the state in one step, so that a reader never sees half of it."""
+        """Replace the state atomically, so that a reader never sees a part of it."""
         temporary = self.path / f"state.{os.getpid()}"
         temporary.write_text(json.dumps(asdict(state), indent=2))
         os.replace(temporary, self.path / "state.json")
 
     def read_state(self) -> StackState | None:
-        """The last state told, also by a supervisor that is gone."""
+        """The last state written, also if its supervisor has ended; None if there is none or it cannot be parsed."""
         try:
             return StackState(**json.loads((self.path / "state.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -128,7 +128,7 @@ DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Where th
 
 
 def data_dir_of(path: Path | None) -> DataDir:
-    """The one that was asked for, or the checkout's own."""
+    """The data directory at `path`, or the default one of the checkout."""
     return DataDir(path or repository_root() / ".local")
 
 

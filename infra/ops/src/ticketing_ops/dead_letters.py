@@ -1,4 +1,4 @@
-"""`ticketing dead-letters`: events that no consumer goes on with, to read, send again, or forget."""
+"""`ticketing dead-letters`: list, show, replay or discard events that no consumer could handle."""
 
 from typing import Annotated, Final
 
@@ -28,9 +28,10 @@ Reference = Annotated[str, typer.Argument(metavar="NUMBER", help="As `list` show
 
 @dead_letters_app.command("list")
 def list_letters(data_dir: DataDirOption = None) -> None:
-    """One line each; the number is what the other commands take.
+    """Print one line for each; the other commands take its number.
 
-    A number with an `a` is an advisory: the broker itself stopped delivering that event, which no consumer has buried.
+    A number with an `a` is an advisory: the broker stopped delivering that event, and no consumer stored it as a
+    dead letter.
     """
 
     async def command(client: Client) -> None:
@@ -46,7 +47,7 @@ def list_letters(data_dir: DataDirOption = None) -> None:
             console.print(
                 f"{ADVISORY_MARK + str(number):>5}  [dim]{age_text((utc_now() - advisory.at).total_seconds()):>6}[/]  "
                 f"{advisory.consumer:<20} {advisory.stream} #{advisory.sequence}  after {advisory.deliveries}: "
-                f"[red]given up by the broker, not by us[/]",
+                f"[red]given up by the broker, not by a consumer[/]",
                 soft_wrap=True,
             )
         if not letters and not advisories:
@@ -57,7 +58,7 @@ def list_letters(data_dir: DataDirOption = None) -> None:
 
 @dead_letters_app.command()
 def show(number: Reference, data_dir: DataDirOption = None) -> None:
-    """All that is known of one: body, headers, error, stack."""
+    """Show one in full: body, headers, error and stack trace."""
 
     async def command(client: Client) -> None:
         stream, sequence = _place(number)
@@ -73,9 +74,9 @@ def show(number: Reference, data_dir: DataDirOption = None) -> None:
 
 @dead_letters_app.command()
 def replay(number: Reference, data_dir: DataDirOption = None) -> None:
-    """Put the event on the bus again, after what it died of has been mended; then forget the letter.
+    """Publish the event again after its cause has been repaired; then delete the dead letter.
 
-    Every consumer of its stream gets it; those that had it already ignore it, as they do any duplicate.
+    Every consumer of its stream receives it; those that have handled it ignore it as a duplicate.
     """
 
     async def command(client: Client) -> None:
@@ -89,8 +90,8 @@ def replay(number: Reference, data_dir: DataDirOption = None) -> None:
             letter = DeadLetter.model_validate_json(found.data or b"")
             subject, body, headers, name = letter.subject, letter.body.encode(), letter.headers, letter.id
         headers = {header: value for header, value in headers.items() if not header.startswith("Nats-")}
-        # An id of its own, as the broker would take the old one for a duplicate; and always the same, so that a replay
-        # that was interrupted before the letter was forgotten can be done again.
+        # A new message id, because the broker would drop the old one as a duplicate. It is deterministic, so that a
+        # replay that was interrupted before the dead letter was deleted can be repeated.
         headers["Nats-Msg-Id"] = f"replay:{name}"
         js = client.jetstream()
         ack = await js.publish(subject, body, headers=headers)
@@ -102,19 +103,19 @@ def replay(number: Reference, data_dir: DataDirOption = None) -> None:
 
 @dead_letters_app.command()
 def discard(number: Reference, data_dir: DataDirOption = None) -> None:
-    """Forget one for good."""
+    """Delete one for ever."""
 
     async def command(client: Client) -> None:
         stream, sequence = _place(number)
         await _kept(client, stream, sequence)
         await client.jetstream().delete_msg(stream, sequence)
-        console.print(f"Dead letter {number} is gone.")
+        console.print(f"Dead letter {number} is deleted.")
 
     on_bus(data_dir, command)
 
 
 def _shown(text: str) -> str:
-    """Text of others, which the terminal must neither obey nor take for markup."""
+    """Untrusted text, escaped for the terminal and for Rich's markup."""
     return escape(printable(text))
 
 
@@ -123,7 +124,7 @@ def _first_line(error: str) -> str:
 
 
 def _print_json(text: str) -> None:
-    """JSON in ASCII, so that what the terminal would obey is escaped in JSON's own way; other text line by line."""
+    """Print JSON in ASCII, so that control characters become JSON escapes; print other text line by line."""
     try:
         console.print_json(text, ensure_ascii=True)
     except ValueError:
@@ -131,10 +132,10 @@ def _print_json(text: str) -> None:
 
 
 def _place(number: str) -> tuple[str, int]:
-    """Stream and sequence of what is called so."""
+    """The stream and sequence that a number of `list` refers to."""
     digits = number.removeprefix(ADVISORY_MARK)
     if not digits.isdecimal():
-        fail(f"{number!r} is no number of a dead letter: `ticketing dead-letters list` shows them.")
+        fail(f"{number!r} is not the number of a dead letter: `ticketing dead-letters list` shows them.")
     return ADVISORIES if number.startswith(ADVISORY_MARK) else DEAD_LETTERS, int(digits)
 
 
@@ -164,12 +165,12 @@ async def _kept(client: Client, stream: str, sequence: int) -> RawStreamMsg:
 
 
 async def _event_of(client: Client, kept: RawStreamMsg) -> RawStreamMsg:
-    """The event that an advisory is about."""
+    """The event that an advisory refers to."""
     advisory = Advisory.model_validate_json(kept.data or b"")
     try:
         return await client.jetstream().get_msg(advisory.stream, advisory.sequence)
     except nats.js.errors.NotFoundError:
         fail(
-            f"{advisory.stream} #{advisory.sequence} is no longer in its stream. `ticketing resync` tells everything "
-            f"again; then `ticketing dead-letters discard` this."
+            f"{advisory.stream} #{advisory.sequence} is no longer in its stream. Run `ticketing resync` to publish the "
+            f"present state again; then `ticketing dead-letters discard` this."
         )

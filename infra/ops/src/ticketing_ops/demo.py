@@ -1,4 +1,4 @@
-"""The story from outside, over plain HTTP: sold once, refused twice, and free again when nobody pays."""
+"""The demo scenario over plain HTTP: a ticket is sold once, refused twice, and free again after an unpaid hold."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ PASSWORD: Final = token_hex(8)
 
 
 class ScenarioError(Exception):
-    """A step went otherwise than it must."""
+    """A step had a different result than expected."""
 
 
 class _Scenario:
@@ -28,7 +28,7 @@ class _Scenario:
         self.steps = 0
 
     def step(self, text: str, play: Callable[[], str]) -> None:
-        """Play one step, print what came of it and how long it took."""
+        """Run one step, and print its result and duration."""
         began = time.perf_counter()
         try:
             outcome = play()
@@ -45,7 +45,7 @@ class _Scenario:
         )
 
     def expect(self, status: int, method: str, path: str, token: str | None, **arguments: Any) -> Any:
-        """Call, and insist on the status."""
+        """Send one request and return its body; raises `ScenarioError` for another status."""
         answer = self.api.call(method, path, token, **arguments)
         if answer.status_code != status:
             raise ScenarioError(
@@ -54,7 +54,7 @@ class _Scenario:
         return answer.json() if answer.content else None
 
     def wait(self, path: str, token: str | None, want: Mapping[str, object], seconds: float = WAIT_SECONDS) -> Any:
-        """Ask until the answer has these values."""
+        """Poll until the body has these values; raises `ScenarioError` after `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
             found = self.expect(200, "GET", path, token)
@@ -68,7 +68,7 @@ class _Scenario:
 
 
 def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
-    """Play the whole story; returns the number of steps. Raises `ScenarioError` at the first that differs."""
+    """Run all steps and return their number. Raises `ScenarioError` at the first that differs."""
     with httpx.Client(timeout=20) as http:
         scenario = _Scenario(Api(http, addresses))
         _sold(scenario)
@@ -139,12 +139,12 @@ def _sold(scenario: _Scenario) -> None:
         scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "held"})
         return "held"
 
-    scenario.step("everybody sees it held", shown_held)
+    scenario.step("the ticket is shown as held", shown_held)
     taken = {"ticketId": ticket_id}
     scenario.step("second buyer is refused", refuse(409, "POST", "/api/orders", second, json=taken))
-    scenario.step("seller cannot buy the own ticket", refuse(403, "POST", "/api/orders", seller, json=taken))
+    scenario.step("seller cannot buy their own ticket", refuse(403, "POST", "/api/orders", seller, json=taken))
     edit = {"title": "More expensive now", "price": 99}
-    scenario.step("seller cannot edit what is held", refuse(409, "PUT", f"/api/tickets/{ticket_id}", seller, json=edit))
+    scenario.step("seller cannot edit the ticket", refuse(409, "PUT", f"/api/tickets/{ticket_id}", seller, json=edit))
     scenario.step("second buyer cannot see the order", refuse(403, "GET", order_path, second))
     declined = {"orderId": order["id"], "paymentMethodId": "pm_card_chargeCustomerFail"}
     scenario.step("a card is declined, the hold stays", refuse(402, "POST", "/api/payments", first, json=declined))
@@ -157,7 +157,7 @@ def _sold(scenario: _Scenario) -> None:
         return str(scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "sold"})["status"])
 
     scenario.step("the order is complete", complete)
-    scenario.step("everybody sees it sold", sold)
+    scenario.step("the ticket is shown as sold", sold)
     again = {"orderId": order["id"], "paymentMethodId": "pm_card_visa"}
     scenario.step("paying twice is refused", refuse(409, "POST", "/api/payments", first, json=again))
     scenario.step("a paid order cannot be cancelled", refuse(409, "DELETE", order_path, first))
@@ -195,7 +195,7 @@ def _shared(scenario: _Scenario) -> None:
 
 
 def _expired(scenario: _Scenario, window_seconds: int) -> None:
-    console.print(f"\n[bold]A hold that nobody pays for is free again[/] [dim](after {window_seconds} s)[/]")
+    console.print(f"\n[bold]The ticket of an unpaid hold is free again[/] [dim](after {window_seconds} s)[/]")
     seller, idle, quick = (_account(scenario, who) for who in ("seller", "idle buyer", "quick buyer"))
     ticket_id = _listed(scenario, seller, 40)
     order = _held(scenario, "idle buyer", idle, ticket_id)
@@ -217,7 +217,7 @@ def _expired(scenario: _Scenario, window_seconds: int) -> None:
         scenario.expect(409, "POST", "/api/payments", idle, json=body)
         return "409"
 
-    scenario.step("nobody pays, the hold expires", expires)
+    scenario.step("the unpaid hold expires", expires)
     scenario.step("the ticket is free again", free)
     scenario.step("paying for the expired hold is refused", late_payment)
     second = _held(scenario, "quick buyer", quick, ticket_id)
@@ -227,4 +227,4 @@ def _expired(scenario: _Scenario, window_seconds: int) -> None:
         scenario.wait(f"/api/orders/{second['id']}", quick, {"status": "complete"})
         return str(scenario.wait(f"/api/tickets/{ticket_id}", None, {"status": "sold"})["status"])
 
-    scenario.step("it is sold to somebody else", sold)
+    scenario.step("the ticket is sold to another buyer", sold)

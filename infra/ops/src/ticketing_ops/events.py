@@ -1,4 +1,4 @@
-"""`ticketing events`: what is said on the bus, for reading."""
+"""`ticketing events`: show the events on the bus."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from .console import console, fail, printable
 
 __all__ = ["begin", "events_app", "line", "matches", "since_time"]
 
-events_app = typer.Typer(no_args_is_help=True, help="Look at the events on the bus.")
+events_app = typer.Typer(no_args_is_help=True, help="Show the events on the bus.")
 
 _COLOURS: Final = {"ticket": "cyan", "order": "green", "payment": "magenta", "expiration": "yellow"}
 
@@ -29,10 +29,10 @@ _COLOURS: Final = {"ticket": "cyan", "order": "green", "payment": "magenta", "ex
 def tail(
     subject: Annotated[str, typer.Option(help="For instance order.> or *.created.*")] = ">",
     since: Annotated[str, typer.Option(help="How far back to begin: 30s, 15m, 2h, 1d, or all")] = "0s",
-    follow: Annotated[bool, typer.Option(help="Go on as they come")] = True,
+    follow: Annotated[bool, typer.Option(help="Continue with new events")] = True,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Print events as they come: age, subject, version, what they say."""
+    """Print one line for each event: age, subject, version, data."""
     start = since_time(since)
 
     async def command(client: Client) -> None:
@@ -51,7 +51,7 @@ def tail(
 
 
 async def begin(client: Client, stream: str, start: datetime | None, queue: "asyncio.Queue[Msg]") -> int:
-    """Deliver a stream into the queue; returns how many of its events lie there already."""
+    """Deliver a stream into the queue; returns the number of its events that are already stored."""
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
     if start is not None:
         config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=start)
@@ -60,24 +60,24 @@ async def begin(client: Client, stream: str, start: datetime | None, queue: "asy
             "", stream=stream, cb=queue.put, ordered_consumer=True, config=config
         )
         info = await subscription.consumer_info()
-        # Some may have been delivered before we asked.
+        # Some may have been delivered before this request.
         return int(info.num_pending or 0) + (info.delivered.consumer_seq if info.delivered else 0)
     except nats.js.errors.NotFoundError:
         return 0
 
 
 def since_time(text: str) -> datetime | None:
-    """When `15m` ago was (UTC), None for `all`; ends the command with a sentence for anything else."""
+    """The time (UTC) that was `15m` ago, or None for `all`; any other text ends the command with an error."""
     if text == "all":
         return None
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     if not text[:-1].isdigit() or text[-1] not in units:
-        fail(f"{text!r} is no time span: write 30s, 15m, 2h, 1d, or all.")
+        fail(f"{text!r} is not a time span: write 30s, 15m, 2h, 1d, or all.")
     return utc_now() - timedelta(**{units[text[-1]]: int(text[:-1])})
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """NATS wildcards: `*` is one part, `>` is all that follow."""
+    """Match NATS wildcards: `*` is one token, `>` is one or more tokens at the end."""
     wanted, found = pattern.split("."), subject.split(".")
     for index, part in enumerate(wanted):
         if part == ">":
@@ -88,11 +88,11 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 def line(message: Msg) -> str:
-    """One message in Rich's markup. What is no event is named as that: one bad message must not end the looking."""
+    """One message in Rich's markup. A message that is not an event is marked, so that it does not end the command."""
     try:
         return _event_line(message)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"[red]no event[/] {_shown(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
+        return f"[red]not an event[/] {_shown(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _event_line(message: Msg) -> str:
@@ -116,5 +116,5 @@ def _short(value: object) -> str:
 
 
 def _shown(text: str) -> str:
-    """Text of others, which the terminal must neither obey nor take for markup."""
+    """Untrusted text, escaped for the terminal and for Rich's markup."""
     return escape(printable(text))

@@ -1,4 +1,4 @@
-"""`ticketing resync`: owners tell everything once more, so that every projection is whole."""
+"""`ticketing resync`: owners publish their present state again, so that incomplete projections become complete."""
 
 import json
 from typing import Annotated, Final
@@ -23,7 +23,7 @@ def resync(
     service: Annotated[str | None, typer.Argument(help=f"One of {', '.join(NAMES)}; all when left out.")] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Let owners publish the present state of everything again, so that every projection is whole."""
+    """Make owners publish the present state of all aggregates again, so that every projection becomes complete."""
     if service is not None and service not in NAMES:
         fail(f"{service} owns no events; there are {', '.join(NAMES)}.")
 
@@ -38,14 +38,14 @@ async def _resync_one(client: Client, owner: str) -> None:
     inbox = client.new_inbox()
     answers = await client.subscribe(inbox)
     await client.publish(resync_subject(owner), b"", reply=inbox)
-    with console.status(f"{owner}: asked") as shown:
+    with console.status(f"{owner}: requested") as shown:
         while True:
             try:
                 message = await answers.next_msg(timeout=REPORT_SECONDS)
             except (TimeoutError, nats.errors.Error):
                 fail(f"{owner} does not answer: is it running?")
             if (message.headers or {}).get("Status") == "503":
-                fail(f"{owner} is not there: nobody takes the request.")
+                fail(f"{owner} is not running: no subscriber for the request.")
             report = json.loads(message.data)
             if report["done"]:
                 break
@@ -53,4 +53,4 @@ async def _resync_one(client: Client, owner: str) -> None:
     await answers.unsubscribe()
     if "error" in report:
         fail(f"{owner}: {report['error']}")
-    console.print(f"{owner}: {report['restated']} restated")
+    console.print(f"{owner}: {report['restated']} published again")

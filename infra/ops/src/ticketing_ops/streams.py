@@ -1,4 +1,4 @@
-"""`ticketing streams`: the streams of the event bus, declared by the operator where services may not do it."""
+"""`ticketing streams`: declare the streams of the event bus where services have no permission to do it."""
 
 from typing import Annotated, Final
 
@@ -26,10 +26,10 @@ ReplicasOption = Annotated[
 
 @streams_app.command()
 def apply(replicas: ReplicasOption = 1, data_dir: DataDirOption = None) -> None:
-    """Create what is missing and change back what differs; exit 1 when the server refuses a change.
+    """Create missing streams and correct those that differ; exit 1 when the server refuses a change.
 
-    Running it again changes nothing, and several may run at once. No event is lost: what the server cannot change
-    without that (storage, retention, `sealed`) is named and left.
+    The command is idempotent and may run concurrently. It loses no event: it reports fields that the server cannot
+    change without loss (storage, retention, `sealed`) and leaves them.
     """
 
     async def command(client: Client) -> None:
@@ -50,7 +50,7 @@ def apply(replicas: ReplicasOption = 1, data_dir: DataDirOption = None) -> None:
 
 @streams_app.command()
 def check(replicas: ReplicasOption = 1, data_dir: DataDirOption = None) -> None:
-    """Name every field that differs from its declaration; exit 1 when there is one. Changes nothing."""
+    """Report every field that differs from its declaration; exit 1 when there is one. Changes nothing."""
 
     async def command(client: Client) -> None:
         found = []

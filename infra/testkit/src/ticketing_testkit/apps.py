@@ -1,4 +1,4 @@
-"""Running a service inside a test: its settings, its callers, its neighbours on the bus."""
+"""Runs a service inside a test: its settings, its HTTP clients, and the other services' side of the bus."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ EXPECT_SECONDS: Final = 30.0
 
 
 class Identity:
-    """Signs in whom a test needs; the key is made anew for every session."""
+    """Issues tokens for test users; every session has a new key."""
 
     def __init__(self) -> None:
         key = Ed25519PrivateKey.generate()
@@ -58,7 +58,7 @@ class Identity:
         return jwt.encode(payload, self.private_key_pem, algorithm="EdDSA")
 
     def headers(self, user_id: str | None = None, email: str = "someone@example.com", **claims: Any) -> dict[str, str]:
-        """A bearer header of this user."""
+        """An Authorization header with a token of this user."""
         return {"Authorization": f"Bearer {self.token(user_id, email, **claims)}"}
 
 
@@ -72,17 +72,17 @@ def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identi
         "cookie_secure": False,
         "allowed_origins": ["http://testserver"],
         "overtake_wait_seconds": 0.3,
-        "max_streams_per_address": 0,  # a test, and a crowd of a bench, is one address
+        "max_streams_per_address": 0,  # all clients of a test or a benchmark share one address
         "max_stream_opens_per_minute": 0,
-        "max_loop_lag_seconds": 0,  # one loop runs the service, its neighbours and the test
-        "gc_freeze": False,  # the next test's service would find the garbage of this one for ever
+        "max_loop_lag_seconds": 0,  # one loop runs the service, its dependencies and the test
+        "gc_freeze": False,  # frozen garbage of this service would stay for all later tests
         "log_level": "warning",
     }
 
 
 @asynccontextmanager
 async def run_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Start the service, wait until it is ready, and talk to it without a socket."""
+    """Start the service, wait until it is ready, and yield an HTTP client that uses no socket."""
     async with app.router.lifespan_context(app):
         await app.state.runtime.wait_until_ready()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -92,7 +92,7 @@ async def run_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def serve_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """As `run_app`, under its own server and over real sockets: for answers that come bit by bit."""
+    """As `run_app`, but with an HTTP server and real sockets, for streamed responses."""
     config = uvicorn.Config(app, http=HttpProtocol, server_header=False, log_config=None, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
@@ -110,7 +110,7 @@ async def serve_app(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class Bus:
-    """The neighbours of the service under test."""
+    """The event bus as used by the other services."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -119,7 +119,7 @@ class Bus:
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str) -> AsyncIterator[Self]:
-        """Connect, and declare every stream as its owner would."""
+        """Connect, and declare every stream as its owner does."""
         client = await nats.connect(url)
         try:
             connected = cls(client)
@@ -130,15 +130,15 @@ class Bus:
             await client.close()
 
     async def publish(self, event: Event) -> None:
-        """Publish an event as its owner's relay would."""
+        """Publish an event as its owner's relay does."""
         await self.js.publish(event.nats_subject, event.to_json(), headers={"Nats-Msg-Id": event.id})
 
     async def events(self, event_class: type[E]) -> list[E]:
-        """All events of one kind that the bus holds now, oldest first."""
+        """All events of one class that are in the stream now, oldest first."""
         stream = next(name for name, subject in STREAM_SUBJECTS.items() if event_class.NAME.startswith(subject[:-1]))
         info = await self.js.stream_info(stream)
         found: list[E] = []
-        # A stream that never held anything calls its first sequence 0, and there is no such message to ask for.
+        # A stream that never had a message reports 0 as its first sequence, and there is no such message.
         for sequence in range(max(1, info.state.first_seq), info.state.last_seq + 1):
             message = await self.js.get_msg(stream, sequence)
             event = parse_event(str(message.subject), message.data or b"")
@@ -147,7 +147,7 @@ class Bus:
         return found
 
     async def expect(self, event_class: type[E], matches: Callable[[E], bool] = lambda _event: True) -> E:
-        """Wait for an event, also one that came before; raises TimeoutError after 30 s."""
+        """Wait for an event, including earlier ones; raises TimeoutError after 30 s."""
         async with asyncio.timeout(EXPECT_SECONDS):
             while True:
                 for event in await self.events(event_class):

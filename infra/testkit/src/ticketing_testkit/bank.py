@@ -1,4 +1,4 @@
-"""What only the buyer and the merchant's own eyes can do at the Stripe double: cards, 3-D Secure, looking."""
+"""Actions of the buyer, the banks and the merchant at the Stripe double: cards, 3-D Secure, refunds, disputes."""
 
 from typing import Any, Final
 
@@ -17,41 +17,41 @@ class Bank:
         self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     async def close(self) -> None:
-        """Leave the double."""
+        """Close the connection."""
         await self._http.aclose()
 
     async def call(self, method: str, path: str, **body: Any) -> Any:
-        """One call of Stripe's API; raises `httpx.HTTPStatusError`."""
+        """Call Stripe's API once; raises `httpx.HTTPStatusError`."""
         answer = await self._http.request(method, path, json=body or None)
         answer.raise_for_status()
         return answer.json()
 
     async def card(self, number: str = THREE_D_SECURE) -> str:
-        """A payment method of that card; it wants 3-D Secure unless another number is given."""
+        """Create a payment method with that card; the default card requires 3-D Secure."""
         card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
         return str((await self.call("POST", "/v1/payment_methods", type="card", card=card))["id"])
 
     async def authenticate(self, stripe_id: str, *, success: bool) -> None:
-        """The buyer answers their bank."""
+        """The buyer completes or fails 3-D Secure."""
         found = await self.intent(stripe_id)
         path = f"/v1/payment_intents/{stripe_id}/_authenticate?success={success}"
         await self._http.post(path, json={"client_secret": found["client_secret"]})
 
     async def refund(self, stripe_id: str, amount: int | None = None) -> Any:
-        """The merchant gives money back in the dashboard: so many cents, or all that is left."""
+        """The merchant refunds `amount` cents in the dashboard, or the remaining amount."""
         asked = {"payment_intent": stripe_id} | ({} if amount is None else {"amount": amount})
         return await self.call("POST", "/v1/refunds", **asked)
 
     async def fail_refund(self, refund_id: str) -> Any:
-        """The buyer's bank does not take a refund: the money comes back to the merchant."""
+        """The buyer's bank rejects a refund: the money returns to the merchant."""
         return await self.call("POST", f"/_config/refunds/{refund_id}/fail")
 
     async def dispute(self, stripe_id: str, **fields: Any) -> Any:
-        """The buyer complains at their bank; `status` and `amount` (cents) may be given."""
+        """The buyer opens a dispute; optional fields are `status` and `amount` (cents)."""
         return await self.call("POST", "/_config/disputes", payment_intent=stripe_id, **fields)
 
     async def decide(self, dispute_id: str, status: str) -> Any:
-        """The bank goes on with a dispute: `under_review`, `won`, `lost`, `warning_closed`."""
+        """The bank moves a dispute to `under_review`, `won`, `lost` or `warning_closed`."""
         return await self.call("POST", f"/_config/disputes/{dispute_id}", status=status)
 
     async def events(self, stripe_id: str) -> list[Any]:
@@ -65,14 +65,14 @@ class Bank:
         ]
 
     async def intent(self, stripe_id: str) -> Any:
-        """One PaymentIntent as it stands."""
+        """The present state of one PaymentIntent."""
         return await self.call("GET", f"/v1/payment_intents/{stripe_id}")
 
     async def intents(self) -> list[Any]:
-        """Every PaymentIntent that there is."""
+        """All PaymentIntents."""
         listed = await self.call("GET", f"/v1/payment_intents?limit={EVERYTHING}")
         return list(listed["data"])
 
     async def intents_of(self, order_id: str) -> list[Any]:
-        """Every PaymentIntent that was made for this order."""
+        """All PaymentIntents of this order."""
         return [intent for intent in await self.intents() if intent["metadata"].get("order_id") == order_id]

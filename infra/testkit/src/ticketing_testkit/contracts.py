@@ -1,4 +1,4 @@
-"""Would readers of today understand tomorrow's events, and the other way round?"""
+"""Checks that two versions of an event schema are compatible in both directions."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ __all__ = ["incompatibilities"]
 
 
 def incompatibilities(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What in the JSON Schema `after` breaks a reader of `before`, or cannot read what was written by it.
+    """The differences of the JSON Schema `after` that break consumers of `before`, or that reject its events.
 
-    Adding an optional field breaks nobody. Removing, renaming or retyping one breaks yesterday's readers; a new
-    required one cannot be found in yesterday's events, which still lie in the stream.
+    A new optional field is compatible. Removing, renaming or retyping a field breaks older consumers; a new required
+    field is missing in older events, which are still in the stream.
     """
     return _compare(before, before, after, after, "")
 
@@ -43,7 +43,7 @@ def _resolve(root: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _types(root: dict[str, Any], schema: dict[str, Any]) -> set[tuple[str, ...]]:
-    """The types a value may have."""
+    """The allowed types of a value."""
     schema = _resolve(root, schema)
     if "anyOf" in schema:
         return set().union(*(_types(root, one) for one in schema["anyOf"]))
@@ -51,9 +51,9 @@ def _types(root: dict[str, Any], schema: dict[str, Any]) -> set[tuple[str, ...]]
 
 
 def _members(root: dict[str, Any], schema: dict[str, Any]) -> set[str]:
-    """The members of an enumeration, which may only be added to.
+    """The members of an enumeration, which may only gain members.
 
-    A reader of before does not know an added member, so only an event that it does not subscribe to may carry it.
+    An older consumer does not know a new member, so only events that it does not subscribe to may contain it.
     """
     schema = _resolve(root, schema)
     if "anyOf" in schema:

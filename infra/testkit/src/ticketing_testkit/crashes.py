@@ -1,4 +1,4 @@
-"""Dying at the worst moment, inside a test's own process."""
+"""Simulates a crash of the service at a critical moment, inside the test's process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,11 +14,11 @@ __all__ = ["KilledError", "dying_before_the_answer"]
 
 
 class KilledError(Exception):
-    """The process ended here; nobody catches that."""
+    """The simulated crash; no code catches it."""
 
 
 class _Dying(IdempotencyKeys):
-    """Neither the answer nor the end of the request reaches the database."""
+    """Idempotency keys whose response and release are not stored, as after a crash."""
 
     async def answer(self, *_: Any) -> None:
         raise KilledError
@@ -29,9 +29,9 @@ class _Dying(IdempotencyKeys):
 
 @asynccontextmanager
 async def dying_before_the_answer(app: FastAPI) -> AsyncIterator[None]:
-    """Requests in here do what they do, and die before their answer is kept; at the end a minute has passed.
+    """Requests in this block take effect and crash before their response is stored; the claims are expired at the end.
 
-    What the client of this test sees of such a request means nothing: the other side is gone.
+    The response that the test's client sees has no meaning, because the server crashed.
     """
     keys, collection = app.state.idempotency_keys, app.state.runtime.collection("idempotency_keys")
     app.state.idempotency_keys = _Dying(collection)

@@ -1,4 +1,4 @@
-"""Looking on at a service's event stream, as a browser would."""
+"""Reads a service's server-sent events as a browser does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ NEWS_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Shown:
-    """One event; `data` is the text after `data: `."""
+    """One server-sent event; `data` is the text after `data: `."""
 
     event: str
     id: int
@@ -23,7 +23,7 @@ class Shown:
 
 
 class Listener:
-    """An open stream; `comments` counts what only shows that it lives."""
+    """An open stream; `comments` counts the heartbeats."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
@@ -46,11 +46,11 @@ class Listener:
                     return Shown(fields["event"], int(fields["id"]), fields["data"])
 
     async def take(self, count: int) -> list[Shown]:
-        """So many of the next events."""
+        """The next `count` events."""
         return [await self.next() for _ in range(count)]
 
     async def rest(self) -> list[Shown]:
-        """All up to the end of the stream."""
+        """All events up to the end of the stream."""
         shown = []
         while True:
             try:
@@ -63,7 +63,7 @@ class Listener:
 async def listen(
     client: httpx.AsyncClient, path: str, *, after: int | str | None = None, headers: dict[str, str] | None = None
 ) -> AsyncIterator[Listener]:
-    """Open the stream, which must not be refused; `after` is the id of the last event seen."""
+    """Open the stream; raises when it is refused. `after` is the id of the last event received."""
     resuming = {} if after is None else {"Last-Event-ID": str(after)}
     async with client.stream("GET", path, headers={**(headers or {}), **resuming}) as answer:
         if answer.status_code != 200:

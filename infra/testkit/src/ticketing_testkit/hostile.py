@@ -1,4 +1,4 @@
-"""Sends the worst input that fits into a request to every route that a service documents, and measures its cost."""
+"""Sends hostile input of maximum size to every documented route of a service, and measures its cost."""
 
 import asyncio
 import hashlib
@@ -19,15 +19,15 @@ from .hostile_texts import HEADERS, bodies, forms, header_values, json_values, q
 __all__ = ["Attempt", "Outcome", "attempts", "findings", "fingerprint", "send"]
 
 LARGEST: Final = 62_000
-"""Bytes; below the limit of a body, so that what is measured is the reading."""
+"""Bytes; below the body limit, so that the parsing is measured and not the refusal."""
 BUSY_SECONDS: Final = 0.25
-"""Processor time of the loop's thread for one request. A plain body of 64 KB takes a few milliseconds."""
+"""CPU seconds of the event loop's thread for one request. A normal body of 64 KB takes a few milliseconds."""
 STREAM_SECONDS: Final = 20.0
 PERHAPS_RIGHT: Final = frozenset({"one parameter again and again", "a large exponent"})
-"""Query strings that some parameter may take."""
+"""Query strings that are valid for some parameters."""
 UNKNOWN_ID: Final = "a" * 24
 NOT_STATE: Final = frozenset({"idempotency_keys", "leases", "system.profile"})
-"""Collections that hold no effect of a request: answers for repeating, and leases of background work."""
+"""Collections that contain no effect of a request: stored responses, and leases of background work."""
 
 
 Headers: TypeAlias = Mapping[bytes, bytes]
@@ -35,7 +35,7 @@ Headers: TypeAlias = Mapping[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request; `refused` says that nothing but a refusal may come of it."""
+    """One request; `refused` means that only a refusal is correct."""
 
     operation: str
     place: str
@@ -53,7 +53,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt; `busy_seconds` is the processor time of the thread with the event loop."""
+    """The result of an attempt; `busy_seconds` is the CPU time of the event loop's thread."""
 
     attempt: Attempt
     status: int
@@ -61,11 +61,11 @@ class Outcome:
     busy_seconds: float
 
     def fault(self) -> str | None:
-        """What is wrong with it, if anything is."""
+        """The fault, or None."""
         if self.busy_seconds > BUSY_SECONDS:
             return f"kept the event loop busy for {self.busy_seconds:.2f} s"
         if self.status >= 500 or self.status == 0:
-            return f"was answered with {self.status}"
+            return f"got the status {self.status}"
         if self.attempt.refused and self.status < 400:
             return f"was accepted with {self.status}"
         if self.status >= 400 and self.content_type != "application/problem+json":
@@ -74,7 +74,7 @@ class Outcome:
 
 
 def attempts(app: FastAPI, token: str, *, size: int = LARGEST) -> Iterator[Attempt]:
-    """Every place of every documented operation, with every text; a new route is among them by itself."""
+    """Every text in every input of every documented operation; new routes are included automatically."""
     document = app.openapi()
     signed_in = {b"authorization": f"Bearer {token}".encode()}
     for path, operations in document["paths"].items():
@@ -127,7 +127,7 @@ def _properties(document: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 
 
 async def send(app: FastAPI, attempt: Attempt) -> Outcome:
-    """Call the service as its server would, without a client that refuses or escapes what is sent."""
+    """Call the ASGI app directly, without a client that refuses or escapes the input."""
     scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -158,7 +158,7 @@ async def send(app: FastAPI, attempt: Attempt) -> Outcome:
         if message["type"] == "http.response.start":
             started.append(message)
         if not message.get("more_body", False) or _content_type(started) == "text/event-stream":
-            ended.set()  # of a stream the beginning is enough
+            ended.set()  # for a stream its first chunk is enough
 
     began = time.thread_time()
     async with asyncio.timeout(STREAM_SECONDS):
@@ -175,15 +175,15 @@ def _content_type(started: list[Message]) -> str:
 async def findings(
     app: FastAPI, token: str, *, except_for: Collection[str] = (), places: Collection[str] = ()
 ) -> AsyncIterator[str]:
-    """What is wrong with the answers, in words; nothing, for a service that reads with care.
+    """Descriptions of all faults; empty for a service that handles hostile input correctly.
 
-    `except_for` names operations that are left out; `places` are the only ones, when there are any.
+    `except_for` are operations to omit; `places`, if given, are the only inputs to test.
     """
     for attempt in attempts(app, token):
         if attempt.operation in except_for or (places and attempt.place not in places):
             continue
         outcome = await send(app, attempt)
-        for _ in range(2):  # a collection of garbage, or a busy machine; work that does not fit its input comes again
+        for _ in range(2):  # a slow first attempt can be garbage collection or a busy machine; a real fault repeats
             if outcome.busy_seconds > BUSY_SECONDS:
                 outcome = min(outcome, await send(app, attempt), key=lambda one: one.busy_seconds)
         if fault := outcome.fault():
@@ -191,9 +191,9 @@ async def findings(
 
 
 async def fingerprint(database: Database) -> dict[str, str]:
-    """A digest of every collection that holds state: the same before and after what changed nothing.
+    """A digest of every collection with state: equal before and after a request that changes nothing.
 
-    Events that wait for the relay are left out: they go by themselves.
+    Outbox entries are excluded, because the relay removes them.
     """
     found = {}
     for name in sorted(await database.list_collection_names()):

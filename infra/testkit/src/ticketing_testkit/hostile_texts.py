@@ -1,4 +1,4 @@
-"""Texts, JSON values and headers that cost a careless reader far more than their length."""
+"""Texts, JSON values and headers that cost a careless parser far more than their length."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ def _repeated(pattern: str, size: int) -> str:
 
 
 def _marks(size: int) -> str:
-    """Each run of marks sorts before the one on its left, so that putting them in order takes the longest."""
+    """Combining marks in the order that takes the most steps to normalise."""
     return "".join(mark * (size // 3) for mark in "\u0345\u0301\u0316")
 
 
@@ -48,24 +48,24 @@ TEXTS: Final[Mapping[str, Callable[[int], str]]] = {
     "cookies": lambda size: _repeated("session=a; ", size),
     "percent signs": lambda size: _repeated("%25", size),
 }
-"""Each makes a text of some number of characters, give or take a few."""
+"""Each function returns a text of approximately the given number of characters."""
 
 
 def texts(size: int) -> Iterator[tuple[str, str]]:
-    """Name and text, each with some `size` characters."""
+    """Name and text, each with approximately `size` characters."""
     for name, make in TEXTS.items():
         yield name, make(size)
 
 
 def _encoded(size: int, encode: Callable[[str], bytes]) -> Iterator[tuple[str, bytes]]:
-    """Name and encoded text, each as long as fits into `size` bytes."""
+    """Name and encoded text, each as long as `size` bytes allow."""
     for name, make in TEXTS.items():
         whole = encode(make(size))
         yield name, whole if len(whole) <= size else encode(make((size - 64) * size // len(whole)))
 
 
 def json_values(size: int) -> Iterator[tuple[str, bytes]]:
-    """Name and JSON text of a value, each with `size` bytes or fewer."""
+    """Name and JSON text of a value, each with at most `size` bytes."""
     yield from _encoded(size, lambda text: json.dumps(text, ensure_ascii=False).encode())
     yield "half characters", b'"' + b"\\ud800" * (size // 6) + b'"'
     yield "escaped marks", b'"a' + b"\\u0345\\u0301\\u0316" * (size // 18) + b'@x.com"'
@@ -84,7 +84,7 @@ def json_values(size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def bodies(size: int) -> Iterator[tuple[str, bytes]]:
-    """Name and whole JSON body."""
+    """Name and complete JSON body."""
     members = [b'"%d":1' % number for number in range(size // 9)]
     yield "unknown fields", b"{" + b",".join(members) + b"}"
     yield "half characters as names", b'{"' + b"\\udc00" * (size // 6) + b'":1,"\\ud800":2}'
@@ -92,7 +92,7 @@ def bodies(size: int) -> Iterator[tuple[str, bytes]]:
     yield "no UTF-8", b'{"title": "' + b"\xff" * size + b'"}'
     yield "UTF-16", '{"title": "x"}'.encode("utf-16")
     yield "spaces", b" " * size
-    yield "more than is read", b'{"title": "' + b"x" * 300_000 + b'"}'  # without a Content-Length that says so
+    yield "more than is read", b'{"title": "' + b"x" * 300_000 + b'"}'  # without a Content-Length
     yield from json_values(size)
 
 
@@ -130,7 +130,7 @@ HEADERS: Final = (
 
 
 def header_values(size: int) -> Iterator[tuple[str, bytes]]:
-    """Name and header value; line feeds and NULs never come through a server."""
+    """Name and header value; an HTTP server rejects line feeds and NULs before."""
     for name, text in texts(size):
         value = text.encode("latin-1", errors="replace").replace(b"\n", b"_").replace(b"\x00", b"_")
         yield name, value

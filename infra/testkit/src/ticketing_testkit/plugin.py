@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures that give a test real servers; what no test asks for is never started."""
+"""The pytest plugin: fixtures with real servers, each started only when a test uses it."""
 
 import logging
 import os
@@ -21,14 +21,14 @@ __all__: list[str] = []
 
 
 def pytest_configure() -> None:
-    """Print tracebacks plainly. structlog's default frames them and shows all variables: up to a second for each."""
+    """Print plain tracebacks. structlog's default formats all variables, which takes up to a second each."""
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 @pytest.fixture(scope="session")
 def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB replica set of one, shared by the session; `MONGO_URL` in the environment is used instead."""
+    """A MongoDB replica set with one member, shared by the session; `MONGO_URL` in the environment replaces it."""
     if "MONGO_URL" in os.environ:
         yield os.environ["MONGO_URL"]
         return
@@ -42,7 +42,7 @@ def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def database_name(mongo_url: str) -> Iterator[str]:
-    """A database of this test's own, dropped afterwards."""
+    """The name of a database for this test, dropped afterwards."""
     name = f"test_{token_hex(6)}"
     yield name
     client: MongoClient[dict[str, object]] = MongoClient(mongo_url)
@@ -52,7 +52,7 @@ def database_name(mongo_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    """A MongoDB of this module's own; it may be paused, and killed and started again."""
+    """A MongoDB for this module, which may be paused, killed and started again."""
     server = Mongod(tmp_path_factory.mktemp("mongod"))
     try:
         server.start()
@@ -63,7 +63,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
-    """A NATS server of this test's own, empty; it may be killed, paused and restarted."""
+    """An empty NATS server for this test, which may be killed, paused and restarted."""
     server = NatsServer(tmp_path / "nats")
     try:
         server.start()
@@ -80,7 +80,7 @@ def nats_url(nats_server: NatsServer) -> str:
 
 @pytest.fixture
 def nats_cluster(tmp_path: Path) -> Iterator[NatsCluster]:
-    """Three NATS servers of this test's own, empty; each may be killed and started again."""
+    """Three empty NATS servers for this test; each may be killed and started again."""
     cluster = NatsCluster(tmp_path / "nats-cluster")
     try:
         cluster.start()
@@ -91,7 +91,7 @@ def nats_cluster(tmp_path: Path) -> Iterator[NatsCluster]:
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of this test's own, empty; it may be killed and restarted."""
+    """An empty Redis for this test, which may be killed and restarted."""
     server = RedisServer(tmp_path / "redis")
     try:
         server.start()
@@ -108,7 +108,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def stripe_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDouble]:
-    """The Stripe double, shared by the session: every payment in it has an id of its own."""
+    """The Stripe double, shared by the session: every payment has a unique id."""
     server = StripeDouble(tmp_path_factory.mktemp("stripe"))
     try:
         server.start()
@@ -125,30 +125,30 @@ def stripe_url(stripe_double: StripeDouble) -> str:
 
 @pytest.fixture(scope="session")
 def identity() -> Identity:
-    """A signing key of this session's own, and tokens made with it."""
+    """A signing key of this session, and tokens signed with it."""
     return Identity()
 
 
 @pytest.fixture
 def service_settings(mongo_url: str, database_name: str, nats_url: str, identity: Identity) -> dict[str, object]:
-    """Keyword arguments for any service's Settings, pointing at this test's servers."""
+    """Keyword arguments for any service's Settings, with the addresses of this test's servers."""
     return service_settings_for(mongo_url=mongo_url, database=database_name, nats_url=nats_url, identity=identity)
 
 
 @pytest.fixture
 async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    """The event bus as the other services see it: publish as an owner, expect as a reader."""
+    """The event bus as used by the other services: publish as an owner, expect as a consumer."""
     async with Bus.connect(nats_url) as connected:
         yield connected
 
 
 @pytest.fixture
 def printed_logs() -> Iterator[Callable[[], str]]:
-    """All that has been logged in this test, as it would be printed."""
+    """The log output of this test, as printed."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     printed = StringIO()
-    with redirect_stdout(printed):  # a handler keeps the standard output that it was made with
+    with redirect_stdout(printed):  # a handler keeps the standard output of its creation
         configure_logging(service="test", level="info")
     yield printed.getvalue
     root.handlers[:] = handlers

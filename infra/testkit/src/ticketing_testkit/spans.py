@@ -1,4 +1,4 @@
-"""The spans of all services that run inside one test process, kept in memory."""
+"""Collects in memory the spans of all services that run in one test process."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,17 +14,17 @@ __all__ = ["RecordedSpans", "recorded_spans"]
 
 
 class RecordedSpans:
-    """What has ended so far."""
+    """All ended spans."""
 
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self._exporter = exporter
 
     def all(self) -> Sequence[ReadableSpan]:
-        """Every span, in the order in which they ended."""
+        """Every span, in the order of their ends."""
         return self._exporter.get_finished_spans()
 
     def of(self, trace_id: str) -> list[ReadableSpan]:
-        """Those of one trace (32 hex digits)."""
+        """The spans of one trace (32 hex digits)."""
         return [span for span in self.all() if f"{span.context.trace_id:032x}" == trace_id]
 
     def forget(self) -> None:
@@ -34,14 +34,14 @@ class RecordedSpans:
 
 @cache
 def _provider() -> tuple[TracerProvider, InMemorySpanExporter]:
-    """One for the process: pymongo's listeners cannot be taken off again."""
+    """One provider for the process, because pymongo's listeners cannot be removed."""
     exporter = InMemorySpanExporter()
     return provider_with(SimpleSpanProcessor(exporter), service="test"), exporter
 
 
 @contextmanager
 def recorded_spans() -> Iterator[RecordedSpans]:
-    """Record inside this block; services must be made inside it, too."""
+    """Record inside this block; services must be created inside it too."""
     provider, exporter = _provider()
     exporter.clear()
     turn_on(provider)

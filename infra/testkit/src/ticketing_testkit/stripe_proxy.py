@@ -1,4 +1,4 @@
-"""Stripe with its idempotency, its webhooks and its faults, in front of the double that has none of them.
+"""A proxy that adds Stripe's idempotency, webhooks and faults to the double.
 
 It behaves as Stripe is documented to (https://docs.stripe.com/api/idempotent_requests,
 https://docs.stripe.com/error-low-level).
@@ -24,14 +24,14 @@ UNKNOWN_TO_THE_DOUBLE: Final = ("allowed_payment_method_types", "use_stripe_sdk"
 INTENT_CALL: Final = re.compile(r"/v1/payment_intents(/(?P<id>pi_\w+)(/\w+)?)?")
 FORM: Final = "application/x-www-form-urlencoded"
 NOT_BEGUN: Final = frozenset({401, 429})
-"""Refused before the endpoint was reached, so not kept for the key."""
+"""Refused before the endpoint, so the response is not stored for the key."""
 
 FaultKind: TypeAlias = Literal["lost", "silent", "crashed", "away", "refused", "held"]
 
 
 @dataclass
 class Call:
-    """One request that came to Stripe."""
+    """One request to Stripe."""
 
     method: str
     path: str
@@ -42,11 +42,11 @@ class Call:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` calls whose `METHOD /path` matches.
+    """The fault of the next `times` calls whose `METHOD /path` matches.
 
-    `lost`: done, and the connection breaks. `silent`: done, and no answer ever comes. `crashed`: done, answered with
-    500, and that answer is kept for its key, as Stripe does. `away`: not done, 503. `refused`: not done, this `error`
-    with 4xx (or another `status`). `held`: goes on after `release()`.
+    `lost`: executed, then the connection breaks. `silent`: executed, no response. `crashed`: executed, 500, and this
+    response is stored for its key, as Stripe does. `away`: not executed, 503. `refused`: not executed, this `error`
+    with 4xx (or another `status`). `held`: executed after `release()`.
     """
 
     kind: FaultKind
@@ -58,15 +58,15 @@ class Fault:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def release(self) -> None:
-        """Let what was held go on."""
+        """Execute the held calls."""
         self.released.set()
 
 
 class StripeProxy:
-    """Stripe's idempotency and webhooks, and faults on demand, in front of the double.
+    """The proxy: idempotency, webhooks, and faults on demand.
 
-    `before_answer`, when set, is awaited after a call was done and before its answer leaves: the moment in which a
-    webhook may be faster. It is given the call and the answer's body.
+    `before_answer`, if set, is awaited with the call and the response body between execution and response:
+    the moment in which a webhook can arrive first.
     """
 
     def __init__(self, target: str) -> None:
@@ -84,9 +84,9 @@ class StripeProxy:
     @classmethod
     @asynccontextmanager
     async def start(cls, target: str, *, port: int = 0, chance: random.Random | None = None) -> AsyncIterator[Self]:
-        """Serve on loopback, in the running event loop; on a free port unless one is given.
+        """Serve on loopback in the running event loop, on a free port by default.
 
-        `chance` decides how late webhooks are, within the bounds of their endpoint.
+        `chance` selects the delays of webhooks, within the bounds of their endpoint.
         """
         proxy = cls(target)
         app = web.Application()
@@ -107,13 +107,13 @@ class StripeProxy:
             await proxy._session.close()
 
     def fail(self, kind: FaultKind, pattern: str, times: int = 1, **details: Any) -> Fault:
-        """Make the next `times` calls that match fail; `details` are other fields of `Fault`."""
+        """Make the next `times` matching calls fail; `details` are other fields of `Fault`."""
         fault = Fault(kind, pattern, times, **details)
         self._faults.append(fault)
         return fault
 
     def heal(self) -> None:
-        """No fault is left."""
+        """Remove all faults."""
         self._faults.clear()
 
     def made(self, pattern: str) -> list[Call]:
@@ -135,7 +135,7 @@ class StripeProxy:
             return _error(fault.status, {"type": "invalid_request_error", **fault.error})
         if fault and kind == "held":
             await fault.released.wait()
-        # A key is the account's own: another one may use the same.
+        # A key belongs to one account: another account may use the same key.
         key = (request.headers.get("Authorization", ""), header) if header is not None else None
         replayed = {"Idempotent-Replayed": "true"} if key in self._kept else {}
         status, body = await self._once(request, key, form, crash=kind == "crashed")
@@ -179,7 +179,7 @@ class StripeProxy:
             self._running.discard(key)
 
     async def _forward(self, request: web.Request, form: list[tuple[str, str]]) -> tuple[int, bytes]:
-        """To the double and back, and the webhook on its way if something came of it."""
+        """Forward the call to the double, and send a webhook if the PaymentIntent changed."""
         headers = {name: request.headers[name] for name in ("Authorization",) if name in request.headers}
         data: list[tuple[str, str]] | bytes | None
         if request.content_type == FORM:
@@ -194,11 +194,11 @@ class StripeProxy:
         if request.method == "POST" and intent_call and self.webhooks.endpoints:
             intent_id = intent_call["id"] or json.loads(body).get("id")
             if intent_id is not None:
-                await self._tell_of(intent_id)
+                await self._send_webhook(intent_id)
         return status, body
 
-    async def _tell_of(self, intent_id: str) -> None:
-        """The answer may be an error (a declined card), so the PaymentIntent is looked up; any key may."""
+    async def _send_webhook(self, intent_id: str) -> None:
+        """Read the PaymentIntent, since the response can be an error (a declined card). The double accepts any key."""
         address = f"{self.target}/v1/payment_intents/{intent_id}"
         async with self._session.get(address, headers={"Authorization": "Bearer sk_proxy"}) as answer:
             if answer.ok:

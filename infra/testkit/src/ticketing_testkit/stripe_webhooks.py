@@ -1,7 +1,7 @@
-"""Webhooks as Stripe sends them: signed, more than once, in no certain order, and again until somebody takes them.
+"""Webhooks as Stripe sends them: signed, at least once, unordered, and repeated until they are acknowledged.
 
-The double sends two kinds only, a second late and once. What is copied here is documented at
-https://docs.stripe.com/webhooks (at least once, no order, repeated with growing pauses, signed by HMAC-SHA256).
+The double sends only two types, once and a second late. The behaviour implemented here is documented at
+https://docs.stripe.com/webhooks (at least once, no order, retries with increasing delays, signed by HMAC-SHA256).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     "succeeded": "payment_intent.succeeded",
     "canceled": "payment_intent.canceled",
 }
-"""What is told when a PaymentIntent comes to this status; https://docs.stripe.com/api/events/types."""
+"""The event type for each new status of a PaymentIntent; https://docs.stripe.com/api/events/types."""
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
@@ -34,10 +34,10 @@ LONGEST_PAUSE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where webhooks go, and how: the address, the secret that signs them (`whsec_…`), and their faults.
+    """A receiver of webhooks: the address, the signing secret (`whsec_…`), and the faults of delivery.
 
-    Every event is sent `copies` times, each copy `delay_seconds` (from, to) late by chance, so that later events
-    overtake earlier ones. `attempts` is how often a copy is tried until an answer of 2xx comes.
+    Every event is sent `copies` times, each with a random delay within `delay_seconds` (from, to), so that later events
+    overtake earlier ones. Each copy is sent up to `attempts` times until a 2xx response.
     """
 
     url: str
@@ -48,20 +48,20 @@ class Endpoint:
 
 
 class Webhooks:
-    """Tells endpoints of every change of a PaymentIntent that went through the proxy."""
+    """Sends an event to each endpoint for every change of a PaymentIntent through the proxy."""
 
     def __init__(self, session: aiohttp.ClientSession, chance: random.Random | None = None) -> None:
         self.endpoints: list[Endpoint] = []
         self.sent: list[str] = []
-        """The types of the events, one for every copy that was taken, in the order in which they were."""
+        """The event types of all acknowledged copies, in the order of acknowledgement."""
         self._session = session
-        self._chance = chance or random.Random()  # noqa: S311 (a test's chance, no secret)
+        self._chance = chance or random.Random()  # noqa: S311 (for tests, not secret)
         self._statuses: dict[str, str] = {}
         self._held: list[tuple[Endpoint, str, bytes]] | None = None
         self._sending: set[asyncio.Task[None]] = set()
 
     async def follow(self, intent: Mapping[str, Any]) -> None:
-        """Tell of a PaymentIntent as it is now, when its status is news; it is on its way when this returns."""
+        """Start sending the PaymentIntent's present state if its status is new; does not wait for the delivery."""
         status = intent["status"]
         before = self._statuses.get(intent["id"])
         self._statuses[intent["id"]] = status
@@ -85,23 +85,23 @@ class Webhooks:
                     self._held.append((endpoint, event_type, body))
 
     def hold(self) -> None:
-        """Keep back what is to be sent from now on."""
+        """Keep back all later events."""
         if self._held is None:
             self._held = []
 
     async def release(self, *, last_first: bool = False) -> None:
-        """Send what was kept back one after the other, each when the one before was taken; keep nothing back again."""
+        """Send the events kept back in sequence, each after the acknowledgement of the one before; end the hold."""
         held, self._held = self._held or [], None
         for endpoint, event_type, body in reversed(held) if last_first else held:
             await self._deliver(endpoint, event_type, body)
 
     async def delivered(self) -> None:
-        """Return when nothing is on its way any more."""
+        """Wait until no event is in flight."""
         while self._sending:
             await asyncio.wait(self._sending)
 
     async def close(self) -> None:
-        """Forget what is still on its way."""
+        """Cancel all events in flight."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -132,7 +132,7 @@ class Webhooks:
 
 
 def _signature(body: bytes, secret: str) -> str:
-    """https://docs.stripe.com/webhooks#verify-manually; made anew for every attempt, as its time must be recent."""
+    """https://docs.stripe.com/webhooks#verify-manually; each attempt has a new one, because its time must be recent."""
     now = int(time.time())
     digest = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={now},v1={digest}"

@@ -1,1 +1,1 @@
-"""What the event backbone costs over the bare broker: relay, latency from commit to handler, consumer."""
+"""The cost of event delivery over the bare broker: relay, latency from commit to handler, consumer."""

@@ -1,4 +1,4 @@
-"""What both sides of every comparison share: connections, an empty stream, orders with events, raw publishing."""
+"""Shared by both sides of every comparison: connections, an empty stream, orders with events, raw publishing."""
 
 import asyncio
 import secrets
@@ -26,18 +26,18 @@ __all__ = ["WINDOW", "WINDOWS_IN_FLIGHT", "DeliveryRole", "durable", "make_order
 
 WINDOW: Final = 256
 WINDOWS_IN_FLIGHT: Final = 4
-"""The relay's own numbers: the raw side gets the same."""
+"""The window sizes of the relay; the raw side uses the same."""
 ACK_SECONDS: Final = 10.0
 
 
 class DeliveryRole(Role):
-    """A role with MongoDB and NATS, connected as a service is."""
+    """A role with MongoDB and NATS, connected as in a service."""
 
     database: Database
     connection: NatsConnection
 
     async def open(self) -> None:
-        """Connect to both; the database is this role's own."""
+        """Connect to both; the role has its own database."""
         self._client = connect(self.urls["mongo_url"], application=self.NAME)
         self.database = self._client[f"bench_{self.NAME}"]
         settings = NatsSettings(nats_url=SecretStr(self.urls["nats_url"]))
@@ -55,19 +55,19 @@ class DeliveryRole(Role):
         return self.connection.js
 
     async def empty_stream(self) -> None:
-        """The ORDERS stream as its owner declares it, new: what was stored before shall not slow one side down."""
+        """Create the ORDERS stream again as its owner declares it, so that earlier messages slow down no side."""
         with suppress(NotFoundError):
             await self.js.delete_stream(ORDERS)
         await ensure_stream(self.js, stream_config(ORDERS, replicas=1))
 
     async def stored(self) -> int:
-        """How many messages the stream holds."""
+        """The number of messages in the stream."""
         info: StreamInfo = await self.js.stream_info(ORDERS)
         return info.state.messages
 
 
 def make_order() -> Order:
-    """A hold on a ticket of its own."""
+    """A hold of a new ticket."""
     ticket = TicketData(
         id=new_id(),
         version=1,
@@ -86,7 +86,7 @@ def make_order() -> Order:
 
 
 def make_orders(count: int) -> list[tuple[Order, OutboxEntry]]:
-    """New orders at version 1 with the event of each, under a trace as if a request had made it."""
+    """New orders at version 1 with their events, within a trace as in a request."""
     made = []
     for _ in range(count):
         order = make_order()
@@ -97,7 +97,7 @@ def make_orders(count: int) -> list[tuple[Order, OutboxEntry]]:
 
 
 async def publish_windowed(js: JetStreamContext, entries: Sequence[OutboxEntry]) -> None:
-    """The plain thing: `js.publish` in windows, several on their way at a time, every acknowledgement awaited."""
+    """The baseline: `js.publish` in windows, several in flight at a time, every acknowledgement awaited."""
     in_flight = asyncio.Semaphore(WINDOWS_IN_FLIGHT)
 
     async def window(chosen: Sequence[OutboxEntry]) -> None:
@@ -123,5 +123,5 @@ async def publish_windowed(js: JetStreamContext, entries: Sequence[OutboxEntry])
 
 
 def durable() -> str:
-    """A consumer's name that no round before had."""
+    """A consumer name that no earlier round used."""
     return f"bench-{secrets.token_hex(4)}"

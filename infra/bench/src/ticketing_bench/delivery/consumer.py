@@ -28,18 +28,18 @@ SAME_AS_THE_PRODUCT: Final[dict[str, Any]] = {
 
 
 class ConsumerRole(DeliveryRole):
-    """Both sides, one after the other."""
+    """Both sides, in sequence."""
 
     NAME: ClassVar[str] = "consumer"
 
     async def fill(self, count: int) -> dict[str, Any]:
-        """Put as many messages into the stream, each of an aggregate of its own."""
+        """Publish `count` messages, each of a different aggregate."""
         await self.empty_stream()
         await publish_windowed(self.js, [entry for _, entry in make_orders(count)])
         return {"stored": await self.stored()}
 
     async def raw(self, count: int) -> dict[str, Any]:
-        """Fetch and acknowledge, nothing else: not even the body is read."""
+        """Fetch and acknowledge only, without reading the body."""
         name = durable()
         await ensure_consumer(self.js, ORDERS, consumer_config(name, **SAME_AS_THE_PRODUCT))
         pull = await self.js.pull_subscribe_bind(name, stream=ORDERS)
@@ -57,7 +57,7 @@ class ConsumerRole(DeliveryRole):
         return result
 
     async def product(self, count: int) -> dict[str, Any]:
-        """As a service does it: parsed, dispatched by type, side by side by aggregate, acknowledged after handling."""
+        """As in a service: parse, dispatch by type, handle aggregates concurrently, acknowledge after handling."""
         done, all_done = 0, asyncio.Event()
 
         async def handle(_event: OrderCreated) -> None:
@@ -85,7 +85,7 @@ class ConsumerRole(DeliveryRole):
         return {"rate": count / seconds, "cpu": cores, "complete": await self._settled(name)}
 
     async def _settled(self, name: str) -> bool:
-        """Whether the broker has every acknowledgement; the last may still be on their way."""
+        """Whether the broker has every acknowledgement; the last can still be in flight."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             try:

@@ -1,8 +1,8 @@
-"""From the commit to the handler in another process, at a steady rate.
+"""Latency from the commit to the handler in another process, at a steady rate.
 
-Open loop: every event has a moment at which it is due, and its time counts from there whatever happened before. A
-stall is so charged to all that it delayed, not only to the one that it hit. The product's time therefore holds the
-request's own write to MongoDB too, which the budget, from commit to handler, would not have to.
+Open loop: every event has a due time, and its latency counts from there. A stall therefore counts for all events that
+it delayed, not only for one. The product's latency so includes the write to MongoDB, which the budget, from commit to
+handler, does not require.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class SenderRole(DeliveryRole):
     NAME: ClassVar[str] = "sender"
 
     async def open(self) -> None:
-        """With a relay, as every service has one."""
+        """Start with a relay, as in every service."""
         await super().open()
         await self.empty_stream()
         self._relay = Relay(
@@ -44,17 +44,17 @@ class SenderRole(DeliveryRole):
         self._relay.start()
 
     async def close(self) -> None:
-        """The relay first."""
+        """Stop the relay first."""
         await self._relay.stop()
         await super().close()
 
     async def empty(self) -> dict[str, Any]:
-        """A new stream; the orders stay, as they do in life."""
+        """Empty the stream; the orders stay, as in production."""
         await self.empty_stream()
         return {}
 
     async def commit(self, rate: float, count: int) -> dict[str, Any]:
-        """Store orders; the relay does the rest. The moment at which each was due, by id."""
+        """Store orders, which the relay publishes; returns the due time of each, by id."""
 
         async def send() -> str:
             order = make_order()
@@ -67,7 +67,7 @@ class SenderRole(DeliveryRole):
 
 
 class ReceiverRole(DeliveryRole):
-    """Handles orders in a process of its own, with the product's consumer."""
+    """Handles orders in a separate process with the product's consumer."""
 
     NAME: ClassVar[str] = "receiver"
 
@@ -78,17 +78,17 @@ class ReceiverRole(DeliveryRole):
         self._consumer: Consumer | None = None
 
     async def listen(self) -> dict[str, Any]:
-        """Begin to receive; returns once it does."""
+        """Start to receive; returns when the consumer is bound."""
         self._handled.clear()
         self._consumer = product_consumer(self, durable(), self._handle)
         self._consumer.start()
         async with asyncio.timeout(COLLECT_SECONDS):
-            while not self._consumer.bound:  # noqa: ASYNC110 (nothing tells of it)
+            while not self._consumer.bound:  # noqa: ASYNC110 (no notification exists)
                 await asyncio.sleep(0.01)
         return {}
 
     async def collect(self, count: int) -> dict[str, Any]:
-        """Wait for so many, then stop; the moment at which each was handled, by id."""
+        """Wait for `count` events, then stop; returns the time at which each was handled, by id."""
         processors = CpuTime("receiver", {})
         try:
             async with asyncio.timeout(COLLECT_SECONDS + count / 50):
@@ -96,7 +96,7 @@ class ReceiverRole(DeliveryRole):
                     self._more.clear()
                     await self._more.wait()
         except TimeoutError:
-            pass  # the run says how many are missing
+            pass  # the run reports how many are missing
         cores = processors.cores()
         if self._consumer is not None:
             await self._consumer.stop()

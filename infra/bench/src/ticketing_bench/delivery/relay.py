@@ -1,8 +1,8 @@
 """The relay against raw windowed publishing: the same messages to the same broker, counted until all are acknowledged.
 
-The raw side has the messages in memory and is done when the broker has them. The relay has them in MongoDB and is done
-when it has also removed them there. On its **nudge** path, the usual one, it is told of each commit in memory and only
-removes; on its **sweep** path, after a crash or an outage, it reads them from MongoDB as well.
+The raw side has the messages in memory and ends when the broker has them. The relay has them in MongoDB and ends when
+it has also removed them there. On its **notify** path, the usual one, it receives each commit in memory and only
+removes it; on its **sweep** path, after a crash or an outage, it also reads the entries from MongoDB.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ INSERT_BATCH: Final = 1_000
 
 
 class RelayRole(DeliveryRole):
-    """Both sides, one after the other: they have nothing in common but the loop."""
+    """Both sides, in sequence: they share only the event loop."""
 
     NAME: ClassVar[str] = "relay"
 
@@ -42,9 +42,9 @@ class RelayRole(DeliveryRole):
         return await self._result(count, time.perf_counter() - begun, processors)
 
     async def notify(self, count: int) -> dict[str, Any]:
-        """Publish what commits announce, and remove it."""
+        """Publish the entries of notified commits, and remove them."""
         await self._empty()
-        # Somebody else sweeps, as with several replicas: a sweep of ours would take part in the work.
+        # Another replica has the lease of the sweep; a sweep here would do a part of the work.
         await Lease(self.database, "relay", seconds=LEASE_SECONDS).acquire()
         relay, orders = await self._relay()
         relay.start()
@@ -63,7 +63,7 @@ class RelayRole(DeliveryRole):
             await relay.stop()
 
     async def sweep(self, count: int) -> dict[str, Any]:
-        """Publish what an earlier life left behind."""
+        """Publish the entries that an earlier process left."""
         await self._empty()
         relay, orders = await self._relay()
         await self._commit(orders.outbox, count)
@@ -82,7 +82,7 @@ class RelayRole(DeliveryRole):
         await self.empty_stream()
 
     async def _relay(self) -> tuple[Relay, OrderRepository]:
-        self._service = f"bench-{new_id()}"  # a counter of its own
+        self._service = f"bench-{new_id()}"  # a separate counter
         relay = Relay(
             self.connection, service=self._service, lease=Lease(self.database, "relay", seconds=LEASE_SECONDS)
         )
@@ -93,17 +93,17 @@ class RelayRole(DeliveryRole):
         return relay, orders
 
     async def _warm_up(self, relay: Relay, orders: OrderRepository) -> None:
-        """Commit until the relay takes nudges: it does not before its first sweep."""
+        """Commit until the relay accepts notifications, which it does after its first sweep."""
         async with asyncio.timeout(15):
             while not self._published("notify"):
                 order = make_order()
                 await orders.add(order, order_created)
                 await asyncio.sleep(0.05)
-        # Those of the first moments were not announced to anybody.
+        # The first commits were not notified.
         await orders.collection.update_many({}, {"$set": {"outbox": []}})
 
     async def _commit(self, outbox: Outbox, count: int) -> list[Commit]:
-        """Store orders with their events, without telling anybody."""
+        """Store orders with their events, without notifying the relay."""
         made = make_orders(count)
         repository = OrderRepository(outbox)
         for first in range(0, count, INSERT_BATCH):
@@ -120,9 +120,9 @@ class RelayRole(DeliveryRole):
         return int(REGISTRY.get_sample_value("relay_published_total", labels) or 0)
 
     async def _until(self, path: str, count: int) -> None:
-        """Until so many are published and removed: the relay counts them after both."""
+        """Wait until `count` entries are published and removed: the relay counts them after both."""
         async with asyncio.timeout(120):
-            while self._published(path) < count:  # noqa: ASYNC110 (the counter is all there is to see)
+            while self._published(path) < count:  # noqa: ASYNC110 (only the counter shows it)
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _result(

@@ -1,4 +1,4 @@
-"""The run: rounds in turns, what each must have delivered, and the report."""
+"""The run: alternating rounds, the check that each delivered everything, and the report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ EVENTS_PER_SECOND: Final = 200.0
 
 
 class IncompleteRoundError(Exception):
-    """A side was done before its work was: its figure would mean nothing."""
+    """A side ended without all of its work, so that its figure has no meaning."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How long a run takes. `warm_up` is the part of a round that is done once before, and not counted."""
+    """The sizes of a run. `warm_up` is the part of a round that runs once before and is not counted."""
 
     rounds: int
     relayed: int
@@ -43,7 +43,7 @@ QUICK: Final = Sizes(rounds=2, relayed=5_000, consumed=5_000, latency_seconds=4.
 
 
 def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
-    """Measure everything; raises `IncompleteRoundError` when a message got lost on the way."""
+    """Measure everything; raises `IncompleteRoundError` when a message was lost."""
     machine, at = Machine.this(), datetime.now(UTC)
     with running_servers(nats=True) as servers:
         measurements = (*_relay(servers, sizes, say), _consumer(servers, sizes, say))
@@ -60,7 +60,7 @@ def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
 
 
 class _Rounds:
-    """What came of one side, round by round."""
+    """The results of one side by round."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,3 +1,3 @@
-"""The whole product under load: `market` is a running stack with people and tickets, `generator` asks from a process of
-its own, each of the parts (`burst`, `sustained`, …) measures one thing, and `findings` says what came of it.
+"""The whole product under load: `market` is a running stack with accounts and tickets, `generator` sends requests from
+a separate process, and each part (`burst`, `sustained`, …) measures one aspect and returns its findings.
 """

@@ -1,4 +1,4 @@
-"""Everybody at the same moment: who gets the tickets, how quickly the others know, and whether any was sold twice."""
+"""A burst of concurrent buyers: rate of holds, latency of the refusals, and a check that no ticket is held twice."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ ACTIVE: Final = ("created", "complete")
 async def measure_burst(
     market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
 ) -> list[Finding]:
-    """Committed holds per second and core, and the losers' wait; raises `UnsettledError` if the audit finds a thing."""
+    """Holds per second and core, and the losers' latency; raises `UnsettledError` if the audit finds a violation."""
     cores, chance = psutil.cpu_count() or 1, random.Random(SEED)
     findings = []
     for count in sizes.burst_tickets:

@@ -1,4 +1,4 @@
-"""From nothing to a captured payment, against what the Stripe double could do at best."""
+"""From a hold to a captured payment, against the maximum rate of the Stripe double."""
 
 import asyncio
 import tempfile
@@ -23,9 +23,9 @@ SAMPLE_SECONDS: Final = 0.05
 async def measure_buying(
     market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
 ) -> list[Finding]:
-    """Tickets sold per second, and which part that is of the double's own create, confirm and capture."""
+    """Tickets sold per second, and their share of the double's own rate of create, confirm and capture."""
     with tempfile.TemporaryDirectory(prefix="ticketing-double-") as folder:
-        # Another one, since it grows slower with every charge that it keeps: each gets as many as the other.
+        # A second double, because it slows down with every stored charge: both store the same number.
         double = StripeDouble(Path(folder))
         await asyncio.to_thread(double.start)
         try:

@@ -74,7 +74,7 @@ async def _place(market: LoadedMarket, sizes: Sizes, spread: float) -> list[Orde
     await asyncio.gather(*(add(order) for order in orders))
     await market.settle(sizes.lead_seconds)
     if utc_now() >= first:
-        raise UnsettledError("the holds were due before everybody knew of them: a longer lead is needed")
+        raise UnsettledError("the holds expired before all services had them: a longer lead is needed")
     return orders
 
 

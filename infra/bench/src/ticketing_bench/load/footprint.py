@@ -28,7 +28,7 @@ def memory_of(market: LoadedMarket) -> dict[str, float]:
 
 
 def memory_findings(idle: Mapping[str, float], loaded: Mapping[str, float]) -> list[Finding]:
-    """Before anybody asked anything, and after all else that was measured."""
+    """Memory before the first request, and after all other measurements."""
     return [
         Finding(part="memory", name=f"{name}, {when}", unit="MiB", rounds=(of[name],))
         for name in PROCESSES

@@ -26,9 +26,9 @@ class LoadRole(GeneratorRole):
     """All parts are asked by the same process; how much processor it takes is in every answer."""
 
     async def burst(self, port: int, requests: Sequence[str], pids: Mapping[str, int]) -> dict[str, Any]:
-        """Everybody sends one request at the same moment, each over a connection of their own.
+        """All buyers send one request at the same moment, each over a separate connection.
 
-        Who is told to come again comes again; a time is from the first try to the answer that decides.
+        A buyer with a Retry-After tries again; a latency counts from the first attempt to the final response.
         """
         times: dict[int, list[float]] = {}
         again, last_won = 0, 0.0

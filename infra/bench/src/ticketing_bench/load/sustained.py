@@ -50,7 +50,7 @@ async def measure_sustained(
         )
         answers[rate] = answer
         say(
-            f"{rate:g} holds/s/core: {answer['statuses']}, p99 {answer['p99']:.0f} ms, all told {behind:.1f} s after; "
+            f"{rate:g} holds/s/core: {answer['statuses']}, p99 {answer['p99']:.0f} ms, drained in {behind:.1f} s; "
             f"{'kept up' if steps[rate] else 'fell behind'}"
         )
         if not steps[rate]:

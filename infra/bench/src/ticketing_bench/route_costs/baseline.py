@@ -1,6 +1,6 @@
 """The plain things: bare Starlette routes that do what a service's route cannot do without, and nothing else.
 
-No middleware, no validation, nobody signed in, no events, no metrics.
+No middleware, no validation, no authentication, no events, no metrics.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class BaselineRoutes:
             client.close()
 
     async def ready(self, _request: Request) -> Response:
-        """For whoever starts us."""
+        """The readiness check of the process."""
         return Response()
 
     async def page(self, _request: Request) -> Response:

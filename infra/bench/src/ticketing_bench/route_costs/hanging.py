@@ -31,7 +31,7 @@ _IN_PROGRESS: Final = re.compile(r'^calls_in_progress\{call="stripe-requests"\} 
 
 
 def measure_hanging(bench: Bench, folder: Path) -> list[Measurement]:
-    """In rounds that end before the first call is given up: from then on the breaker is open, and nobody hangs."""
+    """Rounds that end before the first call times out: after that the breaker is open, and no call hangs."""
     places = Settings.model_fields["stripe_places"].default
     hang_seconds = _lead_seconds(places) + bench.watch_seconds
     if hang_seconds >= Settings.model_fields["stripe_timeout_seconds"].default:
@@ -94,7 +94,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         with double.paused():
             found = watch(seconds, lead_seconds=_lead_seconds(places))
             taken = _calls_in_progress(service)
-        # Whoever found no place was sent away, nobody has paid, and no call was given up before the end.
+        # Calls beyond the limit were refused, no payment was made, and no call timed out before the end.
         check_answers("payments, Stripe hanging", found["beside"], 503)
         if taken != places:
             raise UnexpectedAnswerError(f"{taken:g} of {places} places at Stripe were taken while it hung")
@@ -106,7 +106,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         "GET a payment while Stripe hangs",
         Contender("while Stripe hangs", hanging),
         Contender("while Stripe answers", healthy),
-        question="Does anybody who needs no Stripe notice that it hangs?",
+        question="Does a hanging Stripe slow down requests that do not need it?",
         budget=Budget(ratio_at_most=2.0),
         note=(
             f"{PROBES_PER_SECOND:g} requests/s in an open loop; {PAYMENTS_PER_SECOND:g} payments/s beside them, which "

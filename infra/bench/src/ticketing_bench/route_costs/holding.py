@@ -21,7 +21,7 @@ MOST_PER_SECOND: Final = 3_000
 
 
 def measure_holding(bench: Bench) -> list[Measurement]:
-    """Everybody holds another ticket, so that every request is a write."""
+    """Every request holds a different ticket, so that every request is a write."""
     deployment = bench.deployment
     mongo_url = deployment.urls["mongo_url"]
     count = int(MOST_PER_SECOND * bench.seconds)
@@ -48,6 +48,6 @@ def measure_holding(bench: Bench) -> list[Measurement]:
             budget=Budget(ratio_at_least=0.5),
             note=(
                 "Each hold reads its ticket and inserts the order with its event, and the event is removed afterwards. "
-                "Only the service also publishes it and hears it again for its streams. No Idempotency-Key"
+                "Only the service also publishes it and reads it again for its streams. No Idempotency-Key"
             ),
         )

@@ -58,7 +58,7 @@ def _lists(bench: Bench, service: ServerProcess, baseline: ServerProcess) -> lis
             "GET /api/tickets, unremembered",
             bench.asked("from the database", service, _asking(*_pages(service))),
             bare,
-            question="What does a page cost that nobody has asked for lately?",
+            question="What does a page cost that is not cached?",
             note="All pages of the catalogue in turn, more than are remembered; the bare route reads nothing at all",
         ),
     ]
@@ -118,7 +118,7 @@ def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: 
                 "traced POST /api/tickets",
                 bench.asked("5 % recorded", traced, lambda: [post], expected=201),
                 bench.asked("off", service, lambda: [post], expected=201),
-                question="What do traces cost a write, with the event that it tells?",
+                question="What do traces cost a write, including its event?",
                 budget=Budget(ratio_at_least=0.9),
                 note=note,
             ),

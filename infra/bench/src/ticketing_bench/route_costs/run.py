@@ -1,4 +1,4 @@
-"""The run: one part after the other over the same servers, each with the processes that it needs."""
+"""The run: the parts in sequence on the same servers, each with the processes that it needs."""
 
 import asyncio
 import tempfile
@@ -30,7 +30,7 @@ __all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "empty_streams", "
 
 @dataclass(frozen=True)
 class Sizes:
-    """How long a run takes: `seconds` a side and round for what is counted, `watch_seconds` for what is timed."""
+    """The sizes of a run: `seconds` for each side and round of a rate, `watch_seconds` of a latency."""
 
     rounds: int
     seconds: float
@@ -44,7 +44,7 @@ QUICK: Final = Sizes(rounds=2, seconds=0.2, watch_seconds=0.5, catalogue=1_500)
 
 
 def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
-    """Measure everything; raises `UnexpectedAnswerError` when a side did not do what was asked."""
+    """Measure everything; raises `UnexpectedAnswerError` when a side did not execute the requests."""
     machine, at = Machine.this(), datetime.now(UTC)
     with (
         tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder,
@@ -76,10 +76,10 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
 
 
 async def empty_streams(nats_url: str) -> None:
-    """Declare them, as a service waits at its start for those that it hears; with nothing in them.
+    """Declare the streams, for which a service waits at its start, and empty them.
 
-    It would take in what an earlier part has told while it is measured: after 16,000 new tickets the bare route beside
-    orders was seen to make a third of its holds, and the service looked twice as good.
+    Otherwise the service handles the events of an earlier part during the measurement: after 16,000 new tickets the
+    bare route made only a third of its holds beside orders, and the service looked twice as good.
     """
     async with Bus.connect(nats_url) as bus:
         for name in STREAM_SUBJECTS:

@@ -1,4 +1,4 @@
-"""What the databases hold before anybody is asked: written as the services write it, without their work."""
+"""The data before the first request, written directly in the form of the services."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 CATALOGUE: Final = "tickets"
-"""The tickets service's own database, which its plain side reads, too."""
+"""The database of the tickets service, which its baseline reads too."""
 BASELINE: Final = "plain"
-"""Where the plain things write: what a service writes beside its own would be the other's work."""
+"""The database of the baselines' writes, separate from those of the services."""
 DESCRIPTION: Final = "Two seats side by side, stalls, row 12; doors open an hour before. Collected at the box office."
 
 
 async def list_tickets(mongo_url: str, count: int) -> list[str]:
-    """A catalogue of the tickets service, a second between each two; returns the ids."""
+    """Insert tickets of the tickets service, created one second apart; returns their ids."""
     begun = utc_now() - timedelta(seconds=count)
     tickets = [
         Ticket(
@@ -55,14 +55,14 @@ async def list_tickets(mongo_url: str, count: int) -> list[str]:
 
 
 async def known_tickets(mongo_url: str, database: str, count: int) -> list[str]:
-    """Tickets as orders has heard of them; returns their ids."""
+    """Insert tickets into the projection of orders; returns their ids."""
     tickets = [ticket_on_sale() for _ in range(count)]
     await _project(mongo_url, database, "tickets", tickets)
     return [ticket.id for ticket in tickets]
 
 
 def ticket_on_sale() -> TicketData:
-    """A ticket as its events describe it, in none of the databases."""
+    """A ticket as in its events, in none of the databases."""
     now = utc_now()
     return TicketData(
         id=new_id(),
@@ -81,7 +81,7 @@ def ticket_on_sale() -> TicketData:
 
 
 async def known_orders(mongo_url: str, count: int, *, user_id: str) -> list[str]:
-    """Unpaid orders of one buyer as payments has heard of them; returns their ids."""
+    """Insert unpaid orders of one buyer into the projection of payments; returns their ids."""
     now = utc_now()
     orders = [
         OrderData(
@@ -102,7 +102,7 @@ async def known_orders(mongo_url: str, count: int, *, user_id: str) -> list[str]
 
 
 async def prepare_baseline(mongo_url: str) -> None:
-    """The indexes of orders, whose upkeep is part of every write."""
+    """Create the indexes of orders, whose update is part of every write."""
     client = connect(mongo_url, application="bench-stock")
     try:
         await OrderRepository(Outbox(client[BASELINE]["orders"])).ensure_indexes()

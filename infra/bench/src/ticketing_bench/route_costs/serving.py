@@ -1,4 +1,4 @@
-"""The services as `ticketing up` runs them, and the plain things under the very same command."""
+"""The services as `ticketing up` runs them, and the baselines with the same command."""
 
 import json
 import time
@@ -19,16 +19,16 @@ DAY_SECONDS: Final = 86_400
 
 
 class BaselineProcess(ServiceProcess):
-    """The bare routes, with every argument that a service's uvicorn is given."""
+    """The bare routes, with all uvicorn arguments of a service."""
 
     def command(self) -> Sequence[str]:
-        """The services' own, but for the application."""
+        """The command of a service with another application."""
         service = f"ticketing_{self.name}.app:create_app"
         return [BASELINE_APP if argument == service else argument for argument in super().command()]
 
 
 class Deployment:
-    """Makes processes that share the servers and the key of one run, with their logs in its folder."""
+    """Creates processes that share the servers and the key of one run, with their logs in its folder."""
 
     def __init__(self, servers: Servers, folder: Path) -> None:
         self.urls = servers.urls
@@ -37,11 +37,11 @@ class Deployment:
         self._identity = Identity()
 
     def token(self, user_id: str) -> str:
-        """Of a user whose session outlasts the run."""
+        """A token that is valid for the whole run."""
         return self._identity.token(user_id, exp=int(time.time()) + DAY_SECONDS)
 
     def service(self, name: str, *, called: str = "", **settings: str) -> ServiceProcess:
-        """A replica as in the local stack, but for its rate limits; `called` tells its log from that of another one."""
+        """A replica as in the local stack, without rate limits; `called` distinguishes its log from others."""
         environment = {
             "MONGO_URL": self.urls["mongo_url"],
             "MONGO_DATABASE": name,
@@ -61,7 +61,7 @@ class Deployment:
         return ServiceProcess(name, self._folder, log, port=free_port(), environment=environment | settings)
 
     def baseline(self, page: bytes = b"[]") -> BaselineProcess:
-        """The bare routes; one of them gives these bytes."""
+        """The bare routes; one of them returns these bytes."""
         answer = self._folder / "page.json"
         answer.write_bytes(page)
         environment = {"MONGO_URL": self.urls["mongo_url"], "PLAIN_ANSWER": str(answer)}
@@ -69,7 +69,7 @@ class Deployment:
         return BaselineProcess("plain", self._folder, log, port=free_port(), environment=environment)
 
     def pids_of(self, server: ServerProcess) -> dict[str, int]:
-        """Whose processor time is counted while this one is asked."""
+        """The process ids whose CPU time is counted while this server is measured."""
         if server.pid is None:
             raise ServerStartError(f"{server.name} has ended. Its log ends:\n{server.tail()}")
         return {"server": server.pid, **self.pids}
@@ -77,7 +77,7 @@ class Deployment:
 
 @contextmanager
 def running(*processes: ServerProcess) -> Iterator[None]:
-    """Started together, ready inside this block, and ended with it."""
+    """Start the processes together; they are ready inside this block and stop with it."""
     try:
         for process in processes:
             process.launch()
@@ -85,7 +85,7 @@ def running(*processes: ServerProcess) -> Iterator[None]:
             process.wait_until_ready()
         yield
     finally:
-        for process in processes:  # all are told before one is waited for
+        for process in processes:  # SIGTERM to all before waiting for one
             process.terminate()
         for process in processes:
             process.stop()

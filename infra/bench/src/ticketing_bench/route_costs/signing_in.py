@@ -1,4 +1,4 @@
-"""What signing in costs beside its hash, and whether anybody else notices."""
+"""The cost of signing in beyond its hash, and its effect on other requests."""
 
 import asyncio
 import time
@@ -28,18 +28,18 @@ PROBES_PER_SECOND: Final = 200.0
 PART_OF_CAPACITY: Final = 0.5
 LEAD_SECONDS: Final = 0.5
 SIGN_INS_WATCHED: Final = 3
-"""At least so many are due while the others are watched, however slow the machine."""
+"""The minimum number of sign-ins during a measurement, also on a slow machine."""
 UNMOVED: Final = Budget(ratio_at_most=2.0)
 """As while Stripe hangs: half of what can be hashed is half of all cores of a small machine."""
 
 
 class HashRole(Role):
-    """The service's own hasher with its own threads, and nobody who asks over a network."""
+    """The service's hasher with its threads, without a network."""
 
     NAME: ClassVar[str] = "hasher"
 
     async def open(self) -> None:
-        """With as many threads as the service has unless told otherwise."""
+        """Start the service's default number of threads."""
         threads, queue = (Settings.model_fields[name].default for name in ("password_threads", "password_queue"))
         self._hasher = PasswordHasher(threads=threads, queue=queue)
 
@@ -48,7 +48,7 @@ class HashRole(Role):
         self._hasher.close()
 
     async def verify(self, password: str, calls: int, seconds: float) -> dict[str, Any]:
-        """Verify the right password, so many calls at a time."""
+        """Verify the right password with `calls` concurrent calls."""
         secret = SecretStr(password)
         stored = await self._hasher.hash(secret)
         done = 0
@@ -70,7 +70,7 @@ class HashRole(Role):
 
 
 def measure_signing_in(bench: Bench) -> list[Measurement]:
-    """First how many sign-ins there can be, then half of them beside somebody else."""
+    """Measure the maximum rate of sign-ins, then the effect of half that rate on other requests."""
     deployment = bench.deployment
     service = deployment.service("auth")
     password = new_id()
@@ -121,7 +121,7 @@ def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -
         "GET currentuser while people sign in",
         watched("while people sign in", sign_ins),
         watched("while nobody does", None),
-        question="Does anybody notice that others sign in?",
+        question="Do sign-ins slow down other requests?",
         budget=UNMOVED,
         note=(
             f"{PROBES_PER_SECOND:g} requests/s in an open loop; {sign_ins['rate']:.0f} sign-ins/s beside them, half of "

@@ -1,1 +1,1 @@
-"""How late a thousand browsers are told of a change."""
+"""The latency of live updates to a thousand browsers."""

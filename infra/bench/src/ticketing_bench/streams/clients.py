@@ -1,4 +1,4 @@
-"""A thousand browsers in one process: each an open connection that notes when it is told of which ticket."""
+"""A thousand browsers in one process: each is an open connection that records the arrival of each ticket's event."""
 
 import asyncio
 import re
@@ -19,12 +19,12 @@ _READY: Final = b"event: ready\n"
 
 
 class _Browser(asyncio.Protocol):
-    """Reads nothing but who it is about; what is in pieces is put together first."""
+    """Parses only the ticket's id; joins fragments first."""
 
-    def __init__(self, request: bytes, told: Callable[[bytes, float], None]) -> None:
+    def __init__(self, request: bytes, received: Callable[[bytes, float], None]) -> None:
         self.ready = asyncio.get_running_loop().create_future()
         self._request = request
-        self._told = told
+        self._received = received
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -37,7 +37,7 @@ class _Browser(asyncio.Protocol):
         if not self.ready.done() and _READY in events:
             self.ready.set_result(None)
         for ticket in _TICKET.finditer(events):
-            self._told(ticket[1], now)
+            self._received(ticket[1], now)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.ready.done():
@@ -45,7 +45,7 @@ class _Browser(asyncio.Protocol):
 
 
 class ClientsRole(Role):
-    """All streams of one side at a time."""
+    """All streams of one side."""
 
     NAME: ClassVar[str] = "clients"
 
@@ -56,7 +56,7 @@ class ClientsRole(Role):
         self._count = 0
 
     async def arrive(self, port: int, path: str, browsers: int) -> dict[str, Any]:
-        """Open so many streams; returns when each has been told that it is ready."""
+        """Open `browsers` streams; returns when each has received the ready event."""
         self._arrivals.clear()
         self._count = 0
         request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode()
@@ -65,7 +65,7 @@ class ClientsRole(Role):
 
         async def one() -> None:
             async with places:
-                _, browser = await loop.create_connection(lambda: _Browser(request, self._told), "127.0.0.1", port)
+                _, browser = await loop.create_connection(lambda: _Browser(request, self._record), "127.0.0.1", port)
                 await browser.ready
                 self._browsers.append(browser)
 
@@ -75,7 +75,7 @@ class ClientsRole(Role):
         return {}
 
     async def collect(self, count: int) -> dict[str, Any]:
-        """Wait for so many deliveries; the moments of each, by ticket."""
+        """Wait for `count` deliveries; returns their times by ticket."""
         processors = CpuTime(self.NAME, {})
         deadline = time.monotonic() + COLLECT_SECONDS
         while self._count < count and time.monotonic() < deadline:  # noqa: ASYNC110 (an event each would cost)
@@ -90,9 +90,9 @@ class ClientsRole(Role):
         return {}
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         await self.leave()
 
-    def _told(self, ticket: bytes, at: float) -> None:
+    def _record(self, ticket: bytes, at: float) -> None:
         self._count += 1
         self._arrivals[ticket.decode()].append(at)

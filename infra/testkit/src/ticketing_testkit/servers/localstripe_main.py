@@ -1,4 +1,4 @@
-"""Runs localstripe with its store in a given file, on loopback or another address; `python -m … PORT FILE [HOST]`."""
+"""Runs localstripe with its store in a given file: `python -m … PORT FILE [HOST]`, on loopback by default."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SAVE_SECONDS: Final = 1.0
 
 
 class FaultSwitch:
-    """What is wrong with the double at the moment: nothing, or one kind of fault for every call of the API."""
+    """The present fault of the double: none, or one kind of fault for every call of the API."""
 
     def __init__(self) -> None:
         self._kind: str | None = None
@@ -26,18 +26,18 @@ class FaultSwitch:
     async def turn(self, request: web.Request) -> web.Response:
         """`{"kind": "slow" | "failing" | "lying" | null, "seconds": …}`.
 
-        `slow`: every answer takes so many seconds more. `failing`: 503, and nothing is done. `lying`: it is done, and
-        the answer says 500.
+        `slow`: delays every response by `seconds`. `failing`: 503 without an effect. `lying`: executes the request and
+        responds with 500.
         """
         asked = await request.json()
         self._kind, self._seconds = asked["kind"], float(asked.get("seconds", 0))
         return web.json_response({"kind": self._kind})
 
     @web.middleware
-    async def stand_between(
+    async def apply(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Between the double and whoever asks it."""
+        """Middleware that applies the fault to each call."""
         kind = self._kind if request.path.startswith("/v1/") else None
         if kind == "slow":
             await asyncio.sleep(self._seconds)
@@ -47,15 +47,15 @@ class FaultSwitch:
         return self._broken(500) if kind == "lying" else answer
 
     def _broken(self, status: int) -> web.Response:
-        error = {"type": "api_error", "message": "a fault that was asked for"}
+        error = {"type": "api_error", "message": "an injected fault"}
         return web.json_response({"error": error}, status=status)
 
 
 def main(port: int, file: Path, host: str = "127.0.0.1") -> None:
-    """Serve until told to stop.
+    """Serve until a signal.
 
-    localstripe writes its whole store to one fixed path at every change: slower with every payment, and shared by all
-    that run on a machine. Here it is saved once a second, and at the end.
+    localstripe writes its whole store to one fixed path at every change, which gets slower with every payment and is
+    shared by all instances on a machine. This program saves it once a second and at the end.
     """
     from localstripe import resources, server
 
@@ -79,7 +79,7 @@ def main(port: int, file: Path, host: str = "127.0.0.1") -> None:
 
     resources.Store.dump_to_disk = mark_dirty
     if file.exists():
-        # Our own file, written above; nobody else's pickle is ever read.
+        # This program wrote the file itself; a pickle from another source is never read.
         resources.store.update(pickle.loads(file.read_bytes()))  # noqa: S301
         stripe_refunds.recount()
 
@@ -98,7 +98,7 @@ def main(port: int, file: Path, host: str = "127.0.0.1") -> None:
 
     server.app.cleanup_ctx.append(save_regularly)
     switch = FaultSwitch()
-    server.app.middlewares.insert(0, switch.stand_between)
+    server.app.middlewares.insert(0, switch.apply)
     server.app.router.add_post("/_config/fault", switch.turn)
     web.run_app(server.app, host=host, port=port, print=lambda _line: None, access_log=None)
 

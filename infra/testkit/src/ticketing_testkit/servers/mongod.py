@@ -1,4 +1,4 @@
-"""MongoDB as a replica set of one: what change streams, transactions and majority writes need."""
+"""MongoDB as a replica set with one member, as change streams, transactions and majority writes require."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ ALREADY_INITIALIZED = 23
 
 
 class Mongod(ServerProcess):
-    """A primary on loopback; `url` names it."""
+    """A primary on loopback, at `url`."""
 
     name = "mongod"
 
@@ -25,7 +25,7 @@ class Mongod(ServerProcess):
 
     @property
     def url(self) -> str:
-        """Direct, so that a client needs no list of members."""
+        """The address, with a direct connection so that a client needs no list of members."""
         return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&replicaSet=rs0"
 
     def command(self) -> Sequence[str]:
@@ -40,7 +40,7 @@ class Mongod(ServerProcess):
         ]
 
     def is_ready(self) -> bool:
-        """Makes the replica set on the way, the first time; ready when it has a primary."""
+        """Whether it has a primary; initiates the replica set the first time."""
         client: MongoClient[dict[str, object]] = MongoClient(
             f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=300
         )
@@ -61,7 +61,7 @@ class Mongod(ServerProcess):
         return False
 
     def _follow_port(self, client: MongoClient[dict[str, object]], member: dict[str, object]) -> None:
-        """The data was made on another port: tell the replica set its new address, or it never finds itself."""
+        """Set the new address in the replica set if the data was created on another port; else it elects no primary."""
         document = client["local"]["system.replset"].find_one()
         if document is None:
             return

@@ -1,4 +1,4 @@
-"""Three NATS servers that agree with each other, on loopback: what production has, on one machine."""
+"""A cluster of three NATS servers on loopback, as in production."""
 
 import http.client
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ HEALTH_SECONDS: Final = 1.0
 
 
 class NatsNode(NatsServer):
-    """One member, with a store of its own; it may be killed and started again like any other server."""
+    """One member with its own store, which may be killed and started again like any other server."""
 
     def __init__(self, directory: Path, *, node: str, route_port: int) -> None:
         super().__init__(directory)
@@ -24,10 +24,10 @@ class NatsNode(NatsServer):
         self.route_port = route_port
         self.monitor_port = free_port()
         self.routes: Sequence[str] = ()
-        """Where the others are; set before it is started."""
+        """The addresses of the other members; set before the start."""
 
     def command(self) -> Sequence[str]:
-        """The single server's, and who the others are."""
+        """The command of a single server, with the cluster configuration added."""
         command = super().command()
         routes = ", ".join(f'"{route}"' for route in self.routes)
         with (self.directory / "nats.conf").open("a") as config:
@@ -39,7 +39,7 @@ class NatsNode(NatsServer):
         return command
 
     def is_ready(self) -> bool:
-        """It follows a leader and has caught up with it: only its own health page knows."""
+        """Whether it has a leader and has replicated its log, by the server's health endpoint."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.monitor_port, timeout=HEALTH_SECONDS)) as monitor:
             try:
                 monitor.request("GET", "/healthz")
@@ -49,7 +49,7 @@ class NatsNode(NatsServer):
 
 
 class NatsCluster:
-    """The members together; streams of three replicas live on all of them."""
+    """All members; streams with three replicas are stored on each."""
 
     def __init__(self, directory: Path) -> None:
         self.nodes = [
@@ -60,22 +60,22 @@ class NatsCluster:
 
     @property
     def url(self) -> str:
-        """All addresses, separated by commas: a client goes on with another when one is gone."""
+        """All addresses, separated by commas: a client reconnects to another member when one ends."""
         return ",".join(node.url for node in self.nodes)
 
     def node(self, name: str) -> NatsNode:
-        """The member that calls itself so, as in what the broker says of a stream's leader."""
+        """The member with this server name, as in the information of a stream's leader."""
         return next(node for node in self.nodes if node.node == name)
 
     def start(self) -> None:
-        """Start all, and wait until they agree on a leader; raises `ServerStartError`."""
+        """Start all, and wait until they have a leader; raises `ServerStartError`."""
         for node in self.nodes:
             node.launch()
         for node in self.nodes:
             node.wait_until_ready()
 
     def stop(self) -> None:
-        """End all of them at once: one after the other they would first elect new leaders."""
+        """Stop all at once: stopped in sequence, they would elect new leaders first."""
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:

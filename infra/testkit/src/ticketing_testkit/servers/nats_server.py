@@ -25,7 +25,7 @@ class NatsServer(ServerProcess):
         return f"nats://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
-        """A configuration file, since the time between two fsyncs has no command-line flag."""
+        """Uses a configuration file, because the interval between fsyncs has no command-line flag."""
         config = self.directory / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
@@ -34,6 +34,6 @@ class NatsServer(ServerProcess):
         return [str(find_binary("nats-server")), "-c", str(config)]
 
     def is_ready(self) -> bool:
-        """It greets with INFO."""
+        """Whether it sends INFO on a connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
             return connection.recv(4).startswith(b"INFO")

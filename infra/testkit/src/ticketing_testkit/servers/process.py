@@ -1,4 +1,4 @@
-"""One server process: started, waited for, paused, killed, stopped, and never left behind."""
+"""One server process: start, readiness, pause, kill and stop; it never outlives its parent."""
 
 import contextlib
 import ctypes
@@ -21,19 +21,21 @@ __all__ = ["ServerProcess", "free_port"]
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1
-PORTS_HELD: Final = 128  # far below the number of files that a process may open
+PORTS_HELD: Final = 128  # far below the limit of open files
 _held: deque[int] = deque()
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on, and that the system gives to nobody else while this process lives.
+    """A free loopback port that the system assigns to no other process while this process runs.
 
-    It stays bound, without listening: who was told this very port may share it (as every server asks to), but none
-    gets it who asks for any port. Without that, a server that was killed could find its port taken when it comes back.
+    The port stays bound without listening. A server may bind this specific port (with SO_REUSEADDR, as servers do), but
+    the system does not assign it to a request for any port. Otherwise a killed server could find its port taken later.
     """
     probe = socket.socket()
     probe.bind(("127.0.0.1", 0))
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: so that we do not share somebody's either
+    probe.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+    )  # set after the bind, so that a port bound by another process is not shared
     port: int = probe.getsockname()[1]
     if len(_held) == PORTS_HELD:
         os.close(_held.popleft())
@@ -42,10 +44,10 @@ def free_port() -> int:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What runs in the child before it becomes the server: the kernel shall end it when its parent is gone (Linux).
+    """The function that the child runs before exec: it makes the kernel kill the child when its parent ends (Linux).
 
-    All that takes a lock is done here, before the fork: another thread may hold that lock at the fork, and in the
-    child nobody would ever release it.
+    Everything that takes a lock happens here, before the fork: if another thread holds a lock at the fork, no thread
+    of the child ever releases it.
     """
     if sys.platform != "linux":
         return None
@@ -54,19 +56,19 @@ def _die_with_parent() -> Callable[[], None] | None:
 
     def in_child() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was gone before we had asked
+        if os.getppid() != parent:  # the parent ended before the call
             os._exit(1)
 
     return in_child
 
 
 class ServerProcess:
-    """A server with its own folder and log file; subclasses say how it is started and when it is ready."""
+    """A server with its own folder and log file; subclasses define its command and its readiness."""
 
     name: str
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
-        self.directory = directory.absolute()  # it is the server's working directory, too
+        self.directory = directory.absolute()  # also the server's working directory
         self.port = port or free_port()
         self.log = self.directory / f"{self.name}.log"
         self._command: Sequence[str] = ()
@@ -77,11 +79,11 @@ class ServerProcess:
         raise NotImplementedError
 
     def environment(self) -> Mapping[str, str]:
-        """What is added to the environment."""
+        """Variables added to the environment."""
         return {}
 
     def is_ready(self) -> bool:
-        """Whether it answers; may raise OSError for no."""
+        """Whether it answers; an OSError means no."""
         raise NotImplementedError
 
     @property
@@ -95,9 +97,9 @@ class ServerProcess:
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start without waiting; raises `ServerStartError` when that is not even possible."""
+        """Start without waiting; raises `ServerStartError` when the process cannot be started."""
         if self._taken():
-            raise ServerStartError(f"Another program listens on port {self.port}, which {self.name} was given.")
+            raise ServerStartError(f"Another program listens on port {self.port}, which {self.name} needs.")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +112,7 @@ class ServerProcess:
                     stderr=subprocess.STDOUT,
                     cwd=self.directory,
                     env={**os.environ, **self.environment()},
-                    start_new_session=True,  # a Ctrl-C in the terminal is for us; we end our children in order
+                    start_new_session=True,  # Ctrl-C goes to the parent only, which stops its children in order
                     preexec_fn=_die_with_parent(),
                 )
         except OSError as error:
@@ -119,7 +121,7 @@ class ServerProcess:
             raise ServerStartError(f"{self.name} cannot be started: {error}.") from error
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Return once it answers; raises `ServerStartError` when it ends, or does not answer in time."""
+        """Return when it answers; raises `ServerStartError` when it ends or does not answer in time."""
         deadline = time.monotonic() + seconds
         while True:
             if self._process is None or self._process.poll() is not None:
@@ -134,7 +136,7 @@ class ServerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, when it ended by itself; None while it runs or after it was stopped."""
+        """The exit code if it ended by itself; None while it runs or after `stop`."""
         return None if self._process is None else self._process.poll()
 
     def tail(self, lines: int = 12) -> str:
@@ -146,17 +148,17 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        """Its address, in the form that its clients want."""
+        """Its address, in the form that its clients use."""
         raise NotImplementedError
 
     def terminate(self) -> None:
         """SIGTERM, without waiting."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)  # a paused process hears nothing else
+            self._process.send_signal(signal.SIGCONT)  # a paused process handles no other signal
             self._process.terminate()
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL to what does not listen."""
+        """Send SIGTERM, and SIGKILL if the process does not end."""
         process = self._process
         if process is None:
             return
@@ -170,7 +172,7 @@ class ServerProcess:
         self._process = None
 
     def kill(self) -> None:
-        """SIGKILL: as a crash would."""
+        """Send SIGKILL, as in a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -182,18 +184,18 @@ class ServerProcess:
         self.start()
 
     def pause(self) -> None:
-        """Freeze it: the connection stays, answers do not come."""
+        """Freeze it (SIGSTOP): connections stay open, no responses come."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """End the pause."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Frozen inside this block; afterwards it goes on, however the block ends."""
+        """Pause it inside this block; it resumes even if the block raises."""
         self.pause()
         try:
             yield
@@ -219,5 +221,5 @@ class ServerProcess:
         if "no space left" in lowered:
             return self._disk_full()
         if "address already in use" in lowered:
-            return f"Another program listens on port {self.port}, which {self.name} was given."
+            return f"Another program listens on port {self.port}, which {self.name} needs."
         return f"{self.name} ended while starting. Its log ends:\n{tail}"

@@ -1,4 +1,4 @@
-"""Valkey, which speaks the Redis protocol; with an append-only file where timers must survive a restart."""
+"""Valkey, a server of the Redis protocol, with an optional append-only file so that timers survive a restart."""
 
 import socket
 from collections.abc import Sequence

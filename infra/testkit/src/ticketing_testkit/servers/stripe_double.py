@@ -1,4 +1,4 @@
-"""localstripe, a stateful Stripe double, as a server process with a store of its own."""
+"""localstripe, a stateful Stripe double, as a server process with its own store."""
 
 import socket
 import sys
@@ -10,7 +10,7 @@ __all__ = ["StripeDouble"]
 
 
 class StripeDouble(ServerProcess):
-    """Answers Stripe's API on loopback; what it cannot do is listed in payments/README.md."""
+    """Serves Stripe's API on loopback; payments/README.md lists its limits."""
 
     name = "stripe-double"
 
@@ -20,11 +20,11 @@ class StripeDouble(ServerProcess):
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
-        """Our launcher, since localstripe's own writes to one fixed file for all."""
+        """Uses `localstripe_main`, because localstripe's own launcher writes to one fixed file."""
         store = str(self.directory / "stripe.pickle")
         return [sys.executable, "-m", "ticketing_testkit.servers.localstripe_main", str(self.port), store]
 
     def is_ready(self) -> bool:
-        """It accepts connections."""
+        """Whether it accepts connections."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=1):
             return True

@@ -1,8 +1,8 @@
 """Refunds, disputes and the list of events as Stripe documents them, added to localstripe in this process.
 
-localstripe refunds more than was charged, knows no dispute, sends no webhook of a refund, and lists events oldest first
+localstripe refunds more than was charged, has no disputes, sends no webhook of a refund, and lists events oldest first
 without `types`. Stripe's rules: https://docs.stripe.com/refunds, https://docs.stripe.com/disputes/how-disputes-work,
-https://docs.stripe.com/api/events/list. This module is imported by the double's process only.
+https://docs.stripe.com/api/events/list. Only the double's process imports this module.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from localstripe.webhooks import schedule_webhook
 __all__ = ["Dispute", "extend", "recount"]
 
 INQUIRY: Final = frozenset({"warning_needs_response", "warning_under_review", "warning_closed"})
-"""The bank asks first, and no money is withdrawn yet."""
+"""Inquiries: the bank asks for information, and no money is withdrawn."""
 CLOSED: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
 STATUSES: Final = INQUIRY | CLOSED | {"needs_response", "under_review"}
 NOT_REFUNDED: Final = frozenset({"failed", "canceled"})
@@ -30,7 +30,7 @@ _take = Charge._capture
 
 
 class Dispute(StripeObject):  # type: ignore[misc]  # localstripe has no types
-    """A buyer's bank takes a payment back, or asks about it."""
+    """A dispute or an inquiry of the buyer's bank."""
 
     object = "dispute"
     _id_prefix = "du_"
@@ -47,7 +47,7 @@ class Dispute(StripeObject):  # type: ignore[misc]  # localstripe has no types
 
 
 def extend(app: web.Application) -> None:
-    """Change localstripe's classes, and add the routes that it lacks and those with which a test plays the bank."""
+    """Change localstripe's classes, and add missing routes and those with which a test acts as the bank."""
     Refund.__init__ = _refund
     Refund._api_list_all = classmethod(_list_of("charge", "payment_intent"))
     Event._api_list_all = classmethod(_list_of("type"))
@@ -66,7 +66,7 @@ def extend(app: web.Application) -> None:
 
 
 def recount() -> None:
-    """Count the refunds of each charge again, after the store was read from its file."""
+    """Recompute the refunded amount of each charge after the store was read from its file."""
     stored = list(resources.store.values())
     for charge in (found for found in stored if isinstance(found, Charge)):
         charge._refunded = 0
@@ -74,13 +74,13 @@ def recount() -> None:
         resources.store[f"charge:{refund.charge}"]._refunded += refund.amount
 
 
-def _tell(subject: Any, *types: str) -> None:
+def _send_events(subject: Any, *types: str) -> None:
     for event_type in types:
         schedule_webhook(Event(event_type, subject))
 
 
 def _charge_of(charge: object, payment_intent: object) -> Any:
-    """The charge that is named by one of both; https://docs.stripe.com/api/refunds/create."""
+    """The charge of either parameter; https://docs.stripe.com/api/refunds/create."""
     if (charge is None) == (payment_intent is None):
         raise UserError(400, "Name a charge or a payment_intent.", {"code": "parameter_missing"})
     found = (
@@ -115,12 +115,12 @@ def _refund(
     _create_refund(refund, charge=of.id, amount=wanted, metadata=metadata)
     refund.payment_intent = of.payment_intent
     of._refunded = of.amount_refunded + wanted
-    _tell(of, "charge.refunded")
-    _tell(refund, "refund.created")
+    _send_events(of, "charge.refunded")
+    _send_events(refund, "refund.created")
 
 
 def _withdrawn(charge: Any) -> bool:
-    """Whether a dispute (an inquiry is none) has taken the money away, for now or for good."""
+    """Whether a dispute (not an inquiry) has withdrawn the money, temporarily or finally."""
     return charge.disputed and any(
         dispute.charge == charge.id and dispute.status not in INQUIRY | {"won", "prevented"}
         for dispute in _all(Dispute)
@@ -133,7 +133,7 @@ def _capture(charge: Any, amount: object, on_success: Any = None) -> None:
 
 
 def _intent(_cls: Any, /, **fields: Any) -> Any:
-    """An unknown payment method is named as Stripe names it; https://docs.stripe.com/error-codes#resource-missing."""
+    """Report an unknown payment method as Stripe does; https://docs.stripe.com/error-codes#resource-missing."""
     method = fields.get("payment_method")
     if method is not None:
         try:
@@ -150,7 +150,7 @@ def _all(kind: Any) -> Iterable[Any]:
 
 
 def _list_of(*filters: str) -> Any:
-    """A list as Stripe gives it: newest first, at most a hundred, bounded by `created`, `types` and these fields."""
+    """A list as Stripe returns it: newest first, at most 100, filtered by `created`, `types` and these fields."""
 
     def listed(
         cls: Any,
@@ -194,33 +194,33 @@ async def _shown_dispute(request: web.Request) -> web.Response:
 
 
 async def _open_dispute(request: web.Request) -> web.Response:
-    """`{"payment_intent" or "charge": …, "amount"?, "reason"?, "status"?}`: the buyer complains at their bank."""
+    """Open a dispute: `{"payment_intent" or "charge": …, "amount"?, "reason"?, "status"?}`."""
     asked = await request.json()
     charge = _charge_of(asked.get("charge"), asked.get("payment_intent"))
     status = _status(asked.get("status", "needs_response"))
     dispute = Dispute(charge, asked.get("amount", charge.amount), asked.get("reason", "fraudulent"), status)
-    _tell(dispute, "charge.dispute.created", *(() if status in INQUIRY else ("charge.dispute.funds_withdrawn",)))
+    _send_events(dispute, "charge.dispute.created", *(() if status in INQUIRY else ("charge.dispute.funds_withdrawn",)))
     return web.json_response(dispute._export())
 
 
 async def _move_dispute(request: web.Request) -> web.Response:
-    """`{"status": …}`: the bank goes on, or decides."""
+    """Set the status of a dispute: `{"status": …}`."""
     dispute = Dispute._api_retrieve(request.match_info["id"])
     dispute.status = _status((await request.json())["status"])
     if dispute.status == "won":
-        _tell(dispute, "charge.dispute.funds_reinstated")
-    _tell(dispute, "charge.dispute.closed" if dispute.status in CLOSED else "charge.dispute.updated")
+        _send_events(dispute, "charge.dispute.funds_reinstated")
+    _send_events(dispute, "charge.dispute.closed" if dispute.status in CLOSED else "charge.dispute.updated")
     return web.json_response(dispute._export())
 
 
 async def _fail_refund(request: web.Request) -> web.Response:
-    """The buyer's bank sends the money back to us, days later; https://docs.stripe.com/refunds#failed-refunds."""
+    """Fail a refund, as the buyer's bank can days later; https://docs.stripe.com/refunds#failed-refunds."""
     refund = Refund._api_retrieve(request.match_info["id"])
     if refund.status not in NOT_REFUNDED:
         refund.status = "failed"
         charge = Charge._api_retrieve(refund.charge)
         charge._refunded = charge.amount_refunded - refund.amount
-        _tell(refund, "refund.failed", "refund.updated", "charge.refund.updated")
+        _send_events(refund, "refund.failed", "refund.updated", "charge.refund.updated")
     return web.json_response(refund._export())
 
 

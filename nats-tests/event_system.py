@@ -1,4 +1,4 @@
-"""A small world: tickets tell, others follow in databases of their own, and a ledger knows what was committed."""
+"""A small event system: the tickets service publishes, others subscribe, and a ledger records all commits."""
 
 import asyncio
 import contextlib
@@ -22,42 +22,42 @@ from ticketing_common.storage import Database, Outbox, connect
 from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 
-__all__ = ["Recorded", "World", "until"]
+__all__ = ["EventSystem", "Recorded", "until"]
 
 AGREE_SECONDS: Final = 60.0
-"""A ceiling for a busy machine; waiting ends as soon as all agree."""
+"""An upper limit for a busy machine; the wait ends as soon as all services agree."""
 SAMPLE_SECONDS: Final = 0.05
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
-    """Wait for what nothing tells of."""
+    """Poll a condition that has no notification; raises TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 (it happens in other tasks and processes)
+        while not await condition():  # noqa: ASYNC110 (it changes in other tasks and processes)
             await asyncio.sleep(SAMPLE_SECONDS)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A message as it lay in the stream."""
+    """A message as stored in the stream."""
 
     subject: str
     body: bytes
 
     @property
     def version(self) -> tuple[str, int]:
-        """Which ticket, and which version of it."""
+        """The ticket's id and its version."""
         event = parse_event(self.subject, self.body)
         return event.data.id, event.data.version
 
 
-class World:
-    """Whoever is in it is stopped with it, and its databases are dropped."""
+class EventSystem:
+    """Services on one broker, each with a database of its own; at the end all are stopped and the databases dropped."""
 
     def __init__(self, settings: dict[str, Any], *, nats_url: str, replicas: int) -> None:
         self._settings = {**settings, "nats_url": nats_url, "nats_replicas": replicas}
         self._database_prefix = str(settings["mongo_database"])
         self._replicas = replicas
-        self._client = connect(str(settings["mongo_url"]), application="world")
+        self._client = connect(str(settings["mongo_url"]), application="system")
         self.observer = NatsConnection(NatsSettings(nats_url=SecretStr(nats_url)), name="observer")
         self.ledger = Ledger()
         self.subscribers: dict[str, list[SubscribingService]] = {}
@@ -66,32 +66,32 @@ class World:
     @classmethod
     @asynccontextmanager
     async def made(cls, settings: dict[str, Any], *, nats_url: str, replicas: int = 1) -> AsyncIterator[Self]:
-        """Nobody is in it yet; all streams are there."""
-        world = cls(settings, nats_url=nats_url, replicas=replicas)
-        await world.observer.connect()
+        """A system without services; all streams are declared."""
+        system = cls(settings, nats_url=nats_url, replicas=replicas)
+        await system.observer.connect()
         try:
             for name in (*STREAM_SUBJECTS, *SAFETY_NETS):
-                await ensure_stream(world.observer.js, stream_config(name, replicas=replicas))
-            yield world
+                await ensure_stream(system.observer.js, stream_config(name, replicas=replicas))
+            yield system
         finally:
-            await asyncio.gather(*(one.runtime.stop() for one in world._living))
-            await world.observer.close()
-            for service in ("tickets", *world.subscribers):
-                await world._client.drop_database(world.database(service).name)
-            world._client.close()
+            await asyncio.gather(*(one.runtime.stop() for one in system._living))
+            await system.observer.close()
+            for service in ("tickets", *system.subscribers):
+                await system._client.drop_database(system.database(service).name)
+            system._client.close()
 
     def database(self, service: str) -> Database:
-        """A service's own."""
+        """The database of a service."""
         return self._client[f"{self._database_prefix}_{service}"]
 
     def settings(self, service: str) -> EventServiceSettings:
-        """What a service of this world reads from its environment."""
+        """The settings of a service of this system."""
         return EventServiceSettings.model_validate(
             {**self._settings, "service_name": service, "mongo_database": self.database(service).name}
         )
 
     def environment(self, service: str) -> dict[str, str]:
-        """The same for a process of its own."""
+        """The same settings as environment variables of a process."""
         settings = self.settings(service)
         return {
             "SERVICE_NAME": service,
@@ -102,19 +102,19 @@ class World:
         }
 
     async def publisher(self) -> PublishingService:
-        """The tickets service, ready."""
+        """Start the tickets service, and wait until it is ready."""
         publisher = PublishingService(self.settings("tickets"))
         await self.begin(publisher)
         return publisher
 
     async def subscriber(self, service: str, **options: Any) -> SubscribingService:
-        """One more replica of a service that follows the tickets, ready."""
+        """Start a further replica of a service that subscribes to the tickets, and wait until it is ready."""
         subscriber = self.awaited(service, **options)
         await self.begin(subscriber)
         return subscriber
 
     def awaited(self, service: str, **options: Any) -> SubscribingService:
-        """The same, but for `begin`; from now on it counts among those who must agree."""
+        """The same without `begin`; `agree` includes it from now on."""
         subscriber = SubscribingService(self.settings(service), **options)
         self.subscribers.setdefault(service, []).append(subscriber)
         return subscriber
@@ -126,7 +126,7 @@ class World:
         await one.runtime.wait_until_ready()
 
     async def settle(self, seconds: float = AGREE_SECONDS) -> None:
-        """All that is committed is told, and all that is told was acknowledged by everybody; raises TimeoutError."""
+        """Wait until all commits are published and all consumers have acknowledged them; raises TimeoutError."""
 
         async def settled() -> bool:
             return not await self._unfinished()
@@ -134,12 +134,12 @@ class World:
         await until(settled, seconds)
 
     async def agree(self, seconds: float = AGREE_SECONDS) -> None:
-        """Settle; then everybody holds exactly what was committed. Fails saying who does not, and what."""
-        with contextlib.suppress(TimeoutError):  # told below, with what it does to the projections
+        """Settle, then check that every service has exactly the committed states; fails with the differences."""
+        with contextlib.suppress(TimeoutError):  # reported below, together with its effect on the projections
             await self.settle(seconds)
         differences = await self.differences()
         assert not differences, "\n".join(differences)
-        assert self.ledger.newest, "nothing was committed, so nothing was shown"
+        assert self.ledger.newest, "there were no commits, so the test proves nothing"
 
     async def _unfinished(self) -> list[str]:
         waiting = (await self.outbox().stats()).pending
@@ -148,14 +148,14 @@ class World:
             try:
                 info = await self.observer.js.consumer_info(TICKETS, replicas[0].durable)
             except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-                unfinished.append(f"{service}: nobody tells of its consumer ({error!r})")
+                unfinished.append(f"{service}: no information about its consumer ({error!r})")
                 continue
             if info.num_pending or info.num_ack_pending:
                 unfinished.append(f"{service}: {info.num_pending} to come, {info.num_ack_pending} unacknowledged")
         return unfinished
 
     async def differences(self) -> list[str]:
-        """Between the ledger on one side, and the owner and every follower on the other."""
+        """Differences between the ledger and the owner, and between the ledger and every projection."""
         tickets = TicketRepository(self.outbox())
         owned = {ticket.id: ticket_changed(ticket).data async for ticket in tickets.walk()}
         found = [*await self._unfinished(), *self.ledger.differences("tickets", owned)]
@@ -164,7 +164,7 @@ class World:
         return found
 
     async def recorded(self) -> list[Recorded]:
-        """All that lies in the stream of the tickets, oldest first."""
+        """All messages of the stream `TICKETS`, oldest first."""
         state = (await self.observer.js.stream_info(TICKETS)).state
         if not state.messages:
             return []
@@ -174,20 +174,20 @@ class World:
         return [Recorded(message.subject, message.data) for message in messages]
 
     async def publish(self, messages: Sequence[Recorded]) -> None:
-        """Put these on the bus without an id, so that the broker takes even the ones that it has had."""
+        """Publish these without a message id, so that the broker does not drop those that it has had."""
         for message in messages:
             await self.observer.js.publish(message.subject, message.body)
 
     def outbox(self) -> Outbox:
-        """What the tickets service has committed and not yet told."""
+        """The outbox of the tickets service."""
         return Outbox(self.database("tickets")["tickets"])
 
-    async def told(self) -> set[tuple[str, int]]:
-        """Every version that the stream holds."""
+    async def published_versions(self) -> set[tuple[str, int]]:
+        """Every ticket id and version in the stream."""
         return {message.version for message in await self.recorded()}
 
     async def dead_letters(self) -> list[DeadLetter]:
-        """Everything that was given up."""
+        """All dead letters."""
         state = (await self.observer.js.stream_info(DEAD_LETTERS)).state
         numbers = range(max(1, state.first_seq), state.last_seq + 1) if state.messages else ()
         letters = [await self.observer.js.get_msg(DEAD_LETTERS, number) for number in numbers]
