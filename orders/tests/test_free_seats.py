@@ -213,8 +213,7 @@ async def test_readings_that_overlap_find_a_seat_that_another_replica_freed(monk
         readings.append(asyncio.get_running_loop().create_future())
         return await readings[-1]
 
-    elsewhere = await FreeSeats(judge.read).hold(ticket, 1, judge.store())
-    free = FreeSeats(read)
+    elsewhere, free = await FreeSeats(judge.read).hold(ticket, 1, judge.store()), FreeSeats(read)
     requests = [asyncio.create_task(free.hold(ticket, 1, judge.store())) for _ in range(2)]
     while len(readings) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
