@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ticketing_ci import git
 from ticketing_ci.audit import AuditError, Finding
-from ticketing_ci.osv import locked_packages, osv_audit, osv_findings
+from ticketing_ci.osv import locked_packages, osv_audit, osv_findings, server_packages
 
 pytestmark = pytest.mark.unit
 
@@ -29,7 +30,9 @@ LOCKED = {
     ("PyPI", "left-pad", "1.0"),
     ("PyPI", "extra", "2.0"),
     *(("npm", "a", "3.0"), ("npm", "@b/c", "4.0"), ("npm", "real", "5.0")),
+    ("Bitnami", "mongodb", "8.0.29"),
 }
+SERVERS = {one for one in LOCKED if one[0] == "Bitnami"}
 
 
 def row(ecosystem: str, name: str, version: str, *groups: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def report(*rows: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_everything_in_the_locks_is_to_be_looked_up() -> None:
-    assert locked_packages([PYTHON], NPM) == LOCKED
+    assert locked_packages([PYTHON], NPM) == LOCKED - SERVERS
     locks = [path.read_text() for path in ROOT.glob("*/requirements.lock")]
     real = locked_packages(locks, (ROOT / "client/package-lock.json").read_text())
     assert len([package for package in real if package[0] == "PyPI"]) > 50
@@ -95,10 +98,31 @@ def test_a_scan_that_failed_is_not_taken_for_a_clean_report(
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
     def scan() -> list[Finding]:
-        return osv_audit(str(program), [tmp_path / "requirements.lock"], tmp_path / "package-lock.json")
+        return osv_audit(str(program), [tmp_path / "requirements.lock"], tmp_path / "package-lock.json", SERVERS)
 
     if fails:
         with pytest.raises(AuditError):
             scan()
     else:
         assert scan() == []
+
+
+def test_every_server_of_the_manifests_is_looked_up_by_its_version() -> None:
+    manifests = [(ROOT / path).read_text() for path in git.tracked("infra/k8s*.yaml")]
+    found = server_packages(manifests)
+    assert {name for _, name, _ in found} == {"mongodb", "nats", "valkey"}
+    assert all(f":{version}" in "".join(manifests) for _, _, version in found)
+    assert server_packages(["image: ticketing/auth:0.1.0\n  image: nats:2.15.1-alpine"]) == {
+        ("Bitnami", "nats", "2.15.1")
+    }
+
+
+def test_an_image_without_a_name_in_the_database_is_not_taken_for_a_safe_one() -> None:
+    with pytest.raises(AuditError, match="image postgres"):
+        server_packages(["image: postgres:18"])
+
+
+def test_a_vulnerable_server_is_a_finding() -> None:
+    group = {"ids": ["BIT-mongodb-1"], "aliases": ["CVE-1"], "max_severity": "9.8"}
+    found = osv_findings(report(row("Bitnami", "mongodb", "8.0.29", group)), LOCKED)
+    assert found == [Finding("mongodb", frozenset({"BIT-mongodb-1", "CVE-1"}))]

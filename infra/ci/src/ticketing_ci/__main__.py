@@ -62,7 +62,8 @@ def _licences(_: argparse.Namespace) -> None:
 def _audit(_: argparse.Namespace) -> None:
     locks = [ROOT / path for path in git.tracked("*requirements.lock")]
     if program := osv.scanner(Path(sys.executable).parent):
-        found = osv.osv_audit(program, locks, ROOT / "client/package-lock.json")
+        manifests = [(ROOT / path).read_text() for path in git.tracked("infra/k8s*.yaml")]
+        found = osv.osv_audit(program, locks, ROOT / "client/package-lock.json", osv.server_packages(manifests))
     else:
         print("osv-scanner is not installed (make osv-scanner): using pip-audit and npm audit", file=sys.stderr)
         found = audit.pip_audit(locks) + audit.npm_audit(ROOT / "client")

@@ -1,22 +1,28 @@
-"""Known vulnerabilities by osv-scanner, for Python and npm in one report (https://google.github.io/osv-scanner/output)."""
+"""Known vulnerabilities by osv-scanner: of Python, npm and the servers in one report.
+
+https://google.github.io/osv-scanner/output
+"""
 
 import json
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from .audit import AuditError, Finding
 
-__all__ = ["Package", "locked_packages", "osv_audit", "osv_findings", "scanner"]
+__all__ = ["Package", "locked_packages", "osv_audit", "osv_findings", "scanner", "server_packages"]
 
 Package: TypeAlias = tuple[str, str, str]
 """Ecosystem, name and version; PyPI's names in their normal form."""
 
 FOUND_NOTHING, FOUND_SOME = 0, 1
 """Exit codes of a complete scan; every other code is a failure, also of the API."""
+SERVERS: Final = {"mongo": "mongodb", "nats": "nats", "valkey/valkey": "valkey"}
+"""Names in OSV's ecosystem Bitnami, which has servers by their versions, by the repositories of the images."""
 MODERATE: Final = 4.0
 """The lowest CVSS score of "moderate": below it npm's packages do not count, as with `npm audit`."""
 
@@ -26,10 +32,33 @@ def scanner(folder: Path) -> str | None:
     return shutil.which("osv-scanner", path=str(folder)) or shutil.which("osv-scanner")
 
 
-def osv_audit(program: str, locks: Iterable[Path], npm_lock: Path) -> list[Finding]:
-    """Scan all locks; raises `AuditError` when the scan failed or a locked package is not in its report."""
-    locks = list(locks)
-    sources = [f"requirements.txt:{lock}" for lock in locks] + [f"package-lock.json:{npm_lock}"]
+def osv_audit(program: str, locks: Iterable[Path], npm_lock: Path, servers: Iterable[Package]) -> list[Finding]:
+    """Scan all locks and servers; raises `AuditError` when the scan failed or its report lacks one of them."""
+    locks, servers = list(locks), list(servers)
+    with tempfile.TemporaryDirectory() as folder:
+        server_lock = Path(folder, "osv-scanner.json")  # the scanner's format for what it cannot read by itself
+        rows = [{"package": {"ecosystem": one[0], "name": one[1], "version": one[2]}} for one in servers]
+        server_lock.write_text(json.dumps({"results": [{"packages": rows}]}))
+        report = _scan(
+            program,
+            [f"requirements.txt:{lock}" for lock in locks]
+            + [f"package-lock.json:{npm_lock}", f"osv-scanner:{server_lock}"],
+        )
+    locked = locked_packages((lock.read_text() for lock in locks), npm_lock.read_text())
+    return osv_findings(report, locked | set(servers))
+
+
+def server_packages(manifests: Iterable[str]) -> set[Package]:
+    """The servers whose images the manifests name, without our own; raises `AuditError` for an unknown image."""
+    found = set()
+    for name, version in re.findall(r"image: (?!ticketing/)(\S+):v?([0-9.]+)", "\n".join(manifests)):
+        if name not in SERVERS:
+            raise AuditError(f"the image {name} has no name in OSV's database yet (SERVERS in osv.py)")
+        found.add(("Bitnami", SERVERS[name], version))
+    return found
+
+
+def _scan(program: str, sources: Iterable[str]) -> Mapping[str, Any]:
     arguments = [argument for source in sources for argument in ("--lockfile", source)]
     options = ["--format", "json", "--all-packages", "--no-resolve", "--verbosity", "error"]
     done = subprocess.run(
@@ -41,7 +70,7 @@ def osv_audit(program: str, locks: Iterable[Path], npm_lock: Path) -> list[Findi
         report: Mapping[str, Any] = json.loads(done.stdout)
     except json.JSONDecodeError:
         raise AuditError(f"osv-scanner: no report; {done.stderr.strip()[-400:]}") from None
-    return osv_findings(report, locked_packages((lock.read_text() for lock in locks), npm_lock.read_text()))
+    return report
 
 
 def locked_packages(python_locks: Iterable[str], npm_lock: str) -> set[Package]:
