@@ -121,7 +121,7 @@ async def test_no_log_line_and_no_event_holds_a_secret(
     await scenario.due()
     printed = printed_logs()
     document = await stores.payments.collection.find_one({"_id": payment.id})
-    assert "no definite answer from stripe" in printed
+    assert "no definite response from stripe" in printed
     assert document["outbox"]
     assert document["client_secret"] is None, "removed at the authorisation"
     for secret in (payment.client_secret, stripe_key, webhook_secret):
