@@ -43,6 +43,9 @@ export function HoldPanel({ ticket, user }: Props) {
 
 function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus }) {
   const left = seatsLeft(ticket);
+  const { quantity, free } = seatsOf(ticket);
+  // The date is fixed while seats are held or sold.
+  const movable = quantity === 1 || free === quantity;
   if (status === "cancelled") return <Notice tone="info">You cancelled this event.</Notice>;
   if (!left && status === "sold") return <Notice tone="good">You sold this ticket.</Notice>;
   if (!left && status === "held") {
@@ -54,7 +57,8 @@ function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus })
     <>
       {status === "ended" && (
         <Notice tone="info" title="The event has started.">
-          Buyers no longer see this listing. Change its date if the event takes place later.
+          Buyers no longer see this listing.
+          {movable && " Change its date if the event takes place later."}
         </Notice>
       )}
       {status === "sold" && <Notice tone="good">You sold all tickets of this listing.</Notice>}

@@ -22,6 +22,12 @@ const CANCELLED: Record<CancelReason, { title: string; text: (tickets: string) =
   },
 };
 
+/** A newer version of the service may send reasons that this page does not know. */
+const OTHER_REASON: (typeof CANCELLED)[CancelReason] = {
+  title: "This order was cancelled",
+  text: () => "You no longer hold tickets with this order.",
+};
+
 export function OrderOutcome({ order }: { order: Order }) {
   const { quantity } = orderTotals(order);
   if (order.status === "complete") {
@@ -39,7 +45,7 @@ export function OrderOutcome({ order }: { order: Order }) {
       </div>
     );
   }
-  const { title, text } = CANCELLED[order.reason ?? "buyer"];
+  const { title, text } = CANCELLED[order.reason ?? "buyer"] ?? OTHER_REASON;
   return (
     <div className={styles.stack}>
       <Notice tone="warn" title={title}>

@@ -40,6 +40,8 @@ export function OrderBadge({ order }: { order: Pick<Order, "status" | "reason"> 
   if (order.status === "complete") return <span className={`${styles.badge} ${styles.good}`}>Bought</span>;
   if (order.status === "created") return <span className={`${styles.badge} ${styles.warn}`}>Waiting for payment</span>;
   return (
-    <span className={`${styles.badge} ${styles.quiet}`}>{order.reason ? CANCELLED[order.reason] : "Cancelled"}</span>
+    <span className={`${styles.badge} ${styles.quiet}`}>
+      {(order.reason && CANCELLED[order.reason]) ?? "Cancelled"}
+    </span>
   );
 }

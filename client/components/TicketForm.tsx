@@ -137,6 +137,8 @@ function readPrice(text: string): number | null {
 }
 
 function readQuantity(text: string): number | null {
-  const quantity = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0;
+  // As the error message writes it: "20,000".
+  const digits = text.trim().replace(/^(\d{1,2}),(\d{3})$/, "$1$2");
+  const quantity = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
   return quantity >= 1 && quantity <= MAX_SEATS_PER_LISTING ? quantity : null;
 }

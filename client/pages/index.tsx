@@ -135,8 +135,8 @@ function useReadersDays(state: BrowseState): void {
 }
 
 function countText(count: number, hasMore: boolean): string {
-  if (count === 0) return "No tickets";
-  return `${count}${hasMore ? "+" : ""} ${count === 1 ? "ticket" : "tickets"}`;
+  if (count === 0) return "No listings";
+  return `${count}${hasMore ? "+" : ""} ${count === 1 ? "listing" : "listings"}`;
 }
 
 function NothingFound({ filtered, invalid }: { filtered: boolean; invalid: boolean }) {

@@ -96,7 +96,20 @@ def test_what_buyers_have_bought_is_not_changed_and_the_refusal_names_the_field(
     with pytest.raises(FieldFixedError) as refused:
         many.edit(many.user_id, replace(before, **change), now=utc_now())  # type: ignore[arg-type]
     assert [error.field for error in refused.value.errors] == [field]
+    assert many.id not in refused.value.errors[0].message, "a form shows it beside the field"
     assert many.details == before
+
+
+@pytest.mark.parametrize(
+    ("taken", "message"),
+    [
+        (2, "Input should be at least 2: 2 seats are held or sold"),
+        (1, "Input should be at least 1: 1 seat is held or sold"),
+    ],
+)
+def test_a_quantity_that_is_too_low_is_refused_with_the_least_one(taken: int, message: str) -> None:
+    error = FieldFixedError("a" * 24, "quantity", least=taken)
+    assert [refusal.message for refusal in error.errors] == [message]
 
 
 def test_an_edit_without_a_quantity_keeps_the_seats(many: Ticket) -> None:

@@ -100,7 +100,7 @@ test("a listing that ends while its page is open leaves the list and cannot be h
   await expect(page.getByRole("region", { name: "Similar tickets" })).toContainText("tomorrow");
   await list.bringToFront();
   await expect(cards).toHaveCount(1);
-  await expect(list.getByRole("status").filter({ hasText: "1 ticket" })).toBeVisible();
+  await expect(list.getByRole("status").filter({ hasText: "1 listing" })).toBeVisible();
   expect(problems).toEqual([]);
   await seller.dispose();
 });

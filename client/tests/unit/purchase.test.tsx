@@ -196,3 +196,13 @@ it("a listing without free seats shows why", () => {
   update(sale({ status: "sold", available: 0, version: 2 }));
   expect(screen.getByText("All tickets of this listing are sold.")).toBeDefined();
 });
+
+describe("the seller's own listing whose event has started", () => {
+  const advice = /Change its date/;
+  it("can be moved to another date while no seat is held or sold", () => {
+    const { update } = show(sale({ status: "ended", userId: BUYER.id }));
+    expect(screen.getByText(advice)).toBeDefined();
+    update(sale({ status: "ended", userId: BUYER.id, available: 2 }));
+    expect(screen.queryByText(advice)).toBeNull();
+  });
+});

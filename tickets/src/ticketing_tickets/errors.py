@@ -37,12 +37,15 @@ class FieldFixedError(ConflictError):
     title = "Seats are held or sold"
 
     def __init__(self, ticket_id: str, field: str, *, least: int | None = None) -> None:
-        detail = (
-            f"The {field} of ticket {ticket_id} cannot change while seats are held or sold."
-            if least is None
-            else f"{least} seats of ticket {ticket_id} are held or sold; the {field} cannot be lower."
-        )
-        super().__init__(detail, errors=(FieldError(detail, field),))
+        if least is None:
+            detail = f"The {field} of ticket {ticket_id} cannot change while seats are held or sold."
+            message = "Input cannot change while seats are held or sold"
+        else:
+            seats = "1 seat" if least == 1 else f"{least} seats"
+            verb = "is" if least == 1 else "are"
+            detail = f"{seats} of ticket {ticket_id} {verb} held or sold; the {field} cannot be lower."
+            message = f"Input should be at least {least}: {seats} {verb} held or sold"
+        super().__init__(detail, errors=(FieldError(message, field),))
 
 
 class StartInPastError(InvalidInputError):
