@@ -8,7 +8,7 @@ import nats.js.errors
 import pytest
 from event_system import EventSystem, until
 from nats.js.api import StreamInfo
-from traffic import ServiceDoor, flowing
+from traffic import DirectTickets, flowing
 
 from ticketing_common.events.subjects import TICKETS
 from ticketing_testkit.apps import Identity, service_settings_for
@@ -59,7 +59,7 @@ async def test_when_the_leader_is_killed_under_load_no_event_is_lost(
     ]
     durable = subscribers[0].durable
 
-    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
+    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
         for _ in range(2):
             await traffic.more(100)
             before = await tickets_stream(system)

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 from event_system import EventSystem, until
-from traffic import ServiceDoor, flowing
+from traffic import DirectTickets, flowing
 
 from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
@@ -31,7 +31,7 @@ async def test_a_slow_event_is_handled_once_while_others_continue(system: EventS
     for _ in range(2):  # the broker would redeliver to the second after `ack_wait`
         await system.subscriber("orders", ack_wait_seconds=ACK_WAIT_SECONDS, before=take_time)
     await system.subscriber("search")
-    tickets = ServiceDoor(publisher)
+    tickets = DirectTickets(publisher)
 
     async with flowing(tickets, system.ledger) as traffic:
         slow = [await tickets.create(TicketDetails(title=SLOW, price_cents=price)) for price in range(101, 106)]
@@ -54,7 +54,7 @@ async def test_a_consumer_deleted_under_traffic_is_created_again(system: EventSy
         await system.subscriber("search"),
     ]
 
-    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
+    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
         await traffic.more(80)
         for durable in {subscriber.durable for subscriber in subscribers}:
             await system.observer.js.delete_consumer(TICKETS, durable)

@@ -3,7 +3,7 @@
 import pytest
 from commands import HERE, run
 from event_system import EventSystem
-from traffic import ServiceDoor, flowing
+from traffic import DirectTickets, flowing
 
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import ensure_stream, stream_config
@@ -33,7 +33,7 @@ async def test_an_event_is_redelivered_after_its_consumer_is_killed(system: Even
     publisher = await system.publisher()
     subscriber = system.awaited("orders", ack_wait_seconds=ACK_WAIT_SECONDS)
 
-    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
+    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
         (subject,) = await crash(system, "orders", "subscriber", where, NTH, ACK_WAIT_SECONDS)
         ticket_id = subject.rpartition(".")[2]
         left = await system.observer.js.consumer_info(TICKETS, subscriber.durable)

@@ -7,7 +7,7 @@ import pytest
 from commands import ticketing
 from event_system import EventSystem, Recorded, until
 from parts import PublishingService
-from traffic import ServiceDoor, flowing
+from traffic import DirectTickets, flowing
 
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
@@ -22,7 +22,7 @@ UNLUCKY = "Seat thirteen"
 async def history(system: EventSystem) -> tuple[PublishingService, list[Recorded]]:
     """Some hundred commits, all published before any subscriber exists; the stream is empty afterwards."""
     publisher = await system.publisher()
-    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
+    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
         await traffic.more(200)
     await system.settle()
     recorded = await system.recorded()
@@ -89,7 +89,7 @@ async def test_a_missing_newest_version_is_replaced_by_the_next(system: EventSys
     behind = await system.differences()
     assert len(behind) == len(SERVICES) * len(edited), "a projection cannot have a version that was never delivered"
 
-    tickets = ServiceDoor(publisher)
+    tickets = DirectTickets(publisher)
     for state in edited:
         system.ledger.note(await tickets.edit(state.id, TicketDetails(title="Next", price_cents=state.price_cents + 1)))
     await system.agree()
@@ -97,7 +97,7 @@ async def test_a_missing_newest_version_is_replaced_by_the_next(system: EventSys
 
 async def test_a_message_that_cannot_be_handled_becomes_a_dead_letter(system: EventSystem, nats_url: str) -> None:
     publisher = await system.publisher()
-    tickets = ServiceDoor(publisher)
+    tickets = DirectTickets(publisher)
     repaired = False
 
     async def stumble(event: TicketEvent) -> None:

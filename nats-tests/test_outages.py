@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from event_system import EventSystem
-from traffic import HttpDoor, ServiceDoor, flowing
+from traffic import DirectTickets, HttpTickets, flowing
 
 from ticketing_testkit.apps import Identity, run_app
 from ticketing_testkit.servers import NatsServer
@@ -24,7 +24,7 @@ async def test_a_broker_killed_under_load_and_restarted_loses_no_event(
     await system.subscriber("orders")
     await system.subscriber("search")
 
-    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
+    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
         for _ in range(3):
             await traffic.more(80)
             nats_server.kill()
@@ -47,7 +47,7 @@ async def test_without_a_broker_requests_succeed_and_events_are_published_afterw
     await system.subscriber("search")
 
     async with run_app(app) as client:
-        async with flowing(HttpDoor(client, identity), system.ledger) as traffic:
+        async with flowing(HttpTickets(client, identity), system.ledger) as traffic:
             await traffic.more(50)
             nats_server.kill()
             before, held_up = len(system.ledger), 0

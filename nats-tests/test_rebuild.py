@@ -2,7 +2,7 @@
 
 from commands import ticketing
 from event_system import EventSystem
-from traffic import ServiceDoor, flowing
+from traffic import DirectTickets, flowing
 
 from ticketing_common.events.subjects import TICKETS
 from ticketing_tickets.domain import TicketDetails
@@ -13,7 +13,7 @@ async def test_resync_repairs_a_purged_stream_and_a_dropped_projection_under_tra
 ) -> None:
     publisher = await system.publisher()
     orders, search = await system.subscriber("orders"), await system.subscriber("search")
-    tickets = ServiceDoor(publisher)
+    tickets = DirectTickets(publisher)
     for number in range(50):  # not changed again, so no later event contains them
         system.ledger.note(await tickets.create(TicketDetails(title=f"Quiet {number}", price_cents=1_000)))
     quiet = set(system.ledger.newest)
@@ -34,7 +34,7 @@ async def test_resync_repairs_a_purged_stream_and_a_dropped_projection_under_tra
 
 async def test_resync_completes_a_service_added_after_events_expired(system: EventSystem, nats_url: str) -> None:
     publisher = await system.publisher()
-    async with flowing(ServiceDoor(publisher), system.ledger) as traffic:
+    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
         await traffic.more(100)
     await system.settle()
     await system.observer.js.purge_stream(TICKETS)

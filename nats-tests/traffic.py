@@ -1,4 +1,4 @@
-"""Writers that list, edit and delete tickets without rest, and note in the ledger what they were told is stored."""
+"""Writers that continuously list, edit and delete tickets, and record each acknowledged state in the ledger."""
 
 import asyncio
 import random
@@ -17,18 +17,18 @@ from ticketing_testkit.apps import Identity
 from ticketing_tickets.domain import TicketDetails
 from ticketing_tickets.publishers import ticket_changed
 
-__all__ = ["Door", "HttpDoor", "ServiceDoor", "Traffic", "flowing"]
+__all__ = ["DirectTickets", "HttpTickets", "TicketWriter", "Traffic", "flowing"]
 
 WRITERS: Final = 4
 PAUSE_SECONDS: Final = 0.01
-"""Between two commits of one writer: some hundred commits a second in all, which two cores bear with all the rest."""
+"""Between two commits of one writer: about a hundred commits a second in total, which two cores can handle."""
 BUSY_TICKETS: Final = 8
 """Edited by all writers, so that commits race; the others have one writer each."""
 SELLER: Final = "5e11e4" * 4
 
 
-class Door(Protocol):
-    """How a writer reaches the tickets; each answers with the state that was stored."""
+class TicketWriter(Protocol):
+    """How the traffic changes tickets; each method returns the stored state."""
 
     async def create(self, details: TicketDetails) -> TicketData: ...
 
@@ -37,7 +37,7 @@ class Door(Protocol):
     async def delete(self, ticket: TicketData) -> TicketData: ...
 
 
-class ServiceDoor:
+class DirectTickets:
     """The use cases of the tickets service, called directly."""
 
     def __init__(self, publisher: PublishingService) -> None:
@@ -56,19 +56,21 @@ class ServiceDoor:
         return ticket_changed(tombstone).data
 
 
-class HttpDoor:
-    """The same over HTTP: what counts as committed is what the answer says."""
+class HttpTickets:
+    """The tickets service over HTTP: a change counts as committed when its response says so."""
 
     def __init__(self, client: httpx.AsyncClient, identity: Identity) -> None:
         self._client = client
         self._headers = identity.headers(SELLER)
 
     async def create(self, details: TicketDetails) -> TicketData:
-        return self._told(await self._client.post("/api/tickets", json=self._body(details), headers=self._headers), 201)
+        return self._stored(
+            await self._client.post("/api/tickets", json=self._body(details), headers=self._headers), 201
+        )
 
     async def edit(self, ticket_id: str, details: TicketDetails) -> TicketData:
         path = f"/api/tickets/{ticket_id}"
-        return self._told(await self._client.put(path, json=self._body(details), headers=self._headers), 200)
+        return self._stored(await self._client.put(path, json=self._body(details), headers=self._headers), 200)
 
     async def delete(self, ticket: TicketData) -> TicketData:
         answer = await self._client.delete(f"/api/tickets/{ticket.id}", headers=self._headers)
@@ -81,7 +83,7 @@ class HttpDoor:
         return {"title": details.title, "price": details.price_cents / 100, "venue": details.venue}
 
     @staticmethod
-    def _told(answer: httpx.Response, status: int) -> TicketData:
+    def _stored(answer: httpx.Response, status: int) -> TicketData:
         if answer.status_code == ConcurrentUpdateError.status:
             raise ConcurrentUpdateError
         assert answer.status_code == status, answer.text
@@ -93,10 +95,10 @@ class HttpDoor:
 
 
 class Traffic:
-    """Commits that are being made; `more` waits for them."""
+    """The running writers; `more` waits for their commits."""
 
-    def __init__(self, door: Door, ledger: Ledger) -> None:
-        self._door = door
+    def __init__(self, writer: TicketWriter, ledger: Ledger) -> None:
+        self._writer = writer
         self._ledger = ledger
         self._committed = asyncio.Condition()
         self._busy: list[TicketData] = []
@@ -104,23 +106,23 @@ class Traffic:
         self._ending = False
 
     async def more(self, commits: int, seconds: float = 60.0) -> None:
-        """Return once so many more were made; raises TimeoutError when the writers are held up."""
+        """Return after this many further commits; raises TimeoutError when the writers are blocked."""
         target = len(self._ledger) + commits
         async with asyncio.timeout(seconds), self._committed:
             await self._committed.wait_for(lambda: len(self._ledger) >= target)
 
     def end(self) -> None:
-        """Finish the commits under way and make no more. Nobody is cancelled: what it had committed by then, and had
-        not been told of, would be missing in the ledger.
+        """Finish the current commits and make no more. No writer is cancelled: a commit whose response it had not
+        received would be missing in the ledger.
         """
         self._ending = True
 
     async def open(self) -> None:
         """List the tickets that all writers edit."""
-        self._busy = [await self._noted(await self._door.create(self._details())) for _ in range(BUSY_TICKETS)]
+        self._busy = [await self._noted(await self._writer.create(self._details())) for _ in range(BUSY_TICKETS)]
 
     async def write(self, chance: random.Random) -> None:
-        """One writer, until told to end; a race that it lost was refused and is no commit."""
+        """Run one writer until `end`; a race that it loses is refused and is no commit."""
         own: list[TicketData] = []
         while not self._ending:
             try:
@@ -132,14 +134,14 @@ class Traffic:
     async def _commit(self, own: list[TicketData], chance: random.Random) -> None:
         kind = chance.random()
         if kind < 0.3 or not own:
-            own.append(await self._noted(await self._door.create(self._details())))
+            own.append(await self._noted(await self._writer.create(self._details())))
         elif kind < 0.6:
-            await self._noted(await self._door.edit(chance.choice(self._busy).id, self._details()))
+            await self._noted(await self._writer.edit(chance.choice(self._busy).id, self._details()))
         elif kind < 0.9:
             index = chance.randrange(len(own))
-            own[index] = await self._noted(await self._door.edit(own[index].id, self._details()))
+            own[index] = await self._noted(await self._writer.edit(own[index].id, self._details()))
         else:
-            await self._noted(await self._door.delete(own.pop(chance.randrange(len(own)))))
+            await self._noted(await self._writer.delete(own.pop(chance.randrange(len(own)))))
 
     def _details(self) -> TicketDetails:
         """Never the same twice: an edit that changes nothing is no commit."""
@@ -154,9 +156,9 @@ class Traffic:
 
 
 @asynccontextmanager
-async def flowing(door: Door, ledger: Ledger) -> AsyncIterator[Traffic]:
-    """Traffic while the block runs; an error of a writer ends the block."""
-    traffic = Traffic(door, ledger)
+async def flowing(writer: TicketWriter, ledger: Ledger) -> AsyncIterator[Traffic]:
+    """Run traffic while the block runs; an error of a writer ends the block."""
+    traffic = Traffic(writer, ledger)
     await traffic.open()
     async with asyncio.TaskGroup() as group:
         for seed in range(WRITERS):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from parts import PublishingService
-from traffic import ServiceDoor
+from traffic import DirectTickets
 
 from ticketing_common.delivery import runtime
 from ticketing_common.messaging import JetStreamPublisher, Message, Sent
@@ -47,7 +47,7 @@ async def main() -> None:
     JetStreamPublisher.send = before_publish  # type: ignore[method-assign]  # the relay's two steps
     Outbox.remove = before_removal  # type: ignore[method-assign]
     publisher = PublishingService(EventServiceSettings())
-    tickets = ServiceDoor(publisher)
+    tickets = DirectTickets(publisher)
     publisher.runtime.start()
     await publisher.runtime.wait_until_ready()
     for number in itertools.count(1):

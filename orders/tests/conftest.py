@@ -1,4 +1,4 @@
-"""What the tests of the orders service share: made-up neighbours, and the service over a real database."""
+"""The fixtures of the orders service: data of the other services, and the service over a real database."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ MakeOrder: TypeAlias = Callable[..., Order]
 
 @pytest.fixture(scope="session")
 def make_ticket() -> MakeTicket:
-    """A listing as tickets would tell of it."""
+    """A listing as tickets would publish it."""
 
     def make(**changes: object) -> TicketData:
         fields: dict[str, object] = {
@@ -54,7 +54,7 @@ def make_ticket() -> MakeTicket:
 
 @pytest.fixture(scope="session")
 def make_payment() -> MakePayment:
-    """A payment of an order as payments would tell of it."""
+    """A payment of an order as payments would publish it."""
 
     def make(order: Order, **changes: object) -> PaymentData:
         fields: dict[str, object] = {
@@ -123,7 +123,7 @@ class NothingOnItsWay:
 def service(
     orders: OrderRepository, tickets: TicketProjection, database: Database, mongo_url: str, identity: Identity
 ) -> OrderService:
-    """The use cases over a real database; nobody relays, so what was told stays in the outbox to be looked at."""
+    """The use cases over a real database; no relay runs, so all events stay in the outbox for the test."""
     settings = Settings.model_validate(
         service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
     )
@@ -139,7 +139,7 @@ def service(
 
 
 class RunningOrders:
-    """The running service, and how a test talks to it."""
+    """The running service, and calls to it."""
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, identity: Identity, bus: Bus) -> None:
         self.app = app
@@ -150,7 +150,7 @@ class RunningOrders:
         self.bus = bus
 
     async def call(self, method: str, path: str = "", *, user_id: str | None, **request: Any) -> httpx.Response:
-        """Call as this user; nobody when None."""
+        """Call as this user; without a session when None."""
         headers = self.identity.headers(user_id=user_id) if user_id else {}
         return await self.client.request(
             method, "/api/orders" + path, headers={**headers, **request.pop("headers", {})}, **request
@@ -165,7 +165,7 @@ class RunningOrders:
 
     @staticmethod
     def assert_problem(answer: httpx.Response, status: int, field: str | None = None) -> None:
-        """The answer is this refusal, about this field of the request when one is named."""
+        """The response is this refusal, about this field of the request when one is named."""
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         problem = answer.json()
@@ -199,7 +199,7 @@ async def api(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def ticket(api: RunningOrders, make_ticket: MakeTicket) -> TicketData:
-    """A ticket that the service knows of."""
+    """A ticket in the service's projection."""
     listed = make_ticket()
     await api.service.follow_ticket(listed)
     return listed

@@ -1,4 +1,4 @@
-"""One account may keep only so many seats from others, and not the same one for ever, over all replicas."""
+"""The limits on one account's open holds and on repeated holds of one ticket, over all replicas."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ Replica = Callable[..., OrderService]
 def replica(
     orders: OrderRepository, tickets: TicketProjection, database: Database, mongo_url: str, identity: Identity
 ) -> Replica:
-    """The use cases of one more replica on this test's database."""
+    """The use cases of a further replica on this test's database."""
 
     def make(**limits: Any) -> OrderService:
         fields = service_settings_for(
@@ -84,7 +84,7 @@ async def test_without_the_index_the_limit_would_be_passed(
     assert Counter(outcomes)["held"] > 10
 
 
-async def test_a_hold_that_ends_makes_place_for_another_however_it_ends(
+async def test_a_hold_that_ends_in_any_way_frees_its_slot(
     replica: Replica, listed: list[str], make_payment: MakePayment, orders: OrderRepository
 ) -> None:
     service, buyer = replica(rate_limit_open_holds=2), new_id()
@@ -109,7 +109,7 @@ async def test_a_hold_that_ends_makes_place_for_another_however_it_ends(
     assert (await orders.get(fourth.id)).status is OrderStatus.CREATED
 
 
-async def test_cancel_and_hold_again_does_not_go_on_for_ever(replica: Replica, listed: list[str]) -> None:
+async def test_cancelling_and_holding_again_is_limited(replica: Replica, listed: list[str]) -> None:
     service, buyer = replica(), new_id()
     for _ in range(4):
         order = await service.place(listed[0], user_id=buyer)
@@ -166,7 +166,7 @@ async def test_a_repeated_request_has_its_order_though_no_slot_is_left(replica: 
     assert (again.id, again.version) == (order.id, order.version)
 
 
-async def test_orders_of_before_the_limits_and_replicas_without_them_go_on(
+async def test_orders_without_slots_and_replicas_without_limits_keep_working(
     replica: Replica, listed: list[str], orders: OrderRepository
 ) -> None:
     unlimited, buyer = replica(rate_limit_holds="off"), new_id()

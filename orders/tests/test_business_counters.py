@@ -1,4 +1,4 @@
-"""What the business wants to know is counted once, however often it is told."""
+"""Business metrics count each fact once, also when its event is redelivered."""
 
 import pytest
 from prometheus_client import REGISTRY

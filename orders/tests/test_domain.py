@@ -53,7 +53,7 @@ def happen(order: Order, fact: str) -> bool | None:
 
 
 @given(facts)
-def test_an_order_only_ever_takes_steps_of_the_table(make_order, happened):
+def test_an_order_makes_only_transitions_of_the_table(make_order, happened):
     order = make_order()
     for fact in happened:
         before = order.status
@@ -195,7 +195,7 @@ def test_a_hold_ends_at_its_deadline_exactly(make_order):
     assert state(order) == (OrderStatus.CANCELLED, OrderReason.EXPIRED, None)
 
 
-def test_a_deadline_before_the_orders_own_is_not_its_deadline(make_order):
+def test_a_deadline_before_the_orders_own_changes_nothing(make_order):
     order = make_order(due=True)
     assert order.expire(order.expires_at - timedelta(milliseconds=1), now=utc_now()) is False
     assert order.status is OrderStatus.CREATED

@@ -1,4 +1,4 @@
-"""Who comes too late hears it from memory; the database is asked by nobody but those who might get the ticket."""
+"""Late requests are refused from memory; only requests that may get the ticket reach the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def long_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a replica saw is believed for as long as a test takes on a busy machine, and turns last as long."""
+    """Cache entries and locks last as long as a test takes on a busy machine."""
     monkeypatch.setattr(hold_cache, "FRESH_SECONDS", 600.0)
     monkeypatch.setattr(hold_cache, "TURN_SECONDS", 600.0)
 
@@ -70,17 +70,17 @@ async def keys(api: RunningOrders) -> int:
     return total
 
 
-async def test_the_late_are_refused_before_anything_is_written(one, ticket):
+async def test_a_late_request_is_refused_before_a_write(one, ticket):
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
     assert (await hold(one, ticket.id, winner, "win")).status_code == 201
     refused = await hold(one, ticket.id, loser, "lose")
     one.assert_problem(refused, 409)
-    assert '"holds";r=4;' in refused.headers["ratelimit"], "it counts as every try does"
+    assert '"holds";r=4;' in refused.headers["ratelimit"], "it counts as every attempt does"
     assert await keys(one) == 1, "the winner's"
 
 
-async def test_a_seller_hears_that_the_ticket_is_his_own_whoever_has_it(one, other, ticket):
+async def test_a_seller_gets_the_error_for_an_own_ticket_also_while_it_is_held(one, other, ticket):
     await one.service.follow_ticket(ticket)
     assert (await hold(one, ticket.id, new_id())).status_code == 201
     for replica in (one, other):
@@ -89,7 +89,7 @@ async def test_a_seller_hears_that_the_ticket_is_his_own_whoever_has_it(one, oth
         replica.assert_problem(await hold(replica, ticket.id, ticket.user_id), 403)
 
 
-async def test_the_winner_asks_again_and_has_it_still(one, ticket):
+async def test_the_holder_repeats_the_request_and_gets_the_order(one, ticket):
     await one.service.follow_ticket(ticket)
     winner = new_id()
     first = await hold(one, ticket.id, winner, "win")
@@ -105,11 +105,11 @@ async def test_a_key_that_was_refused_may_win_once_the_ticket_is_free(one, ticke
     order = (await hold(one, ticket.id, winner)).json()
     assert (await hold(one, ticket.id, loser, "mine")).status_code == 409
     assert (await one.call("DELETE", f"/{order['id']}", user_id=winner)).status_code == 204
-    assert (await hold(one, ticket.id, loser, "mine")).status_code == 201, "at once, on the replica that cancelled"
+    assert (await hold(one, ticket.id, loser, "mine")).status_code == 201, "immediately, on the replica that cancelled"
 
 
-async def test_it_is_from_memory_for_a_second_and_no_longer(one, ticket, monkeypatch):
-    """An order that vanishes by hand, so that nobody can have told of it."""
+async def test_a_refusal_comes_from_memory_for_a_second_at_most(one, ticket, monkeypatch):
+    """The test removes the order by hand, so no event announces that."""
     await one.service.follow_ticket(ticket)
     await hold(one, ticket.id, new_id())
     await one.repository.collection.delete_many({})
@@ -122,8 +122,8 @@ async def test_it_is_from_memory_for_a_second_and_no_longer(one, ticket, monkeyp
             await asyncio.sleep(0.05)
 
 
-async def test_who_lost_at_the_index_teaches_the_replica_who_has_it(one, other, ticket):
-    """Also where the event of the other replica's order never comes."""
+async def test_a_refusal_by_the_index_records_the_holder(one, other, ticket):
+    """Also when the event of the other replica's order never arrives."""
     await one.service.follow_ticket(ticket)
     holder = new_id()
     placed = await one.service.place(ticket.id, user_id=holder)
@@ -139,15 +139,15 @@ async def test_who_lost_at_the_index_teaches_the_replica_who_has_it(one, other, 
     assert (await other.call("GET", f"/{placed.id}", user_id=holder)).status_code == 200
 
 
-async def test_two_replicas_hear_of_each_others_holds_and_endings(one, other, ticket):
+async def test_two_replicas_receive_each_others_holds_and_cancellations(one, other, ticket):
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
     held = other.app.state.hold_cache
     order = (await hold(one, ticket.id, winner)).json()
     async with asyncio.timeout(30):
-        while ticket.id not in held._seen:  # noqa: ASYNC110 (what is heard cannot be waited for here)
+        while ticket.id not in held._seen:  # noqa: ASYNC110 (there is no signal for a received event here)
             await asyncio.sleep(0.005)
-    assert (await hold(other, ticket.id, new_id())).status_code == 409, "and learns whose ticket it is"
+    assert (await hold(other, ticket.id, new_id())).status_code == 409, "and records the seller"
     assert held.is_held_by_another(ticket.id, user_id=loser)
     assert (await one.call("DELETE", f"/{order['id']}", user_id=winner)).status_code == 204
     async with asyncio.timeout(30):
@@ -167,7 +167,9 @@ async def test_two_replicas_hear_of_each_others_holds_and_endings(one, other, ti
     ],
     ids=["unknown field", "wrong type", "broken", "not JSON by its header"],
 )
-async def test_what_is_malformed_is_told_so_whoever_has_the_ticket(one, ticket, body, content_type, status):
+async def test_a_malformed_request_gets_its_own_error_also_while_the_ticket_is_held(
+    one, ticket, body, content_type, status
+):
     await one.service.follow_ticket(ticket)
     await hold(one, ticket.id, new_id())
     answer = await one.call(
@@ -176,7 +178,7 @@ async def test_what_is_malformed_is_told_so_whoever_has_the_ticket(one, ticket, 
     one.assert_problem(answer, status)
 
 
-async def test_nobody_and_the_impatient_are_told_what_they_were_told_before(one, ticket):
+async def test_authentication_and_rate_limits_apply_to_refusals_from_memory(one, ticket):
     await one.service.follow_ticket(ticket)
     await hold(one, ticket.id, new_id())
     one.assert_problem(await one.call("POST", user_id=None, json={"ticketId": ticket.id}), 401)
@@ -185,14 +187,14 @@ async def test_nobody_and_the_impatient_are_told_what_they_were_told_before(one,
     assert statuses == [409] * 5 + [429]
 
 
-async def test_of_many_at_the_same_moment_one_asks_the_database(one, ticket):
+async def test_of_concurrent_requests_for_one_ticket_one_reaches_the_database(one, ticket):
     await one.service.follow_ticket(ticket)
     answers = await asyncio.gather(*(hold(one, ticket.id, new_id(), f"key-{number}") for number in range(20)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
-    assert await keys(one) == 1, "the winner's; the others saw that he had it"
+    assert await keys(one) == 1, "the winner's; the others were refused from memory"
 
 
-async def test_who_waits_behind_a_request_that_hangs_goes_on_after_a_second(one, ticket, monkeypatch):
+async def test_a_request_that_waits_for_a_hanging_one_continues_after_a_second(one, ticket, monkeypatch):
     monkeypatch.setattr(hold_cache, "TURN_SECONDS", 1.0)
     await one.service.follow_ticket(ticket)
     place, hangs, go_on = one.service.place, asyncio.Event(), asyncio.Event()
@@ -211,14 +213,14 @@ async def test_who_waits_behind_a_request_that_hangs_goes_on_after_a_second(one,
     assert (await first).status_code == 409
 
 
-async def test_the_next_in_turn_may_win_when_the_one_before_is_refused(one, ticket):
+async def test_the_next_request_may_win_when_the_previous_one_is_refused(one, ticket):
     await one.service.follow_ticket(ticket)
     seller, buyer = hold(one, ticket.id, ticket.user_id), hold(one, ticket.id, new_id())
     assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
     assert not one.app.state.hold_cache._locks
 
 
-async def test_of_a_listing_with_many_seats_nobody_is_refused_for_the_seats_of_others(one, other, make_ticket):
+async def test_a_listing_with_many_seats_is_never_refused_from_memory(one, other, make_ticket):
     many = make_ticket(quantity=40, highest_seat=40)
     await one.service.follow_ticket(many)
     answers = await asyncio.gather(*(hold(api, many.id, new_id()) for api in (one, other) for _ in range(20)))

@@ -1,4 +1,4 @@
-"""The choice of seats, judged by a database in memory that is as slow and as late as the real one."""
+"""The choice of seats, against a database in memory that responds with a delay, as the real one."""
 
 import asyncio
 import random
@@ -18,9 +18,7 @@ from ticketing_orders.free_seats import REMEMBERED_LISTINGS, FreeSeats
 pytestmark = pytest.mark.unit
 
 
-def listing(
-    quantity: int, *, version: int = 1, highest_seat: int | None = None, ticket_id: str = "a" * 24
-) -> TicketData:
+def listing(quantity: int, *, version: int = 1, highest_seat: int = 0, ticket_id: str = "a" * 24) -> TicketData:
     return TicketData(
         id=ticket_id,
         version=version,
@@ -40,7 +38,7 @@ def listing(
 
 
 class Judge:
-    """A unique index over seats, with the turns of an event loop between asking and being answered."""
+    """A unique index over seats; each call yields to the event loop before and after its effect."""
 
     def __init__(self, ticket: TicketData) -> None:
         self.ticket = ticket
@@ -83,8 +81,8 @@ class Judge:
 
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 30))
 @settings(max_examples=60, deadline=None)
-def test_every_seat_goes_to_one_order_and_nobody_is_refused_in_vain(seed: int, replicas: int, quantity: int) -> None:
-    """Against a model: buyers at replicas that are told of each other's orders late, some of which are cancelled."""
+def test_every_seat_is_sold_once_and_no_buyer_is_refused_early(seed: int, replicas: int, quantity: int) -> None:
+    """Against a model: replicas receive each other's orders late, and some orders are cancelled."""
 
     async def sale() -> None:
         chance = random.Random(seed)
@@ -93,7 +91,7 @@ def test_every_seat_goes_to_one_order_and_nobody_is_refused_in_vain(seed: int, r
         parts = [FreeSeats(judge.read) for _ in range(replicas)]
         cancels = chance.random() < 0.5
 
-        async def tell(order: Order, writer: FreeSeats) -> None:
+        async def publish(order: Order, writer: FreeSeats) -> None:
             for part in parts:
                 if part is not writer:
                     for _ in range(chance.randrange(4)):
@@ -107,15 +105,15 @@ def test_every_seat_goes_to_one_order_and_nobody_is_refused_in_vain(seed: int, r
             try:
                 order = await part.hold(ticket, wanted, judge.store())
             except TicketReservedError:
-                assert judge.fewest_free < wanted, "at a moment of the last second"
+                assert judge.fewest_free < wanted, "at some moment of the last second"
                 assert cancels or quantity - len(judge.taken) < wanted, "without cancellations it stays so"
                 return
             assert len(order.seats) == wanted
             assert set(order.seats) <= set(range(1, quantity + 1))
-            await tell(order, part)
+            await publish(order, part)
             if cancels and chance.random() < 0.4:
                 part.see(judge.cancel(order))
-                await tell(order, part)
+                await publish(order, part)
 
         await asyncio.gather(*(buy(chance.randint(1, 4)) for _ in range(40)))
         left = quantity - len(judge.taken)
@@ -130,7 +128,7 @@ def test_every_seat_goes_to_one_order_and_nobody_is_refused_in_vain(seed: int, r
     asyncio.run(sale())
 
 
-async def test_of_a_crowd_that_is_refused_one_asks_the_database() -> None:
+async def test_concurrent_refusals_share_one_database_query() -> None:
     ticket = listing(500)
     judge = Judge(ticket)
     free = FreeSeats(judge.read)
@@ -147,7 +145,7 @@ async def test_of_a_crowd_that_is_refused_one_asks_the_database() -> None:
     assert (judge.readings, judge.inserts) == (1, 125)
 
 
-async def test_a_seat_that_became_free_is_found_at_once() -> None:
+async def test_a_freed_seat_is_found_immediately() -> None:
     ticket = listing(3)
     judge = Judge(ticket)
     free = FreeSeats(judge.read)
@@ -158,7 +156,7 @@ async def test_a_seat_that_became_free_is_found_at_once() -> None:
     assert len((await free.hold(ticket, 3, judge.store())).seats) == 3
 
 
-async def test_who_knows_nothing_guesses_and_then_asks_the_database() -> None:
+async def test_a_replica_without_knowledge_guesses_and_then_queries_the_database() -> None:
     ticket = listing(10)
     judge = Judge(ticket)
     await FreeSeats(judge.read).hold(ticket, 9, judge.store())
@@ -183,7 +181,7 @@ async def test_seats_of_an_order_that_was_not_stored_are_free_again() -> None:
     assert judge.readings == 0
 
 
-async def test_a_request_that_hangs_keeps_its_seats_from_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_hangs_does_not_reserve_seats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ticketing_orders.free_seats.SETTLE_SECONDS", 0.05)
     ticket = listing(2)
     judge = Judge(ticket)
@@ -219,7 +217,7 @@ async def test_readings_that_overlap_find_a_seat_that_another_replica_freed(monk
         await asyncio.sleep(0)
     free.see(elsewhere)
     judge.cancel(elsewhere)
-    for number in range(5):  # one reading is under way all the time
+    for number in range(5):  # one reading is always in progress
         readings[number].set_result([])
         while len(readings) < number + 3 and not judge.taken:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -279,8 +277,7 @@ async def test_a_raised_quantity_gives_more_seats() -> None:
     await free.hold(judge.ticket, 2, judge.store())
     with pytest.raises(TicketReservedError):
         await free.hold(judge.ticket, 1, judge.store())
-    raised = listing(4, version=2)
-    await free.hold(raised, 2, judge.store())
+    await free.hold(listing(4, version=2), 2, judge.store())
     assert set(judge.taken) == {1, 2, 3, 4}
 
 
@@ -292,7 +289,7 @@ async def test_more_seats_than_there_are_is_refused_with_their_number() -> None:
     assert judge.inserts == 0
 
 
-async def test_the_memory_does_not_grow_without_end() -> None:
+async def test_the_memory_has_a_size_limit() -> None:
     judge = Judge(listing(1))
     free = FreeSeats(judge.read)
     for _ in range(REMEMBERED_LISTINGS + 5):

@@ -1,4 +1,4 @@
-"""The memory of who has a ticket: what it believes, for how long, and what comes late."""
+"""The cache of ticket holders: its entries, how long they last, and late events."""
 
 from datetime import timedelta
 from typing import Final
@@ -24,7 +24,7 @@ def stored(order: Order) -> Order:
     return order
 
 
-def test_everybody_but_the_holder_is_refused(make_order):
+def test_every_buyer_but_the_holder_is_refused(make_order):
     held, order = HoldCache(), stored(make_order())
     assert not is_held(held, order)
     held.see(order, seller_id=SELLER)
@@ -32,10 +32,10 @@ def test_everybody_but_the_holder_is_refused(make_order):
     assert not is_held(held, order, order.user_id)
 
 
-def test_the_seller_is_sent_on_and_who_that_is_stays_known(make_order):
+def test_the_seller_is_not_refused_and_stays_known(make_order):
     held, order = HoldCache(), stored(make_order())
     held.see(order)
-    assert not is_held(held, order), "anybody might be the seller"
+    assert not is_held(held, order), "any buyer might be the seller"
     held.see(order, seller_id=SELLER)
     assert is_held(held, order)
     assert not is_held(held, order, SELLER)
@@ -57,8 +57,8 @@ def test_a_paid_ticket_stays_held_and_a_cancelled_one_is_free(make_order):
     assert not is_held(held, cancelled)
 
 
-def test_what_is_told_late_does_not_bring_back_what_is_over(make_order, make_ticket):
-    """Our own write is known at once, and comes back as an event when the order may have ended."""
+def test_a_late_event_does_not_restore_an_ended_hold(make_order, make_ticket):
+    """The replica records its own write immediately; the event of it may arrive after the order has ended."""
     held, ticket = HoldCache(), make_ticket()
     first = stored(make_order(ticket))
     late = Order(**vars(first))
@@ -74,17 +74,17 @@ def test_what_is_told_late_does_not_bring_back_what_is_over(make_order, make_tic
     assert not is_held(held, second, second.user_id)
 
 
-def test_it_is_believed_for_a_second_from_when_it_was_true(make_order):
+def test_an_entry_is_used_for_a_second_from_the_time_of_its_event(make_order):
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER, as_of=utc_now() - timedelta(seconds=FRESH_SECONDS))
     assert not is_held(held, order)
     held.see(order, seller_id=SELLER)
     assert is_held(held, order), "seen again"
     held.see(order, seller_id=SELLER, as_of=utc_now() - timedelta(seconds=FRESH_SECONDS))
-    assert is_held(held, order), "the older news changes nothing"
+    assert is_held(held, order), "the older event changes nothing"
 
 
-def test_a_clock_that_is_ahead_does_not_make_it_last_longer(make_order, monkeypatch):
+def test_a_clock_that_is_ahead_does_not_extend_an_entry(make_order, monkeypatch):
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER, as_of=utc_now() + timedelta(hours=1))
     moment = held._seen[order.ticket.id].at
@@ -92,7 +92,7 @@ def test_a_clock_that_is_ahead_does_not_make_it_last_longer(make_order, monkeypa
     assert not is_held(held, order)
 
 
-def test_it_does_not_grow_without_end(make_order):
+def test_the_cache_has_a_size_limit(make_order):
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER)
     for _ in range(REMEMBERED):

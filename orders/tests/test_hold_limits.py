@@ -18,7 +18,7 @@ def limits(**rates: str) -> HoldLimits:
 
 
 async def hold(limits: HoldLimits, address: str) -> dict[str, int]:
-    """As somebody new; how many tries are left by each limit."""
+    """Try as a new user; returns the remaining attempts by limit."""
     request = Request({"type": "http"})
     await limits.check(request, user_id=new_id(), address=address)
     left = dict(rate_limit_headers(request.scope))[b"ratelimit"].decode()
@@ -34,6 +34,6 @@ async def test_one_address_with_many_accounts_is_slowed_down():
     assert (await hold(strict, "192.0.2.2"))["holds-address"] == 2
 
 
-async def test_both_limits_are_told():
+async def test_a_response_names_both_limits():
     both = limits(rate_limit_holds="2/minute", rate_limit_holds_address="9/minute")
     assert await hold(both, "192.0.2.1") == {"holds-address": 8, "holds": 1}

@@ -1,4 +1,4 @@
-"""What the worst of inputs cost this service, on every route that it has."""
+"""The cost of hostile input on every route of this service."""
 
 import pytest
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 NEXT_YEAR = utc_now() + timedelta(days=365)
 
 
-def test_a_created_order_is_told_in_full(make_order, make_ticket):
+def test_a_created_order_is_published_in_full(make_order, make_ticket):
     order = make_order(make_ticket(venue="Opera", starts_at=NEXT_YEAR, quantity=200))
     order.version, order.seats = 1, (3, 4)
     event = order_created(order)
@@ -59,7 +59,7 @@ def test_a_cancelled_order_says_why(make_order):
 
 
 @pytest.mark.parametrize("publisher", [order_created, order_completed, order_cancelled])
-def test_what_is_told_can_be_read_from_the_wire(make_order, publisher):
+def test_a_published_event_can_be_parsed_from_its_json(make_order, publisher):
     order = make_order()
     order.version = 1
     event = publisher(order)
@@ -74,9 +74,9 @@ def test_what_is_told_can_be_read_from_the_wire(make_order, publisher):
         (OrderStatus.CANCELLED, OrderCancelled),
     ],
 )
-def test_what_is_told_once_more_is_the_present_state(make_order, status, event):
+def test_a_republished_event_has_the_current_state(make_order, status, event):
     order = make_order()
     order.version, order.status = 3, status
-    told = order_republished(order)
-    assert isinstance(told, event)
-    assert (told.data.version, told.data.status) == (3, status)
+    published = order_republished(order)
+    assert isinstance(published, event)
+    assert (published.data.version, published.data.status) == (3, status)

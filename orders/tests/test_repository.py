@@ -113,7 +113,7 @@ async def test_a_users_orders_come_newest_first_page_by_page(orders, make_order)
         *((2**53, "a" * 24), (-(2**53), "a" * 24), (253_402_300_800_000, "a" * 24), (True, "a" * 24)),
     ],
 )
-async def test_a_made_up_cursor_is_refused(orders, after):
+async def test_an_invalid_cursor_is_refused(orders, after):
     with pytest.raises(InvalidInputError):
         await orders.list_of_user(new_id(), PageRequest(2, after))
 
@@ -133,7 +133,7 @@ async def test_every_query_is_served_by_its_index(orders, query, order_by, index
     assert "'SORT'" not in plan
 
 
-async def test_a_waiting_request_is_woken_by_the_event(tickets, make_ticket):
+async def test_the_event_wakes_a_waiting_request(tickets, make_ticket):
     ticket = make_ticket()
     waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
     await asyncio.sleep(0)  # let it begin

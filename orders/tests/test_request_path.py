@@ -1,4 +1,4 @@
-"""The page that describes the path of a hold names what the code does, in its order."""
+"""docs/request-path.md names the steps of a hold in the order of the code."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "request-path.md"
 
 
 def named(heading: str) -> list[str]:
-    """What the first column of a section's table names."""
+    """The names in the first column of a section's table."""
     section = PAGE.read_text().split(f"\n## {heading}")[1].split("\n## ")[0]
     return re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
 

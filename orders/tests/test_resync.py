@@ -12,7 +12,7 @@ from ticketing_orders.settings import Settings
 from ticketing_testkit.apps import run_app
 
 
-async def test_a_resync_tells_every_order_as_it_is(service_settings, bus, nats_url, make_ticket):
+async def test_a_resync_publishes_every_order_as_it_is(service_settings, bus, nats_url, make_ticket):
     app = create_app(Settings.model_validate(service_settings))
     async with run_app(app):
         service, buyer, tickets = app.state.service, new_id(), [make_ticket(), make_ticket()]

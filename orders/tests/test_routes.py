@@ -18,7 +18,7 @@ ORDERS: Final = "/api/orders"
 # --- holding a ticket -----------------------------------------------------------------------------------------------
 
 
-async def test_a_buyer_holds_a_ticket_and_everybody_is_told(api, ticket):
+async def test_a_buyer_holds_a_ticket_and_the_event_is_published(api, ticket):
     buyer = new_id()
     answer = await api.hold(ticket.id, user_id=buyer)
     assert answer.status_code == 201
@@ -45,12 +45,12 @@ async def test_a_buyer_holds_a_ticket_and_everybody_is_told(api, ticket):
             "currency": "usd",
         },
     }
-    told = await api.bus.expect(OrderCreated, lambda event: event.data.id == order["id"])
-    assert (told.data.version, told.data.user_id, told.data.ticket.price_cents) == (1, buyer, 2_550)
-    assert told.data.expires_at == datetime.fromisoformat(order["expiresAt"])
+    event = await api.bus.expect(OrderCreated, lambda event: event.data.id == order["id"])
+    assert (event.data.version, event.data.user_id, event.data.ticket.price_cents) == (1, buyer, 2_550)
+    assert event.data.expires_at == datetime.fromisoformat(order["expiresAt"])
 
 
-async def test_seats_are_held_together_and_a_refusal_tells_how_many_are_free(api, make_ticket):
+async def test_seats_are_held_together_and_a_refusal_names_the_number_of_free_seats(api, make_ticket):
     many = make_ticket(quantity=3, highest_seat=3)
     await api.service.follow_ticket(many)
     body = {"ticketId": many.id, "quantity": 2, "price": 25.5}
@@ -62,7 +62,7 @@ async def test_seats_are_held_together_and_a_refusal_tells_how_many_are_free(api
     assert (refused.json()["title"], refused.json()["available"]) == ("Not enough seats are free", 1)
 
 
-async def test_another_price_than_the_buyer_saw_is_a_conflict_that_tells_the_present_one(api, ticket):
+async def test_a_changed_price_is_a_conflict_that_names_the_current_one(api, ticket):
     refused = await api.call("POST", user_id=new_id(), json={"ticketId": ticket.id, "price": 19.99})
     api.assert_problem(refused, 409, "price")
     assert (refused.json()["title"], refused.json()["price"]) == ("The price has changed", 25.5)
@@ -122,7 +122,7 @@ async def test_too_many_tries_are_slowed_down(api, ticket):
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 409
 
 
-async def test_whoever_asks_again_after_a_crash_is_given_the_order_and_not_refused_by_it(api, ticket):
+async def test_a_repeated_request_after_a_crash_gets_the_order_and_is_not_refused_by_it(api, ticket):
     buyer, headers = new_id(), {"Idempotency-Key": new_id()}
     body = {"ticketId": ticket.id}
     async with dying_before_the_answer(api.app):
@@ -136,7 +136,7 @@ async def test_whoever_asks_again_after_a_crash_is_given_the_order_and_not_refus
     api.assert_problem(await api.hold(ticket.id, user_id=new_id()), 409)
 
 
-async def test_an_order_that_ended_before_it_was_asked_for_again_is_given_as_it_is(api, ticket):
+async def test_a_repeated_request_gets_an_order_that_has_ended_meanwhile(api, ticket):
     buyer, headers = new_id(), {"Idempotency-Key": new_id()}
     async with dying_before_the_answer(api.app):
         await api.call("POST", user_id=buyer, json={"ticketId": ticket.id}, headers=headers)
@@ -153,7 +153,7 @@ async def test_an_order_that_ended_before_it_was_asked_for_again_is_given_as_it_
 # --- looking up and letting go --------------------------------------------------------------------------------------
 
 
-async def test_a_buyer_sees_the_own_order(api, ticket):
+async def test_a_buyer_reads_the_own_order(api, ticket):
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     answer = await api.call("GET", f"/{order['id']}", user_id=buyer)
@@ -161,7 +161,7 @@ async def test_a_buyer_sees_the_own_order(api, ticket):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_somebody_elses_order_is_forbidden(api, ticket, method):
+async def test_another_users_order_is_forbidden(api, ticket, method):
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     api.assert_problem(await api.call(method, f"/{order['id']}", user_id=new_id()), 403)
@@ -174,7 +174,7 @@ async def test_unknown_and_malformed_orders_are_not_found(api, method, order_id)
     api.assert_problem(await api.call(method, f"/{order_id}", user_id=new_id()), 404)
 
 
-async def test_a_cancelled_order_frees_the_ticket_and_everybody_is_told(api, ticket):
+async def test_a_cancelled_order_frees_the_ticket_and_the_event_is_published(api, ticket):
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     for _ in range(2):
@@ -182,8 +182,8 @@ async def test_a_cancelled_order_frees_the_ticket_and_everybody_is_told(api, tic
         assert (answer.status_code, answer.content) == (204, b"")
     shown = (await api.call("GET", f"/{order['id']}", user_id=buyer)).json()
     assert (shown["status"], shown["reason"], shown["version"]) == ("cancelled", "buyer", 2)
-    told = await api.bus.expect(OrderCancelled, lambda event: event.data.id == order["id"])
-    assert (told.data.version, told.data.reason) == (2, OrderReason.BUYER)
+    event = await api.bus.expect(OrderCancelled, lambda event: event.data.id == order["id"])
+    assert (event.data.version, event.data.reason) == (2, OrderReason.BUYER)
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 201
 
 

@@ -13,7 +13,7 @@ BUYERS: Final = 50
 
 
 async def _rush(api, ticket_id: str) -> Counter[int]:
-    """Fifty buyers ask for the same ticket at the same time; how often each status came."""
+    """Fifty buyers request the same ticket concurrently; returns how often each status occurred."""
     buyers = [new_id() for _ in range(BUYERS)]
     answers = await asyncio.gather(*(api.hold(ticket_id, user_id=buyer) for buyer in buyers))
     return Counter(answer.status_code for answer in answers)
@@ -26,7 +26,7 @@ async def test_of_fifty_buyers_at_once_exactly_one_holds_the_ticket(api, ticket)
 
 @pytest.fixture
 def without_memory(api, monkeypatch):
-    """Nobody waits for another or is refused from memory: all fifty come to the database."""
+    """No request waits for another or is refused from memory: all fifty reach the database."""
     held = api.app.state.hold_cache
     monkeypatch.setattr(held, "lock", lambda _ticket_id: nullcontext())
     monkeypatch.setattr(held, "is_held_by_another", lambda *_, **__: False)

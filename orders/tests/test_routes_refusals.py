@@ -102,13 +102,13 @@ async def test_a_forged_cursor_is_refused(api, make_ticket, keys):
         assert answer.status_code == 200
 
 
-# --- who is asking --------------------------------------------------------------------------------------------------
+# --- the caller -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", ""), ("GET", ""), ("GET", "/" + "a" * 24), ("DELETE", "/" + "a" * 24)]
 )
-async def test_nobody_is_asked_to_sign_in(api, method, path):
+async def test_a_request_without_a_session_is_a_401(api, method, path):
     body = {"json": {"ticketId": "a" * 24}} if method == "POST" else {}
     answer = await api.call(method, path, user_id=None, **body)
     api.assert_problem(answer, 401)
@@ -138,7 +138,7 @@ def _hs256(claims: dict[str, Any], secret: str) -> str:
     return f"{signed}.{part(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())}"
 
 
-async def test_a_bad_token_is_nobody(api, ticket):
+async def test_a_bad_token_is_no_session(api, ticket):
     before = await api.count()
     for kind, token in _forged(api.identity).items():
         answer = await api.client.post(
@@ -148,7 +148,7 @@ async def test_a_bad_token_is_nobody(api, ticket):
     assert await api.count() == before
 
 
-async def test_a_cookie_from_a_strange_page_may_not_write(api, ticket):
+async def test_a_cookie_with_a_foreign_origin_may_not_write(api, ticket):
     cookie = {"cookie": f"session={api.identity.token()}"}
     strange = await api.client.post(
         ORDERS, json={"ticketId": ticket.id}, headers={**cookie, "origin": "https://evil.example"}

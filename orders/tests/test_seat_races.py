@@ -1,4 +1,4 @@
-"""2,000 buyers of 1 to 4 seats at two replicas, for one listing of 500: none twice, none in vain."""
+"""2,000 buyers of 1 to 4 seats at two replicas, for one listing of 500: no seat is sold twice or left unsold."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ BUYERS = 2_000
 
 @dataclass
 class Replica:
-    """The use cases of one process, with connections and a memory of its own."""
+    """The use cases of one process, with its own connections and memory."""
 
     service: OrderService
     orders: OrderRepository
@@ -65,7 +65,7 @@ async def arena(replicas: list[Replica], make_ticket: MakeTicket) -> TicketData:
 
 
 async def tell_the_others(replicas: list[Replica], writer: Replica, order: Order) -> None:
-    """As the stream of order events does, some milliseconds later."""
+    """Report the order to the other replicas some milliseconds later, as the stream of order events does."""
     await asyncio.sleep(0.02)
     for replica in replicas:
         if replica is not writer:
@@ -73,7 +73,7 @@ async def tell_the_others(replicas: list[Replica], writer: Replica, order: Order
 
 
 async def rush(replicas: list[Replica], ticket: TicketData, buyers: int) -> list[tuple[int, Order | None]]:
-    """All at once; how many seats each wanted, and the order. Raises what is no refusal for want of seats."""
+    """Run all buyers concurrently; returns the seats that each wanted, and the order, None when too few were free."""
 
     async def buy(number: int) -> tuple[int, Order | None]:
         replica, wanted = replicas[number % len(replicas)], random.randint(1, 4)
@@ -95,7 +95,7 @@ async def taken(replica: Replica, ticket: TicketData) -> Counter[int]:
     return Counter([seat async for document in found for seat in document["seats"]])
 
 
-async def test_no_seat_is_sold_twice_and_nobody_is_refused_in_vain(replicas, arena):
+async def test_no_seat_is_sold_twice_and_no_buyer_is_refused_while_seats_are_free(replicas, arena):
     answers = await rush(replicas, arena, BUYERS)
     seats = await taken(replicas[0], arena)
     assert max(seats.values()) == 1
@@ -103,19 +103,19 @@ async def test_no_seat_is_sold_twice_and_nobody_is_refused_in_vain(replicas, are
     assert all(order is None or order.quantity == wanted for wanted, order in answers)
     assert seats.total() == sum(wanted for wanted, order in answers if order)
     free = SEATS - len(seats)
-    assert all(wanted > free for wanted, order in answers if order is None), "who was refused does not fit at the end"
+    assert all(wanted > free for wanted, order in answers if order is None), "a refused request does not fit at the end"
     assert free == 0, "2,000 buyers want ten times as many"
 
 
 async def test_without_the_index_seats_are_sold_twice(replicas, arena):
-    """The negative control: the choice alone does not keep two replicas apart."""
+    """The negative control: without the index, two replicas choose the same seats."""
     await replicas[0].orders.collection.drop_index("one_active_order_per_seat")
     await rush(replicas, arena, 400)
     assert max((await taken(replicas[0], arena)).values()) > 1
 
 
 async def test_seats_that_come_back_are_sold_again(replicas, arena, make_payment: MakePayment):
-    """Buyers cancel, holds expire and are paid, while others try for the same seats."""
+    """Buyers cancel, holds expire and are paid, while other buyers request the same seats."""
     chance = random.Random(19)
     first = [order for _, order in await rush(replicas, arena, 300) if order]
     await replicas[0].orders.collection.update_many({}, {"$set": {"expires_at": utc_now()}})

@@ -1,4 +1,4 @@
-"""Several seats in one order: all or none, and beside the orders and replicas of the version that knew one seat."""
+"""Several seats in one order: all or none, also next to orders and replicas of the version with one seat."""
 
 import asyncio
 from dataclasses import asdict
@@ -23,7 +23,7 @@ EARLIER_INDEX = Index(
 
 
 def as_earlier(order: Order) -> dict[str, Any]:
-    """The document that the earlier version writes for an order: it knows neither seats nor their keys."""
+    """The document that the earlier version writes for an order: without seats and their keys."""
     document = asdict(order) | {"version": 1, "outbox": [], "status": order.status.value}
     document["_id"] = document.pop("id")
     del document["seats"], document["ticket"]["quantity"]
@@ -104,7 +104,7 @@ async def test_the_earlier_index_goes_once_its_successor_is_there(orders):
 
 
 async def test_an_earlier_replica_that_starts_late_stops_no_sale(orders, make_order, make_ticket):
-    """It makes its index again, which allows one order for each listing; the first order that it refuses drops it."""
+    """It creates its index again, which allows one order for each listing; the first order it refuses drops it."""
     ticket = make_ticket(quantity=3, highest_seat=3)
     await orders.add(make_order(ticket, seats=(2,)), order_created)
     await orders.collection.create_indexes([EARLIER_INDEX])
@@ -123,7 +123,7 @@ def many(make_ticket):
     return make_ticket(quantity=5, highest_seat=5, price_cents=1_999)
 
 
-async def test_seats_are_held_until_none_is_left_and_the_refusal_tells_how_many_are(service, many):
+async def test_seats_are_held_until_none_is_left_and_the_refusal_names_the_free_ones(service, many):
     await service.follow_ticket(many)
     first = await service.place(many.id, user_id=new_id(), quantity=3)
     with pytest.raises(TicketReservedError) as refused:
@@ -137,7 +137,7 @@ async def test_seats_are_held_until_none_is_left_and_the_refusal_tells_how_many_
     assert set(third.seats) == set(first.seats)
 
 
-async def test_the_seats_of_an_order_are_told_in_every_event(service, orders, many, make_payment):
+async def test_every_event_of_an_order_names_its_seats(service, orders, many, make_payment):
     await service.follow_ticket(many)
     order = await service.place(many.id, user_id=new_id(), quantity=2)
     await service.follow_payment(make_payment(order))
@@ -155,7 +155,7 @@ async def test_the_price_that_the_buyer_saw_is_the_price_or_nothing_is_held(serv
     assert (await service.place(many.id, user_id=new_id(), price_cents=1_999)).ticket.price_cents == 1_999
 
 
-async def test_a_repeated_request_has_its_order_whatever_has_changed_since(service, many):
+async def test_a_repeated_request_gets_its_order_after_any_later_change(service, many):
     await service.follow_ticket(many)
     user_id, order_id = new_id(), new_id()
     first = await service.place(many.id, user_id=user_id, quantity=4, price_cents=1_999, order_id=order_id)

@@ -16,7 +16,7 @@ from ticketing_orders.errors import (
 from ticketing_orders.publishers import order_created
 
 
-async def told(orders, order) -> list[str]:
+async def published(orders, order) -> list[str]:
     """The names of the events of an order, in the order in which they were committed."""
     document = await orders.collection.find_one({"_id": order.id})
     return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
@@ -46,7 +46,7 @@ async def test_a_new_order_sees_the_new_price(service, make_ticket):
     assert order.ticket.price_cents == 900
 
 
-async def test_an_order_that_overtook_its_ticket_waits_for_it(service, make_ticket, monkeypatch):
+async def test_an_order_that_precedes_its_tickets_event_waits_for_it(service, make_ticket, monkeypatch):
     monkeypatch.setattr(service, "_settings", service._settings.model_copy(update={"overtake_wait_seconds": 30.0}))
     ticket = make_ticket()
     placing = asyncio.create_task(service.place(ticket.id, user_id=new_id()))
@@ -94,14 +94,14 @@ async def test_a_deleted_ticket_ends_its_unpaid_order(service, orders, make_tick
     ticket = make_ticket()
     order = await place(service, ticket)
     deleted = ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED})
-    for _ in range(2):  # redelivered: the same again, and nothing more is told
+    for _ in range(2):  # redelivered: the same again, and nothing more is published
         await service.follow_ticket(deleted)
         ended = await orders.get(order.id)
         assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, OrderReason.TICKET_GONE)
-    assert await told(orders, order) == ["order.created", "order.cancelled"]
+    assert await published(orders, order) == ["order.created", "order.cancelled"]
 
 
-async def test_a_deletion_told_again_ends_an_order_that_came_too_late(service, orders, make_ticket, make_order):
+async def test_a_deletion_published_again_ends_an_order_that_came_too_late(service, orders, make_ticket, make_order):
     ticket = make_ticket(version=2, status=TicketStatus.DELETED)
     await service.follow_ticket(ticket)
     order = make_order(ticket)  # its request had read the ticket just before
@@ -145,7 +145,7 @@ async def test_an_authorised_payment_completes_the_order_once(service, orders, m
         await service.follow_payment(payment)
     paid = await orders.get(order.id)
     assert (paid.status, paid.payment_id, paid.version) == (OrderStatus.COMPLETE, payment.id, 2)
-    assert await told(orders, order) == ["order.created", "order.completed"]
+    assert await published(orders, order) == ["order.created", "order.completed"]
 
 
 async def test_an_authorisation_for_a_cancelled_order_changes_nothing(service, orders, make_ticket, make_payment):
@@ -185,11 +185,13 @@ async def test_a_refused_capture_ends_the_order_and_frees_the_ticket(service, or
     await service.follow_payment(payment)  # the authorisation once more, late
     ended = await orders.get(order.id)
     assert (ended.status, ended.reason) == (OrderStatus.CANCELLED, OrderReason.PAYMENT_FAILED)
-    assert await told(orders, order) == ["order.created", "order.completed", "order.cancelled"]
+    assert await published(orders, order) == ["order.created", "order.completed", "order.cancelled"]
     await service.place(ticket.id, user_id=new_id())
 
 
-async def test_an_authorisation_that_comes_after_its_own_failure_is_no_news(service, orders, make_ticket, make_payment):
+async def test_an_authorisation_that_arrives_after_its_own_failure_is_ignored(
+    service, orders, make_ticket, make_payment
+):
     order = await place(service, make_ticket())
     payment = make_payment(order)
     await service.follow_payment(payment.model_copy(update={"version": 3, "status": PaymentStatus.FAILED}))
@@ -204,7 +206,7 @@ async def test_another_payments_failure_does_not_end_a_paid_order(service, order
     assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
 
 
-async def test_events_about_an_order_that_never_existed_are_given_up(service, make_order, make_payment):
+async def test_events_about_an_order_that_never_existed_are_permanent_errors(service, make_order, make_payment):
     stranger = make_order()
     with pytest.raises(PermanentError):
         await service.follow_payment(make_payment(stranger))
@@ -223,10 +225,10 @@ async def test_a_due_hold_expires_once(service, orders, make_order):
         await service.expire(order.id, deadline=order.expires_at)
     ended = await orders.get(order.id)
     assert (ended.status, ended.reason, ended.version) == (OrderStatus.CANCELLED, OrderReason.EXPIRED, 2)
-    assert await told(orders, order) == ["order.created", "order.cancelled"]
+    assert await published(orders, order) == ["order.created", "order.cancelled"]
 
 
-async def test_a_hold_that_is_not_due_here_is_asked_about_again(service, orders, make_ticket):
+async def test_a_hold_that_is_not_due_here_is_retried_later(service, orders, make_ticket):
     order = await place(service, make_ticket())
     with pytest.raises(OrderNotDueError):
         await service.expire(order.id, deadline=order.expires_at)

@@ -14,14 +14,14 @@ ROUNDS: Final = 200
 AT_ONCE: Final = 10
 
 
-async def told(orders, order) -> list[str]:
+async def published(orders, order) -> list[str]:
     """The names of the events of an order, in the order in which they were committed."""
     document = await orders.collection.find_one({"_id": order.id})
     return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
 
 
 async def race(*sides: Awaitable[object]) -> list[object]:
-    """Run all at once, each set off at its own random moment within a few milliseconds, so that either may win."""
+    """Run all concurrently, each after its own random delay of a few milliseconds, so that either may win."""
 
     async def run(side: Awaitable[object]) -> object:
         await asyncio.sleep(random.uniform(0, 0.004))
@@ -31,7 +31,7 @@ async def race(*sides: Awaitable[object]) -> list[object]:
 
 
 async def many_rounds(once) -> Counter[object]:
-    """How often each outcome came."""
+    """How often each outcome occurred."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def bounded() -> object:
@@ -55,11 +55,11 @@ async def test_pay_against_cancel_has_one_winner(service, orders, make_order, ma
         if after.status is OrderStatus.COMPLETE:
             assert isinstance(cancelled, OrderTransitionError)
             assert (after.reason, after.payment_id) == (None, payment.id)
-            assert await told(orders, order) == ["order.created", "order.completed"]
+            assert await published(orders, order) == ["order.created", "order.completed"]
         else:
             assert isinstance(cancelled, Order)
             assert (after.reason, after.payment_id) == (OrderReason.BUYER, None)
-            assert await told(orders, order) == ["order.created", "order.cancelled"]
+            assert await published(orders, order) == ["order.created", "order.cancelled"]
         return after.status
 
     outcomes = await many_rounds(once)
@@ -77,10 +77,10 @@ async def test_pay_against_expire_has_one_winner(service, orders, make_order, ma
         assert after.version == 2
         if after.status is OrderStatus.COMPLETE:
             assert (after.reason, after.payment_id) == (None, payment.id)
-            assert await told(orders, order) == ["order.created", "order.completed"]
+            assert await published(orders, order) == ["order.created", "order.completed"]
         else:
             assert (after.reason, after.payment_id) == (OrderReason.EXPIRED, None)
-            assert await told(orders, order) == ["order.created", "order.cancelled"]
+            assert await published(orders, order) == ["order.created", "order.cancelled"]
         return after.status
 
     outcomes = await many_rounds(once)
@@ -103,14 +103,14 @@ async def test_pay_cancel_expire_and_deletion_at_once_have_one_winner(
         after = await orders.get(order.id)
         assert after.version == 2
         assert (after.status is OrderStatus.COMPLETE) == (after.reason is None)
-        assert len(await told(orders, order)) == 2
+        assert len(await published(orders, order)) == 2
         return after.reason
 
     outcomes = await many_rounds(once)
     assert len(outcomes) > 1, outcomes
 
 
-async def test_a_freed_ticket_goes_to_one_of_those_who_wait(service, orders, make_ticket):
+async def test_a_freed_ticket_goes_to_one_of_the_waiting_buyers(service, orders, make_ticket):
     ticket = make_ticket()
     await service.follow_ticket(ticket)
     held = await service.place(ticket.id, user_id=new_id())

@@ -31,7 +31,7 @@ def test_the_environment_sets_the_window_and_the_limit(monkeypatch):
         {"rate_limit_open_holds": "many"},
     ],
 )
-def test_a_senseless_setting_keeps_the_service_from_starting(wrong):
+def test_an_invalid_setting_stops_the_start(wrong):
     with pytest.raises(ValidationError):
         Settings.model_validate(REQUIRED | wrong)
 

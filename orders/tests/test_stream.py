@@ -79,7 +79,7 @@ async def test_it_begins_with_the_order_as_it_is_and_two_tabs_see_the_same_end(
         assert cancelled["status"] == "cancelled"
         ends = []
         for tab in (one, two):
-            # The event of its beginning may still have been under way when we began to look.
+            # The event of its creation may have arrived after the stream was opened.
             while json.loads((message := await tab.next()).data) == order:
                 assert message.event == "order"
             ends.append(message)
@@ -87,7 +87,7 @@ async def test_it_begins_with_the_order_as_it_is_and_two_tabs_see_the_same_end(
         assert json.loads(ends[0].data) == cancelled
 
 
-async def test_nobody_hears_of_the_order_of_somebody_else(
+async def test_no_user_receives_the_stream_of_another_users_order(
     client: httpx.AsyncClient, order: dict[str, Any], identity: Identity, buyer: dict[str, str]
 ) -> None:
     assert (await client.get(path(order))).status_code == 401
@@ -129,7 +129,7 @@ async def test_what_is_older_than_the_state_it_began_with_is_not_shown_after_it(
         await reached(feed, expected)
 
     async def state() -> tuple[int, SseMessage]:
-        """While it is read, the news arrives of what it was before."""
+        """While the state is read, an older event arrives."""
         await publish(1)
         order.version = 3
         return 3, order_as_message(order)
@@ -148,7 +148,7 @@ async def test_what_is_older_than_the_state_it_began_with_is_not_shown_after_it(
         await chunks.aclose()
 
 
-async def test_one_user_gets_so_many_streams_and_a_refused_one_takes_no_place(
+async def test_streams_of_one_user_are_limited_and_a_refused_one_does_not_count(
     service_settings: dict[str, object], bus: Bus, identity: Identity, make_ticket: Callable[..., TicketData]
 ) -> None:
     app = create_app(Settings.model_validate(service_settings | {"max_streams_per_user": 2}))
@@ -157,9 +157,9 @@ async def test_one_user_gets_so_many_streams_and_a_refused_one_takes_no_place(
         ticket = make_ticket()
         await app.state.service.follow_ticket(ticket)
         order = (await client.post("/api/orders", json={"ticketId": ticket.id}, headers=buyer)).json()
-        for who, status in ((identity.headers(new_id()), 403), (buyer, 404)):
+        for headers, status in ((identity.headers(new_id()), 403), (buyer, 404)):
             named = order if status == 403 else {"id": new_id()}
-            assert (await client.get(path(named), headers=who)).status_code == status
+            assert (await client.get(path(named), headers=headers)).status_code == status
             assert app.state.feed.limits.taken == 0
         async with listen(client, path(order), headers=buyer), listen(client, path(order), headers=buyer):
             refused = await client.get(path(order), headers=buyer)
@@ -176,7 +176,7 @@ async def test_a_stream_ends_with_the_session(
         assert all(json.loads(message.data)["id"] == order["id"] for message in await stream.rest())
 
 
-async def test_a_broker_that_is_away_does_not_keep_the_present_from_being_shown(
+async def test_a_stream_shows_the_current_state_while_the_broker_is_down(
     app: FastAPI, client: httpx.AsyncClient, order: dict[str, Any], buyer: dict[str, str], nats_server: Any
 ) -> None:
     await reached(app.state.feed, 1)

@@ -37,9 +37,9 @@ def expired(order, *, version=1) -> ExpirationCompleted:
     )
 
 
-def test_only_what_changes_an_order_is_listened_to(service):
-    heard = {event for subscription in subscriptions(service) for event in subscription.handlers}
-    assert heard == {
+def test_only_events_that_change_an_order_are_subscribed(service):
+    handled = {event for subscription in subscriptions(service) for event in subscription.handlers}
+    assert handled == {
         TicketCreated,
         TicketUpdated,
         TicketDeleted,
@@ -47,7 +47,7 @@ def test_only_what_changes_an_order_is_listened_to(service):
         PaymentFailed,
         ExpirationCompleted,
     }
-    assert not heard & {PaymentCaptured, PaymentVoided}
+    assert not handled & {PaymentCaptured, PaymentVoided}
     assert [subscription.durable("orders") for subscription in subscriptions(service)] == [
         "orders-tickets",
         "orders-payments",
@@ -55,7 +55,7 @@ def test_only_what_changes_an_order_is_listened_to(service):
     ]
 
 
-async def test_every_handler_bears_being_called_twice(service, orders, make_order, make_ticket, make_payment):
+async def test_every_handler_is_idempotent(service, orders, make_order, make_ticket, make_payment):
     handlers = {event: handle for one in subscriptions(service) for event, handle in one.handlers.items()}
 
     async def deliver(event):
@@ -83,8 +83,8 @@ async def test_every_handler_bears_being_called_twice(service, orders, make_orde
     ]
 
 
-async def test_the_saga_is_told_over_the_bus(service_settings, identity, bus, make_ticket, make_order, make_payment):
-    """A held ticket is paid; another's capture fails; a third goes; a fourth expires: each as the bus brings it."""
+async def test_the_saga_runs_over_the_bus(service_settings, identity, bus, make_ticket, make_order, make_payment):
+    """One held ticket is paid, one capture fails, one ticket is deleted, one hold expires: each by an event."""
     app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 30}))
     async with run_app(app) as client:
         orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
@@ -132,7 +132,7 @@ async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(serv
 async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_waits_for_redelivery(
     service_settings, service, bus, make_order, make_payment
 ):
-    """A replica died with the event in hand; the broker gives it to another only after `ack_wait_seconds`."""
+    """A replica died while it handled the event; the broker redelivers it only after `ack_wait_seconds`."""
     app = create_app(Settings.model_validate(service_settings))
     (payments,) = (one for one in subscriptions(service) if one.stream == PAYMENTS)
     config = consumer_config(
@@ -154,7 +154,7 @@ async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_wa
         for order in (late, unpaid):
             await orders.add(order)
             await bus.publish(expired(order))
-        for _ in range(2):  # looked once, and the event was not handled: it waits
+        for _ in range(2):  # read once while the event was not handled: the expiry waits
             await progress.next_msg(timeout=30)
         assert [(await orders.get(order.id)).status for order in (late, unpaid)] == [OrderStatus.CREATED] * 2
         await in_hand.nak()
@@ -175,7 +175,7 @@ async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_set
     assert letter["error"].startswith("OrderNotFoundError")
 
 
-async def test_two_replicas_share_the_events_and_the_one_who_waits_still_sees_the_ticket(
+async def test_two_replicas_share_the_events_and_a_waiting_one_still_sees_the_ticket(
     service_settings, identity, bus, make_ticket
 ):
     settings = Settings.model_validate(service_settings | {"overtake_wait_seconds": 30})

@@ -101,7 +101,7 @@ def test_a_payment_follows_stripe(before, state, after):
 @pytest.mark.parametrize(
     "status", [PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED]
 )
-def test_old_news_changes_nothing(status, state):
+def test_an_outdated_state_changes_nothing(status, state):
     payment = payment_in(status)
     assert not payment.follow(intent_in(state))
     assert payment.status is status
@@ -153,7 +153,7 @@ def test_a_forbidden_step_raises_and_a_repeated_one_does_nothing():
         payment._move(PaymentStatus.AUTHORIZED)
 
 
-def test_the_next_look_is_put_off_the_longer_the_payment_lasts():
+def test_the_next_check_is_later_the_older_the_payment_is():
     payment = payment_in()
     waits = [
         payment.next_check(now) - now for now in (payment.created_at + timedelta(seconds=age) for age in (0, 20, 3_600))
@@ -164,7 +164,7 @@ def test_the_next_look_is_put_off_the_longer_the_payment_lasts():
 @pytest.mark.parametrize(
     ("changes", "seconds", "error"),
     [
-        ({"user_id": "somebody else"}, 900, OrderForbiddenError),
+        ({"user_id": "another user"}, 900, OrderForbiddenError),
         ({"status": OrderStatus.COMPLETE}, 900, PaymentNotPossibleError),
         ({"status": OrderStatus.CANCELLED}, 900, PaymentNotPossibleError),
         ({}, 0, PaymentNotPossibleError),
@@ -177,7 +177,7 @@ def test_what_cannot_be_paid_is_refused(changes, seconds, error):
         check_payable(order.model_copy(update=changes), order.user_id, utc_now())
 
 
-def test_money_is_asked_for_only_while_the_hold_runs():
+def test_stripe_is_called_for_money_only_while_the_hold_runs():
     payment = payment_in()
     assert next_step(payment, order_of(payment), None, utc_now()) is Step.CREATE
     payment.follow(intent_in(IntentState.UNCONFIRMED))
@@ -208,21 +208,21 @@ intents = st.builds(
 )
 
 
-@given(news=st.lists(st.tuples(intents, st.booleans()), max_size=12), method=st.sampled_from([None, "pm_1"]))
-def test_whatever_is_heard_in_whatever_order_each_step_is_one_of_the_table(news, method):
+@given(states=st.lists(st.tuples(intents, st.booleans()), max_size=12), method=st.sampled_from([None, "pm_1"]))
+def test_states_in_any_order_make_only_transitions_of_the_table(states, method):
     payment = payment_in(method=method)
-    for intent, released in news:
+    for intent, released in states:
         before = payment.status
         payment.follow(intent, released=released)
         assert payment.status is before or payment.status in TRANSITIONS[before]
-        assert payment.undecided or payment.client_secret is None, "forgotten when the browser has nothing left to do"
+        assert payment.undecided or payment.client_secret is None, "removed when the browser has no further step"
         money_was_ours = payment.status in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED)
         assert money_was_ours or (payment.refunded_cents, payment.disputed) == (0, False)
         assert 0 <= payment.refunded_cents <= payment.amount_cents
         once = replace(payment)
         payment.follow(intent, released=released)
         if payment.status is PaymentStatus.AUTHORIZED:
-            continue  # captured before it was heard of: the second hearing is a step of its own
+            continue  # captured before the authorisation was known: the second state is a further transition
         assert payment.status in {once.status, *TRANSITIONS[once.status]}
 
 
@@ -249,7 +249,7 @@ def test_money_never_moves_towards_us_without_a_live_order(status, order_status,
         assert step is Step.VOID
 
 
-TOLD = {
+STATES = {
     "payment_intent.created": IntentState.UNCONFIRMED,
     "payment_intent.requires_action": IntentState.NEEDS_BUYER,
     "payment_intent.amount_capturable_updated": IntentState.AUTHORIZED,
@@ -258,23 +258,23 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("kind", [*TOLD, "payment_intent.payment_failed"])
+@pytest.mark.parametrize("kind", [*STATES, "payment_intent.payment_failed"])
 @pytest.mark.parametrize("status", PaymentStatus)
 @pytest.mark.parametrize("of_the_order", OrderStatus)
-def test_a_webhook_is_old_news_where_it_could_change_nothing(
+def test_a_webhook_is_outdated_where_it_could_change_nothing(
     kind: str, status: PaymentStatus, of_the_order: OrderStatus
 ) -> None:
     payment = payment_in(status)
     if payment.knows(StripeEvent("evt_1", kind, payment.id)):
         order, now = order_of(payment, status=of_the_order), utc_now()
-        asked_anyhow = next_step(payment, order, None, now) is Step.ASK or payment.stripe_id is None
-        intent = intent_in(TOLD[kind])
-        assert asked_anyhow or next_step(payment, order, None, now) is next_step(payment, order, intent, now)
-        assert asked_anyhow or not payment.follow(replace(intent, client_secret=None))
+        called_anyway = next_step(payment, order, None, now) is Step.ASK or payment.stripe_id is None
+        intent = intent_in(STATES[kind])
+        assert called_anyway or next_step(payment, order, None, now) is next_step(payment, order, intent, now)
+        assert called_anyway or not payment.follow(replace(intent, client_secret=None))
     elif status in (PaymentStatus.VOIDED, PaymentStatus.FAILED):
-        assert kind != "payment_intent.canceled", "whatever else comes may be money on a payment that is over"
+        assert kind != "payment_intent.canceled", "any other event may mean money on a payment that is over"
 
 
-def test_what_is_not_in_the_table_is_news() -> None:
-    assert set(TOLD) == set(OUTDATED_EVENT_STATUSES)
+def test_a_webhook_that_is_not_in_the_table_is_not_outdated() -> None:
+    assert set(STATES) == set(OUTDATED_EVENT_STATUSES)
     assert not payment_in(PaymentStatus.CAPTURED).knows(StripeEvent("evt_1", "payment_intent.on_the_moon", None))

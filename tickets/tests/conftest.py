@@ -1,4 +1,4 @@
-"""The service over real servers, by its use cases and by its routes, and what others say of their orders."""
+"""The service over real servers, by its use cases and by its routes, and events of orders for it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -21,15 +21,15 @@ from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 from ticketing_tickets.settings import Settings
 
-STORY_BEGINS = utc_now()
+SCENARIO_BEGINS = utc_now()
 SELLER = "5e11e4" * 4
 
 
-class OrderStory:
-    """One order as its events tell it: each fact is the full state at the next version."""
+class OrderScenario:
+    """The events of one order: each fact is the full state at the next version."""
 
     def __init__(self, ticket_id: str, *, minute: int = 0) -> None:
-        created_at = STORY_BEGINS + timedelta(minutes=minute)
+        created_at = SCENARIO_BEGINS + timedelta(minutes=minute)
         self.created = OrderData(
             id=new_id(),
             version=1,
@@ -54,14 +54,14 @@ class OrderStory:
 
 
 @pytest.fixture(scope="session")
-def order_for() -> Callable[..., OrderStory]:
-    """Begin the story of an order for a ticket; `minute` is when it was placed."""
-    return OrderStory
+def order_for() -> Callable[..., OrderScenario]:
+    """The scenario of an order for a ticket; `minute` is when it was placed."""
+    return OrderScenario
 
 
 @pytest.fixture
 def details() -> TicketDetails:
-    """What a seller decided."""
+    """The details of a listing."""
     return TicketDetails(title="Seat 7", price_cents=1_999, venue="Opera")
 
 
@@ -99,13 +99,13 @@ def service(tickets: TicketRepository, orders: OrderProjection) -> TicketService
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def app(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
-    """One service for all tests of this module: each has tickets of its own, so they are not in each other's way."""
+    """One service for all tests of this module; each test has its own tickets."""
     nats = NatsServer(tmp_path_factory.mktemp("nats"))
     nats.start()
     database = f"test_{token_hex(6)}"
     addresses = service_settings_for(mongo_url=mongo_url, database=database, nats_url=nats.url, identity=identity)
     try:
-        async with Bus.connect(nats.url):  # which declares the streams of the neighbours
+        async with Bus.connect(nats.url):  # which declares the streams of the other services
             yield create_app(Settings.model_validate(addresses | {"rate_limit_listings": "off"}))
     finally:
         nats.stop()
@@ -139,18 +139,18 @@ async def listed(api: httpx.AsyncClient, seller: dict[str, str]) -> dict[str, An
 
 
 @pytest.fixture
-def follow(app: FastAPI, order_for: Callable[..., OrderStory]) -> Callable[..., Awaitable[None]]:
-    """Let an order for a ticket be created or completed, as if its event had come."""
+def follow(app: FastAPI, order_for: Callable[..., OrderScenario]) -> Callable[..., Awaitable[None]]:
+    """Create or complete an order for a ticket, as if its event had arrived."""
 
-    async def hear(ticket_id: str, fact: str = "created") -> None:
+    async def apply(ticket_id: str, fact: str = "created") -> None:
         await app.state.service.follow_order(getattr(order_for(ticket_id), fact))
 
-    return hear
+    return apply
 
 
 @pytest.fixture(scope="session")
 def refused() -> Callable[..., None]:
-    """Check that an answer is this refusal, about these fields."""
+    """Check that a response is this refusal, about these fields."""
 
     def check(answer: httpx.Response, status: int, *fields: str | None) -> None:
         assert answer.status_code == status, answer.text
@@ -165,7 +165,7 @@ def refused() -> Callable[..., None]:
 
 @pytest.fixture
 def settings(service_settings: dict[str, object], bus: Bus) -> Settings:
-    """Of a service with a bus of its own, which a test may break; the streams of its neighbours are there."""
+    """Settings of a service with its own bus, which a test may break; the streams of the other services exist."""
     return Settings.model_validate(service_settings)
 
 

@@ -1,4 +1,4 @@
-"""The rules of a ticket, plain."""
+"""The rules of a ticket."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -99,7 +99,7 @@ def test_a_sale_that_was_decided_before_the_deletion_stands_and_then_falls_back_
 
 def test_a_deleted_ticket_is_never_put_back_on_sale(ticket: Ticket) -> None:
     ticket.delete(ticket.user_id)
-    ticket.deleted_at = None  # a rule broken elsewhere; the table is the second lock
+    ticket.deleted_at = None  # as after an error elsewhere; the table is the second guard
 
     with pytest.raises(TicketTransitionError):
         ticket.follow(Taken())
@@ -139,7 +139,7 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
         assert not ticket.follow(taken_by([step] if step else []))
 
 
-def test_nobody_holds_a_ticket_without_active_orders(order_for: Callable[..., Any]) -> None:
+def test_without_active_orders_no_seat_is_taken(order_for: Callable[..., Any]) -> None:
     assert taken_by([]) == Taken()
     assert taken_by([order_for(new_id()).cancelled]) == Taken()
 

@@ -1,4 +1,4 @@
-"""Time passes over a listing: it is shown as ended, is no longer offered, and may still be edited."""
+"""A listing whose event has begun: it is shown as ended, is not in the default list, and may still be edited."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ ListOf = Callable[..., Awaitable[list[tuple[str, str]]]]
 
 @pytest.fixture
 def begin(app: FastAPI) -> Callable[[str], Awaitable[str]]:
-    """Let the event of a ticket have begun a moment ago, as if the time had passed; returns its date."""
+    """Move the start of a ticket's event to a moment ago; returns its date."""
 
     async def pass_time(ticket_id: str) -> str:
         moment = utc_now() - timedelta(seconds=1)
@@ -37,7 +37,7 @@ def begin(app: FastAPI) -> Callable[[str], Awaitable[str]]:
 
 @pytest.fixture
 def word() -> str:
-    """In the title of all tickets of a test, and of no others."""
+    """A word in the titles of all tickets of this test, and of no others."""
     return f"w{token_hex(6)}"
 
 
@@ -55,11 +55,11 @@ def sell(api: httpx.AsyncClient, seller: dict[str, str], word: str) -> Callable[
 
 @pytest.fixture
 def list_of(api: httpx.AsyncClient, word: str) -> ListOf:
-    async def ask(**query: str) -> list[tuple[str, str]]:
+    async def search(**query: str) -> list[tuple[str, str]]:
         answer = await api.get("/api/tickets", params={"q": word, **query})
         return [(ticket["id"], ticket["status"]) for ticket in answer.json()]
 
-    return ask
+    return search
 
 
 @pytest.mark.parametrize("sort", TicketSort)
@@ -75,7 +75,9 @@ async def test_a_listing_whose_event_has_begun_is_ended_and_not_offered(
     assert await list_of(sort=sort, to="2998-01-01T00:00:00Z") == []
 
 
-async def test_the_whole_list_leaves_it_out_too(api: httpx.AsyncClient, sell: Any, begin: Any) -> None:
+async def test_every_page_of_the_default_list_leaves_out_ended_listings(
+    api: httpx.AsyncClient, sell: Any, begin: Any
+) -> None:
     begun = await sell()
     await begin(begun["id"])
     for sort in TicketSort:
@@ -86,7 +88,7 @@ async def test_the_whole_list_leaves_it_out_too(api: httpx.AsyncClient, sell: An
             path = answer.links.get("next", {}).get("url")
 
 
-async def test_held_and_sold_ones_stay_what_they_are(sell: Any, list_of: ListOf, begin: Any, follow: Follow) -> None:
+async def test_held_and_sold_listings_keep_their_status(sell: Any, list_of: ListOf, begin: Any, follow: Follow) -> None:
     held, sold = await sell(), await sell()
     await follow(held["id"])
     await follow(sold["id"], "completed")
@@ -115,7 +117,7 @@ async def test_an_unchanged_date_in_the_past_may_stay_and_a_new_one_may_not(
     assert (undated.status_code, undated.json()["startsAt"]) == (200, None)
 
 
-async def test_a_remembered_list_is_revised_by_the_clock(sell: Any) -> None:
+async def test_a_cached_list_is_corrected_by_the_current_time(sell: Any) -> None:
     begun, ahead = await sell(), await sell()
     begun["startsAt"] = utc_now().isoformat()
     body = TicketsJson.dump(begun, ahead)
@@ -126,7 +128,7 @@ async def test_a_remembered_list_is_revised_by_the_clock(sell: Any) -> None:
 
 
 class TicketsJson:
-    """A list of tickets as it is answered."""
+    """The response body of a list of tickets."""
 
     @staticmethod
     def dump(*tickets: dict[str, Any]) -> bytes:
@@ -138,7 +140,7 @@ class TicketsJson:
         return {ticket["id"]: ticket["status"] for ticket in httpx.Response(200, content=body).json()}
 
 
-async def test_the_moment_itself_is_too_late() -> None:
+async def test_the_start_of_the_event_is_too_late() -> None:
     now = utc_now()
     assert shown_status(TicketStatus.AVAILABLE, now, now) is ShownStatus.ENDED
     assert shown_status(TicketStatus.AVAILABLE, now + timedelta(milliseconds=1), now) is ShownStatus.AVAILABLE
@@ -146,7 +148,7 @@ async def test_the_moment_itself_is_too_late() -> None:
     assert TicketSearch().unbegun
 
 
-async def test_sellers_see_their_ended_ones(api: httpx.AsyncClient, identity: Identity, begin: Any) -> None:
+async def test_sellers_see_their_ended_listings(api: httpx.AsyncClient, identity: Identity, begin: Any) -> None:
     mine = identity.headers(new_id())
     body = {"title": "Seat 7", "price": 20, "startsAt": "2999-01-01T20:00:00Z"}
     made = (await api.post("/api/tickets", json=body, headers=mine)).json()

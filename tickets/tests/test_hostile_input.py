@@ -1,4 +1,4 @@
-"""What the worst of inputs cost this service, on every route that it has."""
+"""The cost of hostile input on every route of this service."""
 
 import httpx
 import pytest
@@ -46,7 +46,7 @@ async def test_a_short_hostile_text_is_refused_or_shown_as_any_other(
             if made.status_code == 201:
                 assert (await api.get(f"/api/tickets/{made.json()['id']}")).json() == made.json()
         found = await api.get("/api/tickets", params={"q": text})
-        assert found.status_code in {200, 422}, name  # some are a little longer than asked for
+        assert found.status_code in {200, 422}, name  # some are a little longer than allowed
         for parameter in ("minPrice", "from"):
             assert (await api.get("/api/tickets", params={parameter: text})).status_code in {200, 422}, name
         assert (await api.get("/api/tickets", params={"cursor": text})).status_code == 422, name

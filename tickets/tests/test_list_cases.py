@@ -43,7 +43,7 @@ async def test_a_query_that_is_refused(api: httpx.AsyncClient, query: dict[str, 
 async def test_the_order_of_a_list(api: httpx.AsyncClient, seller: dict[str, str], case: dict[str, Any]) -> None:
     word: dict[str, Any] = {"title": f"w{token_hex(6)}", "price": 10}
     made = [await api.post("/api/tickets", json=word, headers=seller) for _ in case["tickets"]]
-    # Equals are in the order of their ids, which is not that of their creation.
+    # Equal tickets are in the order of their ids, which is not that of their creation.
     ids = sorted(answer.json()["id"] for answer in made)
     for ticket_id, ticket in zip(ids, case["tickets"], strict=True):
         changed = await api.put(f"/api/tickets/{ticket_id}", json=word | ticket, headers=seller)

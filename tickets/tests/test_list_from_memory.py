@@ -1,4 +1,4 @@
-"""The list from memory on two replicas: never behind one's own doing, hardly behind that of the other."""
+"""The cached list on two replicas: never behind a replica's own changes, and only briefly behind the other's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -46,7 +46,7 @@ async def other(make_app: Callable[[], FastAPI]) -> AsyncIterator[httpx.AsyncCli
         yield client
 
 
-async def test_what_one_did_oneself_is_there_at_once(one: httpx.AsyncClient, identity: Identity) -> None:
+async def test_an_own_change_is_visible_immediately(one: httpx.AsyncClient, identity: Identity) -> None:
     seller = identity.headers()
     for number in range(1, 20):
         made = (await one.post("/api/tickets", json=BODY, headers=seller)).json()
@@ -58,20 +58,20 @@ async def test_what_one_did_oneself_is_there_at_once(one: httpx.AsyncClient, ide
     assert made["id"] not in [ticket["id"] for ticket in (await one.get(LIST)).json()]
 
 
-async def test_what_is_done_at_another_replica_is_heard_of(
+async def test_a_change_at_another_replica_becomes_visible(
     one: httpx.AsyncClient, other: httpx.AsyncClient, identity: Identity
 ) -> None:
     assert (await other.get(LIST)).json() == []
     made = (await one.post("/api/tickets", json=BODY, headers=identity.headers())).json()
     async with asyncio.timeout(30):
-        while (await other.get(LIST)).json() != [made]:  # noqa: ASYNC110 (what is heard cannot be waited for here)
+        while (await other.get(LIST)).json() != [made]:  # noqa: ASYNC110 (there is no signal for a received event here)
             await asyncio.sleep(0.01)
 
 
-async def test_it_is_really_from_memory(
+async def test_the_list_is_served_from_the_cache(
     one: httpx.AsyncClient, identity: Identity, mongo_url: str, database: str
 ) -> None:
-    """What nobody told of, a change by hand in the database, is not seen until the second is over."""
+    """A change by hand in the database, without an event, is not visible until the second is over."""
     made = (await one.post("/api/tickets", json=BODY, headers=identity.headers())).json()
     client = connect(mongo_url, application="test")
     seen_before = 0

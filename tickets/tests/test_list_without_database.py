@@ -1,4 +1,4 @@
-"""The list while its database is paused, killed and back."""
+"""The list while its database is paused, killed and restarted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def client(mongod: Mongod, nats_url: str, bus: Bus, identity: Identity) ->
 
 
 async def _once_stale(client: httpx.AsyncClient) -> httpx.Response:
-    """The list as it is told once it is no longer as good as new."""
+    """The first response that is marked as stale."""
     while "Age" not in (answer := await client.get(LIST)).headers:
         assert answer.status_code == 200
     return answer
@@ -60,13 +60,13 @@ async def test_a_list_that_was_seen_is_shown_while_the_database_hangs(
     assert again.json()[0]["title"] == "New"
 
 
-async def test_callers_without_patience_do_not_keep_the_list_stale_when_the_database_is_back(
+async def test_callers_with_short_timeouts_do_not_keep_the_list_stale_when_the_database_is_back(
     client: httpx.AsyncClient, mongod: Mongod
 ) -> None:
     async def impatient() -> None:
         while True:
             await client.get(LIST, headers={"X-Envoy-Expected-Rq-Timeout-Ms": "0"})
-            await asyncio.sleep(0.005)  # an answer from memory waits for nothing, and would let no other caller in
+            await asyncio.sleep(0.005)  # a cached response never waits, so this loop would let no other caller run
 
     assert "Age" not in (await client.get(LIST)).headers
     attack = [asyncio.create_task(impatient()) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""One account does not fill the list, and one address with many accounts does not either."""
+"""The limits on listings of one account, and of one address with many accounts."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -63,6 +63,6 @@ async def test_one_address_with_many_accounts_is_slowed_down(
     assert statuses == [201] * 3 + [429] * 2
 
 
-async def test_nobody_is_a_401_and_counts_for_nobody(client: httpx.AsyncClient) -> None:
+async def test_a_request_without_a_session_is_a_401_and_counts_for_no_account(client: httpx.AsyncClient) -> None:
     answers = [await client.post("/api/tickets", json=LISTING) for _ in range(40)]
     assert {answer.status_code for answer in answers} == {401}

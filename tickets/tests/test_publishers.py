@@ -1,4 +1,4 @@
-"""Every event tells the full public state."""
+"""Every event has the full public state."""
 
 from dataclasses import replace
 
@@ -19,18 +19,18 @@ def test_an_event_carries_everything_and_survives_the_wire(publish, ticket: Tick
     event = publish(ticket)
 
     assert parse_event(event.nats_subject, event.to_json()) == event
-    told = event.data.model_dump()
-    assert told.pop("available") == 0
-    assert told == {name: getattr(ticket, name) for name in told}
+    data = event.data.model_dump()
+    assert data.pop("available") == 0
+    assert data == {name: getattr(ticket, name) for name in data}
 
 
-def test_what_nobody_else_needs_to_know_is_not_told(ticket: Ticket) -> None:
+def test_private_fields_are_not_published(ticket: Ticket) -> None:
     assert {"answered_orders", "deleted_at", "updated_at"}.isdisjoint(
         ticket_created(replace(ticket, version=1)).data.model_dump()
     )
 
 
-def test_a_change_is_told_as_what_it_led_to(ticket: Ticket) -> None:
+def test_a_change_is_published_as_the_resulting_state(ticket: Ticket) -> None:
     gone = replace(ticket, version=2, status=TicketStatus.DELETED)
 
     assert isinstance(ticket_changed(gone), TicketDeleted)

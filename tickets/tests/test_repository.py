@@ -1,4 +1,4 @@
-"""Every query, over a real MongoDB: what it finds, and in which order."""
+"""Every query, over a real MongoDB: its results and their order."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -77,7 +77,7 @@ async def test_a_document_of_the_version_with_one_seat_has_one(
 
 
 async def test_a_replica_of_the_version_with_one_seat_leaves_no_wrong_count(tickets: TicketRepository) -> None:
-    """It changes the status and knows no counts."""
+    """It changes the status and does not know the counts."""
     ticket = a_ticket()
     await stored(tickets, ticket)
     await tickets.collection.update_one({"_id": ticket.id}, {"$set": {"status": "held", "order_id": new_id()}})
@@ -86,7 +86,7 @@ async def test_a_replica_of_the_version_with_one_seat_leaves_no_wrong_count(tick
     assert (found.held, found.free_seats) == (1, 0)
 
 
-async def test_a_tombstone_is_kept_but_not_got(tickets: TicketRepository) -> None:
+async def test_a_tombstone_is_stored_but_not_shown(tickets: TicketRepository) -> None:
     ticket = a_ticket(status=TicketStatus.DELETED, deleted_at=utc_now(), answered_orders={new_id(): 2})
     await stored(tickets, ticket)
 
@@ -95,7 +95,7 @@ async def test_a_tombstone_is_kept_but_not_got(tickets: TicketRepository) -> Non
         await tickets.get(ticket.id)
 
 
-async def test_state_words_and_event_are_one_write_and_the_slower_writer_is_told(
+async def test_state_words_and_event_are_one_write_and_the_slower_writer_gets_an_error(
     tickets: TicketRepository, database: Database
 ) -> None:
     await stored(tickets, ticket := a_ticket("Old name"))
@@ -183,7 +183,7 @@ async def test_a_seller_sees_all_of_their_own_newest_first_and_none_of_others(ti
 
 
 def expected_order(tickets: list[Ticket], sort: TicketSort) -> list[str]:
-    """The six orders, spelled out once more in plain Python."""
+    """The six sort orders, written again in plain Python."""
     by_id = sorted(tickets, key=lambda t: t.id)
     dated = [ticket for ticket in by_id if ticket.starts_at is not None]
     undated = [ticket for ticket in by_id if ticket.starts_at is None]
@@ -270,7 +270,7 @@ async def test_a_walk_neither_repeats_nor_skips_what_existed_throughout_while_ot
     ],
     ids=str,
 )
-async def test_a_made_up_cursor_is_refused(tickets: TicketRepository, after: tuple[Any, ...]) -> None:
+async def test_an_invalid_cursor_is_refused(tickets: TicketRepository, after: tuple[Any, ...]) -> None:
     with pytest.raises(InvalidInputError) as refused:
         await tickets.list_matching(TicketSearch(), PageRequest(10, after))
 

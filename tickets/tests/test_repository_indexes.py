@@ -1,4 +1,4 @@
-"""Every query is carried by an index: what a real MongoDB says of how it answered."""
+"""Every query uses an index, according to the query plans of a real MongoDB."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ async def found(tickets: TicketRepository, limit: int = 100, **search: Any) -> l
 async def test_an_index_carries_every_page_of_every_order(
     tickets: TicketRepository, database: Database, sort: TicketSort, statuses: tuple[TicketStatus, ...]
 ) -> None:
-    # Many seats of one event, same price and same date, so that only the tie-break tells them apart; among others.
+    # Many seats of one event, same price and same date, so that only the tie-break orders them; among others.
     seats = [a_ticket(starts_at=NOON, created_at=NOON, status=status) for status in TicketStatus for _ in range(300)]
     others = [
         a_ticket(price_cents=price, starts_at=NOON + hours, created_at=NOON + hours, status=status)
@@ -72,7 +72,7 @@ async def test_an_index_carries_every_page_of_every_order(
         assert "COLLSCAN" not in query["planSummary"]
         assert not query.get("hasSortStage")
         assert FIELD_OF[sort] in query["planSummary"], "the planner was left to choose"
-        # At most one key more per branch of the merge than was asked for.
+        # At most one key more per branch of the merge than the limit.
         assert query["keysExamined"] <= 101 + 2 * len(statuses), query
 
 
@@ -124,8 +124,8 @@ async def test_an_index_carries_the_search_for_words_and_a_sellers_own(
 
 async def test_an_index_finds_the_active_orders_of_a_ticket(orders: OrderProjection, order_for: Any) -> None:
     ticket_id = new_id()
-    stories = [order_for(ticket_id), order_for(ticket_id), order_for(ticket_id), order_for(new_id())]
-    active, over, paid, elsewhere = stories
+    scenarios = [order_for(ticket_id), order_for(ticket_id), order_for(ticket_id), order_for(new_id())]
+    active, over, paid, elsewhere = scenarios
     for state in (active.created, over.cancelled, paid.completed, elsewhere.created):
         await orders.apply(state)
 

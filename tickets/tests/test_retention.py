@@ -1,4 +1,4 @@
-"""Texts of deleted listings are removed after a while, here and from what others are told; nothing else is."""
+"""Texts of deleted listings are removed after a while, here and in the published event; nothing else is."""
 
 import asyncio
 from datetime import timedelta
@@ -31,15 +31,15 @@ async def test_texts_go_after_the_time_and_the_tombstone_stays(service, tickets)
     found = await tickets.collection.find_one({"_id": old})
     assert "Ann" not in str({**found, "outbox": found["outbox"][-1]})
     assert (found["status"], found["title"], found["words"], found["version"]) == ("deleted", "", [], 3)
-    told = found["outbox"][-1]
-    assert told["subject"] == f"ticket.deleted.{old}"
-    assert "Ann" not in str(told)
+    published = found["outbox"][-1]
+    assert published["subject"] == f"ticket.deleted.{old}"
+    assert "Ann" not in str(published)
     for other in (young, listed.id):
         assert (await tickets.find(other)).details == DETAILS
     assert await service.forget_deleted(before=utc_now() - 30 * DAY) == 0
 
 
-async def test_two_replicas_at_once_forget_each_once(service, tickets):
+async def test_two_concurrent_replicas_forget_each_listing_once(service, tickets):
     ids = [await deleted(service, tickets, ago=40 * DAY) for _ in range(5)]
     await asyncio.gather(*(service.forget_deleted(before=utc_now() - 30 * DAY) for _ in range(2)))
     assert [(await tickets.find(one)).version for one in ids] == [3] * 5
@@ -70,7 +70,7 @@ async def test_the_index_finds_them(tickets):
     assert "'stage': 'SORT'" not in text
 
 
-async def test_the_service_looks_by_itself_and_goes_on_after_a_failure(service, tickets, monkeypatch):
+async def test_the_service_removes_texts_by_itself_and_continues_after_a_failure(service, tickets, monkeypatch):
     ticket_id = await deleted(service, tickets, ago=40 * DAY)
     forget, failures = service.forget_deleted, [RuntimeError("once")]
     done = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Who asks together is served together, and nobody by a look that came before the question."""
+"""Concurrent calls share a round, and no call is served by a read that began before it."""
 
 import asyncio
 
@@ -10,17 +10,17 @@ pytestmark = pytest.mark.unit
 
 
 class Work:
-    def __init__(self, looks: int = 1) -> None:
-        self.looks = looks
+    def __init__(self, reads: int = 1) -> None:
+        self.reads = reads
         self.begun: list[str] = []
         self.go_on = asyncio.Semaphore(0)
 
     async def __call__(self, key: str) -> float:
         self.begun.append(key)
         read_at = asyncio.get_running_loop().time()
-        for look in range(self.looks):
+        for read in range(self.reads):
             read_at = asyncio.get_running_loop().time()
-            if look < self.looks - 1:
+            if read < self.reads - 1:
                 await asyncio.sleep(0.01)
         await self.go_on.acquire()
         return read_at
@@ -31,7 +31,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_all_who_ask_during_a_round_share_the_next() -> None:
+async def test_calls_during_a_round_share_the_next_one() -> None:
     work = Work()
     rounds = Rounds(work)
     first = asyncio.create_task(rounds("a"))
@@ -41,15 +41,15 @@ async def test_all_who_ask_during_a_round_share_the_next() -> None:
     work.go_on.release()
     await first
     await settled()
-    assert not any(task.done() for task in later), "the first round has read before they asked"
+    assert not any(task.done() for task in later), "the first round has read before these calls"
     work.go_on.release()
     await asyncio.gather(*later)
     assert work.begun == ["a", "a"]
     assert not rounds._waiting
 
 
-async def test_a_round_that_looks_again_serves_those_who_asked_before_that() -> None:
-    work = Work(looks=3)
+async def test_a_round_that_reads_again_serves_the_calls_before_that() -> None:
+    work = Work(reads=3)
     rounds = Rounds(work)
     first = asyncio.create_task(rounds("a"))
     await settled()
@@ -63,12 +63,12 @@ async def test_a_round_that_looks_again_serves_those_who_asked_before_that() -> 
 async def test_other_keys_do_not_wait() -> None:
     work = Work()
     rounds = Rounds(work)
-    asked = [asyncio.create_task(rounds(key)) for key in "abc"]
+    calls = [asyncio.create_task(rounds(key)) for key in "abc"]
     await settled()
     assert sorted(work.begun) == ["a", "b", "c"]
-    for _ in asked:
+    for _ in calls:
         work.go_on.release()
-    await asyncio.gather(*asked)
+    await asyncio.gather(*calls)
 
 
 async def test_an_error_is_that_of_its_round_only() -> None:
@@ -90,7 +90,7 @@ async def test_an_error_is_that_of_its_round_only() -> None:
     await second
 
 
-async def test_a_caller_that_goes_does_not_end_the_round_of_the_others() -> None:
+async def test_a_cancelled_caller_does_not_end_the_round_of_the_others() -> None:
     work = Work()
     rounds = Rounds(work)
     first, second = (asyncio.create_task(rounds("a")) for _ in range(2))

@@ -27,7 +27,7 @@ Refused = Callable[..., None]
 # --- listing a ticket --------------------------------------------------------------------------------------------
 
 
-async def test_a_listed_ticket_is_answered_in_full_and_shown_to_everybody(
+async def test_a_listed_ticket_is_returned_in_full_and_shown_to_every_caller(
     api: httpx.AsyncClient, seller: dict[str, str]
 ) -> None:
     body = {
@@ -161,7 +161,7 @@ async def test_the_same_idempotency_key_lists_one_ticket(api: httpx.AsyncClient,
     assert len((await api.get("/api/tickets/mine", headers=headers)).json()) == 1
 
 
-async def test_a_ticket_whose_process_died_before_it_answered_is_not_listed_twice(
+async def test_a_ticket_whose_process_died_before_its_response_is_not_listed_twice(
     api: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
     headers = {**identity.headers(new_id()), "Idempotency-Key": new_id()}
@@ -253,7 +253,7 @@ async def test_a_listing_of_many_seats_changes_within_its_rules(
     refused(await api.put(path, json={**VALID, "price": 1, "quantity": 2}, headers=seller), 409)
 
 
-async def test_a_deleted_ticket_is_gone_for_everybody(
+async def test_a_deleted_ticket_is_not_found_by_any_caller(
     api: httpx.AsyncClient, seller: dict[str, str], listed: dict[str, Any], refused: Refused
 ) -> None:
     path = f"/api/tickets/{listed['id']}"
@@ -268,7 +268,7 @@ async def test_a_deleted_ticket_is_gone_for_everybody(
         assert listed["id"] not in [ticket["id"] for ticket in shown]
 
 
-async def test_edits_at_once_are_done_one_after_the_other(
+async def test_concurrent_edits_are_applied_one_after_the_other(
     api: httpx.AsyncClient, seller: dict[str, str], listed: dict[str, Any]
 ) -> None:
     path = f"/api/tickets/{listed['id']}"

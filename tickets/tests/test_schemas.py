@@ -1,4 +1,4 @@
-"""What is let in, and what is sent."""
+"""Which requests are valid, and how responses look."""
 
 import math
 from datetime import UTC, datetime, timedelta, timezone
@@ -34,7 +34,7 @@ def test_a_price_becomes_exact_cents(price: float, cents: int) -> None:
     "price",
     [0.001, 19.999, 0, -1, -0.01, 0.009, 1_000_000.01, 10**400, math.inf, -math.inf, math.nan, True, "5", None, [], {}],
 )
-def test_a_price_that_is_none_is_refused(price: Any) -> None:
+def test_an_invalid_price_is_refused(price: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         request(price=price)
 
@@ -126,7 +126,7 @@ def test_a_bound_in_a_query_becomes_exact_cents(text: str, cents: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "1e3", "NaN", "inf", "0.001", "5,00", " 5", "5.", ".5", "٥", "9" * 10])
-def test_a_bound_that_is_no_price_is_refused(text: str) -> None:
+def test_an_invalid_price_bound_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         PRICE_BOUND.validate_python(text)
 

@@ -14,7 +14,7 @@ from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-from .conftest import OrderStory
+from .conftest import OrderScenario
 
 SELLER = "5e11e4" * 4
 
@@ -27,7 +27,7 @@ async def listed(service: TicketService) -> Ticket:
 
 @dataclass
 class Sale:
-    """Orders of one listing, by what their last event says."""
+    """The events of the orders of one listing, and the seats by the orders' last status."""
 
     events: list[OrderData]
     held: int
@@ -35,17 +35,17 @@ class Sale:
 
 
 def sale(ticket_id: str, orders: int, chance: random.Random) -> Sale:
-    """So many orders of 1 to 4 seats; of each all events that it has had."""
+    """The given number of orders of 1 to 4 seats, each with all its events."""
     events: list[OrderData] = []
     counts = {OrderStatus.CREATED: 0, OrderStatus.COMPLETE: 0, OrderStatus.CANCELLED: 0}
     seat = 1
     for _ in range(orders):
-        scenario = OrderStory(ticket_id)
+        scenario = OrderScenario(ticket_id)
         seats = tuple(range(seat, seat + chance.randint(1, 4)))
         seat += len(seats)
-        told = [[scenario.created], [scenario.created, scenario.completed], [scenario.created, scenario.cancelled]]
-        told.append([scenario.created, scenario.completed, scenario.refused])
-        chosen = [event.model_copy(update={"seats": seats}) for event in chance.choice(told)]
+        histories = [[scenario.created], [scenario.created, scenario.completed], [scenario.created, scenario.cancelled]]
+        histories.append([scenario.created, scenario.completed, scenario.refused])
+        chosen = [event.model_copy(update={"seats": seats}) for event in chance.choice(histories)]
         events += chosen
         counts[chosen[-1].status] += len(seats)
     return Sale(events, counts[OrderStatus.CREATED], counts[OrderStatus.COMPLETE])
@@ -95,7 +95,7 @@ async def test_the_listing_is_held_and_sold_when_its_last_seat_is(
     service: TicketService, tickets: TicketRepository
 ) -> None:
     listed = await service.create(SELLER, TicketDetails(title="Two seats", price_cents=1_000, quantity=2))
-    first, second = OrderStory(listed.id), OrderStory(listed.id)
+    first, second = OrderScenario(listed.id), OrderScenario(listed.id)
     one, two = {"seats": (1,)}, {"seats": (2,)}
     statuses = []
     for event in (
@@ -117,12 +117,12 @@ async def test_the_listing_is_held_and_sold_when_its_last_seat_is(
     ]
 
 
-async def test_a_deleted_listing_tells_all_its_late_orders_and_stays_deleted(
+async def test_a_deleted_listing_publishes_its_deletion_to_all_late_orders_and_stays_deleted(
     service: TicketService, tickets: TicketRepository
 ) -> None:
     listed = await service.create(SELLER, TicketDetails(title="Gone", price_cents=1_000, quantity=50))
     await service.delete(listed.id, SELLER)
-    late = [OrderStory(listed.id).created.model_copy(update={"seats": (seat,)}) for seat in (3, 4, 5)]
+    late = [OrderScenario(listed.id).created.model_copy(update={"seats": (seat,)}) for seat in (3, 4, 5)]
     await asyncio.gather(*map(service.follow_order, late))
     found = await tickets.find(listed.id)
     assert found is not None
@@ -133,7 +133,7 @@ async def test_a_deleted_listing_tells_all_its_late_orders_and_stays_deleted(
 async def test_orders_of_the_version_with_one_seat_count_as_one(
     service: TicketService, tickets: TicketRepository, orders: OrderProjection, listed: Ticket
 ) -> None:
-    scenario = OrderStory(listed.id)
+    scenario = OrderScenario(listed.id)
     await service.follow_order(OrderData.model_validate(scenario.created.model_dump(exclude={"seats"})))
     stored: dict[str, Any] = await orders.collection.find_one({"_id": scenario.id}) or {}
     assert "seats" not in stored
@@ -156,14 +156,14 @@ async def test_the_count_reads_keys_only(orders: OrderProjection) -> None:
     assert "'FETCH'" not in plan
 
 
-async def test_orders_that_a_lowered_quantity_overtook_raise_it_again(
+async def test_orders_for_more_seats_raise_a_quantity_that_was_lowered_first(
     service: TicketService, tickets: TicketRepository, listed: Ticket
 ) -> None:
     """They were placed for a listing of 500; one that knows the lowered quantity does not raise it."""
     await service.edit(listed.id, SELLER, TicketDetails(title="The arena", price_cents=1_000, quantity=2))
 
     async def place(seats: tuple[int, ...], quantity: int) -> None:
-        order = OrderStory(listed.id).created
+        order = OrderScenario(listed.id).created
         shown = order.ticket.model_copy(update={"quantity": quantity})
         await service.follow_order(order.model_copy(update={"seats": seats, "ticket": shown}))
 

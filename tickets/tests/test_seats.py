@@ -35,7 +35,7 @@ def many() -> Ticket:
         (10, 0, HELD, 0),
         (1, 9, HELD, 0),
         (0, 10, SOLD, 0),
-        (2, 10, SOLD, 0),  # the end of two orders is still on its way here
+        (2, 10, SOLD, 0),  # the events of two orders' ends have not arrived yet
         (12, 0, HELD, 0),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_listing_is_deleted_only_while_no_seat_is_taken(many: Ticket) -> None:
     assert (many.status, many.free_seats) == (DELETED, 0)
 
 
-def test_late_orders_of_a_deleted_listing_are_told_before_what_was_sold_is_shown(many: Ticket) -> None:
+def test_late_orders_of_a_deleted_listing_get_the_deletion_before_it_is_shown_as_sold(many: Ticket) -> None:
     many.delete(many.user_id)
     assert many.follow(Taken(held=3, sold=2, unpaid={"a": 1, "b": 1}))
     assert many.status is DELETED

@@ -24,7 +24,7 @@ async def listed(service: TicketService, details: TicketDetails) -> Ticket:
 
 
 async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
-    """What was told of a ticket so far, in order: nothing is relayed here, so all of it still waits."""
+    """The names of a ticket's events so far, in order: no relay runs here, so all are in the outbox."""
     document = await tickets.collection.find_one({"_id": ticket_id}) or {}
     return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
 
@@ -47,7 +47,7 @@ async def test_an_order_holds_a_ticket_and_its_payment_sells_it(
     assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.updated", "ticket.updated"]
 
 
-async def test_a_duplicate_changes_and_tells_nothing(
+async def test_a_duplicate_changes_and_publishes_nothing(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     order = order_for(listed.id)
@@ -58,7 +58,7 @@ async def test_a_duplicate_changes_and_tells_nothing(
     assert (await tickets.get(listed.id)).version == 3
 
 
-async def test_a_completion_heard_before_its_creation_sells(
+async def test_a_completion_that_arrives_before_its_creation_sells(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     order = order_for(listed.id)
@@ -69,7 +69,7 @@ async def test_a_completion_heard_before_its_creation_sells(
     assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.updated"]
 
 
-async def test_the_next_order_heard_before_the_end_of_the_last_holds(
+async def test_the_next_order_that_arrives_before_the_end_of_the_last_holds(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     first, second = order_for(listed.id), order_for(listed.id, minute=1)
@@ -82,7 +82,7 @@ async def test_the_next_order_heard_before_the_end_of_the_last_holds(
     assert (await tickets.get(listed.id)).version == 3
 
 
-async def test_a_stale_cancellation_does_not_free_a_strangers_hold(
+async def test_a_stale_cancellation_does_not_free_another_buyers_hold(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     first, second = order_for(listed.id), order_for(listed.id, minute=1)
@@ -102,7 +102,7 @@ async def test_a_cancelled_order_frees_the_ticket_even_if_it_had_been_paid(
     assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
 
 
-async def test_a_cancellation_of_an_order_never_heard_of_changes_nothing(
+async def test_a_cancellation_of_an_unknown_order_changes_nothing(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     await service.follow_order(order_for(listed.id).cancelled)
@@ -111,7 +111,7 @@ async def test_a_cancellation_of_an_order_never_heard_of_changes_nothing(
     assert (await tickets.get(listed.id)).version == 1
 
 
-async def test_an_order_for_a_deleted_ticket_is_told_so_once_per_version(
+async def test_the_deletion_is_published_again_once_per_version_of_a_late_order(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     order, later = order_for(listed.id), order_for(listed.id, minute=1)
@@ -130,7 +130,7 @@ async def test_an_order_for_a_deleted_ticket_is_told_so_once_per_version(
         await service.get(listed.id)
 
 
-async def test_an_order_paid_before_the_deletion_was_heard_of_keeps_its_ticket(
+async def test_an_order_paid_before_the_deletion_arrived_keeps_its_ticket(
     service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
 ) -> None:
     order = order_for(listed.id)
@@ -163,7 +163,7 @@ async def test_a_held_ticket_cannot_be_edited_or_deleted(
     assert await tickets.get(listed.id) == held
 
 
-async def test_an_active_order_of_a_ticket_that_was_never_here_is_an_error_and_a_cancelled_one_is_not(
+async def test_an_active_order_of_an_unknown_ticket_is_an_error_and_a_cancelled_one_is_not(
     service: TicketService, orders: OrderProjection, order_for: Callable[..., Any]
 ) -> None:
     order = order_for(new_id())
@@ -176,7 +176,7 @@ async def test_an_active_order_of_a_ticket_that_was_never_here_is_an_error_and_a
     assert known.status is OrderStatus.CANCELLED
 
 
-async def test_two_edits_at_once_both_happen_and_the_later_is_whole(
+async def test_of_two_concurrent_edits_both_happen_and_the_later_is_complete(
     service: TicketService, tickets: TicketRepository, listed: Ticket
 ) -> None:
     edits = [TicketDetails(title=f"Seat {n}", price_cents=100 * n, description=f"by {n}") for n in range(1, 6)]

@@ -1,4 +1,4 @@
-"""Two replicas at once, and every order of arrival: the ticket still agrees with its orders."""
+"""Two concurrent replicas and every order of arrival: the ticket still agrees with its orders."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ async def listed(service: TicketService, details: TicketDetails) -> Ticket:
 
 
 async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
-    """What was told of a ticket so far, in order: nothing is relayed here, so all of it still waits."""
+    """The names of a ticket's events so far, in order: no relay runs here, so all are in the outbox."""
     document = await tickets.collection.find_one({"_id": ticket_id}) or {}
     return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
 
@@ -39,8 +39,8 @@ async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus
 async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
     service: TicketService, tickets: TicketRepository, details: TicketDetails, order_for: Callable[..., Any]
 ) -> None:
-    async def delete_after(looks: int, ticket_id: str) -> None:
-        for _ in range(looks):
+    async def delete_after(reads: int, ticket_id: str) -> None:
+        for _ in range(reads):
             await service.get(ticket_id)
         await service.delete(ticket_id, SELLER)
 
@@ -58,7 +58,7 @@ async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
             assert (status, holder) == (TicketStatus.HELD, order.id)
         else:
             assert (status, holder) == (TicketStatus.DELETED, None)
-            # The second one is the answer to the order.
+            # The second deletion is the response to the order.
             assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.deleted", "ticket.deleted"]
         outcomes.add(status)
 
@@ -79,7 +79,7 @@ class StallingTickets(TicketRepository):
         await super().save(entity, *publishers)
 
 
-async def test_a_replica_that_stalls_before_its_write_cannot_undo_what_another_has_seen(
+async def test_a_replica_that_stalls_before_its_write_cannot_undo_a_newer_state(
     service: TicketService,
     tickets: TicketRepository,
     orders: OrderProjection,
@@ -147,9 +147,11 @@ async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
     listed = await replicas[0].create(SELLER, details)
     if deleted:
         await replicas[0].delete(listed.id, SELLER)
-    stories = [order_for(listed.id, minute=minute) for minute in range(len(earlier) + 1)]
+    scenarios = [order_for(listed.id, minute=minute) for minute in range(len(earlier) + 1)]
     facts: list[OrderData] = [
-        getattr(story, fact) for story, ending in zip(stories, [*earlier, last], strict=True) for fact in FACTS[ending]
+        getattr(scenario, fact)
+        for scenario, ending in zip(scenarios, [*earlier, last], strict=True)
+        for fact in FACTS[ending]
     ]
     again = data.draw(st.lists(st.sampled_from(facts), max_size=4))
     arrivals = data.draw(st.permutations([*facts, *again]))
@@ -159,7 +161,7 @@ async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
         batch = arrivals[begin : begin + at_once]
         await asyncio.gather(*(replicas[n % 2].follow_order(fact) for n, fact in enumerate(batch)))
 
-    holder = stories[-1].id
+    holder = scenarios[-1].id
     expected = {
         "completed": (TicketStatus.SOLD, holder),
         "created": (TicketStatus.DELETED, None) if deleted else (TicketStatus.HELD, holder),

@@ -12,7 +12,7 @@ def settings(**changes: object) -> Settings:
     return Settings.model_validate({**fields, **changes})
 
 
-def test_the_currency_is_usd_unless_told_otherwise() -> None:
+def test_the_default_currency_is_usd() -> None:
     assert settings().currency == "usd"
     assert settings(currency="eur").currency == "eur"
 

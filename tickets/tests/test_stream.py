@@ -1,4 +1,4 @@
-"""GET /api/tickets/stream over real sockets: what happens to any ticket, as it happens, without a gap."""
+"""GET /api/tickets/stream over real sockets: every change of every ticket, immediately and without a gap."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ Sell = Callable[..., Awaitable[dict[str, Any]]]
 
 
 async def published(bus: Bus, count: int) -> int:
-    """Wait until the bus has so many events about tickets; the sequence of the last."""
+    """Wait until the bus has this many events about tickets; returns the sequence of the last."""
     async with asyncio.timeout(60):
         while (state := (await bus.js.stream_info(TICKETS)).state).messages < count:  # noqa: ASYNC110 (it is on the broker)
             await asyncio.sleep(0.02)
@@ -38,7 +38,7 @@ def titles(shown: list[Shown]) -> list[str]:
     return [json.loads(one.data)["title"] for one in shown]
 
 
-async def test_a_newcomer_is_told_ready_and_then_every_change_as_get_shows_it(
+async def test_a_new_connection_receives_ready_and_then_every_change_as_get_shows_it(
     client: httpx.AsyncClient, seller: dict[str, str], sell: Sell, bus: Bus, order_for: Callable[..., Any]
 ) -> None:
     async with listen(client, STREAM) as stream:
@@ -68,7 +68,7 @@ async def test_a_newcomer_is_told_ready_and_then_every_change_as_get_shows_it(
         assert (deleted.event, json.loads(deleted.data)) == ("ticket.deleted", {"id": gone["id"], "version": 2})
 
 
-async def test_who_comes_back_is_told_what_was_missed_and_nothing_twice(
+async def test_a_reconnecting_client_receives_what_it_missed_and_nothing_twice(
     client: httpx.AsyncClient, sell: Sell, bus: Bus
 ) -> None:
     async with listen(client, STREAM) as stream:
@@ -88,7 +88,7 @@ async def test_who_comes_back_is_told_what_was_missed_and_nothing_twice(
         assert titles(await stream.take(1)) == ["five"]
 
 
-async def test_a_replica_that_has_just_begun_knows_what_came_before_it(
+async def test_a_replica_that_just_started_knows_the_earlier_events(
     client: httpx.AsyncClient, settings: Settings, sell: Sell, bus: Bus
 ) -> None:
     for title in ("one", "two", "three"):
@@ -101,7 +101,7 @@ async def test_a_replica_that_has_just_begun_knows_what_came_before_it(
 
 
 @pytest.mark.parametrize("after", ["7", "-1", "yesterday", "9" * 30, "²"], ids=ascii)
-async def test_an_id_that_nobody_gave_means_loading_anew(client: httpx.AsyncClient, sell: Sell, after: str) -> None:
+async def test_an_unknown_last_event_id_means_a_reset(client: httpx.AsyncClient, sell: Sell, after: str) -> None:
     async with listen(client, STREAM) as stream:
         await sell()
         await stream.take(2)  # so the feed has it, and not the bus only
@@ -111,7 +111,7 @@ async def test_an_id_that_nobody_gave_means_loading_anew(client: httpx.AsyncClie
         assert titles(await stream.take(1)) == ["next"]
 
 
-async def test_an_id_from_too_long_ago_means_loading_anew(
+async def test_a_too_old_last_event_id_means_a_reset(
     settings: Settings, seller: dict[str, str], bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app_room, "HISTORY", 3)
@@ -127,15 +127,13 @@ async def test_an_id_from_too_long_ago_means_loading_anew(
             assert await stream.next() == Shown("reset", 6, "{}")
 
 
-async def test_two_hundred_look_on_while_tickets_are_sold_and_all_see_the_same(
-    client: httpx.AsyncClient, sell: Sell
-) -> None:
+async def test_two_hundred_streams_show_the_same_changes(client: httpx.AsyncClient, sell: Sell) -> None:
     async with AsyncExitStack() as open_streams:
         limits = httpx.Limits(max_connections=None)
-        crowd = await open_streams.enter_async_context(
+        clients = await open_streams.enter_async_context(
             httpx.AsyncClient(base_url=client.base_url, limits=limits, timeout=30)
         )
-        streams = [await open_streams.enter_async_context(listen(crowd, STREAM)) for _ in range(200)]
+        streams = [await open_streams.enter_async_context(listen(clients, STREAM)) for _ in range(200)]
         await asyncio.gather(*(sell(f"Seat {number}") for number in range(20)))
         seen = await asyncio.gather(*(stream.take(21) for stream in streams))
     assert [shown.id for shown in seen[0]] == list(range(21))
@@ -157,7 +155,7 @@ async def test_a_broker_that_is_killed_costs_no_event(
         assert sorted(titles(await stream.take(3))) == ["afterwards", "later", "meanwhile"]
 
 
-async def test_a_bus_that_lost_its_events_makes_everybody_load_anew(
+async def test_a_bus_that_lost_its_events_resets_every_stream(
     client: httpx.AsyncClient, sell: Sell, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_reader, "FETCH_SECONDS", 0.5)
@@ -172,17 +170,17 @@ async def test_a_bus_that_lost_its_events_makes_everybody_load_anew(
         assert titles(await stream.take(1)) == ["afterwards"]
 
 
-async def test_what_was_told_again_is_shown_again_and_changes_nothing(
+async def test_a_republished_event_is_shown_again_and_changes_nothing(
     client: httpx.AsyncClient, sell: Sell, bus: Bus
 ) -> None:
-    """`ticketing resync` tells of the present state once more; versions let a page leave it."""
+    """`ticketing resync` publishes the current state again; a page ignores it by its version."""
     async with listen(client, STREAM) as stream:
         await stream.next()
         ticket = await sell()
         created = await stream.next()
-        told = await bus.js.get_msg(TICKETS, created.id)
-        restated = json.loads(told.data or b"{}")
-        restated |= {"id": new_id(), "type": "dev.ticketing.ticket.updated.v1"}
-        await bus.js.publish(f"ticket.updated.{ticket['id']}", json.dumps(restated).encode())
+        stored = await bus.js.get_msg(TICKETS, created.id)
+        republished = json.loads(stored.data or b"{}")
+        republished |= {"id": new_id(), "type": "dev.ticketing.ticket.updated.v1"}
+        await bus.js.publish(f"ticket.updated.{ticket['id']}", json.dumps(republished).encode())
         again = await stream.next()
         assert (again.event, json.loads(again.data)) == ("ticket.updated", ticket)

@@ -1,4 +1,4 @@
-"""A stream that is only looked at."""
+"""HEAD of a stream."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 
 
-async def test_head_of_a_stream_is_answered_and_opens_none(service_settings: dict[str, object], bus: Bus) -> None:
+async def test_a_head_request_of_a_stream_opens_none(service_settings: dict[str, object], bus: Bus) -> None:
     settings = Settings.model_validate(service_settings | {"max_streams": 2})
     async with serve_app(create_app(settings)) as client, asyncio.timeout(60):
         for _ in range(10):  # five times as many as may be open

@@ -1,4 +1,4 @@
-"""GET /api/tickets/stream: how many there may be, who is cut off, and how they end."""
+"""GET /api/tickets/stream: the limit of open streams, slow clients, and shutdown."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from ticketing_tickets.settings import Settings
 STREAM = "/api/tickets/stream"
 
 
-async def test_streams_have_places_and_no_more(
+async def test_the_number_of_streams_is_limited(
     service_settings: dict[str, object], bus: Bus, seller: dict[str, str]
 ) -> None:
     settings = Settings.model_validate(service_settings | {"max_streams": 2})
@@ -39,7 +39,7 @@ async def test_streams_have_places_and_no_more(
             assert refused.headers["content-type"] == "application/problem+json"
             assert int(refused.headers["retry-after"]) > 0
             assert (await client.get("/api/tickets")).status_code == 200
-        async with asyncio.timeout(30):  # a place is free again as soon as the service has noticed
+        async with asyncio.timeout(30):  # another stream is allowed as soon as the service has noticed
             while True:
                 async with client.stream("GET", STREAM) as answer:
                     if answer.status_code == 200:
@@ -47,7 +47,7 @@ async def test_streams_have_places_and_no_more(
                 await asyncio.sleep(0.02)
 
 
-async def test_who_takes_nothing_is_cut_off_and_the_others_are_not(
+async def test_a_client_that_reads_nothing_is_disconnected_and_the_others_are_not(
     client: httpx.AsyncClient, bus: Bus, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "QUEUE", 4)
@@ -82,20 +82,20 @@ def ended_as(reason: str) -> float:
     return REGISTRY.get_sample_value("live_streams_ended_total", {"service": "tickets", "reason": reason}) or 0.0
 
 
-async def test_a_silent_stream_shows_that_it_lives(service_settings: dict[str, object], bus: Bus) -> None:
+async def test_a_stream_without_events_sends_heartbeats(service_settings: dict[str, object], bus: Bus) -> None:
     settings = Settings.model_validate(service_settings | {"stream_heartbeat_seconds": 0.05})
     async with serve_app(create_app(settings)) as client, listen(client, STREAM) as stream:
         await stream.next()
         listening = asyncio.create_task(stream.next())
         async with asyncio.timeout(30):
-            while not stream.comments:  # noqa: ASYNC110 (comments are no news)
+            while not stream.comments:  # noqa: ASYNC110 (comments are no events)
                 await asyncio.sleep(0.01)
         assert not listening.done()
         listening.cancel()
         await asyncio.wait([listening])
 
 
-async def test_a_service_that_is_told_to_end_ends_its_streams_first(
+async def test_a_service_that_shuts_down_ends_its_streams_first(
     service_settings: dict[str, object], bus: Bus, seller: dict[str, str], tmp_path: Path
 ) -> None:
     """The server waits until every answer is complete, and a stream would never be."""

@@ -1,4 +1,4 @@
-"""GET /api/tickets/stream: what a replica keeps in memory for streams whose peers read nothing."""
+"""GET /api/tickets/stream: the memory of a replica for streams whose clients read nothing."""
 
 import asyncio
 import fcntl
@@ -47,7 +47,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
-    """Of all connections that the server takes."""
+    """The transports of all connections that the server accepts."""
     made: list[asyncio.Transport] = []
     connection_made = BoundedConnection.connection_made
 
@@ -60,7 +60,7 @@ def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
 
 
 def in_kernel(transport: asyncio.Transport) -> int:
-    """Bytes that the kernel still keeps for the peer."""
+    """Bytes in the kernel's send buffer for the peer."""
     answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0" * 4)
     return int(struct.unpack("i", answer)[0])
 
@@ -85,7 +85,7 @@ async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_an
     for version in range(1, EVENTS + 1):
         await bus.publish(ticket_updated(replace(long, version=version)))
     await until(lambda: feed.position == EVENTS)
-    assert feed._recent.bytes <= HISTORY_BYTES < EVENTS * 8_000  # more has happened than is kept
+    assert feed._recent.bytes <= HISTORY_BYTES < EVENTS * 8_000  # there were more events than the feed keeps
     after = EVENTS - len(feed._recent)
 
     transports.clear()

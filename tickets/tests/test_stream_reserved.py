@@ -24,16 +24,16 @@ def of(address: str) -> dict[str, str]:
 async def test_one_address_cannot_take_the_places_of_others(service_settings: dict[str, object], bus: Bus) -> None:
     settings = Settings.model_validate(service_settings | {"max_streams": 10, "max_streams_per_address": 5})
     async with serve_app(create_app(settings)) as client, AsyncExitStack() as streams:
-        crowd = await streams.enter_async_context(
+        clients = await streams.enter_async_context(
             httpx.AsyncClient(base_url=client.base_url, limits=httpx.Limits(max_connections=None), timeout=30)
         )
         for _ in range(5):
-            await streams.enter_async_context(listen(crowd, STREAM, headers=of("203.0.113.1")))
-        refused = await crowd.get(STREAM, headers=of("203.0.113.1"))
+            await streams.enter_async_context(listen(clients, STREAM, headers=of("203.0.113.1")))
+        refused = await clients.get(STREAM, headers=of("203.0.113.1"))
         assert refused.status_code == 429
         assert refused.headers["content-type"] == "application/problem+json"
         assert int(refused.headers["retry-after"]) > 0
-        async with listen(crowd, STREAM, headers=of("203.0.113.2")) as stream:
+        async with listen(clients, STREAM, headers=of("203.0.113.2")) as stream:
             assert (await stream.next()).event == "ready"
 
 
@@ -69,7 +69,7 @@ async def test_opening_and_closing_in_a_loop_is_refused_after_so_many(
 
 
 @pytest.mark.parametrize("after", ["0", "9999999", "-" + "9" * 18, "7" * 30_000, "0" * 30_000, "x" * 30_000], ids=len)
-async def test_an_id_of_any_kind_is_answered_at_once(
+async def test_any_last_event_id_gets_an_immediate_response(
     client: httpx.AsyncClient, bus: Bus, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_feed, "OVERTAKEN_SECONDS", 600.0)

@@ -1,4 +1,4 @@
-"""The message door on a real bus: what orders tells comes in, what became of the ticket goes out."""
+"""The message adapter on a real bus: events of orders come in, events of the ticket go out."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -53,13 +53,13 @@ async def test_every_fact_of_orders_has_its_handler(service: TicketService) -> N
     assert orders.durable("tickets") == "tickets-orders"
 
 
-async def test_a_ticket_is_held_freed_held_again_and_sold_and_each_is_told(
+async def test_a_ticket_is_held_freed_held_again_and_sold_and_each_change_is_published(
     api: httpx.AsyncClient, bus: Bus, seller: dict[str, str], order_for: Callable[..., Any]
 ) -> None:
     ticket_id = await list_ticket(api, seller)
     first, second = order_for(ticket_id), order_for(ticket_id, minute=1)
 
-    async def told(status: TicketStatus, order_id: str | None, version: int) -> None:
+    async def changed(status: TicketStatus, order_id: str | None, version: int) -> None:
         event = await bus.expect(TicketUpdated, lambda e: e.data.id == ticket_id and e.data.version == version)
         assert (event.data.status, event.data.order_id) == (status, order_id)
         assert event.data.price_cents == 1_999
@@ -67,16 +67,16 @@ async def test_a_ticket_is_held_freed_held_again_and_sold_and_each_is_told(
     created = await bus.expect(TicketCreated, lambda e: e.data.id == ticket_id)
     assert (created.data.status, created.data.user_id, created.data.version) == (TicketStatus.AVAILABLE, SELLER, 1)
     await bus.publish(OrderCreated.of(first.created))
-    await told(TicketStatus.HELD, first.id, 2)
+    await changed(TicketStatus.HELD, first.id, 2)
     await bus.publish(OrderCancelled.of(first.cancelled))
-    await told(TicketStatus.AVAILABLE, None, 3)
+    await changed(TicketStatus.AVAILABLE, None, 3)
     await bus.publish(OrderCreated.of(second.created))
-    await told(TicketStatus.HELD, second.id, 4)
+    await changed(TicketStatus.HELD, second.id, 4)
     # An event id of its own each time: the broker's own filter for duplicates does not help here.
     for stale in (OrderCancelled.of(first.cancelled), OrderCreated.of(first.created), OrderCreated.of(second.created)):
         await bus.publish(stale)
     await bus.publish(OrderCompleted.of(second.completed))
-    await told(TicketStatus.SOLD, second.id, 5)
+    await changed(TicketStatus.SOLD, second.id, 5)
 
     assert (await api.get(f"/api/tickets/{ticket_id}")).json()["status"] == "sold"
     edit = await api.put(f"/api/tickets/{ticket_id}", json={"title": "Other", "price": 1}, headers=seller)
@@ -98,7 +98,7 @@ async def test_an_order_for_a_deleted_ticket_is_answered_with_the_deletion_at_a_
     assert answer.data.order_id is None
 
 
-async def test_a_resync_tells_every_ticket_as_it_is_and_tombstones_as_deleted(
+async def test_a_resync_publishes_every_ticket_as_it_is_and_tombstones_as_deleted(
     api: httpx.AsyncClient, bus: Bus, nats_url: str, seller: dict[str, str]
 ) -> None:
     on_sale, deleted = await list_ticket(api, seller), await list_ticket(api, seller)

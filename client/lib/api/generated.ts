@@ -11,7 +11,7 @@ export type OrderReason = "buyer" | "expired" | "ticket_gone" | "payment_failed"
 /**
  * Which ticket to hold, and how many seats of it. A malformed id is a 404 like an unknown one: any string passes.
  *
- * `price` is the price of one seat that the buyer saw: when it is another one by now, nothing is held.
+ * `price` is the price of one seat that the buyer saw: when the current price differs, nothing is held.
  */
 export type OrderRequest = {
   ticketId: string;
@@ -96,7 +96,7 @@ export type ProblemError = {
   field?: string | null;
 };
 
-/** What readers see of a listing: the stored status, or `ended`, which nothing stores since time alone brings it. */
+/** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
 export type ShownStatus = "available" | "held" | "sold" | "ended";
 
 /** The credentials of an account. */
@@ -115,7 +115,7 @@ export type SignUpRequest = {
 };
 
 /**
- * Everything a seller decides; it replaces all of it, so what is left out becomes null.
+ * The seller's details of a listing. They replace the stored ones, so a field that is left out becomes null.
  *
  * Texts are trimmed, and an empty description or venue is null. Whether `startsAt` may be in the past depends on the
  * stored ticket. Without `quantity` the number of seats stays as it is.
@@ -129,7 +129,7 @@ export type TicketChangeRequest = {
   quantity?: number | null;
 };
 
-/** A new listing: as a change, and `startsAt` is in the future; one seat unless `quantity` says more. */
+/** A new listing. Like a change, but `startsAt` must be in the future, and `quantity` defaults to one seat. */
 export type TicketRequest = {
   title: string;
   price: number;
@@ -139,7 +139,7 @@ export type TicketRequest = {
   quantity?: number;
 };
 
-/** A ticket as anybody may see it. */
+/** The public view of a ticket. */
 export type TicketResponse = {
   id: string;
   title: string;
@@ -160,7 +160,7 @@ export type TicketResponse = {
   createdAt: string;
 };
 
-/** How a list is ordered; a minus means falling. Tickets without a date come last in both orders by date. */
+/** How a list is ordered; a minus means descending. Tickets without a date come last in both orders by date. */
 export type TicketSort = "newest" | "oldest" | "price" | "-price" | "startsAt" | "-startsAt";
 
 /**

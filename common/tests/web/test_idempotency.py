@@ -13,7 +13,7 @@ from ticketing_testkit.crashes import dying_before_the_answer
 THING = {"title": "A thing", "price": 10}
 
 
-async def test_the_same_key_and_body_give_the_first_answer_again(
+async def test_the_same_key_and_body_get_the_first_response_again(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
@@ -28,9 +28,7 @@ async def test_the_same_key_and_body_give_the_first_answer_again(
     assert await app.state.things.collection.count_documents({}) == 1
 
 
-async def test_without_a_key_each_request_is_one_of_its_own(
-    client: httpx.AsyncClient, app: FastAPI, identity: Identity
-) -> None:
+async def test_without_a_key_each_request_runs(client: httpx.AsyncClient, app: FastAPI, identity: Identity) -> None:
     headers = identity.headers()
     for _ in range(2):
         assert (await client.post("/api/things", json=THING, headers=headers)).status_code == 201
@@ -69,7 +67,9 @@ async def test_while_the_first_runs_the_second_is_a_conflict(
     assert (await first).status_code == 201
 
 
-async def test_twenty_at_once_make_one_thing(client: httpx.AsyncClient, app: FastAPI, identity: Identity) -> None:
+async def test_twenty_concurrent_requests_create_one_thing(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
 
     answers = await asyncio.gather(*(client.post("/api/things", json=THING, headers=headers) for _ in range(20)))
@@ -79,7 +79,9 @@ async def test_twenty_at_once_make_one_thing(client: httpx.AsyncClient, app: Fas
     assert await app.state.things.collection.count_documents({}) == 1
 
 
-async def test_a_refusal_is_kept_like_any_answer(client: httpx.AsyncClient, app: FastAPI, identity: Identity) -> None:
+async def test_a_refusal_is_stored_like_any_response(
+    client: httpx.AsyncClient, app: FastAPI, identity: Identity
+) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
     for _ in range(2):
         answer = await client.post("/api/things", json={**THING, "title": "taken"}, headers=headers)
@@ -88,7 +90,7 @@ async def test_a_refusal_is_kept_like_any_answer(client: httpx.AsyncClient, app:
     assert app.state.calls == 1
 
 
-async def test_what_was_not_decided_may_be_asked_again_at_once(
+async def test_an_undecided_request_may_be_repeated_immediately(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
     for title, status in (("away", 503), ("busy", 429), ("bug", 500)):
@@ -100,9 +102,7 @@ async def test_what_was_not_decided_may_be_asked_again_at_once(
     assert app.state.calls == 6
 
 
-async def test_a_key_whose_process_died_frees_itself(
-    client: httpx.AsyncClient, app: FastAPI, identity: Identity
-) -> None:
+async def test_a_key_whose_process_died_expires(client: httpx.AsyncClient, app: FastAPI, identity: Identity) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
     app.state.gate = asyncio.Event()
     abandoned = asyncio.create_task(client.post("/api/things", json=THING, headers=headers))
@@ -119,7 +119,7 @@ async def test_a_key_whose_process_died_frees_itself(
     await abandoned
 
 
-async def test_what_was_made_by_a_process_that_died_before_it_answered_is_not_made_again(
+async def test_what_a_process_created_before_it_died_is_not_created_again(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
@@ -137,7 +137,7 @@ async def test_what_was_made_by_a_process_that_died_before_it_answered_is_not_ma
     assert await things.count_documents({}) == 1
 
 
-async def test_what_was_made_before_an_error_is_not_made_again(
+async def test_what_was_created_before_an_error_is_not_created_again(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
@@ -149,7 +149,7 @@ async def test_what_was_made_before_an_error_is_not_made_again(
     assert await app.state.things.collection.count_documents({}) == 1
 
 
-async def test_a_request_that_may_have_made_something_keeps_its_key_from_other_bodies(
+async def test_a_request_that_may_have_created_something_reserves_its_key(
     client: httpx.AsyncClient, identity: Identity
 ) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
@@ -158,9 +158,7 @@ async def test_a_request_that_may_have_made_something_keeps_its_key_from_other_b
         assert answer.status_code == status
 
 
-async def test_a_request_that_was_turned_away_leaves_its_key_free(
-    client: httpx.AsyncClient, identity: Identity
-) -> None:
+async def test_a_rejected_request_leaves_its_key_free(client: httpx.AsyncClient, identity: Identity) -> None:
     headers = {**identity.headers(), "Idempotency-Key": "one"}
     for title, status in (("busy", 429), ("A thing", 201)):
         answer = await client.post("/api/things", json={**THING, "title": title}, headers=headers)
@@ -179,10 +177,10 @@ async def test_a_malformed_key_is_refused(client: httpx.AsyncClient, app: FastAP
     assert app.state.calls == 0
 
 
-async def test_a_body_that_is_not_valid_is_an_answer_too(
+async def test_the_refusal_of_an_invalid_body_is_stored_too(
     client: httpx.AsyncClient, app: FastAPI, identity: Identity
 ) -> None:
-    """The key is claimed before the body is looked at: it belongs to this body from then on."""
+    """The key is claimed before the body is validated, so it belongs to this body."""
     headers = {**identity.headers(), "Idempotency-Key": "one", "Content-Type": "application/json"}
     for body in (b'{"title": 1}', b"{", b"\xff"):
         headers["Idempotency-Key"] = body.hex()

@@ -1,4 +1,4 @@
-"""When a list is answered from memory, and when it is asked for anew."""
+"""When a response comes from the cache, and when it is computed again."""
 
 import asyncio
 import time
@@ -28,29 +28,29 @@ pytestmark = pytest.mark.unit
 
 
 class Shop:
-    """A list that counts how often it was made, and can be held up while it is."""
+    """A list that counts how often it was computed, and can be delayed meanwhile."""
 
     def __init__(self) -> None:
         self.made = 0
-        self.asked = 0
+        self.calls = 0
         self.left: float | None = None
         self.away: Exception | None = None
         self.status = 200
-        self.hearing = True
+        self.receiving = True
         self.gate = asyncio.Event()
         self.gate.set()
         self.changes = ChangeCounter()
-        self.changes.valid_while(lambda: self.hearing)
+        self.changes.valid_while(lambda: self.receiving)
         self.routes = Starlette(routes=[Route("/list", self.listed), Route("/other", self.listed)])
         self.app = ResponseCacheMiddleware(
-            self.ask,
+            self.call,
             service="shop",
             path="/list",
             changes=self.changes,
         )
 
-    async def ask(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
+    async def call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls += 1
         if self.away is not None:
             raise self.away
         await self.routes(scope, receive, send)
@@ -85,14 +85,14 @@ async def test_the_list_is_read_once_while_nothing_changes(client: httpx.AsyncCl
     assert "Age" not in again.headers
 
 
-async def test_after_a_change_it_is_made_anew(client: httpx.AsyncClient, shop: Shop) -> None:
+async def test_after_a_change_the_response_is_computed_again(client: httpx.AsyncClient, shop: Shop) -> None:
     await client.get("/list")
     shop.changes.note()
     assert (await client.get("/list")).json() == {"made": 2}
     assert (await client.get("/list")).json() == {"made": 2}
 
 
-async def test_what_changed_while_it_was_made_counts(client: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_change_during_the_computation_counts(client: httpx.AsyncClient, shop: Shop) -> None:
     shop.gate.clear()
     first = asyncio.create_task(client.get("/list"))
     while not shop.made:  # noqa: ASYNC110 (one turn of the loop after the other)
@@ -103,15 +103,15 @@ async def test_what_changed_while_it_was_made_counts(client: httpx.AsyncClient, 
     assert (await client.get("/list")).json() == {"made": 2}
 
 
-async def test_while_no_news_arrives_it_is_made_every_time(client: httpx.AsyncClient, shop: Shop) -> None:
-    shop.hearing = False
+async def test_while_no_change_events_arrive_nothing_is_cached(client: httpx.AsyncClient, shop: Shop) -> None:
+    shop.receiving = False
     for number in (1, 2):
         assert (await client.get("/list")).json() == {"made": number}
-    shop.hearing = True
+    shop.receiving = True
     assert (await client.get("/list")).json() == {"made": 3}
 
 
-async def test_it_is_made_anew_after_a_while_whatever_is_heard(
+async def test_a_response_is_fresh_for_a_second_at_most(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
@@ -119,8 +119,8 @@ async def test_it_is_made_anew_after_a_while_whatever_is_heard(
         assert (await client.get("/list")).json() == {"made": number}
 
 
-async def test_who_makes_it_knows_how_long_it_is_waited_for(client: httpx.AsyncClient, shop: Shop) -> None:
-    """So that no query is left at a database that hangs, where one a second follows it."""
+async def test_the_endpoint_knows_how_long_the_cache_waits(client: httpx.AsyncClient, shop: Shop) -> None:
+    """So its query ends in time at a database that hangs, which gets one query a second."""
     await client.get("/list")
     assert shop.left is None, "there is nothing else to show"
     shop.changes.note()
@@ -137,20 +137,22 @@ async def test_queries_other_paths_and_methods_are_apart(client: httpx.AsyncClie
     assert (await client.get("/list?a=1")).json() == {"made": 2}
 
 
-async def test_a_refusal_is_not_remembered(client: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_refusal_is_not_cached(client: httpx.AsyncClient, shop: Shop) -> None:
     shop.status = 422
     await client.get("/list")
     shop.status = 200
     assert (await client.get("/list")).status_code == 200
 
 
-async def test_what_is_too_large_is_not_remembered(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_too_large_response_is_not_cached(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_cache, "MAX_BODY_BYTES", 5)
     for number in (1, 2):
         assert (await client.get("/list")).json() == {"made": number}
 
 
-async def test_the_oldest_is_forgotten(client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_entry_is_evicted(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(response_cache, "REMEMBERED", 2)
     for query in ("a", "b", "c", "c", "b", "a"):
         await client.get(f"/list?{query}")
@@ -163,7 +165,7 @@ async def stale(client: httpx.AsyncClient) -> bool:
     return "Age" in answer.headers
 
 
-async def test_a_database_that_is_away_is_left_alone_for_a_while(
+async def test_an_unavailable_database_gets_no_query_for_a_while(
     client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
@@ -171,22 +173,22 @@ async def test_a_database_that_is_away_is_left_alone_for_a_while(
     await client.get("/list")
     shop.away = ServerSelectionTimeoutError()
     assert [await stale(client) for _ in range(20)] == [True] * 20
-    assert shop.asked == 2, "the first, and the one that found out"
+    assert shop.calls == 2, "the first, and the one that failed"
 
     monkeypatch.setattr(response_cache, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 100))
     shop.gate.clear()
     shop.away = None
-    finding_out = asyncio.create_task(stale(client))
-    while shop.asked < 3:  # noqa: ASYNC110 (one turn of the loop after the other)
+    probe = asyncio.create_task(stale(client))
+    while shop.calls < 3:  # noqa: ASYNC110 (one turn of the loop after the other)
         await asyncio.sleep(0)
-    assert [await stale(client) for _ in range(20)] == [True] * 20, "one tries, the others do not wait for it"
-    assert shop.asked == 3
+    assert [await stale(client) for _ in range(20)] == [True] * 20, "one request probes, the others do not wait for it"
+    assert shop.calls == 3
     shop.gate.set()
-    assert not await finding_out
+    assert not await probe
     assert not await stale(client)
 
 
-async def test_a_change_that_is_heard_of_ends_the_wait(
+async def test_a_change_event_ends_the_wait(
     client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
@@ -200,7 +202,7 @@ async def test_a_change_that_is_heard_of_ends_the_wait(
     assert not await stale(client)
 
 
-async def test_a_busy_service_is_not_a_database_that_is_away(
+async def test_an_overloaded_service_is_not_an_unavailable_database(
     client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
@@ -211,27 +213,27 @@ async def test_a_busy_service_is_not_a_database_that_is_away(
     assert not await stale(client)
 
 
-async def settled(asking: asyncio.Task[httpx.Response]) -> None:
-    """Until it is done, or waits for time to pass."""
+async def settled(request: asyncio.Task[httpx.Response]) -> None:
+    """Return when the request is done, or waits for time to pass."""
     for _ in range(100):
-        if asking.done():
+        if request.done():
             break
         await asyncio.sleep(0)
 
 
-IMPATIENT = {"X-Envoy-Expected-Rq-Timeout-Ms": "0"}
+SHORT_TIMEOUT = {"X-Envoy-Expected-Rq-Timeout-Ms": "0"}
 
 
 @pytest.fixture
 async def outside(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
-    """As a stranger reaches the list: through the deadline that the stranger chooses, and errors as answers."""
+    """A client of the list through the middleware for the caller's timeout and for errors."""
     app = ProblemMiddleware(DeadlineMiddleware(shop.app, seconds=60))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
         yield client
 
 
-@pytest.mark.parametrize("query", ["", "?never=asked"])
-async def test_a_caller_without_patience_makes_the_list_stale_for_no_other(
+@pytest.mark.parametrize("query", ["", "?never=cached"])
+async def test_a_caller_with_a_short_timeout_makes_the_list_stale_for_no_other(
     outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock, query: str
 ) -> None:
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
@@ -239,23 +241,23 @@ async def test_a_caller_without_patience_makes_the_list_stale_for_no_other(
     await outside.get("/list")
     shop.gate.clear()
     for _ in range(3):
-        asking = asyncio.create_task(outside.get(f"/list{query}", headers=IMPATIENT))
-        await settled(asking)
+        request = asyncio.create_task(outside.get(f"/list{query}", headers=SHORT_TIMEOUT))
+        await settled(request)
         await loop_clock.advance(MIN_CLIENT_TIMEOUT_SECONDS - response_cache.ANSWER_SECONDS / 2)
-        await settled(asking)
-        assert asking.done() == (not query)
+        await settled(request)
+        assert request.done() == (not query)
         await loop_clock.advance(MIN_CLIENT_TIMEOUT_SECONDS)
-        answer = await asking
+        answer = await request
         assert answer.status_code == (503 if query else 200)
         assert ("Age" in answer.headers) == (not query)
     shop.gate.set()
     assert not await stale(outside)
 
 
-async def test_a_caller_without_patience_does_not_ask_for_all_the_others(
+async def test_a_caller_with_a_short_timeout_does_not_probe_for_the_others(
     outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would give up first, and the others would be told to wait for another second, for ever."""
+    """Its timeout would end first, and no other request would probe for a further second, without end."""
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
     await outside.get("/list")
     shop.away = ServerSelectionTimeoutError()
@@ -265,22 +267,22 @@ async def test_a_caller_without_patience_does_not_ask_for_all_the_others(
     monkeypatch.setattr(response_cache, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 100))
     shop.gate.clear()
     for _ in range(3):
-        assert "Age" in (await outside.get("/list", headers=IMPATIENT)).headers
+        assert "Age" in (await outside.get("/list", headers=SHORT_TIMEOUT)).headers
     shop.gate.set()
     assert not await stale(outside)
 
 
-async def test_one_slow_question_is_no_database_that_is_away(
+async def test_one_slow_query_is_not_an_unavailable_database(
     outside: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
 ) -> None:
-    """A caller may choose a question that takes long; the database answers the others meanwhile."""
+    """A caller may choose a slow query; the database answers other requests meanwhile."""
     monkeypatch.setattr(response_cache, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(response_cache, "LEFT_ALONE_SECONDS", 60.0)
     monkeypatch.setattr(response_cache, "PATIENCE_SECONDS", 0.3)
     await outside.get("/list?slow")
     shop.gate.clear()
     slow = asyncio.create_task(outside.get("/list?slow"))
-    while shop.asked < 2:  # noqa: ASYNC110 (one turn of the loop after the other)
+    while shop.calls < 2:  # noqa: ASYNC110 (one turn of the loop after the other)
         await asyncio.sleep(0)
     while shop.made < 2:  # noqa: ASYNC110 (it waits at the closed gate)
         await asyncio.sleep(0)

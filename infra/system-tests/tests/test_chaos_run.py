@@ -1,4 +1,4 @@
-"""The fault run itself: short, with a fixed plan of faults; what it finds must not depend on who is faster."""
+"""The fault run itself: short, with a fixed plan of faults; its result must not depend on timing."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_
 
 
 def test_a_bus_that_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control: what was told while tickets was down is lost with the bus, and the run must say so."""
+    """The negative control: events published while tickets was down are lost with the bus, and the run reports it."""
     plan = [Fault(3.0, "tickets", "kill", 5.0), Fault(6.0, "nats-server", "kill", 0.1)]
     monkeypatch.setattr(chaos_run, "plan_faults", lambda _seed, _seconds: plan)
     start = NatsServer.command

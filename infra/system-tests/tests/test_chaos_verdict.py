@@ -1,4 +1,4 @@
-"""The reckoning must be able to say no: each way of breaking a promise, done by hand, is named."""
+"""The checks of a run report each way of breaking a promise, done by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,20 +13,20 @@ pytestmark = pytest.mark.unit
 
 
 def promised() -> Ledger:
-    """A sold ticket, one that was taken back, a cancelled order, and a decline before the sale."""
+    """A sold ticket, a deleted one, a cancelled order, and a decline before the sale."""
     ledger = Ledger(accounts={"seller": "seller@example.com", "buyer": "buyer@example.com"})
     ledger.list_ticket(Listing("sold", "seller", "A night", 1_000, version=2))
     ledger.list_ticket(Listing("back", "seller", "Another", 2_000, version=1, deleted=True))
     ledger.place(Hold("bought", "buyer", "sold", 1_000, seen_complete=True))
-    ledger.place(Hold("let-go", "buyer", "back", 2_000, cancelled=True))
+    ledger.place(Hold("ended", "buyer", "back", 2_000, cancelled=True))
     ledger.charge(Charge("bought", None, paid=False))
     ledger.charge(Charge("bought", "second", paid=True))
-    ledger.charge(Charge("let-go", "returned", paid=True))
+    ledger.charge(Charge("ended", "returned", paid=True))
     return ledger
 
 
 def kept() -> Stored:
-    """Databases in which all of that is so."""
+    """Stored data that agrees with `promised`."""
 
     def ticket(title: str, version: int, status: str, *, deleted: bool = False) -> dict[str, Any]:
         stated = {"user_id": "seller", "title": title, "version": version, "status": status}
@@ -42,12 +42,12 @@ def kept() -> Stored:
         tickets={"sold": ticket("A night", 4, "sold"), "back": ticket("Another", 2, "deleted", deleted=True)},
         orders={
             "bought": order("sold", 1_000, "complete", None, "second"),
-            "let-go": order("back", 2_000, "cancelled", "buyer", None),
+            "ended": order("back", 2_000, "cancelled", "buyer", None),
         },
         payments={
             "first": {"_id": "first", "order_id": "bought", "status": "failed"},
             "second": {"_id": "second", "order_id": "bought", "status": "captured"},
-            "returned": {"_id": "returned", "order_id": "let-go", "status": "voided"},
+            "returned": {"_id": "returned", "order_id": "ended", "status": "voided"},
         },
     )
 
@@ -63,11 +63,11 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "an older listing": (lambda s: s.tickets["sold"].update(version=1), "is at version 1, and 2 was acknowledged"),
     "another seller": (lambda s: s.tickets["sold"].update(user_id="buyer"), "is not what was listed"),
     "a deletion undone": (lambda s: s.tickets["back"].update(deleted_at=None), "was taken back"),
-    "a deletion unasked": (lambda s: s.tickets["sold"].update(deleted_at="now"), "nobody asked for it"),
+    "a deletion without a request": (lambda s: s.tickets["sold"].update(deleted_at="now"), "no deletion was requested"),
     "an order": (lambda s: s.orders.pop("bought"), "order bought is lost"),
     "another price": (lambda s: s.orders["bought"]["ticket"].update(price_cents=9), "is not what was acknowledged"),
     "another seat": (lambda s: s.orders["bought"].update(seats=[2]), "is not what was acknowledged"),
-    "a cancellation": (lambda s: s.orders["let-go"].update(status="created"), "was cancelled and is created"),
+    "a cancellation": (lambda s: s.orders["ended"].update(status="created"), "was cancelled and is created"),
     "a completion": (
         lambda s: s.orders["bought"].update(status="cancelled", reason="expired"),
         "was complete and is cancelled (expired)",
@@ -76,7 +76,7 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "a capture": (lambda s: s.payments["second"].update(status="authorized"), "was acknowledged and is authorized"),
     "money for nothing": (
         lambda s: s.payments["returned"].update(status="captured"),
-        "payment returned was acknowledged and is captured, its order let-go cancelled (buyer)",
+        "payment returned was acknowledged and is captured, its order ended cancelled (buyer)",
     ),
     "a ticket for nothing": (
         lambda s: s.payments["second"].update(status="voided"),
@@ -108,11 +108,11 @@ def test_other_seats_of_the_same_ticket_are_other_sales() -> None:
     assert broken_promises(promised(), stored) == []
 
 
-def test_what_has_not_come_to_its_end_is_named() -> None:
+def test_an_unfinished_state_is_named() -> None:
     stored = kept()
-    stored.orders["let-go"]["status"] = "created"  # type: ignore[index]
+    stored.orders["ended"]["status"] = "created"  # type: ignore[index]
     stored.payments["second"]["status"] = "initiated"  # type: ignore[index]
-    assert unsettled(stored) == ["order let-go is still created", "payment second is still initiated"]
+    assert unsettled(stored) == ["order ended is still created", "payment second is still initiated"]
 
 
 def test_a_ticket_that_is_held_again_after_its_sale_was_shown_is_named() -> None:

@@ -1,4 +1,4 @@
-"""A service that dies at one exact boundary of its work is started again, and the sale ends as it must."""
+"""A service that dies at one exact boundary of its work is started again, and the sale ends correctly."""
 
 import asyncio
 import contextlib
@@ -23,9 +23,9 @@ from ticketing_testkit.servers import ServerProcess
 pytestmark = [pytest.mark.flow, pytest.mark.asyncio(loop_scope="module")]
 
 WINDOW_SECONDS: Final = 300
-"""Of a hold that is to be paid: longer than a service takes to start again on a busy machine."""
+"""How long a hold lasts that is to be paid: longer than a restart takes on a busy machine."""
 SHORT_WINDOW_SECONDS: Final = 10
-"""Of a hold that is to expire."""
+"""How long a hold lasts that is to expire."""
 CEILING_SECONDS: Final = 60.0
 KILLED: Final = -9
 
@@ -48,7 +48,7 @@ def given_up(reason: str, *payments: str) -> Ended:
 
 
 class Sale:
-    """One seller and one buyer on a stack whose services can be told to crash."""
+    """One seller and one buyer on a stack whose services have crash points."""
 
     def __init__(self, stack: Stack, folder: Path, market: Market, seller: str, buyer: str) -> None:
         self.stack = stack
@@ -57,7 +57,7 @@ class Sale:
         self._plant()
 
     def _plant(self) -> None:
-        """Start our own processes again, each with its crash points; none is armed yet."""
+        """Restart the product's processes, each with its crash points; none is armed yet."""
         ours = [one for one in self.stack.processes.values() if isinstance(one, ServiceProcess | WorkerProcess)]
         for process in ours:
             folder = self._folder / process.name
@@ -72,15 +72,15 @@ class Sale:
     async def arm(self, name: str, point: str) -> ServerProcess:
         """Let this process crash when it next reaches that point.
 
-        First all events settle, outboxes included, so that what the test does next reaches the point, and nothing
-        from before: a service that crashed on an older event could be back only when the hold has expired.
+        First all events settle, outboxes included, so that only the test's next action reaches the point: a service
+        that crashes on an older event might be restarted only after the hold has expired.
         """
         await self.market.settle()
         (self._folder / name / point).touch()
         return self.stack.processes[name]
 
     async def sell(self) -> str:
-        """A new ticket; its id."""
+        """List a new ticket; returns its id."""
         return await self.market.list_ticket(self.seller, 12.5)
 
     async def hold(self, ticket_id: str) -> None:
@@ -95,26 +95,26 @@ class Sale:
             assert answer.status_code == 201, answer.text
 
     async def order_of(self, ticket_id: str) -> str:
-        """The buyer's newest order of this ticket, as the API lists it; its id."""
+        """The id of the buyer's newest order of this ticket, as the API lists it."""
         answer = await self.market.call(self.buyer, "orders", "GET", "/api/orders")
         answer.raise_for_status()
         return next(str(order["id"]) for order in answer.json() if order["ticket"]["id"] == ticket_id)
 
     async def pay(self, order_id: str, card: str | None = GOOD_CARD) -> httpx.Response | None:
-        """None when the service crashes with it."""
+        """Pay; returns None when the service crashes."""
         try:
             return await self.market.pay(self.buyer, order_id, card)
         except httpx.TransportError:
             return None
 
     async def buys(self, ticket_id: str) -> None:
-        """The buyer's own hold on it, paid; no service crashes here."""
+        """Pay for the buyer's hold of this ticket; no service crashes here."""
         paid = await self.pay(await self.order_of(ticket_id))
         assert paid is not None
         assert paid.status_code == 201, paid.text
 
     async def restart(self, process: ServerProcess) -> None:
-        """Once it has crashed, which it must."""
+        """Wait until the process has crashed, and start it again."""
 
         async def crashed() -> bool:
             return process.exit_code == KILLED
@@ -123,7 +123,7 @@ class Sale:
         process.start()
 
     async def ends(self, ticket_id: str) -> Ended:
-        """How it ends, once all services agree; the audit's findings are the failure when they never do."""
+        """How the sale ends, once all services agree; fails with the audit's findings when they never do."""
         found: list[Ended] = []
         violations: list[Violation] = []
 
@@ -159,14 +159,14 @@ async def wait_for(condition: Callable[[], Awaitable[bool]], otherwise: Callable
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def sale(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sale]:
-    """Its holds last longer than a test."""
+    """A sale whose holds last longer than a test."""
     async with running(tmp_path_factory, WINDOW_SECONDS) as sale:
         yield sale
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def sale_of_short_holds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sale]:
-    """Its holds expire while a test waits for it."""
+    """A sale whose holds expire while a test waits."""
     async with running(tmp_path_factory, SHORT_WINDOW_SECONDS) as sale:
         yield sale
 
@@ -187,7 +187,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory, window_seconds: int)
 @pytest.mark.parametrize(("name", "point"), [("tickets", "after_commit"), ("tickets", "after_publish")])
 async def test_a_listing_can_be_bought_whenever_a_service_dies(sale: Sale, name: str, point: str) -> None:
     process = await sale.arm(name, point)
-    with contextlib.suppress(httpx.TransportError):  # the answer dies with tickets, the listing does not
+    with contextlib.suppress(httpx.TransportError):  # the response is lost with tickets, the listing is not
         await sale.sell()
     await sale.restart(process)
     mine = await sale.market.call(sale.seller, "tickets", "GET", "/api/tickets/mine")
@@ -273,7 +273,7 @@ async def test_a_payment_whose_response_was_lost_ends_without_the_buyer(sale_of_
     assert await sale_of_short_holds.ends(ticket_id) in (SOLD, given_up("expired", "voided"))
 
 
-async def test_money_is_let_go_although_payments_dies_when_stripe_has_done_so(sale: Sale) -> None:
+async def test_a_void_is_recorded_although_payments_dies_after_stripe_has_voided(sale: Sale) -> None:
     ticket_id = await sale.sell()
     await sale.hold(ticket_id)
     order_id = await sale.order_of(ticket_id)
@@ -288,9 +288,7 @@ async def test_money_is_let_go_although_payments_dies_when_stripe_has_done_so(sa
 
 
 @pytest.mark.parametrize(("name", "point"), [("worker", "after_commit"), ("worker", "after_publish")])
-async def test_a_hold_that_nobody_paid_ends_whenever_a_service_dies(
-    sale_of_short_holds: Sale, name: str, point: str
-) -> None:
+async def test_an_unpaid_hold_ends_whenever_a_service_dies(sale_of_short_holds: Sale, name: str, point: str) -> None:
     ticket_id = await sale_of_short_holds.sell()
     await sale_of_short_holds.hold(ticket_id)
     await sale_of_short_holds.restart(await sale_of_short_holds.arm(name, point))

@@ -1,1 +1,1 @@
-"""Holds: the only judge of who has a ticket."""
+"""The orders service: decides which buyer has which seats."""

@@ -1,4 +1,4 @@
-"""How many seats one account may keep from others: holds open at a time, and holds of one ticket without paying."""
+"""The limits on one account's holds: how many are open at a time, and how often it holds one ticket without paying."""
 
 import math
 import random
@@ -19,17 +19,17 @@ __all__ = ["AccountHolds"]
 
 ATTEMPTS: Final = 12
 TURNS_LOOKED_AT: Final = 100
-"""Of one account and ticket; paid ones do not count, and an account seldom pays for one ticket so often."""
+"""Read in addition to the limit, since paid holds of one account and ticket do not count; there are rarely so many."""
 
 
 class AccountHolds:
     """Stores new orders within the limits of their account, over all replicas and without a race.
 
-    A hold is an order, with all of its seats. Every open hold of an account has a slot, one of as many as the account
-    may have open. Every hold of a ticket by an account has a turn, counted from 0. A unique index over each decides, so
-    two requests at once cannot take the same. The usual hold costs no extra query: it tries a random slot and turn 0,
-    and looks at the account's orders only when one of them is taken. Orders without slot and turn are not counted:
-    older ones, and those of a replica where these limits are off.
+    A hold is an order, with all of its seats. Every open hold of an account has a slot; there are as many slots as the
+    account may have open holds. Every hold of a ticket by an account has a turn, counted from 0. A unique index over
+    each decides, so two concurrent requests cannot take the same one. The usual hold costs no extra query: it tries a
+    random slot and turn 0, and reads the account's orders only when one of them is taken. Orders without slot and turn
+    do not count: those of earlier versions, and those of a replica where these limits are off.
     """
 
     def __init__(self, orders: OrderRepository, settings: Settings) -> None:
@@ -39,12 +39,12 @@ class AccountHolds:
         self._reholds = None if off else quota(settings.rate_limit_reholds)
 
     async def add(self, order: Order, publish: OrderPublisher, *, repeated: bool) -> Order:
-        """Store a new order and its event; `repeated` when its id is that of an earlier try of the same request.
+        """Store a new order and its event; `repeated` when an earlier attempt of the same request may have used its id.
 
         Raises `SeatTakenError`, `TooManyHoldsError`, `TooManyReholdsError`, and `ConcurrentUpdateError` when other
-        requests of the same account are faster, again and again.
+        requests of the same account are faster 12 times.
         """
-        if order.slot is None and self._slots is not None:  # else it comes again with other seats
+        if order.slot is None and self._slots is not None:  # else this is a further attempt with other seats
             order.slot = random.randrange(self._slots)  # noqa: S311 (no secret)
         if order.turn is None and self._reholds is not None:
             order.turn = 0

@@ -1,4 +1,4 @@
-"""Builds and joins the parts of the orders service, and nowhere else."""
+"""Builds the orders service from its parts; the only module that does."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the routes are given."""
+"""The dependencies of the routes."""
 
 from typing import Annotated, TypeAlias
 
@@ -20,14 +20,14 @@ async def order_service(request: Request) -> OrderService:
 
 
 class HoldLimits(CallerLimits):
-    """Tries to hold a ticket: so many per account, and more per address."""
+    """The limits on attempts to hold a ticket, per account and per address."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("holds", account=settings.rate_limit_holds, address=settings.rate_limit_holds_address)
 
 
 async def limit_holds(request: Request) -> None:
-    """Count a try to hold a ticket; raises `UnauthenticatedError` and `TooManyRequestsError`."""
+    """Count an attempt to hold a ticket; raises `UnauthenticatedError` and `TooManyRequestsError`."""
     user = require_user(request)
     limits: HoldLimits = request.app.state.hold_limits
     await limits.check(request, user_id=user.id, address=await address(request))

@@ -1,4 +1,4 @@
-"""An order: who holds which seats of a listing, until when, at what price, and every way in which that may end."""
+"""An order: the seats of a listing that a buyer holds, until when, at what price, and every way in which it may end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ TRANSITIONS: Final[Mapping[tuple[OrderStatus, OrderStatus], frozenset[OrderReaso
     ),
     (OrderStatus.COMPLETE, OrderStatus.CANCELLED): frozenset({OrderReason.PAYMENT_FAILED}),
 }
-"""Each step that there is, and the reasons for which it may be taken."""
+"""Every allowed transition, and the reasons for which it is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TicketSnapshot:
-    """The listing as the buyer saw it. Later edits do not touch it: what was shown is what is charged.
+    """The listing as the buyer saw it. Later edits do not change it: the buyer pays the price that was shown.
 
     `price_cents` is for one seat, `starts_at` is UTC, `quantity` is how many seats the listing had. Orders of earlier
     versions may lack venue and time, and were placed when a listing had one seat.
@@ -53,12 +53,12 @@ class TicketSnapshot:
 class Order(Entity):
     """A hold on seats of one listing, all of them or none.
 
-    Each method below is a fact that happened. It returns whether the order changed: False when that step was made
-    before or the fact came too late to matter. It raises `OrderTransitionError` when the step is forbidden.
+    Each method below records a fact. It returns whether the order changed: False when the transition was made earlier
+    or the fact came too late to matter. It raises `OrderTransitionError` when the transition is forbidden.
     `seats` are their numbers, from 1, each once. They never change; orders of earlier versions have seat 1.
     `expires_at` is UTC. `payment_id` is the payment that completed the order, and stays when its capture fails.
     `slot` and `turn` number the account's open holds, and its holds of this ticket (see `account_holds.py`); None where
-    these limits are off, and in orders that are older than they.
+    these limits are off, and in orders of earlier versions.
     """
 
     user_id: str
@@ -73,11 +73,11 @@ class Order(Entity):
 
     @classmethod
     def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int, price_cents: int | None = None) -> Self:
-        """A new order at the listing's present price; its seats are chosen later.
+        """A new order at the listing's current price; its seats are chosen later.
 
-        `price_cents` is the price of a seat that the buyer saw, None when the buyer does not say. Raises
+        `price_cents` is the price of a seat that the buyer saw, None when the request has none. Raises
         `TicketOwnedError` when the buyer is the seller, `EventBegunError` when `starts_at` has passed here, and
-        `PriceChangedError` when the buyer saw another price.
+        `PriceChangedError` when the current price differs.
         """
         now = utc_now()
         if ticket.user_id == user_id:
@@ -104,17 +104,17 @@ class Order(Entity):
 
     @property
     def quantity(self) -> int:
-        """How many seats it has."""
+        """How many seats the order has."""
         return len(self.seats)
 
     @property
     def total_cents(self) -> int:
-        """What it costs: each seat at the price of one."""
+        """The price of all seats, in cents."""
         return self.quantity * self.ticket.price_cents
 
     @property
     def unpaid(self) -> bool:
-        """Whether the buyer has held the ticket and not paid, so far or for good."""
+        """Whether the hold is unpaid: still open, or ended by the buyer or by its deadline."""
         return self.status is OrderStatus.CREATED or self.reason in (OrderReason.BUYER, OrderReason.EXPIRED)
 
     def check_owner(self, user_id: str) -> None:
@@ -123,17 +123,17 @@ class Order(Entity):
             raise OrderForbiddenError(self.id)
 
     def cancel(self) -> bool:
-        """The buyer lets go; raises when the order is paid."""
+        """The buyer cancels; raises `OrderTransitionError` when the order is paid."""
         return self._move(OrderStatus.CANCELLED, OrderReason.BUYER)
 
     def complete(self, payment_id: str) -> bool:
-        """This payment's money is set aside: the order is paid, and the money may be taken.
+        """This payment is authorised: the order is paid, and payments may capture it.
 
-        Too late when the order is cancelled: payments hears of the cancellation and lets the money go.
+        Too late when the order is cancelled: payments receives the cancellation and voids the authorisation.
 
-        Raises when another payment completed the order. Payments has one active payment per order, by a unique index,
-        so that cannot happen; if it did, the second would not be charged, since `order.completed` names the only
-        payment that may be captured, and the dead letter would call a person.
+        Raises `OrderTransitionError` when another payment completed the order. Payments has one active payment per
+        order, by a unique index, so that should not happen. If it does, payments does not capture the second payment,
+        since `order.completed` names the only payment that may be captured, and the dead letter alerts an operator.
         """
         if self.status is OrderStatus.CANCELLED:
             return False
@@ -143,7 +143,7 @@ class Order(Entity):
         return self._move(OrderStatus.COMPLETE)
 
     def fail_payment(self, payment_id: str) -> bool:
-        """This payment's money could not be had. It ends the order only if it had completed it.
+        """This payment failed. That cancels the order only if this payment had completed it.
 
         A declined attempt on an unpaid order changes nothing: the buyer may try another card until the deadline.
         """
@@ -152,10 +152,10 @@ class Order(Entity):
         return self._move(OrderStatus.CANCELLED, OrderReason.PAYMENT_FAILED)
 
     def expire(self, deadline: datetime, *, now: datetime) -> bool:
-        """The deadline that somebody kept for this order has passed by their clock; ours decides. Times in UTC.
+        """The order's deadline has passed by the clock of expiration; the clock here decides. Times in UTC.
 
-        Too late when the order was paid or cancelled; not ours when the order runs to a later deadline than that.
-        Raises `OrderNotDueError` when it is not yet time here: no hold ends early because a clock is ahead.
+        Returns False when the order is paid or cancelled, and when its own deadline is later than `deadline`.
+        Raises `OrderNotDueError` when it is not due by `now`: no hold ends early because a clock is ahead.
         """
         if self.status is not OrderStatus.CREATED or deadline < self.expires_at:
             return False
@@ -164,13 +164,13 @@ class Order(Entity):
         return self._move(OrderStatus.CANCELLED, OrderReason.EXPIRED)
 
     def lose_ticket(self) -> bool:
-        """The ticket is gone. A paid order keeps it: whoever deletes a sold ticket was too late."""
+        """The ticket was deleted. A paid order keeps it: the deletion came too late."""
         if self.status is not OrderStatus.CREATED:
             return False
         return self._move(OrderStatus.CANCELLED, OrderReason.TICKET_GONE)
 
     def _move(self, target: OrderStatus, reason: OrderReason | None = None) -> bool:
-        """The one guard: nothing changes `status` but what the table allows."""
+        """The only place that changes `status`; allows what the transition table allows."""
         if self.status is target:
             return False
         if reason not in TRANSITIONS.get((self.status, target), frozenset()):

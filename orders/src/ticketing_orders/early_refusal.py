@@ -1,4 +1,4 @@
-"""The response to buyers who come too late, before anything is written for them."""
+"""Refuses a hold from memory, before a write, when another buyer is known to hold the ticket."""
 
 from fastapi import Request, Response
 from pydantic import ValidationError
@@ -36,16 +36,16 @@ def _unless_held(handler: Handler) -> Handler:
 refused_early = wrapped_by(_unless_held)
 """Decorates the endpoint that holds a ticket: raises `TicketReservedError` when another buyer is known to hold it.
 
-Outside of `idempotent`, so such a refusal is not kept under the key: nothing was done, and the same request may succeed
-once the ticket is free. A caller who has used the key before gets the response of then. The refusal counts against the
-limits as every try does. Everything else goes on to the endpoint, also what is malformed.
+It stands outside of `idempotent`, so such a refusal is not kept under the key: nothing was done, and the same request
+may succeed once the ticket is free. A caller who used the key earlier gets the stored response. The refusal counts
+against the limits as every attempt does. All other requests reach the endpoint, malformed ones too.
 
-Of those who want the same ticket at the same moment one goes on, and the others see what came of it.
+Of concurrent requests for one ticket one proceeds, and the others wait for its outcome.
 """
 
 
 async def _ticket_id(request: Request) -> str | None:
-    """Of a request that the endpoint would accept; None for every other."""
+    """The ticket id of a request that the endpoint would accept; None for every other request."""
     content_type = header_of(request.scope, b"content-type") or b""
     if content_type.partition(b";")[0].strip().lower() != b"application/json":
         return None

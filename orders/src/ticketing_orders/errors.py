@@ -1,4 +1,4 @@
-"""What can go wrong with an order, in the words of the kinds of `ticketing_common.errors`."""
+"""The errors of the orders service, as subclasses of the kinds in `ticketing_common.errors`."""
 
 from ticketing_common.errors import (
     ConflictError,
@@ -33,8 +33,8 @@ __all__ = [
 class OrderNotFoundError(NotFoundError, PermanentError):
     """There is no such order.
 
-    Permanent for events: an order is stored before anybody can hear of it, so what this database does not know never
-    existed, and waiting would not bring it.
+    Permanent for events: an order is stored before any event names it, so an order that this database does not have
+    never existed, and a redelivery would not help.
     """
 
     def __init__(self, order_id: str) -> None:
@@ -42,14 +42,14 @@ class OrderNotFoundError(NotFoundError, PermanentError):
 
 
 class OrderForbiddenError(ForbiddenError):
-    """The order is somebody else's."""
+    """Another user placed the order."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is not yours.")
 
 
 class OrderTransitionError(ConflictError, PermanentError):
-    """The order may not go from where it stands to there.
+    """The transition table does not allow this change of status.
 
     Permanent for events: no later state of an order allows what an earlier one forbids.
     """
@@ -60,14 +60,14 @@ class OrderTransitionError(ConflictError, PermanentError):
 
 
 class OrderNotDueError(UnavailableError):
-    """The clock here says that the deadline is still ahead: passing, so that the event comes again later."""
+    """By the clock of this replica the deadline is still ahead. Transient, so that the event is redelivered later."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is not due yet.")
 
 
 class TicketNotFoundError(NotFoundError):
-    """There is no such ticket, or its seller took it back."""
+    """There is no such ticket, or its seller deleted it."""
 
     def __init__(self) -> None:
         super().__init__("There is no such ticket.")
@@ -90,7 +90,7 @@ class EventBegunError(ConflictError):
 
 
 class PriceChangedError(ConflictError):
-    """A seat costs another price than the buyer saw; the answer has the present one as `price`."""
+    """The price of a seat differs from the one the buyer saw; the response has the current one as `price`."""
 
     title = "The price has changed"
 
@@ -103,7 +103,7 @@ class PriceChangedError(ConflictError):
 class TicketReservedError(ConflictError):
     """Fewer seats are free than the buyer wants: other orders hold or have bought them.
 
-    The answer has the number of free seats as `available`.
+    The response has the number of free seats as `available`.
     """
 
     title = "Not enough seats are free"
@@ -116,7 +116,7 @@ class TicketReservedError(ConflictError):
 
 
 class SeatTakenError(ConflictError):
-    """Another active order has this seat; inside the service only."""
+    """Another active order has this seat; used only inside the service."""
 
     def __init__(self, seat: int) -> None:
         super().__init__(f"Seat {seat} is taken.")
@@ -124,15 +124,15 @@ class SeatTakenError(ConflictError):
 
 
 class HoldSlotTakenError(ConflictError):
-    """Another open hold of the same account has this slot; inside the service only."""
+    """Another open hold of the same account has this slot; used only inside the service."""
 
 
 class HeldBeforeError(ConflictError):
-    """The same account has held the same ticket before, under this number; inside the service only."""
+    """The same account has an earlier hold of the same ticket with this turn; used only inside the service."""
 
 
 class TooManyHoldsError(TooManyRequestsError):
-    """The account has as many unpaid holds as it may."""
+    """The account has as many unpaid holds as the limit allows."""
 
     def __init__(self, allowed: int, *, retry_after_seconds: int) -> None:
         detail = f"You hold {allowed} unpaid orders. Pay or cancel one of them first."
@@ -140,7 +140,7 @@ class TooManyHoldsError(TooManyRequestsError):
 
 
 class TooManyReholdsError(TooManyRequestsError):
-    """The account has held the ticket again and again without paying."""
+    """The account has held the ticket without paying as often as the limit allows."""
 
     def __init__(self, ticket_id: str, *, retry_after_seconds: int) -> None:
         detail = f"You have held ticket {ticket_id} several times without paying. Leave it to others for a while."

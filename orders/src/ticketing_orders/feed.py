@@ -1,4 +1,4 @@
-"""What a buyer's browser sees of the events about an order: the same JSON as GET /api/orders/{id}."""
+"""The live updates of an order: the same JSON as GET /api/orders/{id}."""
 
 from ticketing_common.events import Event, OrderEvent
 from ticketing_common.web import SseMessage
@@ -10,13 +10,13 @@ __all__ = ["order_as_message", "order_message"]
 
 
 def order_message(event: Event) -> SseMessage:
-    """For those who follow this order."""
+    """The live update for an order event."""
     assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
     return _message(OrderResponse.of(event.data))
 
 
 def order_as_message(order: Order) -> SseMessage:
-    """With what an order's stream begins."""
+    """The first live update of an order's stream."""
     return _message(OrderResponse.of(order))
 
 

@@ -1,4 +1,4 @@
-"""Chooses the seats of an order in a listing with several: a guess from memory that the unique index judges."""
+"""Chooses the seats of an order in a listing with several: a guess from memory that the unique index confirms."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from .errors import SeatTakenError, TicketReservedError
 __all__ = ["FreeSeats"]
 
 ATTEMPTS: Final = 64
-"""Lost races of one request. Each was won by an order that came between its reading and its insert."""
+"""Lost races of one request. Each was won by an order that was inserted between its reading and its insert."""
 FRESH_SECONDS: Final = 1.0
 """How long a reading from the database is used to refuse, or to guess again after a lost race."""
 SETTLE_SECONDS: Final = 3.0
@@ -33,13 +33,13 @@ Store = Callable[[tuple[int, ...]], Awaitable[Order]]
 
 
 class _Listing:
-    """What this replica knows of the seats of one listing."""
+    """What this replica knows about the seats of one listing."""
 
     def __init__(self) -> None:
         self.version = 0
         self.quantity = 0
         self.limit: int | None = None
-        """The highest seat that may be taken; None until a reading tells."""
+        """The highest seat that may be taken; None until a reading has ended."""
         self.taken = bytearray(1)
         """By number; 1 when an order is believed to have the seat."""
         self.chosen: set[int] = set()
@@ -48,20 +48,20 @@ class _Listing:
         self.shown_free = 0
         self.shown_at = -FRESH_SECONDS
         self.freed = 0
-        """Counts the seats that became free, so that a reading from before is recognised."""
+        """Counts the seats that became free, so that a reading that began earlier is recognised."""
         self.readings = 0
-        """Under way."""
+        """How many readings are in progress."""
         self.begun = 0
-        """Counts the readings, so that each knows what it may not show."""
+        """Counts the readings that began; the count is the number of the last one."""
         self.meanwhile: dict[int, int] = {}
-        """Seats that orders got while a reading was under way, with the number of the last one that had begun."""
+        """Seats that were taken during a reading, with the number of the last reading that had begun."""
         self._changed: asyncio.Event | None = None
 
     def is_offered(self, ticket: TicketData) -> None:
-        """Take over the quantity of a newer version of the listing.
+        """Store the quantity of a newer version of the listing.
 
-        When the quantity was lowered, seats above it may be taken, and as many below must stay free. Which these are
-        is known after a reading.
+        When the quantity was lowered, seats above it may be taken, and as many below must stay free. A reading finds
+        which seats these are.
         """
         if ticket.version <= self.version:
             return
@@ -73,7 +73,7 @@ class _Listing:
             self._reach(max(ticket.quantity, ticket.highest_seat))
 
     def take(self, count: int) -> tuple[int, ...] | None:
-        """So many free seats: from a random one on, in order, so that they are often side by side; None if too few."""
+        """Choose `count` free seats in order from a random one on, so that they are often adjacent; None if too few."""
         if self.limit is None or count > self.limit:
             return None
         begin = random.randint(1, self.limit)  # noqa: S311 (no secret)
@@ -95,7 +95,7 @@ class _Listing:
         return tuple(sorted(seats))
 
     def settle(self, seats: Sequence[int], *, free: bool, lost: int | None = None) -> None:
-        """The outcome of what was chosen is known: whether the seats are free again, but for the one that was lost."""
+        """Record the outcome for chosen seats: they are free again, except `lost`, or an order has them."""
         self.chosen.difference_update(seats)
         for seat in seats:
             self.taken[seat] = not free or seat == lost
@@ -103,7 +103,7 @@ class _Listing:
         self._wake()
 
     def mark(self, seats: Sequence[int], *, taken: bool) -> None:
-        """An order has these seats, or has let go of them."""
+        """Record that an order has these seats, or has released them."""
         self._reach(max(seats))
         for seat in seats:
             self.taken[seat] = taken
@@ -117,7 +117,7 @@ class _Listing:
             self._wake()
 
     def begin_reading(self) -> int:
-        """Returns the number of the reading."""
+        """Record that a reading begins; returns its number."""
         if self.readings == 0:
             self.meanwhile.clear()
         self.readings += 1
@@ -125,7 +125,7 @@ class _Listing:
         return self.begun
 
     def show(self, taken: Sequence[int], *, reading: int, freed: int) -> None:
-        """Take over what the database holds: the seats of all active orders. `freed` is that of before the reading."""
+        """Store the result of a reading: the seats of all active orders. `freed` is the count before the reading."""
         if taken is not self.shown:  # many requests share one reading
             self.shown = taken
             self._reach(max(taken, default=0))
@@ -140,10 +140,10 @@ class _Listing:
             self.shown_at = time.monotonic()
 
     def _limit(self, taken: Sequence[int]) -> int:
-        """The highest number so that it and the taken seats above it make up the quantity.
+        """The highest number such that it plus the count of taken seats above it is at most the quantity.
 
-        Seats above it are never taken again, so the taken ones above only become fewer: a limit that is out of date is
-        too low, never too high.
+        No order takes a seat above it, so the taken seats above only become fewer: an outdated limit is too low, never
+        too high.
         """
         limit = self.quantity
         above = sum(seat > limit for seat in taken)
@@ -156,11 +156,11 @@ class _Listing:
 
     @property
     def fresh(self) -> bool:
-        """Whether the database was read within the last second, and no seat became free since."""
+        """Whether the database was read within the last second and no seat became free since then."""
         return time.monotonic() - self.shown_at < FRESH_SECONDS
 
     async def changed(self, seconds: float) -> None:
-        """Wait until a seat becomes free or an outcome is known, for so long at most."""
+        """Wait until a seat becomes free or an outcome is known, for `seconds` at most."""
         if self._changed is None:
             self._changed = asyncio.Event()
         with suppress(TimeoutError):
@@ -181,11 +181,11 @@ class _Listing:
 
 
 class FreeSeats:
-    """Finds seats for orders, over all replicas, with the database as the only judge.
+    """Finds seats for orders, over all replicas; only the database decides who has a seat.
 
-    The memory follows this replica's own writes and the events of the others. It may be wrong in both directions: a
-    seat that it believes free is refused by the index, and "not enough seats" is said only when the database showed it
-    within the last second. Unknown listings are guessed to be free.
+    The memory follows this replica's own writes and the events of the other replicas. It may be wrong in both
+    directions: the index refuses a seat that is wrongly marked free, and a request is refused for too few seats only
+    when the database showed that within the last second. All seats of an unknown listing count as free.
     """
 
     def __init__(self, read: ReadSeats) -> None:
@@ -194,11 +194,11 @@ class FreeSeats:
         self._seats = 0
 
     async def hold(self, ticket: TicketData, quantity: int, store: Store) -> Order:
-        """Choose seats and store an order with them; again with others as long as another order was faster.
+        """Choose seats and store an order with them; repeat with other seats while another order is faster.
 
-        `store` inserts and raises `SeatTakenError`; it may return an order with other seats, that of an earlier try.
+        `store` inserts and raises `SeatTakenError`; it may return the order of an earlier attempt, with other seats.
         Raises `TicketReservedError` when the database has shown fewer free seats than `quantity`,
-        `ConcurrentUpdateError` after 64 lost races, and whatever `store` raises.
+        `ConcurrentUpdateError` after 64 lost races, and every error that `store` raises.
         """
         listing = self._listing(ticket)
         for _ in range(ATTEMPTS):
@@ -207,8 +207,8 @@ class FreeSeats:
                 order = await store(seats)
             except SeatTakenError as error:
                 listing.settle(seats, free=True, lost=error.seat)
-                if not listing.fresh:  # else another seat of the last reading will do
-                    await self._look(ticket.id, listing)
+                if not listing.fresh:  # else the last reading is good enough to choose another seat
+                    await self._refresh(ticket.id, listing)
             except BaseException:
                 listing.settle(seats, free=True)
                 raise
@@ -218,7 +218,7 @@ class FreeSeats:
         raise ConcurrentUpdateError
 
     def see(self, order: Order | OrderData) -> None:
-        """An order as it was stored here, or told by an event: it has its seats, or has let go of them."""
+        """Record an order that was stored here or came by an event: it has its seats, or has released them."""
         listing = self._listings.get(order.ticket.id)
         if listing is not None:
             listing.mark(order.seats, taken=order.status in ACTIVE_STATUSES)
@@ -236,17 +236,17 @@ class FreeSeats:
                 await listing.changed(left)
                 continue
             if left <= 0:
-                listing.chosen.clear()  # a request that hangs keeps its seats from nobody
-            await self._look(ticket_id, listing)
+                listing.chosen.clear()  # a request that hangs does not reserve seats
+            await self._refresh(ticket_id, listing)
 
-    async def _look(self, ticket_id: str, listing: _Listing) -> None:
+    async def _refresh(self, ticket_id: str, listing: _Listing) -> None:
         freed, version = listing.freed, listing.version
         reading = listing.begin_reading()
         try:
             taken = await self._read(ticket_id)
         finally:
             listing.readings -= 1
-        if listing.version == version:  # else orders from before the change may be missing
+        if listing.version == version:  # else orders that precede the change may be missing
             listing.show(taken, reading=reading, freed=freed)
 
     def _listing(self, ticket: TicketData) -> _Listing:

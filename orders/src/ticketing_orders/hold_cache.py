@@ -1,4 +1,4 @@
-"""Tickets that were held a moment ago: so that who comes too late hears it at once. It only ever refuses."""
+"""Remembers which tickets were held within the last second, to refuse late requests without a write."""
 
 import asyncio
 import time
@@ -18,32 +18,32 @@ from .domain import ACTIVE_STATUSES, Order
 __all__ = ["HoldCache"]
 
 FRESH_SECONDS: Final = 1.0
-"""How long what was seen is believed. Endings are heard of in some 20 ms; this is for when they are not."""
+"""How long an entry is used. The event of an ended hold arrives after some 20 ms; this is the limit if it is late."""
 TURN_SECONDS: Final = 3.0
-"""Longer than a crowd of thousands takes to be read: who stops waiting earlier writes to the database in vain."""
+"""Longer than it takes to read thousands of concurrent requests: a request that waits less makes a futile write."""
 REMEMBERED: Final = 10_000
-"""Tickets; some 3 MB."""
+"""Tickets; about 3 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     rank: tuple[datetime, int]
-    """Grows with every change of a ticket's orders: they follow one another in time, as only one at once is active."""
+    """Grows with every change of a ticket's orders, which are ordered in time: only one is active at a time."""
     holder: str | None
     seller: str | None
-    """None while nobody at this replica has read the ticket; order events do not name the seller."""
+    """None until this replica has read the ticket; order events do not name the seller."""
     at: float
 
 
 class HoldCache:
-    """Who held which ticket of one seat, as this replica last saw it in its own writes, in the database or in an event.
+    """The holder of each listing with one seat, as this replica last saw it in a write, the database or an event.
 
-    Of a ticket with more seats it remembers only that it has them: nobody is refused from here, and nobody waits.
+    Of a listing with several seats it stores only that fact: the cache refuses none of its requests and delays none.
 
-    Fifty who want a ticket that is gone would each write to the database to be told so. Whoever is refused from here is
-    told nothing that the unique index would not have said at some moment of the last second. Nobody gets a ticket from
-    here, and a holder is always sent on: the request may be the repetition of the one that got him the ticket. So is
-    the seller, who is told that the ticket is his own.
+    Without the cache, each of fifty buyers who want a ticket that is gone makes a write that the unique index refuses.
+    A refusal from the cache equals the response of the index at some moment of the last second. The cache never grants
+    a ticket. It never refuses the holder, whose request may repeat the one that got the ticket, and never the seller,
+    who gets another error.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class HoldCache:
         self._many: OrderedDict[str, None] = OrderedDict()
 
     def has_many_seats(self, ticket_id: str) -> None:
-        """The ticket has several seats, as its listing says."""
+        """Record that the listing has several seats."""
         self._seen.pop(ticket_id, None)
         self._many[ticket_id] = None
         self._many.move_to_end(ticket_id)
@@ -60,9 +60,9 @@ class HoldCache:
             self._many.popitem(last=False)
 
     def see(self, order: Order | OrderData, *, seller_id: str | None = None, as_of: datetime | None = None) -> None:
-        """An order as it is now, or as it was then (UTC): it has its ticket, or has let go of it.
+        """Record whether an order holds its ticket, now or at the time `as_of` (UTC).
 
-        `seller_id` is the ticket's, where it is known; it never changes, so once is enough.
+        `seller_id` is the ticket's seller, where it is known. It never changes, so one call with it is enough.
         """
         if order.ticket.quantity > 1 or order.ticket.id in self._many:
             return self.has_many_seats(order.ticket.id)
@@ -79,7 +79,7 @@ class HoldCache:
         return None
 
     def is_held_by_another(self, ticket_id: str, *, user_id: str) -> bool:
-        """Whether another buyer had this ticket, of another seller, within the last second; False says nothing."""
+        """Whether another buyer held this ticket within the last second; False for the seller, and when unknown."""
         seen = self._seen.get(ticket_id)
         if seen is None or time.monotonic() - seen.at >= FRESH_SECONDS:
             return False
@@ -87,9 +87,9 @@ class HoldCache:
 
     @asynccontextmanager
     async def lock(self, ticket_id: str) -> AsyncIterator[None]:
-        """Inside this block, one at a time for each ticket, in the order of coming; nobody waits for over 3 s.
+        """Run this block for one request at a time per ticket, in order of arrival; a request waits 3 s at most.
 
-        It only saves work: whoever had enough of waiting goes on beside the others, and the unique index decides.
+        The lock only saves work: after 3 s a request continues without it, and the unique index decides.
         """
         lock = self._locks.setdefault(ticket_id, asyncio.Lock())
         taken = False
@@ -100,10 +100,10 @@ class HoldCache:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TURN_SECONDS):
                         taken = await lock.acquire()
-                if taken and ticket_id in self._many:  # became known meanwhile: the next one goes on at once, too
+                if taken and ticket_id in self._many:  # recorded while waiting: the next request need not wait either
                     lock.release()
                     taken = False
-            else:  # the usual case, which need not pay for a timer
+            else:  # the usual case needs no timer
                 taken = await lock.acquire()
             yield
         finally:

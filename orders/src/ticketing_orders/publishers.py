@@ -1,4 +1,4 @@
-"""From an order to the events that tell of it; pure."""
+"""Pure functions from an order to the event that describes it."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -43,7 +43,7 @@ _OF_STATUS: Final[Mapping[OrderStatus, OrderPublisher]] = {
 
 
 def order_republished(order: Order) -> OrderEvent:
-    """The last thing that was told of it, once more."""
+    """The order's current state, for a resync."""
     return _OF_STATUS[order.status](order)
 
 

@@ -32,16 +32,16 @@ ACTIVE: Final[Document] = {"$in": [status.value for status in ACTIVE_STATUSES]}
 
 
 class OrderRepository(Repository[Order]):
-    """The orders, each with the keys of its seats beside it for the index that decides.
+    """The orders, each stored with the keys of its seats for the unique index.
 
-    The key of a seat is its number, and null for seat 1: a document without `seat_keys` is in the index as null. So the
-    orders that earlier versions wrote, and still write during a roll-out, have seat 1 by the index itself, and nothing
-    is migrated (decision 0015). The index compares documents and not the elements of one array: that an order has no
-    seat twice is for `free_seats.py`, which chooses them.
+    The key of a seat is its number, and null for seat 1: the index treats a document without `seat_keys` as null. So
+    orders that earlier versions wrote, and still write during a roll-out, have seat 1 without a migration (decision
+    0015). The index compares documents and not the elements of one array: `free_seats.py` must not choose a seat twice
+    for one order.
     """
 
     INDEXES: ClassVar[Sequence[Index]] = (
-        # The judge of who has a seat. It also serves the searches for the orders of a listing.
+        # Decides which order has a seat. It also serves the queries for the orders of a listing.
         Index(
             [("ticket.id", ASCENDING), ("seat_keys", ASCENDING)],
             name="one_active_order_per_seat",
@@ -69,7 +69,7 @@ class OrderRepository(Repository[Order]):
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox, Order)
         self.taken_seats = batched(self.collection, "aggregate", self._taken_seats)
-        """The numbers of the seats that active orders have, by the id of the listing; each seat once."""
+        """Returns the numbers of the seats that active orders of a listing have; each seat once."""
 
     def to_document(self, entity: Order) -> Document:
         """The order as stored, with the keys of its seats."""
@@ -86,8 +86,8 @@ class OrderRepository(Repository[Order]):
     async def add(self, entity: Order, *publishers: Publisher[Order]) -> None:
         """Store a new order with its events.
 
-        This one insert decides who gets the seats: raises `SeatTakenError` when an active order has one of them, and
-        `HoldSlotTakenError` and `HeldBeforeError` when another order of the account has its slot or turn.
+        This one insert decides which order gets the seats. Raises `SeatTakenError` when an active order has one of
+        them, and `HoldSlotTakenError` and `HeldBeforeError` when another order of the account has its slot or turn.
         """
         try:
             await super().add(entity, *publishers)
@@ -96,7 +96,7 @@ class OrderRepository(Repository[Order]):
                 raise _refusal(error) from None
         else:
             return
-        # A replica of the earlier version was started after us, and has made its index again.
+        # A replica of the earlier version started after this one and created its index again.
         await self.ensure_indexes()
         try:
             await super().add(entity, *publishers)
@@ -118,12 +118,12 @@ class OrderRepository(Repository[Order]):
             return [self.to_entity(document) async for document in cursor]
 
     async def list_unpaid(self, ticket_id: str) -> list[str]:
-        """The ids of the orders that hold seats of this listing and wait for their payment."""
+        """The ids of the unpaid orders that hold seats of this listing."""
         query: Document = {"ticket.id": ticket_id, "status": OrderStatus.CREATED.value}
         return [document["_id"] async for document in self.collection.find(query, {"_id": 1})]
 
     async def find_active(self, ticket_id: str) -> Order | None:
-        """The order that has a listing of one seat, paid or not."""
+        """The order that has the seat of a listing with one seat, paid or not."""
         with reading(self.collection):
             document = await self.collection.find_one({"ticket.id": ticket_id, "status": ACTIVE}, WITHOUT_EVENTS)
         return self.to_entity(document) if document else None
@@ -156,7 +156,7 @@ class OrderRepository(Repository[Order]):
 
 
 def _refusal(error: DuplicateKeyError) -> Exception:
-    """Whose index refused it; the driver's own error for any other, such as that of ids."""
+    """The error for the index that refused the insert; the driver's own error for any other index, such as `_id`."""
     details = error.details or {}
     fields = details.get("keyPattern", {})
     if "slot" in fields:
@@ -176,7 +176,7 @@ class TicketProjection(Projection[TicketData]):
 
 
 class PaymentProjection(Projection[PaymentData]):
-    """The payments, as their owner told of them; so an authorisation that arrives after its own failure is no news."""
+    """The payments, as their owner published them; so an authorisation that arrives after its failure is ignored."""
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, PaymentData)

@@ -1,4 +1,4 @@
-"""The HTTP door of orders."""
+"""The HTTP adapter of orders."""
 
 from fastapi import Depends, Request, Response
 
@@ -36,8 +36,8 @@ async def create_order(
 ) -> OrderResponse:
     """Hold seats of a ticket until the order is paid, cancelled or expires.
 
-    409 when fewer are free (`available` tells how many), when the price is another one (`price`), and when the event
-    has begun.
+    409 when fewer seats are free (`available` is their number), when the price has changed (`price` is the current
+    one), and when the event has begun.
     """
     order = await service.place(
         body.ticket_id, user_id=user.id, quantity=body.quantity, price_cents=body.price, order_id=order_id
@@ -49,7 +49,7 @@ async def create_order(
 async def list_orders(
     page_request: PageRequestDep, user: CurrentUser, service: OrderServiceDep, request: Request, response: Response
 ) -> list[OrderResponse]:
-    """One's own orders, newest first."""
+    """The caller's own orders, newest first."""
     page = await service.list_own(user_id=user.id, page=page_request)
     link_next(request, response, page)
     return [OrderResponse.of(order) for order in page.items]
@@ -57,7 +57,7 @@ async def list_orders(
 
 @router.get("/{id}")
 async def show_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
-    """One of one's own orders."""
+    """One of the caller's own orders."""
     return OrderResponse.of(await service.get(order_id, user_id=user.id))
 
 
@@ -65,7 +65,7 @@ async def show_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) 
 async def stream_order(
     order_id: Id, user: CurrentUser, service: OrderServiceDep, feed: LiveFeedDep, viewer: ViewerDep
 ) -> EventStream:
-    """`order` with the order as GET shows it: now, and whenever it changes, until the session ends."""
+    """Sends `order` with the order as GET shows it: first now, then at each change, until the session ends."""
 
     async def state() -> tuple[int, SseMessage]:
         order = await service.get(order_id, user_id=user.id)
@@ -76,6 +76,6 @@ async def stream_order(
 
 @router.delete("/{id}", status_code=204)
 async def cancel_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> Response:
-    """Let go of the seats; again is the same. 409 when the order is paid."""
+    """Cancel the order and release its seats; idempotent. 409 when the order is paid."""
     await service.cancel(order_id, user_id=user.id)
     return Response(status_code=204)

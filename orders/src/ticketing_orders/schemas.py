@@ -13,13 +13,13 @@ from .domain import Order
 __all__ = ["OrderRequest", "OrderResponse", "OrderTicketResponse"]
 
 MAX_SEATS: Final = 10
-"""In one order: enough for a family, and one buyer does not empty a listing."""
+"""In one order: enough for a family, and too few to buy a whole listing."""
 
 
 class OrderRequest(RequestModel):
     """Which ticket to hold, and how many seats of it. A malformed id is a 404 like an unknown one: any string passes.
 
-    `price` is the price of one seat that the buyer saw: when it is another one by now, nothing is held.
+    `price` is the price of one seat that the buyer saw: when the current price differs, nothing is held.
     """
 
     ticket_id: str
@@ -55,7 +55,7 @@ class OrderResponse(ApiModel):
 
     @classmethod
     def of(cls, order: Order | OrderData) -> Self:
-        """An order as its buyer sees it, as it is stored or told."""
+        """The response for an order, from the stored order or from an event."""
         return cls(
             id=order.id,
             user_id=order.user_id,

@@ -1,4 +1,4 @@
-"""The use cases of orders: place, look up, cancel, and what the events of others do to an order."""
+"""The use cases of orders: place, read, cancel, and apply the events of other services."""
 
 import re
 from collections.abc import Callable
@@ -25,22 +25,22 @@ __all__ = ["OrderService"]
 log = get_logger(__name__)
 
 PAYMENTS_WAIT_SECONDS: Final = 30.0
-"""How long an expiry waits while no payment event gets handled. A replica that dies with one in hand keeps it from the
-others for `ack_wait_seconds` (10); this covers two such deaths. Past it the seat is freed all the same."""
+"""How long an expiry waits while no payment event is handled. A replica that dies while it handles one delays it for
+`ack_wait_seconds` (10); this covers two such crashes. After that the seat is freed anyway."""
 
 
 class PaymentProgress(Protocol):
-    """Knows whether all payment events that were published until now are handled."""
+    """Reports whether all payment events that were published until now are handled."""
 
     async def handled_until_now(self, *, timeout_seconds: float) -> bool:
         """Wait for that; False when there is no progress for `timeout_seconds`."""
 
 
 class OrderService:
-    """Decides who has a seat.
+    """Decides which order has a seat.
 
-    Every change of an order is one compare-and-swap on its document. Whoever comes second sees the order as the first
-    left it and is judged by that: pay against cancel and pay against expire have one winner each.
+    Every change of an order is one compare-and-swap on its document. The second of two concurrent changes is applied
+    to the result of the first: payment against cancellation and payment against expiry have one winner each.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class OrderService:
         price_cents: int | None = None,
         order_id: str | None = None,
     ) -> Order:
-        """Hold seats for a buyer, all or none; nothing is looked up first about who has them, the insert decides.
+        """Hold seats for a buyer, all or none. No query finds free seats first: the insert decides.
 
-        `price_cents` is the price of one seat that the buyer saw, if the buyer says. With an id that an earlier try of
-        the same request may have used, the order that it placed.
+        `price_cents` is the price of one seat that the buyer saw, None when the request has none. `order_id` is the id
+        that an earlier attempt of the same request may have used; returns the order of that attempt if there is one.
 
         Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError` when fewer
         seats are free, `PriceChangedError`, `EventBegunError` once the event has begun by the clock here,
@@ -83,7 +83,7 @@ class OrderService:
         if not re.fullmatch(ID_PATTERN, ticket_id):
             raise TicketNotFoundError
         ticket = await self._tickets.wait_for(ticket_id, seconds=self._settings.overtake_wait_seconds)
-        # A deletion that is still on its way here is no hole: tickets answers order.created by telling it again.
+        # A deletion may not have arrived yet. That is safe: tickets publishes it again when it receives order.created.
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
         window_seconds = self._settings.reservation_window_seconds
@@ -93,7 +93,7 @@ class OrderService:
                 order.id = order_id
             order = await self._hold(order, ticket, quantity, repeated=order_id is not None)
         except (EventBegunError, PriceChangedError, TicketReservedError) as error:
-            # What refuses it now may have come after the earlier try; its own seats are among those that are taken.
+            # The cause may be later than an earlier attempt, whose own seats are among the taken ones.
             earlier = await self._orders.find(order_id) if order_id else None
             if earlier is not None:
                 return earlier
@@ -116,7 +116,7 @@ class OrderService:
             return await self._free_seats.hold(ticket, quantity, store)
         try:
             return await store((1,))
-        except SeatTakenError:  # of one seat the index itself shows that none is free
+        except SeatTakenError:  # the only seat: the index itself shows that none is free
             raise TicketReservedError(ticket.id) from None
 
     def _see(self, order: Order, *, seller_id: str | None = None) -> None:
@@ -124,7 +124,7 @@ class OrderService:
         self._free_seats.see(order)
 
     async def _see_holder(self, ticket: TicketData, loser_id: str) -> None:
-        """For those who come after: the index says that somebody has the ticket, but not who."""
+        """Record the holder for later requests: the index shows that the ticket is held, but not by which buyer."""
         if ticket.highest_seat > 1 or self._held.is_held_by_another(ticket.id, user_id=loser_id):
             return
         holding = await self._orders.find_active(ticket.id)
@@ -138,11 +138,11 @@ class OrderService:
         return order
 
     async def list_own(self, *, user_id: str, page: PageRequest) -> Page[Order]:
-        """A user's own orders, newest first; raises `InvalidInputError` for a cursor that is none of this list."""
+        """A user's own orders, newest first; raises `InvalidInputError` for a cursor that is not from this list."""
         return await self._orders.list_of_user(user_id, page)
 
     async def cancel(self, order_id: str, *, user_id: str) -> Order:
-        """The buyer lets go of the seats; a cancelled order stays as it is.
+        """Release the seats for the buyer; a cancelled order stays as it is.
 
         Raises `OrderNotFoundError`, `OrderForbiddenError`, and `OrderTransitionError` when it is paid.
         """
@@ -154,7 +154,7 @@ class OrderService:
         return await self._change(order_id, cancel, order_cancelled)
 
     async def follow_ticket(self, data: TicketData) -> None:
-        """Remember a ticket as its owner tells of it, and end its unpaid orders once it is gone."""
+        """Apply the event of a ticket to the projection, and cancel its unpaid orders once it is deleted."""
         ticket = await self._tickets.apply(data)
         if ticket.status is not TicketStatus.DELETED:
             return
@@ -162,7 +162,7 @@ class OrderService:
             await self._change(order_id, Order.lose_ticket, order_cancelled)
 
     async def follow_payment(self, data: PaymentData) -> None:
-        """Complete an order whose money is set aside, and end one whose money could not be taken.
+        """Complete an order whose payment is authorised, and cancel one whose payment failed after that.
 
         Raises `OrderNotFoundError`, and `OrderTransitionError` for a second payment of a paid order.
         """
@@ -173,13 +173,13 @@ class OrderService:
             await self._change(payment.order_id, lambda order: order.fail_payment(payment.id), order_cancelled)
 
     async def expire(self, order_id: str, *, deadline: datetime) -> None:
-        """A deadline has passed elsewhere: end the order if it is unpaid and due here too.
+        """Expiration reports that a deadline has passed: cancel the order if it is unpaid and due by this clock too.
 
-        There is no projection of deadlines: the order's own `expires_at` decides, whatever comes in what order.
+        There is no projection of deadlines: the order's own `expires_at` decides, in any order of events.
 
-        The events of payments and of expiration come by different streams, in no order. So this waits until the payment
-        events that were published before it are handled: a payment authorised in time completes the order, although its
-        event waits for its redelivery.
+        The events of payments and of expiration come by different streams, in no common order. So this waits until the
+        payment events that were published earlier are handled: a payment that was authorised in time completes the
+        order, even if its event waits for its redelivery.
 
         Raises `OrderNotFoundError` and `OrderNotDueError`.
         """
@@ -187,13 +187,13 @@ class OrderService:
             log.warning("order expires although payment events are not handled", order_id=order_id)
         await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
 
-    async def _change(self, order_id: str, fact: Callable[[Order], bool], tell: OrderPublisher) -> Order:
+    async def _change(self, order_id: str, fact: Callable[[Order], bool], publish: OrderPublisher) -> Order:
         moved = False
 
         def watched(order: Order) -> OrderPublisher | None:
             nonlocal moved
             moved = fact(order)
-            return tell if moved else None
+            return publish if moved else None
 
         order = await self._orders.update(order_id, watched)
         if moved:

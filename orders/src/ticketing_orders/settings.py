@@ -1,4 +1,4 @@
-"""What the orders service reads from its environment."""
+"""The settings that the orders service reads from its environment."""
 
 from typing import Annotated, Literal
 

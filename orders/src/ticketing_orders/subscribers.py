@@ -17,7 +17,7 @@ __all__ = ["subscriptions"]
 
 
 def subscriptions(service: OrderService) -> list[EventSubscription]:
-    """What this service consumes, and which use case takes what.
+    """The events that this service consumes, each with its use case.
 
     `payment.captured` and `payment.voided` change no order.
     """

@@ -1,4 +1,4 @@
-"""The only place that builds the tickets service and joins its parts."""
+"""Builds the tickets service from its parts; the only module that does."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The tickets service; settings come from the environment when none are given."""
+    """The tickets service; settings come from the environment unless given."""
     settings = settings or Settings()
     changes = ChangeCounter()
 

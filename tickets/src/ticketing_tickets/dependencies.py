@@ -1,4 +1,4 @@
-"""What routes ask for beside their input."""
+"""The dependencies of the routes."""
 
 from typing import Annotated, TypeAlias
 
@@ -14,7 +14,7 @@ __all__ = ["TicketServiceDep", "limit_listings", "listing_limits"]
 
 
 def listing_limits(settings: Settings) -> CallerLimits:
-    """Listings made, changed and deleted: each is told to every open page of the list."""
+    """The limits on creating, changing and deleting listings: each change goes to every open page of the list."""
     return CallerLimits("listings", account=settings.rate_limit_listings, address=settings.rate_limit_listings_address)
 
 

@@ -1,4 +1,4 @@
-"""What tickets refuses, each as its kind of error."""
+"""The errors of the tickets service, as subclasses of the kinds in `ticketing_common.errors`."""
 
 from ticketing_common.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
 from ticketing_common.money import MAX_CHARGE_CENTS, decimal_text
@@ -16,7 +16,7 @@ __all__ = [
 
 
 class PriceTooLowError(InvalidInputError):
-    """The card processor charges no such small amount in this currency."""
+    """The price is below the smallest amount that the card processor charges in this currency."""
 
     def __init__(self, smallest_cents: int, currency: str) -> None:
         detail = f"Input should be at least {decimal_text(smallest_cents)} {currency}"
@@ -24,7 +24,7 @@ class PriceTooLowError(InvalidInputError):
 
 
 class TotalTooHighError(InvalidInputError):
-    """All seats together cost more than the card processor charges at once; `field` is the one to be lowered."""
+    """All seats together cost more than the card processor charges in one payment; `field` is the one to lower."""
 
     def __init__(self, field: str) -> None:
         detail = f"Price times quantity should be at most {decimal_text(MAX_CHARGE_CENTS)}"
@@ -32,7 +32,7 @@ class TotalTooHighError(InvalidInputError):
 
 
 class FieldFixedError(ConflictError):
-    """This field may not change while seats are held or sold, or not below what is taken (`least`)."""
+    """This field may not change while seats are held or sold, or may not go below the taken seats (`least`)."""
 
     title = "Seats are held or sold"
 
@@ -49,7 +49,7 @@ class FieldFixedError(ConflictError):
 
 
 class StartInPastError(InvalidInputError):
-    """A listing is given a new date that has passed."""
+    """The new date of a listing is in the past."""
 
     def __init__(self) -> None:
         detail = "Input should be in the future"
@@ -57,7 +57,7 @@ class StartInPastError(InvalidInputError):
 
 
 class TicketNotFoundError(NotFoundError):
-    """No such ticket, or one that its seller has taken off sale."""
+    """There is no such ticket, or its seller deleted it."""
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"There is no ticket {ticket_id}.")
@@ -71,14 +71,14 @@ class TicketNotOwnedError(ForbiddenError):
 
 
 class TicketReservedError(ConflictError):
-    """Orders hold or have bought seats of the ticket: what the buyers saw must not change."""
+    """Orders hold or have bought seats of the ticket, so what the buyers saw must not change."""
 
     def __init__(self, ticket_id: str, status: str) -> None:
         super().__init__(f"Ticket {ticket_id} is {status}; this is possible only while no seat is held or sold.")
 
 
 class TicketTransitionError(ConflictError):
-    """A change of status that the transition table does not know."""
+    """The transition table does not allow this change of status."""
 
     def __init__(self, ticket_id: str, before: str, after: str) -> None:
         super().__init__(f"Ticket {ticket_id} cannot go from {before} to {after}.")

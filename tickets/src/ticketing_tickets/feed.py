@@ -1,4 +1,4 @@
-"""What browsers see of the events about tickets: the same JSON as GET /api/tickets/{id}."""
+"""The live updates of tickets: the same JSON as GET /api/tickets/{id}."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from .schemas import DeletedTicketResponse, TicketResponse
 __all__ = ["HISTORY", "ticket_message"]
 
 HISTORY: Final = 2_000
-"""So many events back a browser may resume, or fewer if they are long: `live_feed.HISTORY_BYTES` bounds their sum."""
+"""How many events back a browser can resume; fewer if they are long: `live_feed.HISTORY_BYTES` bounds their size."""
 
 
 def ticket_message(event: Event) -> SseMessage:

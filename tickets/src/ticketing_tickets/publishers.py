@@ -1,4 +1,4 @@
-"""From a ticket to the event that tells of it: pure, always the full public state."""
+"""Pure functions from a ticket to the event that describes it, with the full public state."""
 
 from ticketing_common.events import (
     TicketCreated,
@@ -15,22 +15,22 @@ __all__ = ["ticket_changed", "ticket_created", "ticket_deleted", "ticket_updated
 
 
 def ticket_created(ticket: Ticket) -> TicketCreated:
-    """A seller has listed it."""
+    """A seller created the listing."""
     return TicketCreated.of(_state(ticket))
 
 
 def ticket_updated(ticket: Ticket) -> TicketUpdated:
-    """It was edited, held, freed or sold."""
+    """The listing was edited, held, freed or sold."""
     return TicketUpdated.of(_state(ticket))
 
 
 def ticket_deleted(ticket: Ticket) -> TicketDeleted:
-    """It is gone; said again, at a higher version, to an order that came too late."""
+    """The listing was deleted; published again with a higher version for an order that came too late."""
     return TicketDeleted.of(_state(ticket))
 
 
 def ticket_changed(ticket: Ticket) -> TicketEvent:
-    """Whatever its status now calls for, after it has followed its orders."""
+    """The event for the ticket's current status, after a change of its orders."""
     return ticket_deleted(ticket) if ticket.status is TicketStatus.DELETED else ticket_updated(ticket)
 
 

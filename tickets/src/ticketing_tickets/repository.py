@@ -1,4 +1,4 @@
-"""The tickets, and the orders known for them: the only queries of this service."""
+"""Every query of the tickets database: the tickets, and the projection of their orders."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -49,21 +49,21 @@ _KEYS: Final[Mapping[str, Callable[[CursorValue], datetime | int | None]]] = {
     "price_cents": number_key,
     "starts_at": lambda value: None if value is None else instant_key(value),
 }
-"""How the sort key is read from a cursor."""
+"""Reads the sort key from a cursor, by field."""
 
 
 class TicketRepository(Repository[Ticket]):
-    """Tickets, with their words beside them for the search.
+    """Tickets, each stored with its words for the search.
 
-    A search for words is a range scan of `status_words` for one of them: an anchored expression has index bounds, which
-    MongoDB's own text index cannot give for the beginning of a word (it knows whole stems only, and stems by language,
-    which a venue's name has none of). The planner weighs it against the index of the sort, where frequent words are
-    met soon.
+    A search for words is a range scan of `status_words` for one of them: an anchored expression has index bounds.
+    MongoDB's own text index has none for the beginning of a word: it stores whole stems only, and stems by language,
+    but a venue's name has no language. The planner compares this index with the index of the sort order, which finds
+    frequent words sooner.
     """
 
     INDEXES: ClassVar[Sequence[Index]] = (
-        # Each is read in both directions; `_id` is the tie-break of the walk. With `starts_at` at their end the first
-        # two tell without the document that an event has begun, so a listing that ended costs one key.
+        # Each is read in both directions; `_id` breaks ties. With `starts_at` as the last key, the first two show
+        # without the document that an event has begun, so an ended listing costs one key.
         Index([("status", 1), ("created_at", 1), ("_id", 1), ("starts_at", 1)], name="status_created_at_starts_at"),
         Index([("status", 1), ("price_cents", 1), ("_id", 1), ("starts_at", 1)], name="status_price_starts_at"),
         Index([("status", 1), ("starts_at", 1), ("_id", 1)], name="status_starts_at"),
@@ -84,7 +84,7 @@ class TicketRepository(Repository[Ticket]):
         return ticket
 
     async def list_matching(self, search: TicketSearch, page: PageRequest) -> Page[Ticket]:
-        """A page of what the search asks for, in its order. Raises `InvalidInputError` for a made-up cursor."""
+        """A page of the listings that match, in order. Raises `InvalidInputError` for an invalid cursor."""
         if search.words == ():
             return Page([])
         field, direction = _ORDERINGS[search.sort]
@@ -92,12 +92,12 @@ class TicketRepository(Repository[Ticket]):
         return await self._walk(_selection(search), field, direction, page, unbegun)
 
     async def list_of_seller(self, seller_id: str, page: PageRequest) -> Page[Ticket]:
-        """A page of what this seller lists, newest first. Raises `InvalidInputError` for a made-up cursor."""
+        """A page of this seller's listings, newest first. Raises `InvalidInputError` for an invalid cursor."""
         selection: Document = {"user_id": seller_id, "status": _one_of(LISTED)}
         return await self._walk(selection, "created_at", DESCENDING, page)
 
     async def list_deleted_with_texts(self, *, before: datetime, limit: int) -> list[Ticket]:
-        """Listings that were deleted before this moment and still have their texts, the oldest first."""
+        """Listings that were deleted before `before` (UTC) and still have their texts, the oldest first."""
         query: Document = {**_WITH_TEXTS, "deleted_at": {"$lt": before}}
         cursor = self.collection.find(query, _UNSHOWN).sort("deleted_at", ASCENDING).limit(limit)
         return self.to_entities(await cursor.to_list(None))
@@ -109,8 +109,8 @@ class TicketRepository(Repository[Ticket]):
     def to_entity(self, document: Document) -> Ticket:
         """The ticket as it is stored.
 
-        Of one seat the status tells whether it is taken: documents of the earlier version have no counts, and its
-        replicas leave those of a document as they are.
+        With one seat the status decides whether it is taken: documents of the earlier version have no counts, and
+        replicas of that version do not update the counts of a document.
         """
         if document.get("quantity", 1) == 1:
             status = document["status"]
@@ -126,9 +126,9 @@ class TicketRepository(Repository[Ticket]):
         page: PageRequest,
         filtered: Mapping[str, Document] | None = None,
     ) -> Page[Ticket]:
-        """What comes after the cursor: stretch by stretch, until there is one more than a page holds.
+        """Read what comes after the cursor, one key range after the other, until there is one more than a page holds.
 
-        `filtered` is a condition that every index of an ordering can answer from its keys.
+        `filtered` is a condition that every index of an ordering can check with its keys alone.
         """
         documents: list[Document] = []
         hint = _index_for(selection, field)
@@ -145,9 +145,9 @@ class TicketRepository(Repository[Ticket]):
 
 
 class OrderProjection(Projection[OrderData]):
-    """What is known of the orders, each with the number of its seats beside it.
+    """The projection of the orders, each stored with the number of its seats.
 
-    A listing's counts are summed up from the keys of one index, and no document is read: 20,000 orders in 15 ms.
+    The counts of a listing are sums over the keys of one index, without reading a document: 20,000 orders in 15 ms.
     Documents of earlier versions have no number and count as one seat.
     """
 
@@ -159,11 +159,11 @@ class OrderProjection(Projection[OrderData]):
         self._active = batched_lists(collection, "ticket.id", {"status": _ACTIVE})
 
     async def list_active(self, ticket_id: str) -> list[OrderData]:
-        """The orders that hold or have bought seats of this ticket, as far as is known."""
+        """The orders that hold or have bought seats of this ticket, according to the projection."""
         return [self.to_data(document) for document in await self._active(ticket_id)]
 
     async def taken(self, ticket: Ticket) -> Taken:
-        """How many seats of this listing are held and sold, as far as is known."""
+        """How many seats of this listing are held and sold, according to the projection."""
         if ticket.highest_seat == 1:
             return taken_by(await self.list_active(ticket.id))
         pipeline: list[Document] = [
@@ -208,16 +208,16 @@ def _selection(search: TicketSearch) -> Document:
         if bounds:
             selection[field] = bounds
     if search.words:
-        # Folded words are letters and digits only: nothing in them means anything in an expression.
+        # Folded words are letters and digits only: they contain no special characters of an expression.
         selection["$and"] = [{"words": {"$regex": f"^{word}"}} for word in search.words]
     return selection
 
 
 def _index_for(selection: Document, field: str) -> str | None:
-    """The index that reads just this walk and nothing beside it; none, where a further condition may serve better.
+    """The index whose keys are exactly this query's; None where the index of a further condition may be better.
 
-    Left to itself the planner tries the candidates against each other, and on a busy server it was seen to take one
-    that read ten times as many keys.
+    Without a hint the planner tries the candidates against each other. On a busy server it chose one that read ten
+    times as many keys (measured).
     """
     if selection.keys() - {"user_id", "status", field}:
         return None
@@ -229,10 +229,10 @@ def _key_ranges(
 ) -> list[tuple[Document, Sequence[str]]]:
     """The rest of an ordering as conditions and sort keys, to be read one after the other; each one range of its index.
 
-    They are disjoint, and together they are exactly what comes after the cursor. As one `$or` they would need the
-    planner's luck; and no comparison in MongoDB crosses from dates to nulls (`$gt` compares within a type), which is
-    why the tickets without a date, last in both directions, are a stretch of their own. Where one value is asked for,
-    only the tie-break is sorted by: given both, the planner does not merge the scans of several statuses (measured).
+    They are disjoint, and together they are exactly what comes after the cursor. As one `$or` their speed would depend
+    on the planner's choice. No comparison in MongoDB crosses from dates to nulls (`$gt` compares within a type), so
+    the tickets without a date, last in both directions, are a range of their own. A range with one value sorts only by
+    the tie-break: with both keys, the planner does not merge the scans of several statuses (measured).
     """
     both, tie_break = (field, "_id"), ("_id",)
     undated: list[tuple[Document, Sequence[str]]] = [({field: None}, tie_break)] if field in _NULLABLE else []

@@ -23,9 +23,9 @@ log = get_logger(__name__)
 async def forget_regularly(
     service: TicketService, *, after: timedelta, every_seconds: float = SWEEP_SECONDS
 ) -> AsyncIterator[None]:
-    """While the service runs: look for deleted listings that are older than `after`.
+    """While the block runs, remove the texts of listings that were deleted longer ago than `after`.
 
-    Needs no lease: each removal is one compare-and-swap, and a second one finds nothing to do.
+    Needs no lease: each removal is one compare-and-swap, and a second replica finds nothing to do.
     """
 
     async def sweep() -> None:
@@ -36,7 +36,7 @@ async def forget_regularly(
                     if count := await service.forget_deleted(before=utc_now() - after):
                         log.info("texts of deleted listings removed", count=count)
             except Exception:
-                log.exception("texts of deleted listings not removed, trying again later")
+                log.exception("texts of deleted listings not removed, retrying later")
 
     task = asyncio.create_task(sweep())
     try:

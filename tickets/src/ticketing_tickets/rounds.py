@@ -1,4 +1,4 @@
-"""Work for one key, done once for all who ask for it at the same time."""
+"""Work for one key, done once for all concurrent callers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,14 +10,14 @@ Round: TypeAlias = Callable[[str], Awaitable[float]]
 """Does the work for a key. Returns the time of the event loop (seconds) at which it last began to read."""
 
 Waiting: TypeAlias = list[tuple[float, "asyncio.Future[None]"]]
-"""When each asked, and what to tell it."""
+"""The time of each call (seconds of the event loop), and the future for its result."""
 
 
 class Rounds:
     """One round at a time for each key.
 
-    Who asks during a round is served by it when it reads once more after that, else by the next one, together with all
-    others who have asked by then.
+    A round serves a call that comes during it if the round reads once more after the call. The next round serves all
+    other waiting calls together.
     """
 
     def __init__(self, round_: Round) -> None:
@@ -26,7 +26,7 @@ class Rounds:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, key: str) -> None:
-        """Return when a round has read what was true at the time of this call; raises the error of that round."""
+        """Return when a round has read the state at the time of this call or later; raises the error of that round."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         waiting = self._waiting.get(key)
@@ -48,7 +48,7 @@ class Rounds:
                     read_at = await self._round(key)
                 except Exception as error:
                     for _, future in served:
-                        if not future.done():  # else its caller has gone
+                        if not future.done():  # else its caller was cancelled
                             future.set_exception(error)
                     continue
                 served += [one for one in waiting if one[0] <= read_at]
@@ -58,5 +58,5 @@ class Rounds:
                         future.set_result(None)
         finally:
             del self._waiting[key]
-            for _, future in (*served, *waiting):  # without effect on those who were told
+            for _, future in (*served, *waiting):  # no effect on futures with a result
                 future.cancel()

@@ -1,4 +1,4 @@
-"""The HTTP door of tickets."""
+"""The HTTP adapter of tickets."""
 
 from functools import partial
 from typing import Final
@@ -45,19 +45,19 @@ async def create_ticket(
 async def list_tickets(
     request: Request, response: Response, search: TicketSearchDep, page: PageRequestDep, service: TicketServiceDep
 ) -> list[TicketResponse]:
-    """Browse; `Link: …; rel="next"` leads on."""
+    """Search the public list; `Link: …; rel="next"` names the next page."""
     found = await service.search(search, page)
     link_next(request, response, found)
     request.state.revise_answer = partial(revised, without_ended=search.unbegun)
     return [TicketResponse.of(ticket) for ticket in found.items]
 
 
-# Before /{id}, which would take it for an id.
+# Declared before /{id}, which would match "mine" as an id.
 @router.get("/mine", dependencies=[PagingOnly])
 async def list_my_tickets(
     request: Request, response: Response, user: CurrentUser, page: PageRequestDep, service: TicketServiceDep
 ) -> list[TicketResponse]:
-    """What the caller sells and has sold, newest first; `Link: …; rel="next"` leads on."""
+    """The caller's own listings, newest first; `Link: …; rel="next"` names the next page."""
     found = await service.list_of_seller(user.id, page)
     link_next(request, response, found)
     return [TicketResponse.of(ticket) for ticket in found.items]
@@ -68,7 +68,7 @@ async def stream_tickets(feed: LiveFeedDep, viewer: ViewerDep, last_event_id: La
     """Every change of every ticket as it happens: `ticket.created`, `ticket.updated` (with the ticket as GET shows it)
     and `ticket.deleted` (`{id, version}`).
 
-    A newcomer is told `ready` first. `reset` means that the Last-Event-ID is too old: load anew, and read on.
+    A new connection receives `ready` first. `reset` means that the Last-Event-ID is too old: reload, and read on.
     """
     return EventStream(feed.resume(viewer, last_event_id))
 
@@ -83,15 +83,16 @@ async def get_ticket(ticket_id: Id, service: TicketServiceDep) -> TicketResponse
 async def update_ticket(
     ticket_id: Id, body: TicketChangeRequest, user: CurrentUser, service: TicketServiceDep
 ) -> TicketResponse:
-    """Replace what the seller decides.
+    """Replace the seller's details of a listing.
 
-    409 while its only seat is held or sold. Of several seats, some of which are, price and description may change, and
-    the quantity down to what is taken; the 409 for another change names its field.
+    409 while its only seat is held or sold. While some of several seats are held or sold, only the price, the
+    description and the quantity may change, and the quantity not below the taken seats; the 409 for another change
+    names its field.
     """
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
 
 
 @router.delete("/{id}", status_code=204, dependencies=[LimitedListings])
 async def delete_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> None:
-    """Take it off sale for good; refused while a seat is held or sold."""
+    """Delete a listing; this is final. 409 while a seat is held or sold."""
     await service.delete(ticket_id, user.id)

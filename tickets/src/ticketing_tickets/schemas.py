@@ -1,4 +1,4 @@
-"""What requests say, in body and query, and what answers look like."""
+"""The bodies and queries of requests, and the bodies of responses."""
 
 import re
 from datetime import datetime
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 MAX_SEATS: Final = 20_000
-"""Of one listing: a large arena."""
+"""The most seats of one listing: a large arena."""
 
 MAX_WORDS: Final = 10
-"""Of a longer search the first ten words count: each costs, and ten find what there is to find."""
+"""A longer search uses its first ten words: each word has a cost, and ten are specific enough."""
 
 _DECIMAL: Final = re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)
 
@@ -61,7 +61,7 @@ PriceBound: TypeAlias = Annotated[
     BeforeValidator(_to_price_bound),
     WithJsonSchema({"type": "number", "minimum": 0, "multipleOf": 0.01}),
 ]
-"""A price in a query; unlike that of a ticket it may be 0 or beyond the dearest ticket. Integer cents inside."""
+"""A price in a query, in integer cents. Unlike a ticket's price it may be 0 or above the highest ticket price."""
 
 _Title: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE]
 _Description: TypeAlias = Annotated[str, StringConstraints(max_length=2_000), PARAGRAPHS]
@@ -73,7 +73,7 @@ def _blank_is_absent(text: str | None) -> str | None:
 
 
 class TicketChangeRequest(RequestModel):
-    """Everything a seller decides; it replaces all of it, so what is left out becomes null.
+    """The seller's details of a listing. They replace the stored ones, so a field that is left out becomes null.
 
     Texts are trimmed, and an empty description or venue is null. Whether `startsAt` may be in the past depends on the
     stored ticket. Without `quantity` the number of seats stays as it is.
@@ -87,7 +87,7 @@ class TicketChangeRequest(RequestModel):
     quantity: Annotated[int, Field(ge=1, le=MAX_SEATS)] | None = None
 
     def details(self) -> TicketDetails:
-        """The same for the domain."""
+        """The details as the domain's type."""
         return TicketDetails(
             title=self.title,
             price_cents=self.price,
@@ -99,14 +99,14 @@ class TicketChangeRequest(RequestModel):
 
 
 class TicketRequest(TicketChangeRequest):
-    """A new listing: as a change, and `startsAt` is in the future; one seat unless `quantity` says more."""
+    """A new listing. Like a change, but `startsAt` must be in the future, and `quantity` defaults to one seat."""
 
     starts_at: Annotated[Instant, AfterValidator(_in_future)] | None = None
     quantity: Annotated[int, Field(ge=1, le=MAX_SEATS)] = 1
 
 
 class TicketResponse(ApiModel):
-    """A ticket as anybody may see it."""
+    """The public view of a ticket."""
 
     id: str
     title: str
@@ -124,7 +124,7 @@ class TicketResponse(ApiModel):
 
     @classmethod
     def of(cls, ticket: Ticket | TicketData) -> Self:
-        """The ticket's public face, as it is stored or told; who holds it is nobody's business."""
+        """The response for a ticket, from the stored ticket or from an event; it does not name the holder."""
         return cls(
             id=ticket.id,
             title=ticket.title,
@@ -146,7 +146,7 @@ _LISTED: Final = TypeAdapter(list[TicketResponse])
 
 
 def revised(body: bytes, *, without_ended: bool) -> bytes:
-    """A list that was answered earlier, as it is by the present clock: what has begun is shown as ended or left out."""
+    """A cached list, corrected by the current time: listings whose event has begun are shown as ended or left out."""
     now = utc_now()
     listed = _LISTED.validate_json(body)
     begun = {
@@ -165,7 +165,7 @@ def revised(body: bytes, *, without_ended: bool) -> bytes:
 
 
 class DeletedTicketResponse(ApiModel):
-    """What is left of a ticket that is gone."""
+    """The remaining fields of a deleted ticket."""
 
     id: str
     version: int
@@ -174,7 +174,7 @@ class DeletedTicketResponse(ApiModel):
 _SEARCH: Final = frozenset({"q", "minPrice", "maxPrice", "from", "to", "sort", "status", "limit", "cursor"})
 
 _empty_is_absent: Final = BeforeValidator(lambda value: None if value == "" else value)
-"""Forms send the fields that nobody filled in."""
+"""Forms send empty fields too."""
 
 
 _Q: Final = "beginnings of words in title and venue; all must occur, and a text without any word finds nothing"
@@ -190,7 +190,7 @@ async def ticket_search(
     sort: Annotated[TicketSort, Query()] = TicketSort.NEWEST,
     status: Annotated[Literal["available", "held", "sold", "all"], Query()] = "available",
 ) -> TicketSearch:
-    """What is looked for; raises `InvalidInputError` for bounds the wrong way round and for unknown parameters."""
+    """The search of a request; raises `InvalidInputError` for reversed bounds and for unknown parameters."""
     refuse_unknown_parameters(request, _SEARCH)
     errors = []
     if min_price is not None and max_price is not None and min_price > max_price:

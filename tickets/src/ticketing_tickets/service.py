@@ -1,4 +1,4 @@
-"""What can be done with tickets: list, find, edit, delete; and follow the orders."""
+"""The use cases of tickets: create, find, edit, delete; and apply the events of orders."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ FORGET_AT_ONCE: Final = 100
 
 
 class TicketService:
-    """The use cases; they do not know whether a request or an event called them."""
+    """The use cases; they do not depend on whether a request or an event calls them."""
 
     def __init__(self, tickets: TicketRepository, orders: OrderProjection, *, currency: str) -> None:
         self._tickets = tickets
@@ -33,7 +33,10 @@ class TicketService:
         self._agree = Rounds(self._agree_once)
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
-        """Put a ticket on sale; with an id that an earlier try may have used, the ticket that it listed.
+        """Put a ticket on sale.
+
+        `ticket_id` is the id that an earlier attempt of the same request may have used; returns the ticket of that
+        attempt if there is one.
 
         Raises `PriceTooLowError` and `TotalTooHighError`.
         """
@@ -58,19 +61,19 @@ class TicketService:
         return await self._tickets.get(ticket_id)
 
     async def search(self, search: TicketSearch, page: PageRequest) -> Page[Ticket]:
-        """A page of what anybody may see. Raises `InvalidInputError` for a made-up cursor."""
+        """A page of the public list. Raises `InvalidInputError` for an invalid cursor."""
         return await self._tickets.list_matching(search, page)
 
     async def list_of_seller(self, seller_id: str, page: PageRequest) -> Page[Ticket]:
-        """A page of the seller's own, whatever their status. Raises `InvalidInputError` for a made-up cursor."""
+        """A page of the seller's own listings in any status. Raises `InvalidInputError` for an invalid cursor."""
         return await self._tickets.list_of_seller(seller_id, page)
 
     async def edit(self, ticket_id: str, seller_id: str, details: TicketDetails) -> Ticket:
-        """Replace what the seller decides.
+        """Replace the seller's details of a listing.
 
         Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketReservedError` while its only seat is held or sold,
-        `FieldFixedError` for what may not change while some of its seats are, `PriceTooLowError`, `TotalTooHighError`,
-        and `StartInPastError` for a new date that has passed.
+        `FieldFixedError` for a field that may not change while some of its seats are, `PriceTooLowError`,
+        `TotalTooHighError`, and `StartInPastError` for a new date that has passed.
         """
         now = utc_now()
         return await self._tickets.update(
@@ -78,11 +81,11 @@ class TicketService:
         )
 
     async def delete(self, ticket_id: str, seller_id: str) -> None:
-        """Take a ticket off sale for good.
+        """Delete a listing; this is final.
 
         Raises `TicketNotFoundError`, `TicketNotOwnedError`, and `TicketReservedError` while a seat is held or sold.
 
-        Asks only the ticket's own document: an order that is still on its way is answered when it arrives.
+        Reads only the ticket's own document: an order whose event arrives later receives the deletion again then.
         """
 
         def change(ticket: Ticket) -> Callable[[Ticket], TicketDeleted]:
@@ -92,53 +95,53 @@ class TicketService:
         await self._tickets.update(ticket_id, change)
 
     async def forget_deleted(self, *, before: datetime) -> int:
-        """Remove the texts of listings that were deleted before this moment, here and by the event at every projection.
+        """Remove the texts of listings that were deleted before `before` (UTC), here and by event in each projection.
 
-        Returns how many. Two replicas may do it at the same time: the second finds nothing to remove.
+        Returns how many listings changed. Two replicas may do it at the same time: the second finds nothing to remove.
         """
         forgotten = 0
         while batch := await self._tickets.list_deleted_with_texts(before=before, limit=FORGET_AT_ONCE):
             for ticket in batch:
                 ticket.forget_texts()
-                with suppress(ConcurrentUpdateError):  # then the next batch has it, if it is still to be done
+                with suppress(ConcurrentUpdateError):  # the next batch has it, if it still has its texts
                     await self._tickets.save(ticket, ticket_deleted)
                     forgotten += 1
         return forgotten
 
     async def follow_order(self, order: OrderData) -> None:
-        """Take in what an event says of an order, and make the ticket agree with all that is known of its orders.
+        """Apply an order's event to the projection, and update the ticket from all its known orders.
 
-        Events that come together for one ticket lead to one look at its orders and one change. Right in any order of
-        arrival, on any number of replicas, for these reasons:
+        Concurrent events for one ticket lead to one read of its orders and one change. The result is correct in any
+        order of arrival and on any number of replicas, for these reasons:
 
-        * The ticket is read before the orders. Were it the other way round, another replica could take in a newer event
-          and save the ticket between the two reads; we would then decide from the older orders and yet pass the
-          comparison of versions, since we had read the newer ticket.
-        * The last look at the orders must come after the last write and must find nothing to change. Another replica
-          that takes in an event between our look and our write may have found the ticket, as it was before our write,
-          in agreement and left it alone; so after a write we look once more. It then costs one more read, and a crash
-          before it leaves the event unacknowledged, so that it comes again.
+        * The ticket is read before the orders. In the other order, another replica could apply a newer event and save
+          the ticket between the two reads. This replica would then decide from the older orders, and its
+          compare-and-swap would still succeed, since it had read the newer ticket.
+        * The last read of the orders comes after the last write and finds nothing to change. Another replica that
+          applies an event between this replica's read and write may have found the ticket, as it was before the write,
+          correct and left it unchanged; so after a write the orders are read once more. That costs one read. A crash
+          before it leaves the event unacknowledged, so the event is redelivered.
 
-        Raises `TicketNotFoundError` for an active order of a ticket that was never here, and `ConcurrentUpdateError`.
+        Raises `TicketNotFoundError` for an active order of an unknown ticket, and `ConcurrentUpdateError`.
         """
         await self._agree((await self._orders.apply(order)).ticket.id)
 
     async def _agree_once(self, ticket_id: str) -> float:
-        """One round of `follow_order`; returns when its last look at the orders began."""
+        """One round of `follow_order`; returns when its last read of the orders began, in seconds of the event loop."""
         loop = asyncio.get_running_loop()
         ticket = await self._tickets.find(ticket_id)
-        looked_at = loop.time()
+        read_at = loop.time()
         if ticket is None:
             if await self._orders.list_active(ticket_id):
-                # An order names a ticket that this database told of, so it was here: it was lost (an older backup came
-                # back), or we are reading from a primary that is no longer one. The second passes, so the event is not
-                # refused for good: it is tried again for a while, then waits among the dead letters for a person.
+                # An order names a ticket that this service published. Either the ticket was lost (an older backup was
+                # restored), or this read was served by a former primary. The second case is transient, so the error is
+                # too: the event is redelivered for a while and then becomes a dead letter for an operator.
                 raise TicketNotFoundError(ticket_id)
-            return looked_at
+            return read_at
         for _ in range(FOLLOW_ATTEMPTS):
-            looked_at = loop.time()
+            read_at = loop.time()
             if not ticket.follow(await self._orders.taken(ticket)):
-                return looked_at
+                return read_at
             try:
                 await self._tickets.save(ticket, ticket_changed)
             except ConcurrentUpdateError:

@@ -1,4 +1,4 @@
-"""What the tickets service reads from its environment."""
+"""The settings that the tickets service reads from its environment."""
 
 from pydantic import Field
 

@@ -10,5 +10,5 @@ __all__ = ["subscriptions"]
 
 
 def subscriptions(service: TicketService) -> list[EventSubscription]:
-    """What this service consumes, and which use case takes what."""
+    """The events that this service consumes, each with its use case."""
     return [EventSubscription.to_state(ORDERS, service.follow_order, OrderCreated, OrderCompleted, OrderCancelled)]

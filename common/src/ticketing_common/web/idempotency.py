@@ -1,4 +1,4 @@
-"""Idempotency-Key: the same request twice is done once, and answered twice the same.
+"""Idempotency-Key: a repeated request has no second effect and gets the stored response.
 
 The header's meaning follows the IETF draft `draft-ietf-httpapi-idempotency-key-header` and Stripe's practice.
 """
@@ -25,12 +25,12 @@ log = get_logger(__name__)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS: Final = frozenset({b"content-type", b"location", b"retry-after"})
 _NOT_KEPT: Final = frozenset({401, 408, 429})
-"""Answers about the moment, not about the request."""
+"""Statuses that depend on the moment and not on the request."""
 GIVE_BACK_SECONDS: Final = 1.0
 
 
 class IdempotencyStateError(ConflictError):
-    """The first request with this key is still being worked on."""
+    """The first request with this key is still running."""
 
     title = "Still running"
 
@@ -75,10 +75,10 @@ async def _first(handler: Handler, request: Request, keys: IdempotencyKeys, key:
             response = await handler(request)
         except REFUSALS as error:
             response = await refusal_of(error, request)  # a refusal is kept like any response
-        # Before any of it is sent: a caller who has seen the response gets it again.
+        # Stored before it is sent: a caller who received the response gets the same one again.
         await _keep(keys, key, response)
     except BaseException:
-        await _give_back(keys, key)
+        await _release(keys, key)
         raise
     return response
 
@@ -86,7 +86,7 @@ async def _first(handler: Handler, request: Request, keys: IdempotencyKeys, key:
 async def _keep(keys: IdempotencyKeys, key: str, response: Response) -> None:
     try:
         if response.status_code >= 500:
-            await _give_back(keys, key)
+            await _release(keys, key)
         elif response.status_code in _NOT_KEPT:
             await keys.forget(key)
         else:
@@ -94,16 +94,16 @@ async def _keep(keys: IdempotencyKeys, key: str, response: Response) -> None:
             headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
             await keys.answer(key, response.status_code, headers, bytes(response.body))
     except DatabaseUnavailableError as error:
-        log.warning("idempotent answer not kept", error=repr(error))
+        log.warning("idempotent response not stored", error=repr(error))
 
 
-async def _give_back(keys: IdempotencyKeys, key: str) -> None:
-    """For the next try, if that is quickly done: the time of this request may be spent, and the database why."""
+async def _release(keys: IdempotencyKeys, key: str) -> None:
+    """Release the key for the next attempt, within 1 s: a slow database may have used up this request's time."""
     try:
         async with asyncio.timeout(GIVE_BACK_SECONDS):
             await keys.release(key)
     except (TimeoutError, *DatabaseUnavailableError) as error:
-        log.warning("idempotency key not given back, it runs out by itself", error=repr(error))
+        log.warning("idempotency key not released, it expires by itself", error=repr(error))
 
 
 def _repeated(known: StoredResponse, fingerprint: str) -> Response:
@@ -118,9 +118,9 @@ def _repeated(known: StoredResponse, fingerprint: str) -> Response:
 
 
 async def is_repeated(request: Request) -> bool:
-    """Whether an earlier request had this one's key, so that only its answer can be right.
+    """Whether an earlier request had the same key, so that only its response is correct.
 
-    True also for a key that `idempotent` will refuse. Raises what the driver raises when the database is away.
+    True also for a key that `idempotent` will refuse. Raises the driver's error when the database is unavailable.
     """
     header = _header(request)
     if header is None:
@@ -130,18 +130,18 @@ async def is_repeated(request: Request) -> bool:
 
 
 def _header(request: Request) -> str | None:
-    """The key as it was sent; None for callers who sent none, or are not signed in."""
+    """The key as it was sent; None for a caller who sent none or is not signed in."""
     value = header_of(request.scope, b"idempotency-key")
     return None if value is None or request.state.user is None else value.decode("latin-1")
 
 
 def _key(request: Request, header: str) -> str:
-    """A key belongs to one caller and one path."""
+    """The stored key; it includes the caller and the path."""
     return hashlib.sha256(f"{request.state.user.id}\n{request.scope['path']}\n{header}".encode()).hexdigest()
 
 
 async def creation_id(request: Request) -> str | None:
-    """The id for what this request makes; None when it came without an Idempotency-Key, and any will do."""
+    """The id for the aggregate that this request creates; None without an Idempotency-Key: any id will do."""
     given: str | None = getattr(request.state, "creation_id", None)
     return given
 

@@ -1,4 +1,4 @@
-"""What was answered last: good while nothing has changed, and better than nothing while the database is away."""
+"""Caches responses: served while nothing has changed, and served stale while the database is unavailable."""
 
 import asyncio
 import math
@@ -29,18 +29,18 @@ E = TypeVar("E", bound=Callable[..., Any])
 _CACHED: Final = "answered_from_cache"
 
 REMEMBERED: Final = 200
-"""Answers; a page of 20 tickets has about 8 KB."""
+"""Responses; a page of 20 tickets has about 8 KB."""
 MAX_BODY_BYTES: Final = 64 * 1024
 FRESH_SECONDS: Final = 1.0
-"""We hear of another replica's change in some 20 ms. Should the news be late, nothing older is shown as new."""
+"""The event of another replica's change arrives after some 20 ms. If it is late, no older response counts as fresh."""
 PATIENCE_SECONDS: Final = 2.0
-"""So long is a new answer waited for when there is an old one: a database that hangs takes 10 s to say so."""
+"""How long a request waits for a new response when a cached one exists: a database that hangs fails only after 10 s."""
 PATIENCE_WHILE_AWAY_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 0.02
-"""Kept of a caller's own time for sending what is remembered."""
+"""The part of the caller's remaining time that is reserved for sending the cached response."""
 LEFT_ALONE_SECONDS: Final = 1.0
-"""A database that was just found away is not asked for this long, and then by one request at a time: the others need
-not find out for themselves, and it has enough to do when it comes back."""
+"""How long a database that was just found unavailable gets no query, and then one request at a time: the other requests
+need not wait for their own timeout, and the database is not overloaded when it recovers."""
 STALE_HEADERS: Final = ((b"warning", b'110 - "Response is Stale"'), (b"cache-control", b"no-store"))
 KEPT_HEADERS: Final = frozenset({b"content-type", b"link"})
 
@@ -51,31 +51,31 @@ class _Answer:
     body: bytes
     at: float
     mark: int | None
-    """What `ChangeCounter` said before it was asked for."""
+    """The version of `ChangeCounter` before the response was computed."""
     route: object
-    """Which route had answered, for whoever measures by route."""
+    """The route of the response, for metrics by route."""
     revise: Callable[[bytes], bytes] | None
-    """Makes the body true again where time alone has changed it."""
+    """Corrects the body for the current time."""
 
 
 @dataclass(slots=True)
 class _Absence:
-    """The database did not answer."""
+    """The database did not respond."""
 
     mark: int | None
     again_at: float
 
-    def leaves_alone(self, mark: int | None) -> bool:
-        """Whether to ask now makes no sense. A change that was heard of since shows that it is back."""
+    def forbids_query(self, mark: int | None) -> bool:
+        """Whether a request must not query the database now. A change since then shows that it is available again."""
         return self.mark == mark and time.monotonic() < self.again_at
 
 
 def cached(endpoint: E) -> E:
     """Decorate the GET of a list that is the same for every caller: its responses are cached until something changes.
 
-    The service tells `create_service_app` what knows of its changes. `ResponseCacheMiddleware` says when a response is
-    served from the cache, and stands outside of load shedding and of the checks of who is asking: a cached response
-    needs neither, and is what an overloaded service can still give.
+    The service passes its `ChangeCounter` to `create_service_app`. `ResponseCacheMiddleware` documents when a response
+    is served from the cache. It stands outside of load shedding and authentication: a cached response needs neither,
+    and an overloaded service can still send it.
     """
     endpoint.__dict__[_CACHED] = True
     return endpoint
@@ -88,19 +88,19 @@ def cached_paths(routers: Iterable[APIRouter], *, prefix: str) -> list[str]:
 
 
 class ResponseCacheMiddleware:
-    """Remembers what GET answered for one path, by query: finished bytes, which cost a request nothing but sending.
+    """Caches the GET responses of one path, by query: finished bytes, so a hit costs only the sending.
 
-    For lists that are the same for everybody, since nothing of the caller is part of the key. While `changes` knows of
-    none since it was asked for, and for a second at most, an answer is repeated as it was. While the database is away
-    it is repeated too, however old, and says so: `Age` (RFC 9111 §5.1) and `Warning: 110` (RFC 7234 §5.5.1, which
-    clients still know). What was never asked for here is then a 503, as everything else.
+    For lists that are the same for every caller, since the key contains nothing about the caller. While `changes`
+    reports no change since the response was computed, and for a second at most, the response is repeated unchanged.
+    While the database is unavailable it is repeated at any age, marked with `Age` (RFC 9111 §5.1) and `Warning: 110`
+    (RFC 7234 §5.5.1, obsolete but still understood by clients). A query that is not cached is then a 503, as on every
+    other route.
 
-    Where time alone makes an answer wrong, its route leaves a function in `request.state.revise_answer`, from the old
-    body to the present one. What is answered while the database is away goes through it; any other answer is repeated
-    for a second at most, as it was.
+    Where time alone makes a response wrong, its route stores a function in `request.state.revise_answer`, from the old
+    body to the current one. A stale response goes through it; a fresh one is repeated unchanged, for a second at most.
 
-    One caller's failure is every caller's stale list, so it counts only if the database had the time that we give it,
-    and answered nobody meanwhile: neither a caller with less time of its own nor one slow query says that it is away.
+    After a failure every caller gets the stale list. So a failure counts only if the database had its full time and
+    answered no other request meanwhile: a caller with less remaining time, or one slow query, does not count.
     """
 
     def __init__(self, app: ASGIApp, *, service: str, path: str, changes: ChangeCounter) -> None:
@@ -110,8 +110,8 @@ class ResponseCacheMiddleware:
         self._changes = changes
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._away: _Absence | None = None
-        self._heard_at = 0.0
-        """When the database last answered a question of this list."""
+        self._succeeded_at = 0.0
+        """When the last request for this list succeeded (seconds of the monotonic clock)."""
         init_series(STALE_ANSWERS, (service,))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,19 +121,19 @@ class ResponseCacheMiddleware:
             return
         query: bytes = scope["query_string"]
         known = self._answers.get(query)
-        # Before the database is asked: a change during the question makes its answer old.
+        # Before the query: a change during the query makes its result stale.
         mark = self._changes.version()
         if known and mark is not None and mark == known.mark and time.monotonic() - known.at < FRESH_SECONDS:
             scope["route"] = known.route
             await _send(known, send)
             return
-        left = _time_of_the_caller()
+        left = _callers_time_left()
         patience = PATIENCE_SECONDS if known else None
         if known and self._away:
-            if self._away.leaves_alone(mark) or left < PATIENCE_WHILE_AWAY_SECONDS:
-                await self._repeat(known, "left alone", send)
+            if self._away.forbids_query(mark) or left < PATIENCE_WHILE_AWAY_SECONDS:
+                await self._send_stale(known, "database not queried", send)
                 return
-            self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)  # this one asks, for all the others
+            self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)  # this request queries, for all others
             patience = PATIENCE_WHILE_AWAY_SECONDS
         had_its_time = left >= (PATIENCE_SECONDS if patience is None else patience)
         if patience is not None:
@@ -148,7 +148,7 @@ class ResponseCacheMiddleware:
             if message["type"] == "http.response.start":
                 started = message
                 if message["status"] == 200:
-                    self._away, self._heard_at = None, time.monotonic()
+                    self._away, self._succeeded_at = None, time.monotonic()
             else:
                 body.extend(message.get("body", b""))
                 if ends_answer(message) and started is not None and started["status"] == 200:
@@ -161,15 +161,15 @@ class ResponseCacheMiddleware:
 
         try:
             async with asyncio.timeout(patience) as clock:
-                with until(clock):  # one a second asks, so none may stay at the database for long
+                with until(clock):  # one request a second queries, so its query must end soon
                     await self._app(scope, receive, remember)
         except (*DatabaseUnavailableError, OverloadedError, TimeoutError) as error:
-            answered_others = self._heard_at > asked_at
+            answered_others = self._succeeded_at > asked_at
             if not sent and had_its_time and not answered_others and not isinstance(error, OverloadedError):
                 self._away = _Absence(mark, time.monotonic() + LEFT_ALONE_SECONDS)
             if sent or known is None:
                 raise
-            await self._repeat(known, type(error).__name__, send)
+            await self._send_stale(known, type(error).__name__, send)
 
     def _keep(self, query: bytes, answer: _Answer) -> None:
         if len(answer.body) > MAX_BODY_BYTES:
@@ -179,17 +179,17 @@ class ResponseCacheMiddleware:
         if len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
 
-    async def _repeat(self, known: _Answer, reason: str, send: Send) -> None:
+    async def _send_stale(self, known: _Answer, reason: str, send: Send) -> None:
         age = int(time.monotonic() - known.at)
         STALE_ANSWERS.labels(self._service).inc()
-        log.warning("answered from memory", path=self._path, age_seconds=age, reason=reason)
+        log.warning("stale response sent", path=self._path, age_seconds=age, reason=reason)
         if known.revise is not None:
             known = replace(known, body=known.revise(known.body))
         await _send(known, send, (b"age", str(age).encode()), *STALE_HEADERS)
 
 
-def _time_of_the_caller() -> float:
-    """Seconds; infinity when it has not said."""
+def _callers_time_left() -> float:
+    """Seconds; infinity when the caller sent no timeout."""
     left = time_left()
     return math.inf if left is None else max(0.0, left - ANSWER_SECONDS)
 

@@ -546,21 +546,21 @@ async def test_an_event_that_came_just_now_may_still_be_handled(marketplace: Mar
     assert await named(marketplace, grace_seconds=60.0) == []
 
 
-@pytest.mark.parametrize("mended", [True, False], ids=["caught up", "behind again at another version"])
-async def test_what_has_moved_on_by_the_second_look_is_not_reported(
-    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch, mended: bool
+@pytest.mark.parametrize("repaired", [True, False], ids=["caught up", "behind again at another version"])
+async def test_a_state_that_changed_before_the_second_reading_is_not_reported(
+    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch, repaired: bool
 ) -> None:
     orders_has_an_old_ticket(marketplace)
-    look, suspected = examination._look, []
+    read, suspected = examination._read, []
 
-    async def look_then_move(*arguments: object) -> object:
-        found = await look(*arguments)  # type: ignore[arg-type]
+    async def read_then_change(*arguments: object) -> object:
+        found = await read(*arguments)  # type: ignore[arg-type]
         suspected.append([finding.invariant for finding in found.findings.values()])
-        marketplace.change("orders", "tickets", marketplace.let_go, version=3 if mended else 4)
-        if not mended:
+        marketplace.change("orders", "tickets", marketplace.let_go, version=3 if repaired else 4)
+        if not repaired:
             marketplace.change("tickets", "tickets", marketplace.let_go, version=5)
         return found
 
-    monkeypatch.setattr(examination, "_look", look_then_move)
+    monkeypatch.setattr(examination, "_read", read_then_change)
     assert await named(marketplace) == []
-    assert suspected == [["projection_behind"], [] if mended else ["projection_behind"]]
+    assert suspected == [["projection_behind"], [] if repaired else ["projection_behind"]]

@@ -2,9 +2,9 @@
 
     python -m ticketing_system.crash_points FOLDER MODULE [ARGUMENT…]
 
-runs MODULE as `python -m` would, with the functions at the boundaries replaced: one that is reached while a file of its
-point's name lies in FOLDER removes that file and kills the process. So the product itself knows nothing of crash
-points, a test arms one by making a file, and the process that is started afterwards survives.
+runs MODULE as `python -m` would, with the functions at the boundaries replaced. A replaced function that is called
+while FOLDER has a file with the name of its point removes that file and kills the process. So the product contains no
+crash points, a test arms one by creating a file, and the process that is started afterwards survives.
 """
 
 import importlib
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _plant(folder: Path) -> None:
-    # The events are committed with their aggregate, and nobody has been told.
+    # The events are committed with their aggregate, and not published.
     _before(Outbox, "committed", folder / AFTER_COMMIT, when=lambda _outbox, _document, entries: bool(entries))
     # The broker has acknowledged them, and they still wait in the outbox.
     _before(Outbox, "remove", folder / AFTER_PUBLISH, when=lambda _outbox, published: bool(published))

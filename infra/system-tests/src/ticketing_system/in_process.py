@@ -74,8 +74,8 @@ class InProcessMarket(Market):
     async def open(
         cls, servers: Servers, monkeypatch: pytest.MonkeyPatch, *, reconcile_seconds: float = 1
     ) -> AsyncIterator[Self]:
-        """Start everything in the running event loop, and leave nothing behind."""
-        # A longer wait before the worker looks again for what is due would only lengthen the tests.
+        """Start everything in the running event loop; at the end everything is stopped and removed."""
+        # A longer interval between the worker's sweeps would only lengthen the tests.
         monkeypatch.setattr(ticketing_expiration.worker, "SWEEP_SECONDS", 0.1)
         mongo = connect(servers.mongo_url, application="market")
         async with AsyncExitStack() as open_until_the_end:
@@ -94,17 +94,17 @@ class InProcessMarket(Market):
             yield market
 
     async def order(self, buyer: str, price: float = 25.5) -> str:
-        """An order of a ticket of its own; its id."""
+        """Place an order for a new ticket; returns its id."""
         answer = await self.hold(buyer, await self.list_ticket(self.people[0], price))
         answer.raise_for_status()
         return str(answer.json()["id"])
 
     def give_buyers(self, seconds: float) -> None:
-        """From now on a hold lasts that long."""
+        """Set how long new holds last, in seconds."""
         service = self._orders_app.state.service
         service._settings = service._settings.model_copy(update={"reservation_window_seconds": seconds})
 
-    async def _before_look(self) -> None:
+    async def _before_sample(self) -> None:
         await self.proxy.webhooks.delivered()
 
     # --- how it is put together ----------------------------------------------------------------------------------

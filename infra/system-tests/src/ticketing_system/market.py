@@ -22,17 +22,17 @@ __all__ = ["GOOD_CARD", "Market", "UnsettledError", "market_of"]
 GOOD_CARD: Final = "pm_card_visa"
 TOKEN_SECONDS: Final = 4 * 3600
 SETTLE_SECONDS: Final = 90.0
-"""A ceiling for a busy machine; waiting ends as soon as nothing is on its way."""
+"""The limit for a busy machine; waiting ends as soon as no event is in transit."""
 SAMPLE_SECONDS: Final = 0.02
 REPORTED: Final = 5
 
 
 class UnsettledError(Exception):
-    """Events were still on their way when the time was up, or the audit found violations."""
+    """Events were still in transit when the time was up, or the audit found violations."""
 
 
 class Market:
-    """Signs people in, sells and buys, and waits until every event is published and handled.
+    """Signs users in, sells and buys, and waits until every event is published and handled.
 
     `clients` are the HTTP clients of each service, one per replica.
     """
@@ -129,26 +129,26 @@ class Market:
         return count
 
     async def settle(self, seconds: float = SETTLE_SECONDS, *, every_seconds: float = SAMPLE_SECONDS) -> float:
-        """Wait until nothing changes any more by itself; returns how long that took. Raises `UnsettledError`.
+        """Wait until nothing changes by itself; returns how long that took, in seconds. Raises `UnsettledError`.
 
-        Two looks in a row must find no backlog and no new event: an event that moved from a part already looked at
-        to one not yet looked at shows in the second.
+        Two consecutive samples must find no backlog and no new event: the second sample finds an event that moved from
+        a part that was already sampled to one that was not.
         """
         loop = asyncio.get_running_loop()
         begun, before = loop.time(), None
         while True:
-            await self._before_look()
+            await self._before_sample()
             left = await self.backlog()
             now = await self._last_sequences() if left == 0 else None
             if now is not None and now == before:
                 return loop.time() - begun
             before = now
             if loop.time() - begun > seconds:
-                raise UnsettledError(f"{left} events are still on their way after {seconds:g} s")
+                raise UnsettledError(f"{left} events are still in transit after {seconds:g} s")
             await asyncio.sleep(every_seconds)
 
     async def violations(self, *, grace_seconds: float = 0, stripe_all: bool = True) -> list[Violation]:
-        """The findings of `ticketing audit`; an event may be on its way for `grace_seconds`."""
+        """The findings of `ticketing audit`; an event may be in transit for `grace_seconds`."""
         return await audit(self.addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)
 
     async def check(self, *, grace_seconds: float = 2) -> None:
@@ -158,8 +158,8 @@ class Market:
             details = "; ".join(f"{one.invariant}: {one.detail}" for one in found[:REPORTED])
             raise UnsettledError(f"the audit found {len(found)} violations: {details}")
 
-    async def _before_look(self) -> None:
-        """Other work that must be done first; none over processes."""
+    async def _before_sample(self) -> None:
+        """Work that must be done before a sample; none for separate processes."""
 
     async def _last_sequences(self) -> list[int]:
         streams = dict.fromkeys(stream for stream, _ in DURABLES)

@@ -1,4 +1,4 @@
-"""A whole stack of a run's own: every process of the product, without a client."""
+"""A separate stack for one run: every process of the product, without a client."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,11 @@ __all__ = ["make_stack"]
 RATES: Final = ("SIGNIN", "SIGNUP", "HOLDS", "LISTINGS", "PAYMENTS")
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000
-"""Below those that the kernel gives to outgoing connections: a killed server must find its port free again."""
+"""Below the kernel's ports for outgoing connections: a killed server must find its port free again."""
 
 
 def make_stack(data_dir: Path, *, window_seconds: int) -> Stack:
-    """On ports of its own and without rate limits; not started."""
+    """A stack on its own ports and without rate limits; not started."""
     base = FIRST_PORT + (os.getpid() * len(PREFERRED_PORTS)) % PORTS
     return Stack(
         StackOptions(

@@ -1,4 +1,4 @@
-"""Two things at once, again and again, until both have won."""
+"""Runs two sides concurrently and repeatedly, until each has won."""
 
 import asyncio
 import random
@@ -20,10 +20,10 @@ SPREAD: Final = 1.5
 
 
 class Pair:
-    """Sets two sides off against each other, one a little before the other, so that either may win.
+    """Starts two sides, one a little before the other, so that either may win.
 
-    How long a side takes depends on the machine and on what else it does: the head start is drawn from nothing to one
-    and a half times what the sides have lately taken.
+    How long a side takes depends on the machine and its load. The head start is random, from nothing to one and a half
+    times the recent duration of the sides.
     """
 
     def __init__(self, seed: int) -> None:
@@ -31,13 +31,13 @@ class Pair:
         self._lasted: deque[float] = deque([0.1], maxlen=30)
 
     async def run(self, one: Callable[[], Awaitable[R]], other: Callable[[], Awaitable[R]]) -> tuple[R, R]:
-        """What each side came to."""
+        """Run both sides; returns the result of each."""
         lead = self._chance.uniform(-SPREAD, SPREAD) * median(self._lasted)
         first, second = await asyncio.gather(self._after(max(0.0, -lead), one), self._after(max(0.0, lead), other))
         return first, second
 
     async def during(self, slow: Callable[[], Awaitable[R]], quick: Callable[[], Awaitable[R]]) -> tuple[R, R]:
-        """What each side came to when the quick one begins at some moment of the slow one, or before or after it."""
+        """Start the quick side during the slow one, or before or after it; returns the result of each."""
         lead = self.moment()
 
         async def strike() -> R:
@@ -48,7 +48,7 @@ class Pair:
         return first, second
 
     def moment(self) -> float:
-        """A moment (seconds) within what a side takes, or somewhat before it (negative) or after it."""
+        """A random moment (seconds) within the duration of a side, or somewhat before it (negative) or after it."""
         return self._chance.uniform(-SPREAD / 3, SPREAD) * median(self._lasted)
 
     async def timed(self, side: Callable[[], Awaitable[R]]) -> R:
@@ -72,9 +72,9 @@ async def play(
     wanted: set[Hashable],
     at_once: int = AT_ONCE,
 ) -> Counter[Hashable]:
-    """Race `ROUNDS` times, let everything settle, look how each ended; again while an outcome was never seen.
+    """Race `ROUNDS` times, let everything settle and read each outcome; repeat while a wanted outcome has not occurred.
 
-    In the end every wanted outcome was seen, and the audit finds nothing wrong with any round.
+    In the end every wanted outcome has occurred, and the audit finds no violation.
     """
     slots = asyncio.Semaphore(at_once)
     outcomes: Counter[Hashable] = Counter()

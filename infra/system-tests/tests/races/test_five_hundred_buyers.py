@@ -1,4 +1,4 @@
-"""A rush on fifty tickets, over real HTTP, at two replicas of orders: nothing is sold twice, and the index is why."""
+"""500 buyers of fifty tickets, over real HTTP, at two replicas of orders: the index prevents that any is sold twice."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ EVENT_SECONDS: Final = 30.0
 
 
 class Answer(NamedTuple):
-    """What a buyer was told."""
+    """The response to a buyer."""
 
     status: int
     content_type: str
@@ -36,13 +36,13 @@ class Answer(NamedTuple):
 
 
 class Orders:
-    """Two processes of the orders service on one database, and the crowd in front of them."""
+    """Two processes of the orders service on one database, and their clients."""
 
     def __init__(self, urls: list[str], database: Database, bus: Bus, identity: Identity) -> None:
         self.urls, self.database, self.bus, self._identity = urls, database, bus, identity
 
     async def list_tickets(self) -> list[str]:
-        """Tickets that tickets has told of and orders has heard of."""
+        """Publish tickets and wait until orders has received them; returns their ids."""
         now, seller = utc_now(), new_id()
         tickets = [
             TicketData(
@@ -69,7 +69,7 @@ class Orders:
         return ids
 
     async def rush(self, tickets: list[str]) -> list[Answer]:
-        """Ten buyers for each ticket, all at once, each at one of the replicas by chance and on its own connection."""
+        """Run ten concurrent buyers for each ticket, each at a random replica and on its own connection."""
         wishes = random.sample(tickets * (BUYERS // TICKETS), BUYERS)
         signatures = [self._identity.headers(new_id()) for _ in wishes]
 
@@ -87,12 +87,12 @@ class Orders:
         active = {"ticket.id": {"$in": tickets}, "status": {"$in": ["created", "complete"]}}
         return Counter([order["ticket"]["id"] async for order in self.database["orders"].find(active)])
 
-    async def told(self, orders: set[str]) -> None:
-        """Return when everybody has heard of all of these; raises TimeoutError."""
-        heard: set[str] = set()
+    async def published(self, orders: set[str]) -> None:
+        """Return when the events of all these orders are on the bus; raises TimeoutError."""
+        seen: set[str] = set()
         async with asyncio.timeout(EVENT_SECONDS):
-            while not orders <= heard:
-                heard = {event.data.id for event in await self.bus.events(OrderCreated)}
+            while not orders <= seen:
+                seen = {event.data.id for event in await self.bus.events(OrderCreated)}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -143,11 +143,11 @@ async def test_of_five_hundred_buyers_fifty_get_the_fifty_tickets(orders: Orders
         assert answer.body["status"] == 409
         assert answer.body["available"] == 0
     assert await orders.holders(tickets) == dict.fromkeys(tickets, 1)
-    await orders.told({order["id"] for order in won})
+    await orders.published({order["id"] for order in won})
 
 
-async def test_without_the_index_the_same_rush_sells_tickets_twice(orders: Orders) -> None:
-    """The negative control: it is the index that decides, and the test above would see it if it did not."""
+async def test_without_the_index_the_same_load_sells_tickets_twice(orders: Orders) -> None:
+    """The negative control: only the index decides, and the test above fails without it."""
     tickets = await orders.list_tickets()
     await orders.database["orders"].drop_index("one_active_order_per_seat")
     try:

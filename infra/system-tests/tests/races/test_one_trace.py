@@ -1,4 +1,4 @@
-"""One request is one trace: through the outbox, over the bus, into every service that hears of it, and to the timer."""
+"""One request is one trace: through the outbox, over the bus, into every consuming service, and to the timer."""
 
 import asyncio
 import time
@@ -28,20 +28,20 @@ def spans() -> Iterator[RecordedSpans]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def traced_market(spans: RecordedSpans, servers: Servers) -> AsyncIterator[InProcessMarket]:
-    """Recorded from the beginning; the reconciler, whose work has traces of its own, is not to be the faster one."""
+    """A market whose spans are recorded; the reconciler, whose work has separate traces, must not be faster."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         async with InProcessMarket.open(servers, monkeypatch, reconcile_seconds=600) as opened:
             yield opened
 
 
 def begin_trace() -> tuple[str, dict[str, str]]:
-    """As a browser would: the trace's id and its header."""
+    """Begin a trace as a browser does; returns its id and its header."""
     trace_id = token_hex(16)
     return trace_id, {"traceparent": f"00-{trace_id}-{token_hex(8)}-01"}
 
 
 async def eventually(find: Callable[[], Sequence[ReadableSpan]], complete: Callable[[set[str]], bool]) -> list[Any]:
-    """The spans, once what is looked for is among their labels."""
+    """The spans, once their labels are complete."""
     deadline = time.monotonic() + 30
     while not complete(found := labels(find())):
         assert time.monotonic() < deadline, f"only {sorted(found)}"
@@ -50,7 +50,7 @@ async def eventually(find: Callable[[], Sequence[ReadableSpan]], complete: Calla
 
 
 def labels(spans: Sequence[ReadableSpan]) -> set[str]:
-    """`handle order.created by tickets-orders`."""
+    """The names of the spans, with their consumer: `handle order.created by tickets-orders`."""
     found = set()
     for span in spans:
         group = (span.attributes or {}).get("messaging.consumer.group.name")
@@ -66,7 +66,7 @@ def assert_connected(spans: Sequence[ReadableSpan]) -> ReadableSpan:
     return roots[0]
 
 
-async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
+async def test_one_trace_leads_from_the_order_to_every_consumer(
     traced_market: InProcessMarket, spans: RecordedSpans
 ) -> None:
     market, buyer = traced_market, traced_market.people[BUYER]
@@ -94,10 +94,10 @@ async def test_one_trace_leads_from_the_order_to_all_who_hear_of_it(
     (insert,) = [span for span in trace_spans if span.name.endswith("_orders.insert")]
     assert by_id[insert.parent.span_id] is root, "the order's write is the request's own"
     (published,) = [span for span in trace_spans if span.name == "publish order.created"]
-    heard = [span for span in trace_spans if span.name == "handle order.created"]
-    assert {by_id[span.parent.span_id] for span in heard} == {published}
+    handled = [span for span in trace_spans if span.name == "handle order.created"]
+    assert {by_id[span.parent.span_id] for span in handled} == {published}
     (armed,) = [span for span in trace_spans if span.name == "redis.enqueue"]
-    assert by_id[armed.parent.span_id] in heard, "the timer is set in Redis by who hears of the order"
+    assert by_id[armed.parent.span_id] in handled, "the consumer of the order sets the timer in Redis"
     statements = [str((span.attributes or {}).get("db.statement", "")) for span in trace_spans]
     assert not any(buyer in statement for statement in statements), "no values, only what was done"
 
@@ -128,7 +128,7 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(
     stripe = [str((span.attributes or {}).get("http.url")) for span in trace_spans if span.kind is SpanKind.CLIENT]
     for call in ("/v1/payment_intents", "/confirm", "/capture"):
         assert any(url.endswith(call) for url in stripe), call
-    # Stripe's webhook may be faster than its answer; what it leads to is in a trace that begins at Stripe.
+    # Stripe's webhook may be faster than its response; its effects are in a trace that begins at Stripe.
     assert "publish payment.captured" in labels(spans.all())
 
 
@@ -139,7 +139,7 @@ async def test_a_hold_runs_out_in_the_trace_of_its_order(traced_market: InProces
     market.give_buyers(1)
     await market.orders.post("/api/orders", json={"ticketId": ticket}, headers=market.as_(buyer) | header)
 
-    # Whoever released it: its own timer, another order's, or the sweep.
+    # Its own timer, another order's timer or the sweep releases it.
     expected = {
         "publish expiration.completed",
         "handle expiration.completed by orders-expirations",

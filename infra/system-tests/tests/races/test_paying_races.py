@@ -1,4 +1,4 @@
-"""Paying against everything that may happen meanwhile: in each round one side wins, and the money agrees."""
+"""Payments against concurrent changes: in each round one side wins, and the money agrees."""
 
 import asyncio
 from typing import Any, NamedTuple
@@ -15,12 +15,12 @@ from .racing import Pair, play
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 SEED = 20_261_123
-# Paid; decided otherwise; or not known yet, as when both replicas ask Stripe the same: then what the books say counts.
+# Paid; decided otherwise; or unknown, as when both replicas make the same call to Stripe: then the stored state counts.
 ANSWERS = {201, 409, 503}
 
 
 class Round(NamedTuple):
-    """One order, and what the two sides were told."""
+    """One order, and the responses to the two sides."""
 
     order_id: str
     one: httpx.Response
@@ -28,7 +28,7 @@ class Round(NamedTuple):
 
 
 class Books:
-    """What is stored of an order and its payments."""
+    """Reads an order and its payments from the databases."""
 
     def __init__(self, market: InProcessMarket) -> None:
         self._market = market

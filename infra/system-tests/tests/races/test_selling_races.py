@@ -1,4 +1,4 @@
-"""What the seller changes against what a buyer orders: whoever comes first, both are told the truth."""
+"""A seller's changes against a buyer's order: in any order, both responses are correct."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ BEFORE, AFTER = 25.5, 99.99
 
 
 class Round(NamedTuple):
-    """One ticket, what its seller was told, what its buyer was told."""
+    """One ticket, the response to its seller and the response to its buyer."""
 
     ticket_id: str
     seller: httpx.Response
@@ -57,7 +57,7 @@ async def test_delete_against_order(market: InProcessMarket) -> None:
 
 
 async def test_a_price_change_against_an_order(market: InProcessMarket) -> None:
-    """Whichever price the buyer was shown is the order's for good, and is what is charged."""
+    """The order keeps the price that the buyer was shown, and that price is charged."""
     pair, seller, buyer = Pair(SEED), market.people[8], market.people[9]
 
     async def once() -> Round:

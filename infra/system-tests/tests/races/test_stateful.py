@@ -1,6 +1,6 @@
-"""A marketplace and a model of it in thirty lines, led through the same story: they must agree after every step.
+"""A marketplace and a model of it in thirty lines run the same scenario: they must agree after every step.
 
-Hypothesis makes up the stories. The model knows nothing of events, versions or services, only what people are promised.
+Hypothesis generates the scenarios. The model contains no events, versions or services, only the promises to users.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ SEATS = st.sampled_from([1, 1, 2, 5])
 
 
 class Scenario(RuleBasedStateMachine):
-    """Every rule does one thing, says what must come of it, and waits until all services have heard of it."""
+    """Every rule does one action, checks its result, and waits until all services have handled its events."""
 
     runner: ClassVar[asyncio.Runner]
     market: ClassVar[InProcessMarket]
@@ -221,18 +221,18 @@ class Scenario(RuleBasedStateMachine):
 
 @contextmanager
 def scenario_in(servers: Servers) -> Iterator[type[Scenario]]:
-    """A machine over a market of its own, in an event loop of its own: Hypothesis calls it from outside of any."""
+    """A state machine with its own market in its own event loop, since Hypothesis is not asynchronous."""
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as monkeypatch:
         stack = AsyncExitStack()
         market = runner.run(stack.enter_async_context(InProcessMarket.open(servers, monkeypatch)))
         try:
-            yield type("StoryHere", (Scenario,), {"runner": runner, "market": market})
+            yield type("BoundScenario", (Scenario,), {"runner": runner, "market": market})
         finally:
             runner.run(stack.aclose())
 
 
 def scenarios(examples: int) -> settings:
-    """Without shrinking: a step takes a tenth of a second, and the story that failed is printed as it was."""
+    """Without shrinking: a step takes a tenth of a second, and the failed scenario is printed as it is."""
     return settings(
         max_examples=examples,
         stateful_step_count=25,
@@ -245,13 +245,13 @@ def scenarios(examples: int) -> settings:
 
 
 @pytest.mark.timeout(600)
-def test_the_marketplace_does_what_the_model_does_in_every_story(servers: Servers) -> None:
+def test_the_marketplace_agrees_with_the_model_in_every_scenario(servers: Servers) -> None:
     with scenario_in(servers) as scenario:
         run_state_machine_as_test(scenario, settings=scenarios(10))
 
 
 @pytest.mark.timeout(600)
-def test_without_the_index_a_story_is_found_in_which_a_ticket_is_sold_twice(servers: Servers) -> None:
+def test_without_the_index_a_scenario_is_found_that_sells_a_ticket_twice(servers: Servers) -> None:
     with scenario_in(servers) as scenario:
 
         async def forget_the_index() -> None:

@@ -1,4 +1,4 @@
-"""A payment: one attempt to pay an order, and the states that it goes through."""
+"""A payment: one attempt to pay an order, and its status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,11 +31,11 @@ __all__ = [
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
 RECHECK_AFTER: Final = timedelta(seconds=60)
-"""After money went back Stripe is asked once more: two replicas may have stored their answers in the wrong order."""
+"""When Stripe is called again after a refund: two replicas may have stored its responses in the wrong order."""
 OUR_FAULT: Final = "request_refused"
-"""`decline_code` of an attempt that Stripe refused for a fault of ours."""
+"""`decline_code` of an attempt that Stripe refused because of an error in this service."""
 METHOD_REFUSED: Final = "payment_method_refused"
-"""`decline_code` of an attempt whose payment method Stripe refused, before any bank was asked."""
+"""`decline_code` of an attempt whose payment method Stripe refused before it called the bank."""
 
 ACTIVE_STATUSES: Final = (
     PaymentStatus.INITIATED,
@@ -43,10 +43,10 @@ ACTIVE_STATUSES: Final = (
     PaymentStatus.AUTHORIZED,
     PaymentStatus.CAPTURED,
 )
-"""Of each order there is at most one payment in one of these."""
+"""Each order has at most one payment in one of these."""
 
 UNSUCCESSFUL_STATUSES: Final = (PaymentStatus.FAILED, PaymentStatus.VOIDED)
-"""The attempt came to nothing: the card was refused, or the buyer gave it up."""
+"""The attempt took no money: the card was refused, or the attempt was abandoned."""
 
 TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
     PaymentStatus.INITIATED: frozenset(
@@ -61,7 +61,7 @@ TRANSITIONS: Final[Mapping[PaymentStatus, frozenset[PaymentStatus]]] = {
     PaymentStatus.FAILED: frozenset(),
     PaymentStatus.REFUNDED: frozenset(),
 }
-"""Each step that there is. Never to `captured` but from `authorized`: orders decides in between."""
+"""Every allowed transition. Only `authorized` leads to `captured`: orders decides in between."""
 
 _AUTHORIZED_OR_LATER: Final = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED})
 OUTDATED_EVENT_STATUSES: Final[Mapping[str, frozenset[PaymentStatus]]] = {
@@ -69,20 +69,20 @@ OUTDATED_EVENT_STATUSES: Final[Mapping[str, frozenset[PaymentStatus]]] = {
     "payment_intent.requires_action": _AUTHORIZED_OR_LATER,
     "payment_intent.amount_capturable_updated": _AUTHORIZED_OR_LATER,
     "payment_intent.succeeded": frozenset({PaymentStatus.CAPTURED}),
-    # Over for good at Stripe, too. Of anything else it may be money on a payment that is over, and must be looked at.
+    # Final at Stripe too. Any other event may mean money on a payment that is over, so Stripe must be called.
     "payment_intent.canceled": frozenset({PaymentStatus.VOIDED, PaymentStatus.FAILED}),
 }
-"""Webhooks, and the statuses that say as much or more (https://docs.stripe.com/api/events/types)."""
+"""Webhooks, and the statuses that already include their effect (https://docs.stripe.com/api/events/types)."""
 
 
 @dataclass(kw_only=True)
 class Payment(Entity):
     """One attempt to pay an order; money in cents of `currency`.
 
-    `client_secret` lets the buyer's browser go on with the attempt. It is in no event and no log, and is forgotten as
-    soon as the browser has nothing left to do. `check_at` (UTC) is when the reconciler looks at it, None once nothing
-    is left to find out. `refunded_cents` and `disputed` are what Stripe said last of captured money; a lost dispute is
-    money that went back.
+    `client_secret` lets the buyer's browser continue the attempt. It is in no event and no log, and is removed as soon
+    as the browser has no further step. `check_at` (UTC) is when the reconciler next calls Stripe about it, None when
+    the outcome is known. `refunded_cents` and `disputed` are the last values from Stripe for captured money; a lost
+    dispute counts as a refund.
     """
 
     order_id: str
@@ -113,7 +113,7 @@ class Payment(Entity):
             attempt=attempt,
             payment_method_id=payment_method_id,
             check_at=now + FIRST_CHECK,
-            # Stored before Stripe is asked, so that a lost answer can be asked for again: it is never a second charge.
+            # Stored before Stripe is called: after a lost response the call is repeated and never charges twice.
             idempotency_key=f"order:{order.id}:pay:{attempt}",
             created_at=now,
             updated_at=now,
@@ -126,25 +126,25 @@ class Payment(Entity):
 
     @property
     def undecided(self) -> bool:
-        """Whether nobody was told anything of this attempt yet."""
+        """Whether no outcome of this attempt was published yet."""
         return not self.over and not self.paid
 
     @property
     def paid(self) -> bool:
-        """Whether the money is set aside or taken."""
+        """Whether the payment is authorised or captured."""
         return self.status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED)
 
     def check_owner(self, user_id: str) -> None:
-        """Raise `PaymentForbiddenError` unless this user pays."""
+        """Raise `PaymentForbiddenError` unless the payment is this user's."""
         if self.user_id != user_id:
             raise PaymentForbiddenError(self.id)
 
     def knows(self, event: StripeEvent) -> bool:
-        """Whether Stripe need not be asked about this webhook: all that it can have meant is stored here."""
+        """Whether this webhook needs no call to Stripe, since the stored status already includes its effect."""
         return self.status in OUTDATED_EVENT_STATUSES.get(event.type, ())
 
     def check_not_over(self) -> None:
-        """Raise what the buyer is told of an attempt that came to its end.
+        """Raise the buyer's error for an attempt that has ended.
 
         `CardDeclinedError`, `PaymentMethodRefusedError`, `StripeRequestRefusedError`, or `PaymentNotPossibleError`.
         """
@@ -160,15 +160,16 @@ class Payment(Entity):
             raise PaymentNotPossibleError(f"Order {self.order_id} ended meanwhile. Nothing was charged.")
 
     def next_check(self, now: datetime) -> datetime:
-        """When to look again: after as long as it has lasted already, from 5 s to 60 s."""
+        """When to call Stripe again: after the payment's age so far, from 5 s to 60 s."""
         return now + min(max(now - self.created_at, FIRST_CHECK), LONGEST_CHECK)
 
     def follow(self, intent: Intent, *, released: bool = False) -> bool:
-        """Take over what Stripe says, wherever it was heard; whether anything changed.
+        """Apply the state of the PaymentIntent at Stripe; returns whether anything changed.
 
-        Answers, webhooks and the reconciler's questions may come twice and in any order: what is not a step forward
-        from where the payment stands is old news, and is left alone. `released` says that we let the money go.
-        Refunds and disputes are followed also after the end, and in both directions: a refund may fail days later.
+        Responses, webhooks and the reconciler's results may come twice and in any order: a state that is no allowed
+        transition from the current status is outdated and ignored. `released` means that this service voided the
+        authorisation. Refunds and disputes are applied also after the end, and in both directions: a refund may fail
+        days later.
         """
         if self.stripe_id not in (None, intent.id):
             return False
@@ -193,15 +194,15 @@ class Payment(Entity):
     def _follow_money(self, intent: Intent) -> bool:
         if intent.refunded_cents is None or self.status not in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED):
             return False
-        news = (min(intent.refunded_cents, self.amount_cents), intent.disputed)
-        if news == (self.refunded_cents, self.disputed):
+        latest = (min(intent.refunded_cents, self.amount_cents), intent.disputed)
+        if latest == (self.refunded_cents, self.disputed):
             return False
-        self.refunded_cents, self.disputed = news
+        self.refunded_cents, self.disputed = latest
         self.check_at = utc_now() + RECHECK_AFTER
         return True
 
     def refuse(self, decline: Decline) -> bool:
-        """Stripe would not even begin."""
+        """Stripe refused to create the PaymentIntent; False when the payment is over or has one."""
         if self.over or self.stripe_id is not None:
             return False
         self.decline_message, self.decline_code = decline.message, decline.code
@@ -209,11 +210,11 @@ class Payment(Entity):
         return self._move(PaymentStatus.FAILED)
 
     def abandon(self) -> bool:
-        """Let it go before Stripe was reached. A PaymentIntent that came of it after all is never confirmed."""
+        """Void the attempt before Stripe responded. A PaymentIntent that exists after all is never confirmed."""
         return self.stripe_id is None and self.void()
 
     def void(self) -> bool:
-        """Decide that it will not become money. What Stripe knows of it must be cancelled there: `check_at` stays."""
+        """Decide that the attempt takes no money. Its PaymentIntent must be cancelled at Stripe: `check_at` stays."""
         if not self.undecided:
             return False
         if self.stripe_id is None:
@@ -232,18 +233,18 @@ class Payment(Entity):
             case IntentState.AUTHORIZED:
                 return PaymentStatus.FAILED if intent.decline else PaymentStatus.AUTHORIZED
             case IntentState.CAPTURED:
-                # Captured by hand, before we heard of the authorisation: orders has to decide all the same.
+                # Captured by hand, before the authorisation was known here: orders has to decide first.
                 return PaymentStatus.CAPTURED if self.paid else PaymentStatus.AUTHORIZED
             case IntentState.REFUNDED:
-                # Before the authorisation was announced, nobody else knows of the money that came and went.
+                # If the authorisation was not published, no other service knows about the captured and refunded money.
                 return PaymentStatus.REFUNDED if self.paid else PaymentStatus.VOIDED
             case IntentState.CANCELLED:
-                # An authorisation that ended without us (after a week, or by hand) cannot be captured any more.
+                # An authorisation that ended without this service (after a week, or by hand) cannot be captured.
                 lost = self.status is PaymentStatus.AUTHORIZED and not released
                 return PaymentStatus.FAILED if lost else PaymentStatus.VOIDED
 
     def _move(self, target: PaymentStatus) -> bool:
-        """The one guard: nothing changes `status` but what the table allows."""
+        """The only place that changes `status`; allows what the transition table allows."""
         if self.status is target:
             return False
         if target not in TRANSITIONS[self.status]:

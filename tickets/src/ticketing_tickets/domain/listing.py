@@ -1,4 +1,4 @@
-"""What a ticket is, who may change it and when, and how it follows the orders placed for it."""
+"""A ticket: which changes its seller may make and when, and how its status follows from its orders."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 LISTED: Final = (TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD)
-"""What is ever shown; a deleted ticket is only told of."""
+"""The statuses that lists show; a deleted ticket is only in events."""
 
 
 class ShownStatus(StrEnum):
-    """What readers see of a listing: the stored status, or `ended`, which nothing stores since time alone brings it."""
+    """The status in responses: the stored one, or `ended`, which is computed from the time and never stored."""
 
     AVAILABLE = "available"
     HELD = "held"
@@ -45,10 +45,10 @@ class ShownStatus(StrEnum):
 
 
 def shown_status(status: TicketStatus, starts_at: datetime | None, now: datetime) -> ShownStatus:
-    """`ended` once the event has begun and a seat is still free. Times in UTC.
+    """The status in responses: `ended` once the event has begun while a seat is free. Times in UTC.
 
-    A hold that was placed in time may still be paid, so it is shown as `held` until it ends. Raises ValueError for a
-    deleted ticket, which is never shown.
+    A hold that was placed in time may still be paid, so the status is `held` until the hold ends. Raises ValueError
+    for a deleted ticket, which no response shows.
     """
     if status is TicketStatus.AVAILABLE and starts_at is not None and starts_at <= now:
         return ShownStatus.ENDED
@@ -56,23 +56,23 @@ def shown_status(status: TicketStatus, starts_at: datetime | None, now: datetime
 
 
 TRANSITIONS: Final[Mapping[TicketStatus, frozenset[TicketStatus]]] = {
-    # To itself: with another number of free seats.
+    # To itself: the number of free seats changes.
     TicketStatus.AVAILABLE: frozenset(TicketStatus),
-    # To itself: some of its seats were sold, or its only seat went on to the next order before the end of the last one
-    # was known.
+    # To itself: some of its seats were sold, or the next order holds its only seat before the event of the previous
+    # order's end arrived.
     TicketStatus.HELD: frozenset({TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD}),
-    # Back from sold: the capture was refused for good, and orders has cancelled what was complete.
+    # Back from sold: the capture failed permanently, and orders has cancelled the complete order.
     TicketStatus.SOLD: frozenset(TicketStatus),
-    # A sale that orders had decided before it knew of the deletion stands; nothing else brings a ticket back.
+    # An order that completed before orders received the deletion stands; nothing else revives a deleted ticket.
     TicketStatus.DELETED: frozenset({TicketStatus.SOLD}),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class TicketDetails:
-    """What the seller decides, and may replace as a whole. Money in integer cents for one seat, times in UTC.
+    """The details that the seller sets, replaced as a whole. Money in integer cents for one seat, times in UTC.
 
-    `quantity` None is one seat for a new listing, and leaves that of a present one as it is.
+    `quantity` None means one seat for a new listing, and no change for an existing one.
     """
 
     title: str
@@ -85,11 +85,11 @@ class TicketDetails:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """The seats of one listing that orders gave away, as far as is known here.
+    """The taken seats of one listing, according to the projection of its orders.
 
-    `held` are unpaid. `from_before` are those of orders that were placed when the listing had more seats; asked for
-    only when more are taken than there are. `holder` is the order that has a listing of one seat. `unpaid` are the
-    versions of the unpaid orders by their ids; asked for only when the listing is deleted.
+    `held` are unpaid. `from_before` are those of orders that were placed when the listing had more seats; read only
+    when more seats are taken than the listing has. `holder` is the order that has the seat of a listing with one.
+    `unpaid` are the versions of the unpaid orders by their ids; read only when the listing is deleted.
     """
 
     held: int = 0
@@ -106,8 +106,8 @@ class Ticket(Entity):
     `user_id` is the seller. Of its `quantity` seats `held` are held and `sold` are sold; `highest_seat` is the largest
     quantity so far, as seats are numbered up to it. `order_id` is the order that holds or bought the seat of a listing
     of one seat, exactly while `status` is held or sold.
-    A deleted ticket stays as a tombstone: `deleted_at` says since when, `answered_orders` which orders (id to the
-    version seen) were told that they came too late.
+    A deleted ticket stays as a tombstone: `deleted_at` is the time of the deletion. `answered_orders` maps the ids of
+    the late orders for which the deletion was published again to the order version it was published for.
     """
 
     user_id: str
@@ -128,7 +128,7 @@ class Ticket(Entity):
 
     @property
     def details(self) -> TicketDetails:
-        """What the seller decided."""
+        """The details that the seller set."""
         return TicketDetails(
             title=self.title,
             price_cents=self.price_cents,
@@ -151,7 +151,7 @@ class Ticket(Entity):
     def edit(self, seller_id: str, details: TicketDetails, *, now: datetime) -> bool:
         """Replace the details; False when they are the same already.
 
-        Only what changes is judged: a `starts_at` that has passed meanwhile may stay. Raises `TicketNotOwnedError`,
+        Checks only fields that change: a `starts_at` that has passed meanwhile may stay. Raises `TicketNotOwnedError`,
         `TicketReservedError` when its only seat is taken, `FieldFixedError` when a field may not change while seats are
         taken, `PriceTooLowError`, `TotalTooHighError` and `StartInPastError`.
         """
@@ -180,16 +180,16 @@ class Ticket(Entity):
         return True
 
     def delete(self, seller_id: str) -> None:
-        """Take it off sale for good. Raises `TicketNotOwnedError` and `TicketReservedError`."""
+        """Delete the listing; this is final. Raises `TicketNotOwnedError` and `TicketReservedError`."""
         self._require_seller(seller_id)
         self._require_available()
         self.deleted_at = utc_now()
         self._become(TicketStatus.DELETED)
 
     def forget_texts(self) -> bool:
-        """Remove what the seller wrote from a deleted listing; the tombstone stays. False without a change.
+        """Remove the seller's texts from a deleted listing; the tombstone stays. False when nothing changed.
 
-        A sale that was decided before the deletion keeps them: `status` is not deleted then.
+        A listing that was sold before the deletion keeps its texts: its `status` is not deleted.
         """
         if self.status is not TicketStatus.DELETED or not self.title:
             return False
@@ -197,24 +197,24 @@ class Ticket(Entity):
         return True
 
     def follow(self, taken: Taken) -> bool:
-        """Agree with orders, the only judge of who has a seat.
+        """Set the status and counts from the taken seats; orders alone decides which order has a seat.
 
-        Decides from the present alone and never from what has just happened, so that the cancellation of one order
-        cannot free what another one holds. False when there is nothing to change or to tell.
+        Uses only the current state and never the event that just arrived, so that the cancellation of one order cannot
+        free the seat of another. False when there is nothing to change and nothing to publish.
         """
         if self.deleted_at is not None:
             return self._follow_deleted(taken)
-        # The quantity was lowered while orders for more were on their way; orders has decided.
+        # The quantity was lowered before the events of orders for more seats arrived; those orders stand.
         self.quantity = max(self.quantity, taken.from_before)
-        # More than there are is known only while the end of an order is still on its way here.
+        # More seats are taken than the listing has only until the event of an order's end arrives.
         sold = min(taken.sold, self.quantity)
         return self._count(min(taken.held, self.quantity - sold), sold, taken.holder)
 
     def _follow_deleted(self, taken: Taken) -> bool:
-        """Unpaid orders that came too late are told of the deletion, once per version of them, so redelivery ends.
+        """Publish the deletion again for unpaid orders that came too late, once per version, so redelivery ends.
 
-        As long as there are any, the listing stays deleted, since that is what ends them. What is sold then stays sold,
-        and the listing has no more seats than that.
+        While there are any, the listing stays deleted, since that makes orders cancel them. Sold seats then stay sold,
+        and the listing has no more seats than those.
         """
         late = {
             order_id for order_id, version in taken.unpaid.items() if self.answered_orders.get(order_id, 0) < version
@@ -227,14 +227,14 @@ class Ticket(Entity):
         return self._become(TicketStatus.SOLD, sold=taken.sold, order_id=taken.holder)
 
     def _count(self, held: int, sold: int, order_id: str | None) -> bool:
-        """Take over how many seats are held and sold; the status follows."""
+        """Set how many seats are held and sold; the status follows from that."""
         if held + sold < self.quantity:
             return self._become(TicketStatus.AVAILABLE, held=held, sold=sold)
         status = TicketStatus.HELD if held else TicketStatus.SOLD
         return self._become(status, held=held, sold=sold, order_id=order_id)
 
     def _become(self, status: TicketStatus, *, held: int = 0, sold: int = 0, order_id: str | None = None) -> bool:
-        """Every change of status goes through here and the table."""
+        """The only place that changes `status`; allows what the transition table allows."""
         after = (status, held, sold, order_id)
         if (self.status, self.held, self.sold, self.order_id) == after:
             return False
@@ -244,7 +244,7 @@ class Ticket(Entity):
         return True
 
     def _require_unfixed(self, details: TicketDetails, quantity: int) -> None:
-        """What buyers have bought stays: another event, time or place would be another ticket."""
+        """Refuse changes to what buyers bought: another event, time or place would be another ticket."""
         for name, shown in (("title", "title"), ("venue", "venue"), ("starts_at", "startsAt")):
             if getattr(details, name) != getattr(self, name):
                 raise FieldFixedError(self.id, shown)
@@ -263,7 +263,7 @@ class Ticket(Entity):
 
 
 def check_price(price_cents: int, currency: str, quantity: int = 1) -> None:
-    """Raise `PriceTooLowError` and `TotalTooHighError` for what cannot be charged in this currency."""
+    """Raise `PriceTooLowError` or `TotalTooHighError` for a price that cannot be charged in this currency."""
     smallest = SMALLEST_CHARGE_CENTS[currency]
     if price_cents < smallest:
         raise PriceTooLowError(smallest, currency)
@@ -272,9 +272,9 @@ def check_price(price_cents: int, currency: str, quantity: int = 1) -> None:
 
 
 def taken_by(orders: Iterable[OrderData]) -> Taken:
-    """Of a listing of one seat, given all known active orders: the complete one has it, else the newest.
+    """The taken seat of a listing with one, given all known active orders: the complete one has it, else the newest.
 
-    Orders lets only one be active at a time; more are known here only while the end of the earlier is on its way.
+    Orders lets only one be active at a time; more are known here only until the event of the earlier one's end arrives.
     """
     active = [order for order in orders if order.status is not OrderStatus.CANCELLED]
     if not active:

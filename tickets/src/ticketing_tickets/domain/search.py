@@ -1,4 +1,4 @@
-"""Which tickets are looked for, and how words are compared."""
+"""The search for tickets, and how words are compared."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ __all__ = ["TicketSearch", "TicketSort", "words_of"]
 
 
 class TicketSort(StrEnum):
-    """How a list is ordered; a minus means falling. Tickets without a date come last in both orders by date."""
+    """How a list is ordered; a minus means descending. Tickets without a date come last in both orders by date."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -25,10 +25,10 @@ class TicketSort(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TicketSearch:
-    """Which tickets, in which order.
+    """Which tickets to find, in which order.
 
-    Bounds are inclusive. `words` are folded, and each must begin a word found: with no words (an empty tuple) nothing
-    is found, and with None everything.
+    Bounds are inclusive. `words` are folded, and each must be the beginning of a word of the ticket. An empty tuple
+    matches nothing, and None matches everything.
     """
 
     words: tuple[str, ...] | None = None
@@ -41,16 +41,16 @@ class TicketSearch:
 
     @property
     def unbegun(self) -> bool:
-        """Whether listings are left out once their event has begun: they are for holding, and that is over."""
+        """Whether listings are left out once their event has begun, since they can no longer be held."""
         return self.statuses == (TicketStatus.AVAILABLE,)
 
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _STROKES: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
-"""Letters that people type without their stroke, and that Unicode does not take apart by itself."""
+"""Letters that are often typed without their stroke, and that Unicode does not decompose."""
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text as they are searched for: each once, without case and accents (`Émile` is `emile`)."""
+    """The words of a text as the search compares them: each once, without case and accents (`Émile` is `emile`)."""
     letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return list(dict.fromkeys(_WORD.findall("".join(letters).casefold().translate(_STROKES))))

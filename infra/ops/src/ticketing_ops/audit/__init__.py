@@ -1,7 +1,7 @@
 """`ticketing audit`: reads all five databases, JetStream and Stripe, and names every broken invariant.
 
-`invariants.INVARIANTS` is the table of what must hold, what it means and what repairs it; `ticketing audit --list`
-prints it. Nothing is ever written to what is read.
+`invariants.INVARIANTS` is the table of the invariants with meaning and repair; `ticketing audit --list` prints it.
+The audit only reads.
 """
 
 from .addresses import AuditAddresses, MissingAddressError

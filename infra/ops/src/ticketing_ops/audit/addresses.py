@@ -1,4 +1,4 @@
-"""Where the parts are that an audit reads."""
+"""The addresses of the databases, the bus and Stripe for an audit."""
 
 import os
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ STRIPE_URL: Final = "https://api.stripe.com"
 
 
 class MissingAddressError(Exception):
-    """The environment names some of the parts, and not all; the text says which is missing."""
+    """The environment names some of the parts, but not all; the message names the missing ones."""
 
 
 @dataclass(frozen=True)
 class AuditAddresses:
-    """Five databases, the bus and Stripe. `databases` holds names that differ from the service's own."""
+    """The five databases, the bus and Stripe. `databases` has the names that differ from the service's name."""
 
     mongo_urls: Mapping[str, str] = field(repr=False)
     databases: Mapping[str, str]
@@ -33,19 +33,19 @@ class AuditAddresses:
 
     @classmethod
     def of_stack(cls, state: StackState, data: DataDir) -> Self:
-        """Those of a stack that runs on this machine; one MongoDB holds all five databases."""
+        """The addresses of a stack on this machine; one MongoDB has all five databases."""
         return cls(
             mongo_urls=dict.fromkeys(SERVICES, state.addresses["mongo"]),
             databases={},
             nats_url=state.addresses["nats"],
             stripe_url=state.addresses["stripe"],
-            # As the stack gave it to payments: the environment's, or one of its own.
+            # The key that the stack gives to payments: from the environment, or generated.
             stripe_key=os.environ.get("STRIPE_KEY") or (data.keys / "stripe_key").read_text(),
         )
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> Self | None:
-        """From `<SERVICE>_MONGO_URL` five times, `NATS_URL`, `STRIPE_KEY`; None when no database is named.
+        """The addresses of `<SERVICE>_MONGO_URL` (five), `NATS_URL`, `STRIPE_KEY`; None when no database is named.
 
         `<SERVICE>_MONGO_DATABASE` and `STRIPE_API_BASE` may be left out. Raises `MissingAddressError`.
         """

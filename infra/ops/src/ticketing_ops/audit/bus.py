@@ -1,4 +1,4 @@
-"""Checks of JetStream: streams, consumers, dead letters, and what the server itself gave up."""
+"""Checks of JetStream: streams, consumers, dead letters, and advisories of exhausted deliveries."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,13 +23,13 @@ from .unreadable import UnreadableError
 __all__ = ["bus_findings", "connected"]
 
 LIMIT: Final = 1_000
-"""Of the streams in which there should be nothing, the newest are read."""
+"""How many messages are read of a stream that should be empty, the newest ones."""
 _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Client]:
-    """For the time of an audit; raises `UnreadableError`."""
+    """A connection for one audit; raises `UnreadableError`."""
     try:
         client = await connect(url, name="ticketing-audit", inbox="_INBOX_audit")
     except (*_FAILURES, ValueError) as error:
@@ -41,7 +41,7 @@ async def connected(url: str) -> AsyncIterator[Client]:
 
 
 async def bus_findings(client: Client, moment: Moment) -> AsyncIterator[tuple[Finding, tuple[object, ...]]]:
-    """Each with its evidence; raises `UnreadableError`."""
+    """Each finding with its evidence; raises `UnreadableError`."""
     js = client.jetstream(timeout=10)
     try:
         there = set()
@@ -83,12 +83,12 @@ async def _consumer(
     if since is not None and moment.settled(since):
         age = (moment.now - since).total_seconds()
         said = f"{pending} not delivered, {unacknowledged} not acknowledged; the oldest is {age:.0f} s old"
-        # The same floor at both looks: one that moves is behind, and catching up.
+        # The evidence is the ack floor: a consumer whose floor moves between the readings is draining its backlog.
         yield Finding.of("consumer_stuck", said, stream=stream, consumer=durable), (floor,)
 
 
 async def _oldest_after(js: JetStreamContext, stream: str, floor: int, info: ConsumerInfo) -> datetime | None:
-    """When the first message came that this consumer has not acknowledged (UTC)."""
+    """When the oldest message that this consumer has not acknowledged was stored (UTC)."""
     subjects = info.config.filter_subjects or [info.config.filter_subject or STREAM_SUBJECTS[stream]]
     times = []
     for subject in subjects:
@@ -102,14 +102,14 @@ async def _oldest_after(js: JetStreamContext, stream: str, floor: int, info: Con
 
 
 async def _messages(js: JetStreamContext, stream: str) -> AsyncIterator[RawStreamMsg]:
-    """The newest of a stream, oldest of them first; raises `NotFoundError` when there is no such stream."""
+    """The newest messages of a stream, in order; raises `NotFoundError` when there is no such stream."""
     state = (await js.stream_info(stream)).state
     sequence = max(state.first_seq, state.last_seq - LIMIT + 1)
     for _ in range(min(state.messages, LIMIT)):
         try:
             message = await js.get_msg(stream, seq=sequence, subject=">", next=True)
         except nats.js.errors.NotFoundError:
-            return  # taken away meanwhile
+            return  # removed meanwhile
         yield message
         sequence = (message.seq or sequence) + 1
 
@@ -124,7 +124,7 @@ def _dead_letter(message: RawStreamMsg) -> Finding:
 
 
 def _advisory(message: RawStreamMsg) -> Finding | None:
-    """None for an event that its consumer has buried itself: it lies among the dead letters, which is another rule."""
+    """None for an event that its consumer has stored as a dead letter itself, which is another invariant."""
     try:
         advisory = Advisory.model_validate_json(message.data or b"")
     except ValueError:

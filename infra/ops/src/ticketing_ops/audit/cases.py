@@ -1,4 +1,4 @@
-"""All that is known of one order, one ticket or one payment in all places, side by side: what the checks judge."""
+"""The input of the checks: one order, ticket or payment with all its copies and related documents."""
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
@@ -61,11 +61,11 @@ class OrderCase:
     intents: Intents
 
     def intent(self, payment: PaymentRow) -> Intent | None:
-        """What Stripe says of the PaymentIntent that this row names, if it was read."""
+        """The PaymentIntent that this row names, if it was read."""
         return self.intents.of(payment)
 
     def evidence(self) -> tuple[object, ...]:
-        """What has to be the same at the second look."""
+        """What must be equal at the second reading."""
         rows = (self.order, self.in_tickets, self.in_payments, self.deadline, *self.payments)
         seen = {*self.named_intents, *filter(None, map(self.intent, self.payments))}
         return (
@@ -76,7 +76,7 @@ class OrderCase:
 
 @dataclass(frozen=True, slots=True)
 class TicketCase:
-    """A ticket, its copy, and the active orders that name it; `holder` is the inactive one that it names itself."""
+    """A ticket, its copy, and its active orders; `holder` is the inactive order that the ticket names, if any."""
 
     id: str
     ticket: TicketRow | None
@@ -86,16 +86,16 @@ class TicketCase:
 
     @property
     def seats(self) -> set[int]:
-        """Those that active orders have."""
+        """The seats of the active orders."""
         return {seat for order in self.active for seat in order.seats}
 
     @property
     def changed_at(self) -> list[datetime]:
-        """When each active order changed last; what ended meanwhile is seen at the second look."""
+        """When each active order changed last; the second reading covers orders that ended meanwhile."""
         return [order.updated_at for order in self.active]
 
     def evidence(self) -> tuple[object, ...]:
-        """What has to be the same at the second look."""
+        """What must be equal at the second reading."""
         rows = (self.ticket, self.in_orders, self.holder)
         return (*(row and row.version for row in rows), *((order.id, order.version) for order in self.active))
 
@@ -109,7 +109,7 @@ class PaymentCase:
     in_orders: Copy | None
 
     def evidence(self) -> tuple[object, ...]:
-        """What has to be the same at the second look."""
+        """What must be equal at the second reading."""
         return tuple(row and row.version for row in (self.payment, self.in_orders))
 
 
@@ -127,7 +127,7 @@ def _one(rows: list[R]) -> R | None:
 
 
 async def order_cases(databases: Databases, intents: Intents, only: Collection[str] | None) -> AsyncIterator[OrderCase]:
-    """Every order that is known anywhere, Stripe's metadata included; or only these."""
+    """Every order in any database or in Stripe's metadata, or only these."""
     these = _only("_id", only)
     streams = (
         Stream(databases.batches("orders", "orders", order_row, ORDER_FIELDS, where=these), _by_id),
@@ -155,7 +155,7 @@ async def order_cases(databases: Databases, intents: Intents, only: Collection[s
 
 
 async def ticket_cases(databases: Databases, only: Collection[str] | None) -> AsyncIterator[TicketCase]:
-    """Every ticket that is known anywhere, or only these."""
+    """Every ticket in any database, or only these."""
     these = _only("_id", only)
     streams = (
         Stream(databases.batches("tickets", "tickets", ticket_row, TICKET_FIELDS, where=these), _by_id),
@@ -198,7 +198,7 @@ async def _with_holders(databases: Databases, cases: list[TicketCase]) -> list[T
 
 
 async def payment_cases(databases: Databases, only: Collection[str] | None) -> AsyncIterator[PaymentCase]:
-    """Every payment that is known anywhere, or only these."""
+    """Every payment in any database, or only these."""
     these = _only("_id", only)
     streams = (
         Stream(databases.batches("payments", "payments", payment_row, PAYMENT_FIELDS, where=these), _by_id),

@@ -1,4 +1,4 @@
-"""`ticketing audit` for a person, a program, or a monitor."""
+"""`ticketing audit`: output for people, programs (`--json`) and monitoring (`--watch`)."""
 
 import asyncio
 import json
@@ -25,31 +25,31 @@ from .watching import watch
 __all__ = ["audit_command"]
 
 SHOWN: Final = 20
-"""Violations of one rule that a person is shown; a program gets all."""
+"""The most violations of one invariant in the text output; `--json` has all."""
 CLEAN, BROKEN, UNREADABLE = 0, 1, 2
 
 
 def audit_command(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: everything, as one object")] = False,
-    watching: Annotated[bool, typer.Option("--watch", help="Again and again, in place, until Ctrl-C")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: the whole report as one object")] = False,
+    watching: Annotated[bool, typer.Option("--watch", help="Audit repeatedly, in place, until Ctrl-C")] = False,
     every: Annotated[float, typer.Option(help="With --watch: seconds between two audits", min=0.1)] = 5.0,
     metrics_port: Annotated[
         int | None, typer.Option(help="With --watch: serve /metrics on this port", min=1, max=65535)
     ] = None,
     grace: Annotated[
-        float, typer.Option(help="Seconds that an event may be on its way before it counts", min=0)
+        float, typer.Option(help="Seconds that an event may be in transit before it counts", min=0)
     ] = GRACE_SECONDS,
     stripe_all: Annotated[
         bool, typer.Option("--stripe-all", help="Read every PaymentIntent, not only the last day's and unsettled ones")
     ] = False,
-    show_list: Annotated[bool, typer.Option("--list", help="Say what must hold and what repairs it, and end")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the invariants and their repairs, and exit")] = False,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="The stack's data directory [.local]")] = None,
 ) -> None:
-    """Name every broken invariant of the five databases, the bus and Stripe.
+    """Report every violated invariant of the five databases, the bus and Stripe.
 
     Reads the running stack, or what AUTH_MONGO_URL, TICKETS_MONGO_URL, ORDERS_MONGO_URL, PAYMENTS_MONGO_URL,
-    EXPIRATION_MONGO_URL, NATS_URL, STRIPE_KEY (and STRIPE_API_BASE) name; writes nothing. Exit 0 when all is well,
-    1 when something is broken, 2 when a part could not be read. What must hold: `--list`.
+    EXPIRATION_MONGO_URL, NATS_URL, STRIPE_KEY (and STRIPE_API_BASE) name; writes nothing. Exit 0 when all invariants
+    hold, 1 for violations, 2 when a part could not be read. `--list` prints the invariants.
     """
     if show_list:
         _print_list()
@@ -78,7 +78,7 @@ def audit_command(
 
 
 def _addresses(data_dir: Path | None, *, as_json: bool) -> AuditAddresses:
-    """The environment's, or the running stack's."""
+    """The addresses of the environment, else of the running stack."""
     try:
         named = AuditAddresses.of_environment(os.environ)
     except MissingAddressError as error:
@@ -93,7 +93,7 @@ def _addresses(data_dir: Path | None, *, as_json: bool) -> AuditAddresses:
 
 
 def _fail(sentence: str, *, as_json: bool) -> NoReturn:
-    """Exit 2: nothing can be said about what was asked."""
+    """Print why there is no result, and exit with 2."""
     if as_json:
         sys.stdout.write(json.dumps({"error": sentence}) + "\n")
     else:
@@ -119,7 +119,7 @@ def _as_json(report: Report) -> str:
 
 
 def _as_text(report: Report) -> str:
-    """In Rich's markup."""
+    """The report in Rich's markup."""
     read = ", ".join(f"{place} {count}" for place, count in sorted(report.read.items()))
     footer = f"[dim]Read in {report.seconds:.1f} s: {escape(read)}[/]"
     if not report.violations:

@@ -1,4 +1,4 @@
-"""Checks of what one service remembers of another's aggregates."""
+"""Checks of the projections: one service's copies of another's aggregates."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +11,7 @@ __all__ = ["copied_deadline", "copied_orders", "copied_payments", "copied_ticket
 
 
 def copied_orders(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """What tickets and payments know of an order."""
+    """The copies of an order in tickets and payments."""
     order = case.order
     source = order and Copy(order.id, order.version, order.status, order.price_cents, len(order.seats))
     for place, copy in (("tickets.orders", case.in_tickets), ("payments.orders", case.in_payments)):
@@ -19,14 +19,14 @@ def copied_orders(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def copied_tickets(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """What orders knows of a ticket; every change of a ticket is told."""
+    """The copy of a ticket in orders; tickets publishes every change."""
     ticket = case.ticket
     source = ticket and Copy(ticket.id, ticket.version, ticket.status, ticket.price_cents, ticket.quantity)
     yield from _compared("orders.tickets", case.id, source, case.in_orders, moment, ticket and ticket.updated_at)
 
 
 def copied_payments(case: PaymentCase, moment: Moment) -> Iterator[Finding]:
-    """What orders knows of a payment: that it is authorised, or failed. It does not listen to the rest."""
+    """The copy of a payment in orders, which subscribes only to `payment.authorized` and `payment.failed`."""
     payment, copy = case.payment, case.in_orders
     if payment is None or payment.status in ("authorized", "failed"):
         source = payment and Copy(payment.id, payment.version, payment.status, payment.amount_cents)
@@ -36,7 +36,7 @@ def copied_payments(case: PaymentCase, moment: Moment) -> Iterator[Finding]:
 
 
 def copied_deadline(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """The deadline that expiration keeps for an order. It has versions of its own, so its state is compared."""
+    """The deadline of an order in expiration. It has versions of its own, so the check compares its state."""
     place, order, deadline = "expiration.deadlines", case.order, case.deadline
     if order is None:
         if deadline is not None:
@@ -80,7 +80,7 @@ def _said(copy: Copy) -> str:
 
 
 def _ids(place: str, key: str) -> dict[str, str | None]:
-    """What the copy is of, as an id, and in which collection it lies."""
+    """The collection of the copy, and the id of its aggregate by kind."""
     kind = {"tickets.orders": "order", "payments.orders": "order", "expiration.deadlines": "order"}.get(
         place, "ticket" if place == "orders.tickets" else "payment"
     )

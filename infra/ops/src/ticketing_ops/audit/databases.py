@@ -1,4 +1,4 @@
-"""Reads the five databases: sorted batches of the few fields that are needed."""
+"""Reads the five databases: sorted batches of only the needed fields."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,20 +18,20 @@ BATCH: Final = 1_000
 
 
 class Databases:
-    """The databases by service; nothing is ever written to them."""
+    """The databases by service, for reading only."""
 
     def __init__(self, addresses: AuditAddresses, clients: dict[str, DatabaseClient]) -> None:
         self._addresses = addresses
         self._clients = clients
         self.documents: dict[str, int] = {}
-        """How many were read, by `service.collection`."""
+        """How many documents were read, by `service.collection`."""
         self.unreadable: dict[tuple[str, str], str] = {}
-        """What is wrong with the documents that are not as expected, by `service.collection` and id."""
+        """The error for each document without the expected fields, by `service.collection` and id."""
 
     @classmethod
     @asynccontextmanager
     async def connect(cls, addresses: AuditAddresses) -> AsyncIterator[Self]:
-        """One client for each address, however many services share it."""
+        """Connect with one client for each address, also when several services share it. Raises `UnreadableError`."""
         missing = [service for service in SERVICES if not addresses.mongo_urls.get(service)]
         if missing:
             raise UnreadableError(f"The database of {missing[0]}", "its address is missing")
@@ -63,9 +63,9 @@ class Databases:
     ) -> AsyncIterator[list[R]]:
         """The documents that `where` selects, in the order of `by`: as rows, a thousand at a time.
 
-        The order comes from an index in every use here, so the database streams instead of sorting. Should that index
-        be gone, which an audit may just be about to find out, MongoDB sorts on disk. A document that is not as
-        expected is left out and kept in `unreadable`.
+        In every use the order comes from an index, so the database does not sort. If that index is missing, which the
+        audit may report later, MongoDB sorts on disk. A document without the expected fields is left out and recorded
+        in `unreadable`.
         """
         place = f"{service}.{collection}"
         cursor = (
@@ -105,7 +105,7 @@ class Databases:
         where: Document,
         limit: int = 0,
     ) -> list[R]:
-        """All at once, for selections that are known to be small."""
+        """All rows as one list, for selections that are known to be small."""
         found: list[R] = []
         async for batch in self.batches(service, collection, make, fields, where=where, limit=limit):
             found += batch
@@ -113,5 +113,5 @@ class Databases:
 
 
 def reason(error: Exception) -> str:
-    """The first sentence of a driver's error; the rest of it lists every server with its whole state."""
+    """The first part of a driver's error; the rest lists the state of every server."""
     return f"{type(error).__name__}, {str(error).partition(',')[0].partition(' (configured')[0][:160]}"

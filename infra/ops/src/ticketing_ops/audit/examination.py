@@ -1,11 +1,11 @@
-"""Looks at everything, and once more at what looked broken.
+"""Reads everything, then reads again what seemed to violate an invariant.
 
-The parts are five databases, a bus and another company, and nothing stops while they are read: of two rows that are
-read a second apart one may have changed in between. A grace alone does not help there. It says how long an event may be
-on its way, so it is right for what must *follow* from something; but a copy that was read after its source was looks
-ahead of it, however old the source seemed to be. So both are asked for: a rule that waits for something counts only
-once all rows concerned have rested for the grace, and whatever is found broken is read again, alone and at once
-everywhere, after a pause. It counts if the same is broken at the same versions. What is in motion has moved on.
+Five databases, the event bus and Stripe keep changing while the audit reads them: of two documents that are read a
+second apart, one may have changed in between. A grace period alone does not solve this. It bounds how long an event
+may be in transit, so it works for a state that must *follow* from another; but a copy that is read after its source
+seems to be ahead of it, however old the source is. So two conditions apply. A check that expects a later state counts
+only once all documents concerned have been unchanged for the grace period. Every suspicion is read again after a
+pause, alone and in all places at the same time, and counts if the same invariant is violated at the same versions.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ TICKET_CHECKS: Final[tuple[Callable[[TicketCase, Moment], Iterator[Finding]], ..
 PAYMENT_CHECKS: Final[tuple[Callable[[PaymentCase, Moment], Iterator[Finding]], ...]] = (copies.copied_payments,)
 
 Suspicion = tuple[str, tuple[tuple[str, str], ...], tuple[object, ...]]
-"""What has to be the same at both looks: the rule, the ids, the evidence."""
+"""What must be equal in both readings: the invariant, the ids, the evidence."""
 
 
 class _Case(Protocol):
@@ -77,7 +77,7 @@ C = TypeVar("C", bound=_Case)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is broken, how much was read (by part), and how long it took (seconds)."""
+    """The violations, how many documents were read (by part), and the duration in seconds."""
 
     violations: list[Violation]
     read: dict[str, int]
@@ -86,7 +86,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Suspects:
-    """What one look found, and the cases that have to be read again."""
+    """The findings of one reading, and the cases that must be read again."""
 
     findings: dict[Suspicion, Finding] = field(default_factory=dict)
     orders: set[str] = field(default_factory=set)
@@ -94,7 +94,7 @@ class _Suspects:
     payments: set[str] = field(default_factory=set)
 
     def add(self, finding: Finding, evidence: tuple[object, ...]) -> None:
-        """Two findings of one rule about the same ids are one."""
+        """Add a finding; two findings of one invariant about the same ids are one."""
         self.findings[finding.invariant, finding.ids, evidence] = finding
 
 
@@ -108,10 +108,10 @@ class _Parts:
 async def audit(
     addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False
 ) -> list[Violation]:
-    """Every broken invariant, in the order of the table; empty when all is well. Raises `UnreadableError`.
+    """Every violation, in the order of the table; empty when all invariants hold. Raises `UnreadableError`.
 
-    `grace_seconds` is how long an event may be on its way. Of Stripe's PaymentIntents those of the last day are read
-    and those of payments that are not settled, or with `stripe_all` every one.
+    `grace_seconds` is how long an event may be in transit. Reads Stripe's PaymentIntents of the last day and those of
+    unsettled payments, or with `stripe_all` every one.
     """
     return (await examine(addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)).violations
 
@@ -119,7 +119,7 @@ async def audit(
 async def examine(
     addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False
 ) -> Report:
-    """As `audit`, with what was read."""
+    """As `audit`, with the number of documents read and the duration."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     grace = timedelta(seconds=grace_seconds)
@@ -130,39 +130,39 @@ async def examine(
     ):
         parts = _Parts(databases, client, stripe)
         intents = await _intents(parts, every=stripe_all)
-        first = await _look(parts, Moment(utc_now(), grace), intents, None)
+        first = await _read(parts, Moment(utc_now(), grace), intents, None)
         read = {**databases.documents, "stripe.payment_intents": len(intents)}
         violations: list[Violation] = []
         if first.findings:
             await asyncio.sleep(PAUSE_SECONDS)
             again = await _intents_of(parts, intents, first.orders, every=stripe_all)
-            second = await _look(parts, Moment(utc_now(), grace), again, first)
+            second = await _read(parts, Moment(utc_now(), grace), again, first)
             violations = [finding.violation() for key, finding in second.findings.items() if key in first.findings]
     rank = {name: number for number, name in enumerate(INVARIANTS)}
     violations.sort(key=lambda violation: (rank[violation.invariant], *violation.ids.values()))
     return Report(violations, read, loop.time() - begun)
 
 
-async def _look(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects | None) -> _Suspects:
-    """Everything, or what was suspicious; outboxes and bus are small, and read as a whole each time."""
+async def _read(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects | None) -> _Suspects:
+    """Read everything, or only the suspects; outboxes and bus are small and always read completely."""
     found = _Suspects()
     owners: dict[str, tuple[str, str]] = {}
 
     async def orders() -> None:
         cases = order_cases(parts.databases, intents, only.orders if only else None)
-        async for case in _judged(cases, ORDER_CHECKS, moment, found, found.orders):
+        async for case in _checked(cases, ORDER_CHECKS, moment, found, found.orders):
             if case.order is not None:
                 owners.setdefault(case.order.user_id, ("order", case.id))
 
     async def tickets() -> None:
         cases = ticket_cases(parts.databases, only.tickets if only else None)
-        async for case in _judged(cases, TICKET_CHECKS, moment, found, found.tickets):
+        async for case in _checked(cases, TICKET_CHECKS, moment, found, found.tickets):
             if case.ticket is not None:
                 owners.setdefault(case.ticket.user_id, ("ticket", case.id))
 
     async def payments() -> None:
         cases = payment_cases(parts.databases, only.payments if only else None)
-        async for _ in _judged(cases, PAYMENT_CHECKS, moment, found, found.payments):
+        async for _ in _checked(cases, PAYMENT_CHECKS, moment, found, found.payments):
             pass
 
     async def elsewhere() -> None:
@@ -172,7 +172,7 @@ async def _look(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
             found.add(finding, evidence)
 
     try:
-        async with asyncio.TaskGroup() as group:  # the first that cannot read ends the others
+        async with asyncio.TaskGroup() as group:  # the first part that cannot be read cancels the others
             for part in (orders(), tickets(), payments(), elsewhere()):
                 group.create_task(part)
     except* UnreadableError as errors:
@@ -183,7 +183,7 @@ async def _look(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
 
 
 def _unreadable(databases: Databases, found: _Suspects) -> None:
-    """Name each document that is not as expected; nothing else that names it can be judged."""
+    """Report each document without the expected fields; drop other findings that name it, since they are unreliable."""
     documents = {key for _, key in databases.unreadable}
     for suspicion in list(found.findings):
         if documents & {key for _, key in suspicion[1]}:
@@ -192,7 +192,7 @@ def _unreadable(databases: Databases, found: _Suspects) -> None:
         found.add(Finding.of("document_unreadable", problem, place=place, document=key), ())
 
 
-async def _judged(
+async def _checked(
     cases: AsyncIterator[C],
     checks: tuple[Callable[[C, Moment], Iterator[Finding]], ...],
     moment: Moment,
@@ -209,10 +209,10 @@ async def _judged(
 
 
 async def _owners(databases: Databases, owners: dict[str, tuple[str, str]], found: _Suspects) -> None:
-    """Accounts are never removed; whoever is not in auth is not known there any more."""
-    asked = sorted(owners)
-    for start in range(0, len(asked), OWNERS_AT_ONCE):
-        some = asked[start : start + OWNERS_AT_ONCE]
+    """Report owners without an account; auth never removes one."""
+    user_ids = sorted(owners)
+    for start in range(0, len(user_ids), OWNERS_AT_ONCE):
+        some = user_ids[start : start + OWNERS_AT_ONCE]
         known = set(await databases.rows("auth", "users", _user_id, ("_id",), where={"_id": {"$in": some}}))
         for user_id in (user for user in some if user not in known):
             kind, key = owners[user_id]
@@ -227,7 +227,7 @@ def _user_id(found: Document) -> str:
 
 
 async def _intents(parts: _Parts, *, every: bool) -> Intents:
-    """All, or the recent ones and those of payments that are not settled or of which money went back, however old."""
+    """All PaymentIntents, or the recent ones and those of unsettled or refunded payments, at any age."""
     back = await parts.stripe.money_back(utc_now(), every=every)
     intents = await _listed(parts, every=every)
     older = await parts.stripe.these(intents.missing(back))
@@ -250,7 +250,7 @@ async def _listed(parts: _Parts, *, every: bool) -> Intents:
 
 
 async def _intents_of(parts: _Parts, before: Intents, orders: Collection[str], *, every: bool) -> Intents:
-    """Those that the suspicious orders and their payments name, as Stripe knows them now."""
+    """The PaymentIntents of the suspicious orders and their payments, read again from Stripe."""
     where: Document = {"order_id": {"$in": sorted(orders)}, "stripe_id": {"$ne": None}}
     ids = set(await parts.databases.rows("payments", "payments", _stripe_id, ("stripe_id",), where=where))
     ids |= before.ids_of(orders)

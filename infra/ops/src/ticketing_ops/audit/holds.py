@@ -1,4 +1,4 @@
-"""Checks of who has which seats, and until when."""
+"""Checks of the seats that orders have, and until when."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ __all__ = [
 
 
 def hold_overdue(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """An unpaid order ends at its deadline."""
+    """An unpaid order is still open after its deadline."""
     order = case.order
     if order is not None and order.status == "created" and moment.settled(order.expires_at, order.updated_at):
         late = (moment.now - order.expires_at).total_seconds()
@@ -25,7 +25,9 @@ def hold_overdue(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def seat_taken_twice(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """No time is allowed here: the index lets none pass, and the second look rules out a read between two writes."""
+    """Two active orders have one seat. There is no grace: the index allows no such state, and the second reading rules
+    out a read between two writes.
+    """
     holders: dict[int, OrderRow] = {}
     for order in case.active:
         for seat in order.seats:
@@ -37,7 +39,7 @@ def seat_taken_twice(case: TicketCase, moment: Moment) -> Iterator[Finding]:
 
 
 def seats_beyond_quantity(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """A listing whose quantity was lowered may have higher seats, but not more of them."""
+    """More seats are taken than the listing has. One whose quantity was lowered may have higher seat numbers."""
     ticket, taken = case.ticket, case.seats
     if ticket is None or not taken or not moment.settled(ticket.updated_at, *case.changed_at):
         return
@@ -49,7 +51,7 @@ def seats_beyond_quantity(case: TicketCase, moment: Moment) -> Iterator[Finding]
 
 
 def seats_miscounted(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """What the listing counts as held and sold, for listings of several seats; of one seat the rules below tell."""
+    """The counts of held and sold seats are wrong. The checks below cover listings with one seat."""
     ticket = case.ticket
     if ticket is None or ticket.highest_seat == 1 or not moment.settled(ticket.updated_at, *case.changed_at):
         return
@@ -63,14 +65,14 @@ def seats_miscounted(case: TicketCase, moment: Moment) -> Iterator[Finding]:
 
 
 def _counts(ticket: TicketRow) -> tuple[int, int]:
-    """Of one seat the status tells, as the service reads it."""
+    """Held and sold seats; with one seat the status decides, as in the service."""
     if ticket.quantity == 1:
         return int(ticket.status == "held"), int(ticket.status == "sold")
     return ticket.held, ticket.sold
 
 
 def ticket_without_order(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """A ticket whose active order is another one is that order's problem, see below."""
+    """A held or sold ticket has no active order. `order_without_ticket` covers a ticket that names another order."""
     ticket = case.ticket
     if ticket is None or ticket.highest_seat > 1 or ticket.status not in ("held", "sold") or case.active:
         return
@@ -85,7 +87,7 @@ def ticket_without_order(case: TicketCase, moment: Moment) -> Iterator[Finding]:
 
 
 def order_without_ticket(case: TicketCase, moment: Moment) -> Iterator[Finding]:
-    """Where several orders are active one seat cannot be right for all of them: that is one violation, not more."""
+    """The ticket of an active order is not held or sold for it. `seat_taken_twice` covers several active orders."""
     if not case.active or (len(case.active) > 1 and case.ticket is not None):
         return
     order, ticket = case.active[0], case.ticket

@@ -1,4 +1,4 @@
-"""Walks several sorted streams side by side: all that belongs to one key at a time, and never more in memory."""
+"""Merges several sorted streams by key, with only the rows of one key and one batch per stream in memory."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -23,7 +23,7 @@ class Stream(Generic[R]):
         await self._refill()
 
     async def take(self, key: str) -> list[R]:
-        """The rows of that key, which must not lie behind."""
+        """The rows of that key, which must not precede the current one."""
         taken: list[R] = []
         while self.key == key:
             taken.append(self._batch[self._next])
@@ -45,7 +45,7 @@ class Stream(Generic[R]):
 
 
 async def merged(*streams: Stream[Any]) -> AsyncIterator[tuple[str, list[list[Any]]]]:
-    """Each key that occurs anywhere, in order, with its rows of every stream (none, one or several)."""
+    """Each key of any stream, in order, with its rows of every stream (none, one or several)."""
     for stream in streams:
         await stream.begin()
     while True:

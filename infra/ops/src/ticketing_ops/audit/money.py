@@ -1,7 +1,7 @@
-"""Checks of the money of one order: what its row, its payments and Stripe say of each other.
+"""Checks of the money of one order: its row, its payments and Stripe must agree.
 
-Where Stripe's word was read it counts, and not the row's. Each fact is named once: what one rule names is left out by
-the rules after it.
+Where a PaymentIntent was read, Stripe's state counts and not the row's. Each fact is reported once: a check ignores
+what an earlier check reports.
 """
 
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ __all__ = [
 PAID: Final = ("authorized", "captured")
 OVER: Final = ("voided", "failed", "refunded")
 GRACES_OF_A_LOST_WEBHOOK: Final = 5
-"""Payments reads Stripe's list of refunds and disputes every 30 s, which is several times the usual grace of 10 s."""
+"""Payments reads Stripe's lists of refunds and disputes every 30 s, several times the default grace of 10 s."""
 RECONCILER_ROUND: Final = timedelta(seconds=15)
-"""Payments looks at what is due every few seconds; what a buyer has just done in the browser is heard of then."""
+"""The reconciler of payments checks due payments every few seconds, and finds the buyer's last step in the browser."""
 
 
 def _wanted(case: OrderCase, payment: PaymentRow) -> bool:
-    """Whether the order is complete by this payment: then, and only then, its money is ours."""
+    """Whether this payment completed the order: only then may it be captured."""
     order = case.order
     return order is not None and order.status == "complete" and order.payment_id in (None, payment.id)
 
@@ -52,27 +52,27 @@ def _authorized(case: OrderCase, payment: PaymentRow) -> bool:
 
 
 def _settled(case: OrderCase, moment: Moment) -> bool:
-    """Nothing of this order has changed for a grace, so nothing about it is on its way."""
+    """Whether the order and its payments were unchanged for the grace, so that none of their events is in transit."""
     return moment.settled(case.order and case.order.updated_at, *(payment.updated_at for payment in case.payments))
 
 
 def _charges(case: OrderCase) -> set[str]:
-    """The PaymentIntents that took money for this order; a captured row stands for one that was not read."""
+    """The captured PaymentIntents of this order; a captured row stands for one that was not read."""
     charges = {intent.id for intent in case.named_intents if intent.captured}
     return charges | {payment.stripe_id or payment.id for payment in case.payments if _captured(case, payment)}
 
 
 def _unwanted(case: OrderCase) -> bool:
-    """Whether the order is over, or never was."""
+    """Whether the order is cancelled or does not exist."""
     return case.order is None or case.order.status == "cancelled"
 
 
 def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """An authorisation is enough here: that it is captured is another rule."""
+    """A complete order has no payment. An authorisation is enough here: the capture is another invariant."""
     order = case.order
     if order is None or order.status != "complete":
         return
-    # One whose money went back is named by another rule.
+    # A refunded payment violates another invariant.
     had = (*PAID, "refunded")
     paid = any(payment.status in had and _wanted(case, payment) for payment in case.payments)
     if not paid and _settled(case, moment):
@@ -81,7 +81,7 @@ def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Findin
 
 
 def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """By the row; that Stripe's amount is the row's is another rule."""
+    """The amount of the payment's row is not the order's price. Stripe's amount is another invariant."""
     order = case.order
     if order is None:
         return
@@ -93,7 +93,7 @@ def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """The money is set aside, wanted, and nobody takes it."""
+    """The order is complete, and its payment is authorised but not captured."""
     for payment in case.payments:
         waits = payment.status == "authorized" and _wanted(case, payment) and _authorized(case, payment)
         if waits and _settled(case, moment):
@@ -106,7 +106,7 @@ def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """More than one PaymentIntent took money, and none of the surplus was given back."""
+    """More than one PaymentIntent of the order is captured and not refunded."""
     if len(case.payments) + len(case.named_intents) < 2:
         return
     charges = sorted(_charges(case))
@@ -116,13 +116,13 @@ def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """Money was taken for an order that is not complete by it, and was not given back."""
+    """A payment that did not complete the order is captured and not refunded."""
     for payment in case.payments:
         surplus = _captured(case, payment) and not _wanted(case, payment)
         if surplus and len(_charges(case)) == 1 and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
             yield Finding.of(
-                *("captured_without_order", f"money was taken, and the order is {order}"),
+                *("captured_without_order", f"captured, and the order is {order}"),
                 order=case.id,
                 payment=payment.id,
                 intent=payment.stripe_id,
@@ -130,14 +130,14 @@ def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]
 
 
 def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """Money is set aside for an order that is over, or complete by another payment."""
+    """A payment is authorised for an order that is cancelled, or that another payment completed."""
     complete_by_another = case.order is not None and case.order.status == "complete"
     for payment in case.payments:
         unwanted = not _wanted(case, payment) and (_unwanted(case) or complete_by_another)
         if unwanted and _authorized(case, payment) and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
             yield Finding.of(
-                *("authorization_not_voided", f"money is set aside, and the order is {order}"),
+                *("authorization_not_voided", f"authorised, and the order is {order}"),
                 order=case.id,
                 payment=payment.id,
                 intent=payment.stripe_id,
@@ -145,7 +145,7 @@ def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Findin
 
 
 def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """A PaymentIntent that names a payment which does not exist, or moved money beside the one that its row names."""
+    """A PaymentIntent names a payment that does not exist, or moved money although the payment's row names another."""
     if not case.named_intents:
         return
     rows = {payment.id: payment for payment in case.payments}
@@ -165,7 +165,7 @@ def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def complete_refunded(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """The order is complete, and its money went back: by a refund at Stripe, or a lost dispute."""
+    """The order is complete, and its payment was refunded at Stripe or lost in a dispute."""
     for payment in case.payments:
         intent = case.intent(payment)
         gone = payment.status == "refunded" and not (intent is not None and intent.captured)
@@ -179,7 +179,7 @@ def complete_refunded(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def refunded_in_part(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """The order is complete, and a part of its price went back."""
+    """The order is complete, and a part of its price was refunded."""
     for payment in case.payments:
         intent = case.intent(payment)
         agreed = intent is None or (intent.captured and intent.refunded_cents == payment.refunded_cents)
@@ -194,7 +194,7 @@ def refunded_in_part(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def dispute_open(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """The buyer's bank asks for the money, or for a reason."""
+    """The buyer's bank has opened a dispute about the payment."""
     for payment in case.payments:
         if payment.disputed and _disputed(payment, case.intent(payment)) and _settled(case, moment):
             yield Finding.of(
@@ -206,27 +206,27 @@ def dispute_open(case: OrderCase, moment: Moment) -> Iterator[Finding]:
 
 
 def _disputed(payment: PaymentRow, intent: Intent | None) -> bool:
-    """Stripe's word, where a dispute was read; the row's otherwise."""
+    """Stripe's value, where a refund or dispute was read; the row's otherwise."""
     return payment.disputed if intent is None or intent.moved_at is None else intent.disputed
 
 
-def _heard_of(case: OrderCase, payment: PaymentRow, moment: Moment) -> bool:
-    """Whether payments had its time to hear of what was done at Stripe, by a webhook or without one."""
+def _received(case: OrderCase, payment: PaymentRow, moment: Moment) -> bool:
+    """Whether payments had enough time to receive the last change at Stripe, by a webhook or from Stripe's lists."""
     intent = case.intent(payment)
     moved_at = intent.moved_at if intent is not None else None
     return _settled(case, moment) and moment.settled(moved_at and moved_at + GRACES_OF_A_LOST_WEBHOOK * moment.grace)
 
 
 def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[Finding]:
-    """The row and Stripe's word differ in a way that no rule above has named."""
+    """The row and Stripe differ in a way that no check above reports."""
     for payment in case.payments:
         intent = case.intent(payment)
         said = (
             _missing(case, payment)
             if intent is None
-            else _disagreement(case, payment, intent, heard_of=_reconciled(payment, moment))
+            else _disagreement(case, payment, intent, reconciled=_reconciled(payment, moment))
         )
-        if said is not None and len(_charges(case)) <= 1 and _heard_of(case, payment, moment):
+        if said is not None and len(_charges(case)) <= 1 and _received(case, payment, moment):
             yield Finding.of(
                 *("payment_disagrees_with_stripe", said), payment=payment.id, order=case.id, intent=payment.stripe_id
             )
@@ -239,15 +239,15 @@ def _missing(case: OrderCase, payment: PaymentRow) -> str | None:
 
 
 def _reconciled(payment: PaymentRow, moment: Moment) -> bool:
-    """Whether payments had its turn to ask Stripe about it, or sees no reason to."""
+    """Whether the reconciler had enough time to call Stripe about the payment, or has no reason to."""
     return payment.check_at is None or moment.settled(payment.check_at + RECONCILER_ROUND)
 
 
-def _disagreement(case: OrderCase, payment: PaymentRow, intent: Intent, *, heard_of: bool) -> str | None:
+def _disagreement(case: OrderCase, payment: PaymentRow, intent: Intent, *, reconciled: bool) -> str | None:
     if (intent.amount, intent.currency.lower()) != (payment.amount_cents, payment.currency.lower()):
         return f"{payment.amount_cents} {payment.currency} here, {intent.amount} {intent.currency} in Stripe"
     if not _wanted(case, payment) and (intent.captured or (intent.authorized and _unwanted(case))):
-        return None  # captured_without_order, authorization_not_voided
+        return None  # reported by captured_without_order or authorization_not_voided
     money = payment.status in ("captured", "refunded") and (intent.captured or intent.gone)
     disputed = _disputed(payment, intent)
     if money and (payment.refunded_cents, payment.disputed) != (intent.refunded_cents, disputed):
@@ -261,8 +261,8 @@ def _disagreement(case: OrderCase, payment: PaymentRow, intent: Intent, *, heard
         case "authorized":
             agrees = intent.authorized
         case "voided" | "failed":
-            # What never became money may stay open for a while: the reconciler closes it, and nothing can come of it.
+            # An unpaid PaymentIntent may stay open for a while: the reconciler cancels it, and it takes no money.
             agrees = not (intent.captured or intent.authorized)
         case _:
-            agrees = not (intent.captured or intent.authorized) or not heard_of
+            agrees = not (intent.captured or intent.authorized) or not reconciled
     return None if agrees else f"{payment.status} here, {intent.state} in Stripe"

@@ -1,4 +1,4 @@
-"""Checks that events leave the outboxes; read through the sparse indexes, which hold only what waits."""
+"""Checks that events leave the outboxes; reads the sparse indexes, which contain only documents with entries."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from .invariants import Finding, Moment
 __all__ = ["Waiting", "outbox_findings"]
 
 LIMIT: Final = 1_000
-"""Documents named for each outbox: of a bus that has been away for an hour nobody wants to read all."""
+"""The most documents reported for each outbox: after an hour without the bus there may be very many."""
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -25,7 +25,7 @@ class Waiting(NamedTuple):
 
 
 async def outbox_findings(databases: Databases, moment: Moment) -> AsyncIterator[tuple[Finding, tuple[object, ...]]]:
-    """Each with its evidence: the ids of the entries."""
+    """Each finding with its evidence: the ids of the entries."""
     for service, collection in OUTBOXES:
         place = f"{service}.{collection}"
         cutoff = moment.now - moment.grace

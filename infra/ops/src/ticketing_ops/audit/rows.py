@@ -1,7 +1,7 @@
-"""The few fields of each document that the checks look at.
+"""The fields of each document that the checks use.
 
-They are read by name and not through the services' own models: an audit that believed the code it audits would see what
-that code sees. What a service renames has to be renamed here; the flow test with the real stack tells.
+They are read by name and not through the services' models, so that an error in a model cannot hide in the audit too. A
+field that a service renames must be renamed here; the flow test with the real stack fails otherwise.
 """
 
 from datetime import datetime
@@ -49,7 +49,7 @@ class OrderRow(NamedTuple):
 
     @property
     def total_cents(self) -> int:
-        """What all of its seats cost."""
+        """The price of all its seats."""
         return len(self.seats) * self.price_cents
 
 
@@ -97,7 +97,7 @@ class DeadlineRow(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """What one service remembers of another's aggregate."""
+    """One service's copy of another's aggregate, in a projection."""
 
     id: str
     version: int
@@ -199,5 +199,5 @@ def copied_payment(found: Document) -> Copy:
 
 
 def _seats(found: Document) -> tuple[int, ...]:
-    """An order of the version that knew one seat has no seats in its document, and has seat 1."""
+    """An order of the version in which a listing had one seat has no seats in its document: it has seat 1."""
     return tuple(found.get("seats", (1,)))

@@ -1,4 +1,4 @@
-"""Reads Stripe's PaymentIntents over its API: what is recent, what is unsettled, what money went back of, or all."""
+"""Reads Stripe's PaymentIntents over its API: the recent, unsettled, refunded and disputed ones, or all."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -16,22 +16,22 @@ from .unreadable import UnreadableError
 __all__ = ["RECENT", "Intent", "Intents", "MoneyBack", "Stripe"]
 
 API_VERSION: Final = "2026-10-28.endive"
-"""The one that payments pins too; the fields read here have the names of this version."""
+"""The version that payments uses too; the fields read here have the names of this version."""
 RECENT: Final = timedelta(hours=24)
 PAGE: Final = 100
-"""The most that Stripe gives at once (https://docs.stripe.com/api/pagination)."""
+"""The largest page that Stripe returns (https://docs.stripe.com/api/pagination)."""
 DISPUTES: Final = timedelta(days=130)
 CLOSED_DISPUTES: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
 CONCURRENCY: Final = 8
 RELIST_ABOVE: Final = 200
-"""More PaymentIntents than this are sooner listed again than asked for one by one."""
+"""Above this many PaymentIntents, listing them again is faster than one call for each."""
 ATTEMPTS: Final = 4
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Intent(NamedTuple):
-    """A PaymentIntent that carries our metadata; amount in the smallest unit of its currency, times in UTC."""
+    """A PaymentIntent with this marketplace's metadata; amount in the smallest unit of its currency, times in UTC."""
 
     id: str
     status: str
@@ -45,38 +45,38 @@ class Intent(NamedTuple):
     disputed: bool = False
     lost: bool = False
     moved_at: datetime | None = None
-    """When a refund or a dispute was made last; None when none was read."""
+    """When the last refund or dispute was created; None when none was read."""
 
     @property
     def gone(self) -> bool:
-        """All of the money went back, or the buyer's bank has decided so."""
+        """Whether all of the money was refunded or lost in a dispute."""
         return self.refunded or self.lost
 
     @property
     def captured(self) -> bool:
-        """The buyer's money is with us, or at least a part of it."""
+        """Whether the payment is captured, and at least a part of it was not refunded."""
         return self.status == "succeeded" and not self.gone
 
     @property
     def authorized(self) -> bool:
-        """The bank holds it for us."""
+        """Whether the payment is authorised and not captured."""
         return self.status == "requires_capture"
 
     @property
     def state(self) -> str:
-        """Stripe's word, which does not change with a refund, or ours for that."""
+        """Stripe's status, which a refund does not change, or `refunded`."""
         return "refunded" if self.gone else self.status
 
 
 class MoneyBack(NamedTuple):
-    """What was read of the refunds and disputes of one PaymentIntent."""
+    """The refunds and disputes of one PaymentIntent, summed up."""
 
     moved_at: datetime | None = None
     disputed: bool = False
     lost_cents: int = 0
 
-    def heard(self, found: Mapping[str, Any]) -> "MoneyBack":
-        """With one more refund or dispute; times in UTC."""
+    def added(self, found: Mapping[str, Any]) -> "MoneyBack":
+        """A copy with one more refund or dispute; times in UTC."""
         at = datetime.fromtimestamp(found["created"], tz=UTC)
         moved_at = at if self.moved_at is None else max(at, self.moved_at)
         if found["object"] != "dispute":
@@ -86,7 +86,7 @@ class MoneyBack(NamedTuple):
         return MoneyBack(moved_at, self.disputed or still_open, self.lost_cents + lost)
 
     def applied(self, intent: Intent) -> Intent:
-        """The PaymentIntent with all of it."""
+        """The PaymentIntent with these refunds and disputes."""
         return intent._replace(
             refunded_cents=min(intent.amount, intent.refunded_cents + self.lost_cents),
             disputed=self.disputed,
@@ -96,50 +96,50 @@ class MoneyBack(NamedTuple):
 
 
 class Intents:
-    """What was read. `since` (UTC) is how far back the list goes, None when it is whole."""
+    """The PaymentIntents that were read. `since` (UTC) is how far back the list goes, None when it is complete."""
 
     def __init__(self, found: Iterable[Intent], *, since: datetime | None = None) -> None:
         self._by_id = {intent.id: intent for intent in found}
         self.since = since
 
     def joined(self, more: Iterable[Intent]) -> "Intents":
-        """With some older ones."""
+        """A copy with older PaymentIntents."""
         return Intents([*self._by_id.values(), *more], since=self.since)
 
     def with_money(self, back: Mapping[str, "MoneyBack"]) -> "Intents":
-        """With the refunds and disputes that were read, by PaymentIntent."""
+        """A copy with the refunds and disputes, by PaymentIntent."""
         return Intents(
             (back[intent.id].applied(intent) if intent.id in back else intent for intent in self._by_id.values()),
             since=self.since,
         )
 
     def missing(self, ids: Iterable[str]) -> set[str]:
-        """Those that were not read."""
+        """The ids among these that were not read."""
         return set(ids) - self._by_id.keys()
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def of(self, payment: PaymentRow) -> Intent | None:
-        """The one that the payment's row names, if it was read."""
+        """The PaymentIntent that the payment's row names, if it was read."""
         return self._by_id.get(payment.stripe_id) if payment.stripe_id else None
 
     def covers(self, payment: PaymentRow) -> bool:
-        """Whether that one must have been read, if Stripe had it."""
+        """Whether the payment's PaymentIntent must be among these if it exists."""
         return self.since is None or payment.created_at >= self.since
 
     async def by_order(self, only: Collection[str] | None) -> AsyncIterator[Sequence[Intent]]:
-        """All, or those of these orders, in the order of their orders' ids."""
+        """All PaymentIntents, or those of these orders, sorted by order id."""
         chosen = (intent for intent in self._by_id.values() if only is None or intent.order_id in only)
         yield sorted(chosen, key=lambda intent: intent.order_id)
 
     def ids_of(self, orders: Collection[str]) -> set[str]:
-        """The ids of those that name one of these orders."""
+        """The ids of the PaymentIntents that name one of these orders."""
         return {intent.id for intent in self._by_id.values() if intent.order_id in orders}
 
 
 class Stripe:
-    """Asks, and never changes anything there."""
+    """A client of Stripe that only reads."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -148,7 +148,7 @@ class Stripe:
     @asynccontextmanager
     async def connect(cls, addresses: AuditAddresses) -> AsyncIterator[Self]:
         """A client; nothing is sent yet."""
-        # What runs on this machine is not asked for through a proxy.
+        # Calls to this machine do not use a proxy.
         through_proxy = urlsplit(addresses.stripe_url).hostname not in _LOOPBACK
         async with httpx.AsyncClient(
             base_url=addresses.stripe_url,
@@ -160,7 +160,7 @@ class Stripe:
             yield cls(client)
 
     async def recent(self, now: datetime) -> Intents:
-        """Those made in the last day; all of them where only the whole list can be had, as from the double."""
+        """The PaymentIntents of the last day; all of them where the server cannot filter, as the double."""
         since = now - RECENT
         try:
             return Intents([i async for i in self._list({"created[gte]": int(since.timestamp())})], since=since)
@@ -168,11 +168,11 @@ class Stripe:
             return await self.all()
 
     async def all(self) -> Intents:
-        """Every one there is: a request for each hundred."""
+        """Every PaymentIntent: one call for each hundred."""
         return Intents([intent async for intent in self._list({})])
 
     async def these(self, ids: Collection[str]) -> list[Intent]:
-        """Those that exist among these."""
+        """The PaymentIntents with these ids, as far as they exist."""
         gate = asyncio.Semaphore(CONCURRENCY)
 
         async def one(intent_id: str) -> Intent | None:
@@ -201,7 +201,7 @@ class Stripe:
             async for found in self._pages(path, query):
                 intent_id = found.get("payment_intent")
                 if isinstance(intent_id, str):
-                    back[intent_id] = back.get(intent_id, MoneyBack()).heard(found)
+                    back[intent_id] = back.get(intent_id, MoneyBack()).added(found)
         return back
 
     async def _pages(self, path: str, query: dict[str, str | int]) -> AsyncIterator[dict[str, Any]]:
@@ -216,7 +216,7 @@ class Stripe:
             query["starting_after"] = page["data"][-1]["id"]
 
     async def _get(self, path: str, query: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer, None when there is no such thing; tries again for a while when Stripe is busy."""
+        """The response body, None for a 404; retries up to three times on 429, 5xx and transport errors."""
         problem = ""
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -240,11 +240,11 @@ class Stripe:
 
 
 class _NotUnderstoodError(Exception):
-    """The double refuses parameters that it does not know."""
+    """The server refused a parameter: the double does not know it."""
 
 
 def _intent(found: dict[str, Any]) -> Intent | None:
-    """None when it is none of ours: others may use the same account."""
+    """None without this marketplace's metadata: other systems may use the same account."""
     metadata = found.get("metadata") or {}
     if not metadata.get("payment_id") or not metadata.get("order_id"):
         return None
@@ -263,6 +263,6 @@ def _intent(found: dict[str, Any]) -> Intent | None:
 
 
 def _back(found: dict[str, Any], charge: dict[str, Any]) -> int:
-    """What is no longer with us; Stripe counts as refunded what a capture in part left out."""
+    """The refunded amount, without the part that a partial capture left out, which Stripe counts as refunded."""
     kept = min(found.get("amount_received", found["amount"]), found["amount"] - charge.get("amount_refunded", 0))
     return int(found["amount"] - kept)

@@ -1,4 +1,4 @@
-"""`ticketing audit --watch`: again every few seconds, on the screen and as a gauge for Prometheus."""
+"""`ticketing audit --watch`: an audit every few seconds, shown on the screen and as gauges for Prometheus."""
 
 import asyncio
 import signal
@@ -26,22 +26,22 @@ UNREADABLE: Final = 2
 
 
 class InvariantGauges:
-    """`invariant_violations{invariant=…}`, one series for each rule, and when the last audit came to its end."""
+    """`invariant_violations{invariant=…}`, one series for each invariant, and when the last complete audit ended."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._violations = Gauge(
             "invariant_violations", "Broken places by rule, at the last audit", ["invariant"], registry=self.registry
         )
-        # An audit that cannot read changes nothing above, so a monitor has to see that the figures grow old.
+        # An audit that cannot read leaves the gauge above unchanged, so a monitor needs the age of the figures.
         self._finished = Gauge(
             "invariant_audit_timestamp_seconds",
             "When the last complete audit ended (Unix time)",
             registry=self.registry,
         )
 
-    def tell(self, report: Report) -> None:
-        """Zero for a rule that holds."""
+    def set(self, report: Report) -> None:
+        """Set all gauges; zero for an invariant that holds."""
         counts = Counter(violation.invariant for violation in report.violations)
         for name in INVARIANTS:
             self._violations.labels(name).set(counts[name])
@@ -56,7 +56,7 @@ def watch(
     metrics_port: int | None,
     plain: bool,
 ) -> int:
-    """Until Ctrl-C or SIGTERM; the status is that of the last audit. `plain`: a line for each instead of in place."""
+    """Audit until Ctrl-C or SIGTERM; returns the status of the last audit. `plain`: one line for each, not in place."""
     gauges = InvariantGauges()
     server = None
     if metrics_port is not None:
@@ -89,15 +89,15 @@ async def _watch(
     in_place = not plain and console.is_terminal
     with Live(Text("reading…"), console=console, auto_refresh=False) if in_place else _Nothing() as live:
         while not stop.is_set():
-            looking = asyncio.ensure_future(once())
-            await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not looking.done():
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+            auditing = asyncio.ensure_future(once())
+            await asyncio.wait({auditing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not auditing.done():
+                auditing.cancel()
+                await asyncio.gather(auditing, return_exceptions=True)
                 break
             try:
-                report = looking.result()
-                gauges.tell(report)
+                report = auditing.result()
+                gauges.set(report)
                 said, status = show(report), BROKEN if report.violations else 0
             except UnreadableError as error:
                 said, status = f"[bold red]✗[/] {escape(str(error))}", UNREADABLE
@@ -114,7 +114,7 @@ async def _watch(
 
 
 class _Nothing:
-    """In the place of the screen, where there is none."""
+    """Replaces the live screen where there is no terminal."""
 
     def __enter__(self) -> None:
         return None

@@ -1,4 +1,4 @@
-"""Buyers: hold a ticket, then pay, be declined, cancel, forget about it, or do two things at once."""
+"""Buyers: hold a ticket, then pay, get a decline, cancel, do nothing, or do two things concurrently."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ GOOD_CARD: Final = "pm_card_visa"
 DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
 QUANTITIES: Final = (1, 1, 1, 2, 3)
 NEWEST: Final = 4
-"""Buyers look at the newest tickets only, so that they meet."""
+"""Buyers choose among the newest tickets only, so that they compete."""
 PLANS: Final = {"pay": 50, "decline first": 10, "cancel": 12, "forget": 8, "pay and cancel": 10, "pay twice": 10}
-LOOKS: Final = 20
+SAMPLES: Final = 20
 SAMPLE_SECONDS: Final = 0.25
 
 
 @dataclass
 class Buyer:
-    """Goes from ticket to ticket."""
+    """Buys one ticket after another."""
 
     caller: Caller
     board: Board
 
     async def buy_until(self, stopping: asyncio.Event) -> None:
-        """One order after another, and now and then signs in again."""
+        """Place one order after another, and sometimes sign in again."""
         chance = self.caller.chance
         while not stopping.is_set():
             if chance.random() < 0.03:
@@ -54,7 +54,7 @@ class Buyer:
         if self.caller.chance.random() < 0.1:
             again = await self.caller.decided("hold again", "POST", "/api/orders", body, key=key)
             if again is not None and (not again.done or again.body["id"] != hold.id):
-                ledger.broken.append(f"order {hold.id} asked for again with its key gave {again}")
+                ledger.broken.append(f"order {hold.id} repeated with its key gave {again}")
         return hold
 
     async def _go_on(self, hold: Hold) -> None:
@@ -73,7 +73,7 @@ class Buyer:
                 await asyncio.gather(self._pay(hold, GOOD_CARD), self._pay(hold, GOOD_CARD))
             case _:
                 return
-        await self._look(hold)
+        await self._watch(hold)
 
     async def _pay(self, hold: Hold, card: str) -> None:
         body = {"orderId": hold.id, "paymentMethodId": card}
@@ -92,10 +92,10 @@ class Buyer:
             hold.cancelled = True
         self._check_known(hold, answer)
 
-    async def _look(self, hold: Hold) -> None:
-        """Watch the order until it is decided, or for a few seconds: what was shown is a promise too."""
-        for _ in range(LOOKS):
-            answer = await self.caller.decided("look", "GET", f"/api/orders/{hold.id}")
+    async def _watch(self, hold: Hold) -> None:
+        """Read the order until it is decided, or for a few seconds: a shown status is a promise too."""
+        for _ in range(SAMPLES):
+            answer = await self.caller.decided("read order", "GET", f"/api/orders/{hold.id}")
             self._check_known(hold, answer)
             if answer is None or not answer.done:
                 return

@@ -1,4 +1,4 @@
-"""One person's HTTP calls, made again under the same Idempotency-Key until there is an answer."""
+"""One user's HTTP calls, repeated with the same Idempotency-Key until there is a definite response."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from .ledger import Ledger
 __all__ = ["ANSWER_SECONDS", "Answer", "Caller"]
 
 ANSWER_SECONDS: Final = 8.0
-"""For one answer: shorter than a service's own limit for Stripe, so that callers also go away while work goes on."""
+"""For one response: shorter than a service's limit for Stripe, so that some callers disconnect during the work."""
 PATIENCE_SECONDS: Final = 20.0
 LONGEST_PAUSE_SECONDS: Final = 1.0
 STILL_RUNNING: Final = "Still running"
@@ -22,20 +22,20 @@ STILL_RUNNING: Final = "Still running"
 
 @dataclass(frozen=True)
 class Answer:
-    """A definite answer."""
+    """A definite response."""
 
     status: int
     body: Any
 
     @property
     def done(self) -> bool:
-        """Whether it says that what was asked for is done."""
+        """Whether the response reports success."""
         return 200 <= self.status < 300
 
 
 @dataclass
 class Caller:
-    """Somebody with an account. `chance` is the caller's own, so that one caller's luck does not change another's."""
+    """A user with an account. Each caller has its own `chance`, so that no caller changes another's random choices."""
 
     http: httpx.AsyncClient
     addresses: dict[str, str]
@@ -47,7 +47,7 @@ class Caller:
     token: str = field(default="", repr=False)
 
     async def sign_up(self) -> None:
-        """Make the account; only before anything breaks."""
+        """Create the account; only before the first fault."""
         email = f"{self.name}@example.com"
         made = await self.decided("sign up", "POST", "/api/users/signup", {"email": email, "password": self.password})
         if made is None or not made.done:
@@ -57,7 +57,7 @@ class Caller:
         await self.sign_in()
 
     async def sign_in(self) -> None:
-        """Get a token; an account that was acknowledged and is not known any more is a broken promise."""
+        """Get a token; an acknowledged account that no longer exists is a broken promise."""
         form = {"username": f"{self.name}@example.com", "password": self.password}
         answer = await self.decided("sign in", "POST", "/api/users/token", form=form)
         if answer is not None and answer.done:
@@ -75,16 +75,16 @@ class Caller:
         form: dict[str, str] | None = None,
         key: str | None = None,
     ) -> Answer | None:
-        """Ask until there is an answer that decides; None when patience ends before.
+        """Repeat the request until there is a definite response; None after `PATIENCE_SECONDS`.
 
-        No answer, a 5xx and a request "still running" decide nothing. The Idempotency-Key stays the same throughout.
+        No response, a 5xx and "Still running" are not definite. The Idempotency-Key stays the same.
         """
-        self.ledger.asked[action] += 1
+        self.ledger.begun[action] += 1
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE_SECONDS
         pause = 0.1
         while True:
-            answer = await self._ask(method, path, json, form, key)
+            answer = await self._call(method, path, json, form, key)
             if answer is not None:
                 if answer.done:
                     self.ledger.acknowledged[action] += 1
@@ -95,7 +95,7 @@ class Caller:
             await asyncio.sleep(pause * self.chance.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _ask(
+    async def _call(
         self, method: str, path: str, json: Any, form: dict[str, str] | None, key: str | None
     ) -> Answer | None:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}

@@ -1,4 +1,4 @@
-"""Breaks what the plan says, and brings it back."""
+"""Causes the planned faults, and ends them."""
 
 import asyncio
 from collections import Counter
@@ -28,23 +28,23 @@ class Injector:
         self._began = 0.0
         self.counts: Counter[tuple[str, str]] = Counter()
         self.died: list[str] = []
-        """Processes that ended although nobody had killed them: a service must bear the loss of the others."""
+        """Processes that ended although the injector did not kill them: a service must survive the loss of others."""
 
     async def run(self, faults: Sequence[Fault]) -> None:
-        """All of the plan; returns once the last process was started again or goes on."""
+        """Run the whole plan; returns once the last process is started again or resumed."""
         self._began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             for fault in faults:
                 group.create_task(self._one(fault))
 
     async def wait_until_ready(self) -> None:
-        """Return when every process answers as ready.
+        """Return when every process is ready.
 
         Raises `ServerStartError` when one does not, with the end of its log.
         """
         for process in self._processes.values():
             await self._mourn(process)
-            # Only the waiting is done in a thread.
+            # Only the waiting runs in a thread.
             await asyncio.to_thread(process.wait_until_ready, READY_SECONDS)
 
     async def _one(self, fault: Fault) -> None:
@@ -65,12 +65,12 @@ class Injector:
             await self._launch(process)
 
     async def _launch(self, process: ServerProcess) -> None:
-        """What cannot be started is found by `wait_until_ready`."""
+        """Start the process again; `wait_until_ready` finds one that cannot be started."""
         for _ in range(START_ATTEMPTS):
             try:
                 process.launch()
             except ServerStartError as error:
-                # Its port is not yet given back, or for a moment the other end of somebody's connection.
+                # Its port is not free yet, or is briefly the local port of another process's connection.
                 self._say(str(error))
                 await asyncio.sleep(REPEAT_SECONDS)
             else:

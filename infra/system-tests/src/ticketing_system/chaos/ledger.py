@@ -1,4 +1,4 @@
-"""What the callers were promised: every answer that says something was done, and what it said."""
+"""The promises to the callers: every response that reports success, with its content."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ __all__ = ["Charge", "Hold", "Ledger", "Listing"]
 
 @dataclass
 class Listing:
-    """A ticket whose listing was acknowledged; `version` is the newest that was. Money in cents.
+    """A ticket whose listing was acknowledged; `version` is the newest acknowledged one. Money in cents.
 
-    `deleted`: its deletion was acknowledged. `in_doubt`: a deletion was asked for and not answered.
+    `deleted`: its deletion was acknowledged. `in_doubt`: a deletion was requested without a response.
     """
 
     id: str
@@ -25,9 +25,9 @@ class Listing:
 
 @dataclass
 class Hold:
-    """An order that was acknowledged, with its seats and the price of one that its buyer was shown.
+    """An acknowledged order, with its seats and the price of one seat that the response showed.
 
-    `cancelled`: the cancellation was acknowledged. `seen_complete`: the buyer was shown that it is paid.
+    `cancelled`: the cancellation was acknowledged. `seen_complete`: a response showed it as paid.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Charge:
-    """A payment that was acknowledged as made (`paid`), or as declined: then it has no id."""
+    """A payment that was acknowledged (`paid`) or declined; a declined one has no id."""
 
     order_id: str
     payment_id: str | None
@@ -50,26 +50,26 @@ class Charge:
 
 @dataclass
 class Ledger:
-    """All promises of a run. `broken` holds those that were seen broken at once, by the next answer."""
+    """All promises of a run. `broken` has those that a later response contradicted."""
 
     accounts: dict[str, str] = field(default_factory=dict)
     listings: dict[str, Listing] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     charges: list[Charge] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)
+    begun: Counter[str] = field(default_factory=Counter)
     """Actions begun, by name."""
     acknowledged: Counter[str] = field(default_factory=Counter)
-    """Actions that were answered with 200, 201 or 204, by name."""
+    """Actions with a response of 200, 201 or 204, by name."""
     unanswered: Counter[str] = field(default_factory=Counter)
-    """Actions that were given up without an answer: they may have happened or not."""
+    """Actions without a response: they may have happened or not."""
 
     def list_ticket(self, listing: Listing) -> None:
-        """The same listing may be acknowledged twice, under one Idempotency-Key: it is one."""
+        """Record a listing; one that is acknowledged twice with one Idempotency-Key counts once."""
         self.listings.setdefault(listing.id, listing)
 
     def place(self, hold: Hold) -> Hold:
-        """As for listings."""
+        """Record an order, as `list_ticket` does for listings."""
         for other in self.holds.values():
             same = set(other.seats) & set(hold.seats) if other.ticket_id == hold.ticket_id else ()
             if same and other.seen_complete and other.id != hold.id:
@@ -77,5 +77,5 @@ class Ledger:
         return self.holds.setdefault(hold.id, hold)
 
     def charge(self, charge: Charge) -> None:
-        """Every answer is a promise of its own."""
+        """Record a payment; every response is a separate promise."""
         self.charges.append(charge)

@@ -1,4 +1,4 @@
-"""What a run found, for people and for machines."""
+"""The result of a run, as text and as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,36 +16,36 @@ SHOWN = 20
 
 @dataclass
 class Report:
-    """Times in seconds. `recovery_seconds` is from the end of the last fault until everything was whole again.
+    """Times in seconds. `recovery_seconds` is from the end of the last fault until there was no failure.
 
-    `faults` counts by kind and target. `failures` is everything that was wrong in the end: broken invariants, broken
-    promises, what had not come to its end, and processes that ended by themselves or did not come back.
+    `faults` counts by kind and target. `failures` are those at the end: violated invariants, broken promises,
+    unfinished orders and payments, and processes that ended by themselves or did not start again.
     """
 
     seed: int
     seconds: float
-    asked: Mapping[str, int] = field(default_factory=dict)
+    begun: Mapping[str, int] = field(default_factory=dict)
     acknowledged: Mapping[str, int] = field(default_factory=dict)
     unanswered: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    """How orders and payments ended."""
+    """The final statuses of orders and payments, counted."""
     ready_seconds: float | None = None
     recovery_seconds: float | None = None
     failures: list[str] = field(default_factory=list)
     kept: Path | None = None
-    """Where data and logs are, when something was wrong."""
+    """The folder of data and logs, after a failure."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The report as values for JSON."""
         return {**asdict(self), "kept": None if self.kept is None else str(self.kept), "ok": not self.failures}
 
 
 def print_report(report: Report, console: Console) -> None:
-    """For people."""
-    table = Table("action", "asked", "acknowledged", "never answered", box=None, pad_edge=False)
-    for action in sorted(report.asked):
-        counts = (counted.get(action, 0) for counted in (report.asked, report.acknowledged, report.unanswered))
+    """Print the report as text."""
+    table = Table("action", "begun", "acknowledged", "no response", box=None, pad_edge=False)
+    for action in sorted(report.begun):
+        counts = (counted.get(action, 0) for counted in (report.begun, report.acknowledged, report.unanswered))
         table.add_row(action, *(str(count) for count in counts))
     console.print(table)
     for kind, targets in report.faults.items():

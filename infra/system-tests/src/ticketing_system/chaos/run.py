@@ -1,4 +1,4 @@
-"""One run: a stack, its callers, the faults, and then the reckoning."""
+"""One run: a stack, its callers, the faults, and then the checks."""
 
 import asyncio
 import random
@@ -31,12 +31,12 @@ __all__ = ["RunOptions", "run"]
 WINDOW_SECONDS: Final = 6
 SAMPLE_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0
-"""For the audit: by the time that nothing is unsettled, an event has no reason to be on its way any longer."""
+"""For the audit: once all orders and payments are final, no event should be in transit."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """`seconds` is how long things break, `settle_seconds` how long after the last fault all must be whole."""
+    """`seconds` is how long faults occur, `settle_seconds` the time after the last fault to recover fully."""
 
     seed: int
     seconds: float
@@ -47,7 +47,7 @@ class RunOptions:
 
 
 def run(options: RunOptions, say: Callable[[str], None]) -> Report:
-    """Start everything, break it, and tell what was found; nothing is left running. Raises `ServerStartError`."""
+    """Start everything, cause the faults, and report the failures; stops all processes. Raises `ServerStartError`."""
     stack = make_stack(options.data_dir, window_seconds=WINDOW_SECONDS)
     with stack.data.locked():
         stack.start(lambda _name, _what: None)
@@ -94,7 +94,7 @@ class _Run:
         return Caller(http, self._stack.state.addresses, self._ledger, chance, name, password=password)
 
     async def _reckon(self, over: float) -> Report:
-        """Look until everything is whole, or the time is up; what is wrong at the last look is the result."""
+        """Check until there is no failure or the time is up; the failures of the last check are the result."""
         loop = asyncio.get_running_loop()
         report = Report(self._options.seed, self._options.seconds)
         try:
@@ -105,7 +105,7 @@ class _Run:
         report.ready_seconds = loop.time() - over
         async with market_of(self._stack) as market:
             while True:
-                stored, failures = await self._look(market)
+                stored, failures = await self._sample(market)
                 seconds = loop.time() - over
                 state = f"{len(failures)} open, {failures[0]}" if failures else "whole"
                 self._say(f"{seconds:6.1f} s after it: {state}")
@@ -118,7 +118,7 @@ class _Run:
                 await asyncio.sleep(SAMPLE_SECONDS)
         return self._filled(report, stored)
 
-    async def _look(self, market: Market) -> tuple[Stored, list[str]]:
+    async def _sample(self, market: Market) -> tuple[Stored, list[str]]:
         stored = await read_stored(market)
         failures = [*broken_promises(self._ledger, stored), *unsettled(stored)]
         if not failures:
@@ -134,7 +134,7 @@ class _Run:
         for (kind, target), count in sorted(self._injector.counts.items()):
             faults[kind][target] = count
         report.faults = dict(faults)
-        report.asked, report.acknowledged = dict(ledger.asked), dict(ledger.acknowledged)
+        report.begun, report.acknowledged = dict(ledger.begun), dict(ledger.acknowledged)
         report.unanswered = dict(ledger.unanswered)
         if stored is not None:
             ends = [f"order {_end(order)}" for order in stored.orders.values()]

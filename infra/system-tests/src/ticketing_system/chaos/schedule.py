@@ -1,4 +1,4 @@
-"""What breaks when: a plan that depends on nothing but the seed."""
+"""The plan of the faults; it depends only on the seed."""
 
 import random
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ Kind = Literal["kill", "pause"]
 
 SERVERS: Final = ("nats-server", "mongod", "valkey-server")
 KILLED: Final = (*PROCESSES, *SERVERS)
-# The double is our stand-in for somebody else's service: it may be slow, but we cannot kill it.
+# The double stands for an external service: it may be slow, but it is never killed.
 PAUSED: Final = (*KILLED, "stripe-double")
 
 PAUSE_SHARE: Final = 0.25
 QUIET_SECONDS: Final = 1.5
-"""Nothing breaks before that, so that there is something to lose."""
+"""Before the first fault, so that there is data to lose."""
 LONGEST_SECONDS: Final = 3.0
 SHORTEST_GAP_SECONDS: Final = 0.2
 LONGEST_GAP_SECONDS: Final = 4.0
@@ -40,9 +40,9 @@ class Fault:
 
 
 def plan_faults(seed: int, seconds: float) -> list[Fault]:
-    """Faults in the order of their beginning, all over by `seconds`; several may last at once, of different processes.
+    """Faults in the order of their beginning, all over by `seconds`; faults of different processes may overlap.
 
-    Targets are dealt from a shuffled pack, so that also a short run meets each before any comes twice.
+    Targets are drawn from a shuffled list without repetition, so that a short run also includes each target.
     """
     chance = random.Random(seed)
     packs: dict[Kind, list[str]] = {"kill": [], "pause": []}

@@ -1,4 +1,4 @@
-"""Sellers: list tickets, change their prices, and take some of them back."""
+"""Sellers: list tickets, change their prices, and delete some of them."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ QUANTITIES: Final = (1, 1, 3, 8)
 
 @dataclass
 class Board:
-    """What everybody can see on sale, newest last: ids that buyers try."""
+    """The ids of the tickets on sale, newest last: buyers try these."""
 
     open: list[str] = field(default_factory=list)
 
     def take_off(self, ticket_id: str) -> None:
-        """Sold or taken back."""
+        """Remove a ticket that is sold or deleted."""
         if ticket_id in self.open:
             self.open.remove(ticket_id)
 
@@ -33,7 +33,7 @@ class Seller:
     board: Board
 
     async def sell_until(self, stopping: asyncio.Event) -> None:
-        """One thing after another."""
+        """Do one action after another."""
         chance = self.caller.chance
         while not stopping.is_set():
             if len(self.board.open) < OPEN_LISTINGS:
@@ -59,7 +59,7 @@ class Seller:
         if chance.random() < 0.1:
             again = await self.caller.decided("list again", "POST", "/api/tickets", body, key=key)
             if again is not None and (not again.done or again.body["id"] != ticket_id):
-                ledger.broken.append(f"listing {ticket_id} asked for again with its key gave {again}")
+                ledger.broken.append(f"listing {ticket_id} repeated with its key gave {again}")
 
     async def _change_price(self, ticket_id: str) -> None:
         listing = self.caller.ledger.listings[ticket_id]
@@ -82,7 +82,7 @@ class Seller:
         if answer is None:
             self.board.take_off(ticket_id)
             return
-        # 404 is what the second attempt is told when the first one had been done and its answer was lost.
+        # The second attempt gets a 404 when the first one succeeded and its response was lost.
         listing.deleted = answer.status in (204, 404)
         listing.in_doubt = False
         if listing.deleted:

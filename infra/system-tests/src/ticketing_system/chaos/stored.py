@@ -1,4 +1,4 @@
-"""What the databases hold in the end, read directly and not through the services under test."""
+"""The content of the databases at the end, read directly and not through the services under test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

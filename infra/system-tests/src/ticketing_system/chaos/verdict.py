@@ -1,4 +1,4 @@
-"""Holds what was promised against what is stored; pure, so that every way of breaking a promise can be tried."""
+"""Compares the promises with the stored data; pure, so that a test can try every way of breaking a promise."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def broken_promises(ledger: Ledger, stored: Stored) -> list[str]:
 
 
 def unsettled(stored: Stored) -> list[str]:
-    """What still has to come to its end; nothing of it may be left when everybody has gone home."""
+    """The orders and payments that are not final; there may be none at the end of a run."""
     return [
         *(f"order {key} is still created" for key, order in stored.orders.items() if order["status"] == "created"),
         *(
@@ -48,7 +48,7 @@ def _of_listing(listing: Listing, stored: Stored) -> Iterator[str]:
     if listing.deleted and ticket["deleted_at"] is None:
         yield f"ticket {listing.id} was taken back and is {ticket['status']}"
     if not listing.deleted and not listing.in_doubt and ticket["deleted_at"] is not None:
-        yield f"ticket {listing.id} is deleted, and nobody asked for it"
+        yield f"ticket {listing.id} is deleted, and no deletion was requested"
 
 
 def _of_hold(hold: Hold, stored: Stored) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _of_charge(charge: Charge, stored: Stored) -> Iterator[str]:
 
 
 def _listed_twice(stored: Stored) -> Iterator[str]:
-    """Every title belongs to one Idempotency-Key, and one key makes one ticket."""
+    """Tickets with the same title: each title belongs to one Idempotency-Key, and one key creates one ticket."""
     titles = Counter(ticket["title"] for ticket in stored.tickets.values())
     yield from (f"{count} tickets were made under the key of {title}" for title, count in titles.items() if count > 1)
 
