@@ -9,7 +9,9 @@ from ticketing_tickets.domain import TicketDetails
 from ticketing_tickets.retention import forget_regularly
 
 DAY = timedelta(days=1)
-DETAILS = TicketDetails(title="At Ann's", price_cents=1_000, description="Ring at Ann's", venue="Ann's garden")
+DETAILS = TicketDetails(
+    title="At Ann's", price_cents=1_000, description="Ring at Ann's", venue="Ann's garden", quantity=1
+)
 
 
 async def deleted(service, tickets, *, ago):
