@@ -19,7 +19,7 @@ from .marketplace import Marketplace, consumer
 
 @pytest.fixture(scope="module")
 def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDouble]:
-    """Not the session's: an audit sees what every other test has left there."""
+    """A separate double: at the session's an audit finds what other tests have left."""
     server = StripeDouble(tmp_path_factory.mktemp("stripe"))
     try:
         server.start()
@@ -30,7 +30,7 @@ def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDoubl
 
 @pytest.fixture
 async def marketplace(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[Marketplace]:
-    """A marketplace of this test's own."""
+    """A separate marketplace for this test."""
     client = await nats.connect(nats_url)
     for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
         await ensure_stream(client.jetstream(), stream_config(stream, replicas=1))

@@ -1,4 +1,4 @@
-"""A small marketplace written straight into real databases, a real bus and the Stripe double: all of it is well."""
+"""A small, consistent marketplace, written directly into real databases, a real bus and the Stripe double."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ PRICE = 2550
 
 
 def consumer(durable: str, stream: str) -> ConsumerConfig:
-    """A durable as a service declares it, but for the numbers."""
+    """A durable as a service declares it, except for its limits."""
     return consumer_config(
         durable,
         filter_subjects=[STREAM_SUBJECTS[stream]],
@@ -29,7 +29,7 @@ def consumer(durable: str, stream: str) -> ConsumerConfig:
 
 
 class Marketplace:
-    """Four orders: paid, held, let go, and paid back; and three of a listing of five seats; every row an hour old."""
+    """Four orders (paid, held, cancelled, refunded), three of a listing of five seats; every document an hour old."""
 
     def __init__(self, addresses: AuditAddresses, mongo: MongoClient[dict[str, Any]]) -> None:
         self.addresses = addresses
@@ -42,7 +42,7 @@ class Marketplace:
             self.put("auth", "users", user, version=1, email=f"{user}@example.com", outbox=[])
         self.sold, self.paid_order, self.payment, self.intent = self._paid()
         self.held, self.held_order = self._held()
-        self.let_go, self.cancelled_order, self.voided, self.cancelled_intent = self._let_go()
+        self.free_ticket, self.cancelled_order, self.voided, self.cancelled_intent = self._free_ticket()
         self.refunded_order = self._refunded()
         self.many, self.order_of_two = self._many()
 
@@ -115,8 +115,8 @@ class Marketplace:
         }
         self.put("payments", "payments", key, **fields, outbox=[])
         if status in ("authorized", "captured", "failed"):
-            told = {**fields, "version": 3, "status": "authorized"} if status == "captured" else fields
-            self.put("orders", "payments", key, **told)
+            copied = {**fields, "version": 3, "status": "authorized"} if status == "captured" else fields
+            self.put("orders", "payments", key, **copied)
         return key
 
     # --- Stripe --------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Marketplace:
         ticket = self.ticket("held", order)
         return ticket, self.order("created", ticket, key=order)
 
-    def _let_go(self) -> tuple[str, str, str, str]:
+    def _free_ticket(self) -> tuple[str, str, str, str]:
         payment = new_id()
         ticket = self.ticket("available", None)
         order = self.order("cancelled", ticket)

@@ -1,4 +1,4 @@
-"""`ticketing audit` as a person, a program and a monitor use it: the real command, told of its parts by environment."""
+"""`ticketing audit` for people, programs and monitoring: the real command, configured by its environment."""
 
 import json
 import os
@@ -51,46 +51,46 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_all_is_well_is_exit_0_and_says_what_was_read(marketplace: Marketplace) -> None:
+def test_no_violation_is_exit_0_and_the_output_names_what_was_read(marketplace: Marketplace) -> None:
     ended = audit(marketplace)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"All {len(INVARIANTS)} invariants hold." in ended.stdout
     assert "stripe.payment_intents 4" in ended.stdout
 
 
-def test_something_broken_is_exit_1_with_ids_and_repair(marketplace: Marketplace) -> None:
-    marketplace.change("orders", "tickets", marketplace.let_go, version=1)
+def test_a_violation_is_exit_1_with_ids_and_repair(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.free_ticket, version=1)
     ended = audit(marketplace)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "projection_behind" in ended.stdout
-    assert f"projection=orders.tickets ticket={marketplace.let_go}" in ended.stdout
+    assert f"projection=orders.tickets ticket={marketplace.free_ticket}" in ended.stdout
     assert "ticketing resync" in ended.stdout
 
 
 def test_json_holds_every_violation_and_what_was_read(marketplace: Marketplace) -> None:
-    marketplace.change("orders", "tickets", marketplace.let_go, version=9)
+    marketplace.change("orders", "tickets", marketplace.free_ticket, version=9)
     ended = audit(marketplace, "--json")
     report: dict[str, Any] = json.loads(ended.stdout)
     assert ended.returncode == 1
     (violation,) = report["violations"]
     assert violation["invariant"] == "projection_ahead"
-    assert violation["ids"] == {"projection": "orders.tickets", "ticket": marketplace.let_go}
+    assert violation["ids"] == {"projection": "orders.tickets", "ticket": marketplace.free_ticket}
     assert violation["repair"] == INVARIANTS["projection_ahead"].repair
     assert report["read"]["tickets.tickets"] == 5
 
 
-def test_a_grace_is_for_the_one_who_asks_to_choose(marketplace: Marketplace) -> None:
-    marketplace.change("orders", "tickets", marketplace.let_go, version=1)
+def test_the_caller_chooses_the_grace(marketplace: Marketplace) -> None:
+    marketplace.change("orders", "tickets", marketplace.free_ticket, version=1)
     assert audit(marketplace, "--grace", "7200").returncode == 0
 
 
 def test_a_part_that_cannot_be_read_is_exit_2_and_one_sentence_without_passwords(marketplace: Marketplace) -> None:
-    nobody = free_port()
+    unused_port = free_port()
     for changes, sentence in (
-        ({"ORDERS_MONGO_URL": f"mongodb://u:secret@127.0.0.1:{nobody}/"}, "The database of orders cannot be read"),
+        ({"ORDERS_MONGO_URL": f"mongodb://u:secret@127.0.0.1:{unused_port}/"}, "The database of orders cannot be read"),
         ({"PAYMENTS_MONGO_URL": "mongo://u:secret@nowhere"}, "The database of payments cannot be read"),
-        ({"NATS_URL": f"nats://u:secret@127.0.0.1:{nobody}"}, "NATS cannot be read"),
-        ({"STRIPE_API_BASE": f"http://127.0.0.1:{nobody}", "STRIPE_KEY": "sk_secret"}, "Stripe cannot be read"),
+        ({"NATS_URL": f"nats://u:secret@127.0.0.1:{unused_port}"}, "NATS cannot be read"),
+        ({"STRIPE_API_BASE": f"http://127.0.0.1:{unused_port}", "STRIPE_KEY": "sk_secret"}, "Stripe cannot be read"),
         ({"NATS_URL": ""}, "The environment names databases, but not NATS_URL."),
     ):
         ended = audit(marketplace, **changes)
@@ -141,7 +141,7 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketpl
                 return {name.partition('"')[2].rpartition('"')[0]: float(value) for name, _, value in pairs}
 
             wait_for(lambda: figures() == dict.fromkeys(INVARIANTS, 0.0))
-            marketplace.change("orders", "tickets", marketplace.let_go, version=1)
+            marketplace.change("orders", "tickets", marketplace.free_ticket, version=1)
             wait_for(lambda: figures() == {**dict.fromkeys(INVARIANTS, 0.0), "projection_behind": 1.0})
             watching.send_signal(signal.SIGINT)
             said, _ = watching.communicate(timeout=WAIT_SECONDS)
@@ -151,7 +151,7 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketpl
     assert "projection_behind" in said
 
 
-def test_watching_goes_on_while_a_part_is_away(marketplace: Marketplace) -> None:
+def test_watching_continues_while_a_part_is_unavailable(marketplace: Marketplace) -> None:
     command = [TICKETING, "audit", "--watch", "--every", "0.1"]
     away = environment(marketplace, STRIPE_API_BASE=f"http://127.0.0.1:{free_port()}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=away) as watching:

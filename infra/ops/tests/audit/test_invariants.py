@@ -1,4 +1,4 @@
-"""Each invariant is broken by hand, in a marketplace where all else is well, and is the only one named."""
+"""Each test violates one invariant by hand in a consistent marketplace; the audit reports exactly that one."""
 
 import asyncio
 import json
@@ -57,11 +57,11 @@ def hold_overdue(marketplace: Marketplace) -> None:
 
 
 def held_for_a_cancelled_order(marketplace: Marketplace) -> None:
-    marketplace.ticket("held", marketplace.cancelled_order, key=marketplace.let_go)
+    marketplace.ticket("held", marketplace.cancelled_order, key=marketplace.free_ticket)
 
 
-def sold_for_an_order_that_never_was(marketplace: Marketplace) -> None:
-    marketplace.ticket("sold", new_id(), key=marketplace.let_go)
+def sold_for_an_order_that_does_not_exist(marketplace: Marketplace) -> None:
+    marketplace.ticket("sold", new_id(), key=marketplace.free_ticket)
 
 
 def an_order_whose_ticket_is_free(marketplace: Marketplace) -> None:
@@ -161,7 +161,7 @@ def an_intent_beside_the_one_that_the_row_names(marketplace: Marketplace) -> Non
     marketplace.authorized_intent(marketplace.paid_order, marketplace.payment)
 
 
-def refunded_behind_our_back(marketplace: Marketplace) -> None:
+def refunded_without_us(marketplace: Marketplace) -> None:
     marketplace.stripe("refunds", payment_intent=marketplace.intent)
 
 
@@ -189,11 +189,11 @@ def a_dispute_that_is_open(marketplace: Marketplace) -> None:
     marketplace.change("payments", "payments", marketplace.payment, disputed=True)
 
 
-def disputed_behind_our_back(marketplace: Marketplace) -> None:
+def disputed_without_us(marketplace: Marketplace) -> None:
     marketplace.dispute(marketplace.intent)
 
 
-def refunded_in_part_behind_our_back(marketplace: Marketplace) -> None:
+def refunded_in_part_without_us(marketplace: Marketplace) -> None:
     marketplace.stripe("refunds", payment_intent=marketplace.intent, amount=50)
 
 
@@ -211,7 +211,7 @@ def authorized_here_and_captured_there(marketplace: Marketplace) -> None:
     marketplace.pay(marketplace.paid_order, "authorized", marketplace.intent, key=marketplace.payment)
 
 
-def authorized_there_and_nobody_asks(marketplace: Marketplace) -> None:
+def authorized_there_and_not_reconciled(marketplace: Marketplace) -> None:
     payment = new_id()
     marketplace.pay(
         marketplace.held_order, "initiated", marketplace.authorized_intent(marketplace.held_order, payment), key=payment
@@ -231,7 +231,7 @@ def unknown_to_stripe(marketplace: Marketplace) -> None:
     )
 
 
-def tickets_has_not_heard_of_an_order(marketplace: Marketplace) -> None:
+def tickets_lacks_an_order(marketplace: Marketplace) -> None:
     marketplace.remove("tickets", "orders", marketplace.cancelled_order)
 
 
@@ -240,10 +240,10 @@ def payments_is_a_version_behind(marketplace: Marketplace) -> None:
 
 
 def orders_has_an_old_ticket(marketplace: Marketplace) -> None:
-    marketplace.change("orders", "tickets", marketplace.let_go, version=2)
+    marketplace.change("orders", "tickets", marketplace.free_ticket, version=2)
 
 
-def orders_has_not_heard_of_a_failure(marketplace: Marketplace) -> None:
+def orders_lacks_a_failure(marketplace: Marketplace) -> None:
     marketplace.remove("orders", "payments", marketplace.pay(marketplace.held_order, "failed", None))
 
 
@@ -255,15 +255,15 @@ def a_deadline_of_a_cancelled_order_still_runs(marketplace: Marketplace) -> None
     marketplace.change("expiration", "deadlines", marketplace.cancelled_order, status="pending")
 
 
-def tickets_knows_an_order_that_never_was(marketplace: Marketplace) -> None:
+def tickets_knows_an_order_that_does_not_exist(marketplace: Marketplace) -> None:
     marketplace.put("tickets", "orders", new_id(), version=1, status="cancelled", ticket={"price_cents": PRICE})
 
 
 def orders_is_ahead_of_a_ticket(marketplace: Marketplace) -> None:
-    marketplace.change("orders", "tickets", marketplace.let_go, version=9)
+    marketplace.change("orders", "tickets", marketplace.free_ticket, version=9)
 
 
-def orders_knows_a_payment_that_never_was(marketplace: Marketplace) -> None:
+def orders_knows_a_payment_that_does_not_exist(marketplace: Marketplace) -> None:
     marketplace.put("orders", "payments", new_id(), version=3, status="failed", amount_cents=PRICE)
 
 
@@ -271,11 +271,11 @@ def a_deadline_is_off_too_early(marketplace: Marketplace) -> None:
     marketplace.change("expiration", "deadlines", marketplace.held_order, status="off")
 
 
-def a_copy_says_otherwise(marketplace: Marketplace) -> None:
+def a_copy_that_differs(marketplace: Marketplace) -> None:
     marketplace.change("payments", "orders", marketplace.cancelled_order, status="created")
 
 
-def a_deadline_is_another(marketplace: Marketplace) -> None:
+def a_deadline_that_differs(marketplace: Marketplace) -> None:
     marketplace.change("expiration", "deadlines", marketplace.held_order, expires_at=utc_now() + timedelta(days=1))
 
 
@@ -310,11 +310,11 @@ def outbox_stuck(marketplace: Marketplace) -> None:
 def outbox_parked(marketplace: Marketplace) -> None:
     entry = {
         "id": new_id(),
-        "subject": f"ticket.updated.{marketplace.let_go}",
+        "subject": f"ticket.updated.{marketplace.free_ticket}",
         "body": "{}",
         "at": marketplace.long_ago,
     }
-    marketplace.change("tickets", "tickets", marketplace.let_go, outbox_parked=[{**entry, "error": "too large"}])
+    marketplace.change("tickets", "tickets", marketplace.free_ticket, outbox_parked=[{**entry, "error": "too large"}])
 
 
 BREAKS: list[tuple[str, Break]] = [
@@ -327,7 +327,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("order_without_ticket", seats_of_a_listing_that_is_lost),
     ("hold_overdue", hold_overdue),
     ("ticket_without_order", held_for_a_cancelled_order),
-    ("ticket_without_order", sold_for_an_order_that_never_was),
+    ("ticket_without_order", sold_for_an_order_that_does_not_exist),
     ("order_without_ticket", an_order_whose_ticket_is_free),
     ("order_without_ticket", an_order_whose_ticket_is_only_held),
     ("order_without_ticket", an_order_whose_ticket_is_lost),
@@ -352,25 +352,25 @@ BREAKS: list[tuple[str, Break]] = [
     ("dispute_open", a_dispute_that_is_open),
     ("captured_without_order", a_refund_that_failed_of_a_cancelled_order),
     ("payment_disagrees_with_stripe", a_refund_that_failed_of_a_complete_order),
-    ("payment_disagrees_with_stripe", disputed_behind_our_back),
-    ("payment_disagrees_with_stripe", refunded_in_part_behind_our_back),
-    ("payment_disagrees_with_stripe", refunded_behind_our_back),
+    ("payment_disagrees_with_stripe", disputed_without_us),
+    ("payment_disagrees_with_stripe", refunded_in_part_without_us),
+    ("payment_disagrees_with_stripe", refunded_without_us),
     ("payment_disagrees_with_stripe", authorized_here_and_captured_there),
-    ("payment_disagrees_with_stripe", authorized_there_and_nobody_asks),
+    ("payment_disagrees_with_stripe", authorized_there_and_not_reconciled),
     ("payment_disagrees_with_stripe", another_amount_in_stripe),
     ("payment_disagrees_with_stripe", unknown_to_stripe),
-    ("projection_behind", tickets_has_not_heard_of_an_order),
+    ("projection_behind", tickets_lacks_an_order),
     ("projection_behind", payments_is_a_version_behind),
     ("projection_behind", orders_has_an_old_ticket),
-    ("projection_behind", orders_has_not_heard_of_a_failure),
+    ("projection_behind", orders_lacks_a_failure),
     ("projection_behind", a_deadline_is_missing),
     ("projection_behind", a_deadline_of_a_cancelled_order_still_runs),
-    ("projection_ahead", tickets_knows_an_order_that_never_was),
+    ("projection_ahead", tickets_knows_an_order_that_does_not_exist),
     ("projection_ahead", orders_is_ahead_of_a_ticket),
-    ("projection_ahead", orders_knows_a_payment_that_never_was),
+    ("projection_ahead", orders_knows_a_payment_that_does_not_exist),
     ("projection_ahead", a_deadline_is_off_too_early),
-    ("projection_differs", a_copy_says_otherwise),
-    ("projection_differs", a_deadline_is_another),
+    ("projection_differs", a_copy_that_differs),
+    ("projection_differs", a_deadline_that_differs),
     ("document_unreadable", a_ticket_without_a_version),
     ("document_unreadable", a_payment_without_an_amount),
     ("document_unreadable", an_order_whose_ticket_is_no_document),
@@ -408,7 +408,7 @@ async def a_dead_letter(js: JetStreamContext) -> object:
 async def an_advisory(js: JetStreamContext, **fields: object) -> object:
     subject = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.tickets-orders"
     await js._nc.publish(subject, json.dumps({**ADVISORY, **fields}).encode())
-    while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (only the stream tells)
+    while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (the stream has no signal for it)
         await asyncio.sleep(0.01)
     return None
 
@@ -421,7 +421,7 @@ async def a_lost_stream(js: JetStreamContext) -> object:
     return await js.delete_stream("EXPIRATIONS")
 
 
-async def an_event_that_nobody_takes(js: JetStreamContext) -> object:
+async def an_event_without_acknowledgement(js: JetStreamContext) -> object:
     return await js.publish("ticket.created.0123456789abcdef01234567", b"{}")
 
 
@@ -430,12 +430,12 @@ BUS_BREAKS: list[tuple[str, BreakBus]] = [
     ("deliveries_exhausted", an_advisory),
     ("consumer_missing", a_lost_consumer),
     ("consumer_missing", a_lost_stream),
-    ("consumer_stuck", an_event_that_nobody_takes),
+    ("consumer_stuck", an_event_without_acknowledgement),
 ]
 
 
 async def named(marketplace: Marketplace, **options: float) -> list[str]:
-    """Which invariants an audit without any grace names."""
+    """The invariants that an audit without grace reports."""
     return [
         violation.invariant for violation in await audit(marketplace.addresses, **{"grace_seconds": 0.0, **options})
     ]
@@ -451,7 +451,7 @@ def test_every_invariant_is_broken_here() -> None:
     assert {name for name, _ in BREAKS} | {name for name, _ in BUS_BREAKS} == INVARIANTS.keys()
 
 
-async def test_a_marketplace_where_all_is_well_has_no_violation(marketplace: Marketplace) -> None:
+async def test_a_consistent_marketplace_has_no_violation(marketplace: Marketplace) -> None:
     assert await audit(marketplace.addresses, grace_seconds=0.0) == []
     assert await audit(marketplace.addresses, grace_seconds=0.0, stripe_all=True) == []
 
@@ -468,13 +468,13 @@ async def test_what_is_broken_on_the_bus_is_named(marketplace: Marketplace, inva
     assert await named(marketplace) == [invariant]
 
 
-async def test_an_event_that_its_consumer_has_buried_is_told_of_once(marketplace: Marketplace) -> None:
-    async def buried(js: JetStreamContext) -> object:
+async def test_an_event_that_its_consumer_stored_as_a_dead_letter_is_reported_once(marketplace: Marketplace) -> None:
+    async def stored_as_dead_letter(js: JetStreamContext) -> object:
         await a_dead_letter(js)
         kind = "io.nats.jetstream.advisory.v1.terminated"
         return await an_advisory(js, type=kind, reason="copied to the dead letters")
 
-    await on_bus(marketplace, buried)
+    await on_bus(marketplace, stored_as_dead_letter)
     assert await named(marketplace) == ["dead_letter"]
 
 
@@ -496,14 +496,14 @@ async def test_a_violation_says_where_and_what_repairs_it(marketplace: Marketpla
         captured_for_a_cancelled_order,
         authorized_for_a_cancelled_order,
         an_intent_of_a_lost_payment,
-        tickets_has_not_heard_of_an_order,
+        tickets_lacks_an_order,
         orders_has_an_old_ticket,
         a_deadline_is_missing,
         outbox_stuck,
     ],
     ids=lambda make: make.__name__,
 )
-async def test_what_changed_just_now_may_still_be_on_its_way(marketplace: Marketplace, make: Break) -> None:
+async def test_a_recent_change_may_still_be_in_transit(marketplace: Marketplace, make: Break) -> None:
     make(marketplace)
     now = utc_now()
     for service, name in (("orders", "orders"), ("tickets", "tickets"), ("payments", "payments")):
@@ -515,23 +515,21 @@ async def test_what_changed_just_now_may_still_be_on_its_way(marketplace: Market
     assert await named(marketplace, grace_seconds=60.0) == []
 
 
-@pytest.mark.parametrize("make", [refunded_behind_our_back, disputed_behind_our_back], ids=lambda make: make.__name__)
-async def test_what_was_done_at_stripe_just_now_is_not_heard_of_yet(marketplace: Marketplace, make: Break) -> None:
+@pytest.mark.parametrize("make", [refunded_without_us, disputed_without_us], ids=lambda make: make.__name__)
+async def test_a_recent_change_at_stripe_is_not_reported_yet(marketplace: Marketplace, make: Break) -> None:
     make(marketplace)
     assert await named(marketplace, grace_seconds=10.0) == []
 
 
-async def test_money_that_went_back_of_an_old_payment_is_seen(
-    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its PaymentIntent is not among those of the last day; the refund and the dispute are."""
+async def test_a_refund_of_an_old_payment_is_found(marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The PaymentIntent is older than a day; the refund and the dispute are recent."""
 
     async def nothing_recent(_stripe: Stripe, now: datetime) -> Intents:
         return Intents([], since=now)
 
     monkeypatch.setattr(Stripe, "recent", nothing_recent)
     assert await named(marketplace) == []
-    refunded_behind_our_back(marketplace)
+    refunded_without_us(marketplace)
     assert await named(marketplace) == ["payment_disagrees_with_stripe"]
 
 
@@ -542,11 +540,11 @@ async def test_a_document_that_cannot_be_read_hides_nothing_else(marketplace: Ma
 
 
 async def test_an_event_that_came_just_now_may_still_be_handled(marketplace: Marketplace) -> None:
-    await on_bus(marketplace, an_event_that_nobody_takes)
+    await on_bus(marketplace, an_event_without_acknowledgement)
     assert await named(marketplace, grace_seconds=60.0) == []
 
 
-@pytest.mark.parametrize("repaired", [True, False], ids=["caught up", "behind again at another version"])
+@pytest.mark.parametrize("repaired", [True, False], ids=["current again", "behind at another version"])
 async def test_a_state_that_changed_before_the_second_reading_is_not_reported(
     marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch, repaired: bool
 ) -> None:
@@ -556,9 +554,9 @@ async def test_a_state_that_changed_before_the_second_reading_is_not_reported(
     async def read_then_change(*arguments: object) -> object:
         found = await read(*arguments)  # type: ignore[arg-type]
         suspected.append([finding.invariant for finding in found.findings.values()])
-        marketplace.change("orders", "tickets", marketplace.let_go, version=3 if repaired else 4)
+        marketplace.change("orders", "tickets", marketplace.free_ticket, version=3 if repaired else 4)
         if not repaired:
-            marketplace.change("tickets", "tickets", marketplace.let_go, version=5)
+            marketplace.change("tickets", "tickets", marketplace.free_ticket, version=5)
         return found
 
     monkeypatch.setattr(examination, "_read", read_then_change)

@@ -1,4 +1,4 @@
-"""Reading PaymentIntents as Stripe itself pages and bounds them, which the double does not."""
+"""Reading PaymentIntents with Stripe's paging and filters, which the double does not have."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ class Account:
 
     def __init__(self, ages: list[timedelta]) -> None:
         self.intents = [self._intent(f"pi_{number}", NOW - age) for number, age in enumerate(sorted(ages))]
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
         self.problems: list[int] = []
 
     @staticmethod
@@ -35,7 +35,7 @@ class Account:
         }
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         if self.problems:
             return httpx.Response(self.problems.pop(0))
         query = request.url.params
@@ -65,34 +65,34 @@ async def ids(intents: Intents) -> set[str]:
 async def test_recent_ones_are_read_page_by_page_and_older_ones_not_at_all(stripe: Stripe, account: Account) -> None:
     found = await stripe.recent(NOW)
     assert await ids(found) == {f"pi_{number}" for number in range(250)}
-    assert len(account.asked) == 3
+    assert len(account.requests) == 3
     assert found.since == NOW - RECENT
 
 
-async def test_all_are_read_when_asked_for(stripe: Stripe, account: Account) -> None:
+async def test_all_are_read_on_request(stripe: Stripe, account: Account) -> None:
     found = await stripe.all()
     assert len(found) == 251
     assert found.since is None
 
 
-async def test_what_is_not_ours_is_left_out(stripe: Stripe, account: Account) -> None:
+async def test_payment_intents_without_our_metadata_are_left_out(stripe: Stripe, account: Account) -> None:
     account.intents[0]["metadata"] = {"shop": "another"}
     assert len(await stripe.all()) == 250
 
 
-async def test_a_busy_stripe_is_asked_again(stripe: Stripe, account: Account) -> None:
+async def test_a_busy_stripe_is_called_again(stripe: Stripe, account: Account) -> None:
     account.problems = [429, 500]
     assert len(await stripe.all()) == 251
 
 
-@pytest.mark.parametrize(("problems", "asked"), [([401], 1), ([500] * 4, 4)])
+@pytest.mark.parametrize(("problems", "calls"), [([401], 1), ([500] * 4, 4)])
 async def test_a_stripe_that_refuses_cannot_be_read(
-    stripe: Stripe, account: Account, problems: list[int], asked: int
+    stripe: Stripe, account: Account, problems: list[int], calls: int
 ) -> None:
     account.problems = problems
     with pytest.raises(UnreadableError, match=f"Stripe cannot be read: it answers {problems[0]}"):
         await stripe.all()
-    assert len(account.asked) == asked
+    assert len(account.requests) == calls
 
 
 async def test_a_refund_is_seen_at_the_charge(stripe: Stripe, account: Account) -> None:
