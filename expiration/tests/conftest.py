@@ -17,7 +17,7 @@ from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 from ticketing_expiration.timers import Timers
 from ticketing_expiration.timers import connect as connect_redis
-from ticketing_testkit.servers import RedisServer
+from ticketing_testkit.servers import RedisServer, running
 
 MakeOrder = Callable[..., OrderData]
 Until = Callable[..., Awaitable[None]]
@@ -103,12 +103,8 @@ class ClusterRedis(RedisServer):
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[ClusterRedis]:
     """Valkey as the cluster runs it, empty; it may be killed and restarted."""
-    server = ClusterRedis(tmp_path / "redis")
-    try:
-        server.start()
+    with running(ClusterRedis(tmp_path / "redis")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
 from ticketing_common.topology import DURABLES, SERVICES
 from ticketing_ops.audit import AuditAddresses
-from ticketing_testkit.servers import StripeDouble
+from ticketing_testkit.servers import StripeDouble, running
 
 from .marketplace import Marketplace, consumer
 
@@ -20,12 +20,8 @@ from .marketplace import Marketplace, consumer
 @pytest.fixture(scope="module")
 def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDouble]:
     """A separate double: at the session's an audit finds what other tests have left."""
-    server = StripeDouble(tmp_path_factory.mktemp("stripe"))
-    try:
-        server.start()
+    with running(StripeDouble(tmp_path_factory.mktemp("stripe"))) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from ticketing_common.telemetry import configure_logging
 
 from .apps import Bus, Identity, service_settings_for
-from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble
+from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble, running
 
 __all__: list[str] = []
 
@@ -53,23 +53,15 @@ def database_name(mongo_url: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     """A MongoDB for this module, which may be paused, killed and started again."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
-    try:
-        server.start()
+    with running(Mongod(tmp_path_factory.mktemp("mongod"))) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
     """An empty NATS server for this test, which may be killed, paused and restarted."""
-    server = NatsServer(tmp_path / "nats")
-    try:
-        server.start()
+    with running(NatsServer(tmp_path / "nats")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -81,23 +73,15 @@ def nats_url(nats_server: NatsServer) -> str:
 @pytest.fixture
 def nats_cluster(tmp_path: Path) -> Iterator[NatsCluster]:
     """Three empty NATS servers for this test; each may be killed and started again."""
-    cluster = NatsCluster(tmp_path / "nats-cluster")
-    try:
-        cluster.start()
+    with running(NatsCluster(tmp_path / "nats-cluster")) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """An empty Redis for this test, which may be killed and restarted."""
-    server = RedisServer(tmp_path / "redis")
-    try:
-        server.start()
+    with running(RedisServer(tmp_path / "redis")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -109,12 +93,8 @@ def redis_url(redis_server: RedisServer) -> str:
 @pytest.fixture(scope="session")
 def stripe_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDouble]:
     """The Stripe double, shared by the session: every payment has a unique id."""
-    server = StripeDouble(tmp_path_factory.mktemp("stripe"))
-    try:
-        server.start()
+    with running(StripeDouble(tmp_path_factory.mktemp("stripe"))) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from .nats_cluster import NatsCluster
 from .nats_server import NatsServer
 from .process import ServerProcess, free_port
 from .redis_server import RedisServer
+from .running import running
 from .stripe_double import StripeDouble
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "ServerStartError",
     "StripeDouble",
     "free_port",
+    "running",
 ]
