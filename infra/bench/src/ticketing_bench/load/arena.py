@@ -10,7 +10,6 @@ import psutil
 from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
-from ticketing_common.storage import Document
 
 from .market import LoadedMarket, UnsettledError
 from .sizes import Sizes
@@ -19,7 +18,6 @@ __all__ = ["measure_arena"]
 
 SEED: Final = 20_261_129
 SETTLE_SECONDS: Final = 180.0
-ACTIVE: Final = ("created", "complete")
 
 
 async def measure_arena(
@@ -48,7 +46,7 @@ async def measure_arena(
         spread = await hold([_hold(token, ticket) for token, ticket in zip(people, many, strict=True)])
         hot = await hold([_hold(token, arena) for token in people])
         rush = await hold([_hold(token, small, chance.randint(1, 4)) for token in people])
-        await _none_sold_twice(market, [arena, small])
+        await market.none_sold_twice([arena, small])
         await market.check()
         for name, answer in (("spread", spread), ("hot", hot)):
             if answer["statuses"] != {"201": sizes.buyers}:
@@ -94,15 +92,3 @@ async def measure_arena(
 
 def _hold(token: str, ticket_id: str, quantity: int = 1) -> str:
     return http_request("POST", "/api/orders", token=token, body={"ticketId": ticket_id, "quantity": quantity})
-
-
-async def _none_sold_twice(market: LoadedMarket, tickets: list[str]) -> None:
-    pipeline: list[Document] = [
-        {"$match": {"ticket.id": {"$in": tickets}, "status": {"$in": ACTIVE}}},
-        {"$unwind": "$seats"},
-        {"$group": {"_id": {"ticket": "$ticket.id", "seat": "$seats"}, "orders": {"$sum": 1}}},
-        {"$match": {"orders": {"$gt": 1}}},
-    ]
-    twice = await market.collection("orders", "orders").aggregate(pipeline).to_list(5)
-    if twice:
-        raise UnsettledError(f"seats are held twice: {twice}")

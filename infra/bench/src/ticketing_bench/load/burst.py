@@ -10,16 +10,14 @@ import psutil
 from ticketing_bench.measurement import Finding
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Worker
-from ticketing_common.storage import Document
 
-from .market import LoadedMarket, UnsettledError
+from .market import LoadedMarket
 from .sizes import Sizes
 
 __all__ = ["measure_burst"]
 
 SEED: Final = 20_261_124
 SETTLE_SECONDS: Final = 180.0
-ACTIVE: Final = ("created", "complete")
 
 
 async def measure_burst(
@@ -41,7 +39,7 @@ async def measure_burst(
                 generator.ask, "burst", port=market.port("orders"), requests=requests, pids=market.pids
             )
             await market.settle(SETTLE_SECONDS)
-            await _none_sold_twice(market, tickets)
+            await market.none_sold_twice(tickets)
             await market.check()
             answers.append(answer)
             say(f"burst on {count:,} tickets: {answer['statuses']}, won within {answer['won_seconds']:.1f} s")
@@ -68,14 +66,3 @@ async def measure_burst(
             ),
         ]
     return findings
-
-
-async def _none_sold_twice(market: LoadedMarket, tickets: list[str]) -> None:
-    pipeline: list[Document] = [
-        {"$match": {"ticket.id": {"$in": tickets}, "status": {"$in": ACTIVE}}},
-        {"$group": {"_id": "$ticket.id", "orders": {"$sum": 1}}},
-        {"$match": {"orders": {"$gt": 1}}},
-    ]
-    twice = await market.collection("orders", "orders").aggregate(pipeline).to_list(5)
-    if twice:
-        raise UnsettledError(f"tickets are held twice: {twice}")

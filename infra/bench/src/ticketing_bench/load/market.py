@@ -3,14 +3,14 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.storage import Outbox
+from ticketing_common.storage import Document, Outbox
 from ticketing_local.stack import Stack
 from ticketing_system.market import Market, UnsettledError, market_of
 from ticketing_system.stacks import make_stack
@@ -48,6 +48,18 @@ class LoadedMarket:
     async def settle(self, seconds: float) -> float:
         """Wait until nothing is on its way; how long that took. Raises `UnsettledError`."""
         return await self._market.settle(seconds, every_seconds=SAMPLE_SECONDS)
+
+    async def none_sold_twice(self, tickets: Sequence[str]) -> None:
+        """Raises `UnsettledError` if two active orders have the same seat of one of these tickets."""
+        pipeline: list[Document] = [
+            {"$match": {"ticket.id": {"$in": list(tickets)}, "status": {"$in": ["created", "complete"]}}},
+            {"$unwind": "$seats"},
+            {"$group": {"_id": {"ticket": "$ticket.id", "seat": "$seats"}, "orders": {"$sum": 1}}},
+            {"$match": {"orders": {"$gt": 1}}},
+        ]
+        twice = await self.collection("orders", "orders").aggregate(pipeline).to_list(5)
+        if twice:
+            raise UnsettledError(f"seats are held twice: {twice}")
 
     async def seed_tickets(self, count: int, *, offset: int = 0, quantity: int = 1) -> list[str]:
         """Tickets of `quantity` seats on sale, numbered from `offset`, known to the services; written as they do."""
