@@ -17,6 +17,7 @@ from pymongo import MongoClient
 from redis.asyncio import Redis
 
 from ticketing_testkit.servers import (
+    Mongod,
     NatsCluster,
     NatsServer,
     RedisServer,
@@ -70,6 +71,16 @@ def test_a_stopped_server_leaves_no_process(tmp_path: Path) -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_paused_server_answers_nothing_from_then_on(mongod: Mongod) -> None:
+    """The kernel stops the threads some time after the signal, more so on a busy machine."""
+    if sys.platform != "linux":
+        pytest.skip("reads the states of threads from /proc")
+    for _ in range(20):
+        with mongod.paused():
+            threads = Path(f"/proc/{mongod.pid}/task").glob("*/stat")
+            assert {thread.read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"}
 
 
 def test_a_server_on_a_taken_port_is_a_clear_error(tmp_path: Path, nats_server: NatsServer) -> None:

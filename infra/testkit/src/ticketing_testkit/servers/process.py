@@ -184,9 +184,13 @@ class ServerProcess:
         self.start()
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open, no responses come."""
+        """Freeze it (SIGSTOP): connections stay open, no responses come. Returns when every thread has stopped.
+
+        The signal alone stops nothing: until a thread of the process handles it, the others go on answering.
+        """
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            os.waitpid(self._process.pid, os.WUNTRACED)
 
     def resume(self) -> None:
         """End the pause."""
