@@ -171,3 +171,28 @@ async def test_a_consumer_that_was_idle_gets_the_full_timeout(payments, pull, bu
     await message.ack()
     assert pending
     assert await waiting
+
+
+async def test_a_service_is_caught_up_unless_events_or_the_broker_are_missing(
+    payments, pull, bus, nats_server, connection, until, monkeypatch
+):
+    monkeypatch.setattr(progress, "CAUGHT_UP_SECONDS", 1.0)
+    await bus.publish(PaymentAuthorized.of(payment()))
+    assert not await payments.is_caught_up(), "an event is not handled"
+    (message,) = await pull.fetch(1)
+    await message.ack()
+
+    async def caught_up():
+        return await payments.is_caught_up()
+
+    await until(caught_up)
+    with nats_server.paused():
+        assert not await payments.is_caught_up(), "the broker does not answer"
+    await until(caught_up)
+
+    async def lost():
+        return not connection.connected
+
+    nats_server.kill()
+    await until(lost)
+    assert not await payments.is_caught_up(), "there is no connection"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from ticketing_common.entity import new_id
+from ticketing_common.errors import UnavailableError
 from ticketing_common.events import EventData, ExpirationData
 from ticketing_common.storage import Database, Projection, connect
 
@@ -48,6 +49,35 @@ async def test_an_equal_version_returns_the_stored_state(database: Database) -> 
     await projected.apply(first)
 
     assert await projected.apply(state(aggregate_id, 2, "second")) == first
+
+
+@pytest.mark.parametrize("caught_up", [True, False])
+async def test_an_unknown_aggregate_is_absent_only_once_all_events_are_applied(
+    database: Database, caught_up: bool
+) -> None:
+    async def is_caught_up() -> bool:
+        return caught_up
+
+    projected, known = Projection(database["projected"], ExpirationData, is_caught_up), state(new_id(), 1)
+    await projected.apply(known)
+
+    assert await projected.wait_for(known.id, seconds=0) == known
+    if caught_up:
+        assert await projected.wait_for(new_id(), seconds=0) is None
+    else:
+        with pytest.raises(UnavailableError) as refusal:
+            await projected.wait_for(new_id(), seconds=0)
+        assert refusal.value.retry_after_seconds > 0
+
+
+async def test_an_event_that_arrives_while_the_progress_is_asked_is_found(database: Database) -> None:
+    late = state(new_id(), 1)
+
+    async def is_caught_up() -> bool:
+        await projection(database).apply(late)  # by another replica
+        return False
+
+    assert await Projection(database["projected"], ExpirationData, is_caught_up).wait_for(late.id, seconds=0) == late
 
 
 class Listing(EventData):

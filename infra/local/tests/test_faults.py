@@ -205,7 +205,9 @@ def test_without_nats_requests_succeed_and_events_are_published_afterwards(play:
     with play.fault(fault):
         ticket = play.ticket()  # no request waits for the broker: it returns only after the responses
         assert play.call("GET", "tickets", f"tickets/{ticket}", {}).status_code == 200
-        assert play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket}).status_code == 404
+        held = play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket})
+        assert held.status_code == 503, "orders cannot know whether there is such a ticket"
+        assert "Retry-After" in held.headers
     eventually(
         lambda: play.call("POST", "orders", "orders", play.buyer, {"ticketId": ticket}).status_code in (201, 409)
     )

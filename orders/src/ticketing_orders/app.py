@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events import Event, OrderEvent, OrderReason
-from ticketing_common.events.subjects import ORDERS, PAYMENTS
+from ticketing_common.events.subjects import ORDERS, PAYMENTS, TICKETS
 from ticketing_common.telemetry import metrics
 from ticketing_common.web import LiveFeed, create_service_app
 
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
         orders = OrderRepository(runtime.outbox("orders"))
-        tickets = TicketProjection(runtime.collection("tickets"))
+        tickets = TicketProjection(runtime.collection("tickets"), runtime.progress(TICKETS).is_caught_up)
         payments = PaymentProjection(runtime.collection("payments"))
         runtime.add_stores(orders, tickets, payments)
         free_seats = FreeSeats(orders.taken_seats)

@@ -1,6 +1,6 @@
 """Every query of the orders database, and the index that each one uses."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, Final
 
 from ticketing_common.events import OrderStatus, PaymentData, TicketData
@@ -171,8 +171,8 @@ def _refusal(error: DuplicateKeyError) -> Exception:
 class TicketProjection(Projection[TicketData]):
     """The tickets, as their owner published them."""
 
-    def __init__(self, collection: Collection) -> None:
-        super().__init__(collection, TicketData)
+    def __init__(self, collection: Collection, is_caught_up: Callable[[], Awaitable[bool]] | None = None) -> None:
+        super().__init__(collection, TicketData, is_caught_up)
 
 
 class PaymentProjection(Projection[PaymentData]):

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.events.subjects import PAYMENTS
+from ticketing_common.events.subjects import ORDERS, PAYMENTS
 from ticketing_common.storage import Lease
 from ticketing_common.web import create_service_app
 
@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
         payments = PaymentRepository(runtime.outbox("payments"))
-        orders = OrderProjection(runtime.collection("orders"))
+        orders = OrderProjection(runtime.collection("orders"), runtime.progress(ORDERS).is_caught_up)
         inbox = StripeEventInbox(runtime.collection("stripe_events"))
         runtime.add_stores(payments, orders, inbox)
         async with StripeGateway.connect(settings) as stripe:

@@ -1,6 +1,6 @@
 """All queries of the payments database, and the index that each query uses."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
@@ -181,8 +181,8 @@ class PaymentRepository(Repository[Payment]):
 class OrderProjection(Projection[OrderData]):
     """Projection of the orders: amount, buyer, deadline and status."""
 
-    def __init__(self, collection: Collection) -> None:
-        super().__init__(collection, OrderData)
+    def __init__(self, collection: Collection, is_caught_up: Callable[[], Awaitable[bool]] | None = None) -> None:
+        super().__init__(collection, OrderData, is_caught_up)
 
 
 class StripeEventInbox:

@@ -23,6 +23,7 @@ UNWATCHED_SECONDS: Final = 1.0
 RECONNECTED_SECONDS: Final = 3.0
 """For this long after a reconnect other services may still publish events that waited during the outage: they reconnect
 within a second, and their sweep follows about a second later."""
+CAUGHT_UP_SECONDS: Final = RECONNECTED_SECONDS + 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,19 @@ class ConsumerProgress:
         operation = Operation(f"{durable} info", {"messaging.system": "nats", "messaging.operation.name": "info"})
         # Concurrent callers share one answer, which is requested after the last of them called.
         self._sample: Batcher[None, _Position | None] = Batcher(self._sample_for_all, operation)
+
+    async def is_caught_up(self) -> bool:
+        """Whether everything in the stream at this moment is handled, as `handled_until_now`, for a request.
+
+        False at once without a connection, and after 4 s if the broker or the consumer is too slow.
+        """
+        if not self._connection.connected:
+            return False
+        try:
+            async with asyncio.timeout(CAUGHT_UP_SECONDS):
+                return await self.handled_until_now(timeout_seconds=CAUGHT_UP_SECONDS)
+        except TimeoutError:
+            return False
 
     async def handled_until_now(self, *, timeout_seconds: float) -> bool:
         """Wait until everything in the stream at this moment is handled.

@@ -5,11 +5,12 @@ and gaps harmless: the newest version wins, whatever the order of arrival.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
+from ticketing_common.errors import UnavailableError
 from ticketing_common.events import EventData
 
 from .batches import batched_find, batched_write
@@ -22,6 +23,8 @@ D = TypeVar("D", bound=EventData)
 APPLY_ATTEMPTS: Final = 5
 POLL_SECONDS: Final = 0.1
 """How often `wait_for` looks for an event that another replica consumed."""
+BEHIND: Final = "Recent changes have not arrived yet. Nothing was changed; try again shortly."
+BEHIND_RETRY_SECONDS: Final = 2
 
 
 class Projection(Generic[D]):
@@ -31,9 +34,13 @@ class Projection(Generic[D]):
     SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = ()
     """Indexes of earlier versions, by name; dropped once those above exist."""
 
-    def __init__(self, collection: Collection, data: type[D]) -> None:
+    def __init__(
+        self, collection: Collection, data: type[D], is_caught_up: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
+        """`is_caught_up` says whether all published events are applied; None where no request waits for an event."""
         self.collection = collection
         self._data = data
+        self._is_caught_up = is_caught_up
         self._find = batched_find(collection)
         self._write = batched_write(collection)
         # Only aggregates that a request waits for; an entry disappears with its last waiter.
@@ -57,10 +64,12 @@ class Projection(Generic[D]):
         return stored
 
     async def wait_for(self, aggregate_id: str, *, seconds: float) -> D | None:
-        """Wait until the aggregate is known and return it; None after `seconds`.
+        """Wait until the aggregate is known and return it; None if it is unknown after `seconds`.
 
         For a request that overtakes an event. The event wakes it when this replica consumes it; the slow poll finds
         what another replica consumed.
+
+        Raises `UnavailableError` instead of returning None while events are missing here: the aggregate may exist.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -68,10 +77,19 @@ class Projection(Generic[D]):
         while True:
             found = await self.find(aggregate_id)
             left = deadline - loop.time()
-            if found is not None or left <= 0:
+            if found is not None:
                 return found
+            if left <= 0:
+                break
             with suppress(TimeoutError):
                 await asyncio.wait_for(arrival.wait(), min(left, POLL_SECONDS))
+        if self._is_caught_up is None:
+            return None
+        caught_up = await self._is_caught_up()
+        found = await self.find(aggregate_id)
+        if found is None and not caught_up:
+            raise UnavailableError(BEHIND, retry_after_seconds=BEHIND_RETRY_SECONDS)
+        return found
 
     async def find(self, aggregate_id: str) -> D | None:
         """The newest known state, or None if no event of the aggregate has arrived."""
