@@ -65,6 +65,10 @@ dev-secrets: $(VENV)/.installed ## Make keys and passwords for a development clu
 	kubectl apply -f infra/k8s/namespace.yaml
 	$(BIN)/python infra/k8s/cluster_secrets.py --members 1 --tls --apply
 
+.PHONY: cluster-check
+cluster-check: $(VENV)/.installed ## Restart and kill parts of a development cluster under load; ARGS="--context kind-kind" (needs kubectl)
+	@$(BIN)/python infra/k8s/cluster_check.py $(ARGS)
+
 # --- quality ---------------------------------------------------------------------------------------------------
 
 .PHONY: format
