@@ -78,6 +78,7 @@ class InvalidInputError(TicketingError):
 
     status = 422
     title = "The request is not valid"
+    security_event = SecurityEvent.INPUT_REFUSED
 
 
 class UnauthenticatedError(TicketingError):

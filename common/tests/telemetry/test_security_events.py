@@ -7,9 +7,10 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import REGISTRY
+from pydantic import BaseModel
 from starlette.middleware import Middleware
 
-from ticketing_common.errors import ForbiddenError, NotFoundError, TooManyRequestsError
+from ticketing_common.errors import ForbiddenError, InvalidInputError, NotFoundError, TooManyRequestsError
 from ticketing_common.security import AuthenticationMiddleware, CurrentUser, TokenVerifier
 from ticketing_common.telemetry import SecurityEvent, configure_logging, init_security_series, record_security_event
 from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
@@ -34,6 +35,14 @@ async def client(identity: Identity) -> Any:
             "limited": TooManyRequestsError(retry_after_seconds=3, limit="things"),
             "missing": NotFoundError(),
         }[kind]
+
+    class Thing(BaseModel):
+        model_config = {"extra": "forbid"}
+        size: int
+
+    @router.post("/things")
+    async def make(thing: Thing, user: CurrentUser) -> None:
+        raise InvalidInputError("No such size.")
 
     verifier = TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
     authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=["session"])
@@ -67,6 +76,32 @@ async def test_a_refusal_is_logged_with_the_account_and_the_route_and_counted(
     assert (line["event"], line["security_event"]) == ("security event", event.value)
     assert "ann" not in str(line)
     assert counted(event) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        ('{"size": "ann@example.com"}', {"reason": "RequestValidationError", "kinds": "int_parsing"}),
+        ('{"size": 1, "ann@example.com": 1}', {"reason": "RequestValidationError", "kinds": "extra_forbidden"}),
+        ('{"ann@example.com', {"reason": "RequestValidationError", "kinds": "json_invalid"}),
+        ('{"size": ' + "[" * 60_000 + '"ann"', {"kinds": "unreadable"}),
+        ('{"size": 1}', {"reason": "InvalidInputError"}),
+    ],
+)
+async def test_refused_input_is_logged_by_its_kind_and_never_by_its_content(
+    client: httpx.AsyncClient, identity: Identity, capsys: pytest.CaptureFixture[str], body: str, facts: dict[str, str]
+) -> None:
+    configure_logging(service="things", level="info")
+    before = counted(SecurityEvent.INPUT_REFUSED)
+    headers = {**identity.headers("5e11e4" * 4), "Content-Type": "application/json"}
+
+    assert (await client.post("/api/things", content=body, headers=headers)).status_code == 422
+
+    (line,) = (json.loads(text) for text in capsys.readouterr().out.splitlines())
+    expected = {"account_id": "5e11e4" * 4, "method": "POST", "route": "/api/things", "level": "info", **facts}
+    assert {name: line[name] for name in expected} == expected
+    assert "ann" not in str(line)
+    assert counted(SecurityEvent.INPUT_REFUSED) == before + 1
 
 
 async def test_an_unauthenticated_caller_is_counted_without_an_account(

@@ -32,9 +32,13 @@ class SecurityEvent(StrEnum):
     """403: the caller is signed in but asks for another account's resource, or the page is foreign."""
     LIMIT_REACHED = "limit.reached"
     """429: the field `limit` names the limit."""
+    INPUT_REFUSED = "input.refused"
+    """422: the field `kinds` has the kinds of errors, never what was typed."""
 
 
-ROUTINE: Final = frozenset({SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOUNT_CREATED})
+ROUTINE: Final = frozenset(
+    {SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOUNT_CREATED, SecurityEvent.INPUT_REFUSED}
+)
 
 
 def init_security_series() -> None:

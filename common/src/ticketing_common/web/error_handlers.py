@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.errors import FieldError, TicketingError, UnavailableError
 from ticketing_common.security import User
 from ticketing_common.storage import DatabaseUnavailableError
-from ticketing_common.telemetry import current_trace_id, get_logger, record_security_event
+from ticketing_common.telemetry import SecurityEvent, current_trace_id, get_logger, record_security_event
 
 from .routing import allowed_methods
 
@@ -80,14 +80,7 @@ def problem_response(
 def refusal(error: TicketingError, scope: Scope) -> Response:
     """The response for one of our errors. Records the refusal if it is a security event."""
     if error.security_event is not None:
-        user: User | None = scope.get("state", {}).get("user")
-        facts = {
-            "reason": type(error).__name__,
-            "account_id": user.id if user else None,
-            "method": scope["method"],
-            "route": _template(scope),
-        }
-        record_security_event(error.security_event, {**facts, **error.security_fields})
+        _record(error.security_event, type(error).__name__, scope, error.security_fields)
     headers = {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -99,6 +92,17 @@ def refusal(error: TicketingError, scope: Scope) -> Response:
     return problem_response(
         error.status, error.title, detail=error.detail, errors=error.errors, headers=headers, **error.members
     )
+
+
+def _record(event: SecurityEvent, reason: str, scope: Scope, fields: Mapping[str, str | None]) -> None:
+    user: User | None = scope.get("state", {}).get("user")
+    facts = {
+        "reason": reason,
+        "account_id": user.id if user else None,
+        "method": scope["method"],
+        "route": _template(scope),
+    }
+    record_security_event(event, {**facts, **fields})
 
 
 def _template(scope: Scope) -> str | None:
@@ -150,8 +154,11 @@ def _field(location: tuple[int | str, ...]) -> str | None:
     return ".".join(str(part) for part in location[1:]) or None
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class only)
+    # The kinds only: a value, or the name of an unknown field, may be anything that the caller typed.
+    kinds = sorted({one["type"] for one in error.errors()})
+    _record(SecurityEvent.INPUT_REFUSED, type(error).__name__, request.scope, {"kinds": " ".join(kinds)})
     errors = tuple(
         # A JSON syntax error is located by its character position, which is no field.
         FieldError(one["msg"], None if one["type"] == "json_invalid" else _field(tuple(one["loc"])))
@@ -171,6 +178,7 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, ValueError | RecursionError):
         # The framework calls a body invalid only when its syntax is wrong. One that is no UTF-8, nests too deeply or
         # holds a number of thousands of digits is no better.
+        _record(SecurityEvent.INPUT_REFUSED, type(error.__cause__).__name__, request.scope, {"kinds": "unreadable"})
         unreadable = FieldError("The body cannot be read as JSON.")
         return problem_response(422, NOT_VALID, detail="See errors.", errors=(unreadable,))
     return _http_problem(error)
