@@ -108,8 +108,9 @@ async def test_a_key_that_was_refused_may_win_once_the_ticket_is_free(one, ticke
     assert (await hold(one, ticket.id, loser, "mine")).status_code == 201, "immediately, on the replica that cancelled"
 
 
-async def test_a_refusal_comes_from_memory_for_a_second_at_most(one, ticket, monkeypatch):
+async def test_without_events_a_refusal_comes_from_memory_for_a_second_at_most(one, ticket, monkeypatch):
     """The test removes the order by hand, so no event announces that."""
+    monkeypatch.setattr(one.app.state.feed, "is_current", lambda: False)
     await one.service.follow_ticket(ticket)
     await hold(one, ticket.id, new_id())
     await one.repository.collection.delete_many({})
@@ -240,3 +241,25 @@ async def test_a_listing_that_gets_more_seats_is_no_longer_refused_from_memory(o
     await one.service.follow_ticket(ticket.model_copy(update={"version": 9, "quantity": 3, "highest_seat": 3}))
     statuses = [(await hold(one, ticket.id, new_id())).status_code for _ in range(4)]
     assert statuses == [201, 201, 201, 409]
+
+
+async def test_while_events_arrive_a_seat_that_went_long_ago_costs_no_write_until_it_is_free(
+    one, other, ticket, monkeypatch
+):
+    monkeypatch.setattr(hold_cache, "FRESH_SECONDS", 0.0)
+    await one.service.follow_ticket(ticket)
+    holder, loser = new_id(), new_id()
+    order = (await hold(other, ticket.id, holder)).json()
+
+    async with asyncio.timeout(60):
+        while not one.app.state.feed.is_current():  # noqa: ASYNC110 (some seconds after the connection)
+            await asyncio.sleep(0.05)
+    assert (await hold(one, ticket.id, loser)).status_code == 409, "by the index, which also shows the holder"
+    known = await keys(one)
+    assert (await hold(one, ticket.id, loser, "again")).status_code == 409
+    assert await keys(one) == known, "before a write"
+
+    assert (await other.call("DELETE", f"/{order['id']}", user_id=holder)).status_code == 204
+    async with asyncio.timeout(60):
+        while (await hold(one, ticket.id, new_id())).status_code != 201:  # noqa: ASYNC110 (the event is waited for)
+            await asyncio.sleep(0.05)

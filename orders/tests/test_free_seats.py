@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -226,6 +228,38 @@ async def test_readings_that_overlap_find_a_seat_that_another_replica_freed(monk
     assert [order.seats for order in judge.taken.values()] == [(1,)]
     for request in requests:
         request.cancel()
+
+
+async def test_while_events_arrive_a_sold_out_listing_is_read_again_only_when_a_seat_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + later)
+    monkeypatch.setattr("ticketing_orders.free_seats.time", clock)
+    ticket = listing(2)
+    judge, followed = Judge(ticket), True
+    free = FreeSeats(judge.read, lambda: followed)
+
+    async def is_refused() -> bool:
+        try:
+            await free.hold(ticket, 1, judge.store())
+        except TicketReservedError:
+            return True
+        return False
+
+    held = await FreeSeats(judge.read).hold(ticket, 2, judge.store())
+    free.see(held)
+    assert await is_refused()
+    readings = judge.readings
+    later += 60
+    assert await is_refused()
+    assert judge.readings == readings, "from memory"
+    followed = False
+    assert await is_refused()
+    assert judge.readings > readings, "events may be missing"
+    followed = True
+    free.see(judge.cancel(held))
+    assert not await is_refused()
 
 
 @given(st.integers(0, 2**32))

@@ -1,13 +1,14 @@
 """The cache of ticket holders: its entries, how long they last, and late events."""
 
+import time
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_orders.domain import Order
-from ticketing_orders.hold_cache import FRESH_SECONDS, REMEMBERED, HoldCache
+from ticketing_orders.hold_cache import FOLLOWED_SECONDS, FRESH_SECONDS, REMEMBERED, HoldCache
 
 pytestmark = pytest.mark.unit
 
@@ -99,3 +100,19 @@ def test_the_cache_has_a_size_limit(make_order):
         held.see(stored(make_order()), seller_id=SELLER)
     assert len(held._seen) == REMEMBERED
     assert not is_held(held, order), "the oldest went"
+
+
+def test_while_events_arrive_an_entry_stays_until_one_ends_it(make_order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed = True
+    held, order = HoldCache(lambda: followed), stored(make_order())
+    moment = time.monotonic()
+    held.see(order, seller_id=SELLER)
+    for seconds, expected in ((FRESH_SECONDS, True), (FOLLOWED_SECONDS - 1, True), (FOLLOWED_SECONDS + 1, False)):
+        monkeypatch.setattr("ticketing_orders.hold_cache.time.monotonic", lambda now=moment + seconds: now)
+        assert is_held(held, order) is expected
+    monkeypatch.setattr("ticketing_orders.hold_cache.time.monotonic", lambda: moment + FRESH_SECONDS + 1)
+    followed = False
+    assert not is_held(held, order), "events may be missing"
+    followed = True
+    held.clear()
+    assert not is_held(held, order), "events were lost"

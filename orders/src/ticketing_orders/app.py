@@ -31,7 +31,6 @@ PREFIX: Final = "/api/orders"
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The orders service; settings come from the environment unless given."""
     settings = settings or Settings()
-    held = HoldCache()
     metrics.init_series(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
     @asynccontextmanager
@@ -40,12 +39,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tickets = TicketProjection(runtime.collection("tickets"), runtime.progress(TICKETS).is_caught_up)
         payments = PaymentProjection(runtime.collection("payments"))
         runtime.add_stores(orders, tickets, payments)
-        free_seats = FreeSeats(orders.taken_seats)
+
+        def is_followed() -> bool:
+            feed: LiveFeed = app.state.feed
+            return feed.is_current()
+
+        held = HoldCache(is_followed)
+        free_seats = FreeSeats(orders.taken_seats, is_followed)
 
         def follow(event: Event) -> None:
             assert isinstance(event, OrderEvent)  # noqa: S101 (the stream carries no others)
             held.see(event.data, as_of=event.time)
             free_seats.see(event.data)
+
+        def forget() -> None:
+            held.clear()
+            free_seats.clear()
 
         service = OrderService(orders, tickets, payments, held, free_seats, settings, runtime.progress(PAYMENTS))
         app.state.service = service
@@ -53,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.hold_cache = held
         runtime.subscribe(subscriptions(service))
         runtime.enable_resync(orders, order_republished)
-        app.state.feed = LiveFeed(runtime, ORDERS, order_message, listener=follow)
+        app.state.feed = LiveFeed(runtime, ORDERS, order_message, listener=follow, on_gap=forget)
         async with app.state.feed.open():
             yield
 

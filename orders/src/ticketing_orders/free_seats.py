@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Final
 
 from ticketing_common.errors import ConcurrentUpdateError
@@ -19,7 +20,9 @@ __all__ = ["FreeSeats"]
 ATTEMPTS: Final = 64
 """Lost races of one request. Each was won by an order that was inserted between its reading and its insert."""
 FRESH_SECONDS: Final = 1.0
-"""How long a reading from the database is used to refuse, or to guess again after a lost race."""
+"""How long a reading from the database is used to guess again after a lost race, or to refuse without events."""
+FOLLOWED_SECONDS: Final = 300.0
+"""How long a reading is used to refuse while events arrive: the event of a seat that becomes free ends it."""
 SETTLE_SECONDS: Final = 3.0
 """How long a request waits for the outcome of others that have chosen the last seats."""
 GUESSES: Final = 16
@@ -46,7 +49,7 @@ class _Listing:
         """Seats that requests of this replica are about to insert."""
         self.shown: Sequence[int] | None = None
         self.shown_free = 0
-        self.shown_at = -FRESH_SECONDS
+        self.shown_at = -inf
         self.freed = 0
         """Counts the seats that became free, so that a reading that began earlier is recognised."""
         self.readings = 0
@@ -69,7 +72,7 @@ class _Listing:
         if ticket.quantity != self.quantity or self.limit is None:
             self.quantity = ticket.quantity
             self.limit = ticket.quantity if ticket.quantity >= ticket.highest_seat else None
-            self.shown, self.shown_at = None, -FRESH_SECONDS
+            self.shown, self.shown_at = None, -inf
             self._reach(max(ticket.quantity, ticket.highest_seat))
 
     def take(self, count: int) -> tuple[int, ...] | None:
@@ -113,7 +116,7 @@ class _Listing:
             for seat in seats:
                 self.meanwhile.pop(seat, None)
             self.freed += 1
-            self.shown_at = -FRESH_SECONDS
+            self.shown_at = -inf
             self._wake()
 
     def begin_reading(self) -> int:
@@ -154,10 +157,9 @@ class _Listing:
                 limit -= 1
         return limit
 
-    @property
-    def fresh(self) -> bool:
-        """Whether the database was read within the last second and no seat became free since then."""
-        return time.monotonic() - self.shown_at < FRESH_SECONDS
+    def shown_within(self, seconds: float) -> bool:
+        """Whether the database was read within the last `seconds` and no seat became free since then."""
+        return time.monotonic() - self.shown_at < seconds
 
     async def changed(self, seconds: float) -> None:
         """Wait until a seat becomes free or an outcome is known, for `seconds` at most."""
@@ -185,11 +187,15 @@ class FreeSeats:
 
     The memory follows this replica's own writes and the events of the other replicas. It may be wrong in both
     directions: the index refuses a seat that is wrongly marked free, and a request is refused for too few seats only
-    when the database showed that within the last second. All seats of an unknown listing count as free.
+    when the database showed that within the last second, or no event of a free seat has arrived since it did. All seats
+    of an unknown listing count as free.
+
+    `is_followed` says whether events of orders arrive, in time, of all replicas.
     """
 
-    def __init__(self, read: ReadSeats) -> None:
+    def __init__(self, read: ReadSeats, is_followed: Callable[[], bool] = lambda: False) -> None:
         self._read = read
+        self._is_followed = is_followed
         self._listings: OrderedDict[str, _Listing] = OrderedDict()
         self._seats = 0
 
@@ -207,7 +213,9 @@ class FreeSeats:
                 order = await store(seats)
             except SeatTakenError as error:
                 listing.settle(seats, free=True, lost=error.seat)
-                if not listing.fresh:  # else the last reading is good enough to choose another seat
+                if not listing.shown_within(
+                    FRESH_SECONDS
+                ):  # else the last reading is good enough to choose another seat
                     await self._refresh(ticket.id, listing)
             except BaseException:
                 listing.settle(seats, free=True)
@@ -223,13 +231,22 @@ class FreeSeats:
         if listing is not None:
             listing.mark(order.seats, taken=order.status in ACTIVE_STATUSES)
 
+    def clear(self) -> None:
+        """Forget all listings: events were lost, and a free seat could be unknown without notice.
+
+        A request that is in progress ends with the listing that it began with.
+        """
+        self._listings.clear()
+        self._seats = 0
+
     async def _choose(self, ticket_id: str, listing: _Listing, quantity: int) -> tuple[int, ...]:
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             seats = listing.take(quantity)
             if seats is not None:
                 return seats
-            if listing.fresh and listing.shown_free < quantity:
+            fresh_seconds = FOLLOWED_SECONDS if self._is_followed() else FRESH_SECONDS
+            if listing.shown_free < quantity and listing.shown_within(fresh_seconds):
                 raise TicketReservedError(ticket_id, available=listing.shown_free)
             left = deadline - time.monotonic()
             if listing.chosen and left > 0:

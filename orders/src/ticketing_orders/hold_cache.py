@@ -1,9 +1,9 @@
-"""Remembers which tickets were held within the last second, to refuse late requests without a write."""
+"""Remembers which tickets are held, to refuse late requests without a write."""
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,10 @@ from .domain import ACTIVE_STATUSES, Order
 __all__ = ["HoldCache"]
 
 FRESH_SECONDS: Final = 1.0
-"""How long an entry is used. The event of an ended hold arrives after some 20 ms; this is the limit if it is late."""
+"""How long an entry is used while events do not arrive."""
+FOLLOWED_SECONDS: Final = 300.0
+"""How long an entry is used while events arrive: the event of an ended hold removes it, after some 20 ms. The limit is
+a precaution: one request in five minutes finds out at the database."""
 TURN_SECONDS: Final = 3.0
 """Longer than it takes to read thousands of concurrent requests: a request that waits less makes a futile write."""
 REMEMBERED: Final = 10_000
@@ -41,12 +44,15 @@ class HoldCache:
     Of a listing with several seats it stores only that fact: the cache refuses none of its requests and delays none.
 
     Without the cache, each of fifty buyers who want a ticket that is gone makes a write that the unique index refuses.
-    A refusal from the cache equals the response of the index at some moment of the last second. The cache never grants
-    a ticket. It never refuses the holder, whose request may repeat the one that got the ticket, and never the seller,
-    who gets another error.
+    A refusal from the cache equals the response of the index at some moment of the last second, or since then no event
+    has told of a change. The cache never grants a ticket. It never refuses the holder, whose request may repeat the one
+    that got the ticket, and never the seller, who gets another error.
+
+    `is_followed` says whether events of orders arrive, in time, of all replicas.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_followed: Callable[[], bool] = lambda: False) -> None:
+        self._is_followed = is_followed
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._many: OrderedDict[str, None] = OrderedDict()
@@ -79,11 +85,15 @@ class HoldCache:
         return None
 
     def is_held_by_another(self, ticket_id: str, *, user_id: str) -> bool:
-        """Whether another buyer held this ticket within the last second; False for the seller, and when unknown."""
+        """Whether another buyer holds this ticket, as far as is known; False for the seller, and when unknown."""
         seen = self._seen.get(ticket_id)
-        if seen is None or time.monotonic() - seen.at >= FRESH_SECONDS:
+        if seen is None or time.monotonic() - seen.at >= (FOLLOWED_SECONDS if self._is_followed() else FRESH_SECONDS):
             return False
         return seen.holder not in (None, user_id) and seen.seller not in (None, user_id)
+
+    def clear(self) -> None:
+        """Forget all holders: events were lost, and an entry could be outdated without notice."""
+        self._seen.clear()
 
     @asynccontextmanager
     async def lock(self, ticket_id: str) -> AsyncIterator[None]:

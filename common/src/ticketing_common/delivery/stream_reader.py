@@ -58,6 +58,8 @@ class StreamReader:
         self.caught_up = False
         self.position = 0
         """The sequence of the last event read; events before the start count as read."""
+        self.waiting = 0
+        """How many events the stream had beyond `position` at the last fetch."""
         self._connection = connection
         self._on_event = on_event
         self._on_gap = on_gap
@@ -125,16 +127,16 @@ class StreamReader:
             log.debug("consumer not removed", consumer=name, error=repr(error))
 
     async def _follow(self, pull: JetStreamContext.PullSubscription, goal: int) -> None:
-        waiting = goal - self.position
+        self.waiting = goal - self.position
         received = 0
         while not self._stopping:
             try:
                 # One message while the stream is empty, then as many as are known to wait: see `Consumer._consume`.
                 messages: list[Msg] = await pull.fetch(
-                    max(1, min(waiting, BATCH)), timeout=FETCH_SECONDS if waiting <= 1 else BATCH_SECONDS
+                    max(1, min(self.waiting, BATCH)), timeout=FETCH_SECONDS if self.waiting <= 1 else BATCH_SECONDS
                 )
             except TimeoutError:  # no message; includes the NATS client's own timeouts
-                waiting = 0
+                self.waiting = 0
                 continue
             if not messages:  # the consumer was deleted during the fetch
                 raise _Interrupted
@@ -143,7 +145,7 @@ class StreamReader:
                 if message.metadata.sequence.consumer != received:
                     raise _Interrupted
                 self._take(message)
-            waiting = messages[-1].metadata.num_pending
+            self.waiting = messages[-1].metadata.num_pending
             self.caught_up = self.caught_up or self.position >= goal
 
     def _take(self, message: Msg) -> None:

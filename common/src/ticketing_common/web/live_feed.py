@@ -13,6 +13,7 @@ from typing import Annotated, Final, TypeAlias
 from fastapi import Depends, Request
 
 from ticketing_common.delivery import ServiceRuntime, StreamReader
+from ticketing_common.delivery.progress import RECONNECTED_SECONDS
 from ticketing_common.errors import OverloadedError, TooManyRequestsError
 from ticketing_common.events import Event, parse_event
 from ticketing_common.resilience import cancel_and_wait
@@ -50,7 +51,7 @@ class LiveFeed:
     `message_of` converts an event, when a connection first sends it. The last `history` events, up to `HISTORY_BYTES`,
     are kept in memory, including events from before the start, so a connection that resumes in time misses nothing. A
     stream of one aggregate needs no history, because it begins with the state. Each event also increments `changes` and
-    calls `listener`.
+    calls `listener`; `on_gap` is called when events were lost.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LiveFeed:
         history: int = 0,
         changes: ChangeCounter | None = None,
         listener: Callable[[Event], None] | None = None,
+        on_gap: Callable[[], None] | None = None,
     ) -> None:
         settings = runtime.settings
         self._message_of = message_of
@@ -76,12 +78,23 @@ class LiveFeed:
         runtime.follow(self._reader)
         self._changes = changes or ChangeCounter()
         self._listener = listener
+        self._missed = on_gap
+        self._bus = runtime.bus
         self._changes.valid_while(lambda: self._reader.caught_up and runtime.bus.connected)
 
     @property
     def position(self) -> int:
         """The sequence of the last event that this replica has seen."""
         return self._reader.position
+
+    def is_current(self) -> bool:
+        """Whether every event arrives within milliseconds of its publication.
+
+        False for some seconds after a reconnect: events that were published during the outage may still arrive.
+        """
+        reader = self._reader
+        in_time = reader.caught_up and reader.waiting <= OVERTAKEN_EVENTS
+        return in_time and self._bus.connected_seconds >= RECONNECTED_SECONDS
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -193,6 +206,8 @@ class LiveFeed:
     def _on_gap(self) -> None:
         """The missed events are unknown: all pages must load their data again."""
         self._changes.note()
+        if self._missed is not None:
+            self._missed()
         self._recent.restart(self.position)
         unknown = frame("reset", b"{}", id=self.position)
         reset = SharedFrame(inf, lambda: unknown, size=len(unknown))
