@@ -18,6 +18,9 @@ from ticketing_orders.service import OrderService
 from .conftest import MakeOrder, MakePayment, MakeTicket, place, published
 
 
+# --- placing ----------------------------------------------------------------------------------------------------------
+
+
 async def test_an_order_is_paid_at_the_price_it_was_placed_at(
     service: OrderService, orders: OrderRepository, make_ticket: MakeTicket, make_payment: MakePayment
 ) -> None:
@@ -85,6 +88,9 @@ async def test_a_deleted_ticket_is_not_found(service: OrderService, make_ticket:
         await place(service, ticket)
 
 
+# --- the ticket is deleted --------------------------------------------------------------------------------------------
+
+
 async def test_a_deleted_ticket_ends_its_unpaid_order(
     service: OrderService, orders: OrderRepository, make_ticket: MakeTicket
 ) -> None:
@@ -138,6 +144,9 @@ async def test_a_paid_order_outlives_its_ticket(
     await service.follow_payment(make_payment(order))
     await service.follow_ticket(ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED}))
     assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
+
+
+# --- payments ---------------------------------------------------------------------------------------------------------
 
 
 async def test_an_authorised_payment_completes_the_order_once(
