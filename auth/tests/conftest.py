@@ -18,6 +18,7 @@ from ticketing_testkit.apps import Identity, run_app, service_settings_for
 
 PASSWORD = "correct horse battery"
 
+MakeSettings: TypeAlias = Callable[..., Settings]
 RunAuth: TypeAlias = Callable[..., AbstractAsyncContextManager["RunningAuth"]]
 
 
@@ -61,9 +62,16 @@ class RunningAuth:
             cookies.load(header)
         return cookies.get(name)
 
+    @classmethod
+    def given_cookie(cls, answer: httpx.Response, name: str = "session") -> Morsel[str]:
+        """As `session_cookie`, of a response that must set it."""
+        cookie = cls.session_cookie(answer, name)
+        assert cookie is not None
+        return cookie
+
 
 @pytest.fixture
-def settings(mongo_url: str, database_name: str, identity: Identity) -> Callable[..., Settings]:
+def settings(mongo_url: str, database_name: str, identity: Identity) -> MakeSettings:
     """The service's settings; a test may change some."""
 
     def make(**changes: object) -> Settings:
@@ -74,7 +82,7 @@ def settings(mongo_url: str, database_name: str, identity: Identity) -> Callable
 
 
 @pytest.fixture
-def run_auth(settings: Callable[..., Settings]) -> RunAuth:
+def run_auth(settings: MakeSettings) -> RunAuth:
     """Runs the service with changed settings."""
 
     @asynccontextmanager

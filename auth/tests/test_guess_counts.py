@@ -12,7 +12,7 @@ HOUR = GuessRules.of(100, timedelta(hours=1))
 ACCOUNT = "a" * 32
 
 
-def test_the_shares_of_a_limit_add_up_to_it():
+def test_the_shares_of_a_limit_add_up_to_it() -> None:
     for amount in range(10, 200):
         rules = GuessRules.of(amount, timedelta(hours=1))
         assert rules.strangers + rules.devices == amount
@@ -20,8 +20,8 @@ def test_the_shares_of_a_limit_add_up_to_it():
 
 
 async def test_of_200_guesses_at_once_from_two_replicas_exactly_as_many_as_allowed_are_admitted(
-    guesses, mongo_url, database_name
-):
+    guesses: PasswordGuesses, mongo_url: str, database_name: str
+) -> None:
     client = connect(mongo_url, application="auth-tests-other")
     other = PasswordGuesses(client[database_name]["password_guesses"])
     try:
@@ -34,7 +34,7 @@ async def test_of_200_guesses_at_once_from_two_replicas_exactly_as_many_as_allow
     assert len({guess.id for guess in found}) == 200
 
 
-async def test_many_accounts_that_are_new_at_once_lose_no_guess(guesses):
+async def test_many_accounts_that_are_new_at_once_lose_no_guess(guesses: PasswordGuesses) -> None:
     names = [f"{number % 20:032x}" for number in range(200)]
     assert all(
         guess.admitted
@@ -44,7 +44,9 @@ async def test_many_accounts_that_are_new_at_once_lose_no_guess(guesses):
     assert sorted(len(document["guesses"]) for document in documents) == [10] * 20
 
 
-async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window_however_many_were_refused(guesses):
+async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window_however_many_were_refused(
+    guesses: PasswordGuesses,
+) -> None:
     rules = GuessRules(window=timedelta(seconds=3), strangers=2, devices=1, each_device=1)
     begun = time.monotonic()
     assert (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
@@ -59,7 +61,7 @@ async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window
     assert time.monotonic() - begun >= 3
 
 
-async def test_releasing_a_guess_twice_frees_one_guess(guesses):
+async def test_releasing_a_guess_twice_frees_one_guess(guesses: PasswordGuesses) -> None:
     rules = GuessRules(window=timedelta(hours=1), strangers=2, devices=1, each_device=1)
     first = await guesses.reserve(ACCOUNT, rules, device_id=None)
     await guesses.reserve(ACCOUNT, rules, device_id=None)
@@ -69,13 +71,14 @@ async def test_releasing_a_guess_twice_frees_one_guess(guesses):
     assert not (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
 
 
-async def test_the_document_of_an_account_holds_no_more_guesses_than_the_limit(guesses):
+async def test_the_document_of_an_account_holds_no_more_guesses_than_the_limit(guesses: PasswordGuesses) -> None:
     devices = [None, *(f"{number:016x}" for number in range(6))]
     for _ in range(3):
         await asyncio.gather(
             *(guesses.reserve(ACCOUNT, HOUR, device_id=device) for device in devices for _ in range(40))
         )
     document = await guesses._collection.find_one({"_id": ACCOUNT})
+    assert document is not None
     by_device = [sum(guess["device"] == device for guess in document["guesses"]) for device in devices]
     assert len(document["guesses"]) == 100
     assert by_device[0] == 80

@@ -3,32 +3,37 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from ticketing_auth.app import create_app
 from ticketing_auth.derived_keys import DeviceTokens
 from ticketing_auth.errors import PasswordQueueFullError, TooManyGuessesError
 from ticketing_auth.passwords import PasswordHasher
-from ticketing_testkit.apps import run_app
+from ticketing_testkit.apps import Identity, run_app
 from ticketing_testkit.servers import Mongod
+
+from .conftest import MakeSettings
 
 EMAIL = "ann@example.com"
 PASSWORD = "correct horse battery"
 TEN_AN_HOUR: dict[str, Any] = {"rate_limit_guesses": "10/hour", "rate_limit_signin": "off"}
 """Eight guesses for strangers and two for known devices, of which each has one."""
 
+Replica: TypeAlias = Callable[..., AbstractAsyncContextManager[FastAPI]]
+
 
 class Browser:
     """A browser with its own cookie jar and network address."""
 
-    def __init__(self, app: Any, address: str) -> None:
+    def __init__(self, app: FastAPI, address: str) -> None:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 50_000))
         self.http = httpx.AsyncClient(
             transport=transport, base_url="http://testserver", headers={"Origin": "http://testserver"}, timeout=240
@@ -48,11 +53,11 @@ class Browser:
 
 
 @pytest.fixture
-def replica(settings: Callable[..., Any]) -> Callable[..., Any]:
+def replica(settings: MakeSettings) -> Replica:
     """Run one replica on this test's database; its app is what browsers talk to."""
 
     @asynccontextmanager
-    async def run(**changes: Any) -> AsyncIterator[Any]:
+    async def run(**changes: Any) -> AsyncIterator[FastAPI]:
         # Hundreds of passwords are hashed concurrently; these tests are not about their time.
         app = create_app(settings(**{"request_seconds": 240.0, **changes}))
         async with run_app(app):
@@ -61,7 +66,7 @@ def replica(settings: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-async def test_of_200_guesses_from_40_addresses_at_two_replicas_at_most_100_are_judged(replica):
+async def test_of_200_guesses_from_40_addresses_at_two_replicas_at_most_100_are_judged(replica: Replica) -> None:
     async with replica(password_queue=300) as one, replica(password_queue=300) as other:
         owner = Browser(one, "192.0.2.1")
         await owner.sign_up()
@@ -86,7 +91,7 @@ async def test_of_200_guesses_from_40_addresses_at_two_replicas_at_most_100_are_
         assert (await Browser(restarted, "203.0.113.8").sign_in("one more guess")).status_code == 429
 
 
-async def test_strangers_and_known_devices_together_have_100_guesses_and_no_more(replica):
+async def test_strangers_and_known_devices_together_have_100_guesses_and_no_more(replica: Replica) -> None:
     limits = {"rate_limit_signin": "off", "rate_limit_signup": "off", "password_queue": 300}
     async with replica(**limits) as one, replica(**limits) as other:
         owners = [Browser(one, "192.0.2.1") for _ in range(4)]
@@ -109,7 +114,7 @@ async def test_strangers_and_known_devices_together_have_100_guesses_and_no_more
         assert Counter(answer.status_code for answer in answers)[401] == 100
 
 
-async def test_a_stolen_device_cookie_has_few_guesses_and_leaves_the_other_devices_theirs(replica):
+async def test_a_stolen_device_cookie_has_few_guesses_and_leaves_the_other_devices_theirs(replica: Replica) -> None:
     async with replica(rate_limit_guesses="20/hour", rate_limit_signin="off") as app:
         laptop, phone, thief = (Browser(app, f"192.0.2.{number}") for number in range(3))
         await laptop.sign_up()
@@ -123,7 +128,7 @@ async def test_a_stolen_device_cookie_has_few_guesses_and_leaves_the_other_devic
         assert (await phone.sign_in()).status_code == 200
 
 
-async def test_right_passwords_use_nothing_up(replica):
+async def test_right_passwords_use_nothing_up(replica: Replica) -> None:
     async with replica(**TEN_AN_HOUR) as app:
         await Browser(app, "192.0.2.1").sign_up()
         answers = [await Browser(app, "192.0.2.2").sign_in() for _ in range(12)]
@@ -132,7 +137,7 @@ async def test_right_passwords_use_nothing_up(replica):
         assert counted["guesses"] == []
 
 
-async def test_a_device_cookie_is_out_of_reach_for_scripts_other_sites_and_other_hosts(replica):
+async def test_a_device_cookie_is_out_of_reach_for_scripts_other_sites_and_other_hosts(replica: Replica) -> None:
     async with replica(cookie_secure=True) as app:
         answer = await Browser(app, "192.0.2.1").sign_up()
         (cookie,) = (one for one in answer.headers.get_list("set-cookie") if "device-" in one)
@@ -142,7 +147,9 @@ async def test_a_device_cookie_is_out_of_reach_for_scripts_other_sites_and_other
         assert EMAIL.partition("@")[0] not in cookie
 
 
-async def test_a_forged_or_foreign_or_old_device_cookie_makes_no_known_device(replica, identity):
+async def test_a_forged_or_foreign_or_old_device_cookie_makes_no_known_device(
+    replica: Replica, identity: Identity
+) -> None:
     async with replica(**TEN_AN_HOUR) as app:
         owner, stranger = Browser(app, "192.0.2.1"), Browser(app, "198.51.100.1")
         made = (await owner.sign_up()).json()
@@ -166,7 +173,7 @@ async def test_a_forged_or_foreign_or_old_device_cookie_makes_no_known_device(re
         assert (await owner.sign_in()).status_code == 200
 
 
-async def test_a_device_cookie_of_an_earlier_release_is_read_and_replaced(replica):
+async def test_a_device_cookie_of_an_earlier_release_is_read_and_replaced(replica: Replica) -> None:
     async with replica(**TEN_AN_HOUR, cookie_secure=True) as app:
         answer = await Browser(app, "192.0.2.1").sign_up()
         (cookie,) = (one for one in answer.headers.get_list("set-cookie") if "device-" in one)
@@ -185,7 +192,7 @@ async def test_a_device_cookie_of_an_earlier_release_is_read_and_replaced(replic
         assert "Path=/api/users" in removed
 
 
-async def test_a_browser_keeps_the_device_cookies_of_five_accounts(replica):
+async def test_a_browser_keeps_the_device_cookies_of_five_accounts(replica: Replica) -> None:
     async with replica() as app:
         browser = Browser(app, "192.0.2.1")
         for number in range(8):
@@ -194,7 +201,7 @@ async def test_a_browser_keeps_the_device_cookies_of_five_accounts(replica):
         assert (await browser.sign_in(email="user7@example.com")).status_code == 200
 
 
-async def test_an_email_without_an_account_is_answered_and_counted_alike_and_not_stored(replica):
+async def test_an_email_without_an_account_is_answered_and_counted_alike_and_not_stored(replica: Replica) -> None:
     async with replica(**TEN_AN_HOUR) as app:
         await Browser(app, "192.0.2.1").sign_up()
         stranger = Browser(app, "198.51.100.1")
@@ -213,7 +220,7 @@ async def test_an_email_without_an_account_is_answered_and_counted_alike_and_not
         assert indexes["expiry"]["expireAfterSeconds"] == 0
 
 
-async def test_a_guess_that_was_not_judged_is_not_counted(replica):
+async def test_a_guess_that_was_not_judged_is_not_counted(replica: Replica) -> None:
     async with replica(**TEN_AN_HOUR, password_threads=1, password_queue=0) as app:
         browser = Browser(app, "192.0.2.1")
         await browser.sign_up()
@@ -228,7 +235,7 @@ async def test_a_guess_that_was_not_judged_is_not_counted(replica):
         assert counted["guesses"] == []
 
 
-async def test_the_count_can_be_switched_off(replica):
+async def test_the_count_can_be_switched_off(replica: Replica) -> None:
     async with replica(rate_limit_guesses="off", rate_limit_signin="off") as app:
         browser = Browser(app, "192.0.2.1")
         await browser.sign_up()
@@ -236,7 +243,7 @@ async def test_the_count_can_be_switched_off(replica):
         assert await app.state.runtime.collection("password_guesses").count_documents({}) == 0
 
 
-async def test_every_check_of_a_password_shares_one_count(replica):
+async def test_every_check_of_a_password_shares_one_count(replica: Replica) -> None:
     async with replica(**TEN_AN_HOUR) as app:
         await Browser(app, "192.0.2.1").sign_up()
         for number in range(8):
@@ -246,7 +253,7 @@ async def test_every_check_of_a_password_shares_one_count(replica):
         assert 3_400 < refused.value.retry_after_seconds <= 3_600
 
 
-async def test_without_its_database_no_password_is_judged(settings, tmp_path: Path):
+async def test_without_its_database_no_password_is_judged(settings: MakeSettings, tmp_path: Path) -> None:
     mongod = Mongod(tmp_path)
     mongod.start()
     try:

@@ -4,13 +4,16 @@ import time
 
 import pytest
 
+from ticketing_testkit.apps import Identity
 from ticketing_testkit.hostile import BUSY_SECONDS, attempts, findings, fingerprint
 from ticketing_testkit.hostile_texts import texts
+
+from .conftest import RunAuth, RunningAuth
 
 UNLIMITED = {"rate_limit_signin": "off", "rate_limit_signup": "off"}
 
 
-async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, identity):
+async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth: RunAuth, identity: Identity) -> None:
     async with run_auth(**UNLIMITED) as auth:
         assert (await auth.sign_up()).status_code == 201
         before = await fingerprint(auth.app.state.runtime.database)
@@ -22,7 +25,7 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, id
         assert await fingerprint(auth.app.state.runtime.database) == before
 
 
-async def test_every_route_and_place_of_input_is_tried(auth, identity):
+async def test_every_route_and_place_of_input_is_tried(auth: RunningAuth, identity: Identity) -> None:
     tried = {(attempt.operation, attempt.place) for attempt in attempts(auth.app, identity.token())}
 
     assert {"sign_up", "sign_in", "issue_token", "sign_out", "current_user"} == {operation for operation, _ in tried}
@@ -30,7 +33,7 @@ async def test_every_route_and_place_of_input_is_tried(auth, identity):
 
 
 @pytest.mark.parametrize("length", [3, 64, 254])
-async def test_a_hostile_email_of_a_permitted_length_is_cheap_too(run_auth, length):
+async def test_a_hostile_email_of_a_permitted_length_is_cheap_too(run_auth: RunAuth, length: int) -> None:
     async with run_auth(**UNLIMITED) as auth:
         for name, text in texts(length):
             began = time.thread_time()

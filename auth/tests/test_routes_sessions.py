@@ -1,6 +1,8 @@
 """Renewal and end of sessions."""
 
 import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jwt
 import pytest
@@ -8,17 +10,21 @@ import pytest
 from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 
+from .conftest import RunAuth, RunningAuth
+
 EMAIL = "ann@example.com"
 MINUTE = 60
 DAY = 86_400
 SIGNED_OUT = {"currentUser": None}
 
+MakeToken: TypeAlias = Callable[..., str]
+
 
 @pytest.fixture
-def session_token(identity):
+def session_token(identity: Identity) -> MakeToken:
     """Makes a session's token: issued `issued_ago` seconds ago, in a session that began `signed_in_ago` seconds ago."""
 
-    def make(*, issued_ago=0, signed_in_ago=None, **claims):
+    def make(*, issued_ago: int = 0, signed_in_ago: int | None = None, **claims: Any) -> str:
         now = int(time.time())
         made = {
             "iat": now - issued_ago,
@@ -31,29 +37,29 @@ def session_token(identity):
     return make
 
 
-def claims(token):
+def claims(token: str) -> dict[str, Any]:
     return jwt.decode(token, options={"verify_signature": False})
 
 
-async def test_without_a_token_the_current_user_is_null(auth):
+async def test_without_a_token_the_current_user_is_null(auth: RunningAuth) -> None:
     answer = await auth.current_user()
     assert answer.status_code == 200
     assert answer.json() == SIGNED_OUT
     assert auth.session_cookie(answer) is None
 
 
-async def test_a_young_session_keeps_its_cookie(auth, session_token):
+async def test_a_young_session_keeps_its_cookie(auth: RunningAuth, session_token: MakeToken) -> None:
     answer = await auth.current_user(cookie=session_token(issued_ago=9 * MINUTE))
     assert answer.json()["currentUser"]["email"] == EMAIL
     assert auth.session_cookie(answer) is None
 
 
-async def test_currentuser_renews_a_session(auth, session_token, identity):
+async def test_currentuser_renews_a_session(auth: RunningAuth, session_token: MakeToken, identity: Identity) -> None:
     old = session_token(issued_ago=11 * MINUTE, signed_in_ago=6 * DAY)
 
     answer = await auth.current_user(cookie=old)
 
-    cookie = auth.session_cookie(answer)
+    cookie = auth.given_cookie(answer)
     assert cookie["max-age"] == "1800"
     assert cookie["httponly"] is True
     before, after = claims(old), claims(cookie.value)
@@ -67,13 +73,17 @@ async def test_currentuser_renews_a_session(auth, session_token, identity):
     assert auth.session_cookie(again) is None
 
 
-async def test_seven_days_after_the_password_was_given_no_session_is_renewed(auth, session_token):
+async def test_seven_days_after_the_password_was_given_no_session_is_renewed(
+    auth: RunningAuth, session_token: MakeToken
+) -> None:
     answer = await auth.current_user(cookie=session_token(issued_ago=29 * MINUTE, signed_in_ago=7 * DAY))
     assert answer.json()["currentUser"]["email"] == EMAIL
     assert auth.session_cookie(answer) is None
 
 
-async def test_a_token_for_programs_is_never_renewed_nor_turned_into_a_cookie(auth, session_token):
+async def test_a_token_for_programs_is_never_renewed_nor_turned_into_a_cookie(
+    auth: RunningAuth, session_token: MakeToken
+) -> None:
     by_header = await auth.current_user(bearer=session_token(issued_ago=20 * MINUTE))
     assert by_header.json()["currentUser"]["email"] == EMAIL
     assert auth.session_cookie(by_header) is None
@@ -97,39 +107,43 @@ async def test_a_token_for_programs_is_never_renewed_nor_turned_into_a_cookie(au
     ],
     ids=["expired", "audience", "issuer", "claim missing", "other key", "broken", "alg none", "nonsense"],
 )
-async def test_an_invalid_token_gives_null_and_deletes_the_cookie(auth, session_token, token):
+async def test_an_invalid_token_gives_null_and_deletes_the_cookie(
+    auth: RunningAuth, session_token: MakeToken, token: Callable[[MakeToken], str]
+) -> None:
     made = token(session_token)
 
     answer = await auth.current_user(cookie=made)
 
     assert answer.status_code == 200
     assert answer.json() == SIGNED_OUT
-    cookie = auth.session_cookie(answer)
+    cookie = auth.given_cookie(answer)
     assert cookie.value == ""
     assert cookie["max-age"] == "0"
     assert (await auth.current_user(bearer=made)).json() == SIGNED_OUT
 
 
-async def test_signing_out_deletes_the_cookie(auth):
+async def test_signing_out_deletes_the_cookie(auth: RunningAuth) -> None:
     await auth.sign_up()
 
     answer = await auth.post("signout")
 
     assert answer.status_code == 200
     assert answer.json() == {}
-    cookie = auth.session_cookie(answer)
+    cookie = auth.given_cookie(answer)
     assert (cookie.value, cookie["max-age"], cookie["path"]) == ("", "0", "/")
     assert (await auth.current_user()).json() == SIGNED_OUT
 
 
-async def test_signing_out_clears_what_the_browser_stored(auth):
+async def test_signing_out_clears_what_the_browser_stored(auth: RunningAuth) -> None:
     await auth.sign_up()
     assert "clear-site-data" not in (await auth.current_user()).headers
     assert (await auth.post("signout")).headers["clear-site-data"] == '"storage"'
     assert (await auth.current_user(cookie="expired")).headers["clear-site-data"] == '"storage"'
 
 
-async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_out(auth, session_token):
+async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_out(
+    auth: RunningAuth, session_token: MakeToken
+) -> None:
     session = new_id()
     old, renewed = (session_token(sid=session, issued_ago=minutes * MINUTE) for minutes in (29, 15))
     assert (await auth.current_user(cookie=old)).json() != SIGNED_OUT
@@ -140,14 +154,16 @@ async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_o
     for copy in (old, renewed, session_token(sid=session)):
         answer = await auth.current_user(cookie=copy)
         assert answer.json() == SIGNED_OUT
-        assert auth.session_cookie(answer).value == ""
+        assert auth.given_cookie(answer).value == ""
         assert (await auth.current_user(bearer=copy)).json() == SIGNED_OUT
     assert (await auth.current_user(cookie=session_token())).json() != SIGNED_OUT
 
 
-async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign_in_again_at_once(auth):
+async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign_in_again_at_once(
+    auth: RunningAuth,
+) -> None:
     await auth.sign_up()
-    other_device = auth.session_cookie(await auth.sign_in()).value
+    other_device = auth.given_cookie(await auth.sign_in()).value
     auth.browser.cookies.clear()
     await auth.sign_in()
     await auth.post("signout")
@@ -157,16 +173,16 @@ async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign
     assert (await auth.current_user(cookie=other_device)).json()["currentUser"]["email"] == EMAIL
 
 
-async def test_signing_out_twice_or_without_a_session_is_no_error(auth):
+async def test_signing_out_twice_or_without_a_session_is_no_error(auth: RunningAuth) -> None:
     await auth.sign_up()
     assert [(await auth.post("signout")).status_code for _ in range(3)] == [200, 200, 200]
     auth.browser.cookies.set("session", "nonsense")
     answer = await auth.post("signout")
     assert answer.status_code == 200
-    assert auth.session_cookie(answer).value == ""
+    assert auth.given_cookie(answer).value == ""
 
 
-async def test_a_programs_sign_out_ends_its_token_only(auth):
+async def test_a_programs_sign_out_ends_its_token_only(auth: RunningAuth) -> None:
     await auth.sign_up()
     token = (await auth.token()).json()["access_token"]
 
@@ -177,15 +193,16 @@ async def test_a_programs_sign_out_ends_its_token_only(auth):
     assert (await auth.current_user()).json()["currentUser"]["email"] == EMAIL
 
 
-async def test_a_sign_out_is_remembered_until_no_token_of_the_session_can_be_valid(auth):
+async def test_a_sign_out_is_remembered_until_no_token_of_the_session_can_be_valid(auth: RunningAuth) -> None:
     began = time.time()
     await auth.sign_up()
     await auth.post("signout")
     remembered = await auth.revoked._collection.find_one({})
+    assert remembered is not None
     assert remembered["forgotten_at"].timestamp() >= int(began) + 7 * DAY + 30 * MINUTE
 
 
-async def test_another_sites_page_cannot_sign_its_visitor_out_or_in_again(auth):
+async def test_another_sites_page_cannot_sign_its_visitor_out_or_in_again(auth: RunningAuth) -> None:
     await auth.sign_up()
     for path in ("signout", "signin", "signup"):
         answer = await auth.post(path, headers={"Origin": "https://evil.example"})
@@ -193,7 +210,7 @@ async def test_another_sites_page_cannot_sign_its_visitor_out_or_in_again(auth):
     assert (await auth.current_user()).json()["currentUser"]["email"] == EMAIL
 
 
-async def test_the_cookie_may_have_another_name(run_auth):
+async def test_the_cookie_may_have_another_name(run_auth: RunAuth) -> None:
     async with run_auth(cookie_name="evening") as auth:
         answer = await auth.sign_up()
         assert {name for name in answer.cookies if not name.startswith("device-")} == {"evening"}

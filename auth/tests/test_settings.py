@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def required(identity):
+def required(identity: Identity) -> dict[str, Any]:
     return {
         "mongo_url": "mongodb://localhost",
         "jwt_public_keys": [identity.public_key_pem],
@@ -17,24 +19,24 @@ def required(identity):
     }
 
 
-def test_a_token_is_valid_for_half_an_hour_unless_set(required):
+def test_a_token_is_valid_for_half_an_hour_unless_set(required: dict[str, Any]) -> None:
     settings = Settings.model_validate(required)
     assert settings.session_minutes == 30
     assert settings.database_name == "auth"
 
 
-def test_no_private_key_no_service(required):
+def test_no_private_key_no_service(required: dict[str, Any]) -> None:
     del required["jwt_key"]
     with pytest.raises(ValidationError, match="jwt_key"):
         Settings.model_validate(required)
 
 
-def test_the_private_key_is_in_no_repr(required, identity):
+def test_the_private_key_is_in_no_repr(required: dict[str, Any], identity: Identity) -> None:
     settings = Settings.model_validate(required)
     assert identity.private_key_pem.splitlines()[1] not in f"{settings!r}{settings}"
 
 
-def test_limits_can_be_set_and_switched_off(required, monkeypatch):
+def test_limits_can_be_set_and_switched_off(required: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATE_LIMIT_SIGNIN", "off")
     monkeypatch.setenv("RATE_LIMIT_SIGNUP", "3/hour")
     settings = Settings.model_validate(required)
@@ -49,17 +51,17 @@ def test_limits_can_be_set_and_switched_off(required, monkeypatch):
         *({"rate_limit_guesses": "9/hour"}, {"rate_limit_guesses": "many"}),
     ],
 )
-def test_a_senseless_setting_keeps_the_service_from_starting(required, wrong):
+def test_a_senseless_setting_keeps_the_service_from_starting(required: dict[str, Any], wrong: Any) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(required | wrong)
 
 
-def test_a_key_that_matches_no_public_key_prevents_the_start(required):
+def test_a_key_that_matches_no_public_key_prevents_the_start(required: dict[str, Any]) -> None:
     settings = Settings.model_validate(required | {"jwt_key": Identity().private_key_pem})
     with pytest.raises(ValueError, match="JWT_KEY"):
         create_app(settings)
 
 
-def test_while_keys_rotate_the_private_one_belongs_to_one_of_several(required):
+def test_while_keys_rotate_the_private_one_belongs_to_one_of_several(required: dict[str, Any]) -> None:
     required["jwt_public_keys"] = [Identity().public_key_pem, *required["jwt_public_keys"]]
-    assert create_app(Settings.model_validate(required))
+    create_app(Settings.model_validate(required))

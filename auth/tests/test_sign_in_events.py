@@ -2,12 +2,18 @@
 
 import json
 
+import pytest
+
 from ticketing_common.telemetry import configure_logging
+
+from .conftest import RunAuth
 
 EMAIL = "ann@example.com"
 
 
-async def test_each_way_that_a_sign_in_ends_is_logged_without_the_email(run_auth, capsys):
+async def test_each_way_that_a_sign_in_ends_is_logged_without_the_email(
+    run_auth: RunAuth, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with run_auth(rate_limit_guesses="10/hour", rate_limit_signin="off") as auth:
         configure_logging(service="auth", level="info")
         account = (await auth.sign_up()).json()["id"]

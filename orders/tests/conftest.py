@@ -112,6 +112,19 @@ def tickets(database: Database) -> TicketProjection:
     return TicketProjection(database["tickets"])
 
 
+async def published(orders: OrderRepository, order: Order) -> list[str]:
+    """The names of the events of an order, in the order in which they were committed."""
+    document = await orders.collection.find_one({"_id": order.id})
+    assert document is not None
+    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
+
+
+async def place(service: OrderService, ticket: TicketData, user_id: str | None = None) -> Order:
+    """An order of a ticket that the service did not know before."""
+    await service.follow_ticket(ticket)
+    return await service.place(ticket.id, user_id=user_id or new_id())
+
+
 class NothingOnItsWay:
     """The progress of a service without a bus."""
 
@@ -143,7 +156,7 @@ class RunningOrders:
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, identity: Identity, bus: Bus) -> None:
         self.app = app
-        self.service = app.state.service
+        self.service: OrderService = app.state.service
         self.repository = OrderRepository(Outbox(app.state.runtime.collection("orders")))
         self.client = client
         self.identity = identity

@@ -4,6 +4,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ticketing_common.entity import new_id
+from ticketing_common.events import TicketData
+
+from .conftest import RunningOrders
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -14,7 +17,7 @@ def counted() -> dict[str, float]:
     return {name: REGISTRY.get_sample_value(name, labels.get(name, {})) or 0.0 for name in names}
 
 
-async def test_a_hold_a_loss_and_a_cancellation_are_counted_once_each(api, ticket):
+async def test_a_hold_a_loss_and_a_cancellation_are_counted_once_each(api: RunningOrders, ticket: TicketData) -> None:
     before = counted()
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()["id"]

@@ -20,6 +20,8 @@ from ticketing_orders.errors import (
     TicketOwnedError,
 )
 
+from .conftest import MakeOrder, MakeTicket
+
 pytestmark = pytest.mark.unit
 
 PAYMENT: Final = "a" * 24
@@ -53,7 +55,7 @@ def happen(order: Order, fact: str) -> bool | None:
 
 
 @given(facts)
-def test_an_order_makes_only_transitions_of_the_table(make_order, happened):
+def test_an_order_makes_only_transitions_of_the_table(make_order: MakeOrder, happened: list[str]) -> None:
     order = make_order()
     for fact in happened:
         before = order.status
@@ -65,7 +67,7 @@ def test_an_order_makes_only_transitions_of_the_table(make_order, happened):
 
 
 @given(facts)
-def test_what_is_refused_or_too_late_changes_nothing(make_order, happened):
+def test_what_is_refused_or_too_late_changes_nothing(make_order: MakeOrder, happened: list[str]) -> None:
     order = make_order()
     for fact in happened:
         before = deepcopy(order)
@@ -74,7 +76,7 @@ def test_what_is_refused_or_too_late_changes_nothing(make_order, happened):
 
 
 @given(facts, st.sampled_from(sorted(FACTS)))
-def test_the_same_fact_twice_is_the_same_as_once(make_order, happened, fact):
+def test_the_same_fact_twice_is_the_same_as_once(make_order: MakeOrder, happened: list[str], fact: str) -> None:
     order = make_order()
     for earlier in happened:
         happen(order, earlier)
@@ -85,7 +87,7 @@ def test_the_same_fact_twice_is_the_same_as_once(make_order, happened, fact):
 
 
 @given(facts)
-def test_reason_and_payment_agree_with_the_status(make_order, happened):
+def test_reason_and_payment_agree_with_the_status(make_order: MakeOrder, happened: list[str]) -> None:
     order = make_order()
     for fact in happened:
         happen(order, fact)
@@ -95,7 +97,7 @@ def test_reason_and_payment_agree_with_the_status(make_order, happened):
 
 
 @given(facts)
-def test_a_cancelled_order_never_has_the_ticket_again(make_order, happened):
+def test_a_cancelled_order_never_has_the_ticket_again(make_order: MakeOrder, happened: list[str]) -> None:
     order = make_order()
     gone = False
     for fact in happened:
@@ -104,7 +106,7 @@ def test_a_cancelled_order_never_has_the_ticket_again(make_order, happened):
         assert gone == (order.status is OrderStatus.CANCELLED)
 
 
-def test_every_step_of_the_table_can_be_reached(make_order):
+def test_every_step_of_the_table_can_be_reached(make_order: MakeOrder) -> None:
     walks = (["complete", "payment fails"], ["cancel"], ["expire"], ["lose the ticket"])
     reached = set()
     for walk in walks:
@@ -116,33 +118,33 @@ def test_every_step_of_the_table_can_be_reached(make_order):
     assert reached == {(*step, reason) for step, reasons in TRANSITIONS.items() for reason in reasons}
 
 
-def test_an_order_keeps_the_ticket_as_it_was_seen(make_ticket):
+def test_an_order_keeps_the_ticket_as_it_was_seen(make_ticket: MakeTicket) -> None:
     ticket = make_ticket(title="Gala", price_cents=1_999)
     order = Order.place(ticket, user_id=new_id(), window_seconds=900)
     assert (order.ticket.id, order.ticket.title, order.ticket.price_cents) == (ticket.id, "Gala", 1_999)
     assert (order.status, order.reason, order.payment_id) == (OrderStatus.CREATED, None, None)
 
 
-def test_the_window_begins_when_the_order_is_placed(make_ticket):
+def test_the_window_begins_when_the_order_is_placed(make_ticket: MakeTicket) -> None:
     order = Order.place(make_ticket(), user_id=new_id(), window_seconds=900)
     assert order.expires_at - order.created_at == timedelta(seconds=900)
 
 
-def test_sellers_cannot_buy_their_own_ticket(make_ticket):
+def test_sellers_cannot_buy_their_own_ticket(make_ticket: MakeTicket) -> None:
     ticket = make_ticket()
     with pytest.raises(TicketOwnedError) as refused:
         Order.place(ticket, user_id=ticket.user_id, window_seconds=900)
     assert isinstance(refused.value, ForbiddenError)
 
 
-def test_an_order_is_only_its_buyers(make_order):
+def test_an_order_is_only_its_buyers(make_order: MakeOrder) -> None:
     order = make_order()
     order.check_owner(order.user_id)
     with pytest.raises(OrderForbiddenError):
         order.check_owner(new_id())
 
 
-def test_a_paid_order_cannot_be_cancelled_by_the_buyer(make_order):
+def test_a_paid_order_cannot_be_cancelled_by_the_buyer(make_order: MakeOrder) -> None:
     order = make_order()
     order.complete(PAYMENT)
     with pytest.raises(OrderTransitionError) as refused:
@@ -151,14 +153,14 @@ def test_a_paid_order_cannot_be_cancelled_by_the_buyer(make_order):
     assert order.status is OrderStatus.COMPLETE
 
 
-def test_a_payment_for_a_cancelled_order_comes_too_late(make_order):
+def test_a_payment_for_a_cancelled_order_comes_too_late(make_order: MakeOrder) -> None:
     order = make_order()
     order.cancel()
     assert order.complete(PAYMENT) is False
     assert state(order) == (OrderStatus.CANCELLED, OrderReason.BUYER, None)
 
 
-def test_a_second_payment_of_a_paid_order_is_refused_for_good(make_order):
+def test_a_second_payment_of_a_paid_order_is_refused_for_good(make_order: MakeOrder) -> None:
     order = make_order()
     order.complete(PAYMENT)
     with pytest.raises(OrderTransitionError) as refused:
@@ -167,13 +169,13 @@ def test_a_second_payment_of_a_paid_order_is_refused_for_good(make_order):
     assert order.payment_id == PAYMENT
 
 
-def test_a_declined_attempt_leaves_an_unpaid_order_alone(make_order):
+def test_a_declined_attempt_leaves_an_unpaid_order_alone(make_order: MakeOrder) -> None:
     order = make_order()
     assert order.fail_payment(PAYMENT) is False
     assert order.status is OrderStatus.CREATED
 
 
-def test_a_failed_capture_ends_the_order_that_it_had_completed(make_order):
+def test_a_failed_capture_ends_the_order_that_it_had_completed(make_order: MakeOrder) -> None:
     order = make_order()
     order.complete(PAYMENT)
     assert order.fail_payment(OTHER_PAYMENT) is False
@@ -181,7 +183,7 @@ def test_a_failed_capture_ends_the_order_that_it_had_completed(make_order):
     assert state(order) == (OrderStatus.CANCELLED, OrderReason.PAYMENT_FAILED, PAYMENT)
 
 
-def test_no_hold_ends_early_because_a_clock_elsewhere_is_ahead(make_order):
+def test_no_hold_ends_early_because_a_clock_elsewhere_is_ahead(make_order: MakeOrder) -> None:
     order = make_order()
     with pytest.raises(OrderNotDueError) as refused:
         order.expire(order.expires_at, now=utc_now())
@@ -189,19 +191,19 @@ def test_no_hold_ends_early_because_a_clock_elsewhere_is_ahead(make_order):
     assert order.status is OrderStatus.CREATED
 
 
-def test_a_hold_ends_at_its_deadline_exactly(make_order):
+def test_a_hold_ends_at_its_deadline_exactly(make_order: MakeOrder) -> None:
     order = make_order()
     assert order.expire(order.expires_at, now=order.expires_at) is True
     assert state(order) == (OrderStatus.CANCELLED, OrderReason.EXPIRED, None)
 
 
-def test_a_deadline_before_the_orders_own_changes_nothing(make_order):
+def test_a_deadline_before_the_orders_own_changes_nothing(make_order: MakeOrder) -> None:
     order = make_order(due=True)
     assert order.expire(order.expires_at - timedelta(milliseconds=1), now=utc_now()) is False
     assert order.status is OrderStatus.CREATED
 
 
-def test_a_paid_order_neither_expires_nor_loses_its_ticket(make_order):
+def test_a_paid_order_neither_expires_nor_loses_its_ticket(make_order: MakeOrder) -> None:
     order = make_order(due=True)
     order.complete(PAYMENT)
     assert order.expire(order.expires_at, now=utc_now()) is False
@@ -209,14 +211,18 @@ def test_a_paid_order_neither_expires_nor_loses_its_ticket(make_order):
     assert order.status is OrderStatus.COMPLETE
 
 
-def test_a_ticket_is_sold_until_its_event_begins(make_order, make_ticket):
-    assert make_order(make_ticket(starts_at=utc_now() + LATER)).ticket.starts_at > utc_now()
+def test_a_ticket_is_sold_until_its_event_begins(make_order: MakeOrder, make_ticket: MakeTicket) -> None:
+    begins = make_order(make_ticket(starts_at=utc_now() + LATER)).ticket.starts_at
+    assert begins is not None
+    assert begins > utc_now()
     for begun in (utc_now(), utc_now() - LATER):
         with pytest.raises(EventBegunError):
             make_order(make_ticket(starts_at=begun))
 
 
-def test_a_hold_placed_in_time_may_be_paid_after_the_event_began(make_order, make_ticket):
+def test_a_hold_placed_in_time_may_be_paid_after_the_event_began(
+    make_order: MakeOrder, make_ticket: MakeTicket
+) -> None:
     order = make_order(make_ticket(starts_at=utc_now() + LATER))
     order.ticket = replace(order.ticket, starts_at=utc_now() - LATER)
     assert order.complete(PAYMENT)

@@ -10,13 +10,15 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
+from ticketing_common.events import TicketData
 from ticketing_orders import hold_cache
 from ticketing_orders.app import create_app
+from ticketing_orders.domain import Order
 from ticketing_orders.hold_cache import FRESH_SECONDS
 from ticketing_orders.settings import Settings
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 
-from .conftest import RunningOrders
+from .conftest import MakeTicket, RunningOrders
 
 Start = Callable[..., Any]
 
@@ -56,7 +58,7 @@ async def other(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) 
 
 
 @pytest.fixture
-def ticket(make_ticket):
+def ticket(make_ticket: MakeTicket) -> TicketData:
     return make_ticket()
 
 
@@ -70,7 +72,7 @@ async def keys(api: RunningOrders) -> int:
     return total
 
 
-async def test_a_late_request_is_refused_before_a_write(one, ticket):
+async def test_a_late_request_is_refused_before_a_write(one: RunningOrders, ticket: TicketData) -> None:
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
     assert (await hold(one, ticket.id, winner, "win")).status_code == 201
@@ -80,7 +82,9 @@ async def test_a_late_request_is_refused_before_a_write(one, ticket):
     assert await keys(one) == 1, "the winner's"
 
 
-async def test_a_seller_gets_the_error_for_an_own_ticket_also_while_it_is_held(one, other, ticket):
+async def test_a_seller_gets_the_error_for_an_own_ticket_also_while_it_is_held(
+    one: RunningOrders, other: RunningOrders, ticket: TicketData
+) -> None:
     await one.service.follow_ticket(ticket)
     assert (await hold(one, ticket.id, new_id())).status_code == 201
     for replica in (one, other):
@@ -89,7 +93,7 @@ async def test_a_seller_gets_the_error_for_an_own_ticket_also_while_it_is_held(o
         replica.assert_problem(await hold(replica, ticket.id, ticket.user_id), 403)
 
 
-async def test_the_holder_repeats_the_request_and_gets_the_order(one, ticket):
+async def test_the_holder_repeats_the_request_and_gets_the_order(one: RunningOrders, ticket: TicketData) -> None:
     await one.service.follow_ticket(ticket)
     winner = new_id()
     first = await hold(one, ticket.id, winner, "win")
@@ -99,7 +103,7 @@ async def test_the_holder_repeats_the_request_and_gets_the_order(one, ticket):
     assert again.headers["idempotency-replayed"] == "true"
 
 
-async def test_a_key_that_was_refused_may_win_once_the_ticket_is_free(one, ticket):
+async def test_a_key_that_was_refused_may_win_once_the_ticket_is_free(one: RunningOrders, ticket: TicketData) -> None:
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
     order = (await hold(one, ticket.id, winner)).json()
@@ -108,7 +112,9 @@ async def test_a_key_that_was_refused_may_win_once_the_ticket_is_free(one, ticke
     assert (await hold(one, ticket.id, loser, "mine")).status_code == 201, "immediately, on the replica that cancelled"
 
 
-async def test_without_events_a_refusal_comes_from_memory_for_a_second_at_most(one, ticket, monkeypatch):
+async def test_without_events_a_refusal_comes_from_memory_for_a_second_at_most(
+    one: RunningOrders, ticket: TicketData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The test removes the order by hand, so no event announces that."""
     monkeypatch.setattr(one.app.state.feed, "is_current", lambda: False)
     await one.service.follow_ticket(ticket)
@@ -123,7 +129,9 @@ async def test_without_events_a_refusal_comes_from_memory_for_a_second_at_most(o
             await asyncio.sleep(0.05)
 
 
-async def test_a_refusal_by_the_index_records_the_holder(one, other, ticket):
+async def test_a_refusal_by_the_index_records_the_holder(
+    one: RunningOrders, other: RunningOrders, ticket: TicketData
+) -> None:
     """Also when the event of the other replica's order never arrives."""
     await one.service.follow_ticket(ticket)
     holder = new_id()
@@ -140,7 +148,9 @@ async def test_a_refusal_by_the_index_records_the_holder(one, other, ticket):
     assert (await other.call("GET", f"/{placed.id}", user_id=holder)).status_code == 200
 
 
-async def test_two_replicas_receive_each_others_holds_and_cancellations(one, other, ticket):
+async def test_two_replicas_receive_each_others_holds_and_cancellations(
+    one: RunningOrders, other: RunningOrders, ticket: TicketData
+) -> None:
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
     held = other.app.state.hold_cache
@@ -169,8 +179,8 @@ async def test_two_replicas_receive_each_others_holds_and_cancellations(one, oth
     ids=["unknown field", "wrong type", "broken", "not JSON by its header"],
 )
 async def test_a_malformed_request_gets_its_own_error_also_while_the_ticket_is_held(
-    one, ticket, body, content_type, status
-):
+    one: RunningOrders, ticket: TicketData, body: str, content_type: str, status: int
+) -> None:
     await one.service.follow_ticket(ticket)
     await hold(one, ticket.id, new_id())
     answer = await one.call(
@@ -179,7 +189,9 @@ async def test_a_malformed_request_gets_its_own_error_also_while_the_ticket_is_h
     one.assert_problem(answer, status)
 
 
-async def test_authentication_and_rate_limits_apply_to_refusals_from_memory(one, ticket):
+async def test_authentication_and_rate_limits_apply_to_refusals_from_memory(
+    one: RunningOrders, ticket: TicketData
+) -> None:
     await one.service.follow_ticket(ticket)
     await hold(one, ticket.id, new_id())
     one.assert_problem(await one.call("POST", user_id=None, json={"ticketId": ticket.id}), 401)
@@ -188,19 +200,23 @@ async def test_authentication_and_rate_limits_apply_to_refusals_from_memory(one,
     assert statuses == [409] * 5 + [429]
 
 
-async def test_of_concurrent_requests_for_one_ticket_one_reaches_the_database(one, ticket):
+async def test_of_concurrent_requests_for_one_ticket_one_reaches_the_database(
+    one: RunningOrders, ticket: TicketData
+) -> None:
     await one.service.follow_ticket(ticket)
     answers = await asyncio.gather(*(hold(one, ticket.id, new_id(), f"key-{number}") for number in range(20)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
     assert await keys(one) == 1, "the winner's; the others were refused from memory"
 
 
-async def test_a_request_that_waits_for_a_hanging_one_continues_after_a_second(one, ticket, monkeypatch):
+async def test_a_request_that_waits_for_a_hanging_one_continues_after_a_second(
+    one: RunningOrders, ticket: TicketData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hold_cache, "TURN_SECONDS", 1.0)
     await one.service.follow_ticket(ticket)
     place, hangs, go_on = one.service.place, asyncio.Event(), asyncio.Event()
 
-    async def hang_once(*args, **kwargs):
+    async def hang_once(*args: Any, **kwargs: Any) -> Order:
         if not hangs.is_set():
             hangs.set()
             await go_on.wait()
@@ -214,14 +230,18 @@ async def test_a_request_that_waits_for_a_hanging_one_continues_after_a_second(o
     assert (await first).status_code == 409
 
 
-async def test_the_next_request_may_win_when_the_previous_one_is_refused(one, ticket):
+async def test_the_next_request_may_win_when_the_previous_one_is_refused(
+    one: RunningOrders, ticket: TicketData
+) -> None:
     await one.service.follow_ticket(ticket)
     seller, buyer = hold(one, ticket.id, ticket.user_id), hold(one, ticket.id, new_id())
     assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
     assert not one.app.state.hold_cache._locks
 
 
-async def test_a_listing_with_many_seats_is_never_refused_from_memory(one, other, make_ticket):
+async def test_a_listing_with_many_seats_is_never_refused_from_memory(
+    one: RunningOrders, other: RunningOrders, make_ticket: MakeTicket
+) -> None:
     many = make_ticket(quantity=40, highest_seat=40)
     await one.service.follow_ticket(many)
     answers = await asyncio.gather(*(hold(api, many.id, new_id()) for api in (one, other) for _ in range(20)))
@@ -233,7 +253,9 @@ async def test_a_listing_with_many_seats_is_never_refused_from_memory(one, other
         api.assert_problem(await hold(api, many.id, many.user_id), 403)
 
 
-async def test_a_listing_that_gets_more_seats_is_no_longer_refused_from_memory(one, ticket):
+async def test_a_listing_that_gets_more_seats_is_no_longer_refused_from_memory(
+    one: RunningOrders, ticket: TicketData
+) -> None:
     await one.service.follow_ticket(ticket)
     order = (await hold(one, ticket.id, winner := new_id())).json()
     assert (await hold(one, ticket.id, new_id())).status_code == 409
@@ -244,8 +266,8 @@ async def test_a_listing_that_gets_more_seats_is_no_longer_refused_from_memory(o
 
 
 async def test_while_events_arrive_a_seat_that_went_long_ago_costs_no_write_until_it_is_free(
-    one, other, ticket, monkeypatch
-):
+    one: RunningOrders, other: RunningOrders, ticket: TicketData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hold_cache, "FRESH_SECONDS", 0.0)
     await one.service.follow_ticket(ticket)
     holder, loser = new_id(), new_id()

@@ -10,6 +10,8 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_orders.domain import Order
 from ticketing_orders.hold_cache import FOLLOWED_SECONDS, FRESH_SECONDS, REMEMBERED, HoldCache
 
+from .conftest import MakeOrder, MakeTicket
+
 pytestmark = pytest.mark.unit
 
 
@@ -25,7 +27,7 @@ def stored(order: Order) -> Order:
     return order
 
 
-def test_every_buyer_but_the_holder_is_refused(make_order):
+def test_every_buyer_but_the_holder_is_refused(make_order: MakeOrder) -> None:
     held, order = HoldCache(), stored(make_order())
     assert not is_held(held, order)
     held.see(order, seller_id=SELLER)
@@ -33,7 +35,7 @@ def test_every_buyer_but_the_holder_is_refused(make_order):
     assert not is_held(held, order, order.user_id)
 
 
-def test_the_seller_is_not_refused_and_stays_known(make_order):
+def test_the_seller_is_not_refused_and_stays_known(make_order: MakeOrder) -> None:
     held, order = HoldCache(), stored(make_order())
     held.see(order)
     assert not is_held(held, order), "any buyer might be the seller"
@@ -46,7 +48,7 @@ def test_the_seller_is_not_refused_and_stays_known(make_order):
     assert not is_held(held, order, SELLER), "the event does not name the seller"
 
 
-def test_a_paid_ticket_stays_held_and_a_cancelled_one_is_free(make_order):
+def test_a_paid_ticket_stays_held_and_a_cancelled_one_is_free(make_order: MakeOrder) -> None:
     held, paid, cancelled = HoldCache(), stored(make_order()), stored(make_order())
     for order in (paid, cancelled):
         held.see(order, seller_id=SELLER)
@@ -58,7 +60,7 @@ def test_a_paid_ticket_stays_held_and_a_cancelled_one_is_free(make_order):
     assert not is_held(held, cancelled)
 
 
-def test_a_late_event_does_not_restore_an_ended_hold(make_order, make_ticket):
+def test_a_late_event_does_not_restore_an_ended_hold(make_order: MakeOrder, make_ticket: MakeTicket) -> None:
     """The replica records its own write immediately; the event of it may arrive after the order has ended."""
     held, ticket = HoldCache(), make_ticket()
     first = stored(make_order(ticket))
@@ -75,7 +77,7 @@ def test_a_late_event_does_not_restore_an_ended_hold(make_order, make_ticket):
     assert not is_held(held, second, second.user_id)
 
 
-def test_an_entry_is_used_for_a_second_from_the_time_of_its_event(make_order):
+def test_an_entry_is_used_for_a_second_from_the_time_of_its_event(make_order: MakeOrder) -> None:
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER, as_of=utc_now() - timedelta(seconds=FRESH_SECONDS))
     assert not is_held(held, order)
@@ -85,7 +87,7 @@ def test_an_entry_is_used_for_a_second_from_the_time_of_its_event(make_order):
     assert is_held(held, order), "the older event changes nothing"
 
 
-def test_a_clock_that_is_ahead_does_not_extend_an_entry(make_order, monkeypatch):
+def test_a_clock_that_is_ahead_does_not_extend_an_entry(make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch) -> None:
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER, as_of=utc_now() + timedelta(hours=1))
     moment = held._seen[order.ticket.id].at
@@ -93,7 +95,7 @@ def test_a_clock_that_is_ahead_does_not_extend_an_entry(make_order, monkeypatch)
     assert not is_held(held, order)
 
 
-def test_the_cache_has_a_size_limit(make_order):
+def test_the_cache_has_a_size_limit(make_order: MakeOrder) -> None:
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER)
     for _ in range(REMEMBERED):

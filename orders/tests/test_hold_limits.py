@@ -25,7 +25,7 @@ async def hold(limits: HoldLimits, address: str) -> dict[str, int]:
     return {name: int(remaining) for name, remaining in re.findall(r'"([\w-]+)";r=(\d+)', left)}
 
 
-async def test_one_address_with_many_accounts_is_slowed_down():
+async def test_one_address_with_many_accounts_is_slowed_down() -> None:
     strict = limits(rate_limit_holds_address="3/minute")
     assert [(await hold(strict, "192.0.2.1"))["holds-address"] for _ in range(3)] == [2, 1, 0]
     with pytest.raises(TooManyRequestsError) as refused:
@@ -34,6 +34,6 @@ async def test_one_address_with_many_accounts_is_slowed_down():
     assert (await hold(strict, "192.0.2.2"))["holds-address"] == 2
 
 
-async def test_a_response_names_both_limits():
+async def test_a_response_names_both_limits() -> None:
     both = limits(rate_limit_holds="2/minute", rate_limit_holds_address="9/minute")
     assert await hold(both, "192.0.2.1") == {"holds-address": 8, "holds": 1}

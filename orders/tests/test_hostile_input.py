@@ -3,12 +3,15 @@
 import pytest
 
 from ticketing_common.entity import new_id
+from ticketing_common.events import TicketData
 from ticketing_testkit.hostile import attempts, findings, fingerprint
+
+from .conftest import RunningOrders
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_hostile_input_is_refused_cheaply_and_changes_nothing(api, ticket):
+async def test_hostile_input_is_refused_cheaply_and_changes_nothing(api: RunningOrders, ticket: TicketData) -> None:
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 201
     before = await fingerprint(api.app.state.runtime.database)
 
@@ -16,7 +19,7 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(api, ticket)
     assert await fingerprint(api.app.state.runtime.database) == before
 
 
-async def test_every_route_and_place_of_input_is_tried(api):
+async def test_every_route_and_place_of_input_is_tried(api: RunningOrders) -> None:
     tried = {(attempt.operation, attempt.place) for attempt in attempts(api.app, api.identity.token())}
 
     assert {operation for operation, _ in tried} == {

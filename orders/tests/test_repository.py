@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -7,24 +8,29 @@ from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError, InvalidInputError
 from ticketing_common.events import OrderStatus, TicketStatus
 from ticketing_common.web import PageRequest
+from ticketing_orders.domain import Order
 from ticketing_orders.errors import OrderNotFoundError, SeatTakenError
 from ticketing_orders.publishers import order_cancelled, order_completed, order_created
-from ticketing_orders.repository import TicketProjection
+from ticketing_orders.repository import OrderRepository, TicketProjection
+
+from .conftest import MakeOrder, MakeTicket
 
 
-async def test_an_order_reads_back_as_it_was_written(orders, make_order):
+async def test_an_order_reads_back_as_it_was_written(orders: OrderRepository, make_order: MakeOrder) -> None:
     order = make_order()
     await orders.add(order, order_created)
     assert await orders.get(order.id) == order
     assert order.version == 1
 
 
-async def test_an_unknown_order_is_not_found(orders):
+async def test_an_unknown_order_is_not_found(orders: OrderRepository) -> None:
     with pytest.raises(OrderNotFoundError):
         await orders.get(new_id())
 
 
-async def test_a_held_ticket_takes_no_second_order(orders, make_order, make_ticket):
+async def test_a_held_ticket_takes_no_second_order(
+    orders: OrderRepository, make_order: MakeOrder, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket()
     await orders.add(make_order(ticket), order_created)
     second = make_order(ticket)
@@ -34,7 +40,9 @@ async def test_a_held_ticket_takes_no_second_order(orders, make_order, make_tick
     assert await orders.find(second.id) is None
 
 
-async def test_a_sold_ticket_takes_no_second_order(orders, make_order, make_ticket):
+async def test_a_sold_ticket_takes_no_second_order(
+    orders: OrderRepository, make_order: MakeOrder, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket()
     first = make_order(ticket)
     await orders.add(first, order_created)
@@ -44,7 +52,9 @@ async def test_a_sold_ticket_takes_no_second_order(orders, make_order, make_tick
         await orders.add(make_order(ticket), order_created)
 
 
-async def test_a_cancelled_order_frees_its_ticket(orders, make_order, make_ticket):
+async def test_a_cancelled_order_frees_its_ticket(
+    orders: OrderRepository, make_order: MakeOrder, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket()
     for _ in range(3):
         order = make_order(ticket)
@@ -54,12 +64,13 @@ async def test_a_cancelled_order_frees_its_ticket(orders, make_order, make_ticke
     await orders.add(make_order(ticket), order_created)
 
 
-async def test_state_version_and_event_are_one_write(orders, make_order):
+async def test_state_version_and_event_are_one_write(orders: OrderRepository, make_order: MakeOrder) -> None:
     order = make_order()
     await orders.add(order, order_created)
     order.cancel()
     await orders.save(order, order_cancelled)
     document = await orders.collection.find_one({"_id": order.id})
+    assert document is not None
     assert (document["status"], document["version"]) == ("cancelled", 2)
     assert [entry["subject"] for entry in document["outbox"]] == [
         f"order.created.{order.id}",
@@ -67,7 +78,7 @@ async def test_state_version_and_event_are_one_write(orders, make_order):
     ]
 
 
-async def test_a_stale_order_is_not_saved(orders, make_order):
+async def test_a_stale_order_is_not_saved(orders: OrderRepository, make_order: MakeOrder) -> None:
     order = make_order()
     await orders.add(order, order_created)
     stale = await orders.get(order.id)
@@ -79,7 +90,9 @@ async def test_a_stale_order_is_not_saved(orders, make_order):
     assert (await orders.get(order.id)).status is OrderStatus.COMPLETE
 
 
-async def test_only_the_unpaid_orders_of_a_ticket_are_listed(orders, make_order, make_ticket):
+async def test_only_the_unpaid_orders_of_a_ticket_are_listed(
+    orders: OrderRepository, make_order: MakeOrder, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket()
     assert await orders.list_unpaid(ticket.id) == []
     held, paid = make_order(ticket, seats=(1, 2)), make_order(ticket, seats=(3,))
@@ -90,14 +103,15 @@ async def test_only_the_unpaid_orders_of_a_ticket_are_listed(orders, make_order,
     assert await orders.list_unpaid(ticket.id) == [held.id]
 
 
-async def test_a_users_orders_come_newest_first_page_by_page(orders, make_order):
+async def test_a_users_orders_come_newest_first_page_by_page(orders: OrderRepository, make_order: MakeOrder) -> None:
     user_id = new_id()
     mine = [make_order(user_id=user_id) for _ in range(7)]
     for age, order in enumerate(mine):
         order.created_at -= timedelta(seconds=age // 2)  # pairs of the same instant: the id decides
         await orders.add(order, order_created)
     await orders.add(make_order(), order_created)
-    walked, after = [], ()
+    walked: list[Order] = []
+    after: tuple[str | int | None, ...] | None = ()
     while after is not None:
         page = await orders.list_of_user(user_id, PageRequest(2, after))
         walked += page.items
@@ -113,7 +127,7 @@ async def test_a_users_orders_come_newest_first_page_by_page(orders, make_order)
         *((2**53, "a" * 24), (-(2**53), "a" * 24), (253_402_300_800_000, "a" * 24), (True, "a" * 24)),
     ],
 )
-async def test_an_invalid_cursor_is_refused(orders, after):
+async def test_an_invalid_cursor_is_refused(orders: OrderRepository, after: tuple[Any, ...]) -> None:
     with pytest.raises(InvalidInputError):
         await orders.list_of_user(new_id(), PageRequest(2, after))
 
@@ -125,7 +139,9 @@ async def test_an_invalid_cursor_is_refused(orders, after):
         ({"user_id": "a" * 24}, [("created_at", -1), ("_id", -1)], "user_newest_first"),
     ],
 )
-async def test_every_query_is_served_by_its_index(orders, query, order_by, index):
+async def test_every_query_is_served_by_its_index(
+    orders: OrderRepository, query: dict[str, Any], order_by: list[tuple[str, int]] | None, index: str
+) -> None:
     cursor = orders.collection.find(query)
     plan = str((await (cursor.sort(order_by) if order_by else cursor).explain())["queryPlanner"]["winningPlan"])
     assert f"'{index}'" in plan
@@ -133,7 +149,7 @@ async def test_every_query_is_served_by_its_index(orders, query, order_by, index
     assert "'SORT'" not in plan
 
 
-async def test_the_event_wakes_a_waiting_request(tickets, make_ticket):
+async def test_the_event_wakes_a_waiting_request(tickets: TicketProjection, make_ticket: MakeTicket) -> None:
     ticket = make_ticket()
     waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
     await asyncio.sleep(0)  # let it begin
@@ -141,7 +157,9 @@ async def test_the_event_wakes_a_waiting_request(tickets, make_ticket):
     assert await asyncio.wait_for(waiting, 30) == ticket
 
 
-async def test_a_waiting_request_finds_what_another_replica_consumed(tickets, make_ticket):
+async def test_a_waiting_request_finds_what_another_replica_consumed(
+    tickets: TicketProjection, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket()
     waiting = asyncio.create_task(tickets.wait_for(ticket.id, seconds=30))
     await asyncio.sleep(0)  # let it begin
@@ -149,12 +167,14 @@ async def test_a_waiting_request_finds_what_another_replica_consumed(tickets, ma
     assert await asyncio.wait_for(waiting, 30) == ticket
 
 
-async def test_waiting_ends_when_nothing_comes(tickets):
+async def test_waiting_ends_when_nothing_comes(tickets: TicketProjection) -> None:
     assert await tickets.wait_for(new_id(), seconds=0.05) is None
     assert not tickets._arrivals
 
 
-async def test_an_older_event_does_not_bring_a_deleted_ticket_back(tickets, make_ticket):
+async def test_an_older_event_does_not_bring_a_deleted_ticket_back(
+    tickets: TicketProjection, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket(version=3, status=TicketStatus.DELETED)
     await tickets.apply(ticket)
     assert await tickets.apply(make_ticket(id=ticket.id, version=2)) == ticket

@@ -30,7 +30,7 @@ def test_every_layer_around_a_hold_is_named_in_its_order(identity: Identity) -> 
 
 def test_every_step_at_the_route_is_named_in_its_order() -> None:
     (route,) = (one for one in router.routes if isinstance(one, APIRoute) and one.endpoint is create_order)
-    wrappers = [wrapper.__module__.rpartition(".")[2] for wrapper in reversed(create_order.route_wrappers)]
+    wrappers = [wrapper.__module__.rpartition(".")[2] for wrapper in reversed(vars(create_order)["route_wrappers"])]
     dependencies = [one.dependency.__name__ for one in route.dependencies if one.dependency]
     assert wrappers == ["early_refusal", "idempotency"]
     assert named("One route") == ["refused_early", "idempotent", *dependencies, "create_order"]

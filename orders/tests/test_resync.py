@@ -9,10 +9,14 @@ from ticketing_common.entity import new_id
 from ticketing_common.events import OrderCancelled, OrderCreated
 from ticketing_orders.app import create_app
 from ticketing_orders.settings import Settings
-from ticketing_testkit.apps import run_app
+from ticketing_testkit.apps import Bus, run_app
+
+from .conftest import MakeTicket
 
 
-async def test_a_resync_publishes_every_order_as_it_is(service_settings, bus, nats_url, make_ticket):
+async def test_a_resync_publishes_every_order_as_it_is(
+    service_settings: dict[str, object], bus: Bus, nats_url: str, make_ticket: MakeTicket
+) -> None:
     app = create_app(Settings.model_validate(service_settings))
     async with run_app(app):
         service, buyer, tickets = app.state.service, new_id(), [make_ticket(), make_ticket()]

@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import OrderCancelled, OrderCreated, OrderReason, TicketCreated, TicketStatus
+from ticketing_common.events import OrderCancelled, OrderCreated, OrderReason, TicketCreated, TicketData, TicketStatus
 from ticketing_testkit.crashes import dying_before_the_answer
+
+from .conftest import MakePayment, MakeTicket, RunningOrders
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,7 +20,7 @@ ORDERS: Final = "/api/orders"
 # --- holding a ticket -----------------------------------------------------------------------------------------------
 
 
-async def test_a_buyer_holds_a_ticket_and_the_event_is_published(api, ticket):
+async def test_a_buyer_holds_a_ticket_and_the_event_is_published(api: RunningOrders, ticket: TicketData) -> None:
     buyer = new_id()
     answer = await api.hold(ticket.id, user_id=buyer)
     assert answer.status_code == 201
@@ -50,7 +52,9 @@ async def test_a_buyer_holds_a_ticket_and_the_event_is_published(api, ticket):
     assert event.data.expires_at == datetime.fromisoformat(order["expiresAt"])
 
 
-async def test_seats_are_held_together_and_a_refusal_names_the_number_of_free_seats(api, make_ticket):
+async def test_seats_are_held_together_and_a_refusal_names_the_number_of_free_seats(
+    api: RunningOrders, make_ticket: MakeTicket
+) -> None:
     many = make_ticket(quantity=3, highest_seat=3)
     await api.service.follow_ticket(many)
     body = {"ticketId": many.id, "quantity": 2, "price": 25.5}
@@ -62,19 +66,19 @@ async def test_seats_are_held_together_and_a_refusal_names_the_number_of_free_se
     assert (refused.json()["title"], refused.json()["available"]) == ("Not enough seats are free", 1)
 
 
-async def test_a_changed_price_is_a_conflict_that_names_the_current_one(api, ticket):
+async def test_a_changed_price_is_a_conflict_that_names_the_current_one(api: RunningOrders, ticket: TicketData) -> None:
     refused = await api.call("POST", user_id=new_id(), json={"ticketId": ticket.id, "price": 19.99})
     api.assert_problem(refused, 409, "price")
     assert (refused.json()["title"], refused.json()["price"]) == ("The price has changed", 25.5)
 
 
-async def test_an_order_may_come_before_the_event_of_its_ticket(api, make_ticket):
+async def test_an_order_may_come_before_the_event_of_its_ticket(api: RunningOrders, make_ticket: MakeTicket) -> None:
     listed = make_ticket()
     answer, _ = await asyncio.gather(api.hold(listed.id, user_id=new_id()), api.bus.publish(TicketCreated.of(listed)))
     assert answer.status_code == 201
 
 
-async def test_a_ticket_whose_event_has_begun_cannot_be_held(api, make_ticket):
+async def test_a_ticket_whose_event_has_begun_cannot_be_held(api: RunningOrders, make_ticket: MakeTicket) -> None:
     begun = make_ticket(starts_at=utc_now())
     await api.service.follow_ticket(begun)
     answer = await api.hold(begun.id, user_id=new_id())
@@ -82,36 +86,36 @@ async def test_a_ticket_whose_event_has_begun_cannot_be_held(api, make_ticket):
     assert answer.json()["title"] == "The event has begun"
 
 
-async def test_a_held_ticket_is_refused_to_the_next_buyer(api, ticket):
+async def test_a_held_ticket_is_refused_to_the_next_buyer(api: RunningOrders, ticket: TicketData) -> None:
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 201
     api.assert_problem(await api.hold(ticket.id, user_id=new_id()), 409)
 
 
-async def test_the_holder_cannot_hold_the_same_ticket_twice(api, ticket):
+async def test_the_holder_cannot_hold_the_same_ticket_twice(api: RunningOrders, ticket: TicketData) -> None:
     buyer = new_id()
     assert (await api.hold(ticket.id, user_id=buyer)).status_code == 201
     api.assert_problem(await api.hold(ticket.id, user_id=buyer), 409)
 
 
-async def test_sellers_cannot_hold_their_own_ticket(api, ticket):
+async def test_sellers_cannot_hold_their_own_ticket(api: RunningOrders, ticket: TicketData) -> None:
     before = await api.count()
     api.assert_problem(await api.hold(ticket.id, user_id=ticket.user_id), 403)
     assert await api.count() == before
 
 
 @pytest.mark.parametrize("ticket_id", ["f" * 24, "abc", "", "x" * 10_000, "../../etc", "F" * 24, "a" * 23 + "\u0000"])
-async def test_unknown_and_malformed_tickets_are_not_found(api, ticket_id):
+async def test_unknown_and_malformed_tickets_are_not_found(api: RunningOrders, ticket_id: str) -> None:
     before = await api.count()
     api.assert_problem(await api.hold(ticket_id, user_id=new_id()), 404)
     assert await api.count() == before
 
 
-async def test_a_deleted_ticket_is_not_found(api, ticket):
+async def test_a_deleted_ticket_is_not_found(api: RunningOrders, ticket: TicketData) -> None:
     await api.service.follow_ticket(ticket.model_copy(update={"version": 2, "status": TicketStatus.DELETED}))
     api.assert_problem(await api.hold(ticket.id, user_id=new_id()), 404)
 
 
-async def test_too_many_tries_are_slowed_down(api, ticket):
+async def test_too_many_tries_are_slowed_down(api: RunningOrders, ticket: TicketData) -> None:
     buyer = new_id()
     answers = [await api.hold(ticket.id, user_id=buyer) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [201] + [409] * 9 + [429]
@@ -122,7 +126,9 @@ async def test_too_many_tries_are_slowed_down(api, ticket):
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 409
 
 
-async def test_a_repeated_request_after_a_crash_gets_the_order_and_is_not_refused_by_it(api, ticket):
+async def test_a_repeated_request_after_a_crash_gets_the_order_and_is_not_refused_by_it(
+    api: RunningOrders, ticket: TicketData
+) -> None:
     buyer, headers = new_id(), {"Idempotency-Key": new_id()}
     body = {"ticketId": ticket.id}
     async with dying_before_the_answer(api.app):
@@ -136,7 +142,9 @@ async def test_a_repeated_request_after_a_crash_gets_the_order_and_is_not_refuse
     api.assert_problem(await api.hold(ticket.id, user_id=new_id()), 409)
 
 
-async def test_a_repeated_request_gets_an_order_that_has_ended_meanwhile(api, ticket):
+async def test_a_repeated_request_gets_an_order_that_has_ended_meanwhile(
+    api: RunningOrders, ticket: TicketData
+) -> None:
     buyer, headers = new_id(), {"Idempotency-Key": new_id()}
     async with dying_before_the_answer(api.app):
         await api.call("POST", user_id=buyer, json={"ticketId": ticket.id}, headers=headers)
@@ -153,7 +161,7 @@ async def test_a_repeated_request_gets_an_order_that_has_ended_meanwhile(api, ti
 # --- looking up and letting go --------------------------------------------------------------------------------------
 
 
-async def test_a_buyer_reads_the_own_order(api, ticket):
+async def test_a_buyer_reads_the_own_order(api: RunningOrders, ticket: TicketData) -> None:
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     answer = await api.call("GET", f"/{order['id']}", user_id=buyer)
@@ -161,7 +169,7 @@ async def test_a_buyer_reads_the_own_order(api, ticket):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_another_users_order_is_forbidden(api, ticket, method):
+async def test_another_users_order_is_forbidden(api: RunningOrders, ticket: TicketData, method: str) -> None:
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     api.assert_problem(await api.call(method, f"/{order['id']}", user_id=new_id()), 403)
@@ -170,11 +178,13 @@ async def test_another_users_order_is_forbidden(api, ticket, method):
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("order_id", ["f" * 24, "abc", "F" * 24, "a" * 500, "%24ne"])
-async def test_unknown_and_malformed_orders_are_not_found(api, method, order_id):
+async def test_unknown_and_malformed_orders_are_not_found(api: RunningOrders, method: str, order_id: str) -> None:
     api.assert_problem(await api.call(method, f"/{order_id}", user_id=new_id()), 404)
 
 
-async def test_a_cancelled_order_frees_the_ticket_and_the_event_is_published(api, ticket):
+async def test_a_cancelled_order_frees_the_ticket_and_the_event_is_published(
+    api: RunningOrders, ticket: TicketData
+) -> None:
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     for _ in range(2):
@@ -187,7 +197,9 @@ async def test_a_cancelled_order_frees_the_ticket_and_the_event_is_published(api
     assert (await api.hold(ticket.id, user_id=new_id())).status_code == 201
 
 
-async def test_a_paid_order_cannot_be_cancelled(api, ticket, make_payment):
+async def test_a_paid_order_cannot_be_cancelled(
+    api: RunningOrders, ticket: TicketData, make_payment: MakePayment
+) -> None:
     buyer = new_id()
     order_id = (await api.hold(ticket.id, user_id=buyer)).json()["id"]
     await api.service.follow_payment(make_payment(await api.repository.get(order_id)))
@@ -198,7 +210,7 @@ async def test_a_paid_order_cannot_be_cancelled(api, ticket, make_payment):
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "POST"])
-async def test_no_client_may_set_the_status(api, ticket, method):
+async def test_no_client_may_set_the_status(api: RunningOrders, ticket: TicketData, method: str) -> None:
     buyer = new_id()
     order = (await api.hold(ticket.id, user_id=buyer)).json()
     api.assert_problem(await api.call(method, f"/{order['id']}", user_id=buyer, json={"status": "complete"}), 405)
@@ -208,7 +220,7 @@ async def test_no_client_may_set_the_status(api, ticket, method):
 # --- one's own orders, page by page ---------------------------------------------------------------------------------
 
 
-async def _holds(api, make_ticket, buyer: str, count: int) -> list[str]:
+async def _holds(api: RunningOrders, make_ticket: MakeTicket, buyer: str, count: int) -> list[str]:
     ids = []
     for _ in range(count):
         listed = make_ticket()
@@ -219,7 +231,7 @@ async def _holds(api, make_ticket, buyer: str, count: int) -> list[str]:
 
 def _next(answer: httpx.Response) -> str | None:
     """The path-absolute URL of the next page."""
-    link = answer.headers.get("link")
+    link: str | None = answer.headers.get("link")
     if link is None:
         return None
     url, _, relation = link.partition(">; ")
@@ -228,11 +240,14 @@ def _next(answer: httpx.Response) -> str | None:
     return url[1:]
 
 
-async def test_a_walk_through_ones_orders_meets_each_once_newest_first(api, make_ticket):
+async def test_a_walk_through_ones_orders_meets_each_once_newest_first(
+    api: RunningOrders, make_ticket: MakeTicket
+) -> None:
     buyer = new_id()
     placed = await _holds(api, make_ticket, buyer, 5)
     await _holds(api, make_ticket, new_id(), 1)
-    walked, url = [], f"{ORDERS}?limit=2"
+    walked: list[str] = []
+    url: str | None = f"{ORDERS}?limit=2"
     while url:
         answer = await api.client.get(url, headers=api.identity.headers(user_id=buyer))
         assert answer.status_code == 200
@@ -247,7 +262,7 @@ async def test_a_walk_through_ones_orders_meets_each_once_newest_first(api, make
     assert times == sorted(times, reverse=True)
 
 
-async def test_a_list_that_fits_has_no_next_page(api, make_ticket):
+async def test_a_list_that_fits_has_no_next_page(api: RunningOrders, make_ticket: MakeTicket) -> None:
     buyer = new_id()
     assert (await api.call("GET", user_id=buyer)).json() == []
     await _holds(api, make_ticket, buyer, 2)
@@ -259,7 +274,7 @@ async def test_a_list_that_fits_has_no_next_page(api, make_ticket):
 # --- around the routes ----------------------------------------------------------------------------------------------
 
 
-async def test_the_openapi_document_lists_the_routes(api):
+async def test_the_openapi_document_lists_the_routes(api: RunningOrders) -> None:
     document = (await api.client.get(f"{ORDERS}/openapi.json")).json()
     operations = {
         (method, path): operation["operationId"]
@@ -275,6 +290,6 @@ async def test_the_openapi_document_lists_the_routes(api):
     }
 
 
-async def test_the_service_is_alive_and_ready(api):
+async def test_the_service_is_alive_and_ready(api: RunningOrders) -> None:
     assert (await api.client.get("/healthz")).status_code == 200
     assert (await api.client.get("/readyz")).json() == {"status": "ready"}

@@ -10,7 +10,10 @@ import jwt
 import pytest
 
 from ticketing_common.entity import new_id
+from ticketing_common.events import TicketData
 from ticketing_testkit.apps import Identity
+
+from .conftest import MakeTicket, RunningOrders
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,23 +43,25 @@ ORDERS: Final = "/api/orders"
         (None, None),
     ],
 )
-async def test_a_wrong_body_is_refused_with_the_field_named(api, body, field):
+async def test_a_wrong_body_is_refused_with_the_field_named(
+    api: RunningOrders, body: dict[str, Any], field: str | None
+) -> None:
     before = await api.count()
     api.assert_problem(await api.call("POST", user_id=new_id(), json=body), 422, field)
     assert await api.count() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"ticketId": }', b"\xff\xfe", b'{"ticketId": NaN}'])
-async def test_what_is_not_json_is_refused(api, content):
+async def test_what_is_not_json_is_refused(api: RunningOrders, content: bytes) -> None:
     json_type = {"content-type": "application/json"}
     api.assert_problem(await api.call("POST", user_id=new_id(), content=content, headers=json_type), 422)
 
 
-async def test_a_form_is_not_json(api, ticket):
+async def test_a_form_is_not_json(api: RunningOrders, ticket: TicketData) -> None:
     api.assert_problem(await api.call("POST", user_id=new_id(), data={"ticketId": ticket.id}), 422)
 
 
-async def test_a_huge_body_is_not_read(api):
+async def test_a_huge_body_is_not_read(api: RunningOrders) -> None:
     body = {"ticketId": "a" * 70_000}
     api.assert_problem(await api.call("POST", user_id=new_id(), json=body), 413)
 
@@ -71,7 +76,7 @@ async def test_a_huge_body_is_not_read(api):
         *("status=complete", "Limit=5"),
     ],
 )
-async def test_wrong_paging_is_refused(api, query):
+async def test_wrong_paging_is_refused(api: RunningOrders, query: str) -> None:
     api.assert_problem(await api.call("GET", f"?{query}", user_id=new_id()), 422, query.partition("=")[0])
 
 
@@ -85,7 +90,7 @@ async def test_wrong_paging_is_refused(api, query):
         *([value, "a" * 24] for value in (True, 1.5, [1], {"$gt": 1}, math.nan, math.inf)),
     ],
 )
-async def test_a_forged_cursor_is_refused(api, make_ticket, keys):
+async def test_a_forged_cursor_is_refused(api: RunningOrders, make_ticket: MakeTicket, keys: list[Any]) -> None:
     buyer = new_id()
     for _ in range(2):
         listed = make_ticket()
@@ -108,7 +113,7 @@ async def test_a_forged_cursor_is_refused(api, make_ticket, keys):
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", ""), ("GET", ""), ("GET", "/" + "a" * 24), ("DELETE", "/" + "a" * 24)]
 )
-async def test_a_request_without_a_session_is_a_401(api, method, path):
+async def test_a_request_without_a_session_is_a_401(api: RunningOrders, method: str, path: str) -> None:
     body = {"json": {"ticketId": "a" * 24}} if method == "POST" else {}
     answer = await api.call(method, path, user_id=None, **body)
     api.assert_problem(answer, 401)
@@ -120,7 +125,7 @@ def _forged(identity: Identity) -> dict[str, str]:
     return {
         "expired": identity.token(exp=1),
         "signed by another": Identity().token(),
-        "alg none": jwt.encode(claims, None, algorithm="none"),
+        "alg none": jwt.encode(claims, "", algorithm="none"),
         "alg HS256 with the public key": _hs256(claims, identity.public_key_pem),
         "for another audience": identity.token(aud="elsewhere"),
         "without expiry": identity.token(exp=None),
@@ -138,7 +143,7 @@ def _hs256(claims: dict[str, Any], secret: str) -> str:
     return f"{signed}.{part(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())}"
 
 
-async def test_a_bad_token_is_no_session(api, ticket):
+async def test_a_bad_token_is_no_session(api: RunningOrders, ticket: TicketData) -> None:
     before = await api.count()
     for kind, token in _forged(api.identity).items():
         answer = await api.client.post(
@@ -148,7 +153,7 @@ async def test_a_bad_token_is_no_session(api, ticket):
     assert await api.count() == before
 
 
-async def test_a_cookie_with_a_foreign_origin_may_not_write(api, ticket):
+async def test_a_cookie_with_a_foreign_origin_may_not_write(api: RunningOrders, ticket: TicketData) -> None:
     cookie = {"cookie": f"session={api.identity.token()}"}
     strange = await api.client.post(
         ORDERS, json={"ticketId": ticket.id}, headers={**cookie, "origin": "https://evil.example"}

@@ -1,7 +1,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ticketing_common.entity import new_id
@@ -9,15 +9,13 @@ from ticketing_common.events import OrderReason, OrderStatus, TicketStatus
 from ticketing_orders.domain import Order
 from ticketing_orders.errors import OrderTransitionError, TicketReservedError
 from ticketing_orders.publishers import order_created
+from ticketing_orders.repository import OrderRepository
+from ticketing_orders.service import OrderService
+
+from .conftest import MakeOrder, MakePayment, MakeTicket, published
 
 ROUNDS: Final = 200
 AT_ONCE: Final = 10
-
-
-async def published(orders, order) -> list[str]:
-    """The names of the events of an order, in the order in which they were committed."""
-    document = await orders.collection.find_one({"_id": order.id})
-    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
 
 
 async def race(*sides: Awaitable[object]) -> list[object]:
@@ -30,7 +28,7 @@ async def race(*sides: Awaitable[object]) -> list[object]:
     return await asyncio.gather(*map(run, sides), return_exceptions=True)
 
 
-async def many_rounds(once) -> Counter[object]:
+async def many_rounds(once: Callable[[], Awaitable[object]]) -> Counter[object]:
     """How often each outcome occurred."""
     slots = asyncio.Semaphore(AT_ONCE)
 
@@ -43,7 +41,9 @@ async def many_rounds(once) -> Counter[object]:
     return Counter(finished.result() for finished in rounds)
 
 
-async def test_pay_against_cancel_has_one_winner(service, orders, make_order, make_payment):
+async def test_pay_against_cancel_has_one_winner(
+    service: OrderService, orders: OrderRepository, make_order: MakeOrder, make_payment: MakePayment
+) -> None:
     async def once() -> OrderStatus:
         order = make_order()
         await orders.add(order, order_created)
@@ -66,7 +66,9 @@ async def test_pay_against_cancel_has_one_winner(service, orders, make_order, ma
     assert set(outcomes) == {OrderStatus.COMPLETE, OrderStatus.CANCELLED}, outcomes
 
 
-async def test_pay_against_expire_has_one_winner(service, orders, make_order, make_payment):
+async def test_pay_against_expire_has_one_winner(
+    service: OrderService, orders: OrderRepository, make_order: MakeOrder, make_payment: MakePayment
+) -> None:
     async def once() -> OrderStatus:
         order = make_order(due=True)
         await orders.add(order, order_created)
@@ -88,8 +90,12 @@ async def test_pay_against_expire_has_one_winner(service, orders, make_order, ma
 
 
 async def test_pay_cancel_expire_and_deletion_at_once_have_one_winner(
-    service, orders, make_order, make_ticket, make_payment
-):
+    service: OrderService,
+    orders: OrderRepository,
+    make_order: MakeOrder,
+    make_ticket: MakeTicket,
+    make_payment: MakePayment,
+) -> None:
     async def once() -> OrderReason | None:
         ticket = make_ticket()
         order = make_order(ticket, due=True)
@@ -110,7 +116,9 @@ async def test_pay_cancel_expire_and_deletion_at_once_have_one_winner(
     assert len(outcomes) > 1, outcomes
 
 
-async def test_a_freed_ticket_goes_to_one_of_the_waiting_buyers(service, orders, make_ticket):
+async def test_a_freed_ticket_goes_to_one_of_the_waiting_buyers(
+    service: OrderService, orders: OrderRepository, make_ticket: MakeTicket
+) -> None:
     ticket = make_ticket()
     await service.follow_ticket(ticket)
     held = await service.place(ticket.id, user_id=new_id())

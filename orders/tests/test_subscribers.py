@@ -4,6 +4,7 @@ from datetime import timedelta
 from ticketing_common.delivery.consumer import MAX_ACK_PENDING, MAX_DELIVER
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import (
+    Event,
     ExpirationCompleted,
     ExpirationData,
     OrderCancelled,
@@ -16,6 +17,7 @@ from ticketing_common.events import (
     PaymentStatus,
     PaymentVoided,
     TicketCreated,
+    TicketData,
     TicketDeleted,
     TicketStatus,
     TicketUpdated,
@@ -24,20 +26,24 @@ from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import consumer_config, ensure_consumer
 from ticketing_common.storage import Outbox
 from ticketing_orders.app import create_app
+from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
+from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
 from ticketing_orders.subscribers import subscriptions
-from ticketing_testkit.apps import run_app
+from ticketing_testkit.apps import Bus, Identity, run_app
+
+from .conftest import MakeOrder, MakePayment, MakeTicket
 
 
-def expired(order, *, version=1) -> ExpirationCompleted:
+def expired(order: Order, *, version: int = 1) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=order.id, version=version, order_id=order.id, expires_at=order.expires_at)
     )
 
 
-def test_only_events_that_change_an_order_are_subscribed(service):
+def test_only_events_that_change_an_order_are_subscribed(service: OrderService) -> None:
     handled = {event for subscription in subscriptions(service) for event in subscription.handlers}
     assert handled == {
         TicketCreated,
@@ -55,10 +61,16 @@ def test_only_events_that_change_an_order_are_subscribed(service):
     ]
 
 
-async def test_every_handler_is_idempotent(service, orders, make_order, make_ticket, make_payment):
+async def test_every_handler_is_idempotent(
+    service: OrderService,
+    orders: OrderRepository,
+    make_order: MakeOrder,
+    make_ticket: MakeTicket,
+    make_payment: MakePayment,
+) -> None:
     handlers = {event: handle for one in subscriptions(service) for event, handle in one.handlers.items()}
 
-    async def deliver(event):
+    async def deliver(event: Event) -> None:
         await handlers[type(event)](event)
 
     ticket = make_ticket()
@@ -83,13 +95,20 @@ async def test_every_handler_is_idempotent(service, orders, make_order, make_tic
     ]
 
 
-async def test_the_saga_runs_over_the_bus(service_settings, identity, bus, make_ticket, make_order, make_payment):
+async def test_the_saga_runs_over_the_bus(
+    service_settings: dict[str, object],
+    identity: Identity,
+    bus: Bus,
+    make_ticket: MakeTicket,
+    make_order: MakeOrder,
+    make_payment: MakePayment,
+) -> None:
     """One held ticket is paid, one capture fails, one ticket is deleted, one hold expires: each by an event."""
     app = create_app(Settings.model_validate(service_settings | {"overtake_wait_seconds": 30}))
     async with run_app(app) as client:
         orders = OrderRepository(Outbox(app.state.runtime.collection("orders")))
 
-        async def hold():
+        async def hold() -> tuple[TicketData, Order]:
             listed = make_ticket()
             await bus.publish(TicketCreated.of(listed))
             answer = await client.post("/api/orders", json={"ticketId": listed.id}, headers=identity.headers())
@@ -118,7 +137,9 @@ async def test_the_saga_runs_over_the_bus(service_settings, identity, bus, make_
         assert cancelled.data.reason is OrderReason.EXPIRED
 
 
-async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(service_settings, bus, make_order):
+async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(
+    service_settings: dict[str, object], bus: Bus, make_order: MakeOrder
+) -> None:
     app = create_app(Settings.model_validate(service_settings))
     async with run_app(app):
         order = make_order()
@@ -130,8 +151,12 @@ async def test_a_hold_whose_timer_is_ahead_of_our_clock_is_released_in_time(serv
 
 
 async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_waits_for_redelivery(
-    service_settings, service, bus, make_order, make_payment
-):
+    service_settings: dict[str, object],
+    service: OrderService,
+    bus: Bus,
+    make_order: MakeOrder,
+    make_payment: MakePayment,
+) -> None:
     """A replica died while it handled the event; the broker redelivers it only after `ack_wait_seconds`."""
     app = create_app(Settings.model_validate(service_settings))
     (payments,) = (one for one in subscriptions(service) if one.stream == PAYMENTS)
@@ -164,7 +189,9 @@ async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_wa
         assert cancelled.data.reason is OrderReason.EXPIRED
 
 
-async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_settings, bus, make_order, make_payment):
+async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(
+    service_settings: dict[str, object], bus: Bus, make_order: MakeOrder, make_payment: MakePayment
+) -> None:
     app = create_app(Settings.model_validate(service_settings))
     letters = await bus.js.subscribe("dead_letters.>")
     async with run_app(app):
@@ -176,8 +203,8 @@ async def test_an_event_about_an_unknown_order_becomes_a_dead_letter(service_set
 
 
 async def test_two_replicas_share_the_events_and_a_waiting_one_still_sees_the_ticket(
-    service_settings, identity, bus, make_ticket
-):
+    service_settings: dict[str, object], identity: Identity, bus: Bus, make_ticket: MakeTicket
+) -> None:
     settings = Settings.model_validate(service_settings | {"overtake_wait_seconds": 30})
     async with run_app(create_app(settings)) as one, run_app(create_app(settings)) as other:
         for _ in range(5):

@@ -1,8 +1,7 @@
 """Fixtures of the payments service: sample orders, and the service over real servers."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from secrets import token_hex
 from typing import Any
@@ -17,15 +16,15 @@ from ticketing_payments.repository import OrderProjection, PaymentRepository, St
 from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
-from ticketing_testkit.apps import service_settings_for
+from ticketing_testkit.apps import Identity, service_settings_for
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .scenario import Scenario
+from .scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Sign, Stores
 
 
 @pytest.fixture(scope="session")
-def make_order() -> Callable[..., OrderData]:
+def make_order() -> MakeOrder:
     """Makes an order as the orders service publishes it."""
 
     def make(**changes: Any) -> OrderData:
@@ -73,8 +72,8 @@ async def bank(stripe_url: str, stripe_key: str) -> AsyncIterator[Bank]:
 
 @pytest.fixture
 def make_settings(
-    mongo_url: str, database_name: str, identity: Any, stripe_key: str, webhook_secret: str
-) -> Callable[..., Settings]:
+    mongo_url: str, database_name: str, identity: Identity, stripe_key: str, webhook_secret: str
+) -> MakeSettings:
     def make(**changes: Any) -> Settings:
         fields = service_settings_for(
             mongo_url=mongo_url, database=database_name, nats_url="nats://127.0.0.1:1", identity=identity
@@ -92,16 +91,10 @@ def make_settings(
 
 
 @pytest.fixture
-async def stores(mongo_url: str, database_name: str) -> AsyncIterator[Any]:
+async def stores(mongo_url: str, database_name: str) -> AsyncIterator[Stores]:
     """The service's collections, with their indexes."""
     client = connect(mongo_url, application="payments-tests")
     database = client[database_name]
-
-    @dataclass
-    class Stores:
-        payments: PaymentRepository
-        orders: OrderProjection
-        inbox: StripeEventInbox
 
     stores = Stores(
         PaymentRepository(Outbox(database["payments"])),
@@ -115,7 +108,7 @@ async def stores(mongo_url: str, database_name: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., Settings]) -> AsyncIterator[Any]:
+async def service(stores: Stores, proxy: StripeProxy, make_settings: MakeSettings) -> AsyncIterator[PaymentService]:
     """The use cases over a real database and the proxy."""
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
@@ -123,13 +116,13 @@ async def service(stores: Any, proxy: StripeProxy, make_settings: Callable[..., 
 
 
 @pytest.fixture
-def make_scenario(service: PaymentService, stores: Any) -> Callable[..., Scenario]:
+def make_scenario(service: PaymentService, stores: Stores) -> MakeScenario:
     """Makes the scenario of one order, run by the service or by another replica. The order is not projected yet."""
     return lambda order, by=service: Scenario(by, stores, order)
 
 
 @pytest.fixture
-async def scenario(make_scenario: Callable[..., Scenario], make_order: Callable[..., OrderData]) -> Scenario:
+async def scenario(make_scenario: MakeScenario, make_order: MakeOrder) -> Scenario:
     """An order that can be paid."""
     scenario = make_scenario(make_order())
     await scenario.service.follow_order(scenario.order)
@@ -137,7 +130,7 @@ async def scenario(make_scenario: Callable[..., Scenario], make_order: Callable[
 
 
 @pytest.fixture
-def sign(webhook_secret: str) -> Callable[..., tuple[bytes, str]]:
+def sign(webhook_secret: str) -> Sign:
     """Makes a webhook about a payment, signed as Stripe signs. Returns its body and signature header."""
 
     def make(payment_id: str | None, *, secret: str = webhook_secret, **changes: Any) -> tuple[bytes, str]:

@@ -1,24 +1,50 @@
 """A scenario of one order and its payments, for the tests of the service."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol, TypeAlias
 
 from ticketing_common.entity import utc_now
-from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
+from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentStatus
+from ticketing_payments.domain import Payment
 from ticketing_payments.errors import OrderPaidError
+from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
+from ticketing_payments.service import PaymentService
+from ticketing_payments.settings import Settings
 
-__all__ = ["Scenario"]
+__all__ = ["MakeOrder", "MakeScenario", "MakeSettings", "Scenario", "Sign", "Stores"]
+
+MakeOrder: TypeAlias = Callable[..., OrderData]
+MakeSettings: TypeAlias = Callable[..., Settings]
+Sign: TypeAlias = Callable[..., tuple[bytes, str]]
+
+
+class MakeScenario(Protocol):
+    """Makes the scenario of one order."""
+
+    def __call__(self, order: OrderData, by: PaymentService = ...) -> "Scenario": ...
+
+
+@dataclass
+class Stores:
+    """The service's collections."""
+
+    payments: PaymentRepository
+    orders: OrderProjection
+    inbox: StripeEventInbox
 
 
 class Scenario:
     """One order and its payments."""
 
-    def __init__(self, service, stores, order) -> None:
+    def __init__(self, service: PaymentService, stores: Stores, order: OrderData) -> None:
         self.service, self.stores, self.order = service, stores, order
 
-    def pay(self, method: str | None = "pm_card_visa", *, by=None):
+    async def pay(self, method: str | None = "pm_card_visa", *, by: PaymentService | None = None) -> Payment:
         service = by or self.service
-        return service.pay(self.order.id, user_id=self.order.user_id, payment_method_id=method)
+        return await service.pay(self.order.id, user_id=self.order.user_id, payment_method_id=method)
 
     async def pay_at_once(self, *methods: str) -> set[str]:
         """Pay concurrently. Returns the payments' ids; a late call may raise `OrderPaidError` instead."""
@@ -27,18 +53,18 @@ class Scenario:
         assert not unexpected
         return {one.id for one in answers if not isinstance(one, BaseException)}
 
-    async def change(self, **changes) -> None:
+    async def change(self, **changes: Any) -> None:
         """Change the order, and deliver its event to payments."""
         self.order = self.order.model_copy(update={"version": self.order.version + 1, **changes})
         await self.service.follow_order(self.order)
 
-    async def complete(self, payment) -> None:
+    async def complete(self, payment: Payment) -> None:
         await self.change(status=OrderStatus.COMPLETE, payment_id=payment.id)
 
-    async def cancel(self, reason=OrderReason.EXPIRED) -> None:
+    async def cancel(self, reason: OrderReason = OrderReason.EXPIRED) -> None:
         await self.change(status=OrderStatus.CANCELLED, reason=reason)
 
-    async def payments(self):
+    async def payments(self) -> list[Payment]:
         cursor = self.stores.payments.collection.find({"order_id": self.order.id}).sort("attempt", 1)
         return [self.stores.payments.to_entity(document) async for document in cursor]
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -15,11 +17,17 @@ from ticketing_payments.errors import CardDeclinedError, TooManyDeclinesError
 from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
 from ticketing_payments.stripe_gateway import StripeGateway
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+
+from .scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Stores
 
 BAD, GOOD = "pm_card_chargeCustomerFail", "pm_card_visa"
 
 
-async def attempt(scenario, method=BAD, *, by=None):
+async def attempt(
+    scenario: Scenario, method: str | None = BAD, *, by: PaymentService | None = None
+) -> PaymentStatus | str:
     try:
         return (await scenario.pay(method, by=by)).status
     except (CardDeclinedError, TooManyDeclinesError) as refusal:
@@ -27,15 +35,17 @@ async def attempt(scenario, method=BAD, *, by=None):
 
 
 @pytest.fixture
-async def replica(stores, proxy, make_settings):
+async def replica(stores: Stores, proxy: StripeProxy, make_settings: MakeSettings) -> AsyncIterator[PaymentService]:
     """Another replica of the service."""
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         yield PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
 
 
-async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(scenario, service, replica):
-    outcomes = Counter()
+async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(
+    scenario: Scenario, service: PaymentService, replica: PaymentService
+) -> None:
+    outcomes: Counter[PaymentStatus | str] = Counter()
     for _ in range(10):
         outcomes.update(await asyncio.gather(*(attempt(scenario, by=by) for by in (service, replica))))
     assert outcomes["TooManyDeclinesError"] > 0
@@ -47,9 +57,11 @@ async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(scena
     assert refused.value.security_fields == {"limit": "declines-order"}
 
 
-async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(make_scenario, make_order, service):
+async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(
+    make_scenario: MakeScenario, make_order: MakeOrder, service: PaymentService
+) -> None:
     buyer = new_id()
-    outcomes = Counter()
+    outcomes: Counter[PaymentStatus | str] = Counter()
     for _ in range(4):
         scenario = make_scenario(make_order(user_id=buyer))
         await service.follow_order(scenario.order)
@@ -62,13 +74,15 @@ async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(make
     assert await attempt(other, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_concurrent_attempts_exceed_the_limit_by_at_most_one_for_each_order(make_scenario, make_order, service):
+async def test_concurrent_attempts_exceed_the_limit_by_at_most_one_for_each_order(
+    make_scenario: MakeScenario, make_order: MakeOrder, service: PaymentService
+) -> None:
     buyer = new_id()
     scenarios = [make_scenario(make_order(user_id=buyer)) for _ in range(6)]
     for scenario in scenarios:
         await service.follow_order(scenario.order)
 
-    async def try_many(scenario):
+    async def try_many(scenario: Scenario) -> list[PaymentStatus | str]:
         return [await attempt(scenario) for _ in range(5)]
 
     outcomes = Counter(
@@ -77,19 +91,19 @@ async def test_concurrent_attempts_exceed_the_limit_by_at_most_one_for_each_orde
     assert 10 <= outcomes["CardDeclinedError"] <= 10 + len(scenarios)
 
 
-async def test_cards_that_wait_for_3d_secure_and_are_replaced_count_as_well(scenario, bank):
+async def test_cards_that_wait_for_3d_secure_and_are_replaced_count_as_well(scenario: Scenario, bank: Bank) -> None:
     cards = [await bank.card() for _ in range(8)]
     outcomes = Counter([await attempt(scenario, card) for card in cards])
     assert outcomes == {PaymentStatus.REQUIRES_ACTION: 5, "TooManyDeclinesError": 3}
     assert await scenario.statuses() == [PaymentStatus.VOIDED] * 5
 
 
-async def test_a_buyer_with_two_bad_cards_pays_with_the_third(scenario):
+async def test_a_buyer_with_two_bad_cards_pays_with_the_third(scenario: Scenario) -> None:
     assert [await attempt(scenario) for _ in range(2)] == ["CardDeclinedError"] * 2
     assert await attempt(scenario, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_attempts_older_than_the_window_do_not_count(scenario, stores):
+async def test_attempts_older_than_the_window_do_not_count(scenario: Scenario, stores: Stores) -> None:
     for _ in range(5):
         await attempt(scenario)
     assert await attempt(scenario, GOOD) == "TooManyDeclinesError"
@@ -99,7 +113,9 @@ async def test_attempts_older_than_the_window_do_not_count(scenario, stores):
     assert await attempt(scenario, GOOD) is PaymentStatus.AUTHORIZED
 
 
-async def test_the_limits_can_be_switched_off(stores, proxy, make_settings, make_scenario, make_order):
+async def test_the_limits_can_be_switched_off(
+    stores: Stores, proxy: StripeProxy, make_settings: MakeSettings, make_scenario: MakeScenario, make_order: MakeOrder
+) -> None:
     settings = make_settings(stripe_api_base=proxy.url, rate_limit_payments="off")
     async with StripeGateway.connect(settings) as gateway:
         unlimited = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
@@ -108,7 +124,7 @@ async def test_the_limits_can_be_switched_off(stores, proxy, make_settings, make
         assert [await attempt(scenario) for _ in range(7)] == ["CardDeclinedError"] * 7
 
 
-async def test_the_query_uses_its_index(stores, scenario):
+async def test_the_query_uses_its_index(stores: Stores, scenario: Scenario) -> None:
     await attempt(scenario)
     plan = await stores.payments.collection.database.command(
         {
@@ -127,8 +143,8 @@ async def test_the_query_uses_its_index(stores, scenario):
 
 
 @pytest.fixture
-def make_settings_of_limits():
-    def make(**limits):
+def make_settings_of_limits() -> MakeSettings:
+    def make(**limits: Any) -> Settings:
         needed = {
             "mongo_url": "mongodb://nowhere",
             "nats_url": "nats://nowhere",
@@ -142,11 +158,11 @@ def make_settings_of_limits():
 
 
 @pytest.mark.unit
-async def test_70_refreshes_of_one_payment_are_limited(make_settings_of_limits):
+async def test_70_refreshes_of_one_payment_are_limited(make_settings_of_limits: MakeSettings) -> None:
     limits = PaymentLimits(make_settings_of_limits())
     user, payment = new_id(), new_id()
 
-    async def refresh(about: str, address: str = "192.0.2.1") -> str:
+    async def refresh(about: str, address: str = "192.0.2.1") -> str | None:
         request = Request({"type": "http", "client": (address, 1)})
         try:
             await limits.check(request, user_id=user, about=about)
@@ -162,7 +178,7 @@ async def test_70_refreshes_of_one_payment_are_limited(make_settings_of_limits):
 
 
 @pytest.mark.unit
-async def test_off_for_the_account_turns_all_of_them_off(make_settings_of_limits):
+async def test_off_for_the_account_turns_all_of_them_off(make_settings_of_limits: MakeSettings) -> None:
     limits = PaymentLimits(make_settings_of_limits(rate_limit_payments="off"))
     request = Request({"type": "http", "client": ("192.0.2.1", 1)})
     for _ in range(400):

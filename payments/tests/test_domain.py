@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,19 +53,19 @@ def intent_in(state: IntentState, *, decline: Decline | None = None) -> Intent:
     return Intent("pi_1", state, "pi_1_secret", decline)
 
 
-def test_a_payment_is_of_all_seats_of_the_order():
+def test_a_payment_is_of_all_seats_of_the_order() -> None:
     payment = Payment.begin(order_of(seats=[3, 9, 10]), attempt=1, payment_method_id="pm_1")
     assert payment.amount_cents == 3 * 1_999
 
 
-def test_a_payment_is_of_the_price_that_the_order_was_placed_at():
+def test_a_payment_is_of_the_price_that_the_order_was_placed_at() -> None:
     order = order_of()
     payment = Payment.begin(order, attempt=3, payment_method_id="pm_1")
     assert (payment.amount_cents, payment.currency, payment.user_id) == (1_999, "usd", order.user_id)
     assert payment.idempotency_key == f"order:{order.id}:pay:3"
 
 
-def test_nothing_shows_the_client_secret():
+def test_nothing_shows_the_client_secret() -> None:
     payment = payment_in()
     payment.follow(intent_in(IntentState.NEEDS_BUYER))
     assert payment.client_secret == "pi_1_secret"
@@ -91,7 +92,7 @@ def test_nothing_shows_the_client_secret():
         (PaymentStatus.INITIATED, IntentState.REFUNDED, PaymentStatus.VOIDED),
     ],
 )
-def test_a_payment_follows_stripe(before, state, after):
+def test_a_payment_follows_stripe(before: PaymentStatus, state: IntentState, after: PaymentStatus) -> None:
     payment = payment_in(before)
     payment.follow(intent_in(state))
     assert payment.status is after
@@ -101,25 +102,25 @@ def test_a_payment_follows_stripe(before, state, after):
 @pytest.mark.parametrize(
     "status", [PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.FAILED, PaymentStatus.REFUNDED]
 )
-def test_an_outdated_state_changes_nothing(status, state):
+def test_an_outdated_state_changes_nothing(status: PaymentStatus, state: IntentState) -> None:
     payment = payment_in(status)
     assert not payment.follow(intent_in(state))
     assert payment.status is status
 
 
-def test_another_payment_intent_than_ones_own_changes_nothing():
+def test_another_payment_intent_than_ones_own_changes_nothing() -> None:
     payment = payment_in(PaymentStatus.REQUIRES_ACTION)
     assert not payment.follow(Intent("pi_other", IntentState.AUTHORIZED))
     assert payment.status is PaymentStatus.REQUIRES_ACTION
 
 
-def test_with_the_card_form_in_the_browser_a_declined_card_may_be_followed_by_another():
+def test_with_the_card_form_in_the_browser_a_declined_card_may_be_followed_by_another() -> None:
     payment = payment_in(method=None)
     payment.follow(intent_in(IntentState.DECLINED, decline=NO))
     assert payment.status is PaymentStatus.REQUIRES_ACTION
 
 
-def test_a_capture_that_is_refused_for_good_fails_the_payment():
+def test_a_capture_that_is_refused_for_good_fails_the_payment() -> None:
     payment = payment_in(PaymentStatus.AUTHORIZED)
     assert payment.follow(intent_in(IntentState.AUTHORIZED, decline=NO))
     assert (payment.status, payment.decline_message) == (PaymentStatus.FAILED, NO.message)
@@ -127,14 +128,14 @@ def test_a_capture_that_is_refused_for_good_fails_the_payment():
 
 
 @pytest.mark.parametrize(("released", "after"), [(True, PaymentStatus.VOIDED), (False, PaymentStatus.FAILED)])
-def test_an_authorisation_that_ends_without_us_has_failed(released, after):
+def test_an_authorisation_that_ends_without_us_has_failed(released: bool, after: PaymentStatus) -> None:
     payment = payment_in(PaymentStatus.AUTHORIZED)
     payment.follow(intent_in(IntentState.CANCELLED), released=released)
     assert payment.status is after
     assert payment.check_at is None
 
 
-def test_only_an_attempt_that_never_reached_stripe_is_abandoned_or_refused():
+def test_only_an_attempt_that_never_reached_stripe_is_abandoned_or_refused() -> None:
     for act in (Payment.abandon, lambda payment: payment.refuse(NO)):
         reached = payment_in()
         reached.follow(intent_in(IntentState.UNCONFIRMED))
@@ -146,14 +147,14 @@ def test_only_an_attempt_that_never_reached_stripe_is_abandoned_or_refused():
         assert not act(fresh)
 
 
-def test_a_forbidden_step_raises_and_a_repeated_one_does_nothing():
+def test_a_forbidden_step_raises_and_a_repeated_one_does_nothing() -> None:
     payment = payment_in(PaymentStatus.VOIDED)
     assert not payment._move(PaymentStatus.VOIDED)
     with pytest.raises(PaymentTransitionError):
         payment._move(PaymentStatus.AUTHORIZED)
 
 
-def test_the_next_check_is_later_the_older_the_payment_is():
+def test_the_next_check_is_later_the_older_the_payment_is() -> None:
     payment = payment_in()
     waits = [
         payment.next_check(now) - now for now in (payment.created_at + timedelta(seconds=age) for age in (0, 20, 3_600))
@@ -171,13 +172,13 @@ def test_the_next_check_is_later_the_older_the_payment_is():
         ({}, -1, PaymentNotPossibleError),
     ],
 )
-def test_what_cannot_be_paid_is_refused(changes, seconds, error):
+def test_what_cannot_be_paid_is_refused(changes: dict[str, Any], seconds: int, error: type[Exception]) -> None:
     order = order_of(seconds=seconds)
     with pytest.raises(error):
         check_payable(order.model_copy(update=changes), order.user_id, utc_now())
 
 
-def test_stripe_is_called_for_money_only_while_the_hold_runs():
+def test_stripe_is_called_for_money_only_while_the_hold_runs() -> None:
     payment = payment_in()
     assert next_step(payment, order_of(payment), None, utc_now()) is Step.CREATE
     payment.follow(intent_in(IntentState.UNCONFIRMED))
@@ -188,7 +189,7 @@ def test_stripe_is_called_for_money_only_while_the_hold_runs():
         assert next_step(payment, over, unconfirmed, utc_now()) is Step.VOID
 
 
-def test_only_the_payment_that_the_order_names_is_captured():
+def test_only_the_payment_that_the_order_names_is_captured() -> None:
     payment = payment_in(PaymentStatus.AUTHORIZED)
     complete = order_of(status=OrderStatus.COMPLETE, payment_id=payment.id)
     assert next_step(payment, complete, None, utc_now()) is Step.CAPTURE
@@ -209,7 +210,9 @@ intents = st.builds(
 
 
 @given(states=st.lists(st.tuples(intents, st.booleans()), max_size=12), method=st.sampled_from([None, "pm_1"]))
-def test_states_in_any_order_make_only_transitions_of_the_table(states, method):
+def test_states_in_any_order_make_only_transitions_of_the_table(
+    states: list[tuple[Intent, bool]], method: str | None
+) -> None:
     payment = payment_in(method=method)
     for intent, released in states:
         before = payment.status
@@ -232,7 +235,9 @@ def test_states_in_any_order_make_only_transitions_of_the_table(states, method):
     intent=st.one_of(st.none(), intents),
     seconds=st.sampled_from([-1, 0, 900]),
 )
-def test_money_never_moves_towards_us_without_a_live_order(status, order_status, intent, seconds):
+def test_money_never_moves_towards_us_without_a_live_order(
+    status: PaymentStatus, order_status: OrderStatus, intent: Intent | None, seconds: int
+) -> None:
     payment = payment_in(status)
     order = order_of(payment, seconds=seconds, status=order_status)
     step = next_step(payment, order, intent, utc_now())

@@ -2,17 +2,23 @@
 
 import asyncio
 
+import httpx
+
+from ticketing_common.events import OrderData
 from ticketing_payments.app import create_app
 from ticketing_payments.errors import StripeUnknownError
-from ticketing_testkit.apps import run_app
+from ticketing_testkit.apps import Bus, Identity, run_app
+from ticketing_testkit.stripe_proxy import StripeProxy
+
+from .scenario import MakeOrder, MakeSettings
 
 PAYMENTS = "/api/payments"
 PLACES = 2
 
 
 async def test_other_routes_answer_while_calls_hang_at_stripe(
-    make_settings, proxy, make_order, nats_url, bus, identity
-):
+    make_settings: MakeSettings, proxy: StripeProxy, make_order: MakeOrder, nats_url: str, bus: Bus, identity: Identity
+) -> None:
     settings = make_settings(
         nats_url=nats_url, stripe_api_base=proxy.url, stripe_places=PLACES, stripe_timeout_seconds=60
     )
@@ -22,7 +28,7 @@ async def test_other_routes_answer_while_calls_hang_at_stripe(
         for order in (paid, *others):
             await app.state.service.follow_order(order)
 
-        async def pay(order):
+        async def pay(order: OrderData) -> httpx.Response:
             body = {"orderId": order.id, "paymentMethodId": "pm_card_visa"}
             return await client.post(PAYMENTS, json=body, headers=identity.headers(user_id=order.user_id))
 
@@ -49,7 +55,9 @@ async def test_other_routes_answer_while_calls_hang_at_stripe(
     assert [answer.status_code for answer in answers] == [201] * PLACES
 
 
-async def test_the_time_of_the_request_is_the_calls_too(make_settings, proxy, make_order, nats_url, bus, identity):
+async def test_the_time_of_the_request_is_the_calls_too(
+    make_settings: MakeSettings, proxy: StripeProxy, make_order: MakeOrder, nats_url: str, bus: Bus, identity: Identity
+) -> None:
     """A call may take 60 s, the request 2 s: the response describes the call's outcome, and is no timeout."""
     settings = make_settings(
         nats_url=nats_url, stripe_api_base=proxy.url, stripe_timeout_seconds=60, request_seconds=2, reconcile_seconds=60

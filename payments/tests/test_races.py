@@ -3,17 +3,26 @@ import random
 import time
 from collections import Counter
 
-from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
+from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentStatus
 from ticketing_payments.errors import PaymentNotPossibleError, StripeUnknownError
 from ticketing_payments.service import PaymentService
 from ticketing_payments.stripe_gateway import StripeGateway
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+
+from .scenario import MakeOrder, MakeScenario, MakeSettings, Stores
 
 ROUNDS = 60
 
 
 async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_behind(
-    service, stores, make_settings, make_order, proxy, bank
-):
+    service: PaymentService,
+    stores: Stores,
+    make_settings: MakeSettings,
+    make_order: MakeOrder,
+    proxy: StripeProxy,
+    bank: Bank,
+) -> None:
     """Whichever call wins, the payment is over at Stripe after all events, and no buyer has paid for nothing."""
     chance = random.Random(20_261_123)
     settings = make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=10)
@@ -22,7 +31,7 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
     async with StripeGateway.connect(settings) as gateway:
         other = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
 
-        async def pay(replica, order) -> str:
+        async def pay(replica: PaymentService, order: OrderData) -> str:
             began = time.perf_counter()
             try:
                 await replica.pay(order.id, user_id=order.user_id, payment_method_id="pm_card_visa")
@@ -33,7 +42,7 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
             durations.append(time.perf_counter() - began)
             return "authorised first"
 
-        async def cancel(replica, order) -> None:
+        async def cancel(replica: PaymentService, order: OrderData) -> None:
             cancelled = {"version": 2, "status": OrderStatus.CANCELLED, "reason": OrderReason.EXPIRED}
             while True:
                 try:
@@ -72,7 +81,9 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
     assert outcomes["authorised first"] > 0
 
 
-async def test_paying_in_many_tabs_with_many_cards_authorises_one(make_scenario, make_order, bank):
+async def test_paying_in_many_tabs_with_many_cards_authorises_one(
+    make_scenario: MakeScenario, make_order: MakeOrder, bank: Bank
+) -> None:
     for _ in range(10):
         scenario = make_scenario(make_order())
         await scenario.service.follow_order(scenario.order)

@@ -27,7 +27,7 @@ async def yes() -> bool:
     return True
 
 
-async def test_it_sweeps_repeatedly_until_it_is_stopped():
+async def test_it_sweeps_repeatedly_until_it_is_stopped() -> None:
     sweeps = Sweeps()
     reconciler = Reconciler(sweeps, acquire=yes, seconds=0.01)
     reconciler.start()
@@ -38,7 +38,7 @@ async def test_it_sweeps_repeatedly_until_it_is_stopped():
     assert sweeps.count == count
 
 
-async def test_a_sweep_that_fails_is_not_the_last_one():
+async def test_a_sweep_that_fails_is_not_the_last_one() -> None:
     sweeps = Sweeps(fails=True)
     reconciler = Reconciler(sweeps, acquire=yes, seconds=0.01)
     reconciler.start()
@@ -46,7 +46,7 @@ async def test_a_sweep_that_fails_is_not_the_last_one():
     await reconciler.stop()
 
 
-async def test_without_the_lease_it_does_not_sweep():
+async def test_without_the_lease_it_does_not_sweep() -> None:
     asked, sweeps = Sweeps(), Sweeps()
 
     async def no() -> bool:
@@ -60,5 +60,5 @@ async def test_without_the_lease_it_does_not_sweep():
     assert sweeps.count == 0
 
 
-async def test_a_reconciler_that_was_never_started_can_be_stopped():
+async def test_a_reconciler_that_was_never_started_can_be_stopped() -> None:
     await Reconciler(Sweeps(), acquire=yes, seconds=1).stop()

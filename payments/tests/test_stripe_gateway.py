@@ -1,6 +1,8 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -8,12 +10,18 @@ from ticketing_common.entity import new_id
 from ticketing_payments.domain import IntentState, Payment
 from ticketing_payments.errors import PaymentMethodRefusedError, StripeUnknownError, WebhookSignatureError
 from ticketing_payments.stripe_gateway import API_VERSION, StripeGateway
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import FaultKind, StripeProxy
+
+from .scenario import MakeOrder, MakeSettings, Sign
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
 
 @pytest.fixture(params=["stripe", "localstripe"])
-async def gateway(request, make_settings, proxy, stripe_url):
+async def gateway(
+    request: pytest.FixtureRequest, make_settings: MakeSettings, proxy: StripeProxy, stripe_url: str
+) -> AsyncIterator[StripeGateway]:
     """Both profiles: that of Stripe with the proxy, and that of the double with the double itself."""
     url = proxy.url if request.param == "stripe" else stripe_url
     settings = make_settings(stripe_api_base=url, stripe_parameter_profile=request.param)
@@ -22,21 +30,29 @@ async def gateway(request, make_settings, proxy, stripe_url):
 
 
 @pytest.fixture
-async def stripe(make_settings, proxy):
+async def stripe(make_settings: MakeSettings, proxy: StripeProxy) -> AsyncIterator[StripeGateway]:
     async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url)) as connected:
         yield connected
 
 
-def begin(make_order, method: str | None = GOOD, **changes) -> Payment:
+def begin(make_order: MakeOrder, method: str | None = GOOD, **changes: Any) -> Payment:
     return Payment.begin(make_order(**changes), attempt=1, payment_method_id=method)
 
 
-async def authorized(gateway, payment) -> None:
+def known(payment: Payment) -> str:
+    """Its id at Stripe, which it has from the first call on."""
+    assert payment.stripe_id is not None
+    return payment.stripe_id
+
+
+async def authorized(gateway: StripeGateway, payment: Payment) -> None:
     payment.follow(await gateway.create(payment))
-    payment.follow(await gateway.confirm(payment.stripe_id))
+    payment.follow(await gateway.confirm(known(payment)))
 
 
-async def test_a_card_is_authorised_and_then_captured(gateway, bank, make_order):
+async def test_a_card_is_authorised_and_then_captured(
+    gateway: StripeGateway, bank: Bank, make_order: MakeOrder
+) -> None:
     payment = begin(make_order)
     created = await gateway.create(payment)
     assert created.state is IntentState.UNCONFIRMED
@@ -50,17 +66,20 @@ async def test_a_card_is_authorised_and_then_captured(gateway, bank, make_order)
     assert found["metadata"] == {"order_id": payment.order_id, "payment_id": payment.id}
 
 
-async def test_a_declined_card_has_a_reason(gateway, make_order):
+async def test_a_declined_card_has_a_reason(gateway: StripeGateway, make_order: MakeOrder) -> None:
     created = await gateway.create(begin(make_order, BAD))
     declined = await gateway.confirm(created.id)
     assert declined.state is IntentState.DECLINED
+    assert declined.decline is not None
     assert (declined.decline.message, declined.decline.code) == ("Your card was declined.", "card_declined")
     again = await gateway.retrieve(created.id)
     assert (again.state, again.decline) == (IntentState.DECLINED, declined.decline)
     assert (await gateway.cancel(created.id)).state is IntentState.CANCELLED
 
 
-async def test_3d_secure_continues_after_the_buyers_step(gateway, bank, make_order):
+async def test_3d_secure_continues_after_the_buyers_step(
+    gateway: StripeGateway, bank: Bank, make_order: MakeOrder
+) -> None:
     created = await gateway.create(begin(make_order, await bank.card()))
     waiting = await gateway.confirm(created.id)
     assert waiting.state is IntentState.NEEDS_BUYER
@@ -69,50 +88,54 @@ async def test_3d_secure_continues_after_the_buyers_step(gateway, bank, make_ord
     assert (await gateway.retrieve(created.id)).state is IntentState.AUTHORIZED
 
 
-async def test_3d_secure_that_fails_is_a_decline(gateway, bank, make_order):
+async def test_3d_secure_that_fails_is_a_decline(gateway: StripeGateway, bank: Bank, make_order: MakeOrder) -> None:
     created = await gateway.create(begin(make_order, await bank.card()))
     await gateway.confirm(created.id)
     await bank.authenticate(created.id, success=False)
     assert (await gateway.retrieve(created.id)).state is IntentState.DECLINED
 
 
-async def test_without_a_card_the_browser_enters_one(gateway, make_order):
+async def test_without_a_card_the_browser_enters_one(gateway: StripeGateway, make_order: MakeOrder) -> None:
     created = await gateway.create(begin(make_order, None))
     assert created.state is IntentState.NEEDS_BUYER
     assert created.client_secret
 
 
-async def test_cancelling_is_idempotent(gateway, make_order):
+async def test_cancelling_is_idempotent(gateway: StripeGateway, make_order: MakeOrder) -> None:
     payment = begin(make_order)
     await authorized(gateway, payment)
     for _ in range(2):
-        assert (await gateway.cancel(payment.stripe_id)).state is IntentState.CANCELLED
+        assert (await gateway.cancel(known(payment))).state is IntentState.CANCELLED
 
 
-async def test_money_is_refunded_once(gateway, bank, make_order):
+async def test_money_is_refunded_once(gateway: StripeGateway, bank: Bank, make_order: MakeOrder) -> None:
     payment = begin(make_order)
     await authorized(gateway, payment)
     await gateway.capture(payment)
-    assert (await gateway.cancel(payment.stripe_id)).state is IntentState.CAPTURED
+    assert (await gateway.cancel(known(payment))).state is IntentState.CAPTURED
     for _ in range(2):
         assert (await gateway.refund(payment)).state is IntentState.REFUNDED
     refunds = await bank.call("GET", f"/v1/refunds?payment_intent={payment.stripe_id}")
     assert [refund["amount"] for refund in refunds["data"]] == [payment.amount_cents]
-    assert (await gateway.retrieve(payment.stripe_id)).state is IntentState.REFUNDED
+    assert (await gateway.retrieve(known(payment))).state is IntentState.REFUNDED
 
 
-async def test_an_unknown_payment_method_is_refused_at_the_beginning(gateway, make_order):
+async def test_an_unknown_payment_method_is_refused_at_the_beginning(
+    gateway: StripeGateway, make_order: MakeOrder
+) -> None:
     with pytest.raises(PaymentMethodRefusedError):
         await gateway.create(begin(make_order, "pm_nobody_knows"))
 
 
-async def test_a_second_confirmation_does_nothing(gateway, make_order):
+async def test_a_second_confirmation_does_nothing(gateway: StripeGateway, make_order: MakeOrder) -> None:
     created = await gateway.create(begin(make_order))
     await gateway.confirm(created.id)
     assert (await gateway.confirm(created.id)).state is IntentState.AUTHORIZED
 
 
-async def test_the_same_key_gives_the_same_payment_intent(stripe, bank, proxy, make_order):
+async def test_the_same_key_gives_the_same_payment_intent(
+    stripe: StripeGateway, bank: Bank, proxy: StripeProxy, make_order: MakeOrder
+) -> None:
     payment = begin(make_order)
     first, second = await stripe.create(payment), await stripe.create(payment)
     assert first == second
@@ -121,7 +144,9 @@ async def test_the_same_key_gives_the_same_payment_intent(stripe, bank, proxy, m
 
 
 @pytest.mark.parametrize("fault", ["lost", "crashed", "away"])
-async def test_no_response_is_unknown_and_not_a_failure(stripe, proxy, make_order, fault):
+async def test_no_response_is_unknown_and_not_a_failure(
+    stripe: StripeGateway, proxy: StripeProxy, make_order: MakeOrder, fault: FaultKind
+) -> None:
     proxy.fail(fault, "POST /v1/payment_intents$", times=9)
     with pytest.raises(StripeUnknownError) as caught:
         await stripe.create(begin(make_order))
@@ -129,7 +154,9 @@ async def test_no_response_is_unknown_and_not_a_failure(stripe, proxy, make_orde
     assert caught.value.__cause__ is None
 
 
-async def test_the_wait_for_a_response_is_limited(make_settings, proxy, make_order):
+async def test_the_wait_for_a_response_is_limited(
+    make_settings: MakeSettings, proxy: StripeProxy, make_order: MakeOrder
+) -> None:
     proxy.fail("silent", "POST /v1/payment_intents$", times=9)
     async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=0.2)) as gateway:
         async with asyncio.timeout(4):
@@ -137,22 +164,29 @@ async def test_the_wait_for_a_response_is_limited(make_settings, proxy, make_ord
                 await gateway.create(begin(make_order))
 
 
-async def test_a_refusal_of_our_key_is_not_the_buyers_fault(make_settings, stripe_url, make_order):
+async def test_a_refusal_of_our_key_is_not_the_buyers_fault(
+    make_settings: MakeSettings, stripe_url: str, make_order: MakeOrder
+) -> None:
     settings = make_settings(stripe_api_base=stripe_url, stripe_key="no key at all")
     async with StripeGateway.connect(settings) as gateway:
         with pytest.raises(StripeUnknownError):
             await gateway.create(begin(make_order))
 
 
-async def test_a_refused_capture_is_a_decline_only_if_nothing_was_captured(stripe, proxy, make_order):
+async def test_a_refused_capture_is_a_decline_only_if_nothing_was_captured(
+    stripe: StripeGateway, proxy: StripeProxy, make_order: MakeOrder
+) -> None:
     payment = begin(make_order)
     await authorized(stripe, payment)
     proxy.fail("refused", "/capture$", error={"code": "charge_expired_for_capture", "message": "too late"})
     refused = await stripe.capture(payment)
+    assert refused.decline is not None
     assert (refused.state, refused.decline.code) == (IntentState.AUTHORIZED, "charge_expired_for_capture")
 
 
-async def test_each_money_moving_call_is_made_with_the_pinned_version_and_an_idempotency_key(stripe, proxy, make_order):
+async def test_each_money_moving_call_is_made_with_the_pinned_version_and_an_idempotency_key(
+    stripe: StripeGateway, proxy: StripeProxy, make_order: MakeOrder
+) -> None:
     payment = begin(make_order)
     await authorized(stripe, payment)
     await stripe.capture(payment)
@@ -165,14 +199,16 @@ async def test_each_money_moving_call_is_made_with_the_pinned_version_and_an_ide
     assert ("use_stripe_sdk", "true") in proxy.made("/confirm$")[0].form
 
 
-async def test_a_signed_webhook_names_its_payment(stripe, sign):
+async def test_a_signed_webhook_names_its_payment(stripe: StripeGateway, sign: Sign) -> None:
     payment_id = new_id()
     body, signature = sign(payment_id, event_id="evt_1")
     event = stripe.read_webhook(body, signature)
     assert (event.id, event.type, event.payment_id) == ("evt_1", "payment_intent.succeeded", payment_id)
 
 
-async def test_a_webhook_about_something_else_concerns_no_payment(stripe, sign, webhook_secret):
+async def test_a_webhook_about_something_else_concerns_no_payment(
+    stripe: StripeGateway, sign: Sign, webhook_secret: str
+) -> None:
     for subject in ({"object": "charge", "metadata": {"payment_id": "x"}}, {"object": "payment_intent"}):
         body, _ = sign(None)
         event = json.loads(body)
@@ -189,7 +225,9 @@ def sign_text(body: str, secret: str) -> str:
     return header
 
 
-async def test_an_unsigned_altered_old_or_strange_webhook_is_refused(stripe, sign, webhook_secret):
+async def test_an_unsigned_altered_old_or_strange_webhook_is_refused(
+    stripe: StripeGateway, sign: Sign, webhook_secret: str
+) -> None:
     body, signature = sign("payment-1")
     strange = '{"hello": "world"}'
     for refused in (

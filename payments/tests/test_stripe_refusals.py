@@ -1,16 +1,22 @@
 """Stripe's refusals by cause: the response to the caller, the metric, and the payment's status."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
 from ticketing_common.events import PaymentStatus
+from ticketing_payments.domain import OUR_FAULT, Decline
 from ticketing_payments.errors import (
     PaymentMethodRefusedError,
     StripeRequestRefusedError,
     StripeUnknownError,
 )
+from ticketing_testkit.stripe_proxy import StripeProxy
+
+from .scenario import Scenario
 
 SECRET_TEXT = "a text of Stripe's that quotes sk_live_123"
 OURS = [
@@ -34,7 +40,9 @@ def counted(kind: str = "InvalidRequestError") -> float:
 
 @pytest.mark.parametrize("error", METHOD)
 @pytest.mark.parametrize("step", ["POST /v1/payment_intents$", "/confirm$"])
-async def test_a_refused_payment_method_is_the_callers_error(scenario, proxy, error, step):
+async def test_a_refused_payment_method_is_the_callers_error(
+    scenario: Scenario, proxy: StripeProxy, error: dict[str, Any], step: str
+) -> None:
     proxy.fail("refused", step, error={**error, "message": SECRET_TEXT})
     with pytest.raises(PaymentMethodRefusedError) as caught:
         await scenario.pay()
@@ -44,7 +52,7 @@ async def test_a_refused_payment_method_is_the_callers_error(scenario, proxy, er
     assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED, "another attempt may follow"
 
 
-async def test_an_unknown_payment_method_names_its_field(scenario):
+async def test_an_unknown_payment_method_names_its_field(scenario: Scenario) -> None:
     with pytest.raises(PaymentMethodRefusedError) as caught:
         await scenario.pay("pm_unknown")
     assert [error.field for error in caught.value.errors] == ["paymentMethodId"]
@@ -52,8 +60,8 @@ async def test_an_unknown_payment_method_names_its_field(scenario):
 
 @pytest.mark.parametrize("error", OURS)
 async def test_a_refusal_of_our_request_is_a_500_that_is_counted_and_reveals_nothing(
-    scenario, proxy, error, printed_logs
-):
+    scenario: Scenario, proxy: StripeProxy, error: dict[str, Any], printed_logs: Callable[[], str]
+) -> None:
     before = counted()
     proxy.fail("refused", "POST /v1/payment_intents$", error={**error, "message": SECRET_TEXT})
     with pytest.raises(StripeRequestRefusedError) as caught:
@@ -69,7 +77,7 @@ async def test_a_refusal_of_our_request_is_a_500_that_is_counted_and_reveals_not
     assert SECRET_TEXT not in printed
 
 
-async def test_a_concurrent_refusal_is_not_reported_as_a_declined_card(scenario, proxy):
+async def test_a_concurrent_refusal_is_not_reported_as_a_declined_card(scenario: Scenario, proxy: StripeProxy) -> None:
     held = proxy.fail("held", "POST /v1/payment_intents$")
     paying = asyncio.create_task(scenario.pay())
     await held.reached.wait()
@@ -81,13 +89,11 @@ async def test_a_concurrent_refusal_is_not_reported_as_a_declined_card(scenario,
         await paying
 
 
-def _our_fault():
-    from ticketing_payments.domain import OUR_FAULT, Decline
-
+def _our_fault() -> Decline:
     return Decline("refused", OUR_FAULT)
 
 
-async def test_an_invalid_confirmation_request_leaves_the_attempt_open(scenario, proxy):
+async def test_an_invalid_confirmation_request_leaves_the_attempt_open(scenario: Scenario, proxy: StripeProxy) -> None:
     proxy.fail("refused", "/confirm$", error={"code": "parameter_unknown", "param": "use_stripe_sdk"})
     with pytest.raises(StripeRequestRefusedError):
         await scenario.pay()
@@ -95,7 +101,7 @@ async def test_an_invalid_confirmation_request_leaves_the_attempt_open(scenario,
     assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED
 
 
-async def test_an_invalid_capture_request_does_not_end_the_sale(scenario, proxy):
+async def test_an_invalid_capture_request_does_not_end_the_sale(scenario: Scenario, proxy: StripeProxy) -> None:
     payment = await scenario.pay()
     before = counted()
     proxy.fail("refused", "/capture$", error={"code": "parameter_unknown", "param": "amount"})
@@ -108,14 +114,16 @@ async def test_an_invalid_capture_request_does_not_end_the_sale(scenario, proxy)
 
 
 @pytest.mark.parametrize("code", ["charge_expired_for_capture", "capture_charge_authorization_expired"])
-async def test_an_authorisation_that_the_bank_ended_ends_the_sale(scenario, proxy, code):
+async def test_an_authorisation_that_the_bank_ended_ends_the_sale(
+    scenario: Scenario, proxy: StripeProxy, code: str
+) -> None:
     payment = await scenario.pay()
     proxy.fail("refused", "/capture$", error={"code": code})
     await scenario.complete(payment)
     assert await scenario.statuses() == [PaymentStatus.FAILED]
 
 
-async def test_a_wrong_key_of_ours_is_counted(scenario, proxy):
+async def test_a_wrong_key_of_ours_is_counted(scenario: Scenario, proxy: StripeProxy) -> None:
     before = counted("AuthenticationError")
     proxy.fail("refused", "POST /v1/payment_intents$", status=401)
     with pytest.raises(StripeUnknownError):

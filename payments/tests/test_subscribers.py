@@ -1,42 +1,54 @@
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from secrets import token_hex
 
+import httpx
 import pytest
 
 from ticketing_common.events import (
     OrderCancelled,
     OrderCompleted,
     OrderCreated,
+    OrderData,
     OrderReason,
     OrderStatus,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentEvent,
     PaymentFailed,
     PaymentStatus,
     PaymentVoided,
 )
 from ticketing_payments.app import create_app
+from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
 from ticketing_payments.subscribers import subscriptions
-from ticketing_testkit.apps import run_app
+from ticketing_testkit.apps import Bus, Identity, run_app
+from ticketing_testkit.stripe_proxy import StripeProxy
+
+from .scenario import MakeOrder, Stores
 
 GOOD = "pm_card_visa"
 
 
-def complete(order, payment_id):
+def about(payment_id: str) -> Callable[[PaymentEvent], bool]:
+    return lambda event: event.data.id == payment_id
+
+
+def complete(order: OrderData, payment_id: str) -> OrderCompleted:
     changes = {"version": 2, "status": OrderStatus.COMPLETE, "payment_id": payment_id}
     return OrderCompleted.of(order.model_copy(update=changes))
 
 
-def cancelled(order, *, version=2, reason=OrderReason.EXPIRED):
+def cancelled(order: OrderData, *, version: int = 2, reason: OrderReason = OrderReason.EXPIRED) -> OrderCancelled:
     return OrderCancelled.of(
         order.model_copy(update={"version": version, "status": OrderStatus.CANCELLED, "reason": reason})
     )
 
 
 @pytest.fixture
-def settings(service_settings, stripe_key, webhook_secret, proxy) -> Settings:
+def settings(service_settings: dict[str, object], stripe_key: str, webhook_secret: str, proxy: StripeProxy) -> Settings:
     return Settings.model_validate(
         service_settings
         | {
@@ -48,13 +60,13 @@ def settings(service_settings, stripe_key, webhook_secret, proxy) -> Settings:
     )
 
 
-def test_the_service_consumes_only_order_events(service):
+def test_the_service_consumes_only_order_events(service: PaymentService) -> None:
     (subscription,) = subscriptions(service)
     assert set(subscription.handlers) == {OrderCreated, OrderCompleted, OrderCancelled}
     assert subscription.durable("payments") == "payments-orders"
 
 
-async def test_every_handler_is_idempotent(service, stores, make_order):
+async def test_every_handler_is_idempotent(service: PaymentService, stores: Stores, make_order: MakeOrder) -> None:
     (orders,) = subscriptions(service)
     kept, lost = make_order(), make_order()
     for order in (kept, lost):
@@ -68,23 +80,28 @@ async def test_every_handler_is_idempotent(service, stores, make_order):
     assert statuses == [PaymentStatus.CAPTURED, PaymentStatus.VOIDED]
     for payment in paid:
         document = await stores.payments.collection.find_one({"_id": payment.id})
+        assert document is not None
         assert len(document["outbox"]) == 2
 
 
-async def test_an_order_without_a_payment_needs_nothing(service, stores, make_order, proxy):
+async def test_an_order_without_a_payment_needs_nothing(
+    service: PaymentService, stores: Stores, make_order: MakeOrder, proxy: StripeProxy
+) -> None:
     order = make_order()
     (orders,) = subscriptions(service)
     await orders.handlers[OrderCancelled](cancelled(order))
     assert proxy.calls == []
 
 
-async def test_payments_follow_their_orders_over_the_bus(settings, bus, proxy, identity, make_order):
+async def test_payments_follow_their_orders_over_the_bus(
+    settings: Settings, bus: Bus, proxy: StripeProxy, identity: Identity, make_order: MakeOrder
+) -> None:
     """Paid and captured; declined; cancelled and voided; a capture with an error at Stripe; a refused capture."""
     orders = {name: make_order() for name in ("kept", "declined", "cancelled", "slow", "refused")}
     app = create_app(settings)
     async with run_app(app) as client:
 
-        async def pay(order, method=GOOD):
+        async def pay(order: OrderData, method: str = GOOD) -> httpx.Response:
             return await client.post(
                 "/api/payments",
                 json={"orderId": order.id, "paymentMethodId": method},
@@ -102,7 +119,7 @@ async def test_payments_follow_their_orders_over_the_bus(settings, bus, proxy, i
             answer = await pay(orders[name])
             assert answer.status_code == 201
             paid[name] = answer.json()["id"]
-            await bus.expect(PaymentAuthorized, lambda event, name=name: event.data.id == paid[name])
+            await bus.expect(PaymentAuthorized, about(paid[name]))
 
         await bus.publish(complete(orders["kept"], paid["kept"]))
         captured = await bus.expect(PaymentCaptured, lambda event: event.data.id == paid["kept"])
@@ -121,8 +138,13 @@ async def test_payments_follow_their_orders_over_the_bus(settings, bus, proxy, i
 
 
 async def test_the_running_service_answers_503_and_resolves_the_payment_by_itself(
-    settings, bus, proxy, identity, make_order, monkeypatch
-):
+    settings: Settings,
+    bus: Bus,
+    proxy: StripeProxy,
+    identity: Identity,
+    make_order: MakeOrder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("ticketing_payments.domain.payment.FIRST_CHECK", timedelta())
     order = make_order()
     async with run_app(create_app(settings)) as client:
@@ -138,7 +160,7 @@ async def test_the_running_service_answers_503_and_resolves_the_payment_by_itsel
         await bus.expect(PaymentAuthorized, lambda event: event.data.order_id == order.id)
 
 
-async def test_the_service_starts_and_ends_while_stripe_is_away(settings, bus):
+async def test_the_service_starts_and_ends_while_stripe_is_away(settings: Settings, bus: Bus) -> None:
     away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:1"})
     async with asyncio.timeout(20), run_app(create_app(away)) as client:
         assert (await client.get("/readyz")).status_code == 200

@@ -81,7 +81,7 @@ async def transport(server: Server) -> AsyncIterator[StripeTransport]:
         yield connected
 
 
-async def test_connections_are_kept_and_cookies_are_not(transport, server):
+async def test_connections_are_kept_and_cookies_are_not(transport: StripeTransport, server: Server) -> None:
     for method, body in (("GET", None), ("POST", "amount=1"), ("POST", ""), ("GET", None)):
         content, status, headers = await transport.request_async(method, f"{server.url}/v1", {}, body)
         assert (content, status, headers.get("content-length")) == (b"{}", 200, "2")
@@ -91,7 +91,9 @@ async def test_connections_are_kept_and_cookies_are_not(transport, server):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("kind", ["reset", "cut", "garbage"])
-async def test_a_broken_response_is_no_response_and_nothing_is_sent_twice(transport, server, method, kind):
+async def test_a_broken_response_is_no_response_and_nothing_is_sent_twice(
+    transport: StripeTransport, server: Server, method: str, kind: str
+) -> None:
     """By default aiohttp retries a GET, and Stripe's class raises aiohttp's error for a truncated response."""
     await transport.request_async("GET", f"{server.url}/first", {})
     server.next = [kind]
@@ -102,7 +104,7 @@ async def test_a_broken_response_is_no_response_and_nothing_is_sent_twice(transp
     assert server.lines[2:] == [(2, "GET /third")]
 
 
-async def test_a_closed_connection_is_not_reused(transport, server):
+async def test_a_closed_connection_is_not_reused(transport: StripeTransport, server: Server) -> None:
     server.next = ["last"]
     await transport.request_async("GET", f"{server.url}/first", {})
     await asyncio.wait_for(server.gone.wait(), 30)
@@ -111,17 +113,19 @@ async def test_a_closed_connection_is_not_reused(transport, server):
 
 
 @pytest.mark.parametrize("kind", ["silent", "half"])
-async def test_a_connection_with_an_abandoned_response_is_closed(transport, server, kind):
+async def test_a_connection_with_an_abandoned_response_is_closed(
+    transport: StripeTransport, server: Server, kind: str
+) -> None:
     """With Stripe's class half a response keeps the connection, and a hundred of them block every further call."""
     server.next = [kind]
 
-    async def give_up(patience):
+    async def give_up(patience: asyncio.Timeout) -> None:
         await server.answered.wait()  # as far as it responds
         for _ in range(10):
             await asyncio.sleep(0)  # so that the available bytes are read
         patience.reschedule(asyncio.get_running_loop().time())
 
-    async def ask():
+    async def ask() -> None:
         async with asyncio.timeout(30) as patience, asyncio.TaskGroup() as group:
             group.create_task(give_up(patience))
             await transport.request_async("POST", f"{server.url}/first", {})
@@ -133,14 +137,14 @@ async def test_a_connection_with_an_abandoned_response_is_closed(transport, serv
     assert server.lines == [(1, "POST /first"), (2, "GET /second")]
 
 
-async def test_a_redirect_is_not_followed(transport, server):
+async def test_a_redirect_is_not_followed(transport: StripeTransport, server: Server) -> None:
     """A POST would become a GET of another resource."""
     server.next = ["redirect"]
     _, status, _ = await transport.request_async("POST", f"{server.url}/first", {}, "amount=1")
     assert (status, server.lines) == (302, [(1, "POST /first")])
 
 
-async def test_an_unreachable_server_and_a_closed_transport_give_no_response(server):
+async def test_an_unreachable_server_and_a_closed_transport_give_no_response(server: Server) -> None:
     async with StripeTransport.connect("http://127.0.0.1:1") as transport:
         with pytest.raises(stripe.APIConnectionError):
             await transport.request_async("GET", "http://127.0.0.1:1/v1", {})
@@ -149,7 +153,9 @@ async def test_an_unreachable_server_and_a_closed_transport_give_no_response(ser
 
 
 @pytest.mark.parametrize(("direct", "asked"), [("", "GET http://stripe.invalid/v1"), ("stripe.invalid", None)])
-async def test_the_environments_proxy_is_used(server, monkeypatch, direct, asked):
+async def test_the_environments_proxy_is_used(
+    server: Server, monkeypatch: pytest.MonkeyPatch, direct: str, asked: str | None
+) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.setenv("no_proxy", direct)
     async with StripeTransport.connect("http://stripe.invalid") as transport:
@@ -161,7 +167,7 @@ async def test_the_environments_proxy_is_used(server, monkeypatch, direct, asked
 
 
 @pytest.mark.parametrize(("flags", "spans"), [("01", ["GET"]), ("00", [])])
-async def test_a_call_is_a_span_of_a_sampled_trace(server, flags, spans):
+async def test_a_call_is_a_span_of_a_sampled_trace(server: Server, flags: str, spans: list[str]) -> None:
     received = "0af7651916cd43dd8448eb211c80319c"
     with recorded_spans() as recorded, consumer_span("pay", f"00-{received}-b7ad6b7169203331-{flags}", {}):
         async with StripeTransport.connect(server.url) as transport:

@@ -79,7 +79,9 @@ async def test_the_list_is_served_from_the_cache(
         while not seen_before:  # the event of the ticket may still come in between
             await one.get(LIST)
             await client[database]["tickets"].update_one({"_id": made["id"]}, {"$inc": {"price_cents": 1}})
-            price = (await client[database]["tickets"].find_one({"_id": made["id"]}))["price_cents"]
+            stored = await client[database]["tickets"].find_one({"_id": made["id"]})
+            assert stored is not None
+            price = stored["price_cents"]
             seen_before += (await one.get(LIST)).json()[0]["price"] < price / 100
         while (await one.get(LIST)).json()[0]["price"] != price / 100:  # noqa: ASYNC110 (time itself is waited for)
             await asyncio.sleep(0.05)

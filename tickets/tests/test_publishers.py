@@ -1,11 +1,12 @@
 """Every event has the full public state."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import TicketDeleted, TicketStatus, TicketUpdated, parse_event
+from ticketing_common.events import TicketDeleted, TicketEvent, TicketStatus, TicketUpdated, parse_event
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_changed, ticket_created, ticket_deleted, ticket_updated
 
@@ -13,7 +14,9 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("publish", [ticket_created, ticket_updated, ticket_deleted])
-def test_an_event_carries_everything_and_survives_the_wire(publish, ticket: Ticket) -> None:
+def test_an_event_carries_everything_and_survives_the_wire(
+    publish: Callable[[Ticket], TicketEvent], ticket: Ticket
+) -> None:
     ticket = replace(ticket, version=3, starts_at=utc_now(), order_id=new_id(), status=TicketStatus.HELD)
 
     event = publish(ticket)

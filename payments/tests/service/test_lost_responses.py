@@ -4,6 +4,11 @@ from ticketing_common.events import PaymentStatus
 from ticketing_payments.errors import (
     StripeUnknownError,
 )
+from ticketing_payments.service import PaymentService
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import FaultKind, StripeProxy
+
+from ..scenario import MakeOrder, MakeScenario, Scenario
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
@@ -18,7 +23,9 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
         ("/confirm$", "crashed"),
     ],
 )
-async def test_an_unknown_outcome_is_resolved_and_charged_once(scenario, proxy, bank, fault, call):
+async def test_an_unknown_outcome_is_resolved_and_charged_once(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank, fault: FaultKind, call: str
+) -> None:
     proxy.fail(fault, call, times=9)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -31,7 +38,9 @@ async def test_an_unknown_outcome_is_resolved_and_charged_once(scenario, proxy, 
     assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_a_key_with_a_stored_5xx_is_replaced_by_a_new_one(scenario, proxy, bank):
+async def test_a_key_with_a_stored_5xx_is_replaced_by_a_new_one(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank
+) -> None:
     proxy.fail("crashed", "POST /v1/payment_intents$")
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -41,7 +50,9 @@ async def test_a_key_with_a_stored_5xx_is_replaced_by_a_new_one(scenario, proxy,
     assert statuses == {"requires_confirmation", "requires_capture"}, "the first never reached the bank"
 
 
-async def test_paying_again_after_a_lost_response_returns_that_response(scenario, proxy, bank):
+async def test_paying_again_after_a_lost_response_returns_that_response(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank
+) -> None:
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -50,7 +61,9 @@ async def test_paying_again_after_a_lost_response_returns_that_response(scenario
     assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_another_card_after_a_lost_response_does_not_charge_both_cards(scenario, proxy, bank):
+async def test_another_card_after_a_lost_response_does_not_charge_both_cards(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank
+) -> None:
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
         await scenario.pay(GOOD)
@@ -59,7 +72,9 @@ async def test_another_card_after_a_lost_response_does_not_charge_both_cards(sce
     assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
-async def test_another_card_is_tried_after_a_decline_whose_response_was_lost(scenario, proxy):
+async def test_another_card_is_tried_after_a_decline_whose_response_was_lost(
+    scenario: Scenario, proxy: StripeProxy
+) -> None:
     proxy.fail("lost", "/confirm$", times=3)
     with pytest.raises(StripeUnknownError):
         await scenario.pay(BAD)
@@ -67,7 +82,9 @@ async def test_another_card_is_tried_after_a_decline_whose_response_was_lost(sce
     assert await scenario.statuses() == [PaymentStatus.FAILED, PaymentStatus.AUTHORIZED]
 
 
-async def test_resolving_an_unknown_outcome_does_not_charge_an_expired_hold(scenario, proxy, bank):
+async def test_resolving_an_unknown_outcome_does_not_charge_an_expired_hold(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank
+) -> None:
     proxy.fail("away", "/confirm$", times=9)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -80,7 +97,9 @@ async def test_resolving_an_unknown_outcome_does_not_charge_an_expired_hold(scen
     assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["canceled"]
 
 
-async def test_a_hold_that_expires_before_a_call_to_stripe_ends_without_one(service, make_scenario, make_order, proxy):
+async def test_a_hold_that_expires_before_a_call_to_stripe_ends_without_one(
+    service: PaymentService, make_scenario: MakeScenario, make_order: MakeOrder, proxy: StripeProxy
+) -> None:
     scenario = make_scenario(make_order())
     await service.follow_order(scenario.order)
     proxy.fail("away", "POST /v1/payment_intents$", times=9)

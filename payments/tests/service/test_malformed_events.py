@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import stripe as stripe_library
@@ -15,6 +16,9 @@ from ticketing_payments.domain import MONEY_BACK, Payment, StripeEvent
 from ticketing_payments.errors import WebhookSignatureError
 from ticketing_payments.service.stripe_event_processor import SWEEP_LIMIT
 from ticketing_payments.stripe_gateway.events import LONGEST_SIGNATURE, read_event, read_events, read_webhook
+from ticketing_testkit.bank import Bank
+
+from ..scenario import MakeOrder, MakeScenario, Scenario, Sign, Stores
 
 SECRET = "whsec_of_the_tests"
 
@@ -25,11 +29,11 @@ def signed(body: str) -> tuple[bytes, str]:
     )
 
 
-def event(**changes):
+def event(**changes: Any) -> dict[str, Any]:
     return {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {}}} | changes
 
 
-def about(**subject):
+def about(**subject: Any) -> dict[str, Any]:
     return event(data={"object": {"object": "payment_intent", **subject}})
 
 
@@ -50,7 +54,7 @@ def about(**subject):
         event(type="charge.refunded", data={"object": {"object": "charge", "id": "pi_\u0000", "payment_intent": []}}),
     ],
 )
-def test_a_signed_event_with_strange_names_is_about_no_payment_of_ours(poison):
+def test_a_signed_event_with_strange_names_is_about_no_payment_of_ours(poison: dict[str, Any]) -> None:
     found = read_webhook(*signed(json.dumps(poison)), SECRET)
     assert (found.payment_id, found.intent_id, found.charge_id) == (None, None, None)
     assert 0 <= found.created < 2**53
@@ -71,12 +75,12 @@ def test_a_signed_event_with_strange_names_is_about_no_payment_of_ours(poison):
         "",
     ],
 )
-def test_a_signed_body_that_is_not_an_event_is_refused(body):
+def test_a_signed_body_that_is_not_an_event_is_refused(body: str) -> None:
     with pytest.raises(WebhookSignatureError):
         read_webhook(*signed(body), SECRET)
 
 
-def test_a_signature_is_measured_before_it_is_computed(monkeypatch):
+def test_a_signature_is_measured_before_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stripe_library.WebhookSignature, "verify_header", None)  # a call would raise TypeError
     with pytest.raises(WebhookSignatureError):
         read_webhook(b"{}", "v1=" * LONGEST_SIGNATURE, SECRET)
@@ -102,19 +106,21 @@ subjects = st.fixed_dictionaries(
 @pytest.mark.unit
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from(["payment_intent.succeeded", *MONEY_BACK]), data=subjects | json_values, at=json_values)
-def test_identifiers_of_any_event_have_their_form_or_are_none(kind, data, at):
+def test_identifiers_of_any_event_have_their_form_or_are_none(kind: str, data: object, at: object) -> None:
     found = read_event({"id": "evt_1", "type": kind, "created": at, "data": {"object": data}})
     assert all(name is None or isinstance(name, str) for name in (found.payment_id, found.intent_id, found.charge_id))
     assert found.payment_id is None or len(found.payment_id) == 24
     assert 0 <= found.created < 2**53
 
 
-def test_an_unreadable_entry_of_stripes_list_is_skipped():
+def test_an_unreadable_entry_of_stripes_list_is_skipped() -> None:
     listed = [stripe_library.Event.construct_from(one, "sk") for one in (event(id=5), event(type="refund.created"))]
     assert [found.type for found in read_events(listed)] == ["refund.created"]
 
 
-async def test_a_malformed_event_in_the_inbox_blocks_neither_events_nor_payments(scenario, bank, stores, sign):
+async def test_a_malformed_event_in_the_inbox_blocks_neither_events_nor_payments(
+    scenario: Scenario, bank: Bank, stores: Stores, sign: Sign
+) -> None:
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
     old = {"type": "payment_intent.succeeded", "received_at": utc_now() - timedelta(days=1), "applied": False}
@@ -126,7 +132,9 @@ async def test_a_malformed_event_in_the_inbox_blocks_neither_events_nor_payments
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=9) == []
 
 
-async def test_events_that_always_fail_do_not_block_later_events(scenario, bank, stores, monkeypatch):
+async def test_events_that_always_fail_do_not_block_later_events(
+    scenario: Scenario, bank: Bank, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There are more of them than one round handles, and each raises an unexpected error."""
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
@@ -154,8 +162,13 @@ async def test_events_that_always_fail_do_not_block_later_events(scenario, bank,
 
 
 async def test_a_payment_whose_check_raises_blocks_no_other(
-    scenario, make_scenario, make_order, bank, stores, monkeypatch
-):
+    scenario: Scenario,
+    make_scenario: MakeScenario,
+    make_order: MakeOrder,
+    bank: Bank,
+    stores: Stores,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     other = make_scenario(make_order())
     await other.service.follow_order(other.order)
     payments = [await one.pay(await bank.card()) for one in (scenario, other)]
@@ -163,7 +176,7 @@ async def test_a_payment_whose_check_raises_blocks_no_other(
         await bank.authenticate(payment.stripe_id, success=True)
     advance = scenario.service.advance
 
-    async def poisonous(payment_id: str, **changes):
+    async def poisonous(payment_id: str, **changes: Any) -> Payment:
         if payment_id == payments[0].id:
             raise TypeError("unheard of")
         return await advance(payment_id, **changes)
@@ -175,11 +188,14 @@ async def test_a_payment_whose_check_raises_blocks_no_other(
     assert await other.statuses() == [PaymentStatus.AUTHORIZED]
     assert await scenario.statuses() == [PaymentStatus.REQUIRES_ACTION]
     (first,) = await scenario.payments()
+    assert first.check_at is not None
     assert first.check_at > utc_now(), "postponed"
 
 
 @pytest.mark.parametrize("part", ["forget_secrets", "list_to_check"])
-async def test_a_part_that_fails_stops_no_other(scenario, bank, stores, monkeypatch, part, sign):
+async def test_a_part_that_fails_stops_no_other(
+    scenario: Scenario, bank: Bank, stores: Stores, monkeypatch: pytest.MonkeyPatch, part: str, sign: Sign
+) -> None:
     payment = await scenario.pay(await bank.card())
     await bank.authenticate(payment.stripe_id, success=True)
 

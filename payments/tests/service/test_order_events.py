@@ -3,22 +3,27 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
+from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentStatus
+from ticketing_payments.domain import Payment
 from ticketing_payments.errors import (
     PaymentNotPossibleError,
     StripeUnknownError,
 )
 from ticketing_payments.service import PaymentService
 from ticketing_payments.stripe_gateway import StripeGateway
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import FaultKind, StripeProxy
+
+from ..scenario import MakeSettings, Scenario, Stores
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
 
-async def status_at_stripe(bank, payment) -> str:
-    return (await bank.intent(payment.stripe_id))["status"]
+async def status_at_stripe(bank: Bank, payment: Payment) -> str:
+    return str((await bank.intent(payment.stripe_id))["status"])
 
 
-async def test_a_cancelled_order_voids_its_payment(scenario, bank):
+async def test_a_cancelled_order_voids_its_payment(scenario: Scenario, bank: Bank) -> None:
     payment = await scenario.pay()
     await scenario.cancel()
     await scenario.change()
@@ -27,13 +32,17 @@ async def test_a_cancelled_order_voids_its_payment(scenario, bank):
     assert await scenario.published() == ["payment.authorized", "payment.voided"]
 
 
-async def test_an_order_that_is_cancelled_during_the_authorisation_is_voided_at_once(scenario, proxy, bank):
+async def test_an_order_that_is_cancelled_during_the_authorisation_is_voided_at_once(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank
+) -> None:
     asked = proxy.fail("held", "/confirm$")
     paying = asyncio.create_task(scenario.pay())
     await asked.reached.wait()
     cancelling = asyncio.create_task(scenario.cancel(OrderReason.BUYER))
-    while (await scenario.stores.orders.find(scenario.order.id)).status is not OrderStatus.CANCELLED:  # noqa: ASYNC110
+    order: OrderData | None = None
+    while order is None or order.status is not OrderStatus.CANCELLED:
         await asyncio.sleep(0.01)
+        order = await scenario.stores.orders.find(scenario.order.id)
     asked.release()
     with pytest.raises(PaymentNotPossibleError):
         await paying
@@ -43,8 +52,8 @@ async def test_an_order_that_is_cancelled_during_the_authorisation_is_voided_at_
 
 
 async def test_a_confirmation_by_another_replica_during_a_cancellation_is_voided(
-    scenario, stores, make_settings, proxy, bank
-):
+    scenario: Scenario, stores: Stores, make_settings: MakeSettings, proxy: StripeProxy, bank: Bank
+) -> None:
     asked = proxy.fail("held", "/confirm$")
     paying = asyncio.create_task(scenario.pay())
     await asked.reached.wait()
@@ -61,7 +70,9 @@ async def test_a_confirmation_by_another_replica_during_a_cancellation_is_voided
 
 
 @pytest.mark.parametrize("fault", ["lost", "away"])
-async def test_a_capture_without_a_response_is_retried_with_the_same_key(scenario, proxy, bank, fault):
+async def test_a_capture_without_a_response_is_retried_with_the_same_key(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank, fault: FaultKind
+) -> None:
     payment = await scenario.pay()
     proxy.fail(fault, "/capture$", times=3)
     with pytest.raises(StripeUnknownError):  # so that the event is redelivered
@@ -73,7 +84,9 @@ async def test_a_capture_without_a_response_is_retried_with_the_same_key(scenari
     assert await scenario.published() == ["payment.authorized", "payment.captured"]
 
 
-async def test_a_capture_that_fails_permanently_fails_the_payment(scenario, proxy, bank):
+async def test_a_capture_that_fails_permanently_fails_the_payment(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank
+) -> None:
     payment = await scenario.pay()
     proxy.fail("refused", "/capture$", error={"code": "charge_expired_for_capture"})
     await scenario.complete(payment)
@@ -84,14 +97,16 @@ async def test_a_capture_that_fails_permanently_fails_the_payment(scenario, prox
     assert await scenario.statuses() == [PaymentStatus.FAILED]
 
 
-async def test_an_authorisation_that_ended_at_stripe_fails_the_payment_of_a_complete_order(scenario, bank):
+async def test_an_authorisation_that_ended_at_stripe_fails_the_payment_of_a_complete_order(
+    scenario: Scenario, bank: Bank
+) -> None:
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/cancel")
     await scenario.complete(payment)
     assert await scenario.published() == ["payment.authorized", "payment.failed"]
 
 
-async def test_a_capture_that_lost_a_race_is_refunded_once(scenario, proxy, bank):
+async def test_a_capture_that_lost_a_race_is_refunded_once(scenario: Scenario, proxy: StripeProxy, bank: Bank) -> None:
     payment = await scenario.pay()
     await scenario.complete(payment)
     proxy.fail("lost", "/refunds$", times=3)
@@ -104,7 +119,7 @@ async def test_a_capture_that_lost_a_race_is_refunded_once(scenario, proxy, bank
     assert await scenario.published() == ["payment.authorized", "payment.captured", "payment.refunded"]
 
 
-async def test_a_manual_capture_for_a_cancelled_order_is_refunded(scenario, bank):
+async def test_a_manual_capture_for_a_cancelled_order_is_refunded(scenario: Scenario, bank: Bank) -> None:
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture")
     await scenario.cancel()
@@ -113,7 +128,7 @@ async def test_a_manual_capture_for_a_cancelled_order_is_refunded(scenario, bank
     assert len(refunds["data"]) == 1
 
 
-async def test_a_void_without_a_response_is_retried(scenario, proxy, bank):
+async def test_a_void_without_a_response_is_retried(scenario: Scenario, proxy: StripeProxy, bank: Bank) -> None:
     payment = await scenario.pay()
     proxy.fail("lost", "/cancel$", times=3)
     with pytest.raises(StripeUnknownError):
@@ -123,7 +138,7 @@ async def test_a_void_without_a_response_is_retried(scenario, proxy, bank):
     assert await status_at_stripe(bank, payment) == "canceled"
 
 
-async def test_events_out_of_order_lead_to_the_newest_state(scenario, bank):
+async def test_events_out_of_order_lead_to_the_newest_state(scenario: Scenario, bank: Bank) -> None:
     payment = await scenario.pay()
     created = scenario.order
     await scenario.complete(payment)
@@ -131,7 +146,7 @@ async def test_events_out_of_order_lead_to_the_newest_state(scenario, bank):
     assert await scenario.statuses() == [PaymentStatus.CAPTURED]
 
 
-async def test_captures_and_refunds_are_counted(scenario):
+async def test_captures_and_refunds_are_counted(scenario: Scenario) -> None:
     def cents(name: str) -> float:
         return REGISTRY.get_sample_value(name, {"currency": "usd"}) or 0.0
 

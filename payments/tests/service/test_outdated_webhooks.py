@@ -1,11 +1,19 @@
 """Stripe sends webhooks about what its responses have already shown; these trigger no further call to Stripe."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
 import pytest
 
 from ticketing_common.events import PaymentStatus
+from ticketing_payments.domain import Payment
 from ticketing_payments.errors import CardDeclinedError, StripeUnknownError
 from ticketing_payments.service import PaymentService
 from ticketing_payments.stripe_gateway import StripeGateway
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import Call, StripeProxy
+
+from ..scenario import MakeSettings, Scenario, Sign, Stores
 
 BAD = "pm_card_chargeCustomerFail"
 AUTHORIZED = "payment_intent.amount_capturable_updated"
@@ -14,12 +22,15 @@ CANCELLED = "payment_intent.canceled"
 DECLINED = "payment_intent.payment_failed"
 
 
+WebhookFromStripe: TypeAlias = Callable[..., Awaitable[list[str]]]
+
+
 @pytest.fixture
-def webhook_from_stripe(sign, stores, proxy):
+def webhook_from_stripe(sign: Sign, stores: Stores, proxy: StripeProxy) -> WebhookFromStripe:
     """Receives and applies a webhook. Returns the calls to Stripe that it triggers."""
 
     async def send_webhook(
-        scenario, payment, event_type: str, *, by: PaymentService | None = None, **changes
+        scenario: Scenario, payment: Payment, event_type: str, *, by: PaymentService | None = None, **changes: Any
     ) -> list[str]:
         service = by or scenario.service
         before = len(proxy.calls)
@@ -31,7 +42,9 @@ def webhook_from_stripe(sign, stores, proxy):
     return send_webhook
 
 
-async def test_a_purchase_takes_three_calls_with_all_its_webhooks(scenario, proxy, webhook_from_stripe):
+async def test_a_purchase_takes_three_calls_with_all_its_webhooks(
+    scenario: Scenario, proxy: StripeProxy, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     assert await webhook_from_stripe(scenario, payment, "payment_intent.created") == []
     for _ in range(2):
@@ -45,14 +58,18 @@ async def test_a_purchase_takes_three_calls_with_all_its_webhooks(scenario, prox
 
 
 async def test_a_webhook_that_arrives_before_the_response_triggers_a_retrieval(
-    scenario, make_settings, stores, proxy, webhook_from_stripe
-):
+    scenario: Scenario,
+    make_settings: MakeSettings,
+    stores: Stores,
+    proxy: StripeProxy,
+    webhook_from_stripe: WebhookFromStripe,
+) -> None:
     settings = make_settings(stripe_api_base=proxy.url)
     async with StripeGateway.connect(settings) as gateway:
         replica = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
         calls = []
 
-        async def webhook_first(call, _body) -> None:
+        async def webhook_first(call: Call, _body: object) -> None:
             if call.path.endswith("/confirm"):
                 (payment,) = await scenario.payments()
                 calls.extend(await webhook_from_stripe(scenario, payment, AUTHORIZED, by=replica))
@@ -64,14 +81,18 @@ async def test_a_webhook_that_arrives_before_the_response_triggers_a_retrieval(
     assert await scenario.published() == ["payment.authorized"]
 
 
-async def test_a_manual_capture_triggers_a_retrieval(scenario, bank, webhook_from_stripe):
+async def test_a_manual_capture_triggers_a_retrieval(
+    scenario: Scenario, bank: Bank, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture")
     assert await webhook_from_stripe(scenario, payment, CAPTURED) == [f"GET {payment.stripe_id}"]
     assert await scenario.statuses() == [PaymentStatus.CAPTURED]
 
 
-async def test_an_outdated_webhook_continues_a_due_step(scenario, proxy, webhook_from_stripe):
+async def test_an_outdated_webhook_continues_a_due_step(
+    scenario: Scenario, proxy: StripeProxy, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     proxy.fail("away", "/capture$", times=3)
     with pytest.raises(StripeUnknownError):
@@ -80,7 +101,9 @@ async def test_an_outdated_webhook_continues_a_due_step(scenario, proxy, webhook
     assert await scenario.statuses() == [PaymentStatus.CAPTURED]
 
 
-async def test_a_webhook_about_a_voided_payment_triggers_no_call(scenario, bank, webhook_from_stripe):
+async def test_a_webhook_about_a_voided_payment_triggers_no_call(
+    scenario: Scenario, bank: Bank, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     await scenario.cancel()
     assert await webhook_from_stripe(scenario, payment, CANCELLED) == []
@@ -88,14 +111,18 @@ async def test_a_webhook_about_a_voided_payment_triggers_no_call(scenario, bank,
     assert await scenario.statuses() == [PaymentStatus.VOIDED]
 
 
-async def test_an_authorisation_that_ended_at_stripe_triggers_a_retrieval(scenario, bank, webhook_from_stripe):
+async def test_an_authorisation_that_ended_at_stripe_triggers_a_retrieval(
+    scenario: Scenario, bank: Bank, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/cancel")
     assert await webhook_from_stripe(scenario, payment, CANCELLED) == [f"GET {payment.stripe_id}"]
     assert await scenario.statuses() == [PaymentStatus.FAILED]
 
 
-async def test_money_captured_on_a_payment_that_is_over_is_refunded(scenario, bank, stores, webhook_from_stripe):
+async def test_money_captured_on_a_payment_that_is_over_is_refunded(
+    scenario: Scenario, bank: Bank, stores: Stores, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     await bank.call("POST", f"/v1/payment_intents/{payment.stripe_id}/capture")
     await stores.payments.collection.update_one({"_id": payment.id}, {"$set": {"status": "voided", "check_at": None}})
@@ -107,7 +134,9 @@ async def test_money_captured_on_a_payment_that_is_over_is_refunded(scenario, ba
     assert [refund["amount"] for refund in refunds["data"]] == [payment.amount_cents]
 
 
-async def test_a_declined_payment_that_is_open_at_stripe_is_cancelled_there(scenario, proxy, bank, webhook_from_stripe):
+async def test_a_declined_payment_that_is_open_at_stripe_is_cancelled_there(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank, webhook_from_stripe: WebhookFromStripe
+) -> None:
     proxy.fail("away", "/cancel$", times=3)
     with pytest.raises(CardDeclinedError):
         await scenario.pay(BAD)
@@ -116,7 +145,9 @@ async def test_a_declined_payment_that_is_open_at_stripe_is_cancelled_there(scen
     assert (await bank.intent(payment.stripe_id))["status"] == "canceled"
 
 
-async def test_an_unknown_event_type_triggers_a_retrieval(scenario, webhook_from_stripe):
+async def test_an_unknown_event_type_triggers_a_retrieval(
+    scenario: Scenario, webhook_from_stripe: WebhookFromStripe
+) -> None:
     payment = await scenario.pay()
     await scenario.complete(payment)
     assert await webhook_from_stripe(scenario, payment, "payment_intent.on_the_moon") == [f"GET {payment.stripe_id}"]

@@ -1,8 +1,10 @@
 """Stripe is slow, unavailable and back: number of calls, refusals, and no damage to any payment."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -11,12 +13,18 @@ from ticketing_common.events import PaymentStatus
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.service import PaymentService
 from ticketing_payments.stripe_gateway import StripeGateway
+from ticketing_testkit.bank import Bank
+from ticketing_testkit.stripe_proxy import StripeProxy
+
+from ..scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Stores
+
+WithLimits: TypeAlias = Callable[..., AbstractAsyncContextManager[list[Scenario]]]
 
 CREATE, CONFIRM = "POST /v1/payment_intents$", "/confirm$"
 
 
 @pytest.fixture
-def circuits_wait(monkeypatch):
+def circuits_wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Advances the circuits' clock by the time that a circuit stays open; the clock stands still otherwise."""
     now = 1_000.0
     monkeypatch.setattr("circuitbreaker.monotonic", lambda: now)
@@ -29,11 +37,13 @@ def circuits_wait(monkeypatch):
 
 
 @pytest.fixture
-def with_limits(make_settings, stores, proxy, make_scenario, make_order):
+def with_limits(
+    make_settings: MakeSettings, stores: Stores, proxy: StripeProxy, make_scenario: MakeScenario, make_order: MakeOrder
+) -> WithLimits:
     """The service with given limits, and scenarios of orders that are in its projection."""
 
     @asynccontextmanager
-    async def start(*, scenarios: int = 1, **limits):
+    async def start(*, scenarios: int = 1, **limits: Any) -> AsyncIterator[list[Scenario]]:
         settings = make_settings(stripe_api_base=proxy.url, **limits)
         async with StripeGateway.connect(settings) as gateway:
             service = PaymentService(stores.payments, stores.orders, stores.inbox, gateway, settings)
@@ -46,7 +56,9 @@ def with_limits(make_settings, stores, proxy, make_scenario, make_order):
 
 
 @pytest.mark.parametrize("call", [CREATE, CONFIRM])
-async def test_one_layer_retries_a_call_and_all_attempts_have_one_key(scenario, proxy, bank, call):
+async def test_one_layer_retries_a_call_and_all_attempts_have_one_key(
+    scenario: Scenario, proxy: StripeProxy, bank: Bank, call: str
+) -> None:
     proxy.fail("away", call, times=2)
     assert (await scenario.pay()).status is PaymentStatus.AUTHORIZED
     assert len(proxy.made(call)) == 3
@@ -54,7 +66,7 @@ async def test_one_layer_retries_a_call_and_all_attempts_have_one_key(scenario, 
     assert len(await bank.intents_of(scenario.order.id)) == 1
 
 
-async def test_retries_of_a_call_are_limited(scenario, proxy):
+async def test_retries_of_a_call_are_limited(scenario: Scenario, proxy: StripeProxy) -> None:
     proxy.fail("away", CREATE, times=99)
     with pytest.raises(StripeUnknownError):
         await scenario.pay()
@@ -62,8 +74,8 @@ async def test_retries_of_a_call_are_limited(scenario, proxy):
 
 
 async def test_an_outage_of_stripe_opens_the_circuit_and_afterwards_each_order_is_paid_once(
-    with_limits, proxy, bank, circuits_wait
-):
+    with_limits: WithLimits, proxy: StripeProxy, bank: Bank, circuits_wait: Callable[[float], None]
+) -> None:
     async with with_limits(scenarios=3, stripe_circuit_failures=3, stripe_circuit_seconds=30) as scenarios:
         proxy.fail("away", CREATE, times=999)
         with pytest.raises(StripeUnknownError):
@@ -82,7 +94,9 @@ async def test_an_outage_of_stripe_opens_the_circuit_and_afterwards_each_order_i
         assert [len(await bank.intents_of(scenario.order.id)) for scenario in scenarios] == [1, 1, 1]
 
 
-async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, proxy, bank, circuits_wait):
+async def test_an_open_circuit_leaves_an_unknown_payment_unknown(
+    with_limits: WithLimits, proxy: StripeProxy, bank: Bank, circuits_wait: Callable[[float], None]
+) -> None:
     async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)  # the bank authorises, and the response is lost
         with pytest.raises(StripeUnknownError):
@@ -99,7 +113,9 @@ async def test_an_open_circuit_leaves_an_unknown_payment_unknown(with_limits, pr
         assert [one["status"] for one in await bank.intents_of(scenario.order.id)] == ["requires_capture"]
 
 
-async def test_a_rejected_call_does_not_lengthen_the_interval_of_checks(with_limits, proxy, circuits_wait):
+async def test_a_rejected_call_does_not_lengthen_the_interval_of_checks(
+    with_limits: WithLimits, proxy: StripeProxy, circuits_wait: Callable[[float], None]
+) -> None:
     """The interval grows with a payment's age, so an old one would be checked a minute after Stripe is back."""
     async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("away", CREATE, times=3)
@@ -110,14 +126,17 @@ async def test_a_rejected_call_does_not_lengthen_the_interval_of_checks(with_lim
         await scenario.stores.payments.collection.update_one({"_id": payment.id}, long_ago)
         await scenario.due()  # the circuit is open
         (payment,) = await scenario.payments()
+        assert payment.check_at is not None
         assert payment.check_at - utc_now() <= timedelta(seconds=30)
 
 
-async def at_stripe(bank, scenario) -> list[str]:
+async def at_stripe(bank: Bank, scenario: Scenario) -> list[str]:
     return [intent["status"] for intent in await bank.intents_of(scenario.order.id)]
 
 
-async def test_an_order_that_ends_while_the_circuit_is_open_is_voided_later(with_limits, proxy, bank, circuits_wait):
+async def test_an_order_that_ends_while_the_circuit_is_open_is_voided_later(
+    with_limits: WithLimits, proxy: StripeProxy, bank: Bank, circuits_wait: Callable[[float], None]
+) -> None:
     async with with_limits(stripe_circuit_failures=3, stripe_circuit_seconds=30) as (scenario,):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
@@ -133,7 +152,9 @@ async def test_an_order_that_ends_while_the_circuit_is_open_is_voided_later(with
         assert await scenario.published() == ["payment.voided"]
 
 
-async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_slots(with_limits, proxy):
+async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_slots(
+    with_limits: WithLimits, proxy: StripeProxy
+) -> None:
     async with with_limits(scenarios=4, stripe_places=2) as (first, second, third, unsettled):
         proxy.fail("lost", CONFIRM, times=3)
         with pytest.raises(StripeUnknownError):
@@ -155,7 +176,7 @@ async def test_requests_that_hang_at_stripe_leave_the_reconciler_its_slots(with_
         await settled([third], PaymentStatus.AUTHORIZED)
 
 
-async def test_without_a_small_bulkhead_the_third_call_is_made(with_limits, proxy):
+async def test_without_a_small_bulkhead_the_third_call_is_made(with_limits: WithLimits, proxy: StripeProxy) -> None:
     async with with_limits(scenarios=3) as (first, second, third):
         held = [proxy.fail("held", CREATE) for _ in range(2)]
         hanging = [asyncio.create_task(scenario.pay()) for scenario in (first, second)]
@@ -167,7 +188,7 @@ async def test_without_a_small_bulkhead_the_third_call_is_made(with_limits, prox
         await asyncio.gather(*hanging)
 
 
-async def settled(scenarios, status: PaymentStatus) -> None:
+async def settled(scenarios: list[Scenario], status: PaymentStatus) -> None:
     """Run the reconciler until all of them have this status."""
     async with asyncio.timeout(30):
         while [await scenario.statuses() for scenario in scenarios] != [[status]] * len(scenarios):

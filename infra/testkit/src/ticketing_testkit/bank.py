@@ -1,6 +1,6 @@
 """Actions of the buyer, the banks and the merchant at the Stripe double: cards, 3-D Secure, refunds, disputes."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx
 
@@ -8,6 +8,9 @@ __all__ = ["Bank"]
 
 THREE_D_SECURE: Final = "4000002500003155"
 EVERYTHING: Final = 1_000_000
+
+StripeId: TypeAlias = str | None
+"""Of a PaymentIntent. A payment has none before its first call to Stripe; Stripe answers 404 to it."""
 
 
 class Bank:
@@ -31,13 +34,13 @@ class Bank:
         card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
         return str((await self.call("POST", "/v1/payment_methods", type="card", card=card))["id"])
 
-    async def authenticate(self, stripe_id: str, *, success: bool) -> None:
+    async def authenticate(self, stripe_id: StripeId, *, success: bool) -> None:
         """The buyer completes or fails 3-D Secure."""
         found = await self.intent(stripe_id)
         path = f"/v1/payment_intents/{stripe_id}/_authenticate?success={success}"
         await self._http.post(path, json={"client_secret": found["client_secret"]})
 
-    async def refund(self, stripe_id: str, amount: int | None = None) -> Any:
+    async def refund(self, stripe_id: StripeId, amount: int | None = None) -> Any:
         """The merchant refunds `amount` cents in the dashboard, or the remaining amount."""
         asked = {"payment_intent": stripe_id} | ({} if amount is None else {"amount": amount})
         return await self.call("POST", "/v1/refunds", **asked)
@@ -46,7 +49,7 @@ class Bank:
         """The buyer's bank rejects a refund: the money returns to the merchant."""
         return await self.call("POST", f"/_config/refunds/{refund_id}/fail")
 
-    async def dispute(self, stripe_id: str, **fields: Any) -> Any:
+    async def dispute(self, stripe_id: StripeId, **fields: Any) -> Any:
         """The buyer opens a dispute; optional fields are `status` and `amount` (cents)."""
         return await self.call("POST", "/_config/disputes", payment_intent=stripe_id, **fields)
 
@@ -54,7 +57,7 @@ class Bank:
         """The bank moves a dispute to `under_review`, `won`, `lost` or `warning_closed`."""
         return await self.call("POST", f"/_config/disputes/{dispute_id}", status=status)
 
-    async def events(self, stripe_id: str) -> list[Any]:
+    async def events(self, stripe_id: StripeId) -> list[Any]:
         """Stripe's events about refunds and disputes of a PaymentIntent, oldest first."""
         subjects = (await self.call("GET", "/v1/events?limit=100"))["data"]
         return [
@@ -64,7 +67,7 @@ class Bank:
             and event["data"]["object"].get("payment_intent") == stripe_id
         ]
 
-    async def intent(self, stripe_id: str) -> Any:
+    async def intent(self, stripe_id: StripeId) -> Any:
         """The present state of one PaymentIntent."""
         return await self.call("GET", f"/v1/payment_intents/{stripe_id}")
 
