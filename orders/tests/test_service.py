@@ -17,7 +17,6 @@ from ticketing_orders.service import OrderService
 
 from .conftest import MakeOrder, MakePayment, MakeTicket, place, published
 
-
 # --- placing ----------------------------------------------------------------------------------------------------------
 
 
