@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SERVICES := $(patsubst %/Dockerfile,%,$(filter-out client/%,$(wildcard */Dockerfile)))
 PACKAGES := common $(SERVICES) infra/testkit infra/ops infra/local infra/bench infra/system-tests
 SOURCES := $(PACKAGES:%=%/src) infra/ci/src
-TYPED_TESTS := $(patsubst %,%/tests,auth tickets orders payments)
+TYPED := $(SOURCES) $(wildcard $(PACKAGES:%=%/tests)) infra/ci/tests infra/k8s nats-tests
 # Tools of hooks and pipeline, apart: `make up` needs none of them.
 TOOLS := $(VENV)/tools
 # What the pipeline decides, in Python without packages; run in place, so that a job that only asks installs nothing.
@@ -84,8 +84,8 @@ lint: $(VENV)/.installed ## Format check, lint, import contracts
 	$(BIN)/lint-imports
 
 .PHONY: types
-types: $(VENV)/.installed ## mypy strict on every src and tests
-	$(BIN)/mypy $(SOURCES) $(TYPED_TESTS)
+types: $(VENV)/.installed ## mypy strict on every src and every folder of tests
+	$(BIN)/mypy $(TYPED)
 
 .PHONY: unit
 unit: $(VENV)/.installed ## The fast tests, without processes or network

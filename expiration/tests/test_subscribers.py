@@ -92,6 +92,6 @@ async def test_an_event_is_handled_while_redis_is_away(
 
         async def acknowledged() -> bool:
             consumer = await bus.js.consumer_info("ORDERS", "expiration-orders")
-            return consumer.num_ack_pending == 0 and consumer.num_pending == 0
+            return (consumer.num_ack_pending, consumer.num_pending) == (0, 0)
 
         await until(acknowledged)

@@ -83,7 +83,7 @@ async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, r
     async with connect(redis_url) as redis:
 
         async def taken() -> bool:
-            return await redis.zrange(QUEUE, 0, -1) == [stays.encode()]
+            return list(await redis.zrange(QUEUE, 0, -1)) == [stays.encode()]
 
         await until(taken)
         lives = [await redis.ttl(f"arq:job:{order_id}") for order_id in (stays, *gone)]

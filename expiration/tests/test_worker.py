@@ -145,7 +145,8 @@ async def test_timers_lost_with_redis_are_set_again(
             await redis.flushall()
 
             async def armed() -> bool:
-                return await redis.zscore(QUEUE, held.id) == round(held.expires_at.timestamp() * 1000)
+                score: float | None = await redis.zscore(QUEUE, held.id)
+                return score == round(held.expires_at.timestamp() * 1000)
 
             await until(armed)
 

@@ -26,20 +26,20 @@ _send, _remove = JetStreamPublisher.send, Outbox.remove
 _sends = _removals = 0
 
 
-def before_publish(publisher: JetStreamPublisher, messages: Sequence[Message]) -> list[Sent]:
+def before_publish(self: JetStreamPublisher, messages: Sequence[Message]) -> list[Sent]:
     global _sends
     _sends += len(messages)
     if WHERE == "before_publish" and _sends >= NTH:
         os.kill(os.getpid(), signal.SIGKILL)
-    return _send(publisher, messages)
+    return _send(self, messages)
 
 
-async def before_removal(outbox: Outbox, published: Mapping[str, Iterable[str]]) -> None:
+async def before_removal(self: Outbox, published: Mapping[str, Iterable[str]]) -> None:
     global _removals
     _removals += len(published)
     if WHERE == "before_removal" and _removals >= NTH:
         os.kill(os.getpid(), signal.SIGKILL)
-    await _remove(outbox, published)
+    await _remove(self, published)
 
 
 async def main() -> None:

@@ -34,12 +34,12 @@ async def before_commit(event: TicketEvent) -> None:
         _die(event.nats_subject)
 
 
-async def before_ack(message: Msg) -> None:
+async def before_ack(self: Msg) -> None:
     global _acknowledged
     _acknowledged += 1
     if WHERE == "before_ack" and _acknowledged == NTH:
-        _die(message.subject)
-    await _acknowledge(message)
+        _die(self.subject)
+    await _acknowledge(self)
 
 
 async def main() -> None:

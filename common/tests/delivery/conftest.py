@@ -119,7 +119,7 @@ def settled(bus: Bus) -> Callable[[], Awaitable[bool]]:
             now = await bus.js.consumer_info(EXPIRATIONS, DURABLE)
         except NotFoundError:  # no replica has made it yet
             return False
-        return now.num_pending == 0 and now.num_ack_pending == 0
+        return (now.num_pending, now.num_ack_pending) == (0, 0)
 
     return reached
 

@@ -5,19 +5,24 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from nats.js import JetStreamContext
 
 from ticketing_common.delivery import ConsumerProgress, progress
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import PaymentAuthorized, PaymentCaptured, PaymentData, PaymentStatus
 from ticketing_common.events.subjects import PAYMENTS
-from ticketing_common.messaging import consumer_config, ensure_consumer
+from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
+from ticketing_testkit.apps import Bus
+from ticketing_testkit.servers import NatsServer
+
+from .conftest import Until
 
 DURABLE = "orders-payments"
 ACK_WAIT_SECONDS = 30.0
 CEILING_SECONDS = 10.0
 
 
-def payment(status=PaymentStatus.AUTHORIZED):
+def payment(status: PaymentStatus = PaymentStatus.AUTHORIZED) -> PaymentData:
     return PaymentData.model_validate(
         {
             "id": new_id(),
@@ -34,13 +39,13 @@ def payment(status=PaymentStatus.AUTHORIZED):
 
 
 @pytest.fixture(autouse=True)
-def long_connected(request, monkeypatch):
+def long_connected(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "reconnecting" not in request.node.name:
         monkeypatch.setattr(progress, "RECONNECTED_SECONDS", 0.0)
 
 
 @pytest.fixture
-async def pull(bus):
+async def pull(bus: Bus) -> JetStreamContext.PullSubscription:
     """Fetches events and leaves them unacknowledged, as a dying replica does."""
     config = consumer_config(
         DURABLE,
@@ -55,19 +60,21 @@ async def pull(bus):
 
 
 @pytest.fixture
-def payments(connection):
+def payments(connection: NatsConnection) -> ConsumerProgress:
     return ConsumerProgress(connection, PAYMENTS, DURABLE)
 
 
-async def is_handled(payments, *, timeout_seconds=0.5):
+async def is_handled(payments: ConsumerProgress, *, timeout_seconds: float = 0.5) -> bool:
     return await payments.handled_until_now(timeout_seconds=timeout_seconds)
 
 
-async def test_an_empty_stream_is_handled(payments, pull):
+async def test_an_empty_stream_is_handled(payments: ConsumerProgress, pull: JetStreamContext.PullSubscription) -> None:
     assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
-async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
+async def test_an_event_counts_until_it_is_acknowledged(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus
+) -> None:
     await bus.publish(PaymentAuthorized.of(payment()))
     assert not await is_handled(payments), "it is not delivered"
     (message,) = await pull.fetch(1)
@@ -80,7 +87,9 @@ async def test_an_event_counts_until_it_is_acknowledged(payments, pull, bus):
     assert await waiting
 
 
-async def test_what_is_published_later_is_not_waited_for(payments, pull, bus, until):
+async def test_what_is_published_later_is_not_waited_for(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus, until: Until
+) -> None:
     await bus.publish(PaymentAuthorized.of(payment()))
     (first,) = await pull.fetch(1)
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
@@ -95,7 +104,9 @@ async def test_what_is_published_later_is_not_waited_for(payments, pull, bus, un
     assert not await is_handled(payments), "who asks now waits for them"
 
 
-async def test_events_outside_the_consumers_filter_are_not_waited_for(payments, pull, bus):
+async def test_events_outside_the_consumers_filter_are_not_waited_for(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus
+) -> None:
     await bus.publish(PaymentAuthorized.of(payment()))
     await bus.publish(PaymentCaptured.of(payment(PaymentStatus.CAPTURED)))
     (message,) = await pull.fetch(1)
@@ -103,11 +114,13 @@ async def test_events_outside_the_consumers_filter_are_not_waited_for(payments, 
     assert await is_handled(payments, timeout_seconds=CEILING_SECONDS)
 
 
-async def test_an_unknown_consumer_counts_as_no_progress(payments):
+async def test_an_unknown_consumer_counts_as_no_progress(payments: ConsumerProgress) -> None:
     assert not await is_handled(payments)
 
 
-async def test_concurrent_callers_share_a_few_requests_to_the_broker(payments, pull, bus):
+async def test_concurrent_callers_share_a_few_requests_to_the_broker(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus
+) -> None:
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
     assert all(await asyncio.gather(*(is_handled(payments, timeout_seconds=CEILING_SECONDS) for _ in range(200))))
     await bus.client.flush()
@@ -115,12 +128,16 @@ async def test_concurrent_callers_share_a_few_requests_to_the_broker(payments, p
 
 
 async def test_after_a_reconnect_other_services_have_time_to_publish_their_backlog(
-    payments, pull, nats_server, connection, until
-):
-    async def lost():
+    payments: ConsumerProgress,
+    pull: JetStreamContext.PullSubscription,
+    nats_server: NatsServer,
+    connection: NatsConnection,
+    until: Until,
+) -> None:
+    async def lost() -> bool:
         return not connection.connected
 
-    async def reconnected():
+    async def reconnected() -> bool:
         return connection.connected
 
     nats_server.kill()
@@ -131,7 +148,9 @@ async def test_after_a_reconnect_other_services_have_time_to_publish_their_backl
     assert connection.connected_seconds >= progress.RECONNECTED_SECONDS
 
 
-async def test_a_blocked_consumer_makes_only_the_first_caller_wait(payments, pull, bus, monkeypatch):
+async def test_a_blocked_consumer_makes_only_the_first_caller_wait(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "UNWATCHED_SECONDS", 600)  # also when the machine takes long between two of them
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
     await bus.publish(PaymentAuthorized.of(payment()))
@@ -148,7 +167,9 @@ async def test_a_blocked_consumer_makes_only_the_first_caller_wait(payments, pul
     assert asked.pending_msgs <= looked + 5, "each looks once, and does not wait"
 
 
-async def test_a_consumer_that_makes_progress_is_waited_for(payments, pull, bus):
+async def test_a_consumer_that_makes_progress_is_waited_for(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus
+) -> None:
     for _ in range(8):
         await bus.publish(PaymentAuthorized.of(payment()))
     waiting = asyncio.create_task(is_handled(payments, timeout_seconds=3.0))
@@ -158,7 +179,9 @@ async def test_a_consumer_that_makes_progress_is_waited_for(payments, pull, bus)
     assert await waiting
 
 
-async def test_a_consumer_that_was_idle_gets_the_full_timeout(payments, pull, bus, monkeypatch):
+async def test_a_consumer_that_was_idle_gets_the_full_timeout(
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     idle_seconds = 0.0
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + idle_seconds))
     while idle_seconds < 2 * CEILING_SECONDS:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from nats.js.api import StorageType
 
 from ticketing_common.delivery import EventSubscription, ServiceRuntime, StreamReader
 from ticketing_common.delivery import runtime as runtime_module
@@ -215,7 +216,7 @@ async def test_a_service_whose_stream_is_not_as_declared_is_not_ready(
     settings: EventServiceSettings, bus: Bus, until: Until
 ) -> None:
     await bus.js.delete_stream(EXPIRATIONS)
-    drifted = replace(stream_config(EXPIRATIONS, replicas=1), storage="memory")
+    drifted = replace(stream_config(EXPIRATIONS, replicas=1), storage=StorageType.MEMORY)
     await bus.js.add_stream(drifted)
     runtime, _ = joined(settings)
     runtime.start()

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from nats.js.api import (
@@ -103,7 +104,7 @@ CHANGED = {
     "metadata": {"a": "b"},
 }
 """Every field that can be changed back, with a value that differs from the declaration."""
-CHANGED_FOR_GOOD = {"sealed": True, "deny_delete": True, "deny_purge": True, "allow_msg_ttl": True}
+CHANGED_FOR_GOOD: dict[str, Any] = {"sealed": True, "deny_delete": True, "deny_purge": True, "allow_msg_ttl": True}
 """Fields that cannot be changed back on the server."""
 
 

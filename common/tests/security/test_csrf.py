@@ -1,8 +1,14 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
 import pytest
 from starlette.responses import Response
 
 from ticketing_common.errors import ForbiddenError
 from ticketing_common.security import OriginCheckMiddleware
+
+from .conftest import Browse
 
 pytestmark = pytest.mark.unit
 
@@ -11,7 +17,7 @@ OWN = "https://ticketing.dev"
 
 
 @pytest.fixture
-async def browser(browse):
+async def browser(browse: Browse) -> AsyncIterator[httpx.AsyncClient]:
     app = OriginCheckMiddleware(
         Response("done"), allowed_origins=[f"{OWN}/", "http://localhost:3000"], cookie_names=["session"]
     )
@@ -33,7 +39,9 @@ async def browser(browse):
     ],
     ids=str,
 )
-async def test_another_sites_page_cannot_write_with_the_visitors_cookie(browser, method, headers):
+async def test_another_sites_page_cannot_write_with_the_visitors_cookie(
+    browser: httpx.AsyncClient, method: str, headers: dict[str, str]
+) -> None:
     with pytest.raises(ForbiddenError):
         await browser.request(method, "/", headers={**COOKIE, **headers})
 
@@ -48,15 +56,15 @@ async def test_another_sites_page_cannot_write_with_the_visitors_cookie(browser,
     ],
     ids=str,
 )
-async def test_our_own_pages_may_write(browser, headers):
+async def test_our_own_pages_may_write(browser: httpx.AsyncClient, headers: dict[str, Any]) -> None:
     assert (await browser.post("/", headers={**COOKIE, **headers})).text == "done"
 
 
-async def test_what_is_no_browser_may_write(browser):
+async def test_what_is_no_browser_may_write(browser: httpx.AsyncClient) -> None:
     assert (await browser.post("/", headers=COOKIE)).text == "done"
 
 
-async def test_without_the_cookie_there_is_nothing_to_forge(browser):
+async def test_without_the_cookie_there_is_nothing_to_forge(browser: httpx.AsyncClient) -> None:
     evil = {"Origin": "https://evil.example"}
     assert (await browser.post("/", headers=evil)).text == "done"
     assert (await browser.post("/", headers={**evil, "Cookie": "theme=dark"})).text == "done"
@@ -64,13 +72,13 @@ async def test_without_the_cookie_there_is_nothing_to_forge(browser):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-async def test_reading_is_free(browser, method):
+async def test_reading_is_free(browser: httpx.AsyncClient, method: str) -> None:
     answer = await browser.request(method, "/", headers={**COOKIE, "Origin": "https://evil.example"})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("cookies", ['odd={"a":1}; session=x', "session=x; flag", " session = x"])
-async def test_malformed_cookies_do_not_hide_the_session_cookie(browser, cookies):
+async def test_malformed_cookies_do_not_hide_the_session_cookie(browser: httpx.AsyncClient, cookies: str) -> None:
     """The check must see every cookie that authentication sees."""
     with pytest.raises(ForbiddenError):
         await browser.post("/", headers={"Cookie": cookies, "Origin": "https://evil.example"})

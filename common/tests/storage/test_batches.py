@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from opentelemetry.trace import StatusCode
+from pymongo.errors import AutoReconnect
 
 from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import background
-from ticketing_common.storage import DuplicateKeyError, connect, disconnect
+from ticketing_common.storage import Database, DuplicateKeyError, connect, disconnect
 from ticketing_common.storage.batches import batched_find, batched_insert, batched_lists, batched_write
-from ticketing_common.storage.mongo import AutoReconnect, DatabaseError, UpdateOne
+from ticketing_common.storage.mongo import DatabaseError, UpdateOne
 from ticketing_common.telemetry import recording_provider
 from ticketing_testkit.spans import recorded_spans
 
@@ -45,7 +46,7 @@ def gate() -> Gate:
     return Gate()
 
 
-async def test_the_first_call_is_sent_at_once_and_later_calls_share_a_command(gate):
+async def test_the_first_call_is_sent_at_once_and_later_calls_share_a_command(gate: Gate) -> None:
     batcher = batcher_of(gate, max_in_flight=1)
     first = asyncio.create_task(batcher("first"))
     await settled()
@@ -58,24 +59,25 @@ async def test_the_first_call_is_sent_at_once_and_later_calls_share_a_command(ga
     assert gate.batches == [["first"], [0, 1, 2, 3, 4]]
 
 
-async def test_no_command_exceeds_the_maximum_batch_size(gate):
+async def test_no_command_exceeds_the_maximum_batch_size(gate: Gate) -> None:
     gate.opened.set()
     batcher = batcher_of(gate, max_in_flight=1, max_batch_size=2)
     assert await asyncio.gather(*(batcher(n) for n in range(5))) == [0, 1, 2, 3, 4]
     assert gate.batches == [[0, 1], [2, 3], [4]]
 
 
-async def test_each_has_its_own_error(gate):
+async def test_each_has_its_own_error(gate: Gate) -> None:
     gate.opened.set()
     batcher = batcher_of(gate)
-    good, bad = await asyncio.gather(batcher("good"), batcher("bad"), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(batcher, ("good", "bad")), return_exceptions=True)
+    good, bad = outcomes
     assert good == "good"
     assert isinstance(bad, ValueError)
 
 
-async def test_a_cancelled_queued_call_is_not_sent(gate):
+async def test_a_cancelled_queued_call_is_not_sent(gate: Gate) -> None:
     batcher = batcher_of(gate, max_in_flight=1)
-    first, gone, stays = (asyncio.create_task(batcher(name)) for name in ("first", "gone", "stays"))
+    first, gone, stays = [asyncio.create_task(batcher(name)) for name in ("first", "gone", "stays")]
     await settled()
     assert gate.batches == [["first", "gone", "stays"]]
     late = asyncio.create_task(batcher("late"))
@@ -85,11 +87,11 @@ async def test_a_cancelled_queued_call_is_not_sent(gate):
     gone.cancel()
     await settled()
     gate.opened.set()
-    assert await asyncio.gather(first, stays, later) == ["first", "stays", "later"]
+    assert await asyncio.gather(*[first, stays, later]) == ["first", "stays", "later"]
     assert gate.batches[1:] == [["later"]]
 
 
-async def test_requests_and_the_background_are_queued_separately(gate):
+async def test_requests_and_the_background_are_queued_separately(gate: Gate) -> None:
     batcher = batcher_of(gate, max_in_flight=1)
     request = asyncio.create_task(batcher("request"))
     await settled()
@@ -101,12 +103,14 @@ async def test_requests_and_the_background_are_queued_separately(gate):
     await asyncio.gather(request, event)
 
 
-async def test_each_recorded_trace_has_a_span_and_a_shared_command_has_none(mongo_url, database_name):
+async def test_each_recorded_trace_has_a_span_and_a_shared_command_has_none(mongo_url: str, database_name: str) -> None:
     """A span of the command itself would start an unrelated trace."""
     with recorded_spans() as spans:
         client = connect(mongo_url, application="test")
         insert = batched_insert(client[database_name]["things"])
-        tracer = recording_provider().get_tracer("test")
+        provider = recording_provider()
+        assert provider is not None
+        tracer = provider.get_tracer("test")
 
         async def recorded(number: int) -> str:
             with tracer.start_as_current_span("asks") as span:
@@ -116,6 +120,8 @@ async def test_each_recorded_trace_has_a_span_and_a_shared_command_has_none(mong
         *traces, _ = await asyncio.gather(recorded(1), recorded(2), insert({"_id": 3}))
         for trace_id in traces:
             inserted, asks = spans.of(trace_id)
+            assert inserted.parent is not None
+            assert inserted.attributes is not None
             assert (inserted.name, inserted.parent.span_id) == (f"{database_name}.insert", asks.context.span_id)
             assert inserted.attributes["db.collection.name"] == "things"
         assert len(spans.all()) == 4
@@ -127,7 +133,7 @@ async def test_each_recorded_trace_has_a_span_and_a_shared_command_has_none(mong
         await disconnect(client, seconds=5)
 
 
-async def test_an_outage_fails_all_calls_of_a_batch_and_the_next_succeeds():
+async def test_an_outage_fails_all_calls_of_a_batch_and_the_next_succeeds() -> None:
     answers: list[Any] = [AutoReconnect("away")]
 
     async def outcomes(items: Sequence[str]) -> list[str]:
@@ -143,7 +149,7 @@ async def test_an_outage_fails_all_calls_of_a_batch_and_the_next_succeeds():
     assert await batcher("c") == "c"
 
 
-async def test_the_end_of_the_loop_cancels_waiting_calls(gate):
+async def test_the_end_of_the_loop_cancels_waiting_calls(gate: Gate) -> None:
     batcher = batcher_of(gate, max_in_flight=1)
     first, second = asyncio.create_task(batcher("first")), asyncio.create_task(batcher("second"))
     await settled()
@@ -161,17 +167,20 @@ async def test_the_end_of_the_loop_cancels_waiting_calls(gate):
 # --- over a real database -------------------------------------------------------------------------------------------
 
 
-async def test_of_many_inserts_each_knows_whether_it_was_the_duplicate(database):
+async def test_of_many_inserts_each_knows_whether_it_was_the_duplicate(database: Database) -> None:
     insert = batched_insert(database["things"])
     await insert({"_id": 0})
     outcomes = await asyncio.gather(*(insert({"_id": n % 7}) for n in range(14)), return_exceptions=True)
     refused = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, DuplicateKeyError)]
     assert refused == [0, 7, 8, 9, 10, 11, 12, 13]
-    assert "_id" in outcomes[7].details["keyPattern"], "as the driver says it of one"
+    duplicate = outcomes[7]
+    assert isinstance(duplicate, DuplicateKeyError)
+    assert duplicate.details is not None
+    assert "_id" in duplicate.details["keyPattern"], "as the driver says it of one"
     assert await database["things"].count_documents({}) == 7
 
 
-async def test_a_document_that_cannot_be_encoded_does_not_fail_the_others(database):
+async def test_a_document_that_cannot_be_encoded_does_not_fail_the_others(database: Database) -> None:
     insert = batched_insert(database["things"])
     documents = [{"_id": n, "number": 2**70 if n == 3 else n} for n in range(6)]
     outcomes = await asyncio.gather(*map(insert, documents), return_exceptions=True)
@@ -180,7 +189,7 @@ async def test_a_document_that_cannot_be_encoded_does_not_fail_the_others(databa
     assert await database["things"].count_documents({}) == 5
 
 
-async def test_many_finds_by_id_share_one_query(database):
+async def test_many_finds_by_id_share_one_query(database: Database) -> None:
     ids = [new_id() for _ in range(150)]
     await database["things"].insert_many([{"_id": one, "name": f"thing {one}", "secret": 1} for one in ids])
     find = batched_find(database["things"], {"secret": 0})
@@ -188,7 +197,7 @@ async def test_many_finds_by_id_share_one_query(database):
     assert found == [{"_id": one, "name": f"thing {one}"} for one in [*ids, ids[0]]] + [None]
 
 
-async def test_many_lists_share_one_query_and_are_separated(database):
+async def test_many_lists_share_one_query_and_are_separated(database: Database) -> None:
     things = [{"_id": n, "owner": {"id": f"owner-{n % 3}"}, "gone": n == 0, "secret": 1} for n in range(9)]
     await database["things"].insert_many(things)
     lists = batched_lists(database["things"], "owner.id", {"gone": False}, {"secret": 0})
@@ -198,7 +207,7 @@ async def test_many_lists_share_one_query_and_are_separated(database):
     assert all("secret" not in one for owned in found for one in owned)
 
 
-async def test_of_many_updates_each_knows_whether_it_was_refused(database):
+async def test_of_many_updates_each_knows_whether_it_was_refused(database: Database) -> None:
     await database["things"].insert_many([{"_id": n, "version": 5} for n in range(3)])
     write = batched_write(database["things"])
     newer = [

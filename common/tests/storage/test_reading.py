@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import motor.frameworks.asyncio
 import pytest
@@ -35,7 +35,7 @@ async def things(mongod: Mongod, database_name: str) -> AsyncIterator[Collection
     client.close()
 
 
-async def request(things: Collection, query: dict[str, object], seconds: float = SECONDS) -> None:
+async def request(things: Collection, query: Mapping[str, object], seconds: float = SECONDS) -> None:
     """A request whose time is spent while it reads."""
 
     async def read() -> None:

@@ -1,6 +1,7 @@
 """Requests and the background do not block each other's database threads."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -17,7 +18,7 @@ async def things(database: Database) -> Collection:
     return database["things"]
 
 
-async def find(things: Collection, query: dict[str, object]) -> None:
+async def find(things: Collection, query: Mapping[str, object]) -> None:
     assert await things.find_one(query)
 
 

@@ -157,7 +157,11 @@ async def from_stream(app: ASGIApp, place: Place, then: Callable[[], Awaitable[N
         sent.append(message.get("body", b""))
 
     scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": b"", "headers": []}
-    streaming = asyncio.create_task(app(scope, receive, send))
+
+    async def stream() -> None:
+        await app(scope, receive, send)
+
+    streaming = asyncio.create_task(stream())
     await place.entered.get()
     await then()
     place.gate.set()

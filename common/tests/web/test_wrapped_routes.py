@@ -1,6 +1,8 @@
 """Wrappers of an endpoint: their order, and what they share with the endpoint."""
 
 import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -12,11 +14,14 @@ from ticketing_common.web.response_cache import cached, cached_paths
 pytestmark = pytest.mark.unit
 
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
 class Greeting(RequestModel):
     name: str
 
 
-def trail(name: str) -> object:
+def trail(name: str) -> Callable[[Endpoint], Endpoint]:
     """Wrappers that record when they are entered and left."""
 
     def wrapper(handler: Handler) -> Handler:
@@ -81,7 +86,7 @@ async def test_the_topmost_is_outermost_and_all_see_the_same_body(
     parsed = 0
     loads = json.loads
 
-    def counting(*args: object, **options: object) -> object:
+    def counting(*args: Any, **options: Any) -> Any:
         nonlocal parsed
         parsed += 1
         return loads(*args, **options)

@@ -66,7 +66,7 @@ def test_a_rate_counts_only_when_all_lower_rates_were_sustained(steps: dict[floa
     ],
 )
 def test_the_median_decides_whether_a_budget_is_met(bounds: dict[str, float], kept: bool | None) -> None:
-    found = Finding(part="burst", name="holds", unit="1/s", rounds=(1, 2, 9), **bounds)  # type: ignore[arg-type]
+    found = Finding(part="burst", name="holds", unit="1/s", rounds=(1, 2, 9), **bounds)
     assert found.kept is kept
     report = _report(found)
     assert report.kept is (kept is not False)

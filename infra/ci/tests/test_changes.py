@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 ALL = frozenset(SUITES)
 EVERY_IMAGE = tuple(IMAGES)
 PYTHON_IMAGES = (*SERVICES, "tools")
-NOTHING = (frozenset(), "", (), ())
+NOTHING: tuple[frozenset[str], str, tuple[str, ...], tuple[str, ...]] = (frozenset(), "", (), ())
 
 # Changed paths → suites, other jobs (c: client, p: flow and browser, m: manifests), images, environments.
 TABLE: dict[str, tuple[list[str], tuple[frozenset[str], str, tuple[str, ...], tuple[str, ...]]]] = {

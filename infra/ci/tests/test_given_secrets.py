@@ -6,10 +6,11 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from test_release import OnPaper
 
 from ticketing_ci.cluster import Manifest
 from ticketing_ci.given_secrets import STRIPE, STRIPE_AUDIT, apply_given, given
+
+from .test_release import OnPaper
 
 pytestmark = pytest.mark.unit
 

@@ -71,7 +71,7 @@ def _object(kind: str, mark: str, api: str = "v1", **metadata: str) -> Manifest:
 
 def _text(mark: str, *more: Manifest) -> str:
     kinds = ("ConfigMap", "StatefulSet", "Deployment")
-    return yaml.safe_dump_all([*(_object(kind, mark) for kind in kinds), *more])
+    return str(yaml.safe_dump_all([*(_object(kind, mark) for kind in kinds), *more]))
 
 
 def _silent(_: str) -> None:

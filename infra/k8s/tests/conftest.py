@@ -1,17 +1,13 @@
 """Fixtures: the overlays, rendered once per run."""
 
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# Test modules are imported by path (--import-mode=importlib); the shared modules are in the same folder.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from cluster_bus import clients
-from rendering import render
+from .cluster_bus import clients
+from .rendering import render
 
 __all__ = ["clients"]
 

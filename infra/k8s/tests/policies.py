@@ -15,7 +15,8 @@ PINNED = re.compile(r"^[a-z0-9./-]+(:[0-9]+)?[a-z0-9./-]*:[0-9]+\.[0-9]+\.[0-9]+
 def pod_of(manifest: Manifest) -> Manifest:
     """The pod template of a workload."""
     spec: Manifest = manifest["spec"]
-    return (spec["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else spec)["template"]
+    template: Manifest = (spec["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else spec)["template"]
+    return template
 
 
 def workloads(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest, Manifest]]:

@@ -103,7 +103,7 @@ def _generate(manifests: list[Manifest], folder: Path, generated: Manifest) -> N
     metadata: Manifest = {"name": generated["name"]}
     if "labels" in options:
         metadata["labels"] = dict(options["labels"])
-    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    manifest: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
     if not options.get("disableNameSuffixHash"):
         manifest["_hashed"] = True
     manifests.append(manifest)

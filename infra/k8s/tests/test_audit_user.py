@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import nats.errors
 import pytest
-from cluster_bus import AUDIT, OPERATOR, OWN, REFUSED_SECONDS, STREAMS, subject_of
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
@@ -14,6 +13,8 @@ from ticketing_common.messaging import stream_config, stream_drift
 from ticketing_common.topology import DURABLES
 from ticketing_ops.audit.bus import bus_findings, connected
 from ticketing_ops.audit.invariants import Moment
+
+from .cluster_bus import AUDIT, OPERATOR, OWN, REFUSED_SECONDS, STREAMS, subject_of
 
 LATER = timedelta(hours=1)
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import nats.errors
 import pytest
-from cluster_bus import CONSUMES, FEEDS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
@@ -15,6 +14,8 @@ from ticketing_common.delivery import StreamReader
 from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
+
+from .cluster_bus import CONSUMES, FEEDS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
 
 
 def _consumer(durable: str, stream: str) -> ConsumerConfig:

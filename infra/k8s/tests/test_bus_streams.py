@@ -8,7 +8,6 @@ from typing import Any
 
 import nats.errors
 import pytest
-from cluster_bus import FEEDS, OPERATOR, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, RePublish, StreamSource
 from typer.testing import CliRunner
@@ -19,6 +18,8 @@ from ticketing_common.messaging import stream_config, stream_drift
 from ticketing_common.settings import EventServiceSettings
 from ticketing_ops.cli import app
 from ticketing_testkit.servers import Mongod
+
+from .cluster_bus import FEEDS, OPERATOR, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
 
 ATTACKS: dict[str, dict[str, Any]] = {
     "copy events to another's subject": {"republish": RePublish(src=">", dest="order.completed.>")},

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
-import policies
 import pytest
 import yaml
-from rendering import external_renderer, render_in_python, render_outside
 
 from ticketing_common.telemetry import metrics
 from ticketing_common.topology import SERVICES
+
+from . import policies
+from .rendering import external_renderer, render_in_python, render_outside
 
 INFRA = Path(__file__).resolve().parents[2]
 ROOT = INFRA.parent

@@ -234,7 +234,7 @@ def test_an_unusable_data_directory_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_a_start_interrupted_at_its_end_leaves_no_process(tmp_path: Path) -> None:
     folder = tmp_path / "interrupted"
-    command = [TICKETING, "up", "--no-client", "--data-dir", folder]
+    command = [str(TICKETING), "up", "--no-client", "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True) as up:
         data, state = DataDir(folder), None
         while state is None or "demo data" not in state.message:

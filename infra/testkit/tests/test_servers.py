@@ -13,6 +13,7 @@ import nats
 import nats.errors
 import nats.js.errors
 import pytest
+from nats.js import JetStreamContext
 from pymongo import MongoClient
 from redis.asyncio import Redis
 
@@ -30,7 +31,7 @@ from ticketing_testkit.servers.binaries import find_binary
 
 
 def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
-    with MongoClient(mongo_url) as client:
+    with MongoClient[dict[str, object]](mongo_url) as client:
         hello = client.admin.command("hello")
     assert hello["isWritablePrimary"]
     assert hello["setName"] == "rs0"
@@ -178,12 +179,20 @@ def _lives(pid: int) -> bool:
     return True
 
 
+async def current(js: JetStreamContext) -> list[bool | None]:
+    """Whether each follower of the stream has all its messages."""
+    cluster = (await js.stream_info("S")).cluster
+    return [peer.current for peer in (cluster and cluster.replicas) or []]
+
+
 async def test_a_cluster_continues_without_its_leader_and_accepts_it_again(nats_cluster: NatsCluster) -> None:
     client = await nats.connect(nats_cluster.url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
     js = client.jetstream()
     await js.add_stream(name="S", subjects=["s.>"], num_replicas=3)
     await js.publish("s.a", b"kept")
-    leader = nats_cluster.node(str((await js.stream_info("S")).cluster.leader))
+    cluster = (await js.stream_info("S")).cluster
+    assert cluster is not None
+    leader = nats_cluster.node(str(cluster.leader))
 
     leader.kill()
     async with asyncio.timeout(30):
@@ -197,6 +206,6 @@ async def test_a_cluster_continues_without_its_leader_and_accepts_it_again(nats_
 
     assert (await js.get_msg("S", 1)).data == b"kept"
     async with asyncio.timeout(30):
-        while [peer.current for peer in (await js.stream_info("S")).cluster.replicas] != [True, True]:  # noqa: ASYNC110
+        while await current(js) != [True, True]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # members report their progress to each other at intervals
     await client.close()

@@ -128,7 +128,7 @@ def test_the_list_names_every_invariant(marketplace: Marketplace) -> None:
 
 def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketplace: Marketplace) -> None:
     port = free_port()
-    command = [TICKETING, "audit", "--watch", "--every", "0.1", "--metrics-port", str(port)]
+    command = [str(TICKETING), "audit", "--watch", "--every", "0.1", "--metrics-port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(marketplace)) as watching:
         try:
 
@@ -152,7 +152,7 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketpl
 
 
 def test_watching_continues_while_a_part_is_unavailable(marketplace: Marketplace) -> None:
-    command = [TICKETING, "audit", "--watch", "--every", "0.1"]
+    command = [str(TICKETING), "audit", "--watch", "--every", "0.1"]
     away = environment(marketplace, STRIPE_API_BASE=f"http://127.0.0.1:{free_port()}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=away) as watching:
         try:

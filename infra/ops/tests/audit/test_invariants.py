@@ -434,11 +434,9 @@ BUS_BREAKS: list[tuple[str, BreakBus]] = [
 ]
 
 
-async def named(marketplace: Marketplace, **options: float) -> list[str]:
+async def named(marketplace: Marketplace, *, grace_seconds: float = 0.0) -> list[str]:
     """The invariants that an audit without grace reports."""
-    return [
-        violation.invariant for violation in await audit(marketplace.addresses, **{"grace_seconds": 0.0, **options})
-    ]
+    return [violation.invariant for violation in await audit(marketplace.addresses, grace_seconds=grace_seconds)]
 
 
 async def on_bus(marketplace: Marketplace, act: BreakBus) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Set
 from statistics import median
 from typing import Any, Final, TypeVar
 
@@ -69,7 +69,7 @@ async def play(
     once: Callable[[], Awaitable[Any]],
     outcome: Callable[[Any], Awaitable[Hashable]],
     *,
-    wanted: set[Hashable],
+    wanted: Set[Hashable],
     at_once: int = AT_ONCE,
 ) -> Counter[Hashable]:
     """Race `ROUNDS` times, let everything settle and read each outcome; repeat while a wanted outcome has not occurred.

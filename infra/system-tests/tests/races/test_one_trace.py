@@ -58,6 +58,11 @@ def labels(spans: Sequence[ReadableSpan]) -> set[str]:
     return found
 
 
+def parent_of(span: ReadableSpan) -> int:
+    assert span.parent is not None
+    return span.parent.span_id
+
+
 def assert_connected(spans: Sequence[ReadableSpan]) -> ReadableSpan:
     """Every span but the first has its parent in the same trace; returns the first."""
     ids = {span.context.span_id for span in spans}
@@ -92,12 +97,12 @@ async def test_one_trace_leads_from_the_order_to_every_consumer(
     assert (root.name, root.kind) == ("POST /api/orders", SpanKind.SERVER)
     by_id = {span.context.span_id: span for span in trace_spans}
     (insert,) = [span for span in trace_spans if span.name.endswith("_orders.insert")]
-    assert by_id[insert.parent.span_id] is root, "the order's write is the request's own"
+    assert by_id[parent_of(insert)] is root, "the order's write is the request's own"
     (published,) = [span for span in trace_spans if span.name == "publish order.created"]
     handled = [span for span in trace_spans if span.name == "handle order.created"]
-    assert {by_id[span.parent.span_id] for span in handled} == {published}
+    assert {by_id[parent_of(span)] for span in handled} == {published}
     (armed,) = [span for span in trace_spans if span.name == "redis.enqueue"]
-    assert by_id[armed.parent.span_id] in handled, "the consumer of the order sets the timer in Redis"
+    assert by_id[parent_of(armed)] in handled, "the consumer of the order sets the timer in Redis"
     statements = [str((span.attributes or {}).get("db.statement", "")) for span in trace_spans]
     assert not any(buyer in statement for statement in statements), "no values, only what was done"
 
