@@ -197,15 +197,21 @@ async def test_a_consumer_that_was_idle_gets_the_full_timeout(
 
 
 async def test_a_service_is_caught_up_unless_events_or_the_broker_are_missing(
-    payments, pull, bus, nats_server, connection, until, monkeypatch
-):
+    payments: ConsumerProgress,
+    pull: JetStreamContext.PullSubscription,
+    bus: Bus,
+    nats_server: NatsServer,
+    connection: NatsConnection,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(progress, "CAUGHT_UP_SECONDS", 1.0)
     await bus.publish(PaymentAuthorized.of(payment()))
     assert not await payments.is_caught_up(), "an event is not handled"
     (message,) = await pull.fetch(1)
     await message.ack()
 
-    async def caught_up():
+    async def caught_up() -> bool:
         return await payments.is_caught_up()
 
     await until(caught_up)
@@ -213,7 +219,7 @@ async def test_a_service_is_caught_up_unless_events_or_the_broker_are_missing(
         assert not await payments.is_caught_up(), "the broker does not answer"
     await until(caught_up)
 
-    async def lost():
+    async def lost() -> bool:
         return not connection.connected
 
     nats_server.kill()

@@ -87,13 +87,13 @@ def cluster(tmp_path: Path, failing: threading.Event, monkeypatch: pytest.Monkey
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = json.dumps({"id": "a" * 24, "access_token": "token"}).encode()
-            refused = failing.is_set() or cluster.away
+            refused = failing.is_set() or made.away
             self.send_response(503 if refused else 201 if self.command == "POST" else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
             if refused:
-                cluster.refused.touch()
+                made.refused.touch()
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815 (the names are the library's)
 
@@ -108,8 +108,8 @@ def cluster(tmp_path: Path, failing: threading.Event, monkeypatch: pytest.Monkey
     monkeypatch.setattr(cluster_check, "PAUSE_SECONDS", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Product)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    cluster = Cluster(tmp_path, server)
-    yield cluster
+    made = Cluster(tmp_path, server)
+    yield made
     server.shutdown()
     server.server_close()
 
