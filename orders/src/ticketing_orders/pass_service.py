@@ -59,8 +59,7 @@ class PassService:
         order = await self._own(order_id, user_id)
         if not order.sold:
             raise OrderNotCompleteError(order_id)
-        claims = list(claims_of(order))
-        used = await self._checkins.list_used([one.pass_id for one in claims])
+        used = await self._checkins.list_used(order_id)
         return [
             Pass(
                 id=one.pass_id,
@@ -68,7 +67,7 @@ class PassService:
                 status=status_of(order, used=one.pass_id in used),
                 code=self._signer.sign(one),
             )
-            for one in claims
+            for one in claims_of(order)
         ]
 
     async def code(self, order_id: str, wanted_id: str, *, user_id: str) -> str:
