@@ -161,7 +161,7 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
         Invariant(
             "checkin_without_order",
             "every check-in belongs to an order of its listing that was complete",
-            "find out what wrote or removed a document of the orders database; the admission happened, so keep its record",
+            "find out what wrote or removed a document of the orders database; the admission happened: keep its record",
         ),
         Invariant(
             "checkin_of_other_seat",
@@ -171,8 +171,8 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
         Invariant(
             "checked_in_twice",
             "a pass has one check-in",
-            "find out why the index one_checkin_per_pass of the orders database is missing; remove the later check-ins; "
-            "orders creates the index at its next start",
+            "find out why the index one_checkin_per_pass of the orders database is missing, and remove the later "
+            "check-ins; orders creates the index at its next start",
         ),
         Invariant(
             "checkin_after_end",
