@@ -117,7 +117,7 @@ class PassKeys:
     @classmethod
     def of(cls, signer: PassSigner, earlier_pem: Sequence[str]) -> Self:
         """The key of the signer and those that earlier passes were signed with; raises `ValueError` for others."""
-        return cls([signer.public_key, *map(_earlier_key, earlier_pem)])
+        return cls([signer.public_key, *(_parsed(pem, "PASS_PUBLIC_KEYS") for pem in earlier_pem)])
 
     @classmethod
     def from_jwk_set(cls, document: object) -> Self:
@@ -125,6 +125,10 @@ class PassKeys:
         if not isinstance(document, Mapping) or not isinstance(document.get("keys"), list):
             raise ValueError("This is not a JWK set.")
         return cls(_public_key(jwk) for jwk in document["keys"] if _is_ed25519(jwk))
+
+    def have_any_of(self, public_keys_pem: Sequence[str]) -> bool:
+        """Whether one of these Ed25519 keys is among them."""
+        return any(_thumbprint(_parsed(pem, "a public key")) in self._keys for pem in public_keys_pem)
 
     def jwk_set(self) -> list[PublicKey]:
         """The members of the JWK set, the key of new passes first."""
@@ -159,8 +163,8 @@ class PassKeys:
         return PassClaims(payload.pass_id, payload.ticket, payload.seat, starts_at)
 
 
-def _earlier_key(public_key_pem: str) -> Ed25519PublicKey:
-    wrong = "PASS_PUBLIC_KEYS must hold Ed25519 public keys in PEM"
+def _parsed(public_key_pem: str, name: str) -> Ed25519PublicKey:
+    wrong = f"{name} must be Ed25519, in PEM"
     try:
         key = load_pem_public_key(public_key_pem.encode())
     except ValueError as error:
