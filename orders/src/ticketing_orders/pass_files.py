@@ -16,9 +16,12 @@ them gives the large areas of one colour that the comparison avoids."""
 
 
 def qr_code(code: str) -> bytes:
-    """The code as SVG, with error correction M (15 %), scalable, with the quiet zone of the standard."""
+    """The code as SVG, with error correction M (15 %), scalable, with the quiet zone of the standard.
+
+    White is drawn too: scanners need the contrast also on a dark page.
+    """
     image = BytesIO()
-    segno.make_qr(code, error="m", mask=MASK, boost_error=False).save(image, kind="svg", omitsize=True)
+    segno.make_qr(code, error="m", mask=MASK, boost_error=False).save(image, kind="svg", omitsize=True, light="#fff")
     return image.getvalue()
 
 
