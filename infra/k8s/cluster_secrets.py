@@ -1,4 +1,4 @@
-"""Creates the missing Secrets of a cluster: random passwords, a key pair, and addresses with them; writes no file.
+"""Creates the missing Secrets of a cluster: random passwords, key pairs, and addresses with them; writes no file.
 
     python infra/k8s/cluster_secrets.py --members 1 --apply
 
@@ -47,12 +47,21 @@ def password() -> str:
     return "p" + secrets.token_hex(20)
 
 
+def private_pem(key: Ed25519PrivateKey) -> str:
+    """The private key as a service reads it."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def pass_keys() -> Iterator[Secret]:
+    """The key that signs passes, for orders only. It publishes the public half itself; there is no earlier one."""
+    yield "pass-signing", {"PASS_KEY": private_pem(Ed25519PrivateKey.generate()), "PASS_PUBLIC_KEYS": "[]"}
+
+
 def token_keys() -> Iterator[Secret]:
     """The Ed25519 pair: the private key for auth only, the public key for all."""
     key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    yield "jwt-signing", {"JWT_KEY": private}
+    yield "jwt-signing", {"JWT_KEY": private_pem(key)}
     yield "jwt-verification", {"JWT_PUBLIC_KEYS": json.dumps([public])}
 
 
@@ -136,7 +145,7 @@ def certificate() -> Iterator[Secret]:
 
 def groups(members: int, *, tls: bool) -> list[list[Secret]]:
     """Groups of Secrets that are created completely or not at all, because addresses repeat the passwords."""
-    found = [list(token_keys()), list(bus()), list(timers()), list(stripe()), list(stripe_audit())]
+    found = [list(token_keys()), list(pass_keys()), list(bus()), list(timers()), list(stripe()), list(stripe_audit())]
     by_service = list(databases(members))
     found += [by_service[start : start + 4] for start in range(0, len(by_service), 4)]
     return [*found, list(certificate())] if tls else found

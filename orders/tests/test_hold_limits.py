@@ -13,7 +13,12 @@ pytestmark = pytest.mark.unit
 
 
 def limits(**rates: str) -> HoldLimits:
-    needed = {"mongo_url": "mongodb://nowhere", "nats_url": "nats://nowhere", "jwt_public_keys": []}
+    needed = {
+        "mongo_url": "mongodb://nowhere",
+        "nats_url": "nats://nowhere",
+        "jwt_public_keys": [],
+        "pass_key": "unused",
+    }
     return HoldLimits(Settings.model_validate(needed | rates))
 
 

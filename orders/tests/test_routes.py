@@ -284,9 +284,15 @@ async def test_the_openapi_document_lists_the_routes(api: RunningOrders) -> None
     assert operations == {
         ("post", "/api/orders"): "create_order",
         ("get", "/api/orders"): "list_orders",
+        ("get", "/api/orders/pass-keys"): "show_pass_keys",
+        ("post", "/api/orders/checkins"): "create_checkin",
+        ("get", "/api/orders/checkins"): "count_checkins",
         ("get", "/api/orders/{id}"): "show_order",
         ("get", "/api/orders/{id}/stream"): "stream_order",
         ("delete", "/api/orders/{id}"): "cancel_order",
+        ("get", "/api/orders/{id}/passes"): "list_passes",
+        ("get", "/api/orders/{id}/passes/{passId}.svg"): "show_pass_code",
+        ("get", "/api/orders/{id}/event.ics"): "show_calendar_file",
     }
 
 

@@ -7,7 +7,12 @@ from ticketing_orders.settings import Settings
 
 pytestmark = pytest.mark.unit
 
-REQUIRED = {"mongo_url": "mongodb://localhost", "nats_url": "nats://localhost", "jwt_public_keys": ["pem"]}
+REQUIRED = {
+    "mongo_url": "mongodb://localhost",
+    "nats_url": "nats://localhost",
+    "jwt_public_keys": ["pem"],
+    "pass_key": "pem",
+}
 
 
 def test_a_hold_lasts_fifteen_minutes_unless_set() -> None:

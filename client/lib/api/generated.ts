@@ -1,5 +1,30 @@
 /** Made by `npm run api-types` from docs/openapi: do not edit. */
 
+/** A listing as its entrance needs it. Passes that were checked in count further when their order ends. */
+export type CheckinCountsResponse = {
+  /** seats of complete orders */
+  sold: number;
+  /** check-ins */
+  checkedIn: number;
+  /** ids of the passes whose orders were complete and have ended */
+  void: Array<string>;
+};
+
+/** The code that was scanned or typed. */
+export type CheckinRequest = {
+  /** of a pass */
+  code: string;
+};
+
+/** The one admission with a pass; `checked_in_at` is UTC, by the clock of the server. */
+export type CheckinResponse = {
+  id: string;
+  passId: string;
+  ticketId: string;
+  seat: number;
+  checkedInAt: string;
+};
+
 /** The signed-in user, or null. */
 export type CurrentUserResponse = {
   currentUser: UserResponse | null;
@@ -51,6 +76,23 @@ export type OrderTicketResponse = {
   currency: string;
 };
 
+/** A JWK set (RFC 7517): the public keys that verify the codes of passes, that of new codes first. */
+export type PassKeysResponse = {
+  keys: Array<PublicKey>;
+};
+
+/** One seat of a sold order. `code` is a compact JWS, the content of the QR code (docs/passes.md). */
+export type PassResponse = {
+  id: string;
+  seat: number;
+  /** `void` once the order has ended, else `used` once it was checked in */
+  status: PassStatus;
+  code: string;
+};
+
+/** Whether a pass admits. */
+export type PassStatus = "valid" | "used" | "void";
+
 /**
  * The order to pay and the payment method. The order determines the price.
  *
@@ -94,6 +136,16 @@ export type Problem = {
 export type ProblemError = {
   message: string;
   field?: string | null;
+};
+
+/** A public key as JWK (RFC 7517; RFC 8037, section 2). `kid` is its thumbprint (RFC 7638). */
+export type PublicKey = {
+  kty: "OKP";
+  crv: "Ed25519";
+  x: string;
+  kid: string;
+  use: "sig";
+  alg: "EdDSA";
 };
 
 /** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
@@ -206,6 +258,24 @@ export interface Operations {
     body: undefined;
     answer: Array<OrderResponse>;
   };
+  /** Show Pass Keys */
+  "GET /api/orders/pass-keys": {
+    query: never;
+    body: undefined;
+    answer: PassKeysResponse;
+  };
+  /** Create Checkin */
+  "POST /api/orders/checkins": {
+    query: never;
+    body: CheckinRequest;
+    answer: CheckinResponse;
+  };
+  /** Count Checkins */
+  "GET /api/orders/checkins": {
+    query: "ticketId";
+    body: undefined;
+    answer: CheckinCountsResponse;
+  };
   /** Show Order */
   "GET /api/orders/{id}": {
     query: never;
@@ -220,6 +290,24 @@ export interface Operations {
   };
   /** Stream Order */
   "GET /api/orders/{id}/stream": {
+    query: never;
+    body: undefined;
+    answer: undefined;
+  };
+  /** List Passes */
+  "GET /api/orders/{id}/passes": {
+    query: never;
+    body: undefined;
+    answer: Array<PassResponse>;
+  };
+  /** Show Pass Code */
+  "GET /api/orders/{id}/passes/{passId}.svg": {
+    query: never;
+    body: undefined;
+    answer: undefined;
+  };
+  /** Show Calendar File */
+  "GET /api/orders/{id}/event.ics": {
     query: never;
     body: undefined;
     answer: undefined;

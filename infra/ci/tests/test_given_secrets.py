@@ -39,8 +39,15 @@ def test_tokens_of_the_key_before_stay_valid_while_it_is_named() -> None:
     assert json.loads(found["jwt-verification"]["JWT_PUBLIC_KEYS"]) == [PUBLIC, "before"]
 
 
+def test_the_key_of_passes_goes_to_orders_with_the_public_keys_that_stay_valid() -> None:
+    found = given({"PASS_KEY": PRIVATE.strip(), "PASS_OTHER_PUBLIC_KEYS": '["before"]'})
+
+    assert found == {"pass-signing": {"PASS_KEY": PRIVATE, "PASS_PUBLIC_KEYS": '["before"]'}}
+    assert given({"PASS_KEY": PRIVATE})["pass-signing"]["PASS_PUBLIC_KEYS"] == "[]"
+
+
 def test_nothing_given_is_nothing_to_do() -> None:
-    assert given({"JWT_KEY": "", "STRIPE_KEY": ""}) == {}
+    assert given({"JWT_KEY": "", "PASS_KEY": "", "STRIPE_KEY": ""}) == {}
 
 
 def test_half_of_what_stripe_needs_is_refused_without_telling_it() -> None:

@@ -236,12 +236,14 @@ def nothing_secret_is_in_the_tree(manifests: list[Manifest]) -> list[str]:
     return broken
 
 
-def only_auth_has_the_private_key(manifests: list[Manifest]) -> list[str]:
-    """No other pod refers to that Secret."""
+def only_its_signer_has_a_private_key(manifests: list[Manifest]) -> list[str]:
+    """Only auth refers to the Secret that signs tokens, and only orders to the one that signs passes."""
+    signers = {"jwt-signing": "auth", "pass-signing": "orders"}
     return [
-        f"{name} is given the private key"
+        f"{name} is given the private key of {signer}"
         for name, _, pod in workloads(manifests)
-        if "jwt-signing" in str(pod) and pod["metadata"]["labels"]["app.kubernetes.io/name"] != "auth"
+        for secret, signer in signers.items()
+        if secret in str(pod) and pod["metadata"]["labels"]["app.kubernetes.io/name"] != signer
     ]
 
 
@@ -295,7 +297,7 @@ POLICIES: list[Policy] = [
     nothing_is_allowed_by_default,
     every_arrow_has_both_ends,
     nothing_secret_is_in_the_tree,
-    only_auth_has_the_private_key,
+    only_its_signer_has_a_private_key,
     the_streams_are_on_the_volume,
     the_grace_period_fits_the_drain,
 ]

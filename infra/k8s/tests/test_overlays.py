@@ -259,7 +259,13 @@ BREAKAGES: dict[str, tuple[Callable[[Manifests], object], Callable[[Manifests], 
         lambda m: _container(m, "Deployment", "orders")["env"].append(
             {"name": "JWT_KEY", "valueFrom": {"secretKeyRef": {"name": "jwt-signing", "key": "JWT_KEY"}}}
         ),
-        policies.only_auth_has_the_private_key,
+        policies.only_its_signer_has_a_private_key,
+    ),
+    "another signs passes": (
+        lambda m: _container(m, "Deployment", "payments")["env"].append(
+            {"name": "PASS_KEY", "valueFrom": {"secretKeyRef": {"name": "pass-signing", "key": "PASS_KEY"}}}
+        ),
+        policies.only_its_signer_has_a_private_key,
     ),
     "streams beside the volume": (
         lambda m: _replace_in_config(m, "nats", "nats.conf", "store_dir: /data", "store_dir: /tmp/nats"),

@@ -12,10 +12,12 @@ from ticketing_common.events.subjects import ORDERS, PAYMENTS, TICKETS
 from ticketing_common.telemetry import metrics
 from ticketing_common.web import LiveFeed, create_service_app
 
+from .checkins import CheckinRepository
 from .dependencies import HoldLimits
 from .feed import order_message
 from .free_seats import FreeSeats
 from .hold_cache import HoldCache
+from .pass_service import PassService
 from .publishers import order_republished
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .routes import router
@@ -31,6 +33,7 @@ PREFIX: Final = "/api/orders"
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The orders service; settings come from the environment unless given."""
     settings = settings or Settings()
+    metrics.init_series(metrics.CHECKINS, ("admitted",), ("used",), ("void",))
     metrics.init_series(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
     @asynccontextmanager
@@ -38,7 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         orders = OrderRepository(runtime.outbox("orders"))
         tickets = TicketProjection(runtime.collection("tickets"), runtime.progress(TICKETS).is_caught_up)
         payments = PaymentProjection(runtime.collection("payments"))
-        runtime.add_stores(orders, tickets, payments)
+        checkins = CheckinRepository(runtime.collection("checkins"))
+        runtime.add_stores(orders, tickets, payments, checkins)
 
         def is_followed() -> bool:
             feed: LiveFeed = app.state.feed
@@ -58,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
         service = OrderService(orders, tickets, payments, held, free_seats, settings, runtime.progress(PAYMENTS))
         app.state.service = service
+        app.state.pass_service = PassService(orders, tickets, checkins, settings)
         app.state.hold_limits = HoldLimits(settings)
         app.state.hold_cache = held
         runtime.subscribe(subscriptions(service))

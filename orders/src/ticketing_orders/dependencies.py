@@ -7,15 +7,22 @@ from fastapi import Depends, Request
 from ticketing_common.security import require_user
 from ticketing_common.web import CallerLimits, address
 
+from .pass_service import PassService
 from .service import OrderService
 from .settings import Settings
 
-__all__ = ["HoldLimits", "OrderServiceDep", "limit_holds"]
+__all__ = ["HoldLimits", "OrderServiceDep", "PassServiceDep", "limit_holds"]
 
 
 async def order_service(request: Request) -> OrderService:
     """The one service object of this process."""
     service: OrderService = request.app.state.service
+    return service
+
+
+async def pass_service(request: Request) -> PassService:
+    """The one object of this process for passes."""
+    service: PassService = request.app.state.pass_service
     return service
 
 
@@ -34,3 +41,4 @@ async def limit_holds(request: Request) -> None:
 
 
 OrderServiceDep: TypeAlias = Annotated[OrderService, Depends(order_service)]
+PassServiceDep: TypeAlias = Annotated[PassService, Depends(pass_service)]

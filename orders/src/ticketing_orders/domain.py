@@ -117,6 +117,11 @@ class Order(Entity):
         """Whether the hold is unpaid: still open, or ended by the buyer or by its deadline."""
         return self.status is OrderStatus.CREATED or self.reason in (OrderReason.BUYER, OrderReason.EXPIRED)
 
+    @property
+    def sold(self) -> bool:
+        """Whether the order is complete, or was until it ended: its seats have passes, valid or void."""
+        return self.status is OrderStatus.COMPLETE or self.payment_id is not None
+
     def check_owner(self, user_id: str) -> None:
         """Raise `OrderForbiddenError` unless this user placed the order."""
         if self.user_id != user_id:

@@ -1,5 +1,9 @@
 """The errors of the orders service, as subclasses of the kinds in `ticketing_common.errors`."""
 
+from datetime import datetime
+
+from pydantic_core import to_jsonable_python
+
 from ticketing_common.errors import (
     ConflictError,
     FieldError,
@@ -14,12 +18,18 @@ from ticketing_common.money import decimal_text
 
 __all__ = [
     "EventBegunError",
+    "EventUndatedError",
     "HeldBeforeError",
     "HoldSlotTakenError",
+    "ListingForbiddenError",
     "OrderForbiddenError",
+    "OrderNotCompleteError",
     "OrderNotDueError",
     "OrderNotFoundError",
     "OrderTransitionError",
+    "PassNotFoundError",
+    "PassUsedError",
+    "PassVoidError",
     "PriceChangedError",
     "SeatTakenError",
     "TicketNotFoundError",
@@ -59,6 +69,15 @@ class OrderTransitionError(ConflictError, PermanentError):
         super().__init__(f"Order {order_id} is {current} and cannot become {target}{because}.")
 
 
+class OrderNotCompleteError(ConflictError):
+    """Only a complete order has passes."""
+
+    title = "The order is not complete"
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not complete, so it has no passes.")
+
+
 class OrderNotDueError(UnavailableError):
     """By the clock of this replica the deadline is still ahead. Transient, so that the event is redelivered later."""
 
@@ -87,6 +106,50 @@ class EventBegunError(ConflictError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"The event of ticket {ticket_id} has begun; it can no longer be held.")
+
+
+class EventUndatedError(ConflictError):
+    """The listing has no time, so there is nothing to write into a calendar."""
+
+    title = "The event has no time"
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"The event of order {order_id} has no time.")
+
+
+class ListingForbiddenError(ForbiddenError):
+    """Another account sells this ticket, so only that account admits with its passes."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is not yours.")
+
+
+class PassNotFoundError(NotFoundError):
+    """The order has no such pass."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} has no such pass.")
+
+
+class PassUsedError(ConflictError):
+    """The pass was checked in before; the response has the time of that as `firstAt`, and `passStatus` `used`."""
+
+    title = "The pass was used"
+
+    def __init__(self, pass_id: str, seat: int, first_at: datetime) -> None:
+        first = str(to_jsonable_python(first_at))
+        super().__init__(f"The pass for seat {seat} was checked in at {first}.")
+        self.members = {"passStatus": "used", "firstAt": first, "passId": pass_id, "seat": seat}
+
+
+class PassVoidError(ConflictError):
+    """The order of the pass has ended, so it admits no longer; the response has `passStatus` `void`."""
+
+    title = "The pass is void"
+
+    def __init__(self, pass_id: str, seat: int) -> None:
+        super().__init__(f"The pass for seat {seat} is void: its order has ended.")
+        self.members = {"passStatus": "void", "passId": pass_id, "seat": seat}
 
 
 class PriceChangedError(ConflictError):

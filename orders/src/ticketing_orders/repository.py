@@ -30,6 +30,11 @@ ONE_ORDER_PER_TICKET: Final = "one_active_order_per_ticket"
 """The index of the versions in which a listing had one seat."""
 ACTIVE: Final[Document] = {"$in": [status.value for status in ACTIVE_STATUSES]}
 
+SEATS: Final[Document] = {"$ifNull": ["$seats", [1]]}
+"""In a pipeline: the seats of an order; those of earlier versions have seat 1."""
+ENDED_COMPLETE: Final[Document] = {"status": OrderStatus.CANCELLED.value, "payment_id": {"$type": "string"}}
+"""Only a payment that completed the order is named in it."""
+
 
 class OrderRepository(Repository[Order]):
     """The orders, each stored with the keys of its seats for the unique index.
@@ -62,6 +67,10 @@ class OrderRepository(Repository[Order]):
             unique=True,
             partialFilterExpression={"turn": {"$gte": 0}},
         ),
+        # The orders of a listing that were complete and ended, whose passes are void.
+        Index(
+            [("ticket.id", ASCENDING), ("_id", ASCENDING)], name="void_passes", partialFilterExpression=ENDED_COMPLETE
+        ),
     )
 
     SUPERSEDED_INDEXES: ClassVar[Sequence[str]] = (ONE_ORDER_PER_TICKET,)
@@ -73,7 +82,7 @@ class OrderRepository(Repository[Order]):
 
     def to_document(self, entity: Order) -> Document:
         """The order as stored, with the keys of its seats."""
-        keys = [None if seat == 1 else seat for seat in entity.seats]
+        keys = [_seat_key(seat) for seat in entity.seats]
         return super().to_document(entity) | {"seat_keys": keys}
 
     async def get(self, entity_id: str) -> Order:
@@ -128,10 +137,34 @@ class OrderRepository(Repository[Order]):
             document = await self.collection.find_one({"ticket.id": ticket_id, "status": ACTIVE}, WITHOUT_EVENTS)
         return self.to_entity(document) if document else None
 
+    async def find_holder(self, ticket_id: str, seat: int) -> Order | None:
+        """The active order that has this seat."""
+        query: Document = {"ticket.id": ticket_id, "seat_keys": _seat_key(seat), "status": ACTIVE}
+        with reading(self.collection):
+            document = await self.collection.find_one(query, WITHOUT_EVENTS)
+        return self.to_entity(document) if document else None
+
+    async def count_sold(self, ticket_id: str) -> int:
+        """How many seats of a listing complete orders have."""
+        pipeline: list[Document] = [
+            {"$match": {"ticket.id": ticket_id, "status": OrderStatus.COMPLETE.value}},
+            {"$group": {"_id": None, "seats": {"$sum": {"$size": SEATS}}}},
+        ]
+        with reading(self.collection):
+            groups = await self.collection.aggregate(pipeline).to_list(None)
+        return int(groups[0]["seats"]) if groups else 0
+
+    async def list_ended(self, ticket_id: str) -> list[tuple[str, tuple[int, ...]]]:
+        """Id and seats of the orders of a listing that were complete and ended, the oldest first."""
+        cursor = self.collection.find({"ticket.id": ticket_id, **ENDED_COMPLETE}, {"seats": 1}).sort("_id", ASCENDING)
+        with reading(self.collection):
+            found = await cursor.to_list(None)
+        return [(document["_id"], tuple(document.get("seats", (1,)))) for document in found]
+
     async def _taken_seats(self, ticket_ids: Sequence[str]) -> list[list[int]]:
         pipeline: list[Document] = [
             {"$match": {"ticket.id": {"$in": sorted(set(ticket_ids))}, "status": ACTIVE}},
-            {"$group": {"_id": "$ticket.id", "seats": {"$push": {"$ifNull": ["$seats", [1]]}}}},
+            {"$group": {"_id": "$ticket.id", "seats": {"$push": SEATS}}},
         ]
         with reading(self.collection):
             groups = await self.collection.aggregate(pipeline).to_list(None)
@@ -153,6 +186,10 @@ class OrderRepository(Repository[Order]):
         with reading(self.collection):
             orders = [self.to_entity(document) async for document in cursor]
         return Page.cut(orders, page.limit, lambda last: (last.created_at, last.id))
+
+
+def _seat_key(seat: int) -> int | None:
+    return None if seat == 1 else seat
 
 
 def _refusal(error: DuplicateKeyError) -> Exception:

@@ -1,6 +1,9 @@
 """The HTTP adapter of orders."""
 
-from fastapi import Depends, Request, Response
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Path, Query, Request, Response
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
@@ -18,14 +21,31 @@ from ticketing_common.web import (
     link_next,
 )
 
-from .dependencies import OrderServiceDep, limit_holds
+from .dependencies import OrderServiceDep, PassServiceDep, limit_holds
 from .early_refusal import refused_early
 from .feed import order_as_message
-from .schemas import OrderRequest, OrderResponse
+from .pass_files import calendar_file, qr_code
+from .schemas import (
+    CheckinCountsResponse,
+    CheckinRequest,
+    CheckinResponse,
+    OrderRequest,
+    OrderResponse,
+    PassKeysResponse,
+    PassResponse,
+)
 
 __all__ = ["router"]
 
 router = ServiceRouter(tags=["orders"])
+
+KEYS_FRESH_SECONDS: Final = 300
+"""How long a scanner may keep the keys without asking again; a new key is published longer than that before its use."""
+
+
+def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: the response is a file of this type."""
+    return {200: {"content": {media_type: {}}}}
 
 
 @router.post("", status_code=201, dependencies=[Depends(limit_holds)])
@@ -55,6 +75,36 @@ async def list_orders(
     return [OrderResponse.of(order) for order in page.items]
 
 
+# Declared before /{id}, which would match "pass-keys" and "checkins" as ids.
+@router.get("/pass-keys")
+async def show_pass_keys(service: PassServiceDep, response: Response) -> PassKeysResponse:
+    """The public keys that verify the codes of passes, as a JWK set (RFC 7517). Public, and fresh for five minutes."""
+    response.headers["Cache-Control"] = f"public, max-age={KEYS_FRESH_SECONDS}"
+    return PassKeysResponse(keys=service.public_keys())
+
+
+@router.post("/checkins", status_code=201)
+@idempotent
+async def create_checkin(
+    body: CheckinRequest, user: CurrentUser, service: PassServiceDep, checkin_id: CreationId
+) -> CheckinResponse:
+    """Admit with the code of a pass, once; by the seller of its listing.
+
+    409 with `passStatus` `used` and `firstAt`, the time of the check-in, when the pass was used; 409 with `passStatus`
+    `void` when its order has ended; both with `passId` and `seat`. 403 for a pass of another seller's listing. 422 for
+    a code that is no pass of this marketplace.
+    """
+    return CheckinResponse.model_validate(await service.check_in(body.code, user_id=user.id, checkin_id=checkin_id))
+
+
+@router.get("/checkins")
+async def count_checkins(
+    ticket_id: Annotated[str, Query(alias="ticketId")], user: CurrentUser, service: PassServiceDep
+) -> CheckinCountsResponse:
+    """The sold seats and check-ins of one of the caller's own listings, and the passes that are void."""
+    return CheckinCountsResponse.model_validate(await service.counts(ticket_id, user_id=user.id))
+
+
 @router.get("/{id}")
 async def show_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
     """One of the caller's own orders."""
@@ -79,3 +129,29 @@ async def cancel_order(order_id: Id, user: CurrentUser, service: OrderServiceDep
     """Cancel the order and release its seats; idempotent. 409 when the order is paid."""
     await service.cancel(order_id, user_id=user.id)
     return Response(status_code=204)
+
+
+@router.get("/{id}/passes")
+async def list_passes(order_id: Id, user: CurrentUser, service: PassServiceDep) -> list[PassResponse]:
+    """The passes of one of the caller's own orders, by seat; all void when it was complete and has ended.
+
+    409 when it never was complete.
+    """
+    return [PassResponse.model_validate(one) for one in await service.list_of_order(order_id, user_id=user.id)]
+
+
+@router.get("/{id}/passes/{passId}.svg", response_class=Response, responses=_file("image/svg+xml"))
+async def show_pass_code(
+    order_id: Id, pass_id: Annotated[str, Path(alias="passId")], user: CurrentUser, service: PassServiceDep
+) -> Response:
+    """The QR code of a pass. 409 when the order never was complete, or has ended."""
+    code = await service.code(order_id, pass_id, user_id=user.id)
+    return Response(await asyncio.to_thread(qr_code, code), media_type="image/svg+xml")
+
+
+@router.get("/{id}/event.ics", response_class=Response, responses=_file("text/calendar"))
+async def show_calendar_file(order_id: Id, user: CurrentUser, service: PassServiceDep) -> Response:
+    """The event for a calendar (RFC 5545). 409 when the order is not complete, or the event has no time."""
+    order = await service.dated_order(order_id, user_id=user.id)
+    headers = {"Content-Disposition": 'attachment; filename="event.ics"'}
+    return Response(calendar_file(order), headers=headers, media_type="text/calendar; charset=utf-8")

@@ -1,4 +1,4 @@
-"""Orders as JSON."""
+"""Orders, passes and check-ins as JSON."""
 
 from datetime import datetime
 from typing import Final, Self
@@ -6,11 +6,22 @@ from typing import Final, Self
 from pydantic import Field
 
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
+from ticketing_common.security import MAX_PASS_CODE, PublicKey
 from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
 
 from .domain import Order
+from .passes import PassStatus
 
-__all__ = ["OrderRequest", "OrderResponse", "OrderTicketResponse"]
+__all__ = [
+    "CheckinCountsResponse",
+    "CheckinRequest",
+    "CheckinResponse",
+    "OrderRequest",
+    "OrderResponse",
+    "OrderTicketResponse",
+    "PassKeysResponse",
+    "PassResponse",
+]
 
 MAX_SEATS: Final = 10
 """In one order: enough for a family, and too few to buy a whole listing."""
@@ -76,3 +87,42 @@ class OrderResponse(ApiModel):
                 currency=order.ticket.currency,
             ),
         )
+
+
+class PassResponse(ApiModel):
+    """One seat of a sold order. `code` is a compact JWS, the content of the QR code (docs/passes.md)."""
+
+    id: str
+    seat: int
+    status: PassStatus = Field(description="`void` once the order has ended, else `used` once it was checked in")
+    code: str
+
+
+class PassKeysResponse(ApiModel):
+    """A JWK set (RFC 7517): the public keys that verify the codes of passes, that of new codes first."""
+
+    keys: list[PublicKey]
+
+
+class CheckinRequest(RequestModel):
+    """The code that was scanned or typed."""
+
+    code: str = Field(min_length=1, max_length=MAX_PASS_CODE, description="of a pass")
+
+
+class CheckinResponse(ApiModel):
+    """The one admission with a pass; `checked_in_at` is UTC, by the clock of the server."""
+
+    id: str
+    pass_id: str
+    ticket_id: str
+    seat: int
+    checked_in_at: datetime
+
+
+class CheckinCountsResponse(ApiModel):
+    """A listing as its entrance needs it. Passes that were checked in count further when their order ends."""
+
+    sold: int = Field(description="seats of complete orders")
+    checked_in: int = Field(description="check-ins")
+    void: list[str] = Field(description="ids of the passes whose orders were complete and have ended")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.web import RateLimit
@@ -15,6 +15,11 @@ class Settings(EventServiceSettings):
 
     service_name: str = "orders"
 
+    pass_key: SecretStr = Field(description="Ed25519 private key, PEM; signs the codes of passes")
+    pass_public_keys: list[str] = Field(
+        default=[],
+        description="further Ed25519 public keys, PEM, that verify passes: of the earlier and the next `PASS_KEY`",
+    )
     reservation_window_seconds: int = Field(
         default=900, gt=0, description="seconds that an unpaid order holds its ticket"
     )

@@ -1,17 +1,24 @@
-"""Authentication: tokens, the middleware that reads them, and the dependencies of routes."""
+"""Authentication: tokens, the middleware that reads them, and the dependencies of routes. The codes of passes."""
 
 from .cookies import first_cookie
 from .csrf import OriginCheckMiddleware
 from .dependencies import CurrentUser, OptionalUser, require_user
 from .middleware import AuthenticationMiddleware
+from .pass_codes import MAX_PASS_CODE, PassClaims, PassCodeError, PassKeys, PassSigner, PublicKey
 from .tokens import AUDIENCE, TokenSigner, TokenVerifier, User
 
 __all__ = [
     "AUDIENCE",
+    "MAX_PASS_CODE",
     "AuthenticationMiddleware",
     "CurrentUser",
     "OptionalUser",
     "OriginCheckMiddleware",
+    "PassClaims",
+    "PassCodeError",
+    "PassKeys",
+    "PassSigner",
+    "PublicKey",
     "TokenSigner",
     "TokenVerifier",
     "User",

@@ -21,7 +21,7 @@ STRIPE_AUDIT = "STRIPE_AUDIT_KEY"
 def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Secrets by name; raises `ValueError` when a group is incomplete.
 
-    `JWT_PREVIOUS_PUBLIC_KEYS` (a JSON list) keeps tokens of the previous key valid during a change of keys.
+    `JWT_PREVIOUS_PUBLIC_KEYS` and `PASS_OTHER_PUBLIC_KEYS` (JSON lists) keep what the previous keys signed valid.
     """
     found: dict[str, dict[str, str]] = {}
     if private := environment.get("JWT_KEY", "").strip():
@@ -31,6 +31,9 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         # The public key first: all verifiers have a key before auth signs with it.
         found["jwt-verification"] = {"JWT_PUBLIC_KEYS": json.dumps([public, *earlier])}
         found["jwt-signing"] = {"JWT_KEY": f"{private}\n"}
+    if private := environment.get("PASS_KEY", "").strip():
+        others = json.loads(environment.get("PASS_OTHER_PUBLIC_KEYS") or "[]")
+        found["pass-signing"] = {"PASS_KEY": f"{private}\n", "PASS_PUBLIC_KEYS": json.dumps(others)}
     there = [name for name in STRIPE if environment.get(name)]
     if there and len(there) < len(STRIPE):
         raise ValueError(f"of Stripe's three only {', '.join(there)} is given")

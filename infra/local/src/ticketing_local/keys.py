@@ -20,10 +20,13 @@ __all__ = ["Keys"]
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The Ed25519 pair that signs and checks tokens (PEM), and the secrets shared with the Stripe double."""
+    """The Ed25519 pair that signs and checks tokens, the key that signs passes (PEM), and the secrets shared with the
+    Stripe double.
+    """
 
     jwt_private: str
     jwt_public: str
+    pass_private: str
     stripe_key: str
     stripe_publishable_key: str
     stripe_webhook_secret: str
@@ -37,6 +40,7 @@ class Keys:
         return cls(
             jwt_private=private,
             jwt_public=public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+            pass_private=_load_or_make(folder / "pass_key.pem", _new_private_key),
             # The double accepts any key with the right prefix.
             stripe_key=_load_or_make(folder / "stripe_key", lambda: f"sk_local_{secrets.token_hex(12)}"),
             stripe_publishable_key=_load_or_make(folder / "stripe_public", lambda: f"pk_local_{secrets.token_hex(12)}"),

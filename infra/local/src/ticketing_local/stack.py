@@ -212,6 +212,8 @@ class Stack:
         own = {"MONGO_DATABASE": service}
         if service == "auth":
             own["JWT_KEY"] = keys.jwt_private
+        if service == "orders":
+            own["PASS_KEY"] = keys.pass_private
         if service == "expiration":
             own["REDIS_URL"] = servers["redis"]
         if service == "payments":

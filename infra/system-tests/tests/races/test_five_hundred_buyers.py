@@ -105,6 +105,7 @@ async def orders(mongo_url: str, identity: Identity, tmp_path_factory: pytest.Te
         "MONGO_DATABASE": database,
         "NATS_URL": nats.url,
         "JWT_PUBLIC_KEYS": json.dumps([identity.public_key_pem]),
+        "PASS_KEY": identity.pass_key_pem,
         "COOKIE_SECURE": "false",
         "LOG_LEVEL": "warning",
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ STREAM_SECONDS: Final = 20.0
 PERHAPS_RIGHT: Final = frozenset({"one parameter again and again", "a large exponent"})
 """Query strings that are valid for some parameters."""
 UNKNOWN_ID: Final = "a" * 24
+_PLACEHOLDER: Final = re.compile(r"\{\w+\}")
+"""A parameter in a path of the OpenAPI document: `{id}`."""
 NOT_STATE: Final = frozenset({"idempotency_keys", "leases", "system.profile"})
 """Collections that contain no effect of a request: stored responses, and leases of background work."""
 
@@ -90,14 +93,16 @@ def _of_operation(
     as_json = {**signed_in, b"content-type": b"application/json"}
 
     def attempt(place: str, text: str, headers: Headers = as_json, body: bytes = b"{}", **changes: Any) -> Attempt:
-        usual = {"path": path.replace("{id}", UNKNOWN_ID), "refused": bool(contents), **changes}
+        usual = {"path": _PLACEHOLDER.sub(UNKNOWN_ID, path), "refused": bool(contents), **changes}
         return Attempt(operation["operationId"], place, text, method, headers=headers, body=body, **usual)
 
     for parameter in parameters:
         name, kind = parameter["name"], parameter["in"]
         if kind == "path":
             for text, value in texts(size // 4):
-                hostile = path.replace("{" + name + "}", value.replace("/", "_"))
+                before, _, after = path.partition("{" + name + "}")
+                hostile = _PLACEHOLDER.sub(UNKNOWN_ID, before) + value.replace("/", "_")
+                hostile += _PLACEHOLDER.sub(UNKNOWN_ID, after)
                 yield attempt(f"path {name}", text, path=hostile, refused=True)
         elif kind == "query":
             for text, query in queries(name, size):

@@ -48,6 +48,7 @@ class Deployment:
             "NATS_URL": self.urls["nats_url"],
             "JWT_KEY": self._identity.private_key_pem,
             "JWT_PUBLIC_KEYS": json.dumps([self._identity.public_key_pem]),
+            "PASS_KEY": self._identity.pass_key_pem,
             "COOKIE_SECURE": "false",
             "ALLOWED_ORIGINS": "[]",
             "OTEL_TRACES_EXPORTER": "none",
