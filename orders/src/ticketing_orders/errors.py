@@ -14,15 +14,18 @@ from ticketing_common.money import decimal_text
 
 __all__ = [
     "EventBegunError",
+    "EventCancelledError",
     "HeldBeforeError",
     "HoldSlotTakenError",
     "OrderForbiddenError",
     "OrderNotDueError",
     "OrderNotFoundError",
+    "OrderNotSoldError",
     "OrderTransitionError",
     "PriceChangedError",
     "SeatTakenError",
     "TicketNotFoundError",
+    "TicketNotOwnedError",
     "TicketOwnedError",
     "TicketReservedError",
     "TooManyHoldsError",
@@ -46,6 +49,13 @@ class OrderForbiddenError(ForbiddenError):
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is not yours.")
+
+
+class OrderNotSoldError(ForbiddenError):
+    """Only the seller of the listing may refund an order."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not of a listing of yours.")
 
 
 class OrderTransitionError(ConflictError, PermanentError):
@@ -80,6 +90,13 @@ class TicketOwnedError(ForbiddenError):
         super().__init__(f"Ticket {ticket_id} is your own.")
 
 
+class TicketNotOwnedError(ForbiddenError):
+    """Only the seller sees the orders of a listing."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is not a listing of yours.")
+
+
 class EventBegunError(ConflictError):
     """The event of the ticket has begun, so it is no longer sold."""
 
@@ -87,6 +104,15 @@ class EventBegunError(ConflictError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"The event of ticket {ticket_id} has begun; it can no longer be held.")
+
+
+class EventCancelledError(ConflictError):
+    """The seller called the event off, so its listing is no longer sold."""
+
+    title = "The event is cancelled"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"The event of ticket {ticket_id} is cancelled; it can no longer be held.")
 
 
 class PriceChangedError(ConflictError):

@@ -21,7 +21,7 @@ from ticketing_common.web import (
 from .dependencies import OrderServiceDep, limit_holds
 from .early_refusal import refused_early
 from .feed import order_as_message
-from .schemas import OrderRequest, OrderResponse
+from .schemas import OrderRequest, OrderResponse, SaleSearchDep
 
 __all__ = ["router"]
 
@@ -37,7 +37,7 @@ async def create_order(
     """Hold seats of a ticket until the order is paid, cancelled or expires.
 
     409 when fewer seats are free (`available` is their number), when the price has changed (`price` is the current
-    one), and when the event has begun.
+    one), and when the event has begun or is called off.
     """
     order = await service.place(
         body.ticket_id, user_id=user.id, quantity=body.quantity, price_cents=body.price, order_id=order_id
@@ -51,6 +51,25 @@ async def list_orders(
 ) -> list[OrderResponse]:
     """The caller's own orders, newest first."""
     page = await service.list_own(user_id=user.id, page=page_request)
+    link_next(request, response, page)
+    return [OrderResponse.of(order) for order in page.items]
+
+
+# Declared before /{id}, which would match "sales" as an id.
+@router.get("/sales")
+async def list_sales(
+    of: SaleSearchDep,
+    page_request: PageRequestDep,
+    user: CurrentUser,
+    service: OrderServiceDep,
+    request: Request,
+    response: Response,
+) -> list[OrderResponse]:
+    """The paid orders of one of the caller's own listings, newest first: those that the caller may refund.
+
+    403 unless the caller sells the listing.
+    """
+    page = await service.list_sales(of, seller_id=user.id, page=page_request)
     link_next(request, response, page)
     return [OrderResponse.of(order) for order in page.items]
 
@@ -79,3 +98,14 @@ async def cancel_order(order_id: Id, user: CurrentUser, service: OrderServiceDep
     """Cancel the order and release its seats; idempotent. 409 when the order is paid."""
     await service.cancel(order_id, user_id=user.id)
     return Response(status_code=204)
+
+
+@router.post("/{id}/refund", status_code=202)
+@idempotent
+async def refund_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
+    """The seller returns the money of a paid order; idempotent.
+
+    The order ends at once (`refunded`) and its seats are free; the money follows. 403 unless the caller sells the
+    listing. 409 when the order is unpaid, or ended for another reason.
+    """
+    return OrderResponse.of(await service.refund(order_id, seller_id=user.id))

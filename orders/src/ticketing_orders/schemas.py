@@ -1,16 +1,18 @@
 """Orders as JSON."""
 
 from datetime import datetime
-from typing import Final, Self
+from typing import Annotated, Final, Self, TypeAlias
 
+from fastapi import Depends, Query, Request
 from pydantic import Field
 
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
 from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
+from ticketing_common.web.pagination import refuse_unknown_parameters
 
 from .domain import Order
 
-__all__ = ["OrderRequest", "OrderResponse", "OrderTicketResponse"]
+__all__ = ["OrderRequest", "OrderResponse", "OrderTicketResponse", "SaleSearchDep"]
 
 MAX_SEATS: Final = 10
 """In one order: enough for a family, and too few to buy a whole listing."""
@@ -25,6 +27,17 @@ class OrderRequest(RequestModel):
     ticket_id: str
     quantity: int = Field(default=1, ge=1, le=MAX_SEATS, description="seats, all of them or none")
     price: Price | None = Field(default=None, description="of one seat, as the buyer saw it")
+
+
+async def sale_search(
+    request: Request, ticket_id: Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
+) -> str:
+    """The listing whose paid orders are asked for; raises `InvalidInputError` for unknown parameters."""
+    refuse_unknown_parameters(request, ("ticketId", "limit", "cursor"))
+    return ticket_id
+
+
+SaleSearchDep: TypeAlias = Annotated[str, Depends(sale_search)]
 
 
 class OrderTicketResponse(ApiModel):
