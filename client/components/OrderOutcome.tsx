@@ -20,6 +20,11 @@ const CANCELLED: Record<CancelReason, { title: string; text: (tickets: string) =
     title: "The payment failed",
     text: (tickets) => `Your bank declined the payment. ${tickets} for sale again. You were not charged.`,
   },
+  event_cancelled: {
+    title: "The event is cancelled",
+    text: () => "The seller has called the event off. If you have paid, the money goes back to your card.",
+  },
+  refunded: { title: "Your money goes back", text: () => "This order was refunded to the card that you paid with." },
 };
 
 /** A newer version of the service may send reasons that this page does not know. */

@@ -17,6 +17,8 @@ const CANCELLED: Record<CancelReason, string> = {
   expired: "Expired",
   ticket_gone: "Withdrawn by the seller",
   payment_failed: "Payment failed",
+  event_cancelled: "Event cancelled",
+  refunded: "Refunded",
 };
 
 /** `left` replaces "Available", for example with "12 of 200 left". */

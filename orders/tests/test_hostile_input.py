@@ -25,6 +25,7 @@ async def test_every_route_and_place_of_input_is_tried(api: RunningOrders) -> No
     assert {operation for operation, _ in tried} == {
         *("create_order", "list_orders", "show_order", "stream_order", "cancel_order"),
         *("show_pass_keys", "create_checkin", "count_checkins", "list_passes", "show_pass_code", "show_calendar_file"),
+        *("list_sales", "refund_order"),
     }
     assert {("create_order", "field ticketId"), ("list_orders", "query cursor"), ("show_order", "path id")} <= tried
     assert {("create_checkin", "field code"), ("count_checkins", "query ticketId")} <= tried

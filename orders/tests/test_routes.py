@@ -293,6 +293,8 @@ async def test_the_openapi_document_lists_the_routes(api: RunningOrders) -> None
         ("get", "/api/orders/{id}/passes"): "list_passes",
         ("get", "/api/orders/{id}/passes/{passId}.svg"): "show_pass_code",
         ("get", "/api/orders/{id}/event.ics"): "show_calendar_file",
+        ("get", "/api/orders/sales"): "list_sales",
+        ("post", "/api/orders/{id}/refund"): "refund_order",
     }
 
 

@@ -13,9 +13,12 @@ from ticketing_common.events import (
     OrderStatus,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentDisputed,
     PaymentFailed,
+    PaymentRefunded,
     PaymentStatus,
     PaymentVoided,
+    TicketCancelled,
     TicketCreated,
     TicketData,
     TicketDeleted,
@@ -48,9 +51,12 @@ def test_only_events_that_change_an_order_are_subscribed(service: OrderService) 
     assert handled == {
         TicketCreated,
         TicketUpdated,
+        TicketCancelled,
         TicketDeleted,
         PaymentAuthorized,
         PaymentFailed,
+        PaymentRefunded,
+        PaymentDisputed,
         ExpirationCompleted,
     }
     assert not handled & {PaymentCaptured, PaymentVoided}

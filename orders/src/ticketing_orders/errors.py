@@ -18,6 +18,7 @@ from ticketing_common.money import decimal_text
 
 __all__ = [
     "EventBegunError",
+    "EventCancelledError",
     "EventUndatedError",
     "HeldBeforeError",
     "HoldSlotTakenError",
@@ -26,6 +27,7 @@ __all__ = [
     "OrderNotCompleteError",
     "OrderNotDueError",
     "OrderNotFoundError",
+    "OrderNotSoldError",
     "OrderTransitionError",
     "PassNotFoundError",
     "PassUsedError",
@@ -33,6 +35,7 @@ __all__ = [
     "PriceChangedError",
     "SeatTakenError",
     "TicketNotFoundError",
+    "TicketNotOwnedError",
     "TicketOwnedError",
     "TicketReservedError",
     "TooManyHoldsError",
@@ -56,6 +59,13 @@ class OrderForbiddenError(ForbiddenError):
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is not yours.")
+
+
+class OrderNotSoldError(ForbiddenError):
+    """Only the seller of the listing may refund an order."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not of a listing of yours.")
 
 
 class OrderTransitionError(ConflictError, PermanentError):
@@ -99,6 +109,13 @@ class TicketOwnedError(ForbiddenError):
         super().__init__(f"Ticket {ticket_id} is your own.")
 
 
+class TicketNotOwnedError(ForbiddenError):
+    """Only the seller sees the orders of a listing."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is not a listing of yours.")
+
+
 class EventBegunError(ConflictError):
     """The event of the ticket has begun, so it is no longer sold."""
 
@@ -106,6 +123,15 @@ class EventBegunError(ConflictError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"The event of ticket {ticket_id} has begun; it can no longer be held.")
+
+
+class EventCancelledError(ConflictError):
+    """The seller called the event off, so its listing is no longer sold."""
+
+    title = "The event is cancelled"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"The event of ticket {ticket_id} is cancelled; it can no longer be held.")
 
 
 class EventUndatedError(ConflictError):

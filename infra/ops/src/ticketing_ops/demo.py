@@ -75,6 +75,7 @@ def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
         scenario = _Scenario(Api(http, addresses))
         _sold(scenario)
         _shared(scenario)
+        _called_off(scenario)
         _expired(scenario, reservation_window_seconds)
         return scenario.steps
 
@@ -241,6 +242,51 @@ def _admitted(scenario: _Scenario, seller: str, buyer: str, order: Any, ticket_i
     scenario.step("seller scans a pass", first)
     scenario.step("the second scan is refused", again)
     scenario.step("seller sees the check-ins", counted)
+
+
+def _called_off(scenario: _Scenario) -> None:
+    console.print("\n[bold]Money goes back: one order is refunded, then the event is called off[/]")
+    seller, one, other = (_account(scenario, who) for who in ("seller", "one buyer", "other buyer"))
+    ticket_id = _listed(scenario, seller, 30, quantity=5)
+    bought = {}
+    for who, token in (("one buyer", one), ("other buyer", other)):
+        order = _held(scenario, who, token, ticket_id, 2)
+        payment: dict[str, str] = {}
+
+        def pay(token: str = token, order_id: str = order["id"], payment: dict[str, str] = payment) -> str:
+            body = {"orderId": order_id, "paymentMethodId": "pm_card_visa"}
+            payment.update(scenario.expect(201, "POST", "/api/payments", token, json=body))
+            scenario.wait(f"/api/payments/{payment['id']}", token, {"status": "captured"})
+            return "captured"
+
+        scenario.step(f"{who} pays", pay)
+        bought[token] = (f"/api/orders/{order['id']}", f"/api/payments/{payment['id']}")
+
+    def ended(token: str, reason: str) -> Callable[[], str]:
+        def look() -> str:
+            order_path, payment_path = bought[token]
+            scenario.wait(order_path, token, {"status": "cancelled", "reason": reason})
+            paid = scenario.wait(payment_path, token, {"status": "refunded"})
+            return f"{reason}, {paid['refundedAmount']:.2f} back"
+
+        return look
+
+    def refund() -> str:
+        return f"202, {scenario.expect(202, 'POST', f'{bought[one][0]}/refund', seller)['reason']}"
+
+    def call_off() -> str:
+        return f"200, {scenario.expect(200, 'POST', f'/api/tickets/{ticket_id}/cancel', seller)['status']}"
+
+    scenario.step("seller refunds one buyer", refund)
+    scenario.step("one buyer has the money back", ended(one, "refunded"))
+    _held(scenario, "one buyer", one, ticket_id)
+    scenario.step("seller calls the event off", call_off)
+    scenario.step("other buyer has the money back", ended(other, "event_cancelled"))
+
+    def refused() -> str:
+        return f"409, {scenario.expect(409, 'POST', '/api/orders', one, json={'ticketId': ticket_id})['title']}"
+
+    scenario.step("no further seat is held", refused)
 
 
 def _expired(scenario: _Scenario, window_seconds: int) -> None:

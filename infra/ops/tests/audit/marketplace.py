@@ -116,7 +116,7 @@ class Marketplace:
             **more,
         }
         self.put("payments", "payments", key, **fields, outbox=[])
-        if status in ("authorized", "captured", "failed"):
+        if status in ("authorized", "captured", "failed", "refunded"):
             copied = {**fields, "version": 3, "status": "authorized"} if status == "captured" else fields
             self.put("orders", "payments", key, **copied)
         return key

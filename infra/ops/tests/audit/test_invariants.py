@@ -73,6 +73,27 @@ def an_order_whose_ticket_is_only_held(marketplace: Marketplace) -> None:
     marketplace.ticket("held", marketplace.paid_order, key=marketplace.sold)
 
 
+def a_held_order_of_a_cancelled_event(marketplace: Marketplace) -> None:
+    marketplace.ticket("cancelled", None, key=marketplace.held)
+
+
+def a_paid_order_of_a_cancelled_event(marketplace: Marketplace) -> None:
+    payment = new_id()
+    ticket = marketplace.ticket("cancelled", None, quantity=9, highest_seat=9)
+    order = marketplace.order("complete", ticket, payment=payment, seats=[5])
+    marketplace.pay(order, "captured", marketplace.captured_intent(order, payment), key=payment)
+
+
+def orders_lacks_a_refund(marketplace: Marketplace) -> None:
+    payment = new_id()
+    intent = marketplace.captured_intent(marketplace.cancelled_order, payment)
+    marketplace.stripe("refunds", payment_intent=intent)
+    marketplace.pay(
+        marketplace.cancelled_order, "refunded", intent, key=payment, attempt=2, refunded_cents=PRICE, version=5
+    )
+    marketplace.change("orders", "payments", payment, version=3, status="authorized")
+
+
 def an_order_whose_ticket_is_lost(marketplace: Marketplace) -> None:
     marketplace.order("created", new_id())
 
@@ -332,6 +353,8 @@ BREAKS: list[tuple[str, Break]] = [
     ("order_without_ticket", an_order_whose_ticket_is_free),
     ("order_without_ticket", an_order_whose_ticket_is_only_held),
     ("order_without_ticket", an_order_whose_ticket_is_lost),
+    ("order_of_cancelled_event", a_held_order_of_a_cancelled_event),
+    ("order_of_cancelled_event", a_paid_order_of_a_cancelled_event),
     ("complete_without_payment", complete_without_payment),
     ("complete_without_payment", complete_by_another_orders_payment),
     ("paid_other_price", paid_other_price),
@@ -364,6 +387,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("projection_behind", payments_is_a_version_behind),
     ("projection_behind", orders_has_an_old_ticket),
     ("projection_behind", orders_lacks_a_failure),
+    ("projection_behind", orders_lacks_a_refund),
     ("projection_behind", a_deadline_is_missing),
     ("projection_behind", a_deadline_of_a_cancelled_order_still_runs),
     ("projection_ahead", tickets_knows_an_order_that_does_not_exist),
@@ -491,6 +515,7 @@ async def test_a_violation_says_where_and_what_repairs_it(marketplace: Marketpla
     [
         held_for_a_cancelled_order,
         an_order_whose_ticket_is_free,
+        a_paid_order_of_a_cancelled_event,
         complete_without_payment,
         complete_not_captured,
         captured_for_a_cancelled_order,

@@ -99,6 +99,14 @@ class Market:
         body = {"ticketId": ticket_id, "quantity": quantity}
         return await self.call(buyer, "orders", "POST", "/api/orders", body)
 
+    async def call_off(self, seller: str, ticket_id: str) -> httpx.Response:
+        """Call the event of a ticket off."""
+        return await self.call(seller, "tickets", "POST", f"/api/tickets/{ticket_id}/cancel")
+
+    async def refund(self, seller: str, order_id: str) -> httpx.Response:
+        """Refund an order as the seller of its ticket."""
+        return await self.call(seller, "orders", "POST", f"/api/orders/{order_id}/refund")
+
     async def cancel(self, buyer: str, order_id: str) -> httpx.Response:
         """Cancel an order."""
         return await self.call(buyer, "orders", "DELETE", f"/api/orders/{order_id}")

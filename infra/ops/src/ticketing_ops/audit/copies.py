@@ -26,9 +26,9 @@ def copied_tickets(case: TicketCase, moment: Moment) -> Iterator[Finding]:
 
 
 def copied_payments(case: PaymentCase, moment: Moment) -> Iterator[Finding]:
-    """The copy of a payment in orders, which subscribes only to `payment.authorized` and `payment.failed`."""
+    """The copy of a payment in orders, which subscribes to the events of these statuses, and of part refunds."""
     payment, copy = case.payment, case.in_orders
-    if payment is None or payment.status in ("authorized", "failed"):
+    if payment is None or payment.status in ("authorized", "failed", "refunded"):
         source = payment and Copy(payment.id, payment.version, payment.status, payment.amount_cents)
         yield from _compared("orders.payments", case.id, source, copy, moment, payment and payment.updated_at)
     elif copy is not None and copy.version > payment.version:

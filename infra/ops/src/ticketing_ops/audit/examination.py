@@ -61,6 +61,7 @@ TICKET_CHECKS: Final[tuple[Callable[[TicketCase, Moment], Iterator[Finding]], ..
     holds.seats_miscounted,
     holds.ticket_without_order,
     holds.order_without_ticket,
+    holds.order_of_cancelled_event,
     copies.copied_tickets,
 )
 PAYMENT_CHECKS: Final[tuple[Callable[[PaymentCase, Moment], Iterator[Finding]], ...]] = (copies.copied_payments,)

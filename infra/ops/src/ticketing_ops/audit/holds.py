@@ -8,6 +8,7 @@ from .rows import OrderRow, TicketRow
 
 __all__ = [
     "hold_overdue",
+    "order_of_cancelled_event",
     "order_without_ticket",
     "seat_taken_twice",
     "seats_beyond_quantity",
@@ -55,6 +56,8 @@ def seats_miscounted(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     ticket = case.ticket
     if ticket is None or ticket.highest_seat == 1 or not moment.settled(ticket.updated_at, *case.changed_at):
         return
+    if ticket.status == "cancelled" and not ticket.held + ticket.sold:
+        return  # reported by order_of_cancelled_event
     held, sold = (
         sum(len(order.seats) for order in case.active if order.status == status) for status in ("created", "complete")
     )
@@ -88,7 +91,7 @@ def ticket_without_order(case: TicketCase, moment: Moment) -> Iterator[Finding]:
 
 def order_without_ticket(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     """The ticket of an active order is not held or sold for it. `seat_taken_twice` covers several active orders."""
-    if not case.active or (len(case.active) > 1 and case.ticket is not None):
+    if not case.active or (len(case.active) > 1 and case.ticket is not None) or _called_off(case):
         return
     order, ticket = case.active[0], case.ticket
     if not moment.settled(order.updated_at, ticket and ticket.updated_at):
@@ -101,6 +104,21 @@ def order_without_ticket(case: TicketCase, moment: Moment) -> Iterator[Finding]:
         by = f" by {ticket.order_id}" if ticket.order_id not in (None, order.id) else ""
         said = f"{order.status}, and its ticket is {ticket.status}{by}"
     yield Finding.of("order_without_ticket", said, order=order.id, ticket=case.id)
+
+
+def order_of_cancelled_event(case: TicketCase, moment: Moment) -> Iterator[Finding]:
+    """The seller called the event off, and an order of it is still active."""
+    if case.ticket is not None and _called_off(case) and moment.settled(case.ticket.updated_at, *case.changed_at):
+        for order in case.active:
+            yield Finding.of(
+                *("order_of_cancelled_event", f"{order.status}, and its event is called off"),
+                order=order.id,
+                ticket=case.id,
+            )
+
+
+def _called_off(case: TicketCase) -> bool:
+    return case.ticket is not None and case.ticket.status == "cancelled"
 
 
 def _status_for(order: OrderRow) -> str:

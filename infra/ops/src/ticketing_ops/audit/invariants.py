@@ -100,6 +100,12 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "`ticketing resync orders`: tickets receives every order again; restore a lost ticket from a backup first",
         ),
         Invariant(
+            "order_of_cancelled_event",
+            "an event that is called off has no active order",
+            "`ticketing resync tickets`: orders receives the cancellation again and ends its orders; payments then "
+            "voids or refunds",
+        ),
+        Invariant(
             "complete_without_payment",
             "a complete order has an authorised or captured payment of its own",
             "cancel the order, or find its payment in Stripe and restore the payment's row",
@@ -124,12 +130,13 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
         Invariant(
             "complete_refunded",
             "the payment of a complete order is not refunded",
-            "it was refunded at Stripe, or a dispute was lost: cancel the order, so that its seats are free",
+            "it was refunded at Stripe, or a dispute was lost: `ticketing resync payments`; orders ends the order, "
+            "which frees its seats",
         ),
         Invariant(
             "refunded_in_part",
             "a complete order is paid in full",
-            "agree with the buyer: refund the rest in Stripe to end the sale, or accept the violation",
+            "agree with the buyer: refund the order, or the rest in Stripe, to end the sale; or accept the violation",
         ),
         Invariant(
             "dispute_open",
