@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id
+from ticketing_common.events import TicketData
 from ticketing_orders import hold_cache
 from ticketing_orders.app import create_app
 from ticketing_orders.hold_cache import FRESH_SECONDS
@@ -122,7 +123,9 @@ async def test_a_refusal_comes_from_memory_for_a_second_at_most(one, ticket, mon
             await asyncio.sleep(0.05)
 
 
-async def test_a_refusal_by_the_index_records_the_holder(one, make_app, identity, bus, ticket):
+async def test_a_refusal_by_the_index_records_the_holder(
+    one: RunningOrders, make_app: Callable[..., FastAPI], identity: Identity, bus: Bus, ticket: TicketData
+) -> None:
     """The replica starts after the order's event, so it learns of the holder only from the index."""
     await one.service.follow_ticket(ticket)
     holder = new_id()
