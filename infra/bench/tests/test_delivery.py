@@ -4,7 +4,8 @@ import pytest
 from nats.js import JetStreamContext
 
 from ticketing_bench.delivery.broker import make_orders, publish_windowed
-from ticketing_bench.delivery.run import IncompleteRoundError, Sizes, _Rounds, run
+from ticketing_bench.delivery.run import Sizes, complete, run
+from ticketing_bench.measurement import InvalidRunError
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import ensure_stream, stream_config
 from ticketing_testkit.apps import Bus
@@ -15,32 +16,30 @@ SMALL = Sizes(rounds=2, relayed=300, consumed=300, latency_seconds=0.5, warm_up=
 def test_a_small_run_measures_all_and_loses_nothing() -> None:
     said: list[str] = []
 
-    report = run(SMALL, quick=True, say=said.append)
+    findings = run(SMALL, said.append)
 
-    assert [one.name for one in report.measurements] == [
-        "relay, notify",
-        "relay, sweep",
-        "consumer, no-op handler",
-    ]
-    for one in report.measurements:
-        assert len(one.subject.rounds) == len(one.reference.rounds) == 2
-        assert min(*one.subject.rounds, *one.reference.rounds) >= 0
-        assert one.reference.cpu.keys() >= {"mongod", "nats-server"}
-    assert [one.name for one in report.findings] == ["commit to handler, p50", "commit to handler, p99"]
-    for found in report.findings:
-        assert len(found.rounds) == 2
-        assert min(found.rounds) > 0
+    compared = [one for one in findings if one.baseline]
+    assert [one.name for one in compared] == ["relay, notify", "relay, sweep", "consumer, no-op handler"]
+    for one in compared:
+        assert len(one.rounds) == len(one.baseline) == 2
+        assert min(*one.rounds, *one.baseline) >= 0
+        assert one.baseline_cpu.keys() >= {"mongod", "nats-server"}
+    alone = [one for one in findings if not one.baseline]
+    assert [one.name for one in alone] == ["commit to handler, p50", "commit to handler, p99"]
+    for one in alone:
+        assert len(one.rounds) == 2
+        assert min(one.rounds) > 0
     assert len(said) == 2 * (3 + 2 + 1)
 
 
 @pytest.mark.unit
 def test_a_round_that_lost_a_message_is_refused() -> None:
-    side = _Rounds("relay")
+    lost = {"rate": 1e9, "cpu": {}, "complete": False}
 
-    with pytest.raises(IncompleteRoundError, match="relay"):
-        side.take({"rate": 1e9, "cpu": {}, "complete": False})
+    with pytest.raises(InvalidRunError, match="relay"):
+        complete("relay", lost)
 
-    assert side.values == []
+    assert complete("relay", lost | {"complete": True})["rate"] == 1e9
 
 
 async def test_the_baseline_sends_the_same_messages_as_the_relay(bus: Bus) -> None:

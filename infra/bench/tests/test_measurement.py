@@ -1,19 +1,12 @@
 import pytest
 
-from ticketing_bench.measurement import Budget, Measurement, Side, Spread, in_turns, percentile
+from ticketing_bench.measurement import Finding, Spread, in_turns, median_cpu, percentile
 
 pytestmark = pytest.mark.unit
 
 
-def measured(subject: list[float], reference: list[float], budget: Budget | None = None) -> Measurement:
-    return Measurement(
-        name="relay",
-        question="How fast?",
-        unit="events/s",
-        subject=Side.of("product", subject),
-        reference=Side.of("raw", reference),
-        budget=budget,
-    )
+def found(*rounds: float, baseline: tuple[float, ...] = (), budget: dict[str, float] | None = None) -> Finding:
+    return Finding(part="relay", name="relay", unit="events/s", rounds=rounds, baseline=baseline, **(budget or {}))
 
 
 @pytest.mark.parametrize(
@@ -41,43 +34,48 @@ def test_the_spread_is_the_middle_and_both_ends() -> None:
 
 def test_the_ratio_is_taken_round_by_round() -> None:
     # The machine was slow in the second round, for both; the ratio of the medians would say 0.5.
-    one = measured([60.0, 6.0, 50.0], [100.0, 10.0, 200.0])
+    one = found(60.0, 6.0, 50.0, baseline=(100.0, 10.0, 200.0))
 
     assert one.ratio == Spread(median=0.6, low=0.25, high=0.6)
 
 
 def test_rounds_that_have_no_partner_are_refused() -> None:
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        _ = measured([1.0, 2.0], [1.0]).ratio
+        _ = found(1.0, 2.0, baseline=(1.0,)).ratio
 
 
 @pytest.mark.parametrize(("subject", "kept"), [(49.0, False), (50.0, True), (51.0, True)])
 def test_a_ratio_is_kept_from_its_bound_on(subject: float, kept: bool) -> None:
-    assert measured([subject], [100.0], Budget(ratio_at_least=0.5)).kept is kept
+    assert found(subject, baseline=(100.0,), budget={"at_least": 0.5}).kept is kept
 
 
 @pytest.mark.parametrize(("subject", "kept"), [(199.0, True), (200.0, True), (201.0, False)])
 def test_a_multiple_is_kept_up_to_its_bound(subject: float, kept: bool) -> None:
-    assert measured([subject], [100.0], Budget(ratio_at_most=2)).kept is kept
+    assert found(subject, baseline=(100.0,), budget={"at_most": 2}).kept is kept
 
 
-@pytest.mark.parametrize(("subject", "kept"), [(99.0, True), (100.0, False)])
-def test_a_limit_is_kept_below_its_bound_only(subject: float, kept: bool) -> None:
-    assert measured([subject], [1.0], Budget(value_below=100)).kept is kept
+@pytest.mark.parametrize(
+    ("budget", "kept"),
+    [
+        ({}, None),
+        ({"at_least": 2}, True),
+        ({"at_least": 2.1}, False),
+        ({"below": 2}, False),
+        ({"below": 2.1}, True),
+    ],
+)
+def test_without_a_baseline_the_median_decides(budget: dict[str, float], kept: bool | None) -> None:
+    assert found(1, 2, 9, budget=budget).kept is kept
 
 
-def test_without_a_budget_nothing_is_kept_or_missed() -> None:
-    assert measured([1.0], [1.0]).kept is None
+def test_processor_time_is_the_median_of_the_rounds_by_process() -> None:
+    rounds = [{"cpu": {"relay": 0.9}}, {"cpu": {"relay": 0.1, "mongod": 0.3}}, {"cpu": {"relay": 0.5}}]
+
+    assert median_cpu(rounds) == {"relay": 0.5, "mongod": 0.0}
 
 
-def test_processor_time_is_the_middle_of_the_rounds_by_process() -> None:
-    side = Side.of("product", [1.0, 1.0, 1.0], [{"relay": 0.9}, {"relay": 0.1, "mongod": 0.3}, {"relay": 0.5}])
-
-    assert side.cpu == {"relay": 0.5, "mongod": 0.0}
-
-
-def test_a_measurement_can_be_read_back_from_its_json() -> None:
-    one = measured([60.0, 6.0], [100.0, 10.0], Budget(ratio_at_least=0.5))
+def test_a_finding_can_be_read_back_from_its_json() -> None:
+    one = found(60.0, 6.0, baseline=(100.0, 10.0), budget={"at_least": 0.5})
 
     assert '"ratio":{"median":0.6' in one.model_dump_json()
-    assert Measurement.model_validate_json(one.model_dump_json()) == one
+    assert Finding.model_validate_json(one.model_dump_json()) == one

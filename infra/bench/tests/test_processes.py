@@ -24,7 +24,7 @@ def test_servers_end_with_their_run_and_so_does_their_data() -> None:
     with pytest.raises(RuntimeError, match="the run failed"):
         fail_within()
 
-    assert len(found) == 1
+    assert len(found) == 2
     assert not any(process.is_running() for process in found)
     assert not any(folder.exists() for folder in folders)
 

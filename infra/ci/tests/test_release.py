@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ticketing_ci.cluster import ClusterError, Manifest
+from ticketing_ci.cluster import Cluster, ClusterError, Manifest
 from ticketing_ci.release import RECORD, ReleaseError, overlay, release, running_images
 from ticketing_ci.smoke import demo_job, play_demo, read_pages
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DIGEST = "sha256:" + "a" * 64
 
 
-class OnPaper:
+class OnPaper(Cluster):
     """Remembers what was asked of it, and refuses to roll out texts with a certain word."""
 
     def __init__(self, bad: str = "broken", objects: Mapping[tuple[str, str], Manifest] | None = None) -> None:

@@ -84,8 +84,8 @@ def test_one_stack_starts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.unit
 def test_the_status_of_a_stack_with_a_dead_process_is_failure(capsys: pytest.CaptureFixture[str]) -> None:
     well = StackState(os.getpid(), "ready", processes={"auth": os.getpid()})
-    assert print_status(well, running=True) == 0
+    assert print_status(well) == 0
     well.dead["auth"] = "ended with status -9"
-    assert print_status(well, running=True) == 1
-    assert print_status(None, running=False) == 3
+    assert print_status(well) == 1
+    assert print_status(None) == 3
     assert "ended with status -9" in capsys.readouterr().out

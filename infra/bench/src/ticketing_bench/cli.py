@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +12,11 @@ import typer
 
 from ticketing_ops.console import console, fail
 from ticketing_ops.data_dir import repository_root
+from ticketing_system.market import UnsettledError
 from ticketing_testkit.servers import ServerStartError
 
+from .machine import Machine
+from .measurement import Finding, InvalidRunError
 from .report import Report
 from .worker import WorkerError
 
@@ -36,54 +41,50 @@ def _say(line: str) -> None:
     console.print(f"[dim]{line}[/]")
 
 
-def _folder(out: Path | None, *, quick: bool) -> Path:
-    return out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
-
-
-def _show(report: Report, folder: Path) -> None:
-    """Print and write the report; exits with 1 when a budget was missed."""
+def _report(name: str, title: str, run: Callable[[], Sequence[Finding]], *, quick: bool, out: Path | None) -> None:
+    """Run, print and write the report; exits with 1 when the run is invalid or misses a budget."""
+    machine, at = Machine.this(), datetime.now(UTC)
+    try:
+        findings = tuple(run())
+    except (InvalidRunError, UnsettledError, WorkerError, ServerStartError) as error:
+        fail(str(error))
+    report = Report(name=name, title=title, at=at, quick=quick, machine=machine, findings=findings)
     report.show(console)
-    for path in report.write(folder):
-        console.print(f"written: {path}")
+    folder = out or repository_root().joinpath(*((".local", "bench") if quick else ("docs", "bench")))
+    console.print(f"written: {report.write(folder)}")
     if not report.kept:
         console.print("[red]A budget was missed.[/]")
         raise typer.Exit(1)
 
 
+# Each command imports its own measurements, which bring the services and the drivers.
+
+
 @app.command("backbone")
 def delivery(quick: QuickOption = False, out: OutOption = None) -> None:
     """Measure the relay, the latency from commit to handler, and the consumer, each against the bare broker."""
-    from .delivery.run import FULL, QUICK, IncompleteRoundError, run  # here, as it brings a service and the drivers
+    from .delivery.run import FULL, QUICK, run
 
-    try:
-        report = run(QUICK if quick else FULL, quick=quick, say=_say)
-    except (IncompleteRoundError, WorkerError, ServerStartError) as error:
-        fail(str(error))
-    _show(report, _folder(out, quick=quick))
+    title = "The event backbone against the bare broker"
+    _report("backbone", title, lambda: run(QUICK if quick else FULL, _say), quick=quick, out=out)
 
 
 @app.command()
 def streams(quick: QuickOption = False, out: OutOption = None) -> None:
     """Measure the latency of live updates from a commit to a thousand browsers."""
-    from .streams.run import FULL, QUICK, IncompleteClientsError, run  # here, as it brings a service and the drivers
+    from .streams.run import FULL, QUICK, run
 
-    try:
-        report = run(QUICK if quick else FULL, quick=quick, say=_say)
-    except (IncompleteClientsError, WorkerError, ServerStartError) as error:
-        fail(str(error))
-    _show(report, _folder(out, quick=quick))
+    title = "Live updates to the browsers of one replica"
+    _report("streams", title, lambda: run(QUICK if quick else FULL, _say), quick=quick, out=out)
 
 
 @app.command()
 def routes(quick: QuickOption = False, out: OutOption = None) -> None:
     """Measure the cost of single routes against bare ones, with traces, and while Stripe hangs."""
-    from .route_costs.run import FULL, QUICK, UnexpectedAnswerError, run  # here, as it brings services
+    from .route_costs.run import FULL, QUICK, run
 
-    try:
-        report = run(QUICK if quick else FULL, quick=quick, say=_say)
-    except (UnexpectedAnswerError, WorkerError, ServerStartError) as error:
-        fail(str(error))
-    _show(report, _folder(out, quick=quick))
+    title = "Single routes against their baselines"
+    _report("routes", title, lambda: run(QUICK if quick else FULL, _say), quick=quick, out=out)
 
 
 @app.command()
@@ -93,17 +94,15 @@ def load(
     part: Annotated[list[str] | None, typer.Option(help="Only this part, by name; can be repeated")] = None,
 ) -> None:
     """Measure the whole product: bursts, steady load, buying, growth, memory, starts, and expiring holds."""
-    from .load.market import UnsettledError  # here, as it brings services and the drivers with it
     from .load.run import PARTS, run
     from .load.sizes import FULL, QUICK
 
-    if unknown := set(part or ()) - set(PARTS):
+    parts = part or list(PARTS)
+    if unknown := set(parts) - set(PARTS):
         fail(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
-    try:
-        report = asyncio.run(run(part or PARTS, QUICK if quick else FULL, quick=quick, say=_say))
-    except (UnsettledError, WorkerError, ServerStartError) as error:
-        fail(str(error))
-    _show(report, _folder(out, quick=quick))
+    sizes = QUICK if quick else FULL
+    title = "The whole product under load"
+    _report("load", title, lambda: asyncio.run(run(parts, sizes, _say)), quick=quick, out=out)
 
 
 def main() -> None:

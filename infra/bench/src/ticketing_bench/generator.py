@@ -56,7 +56,7 @@ class GeneratorRole(Role):
                     group.create_task(keep_asking(connection))
             elapsed = time.monotonic() - begun
             cores = processors.cores()
-        return {"rate": statuses.total() / elapsed, "statuses": statuses, "cpu": cores}
+        return {"rate": statuses.total() / elapsed, "statuses": dict(statuses), "cpu": cores}
 
     async def watch(
         self,
@@ -89,8 +89,8 @@ class GeneratorRole(Role):
         return {
             "p50": percentile(late, 0.5),
             "p99": percentile(late, 0.99),
-            "statuses": statuses,
-            "beside": others,
+            "statuses": dict(statuses),
+            "beside": dict(others),
             "cpu": cores,
         }
 

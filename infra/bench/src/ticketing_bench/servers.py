@@ -22,12 +22,13 @@ class Servers:
 
 
 @contextmanager
-def running_servers(*, nats: bool = False) -> Iterator[Servers]:
-    """Run MongoDB and the requested servers inside this block."""
+def running_servers() -> Iterator[Servers]:
+    """Run MongoDB and NATS inside this block."""
     with tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder, ExitStack() as stack:
-        chosen: dict[str, ServerProcess] = {"mongo_url": Mongod(Path(folder, "mongod"), cache_gb=CACHE_GB)}
-        if nats:
-            chosen["nats_url"] = NatsServer(Path(folder, "nats"))
+        chosen: dict[str, ServerProcess] = {
+            "mongo_url": Mongod(Path(folder, "mongod"), cache_gb=CACHE_GB),
+            "nats_url": NatsServer(Path(folder, "nats")),
+        }
         for server in chosen.values():
             stack.callback(server.stop)
             server.start()

@@ -74,9 +74,9 @@ def _audit(_: argparse.Namespace) -> None:
 def _release(options: argparse.Namespace) -> None:
     # A local import: these need packages, and the verbs that every job starts with must need none.
     from ticketing_ci import release, smoke
-    from ticketing_ci.cluster import Kubectl
+    from ticketing_ci.cluster import Cluster
 
-    cluster, names = Kubectl(), tuple(IMAGES)
+    cluster, names = Cluster(), tuple(IMAGES)
     built = images.digests(options.registry) if options.registry else release.running_images(cluster, names)
     if options.verify_as:
         images.verify(built.values(), options.verify_as)
@@ -99,9 +99,9 @@ def _smoke(options: argparse.Namespace) -> None:
 
 def _secrets(_: argparse.Namespace) -> None:
     from ticketing_ci import given_secrets
-    from ticketing_ci.cluster import Kubectl
+    from ticketing_ci.cluster import Cluster
 
-    changed = given_secrets.apply_given(Kubectl(), given_secrets.given(os.environ))
+    changed = given_secrets.apply_given(Cluster(), given_secrets.given(os.environ))
     print(f"Changed: {', '.join(changed) or 'nothing'}")
 
 

@@ -15,10 +15,10 @@ from rich.markup import escape
 
 from ticketing_ops.cli import add_commands, play_against
 from ticketing_ops.console import console, fail, print_lines
-from ticketing_ops.data_dir import AlreadyRunningError, DataDir, DataDirOption, StackState, data_dir_of
+from ticketing_ops.data_dir import AlreadyRunningError, DataDir, DataDirOption, data_dir_of
 from ticketing_testkit.servers import ServerStartError
 
-from .fault_controller import fault_app
+from .fault_controller import fault_app, ready_state
 from .logs import show_logs
 from .report import is_alive, print_addresses, print_status, print_status_json
 from .seed import DemoAccounts
@@ -108,8 +108,8 @@ def _detach(data: DataDir, *, port: int | None, client: bool) -> int:
 def down(data_dir: DataDirOption = None) -> None:
     """Stop all processes; the data stays."""
     data = data_dir_of(data_dir)
-    state = data.read_state()
-    if not data.is_running() or state is None:
+    state = data.running_state()
+    if state is None:
         console.print("Nothing is running here.")
         return
     os.kill(state.supervisor_pid, signal.SIGTERM)
@@ -133,9 +133,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print addresses and processes as JSON")] = False,
 ) -> None:
     """Show each process; exit 0 when all of them run, 1 when something died, 3 when nothing runs."""
-    data = data_dir_of(data_dir)
     show = print_status_json if as_json else print_status
-    raise typer.Exit(show(data.read_state(), running=data.is_running()))
+    raise typer.Exit(show(data_dir_of(data_dir).running_state()))
 
 
 @app.command()
@@ -150,18 +149,11 @@ def logs(
     raise typer.Exit(show_logs(data.logs, service, follow=follow, lines=lines))
 
 
-def _running_state(data: DataDir) -> StackState:
-    state = data.read_state()
-    if state is None or state.phase != "ready" or not data.is_running():
-        fail("Nothing is running here. Start it with `make up`.")
-    return state
-
-
 @app.command()
 def seed(data_dir: DataDirOption = None) -> None:
     """Create the demo accounts and listings that are missing."""
     data = data_dir_of(data_dir)
-    state = _running_state(data)
+    state = ready_state(data)
     data.seeded.unlink(missing_ok=True)
     try:
         accounts = make_demo_data(state, data)
@@ -181,11 +173,10 @@ def demo(
     The demo uses the running stack if its holds last 15 s or less. Otherwise it starts one of its own, without a
     client and with holds of a few seconds, and removes it afterwards.
     """
-    data = data_dir_of(data_dir)
-    state = data.read_state()
+    state = data_dir_of(data_dir).running_state()
     if base_url is not None:
         play_against({"client": base_url.rstrip("/")}, window)
-    elif state and data.is_running() and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
+    elif state and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
         console.print(f"Playing on the running stack, where a hold lasts {state.reservation_window_seconds} s.")
         play_against(state.addresses, state.reservation_window_seconds)
     else:

@@ -19,7 +19,7 @@ from ticketing_testkit.servers import ServerStartError
 from .faults import FAULTS, FaultError
 from .stack import Stack
 
-__all__ = ["FaultController", "fault_app"]
+__all__ = ["FaultController", "fault_app", "ready_state"]
 
 REQUEST: Final = "fault.json"
 ANSWER_SECONDS: Final = 30.0
@@ -72,8 +72,7 @@ fault_app = typer.Typer(no_args_is_help=True, help="Inject faults into the runni
 @fault_app.command("list")
 def list_faults(data_dir: DataDirOption = None) -> None:
     """List the faults, their expected effects, and which are on."""
-    data = data_dir_of(data_dir)
-    state = data.read_state() if data.is_running() else None
+    state = data_dir_of(data_dir).running_state()
     table = Table("fault", "", "what it does", "what to expect", box=None, padding=(0, 2))
     for name, fault in FAULTS.items():
         on = state is not None and name in state.faults
@@ -99,15 +98,16 @@ def turn_off(
 ) -> None:
     """Turn faults off."""
     data = data_dir_of(data_dir)
-    state = _running(data)
+    state = ready_state(data)
     removed = names or list(state.faults)
     _request(data, "off", removed)
     console.print(f"Off: {', '.join(removed)}." if removed else "No fault is on.")
 
 
-def _running(data: DataDir) -> StackState:
-    state = data.read_state()
-    if state is None or state.phase != "ready" or not data.is_running():
+def ready_state(data: DataDir) -> StackState:
+    """The state of the stack that runs here; ends the command with an error if none is ready."""
+    state = data.running_state()
+    if state is None or state.phase != "ready":
         fail("Nothing is running here. Start it with `make up`.")
     return state
 
@@ -117,7 +117,7 @@ def _request(data: DataDir, action: Action, names: list[str]) -> None:
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
         fail(f"There is no fault called {unknown[0]}; `ticketing fault list` shows all of them.")
-    _running(data)
+    ready_state(data)
     with _alone(data):
         request_id = f"{os.getpid()}-{time.monotonic_ns()}"
         temporary = data.path / f"{REQUEST}.{os.getpid()}"

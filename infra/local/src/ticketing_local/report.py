@@ -34,14 +34,14 @@ def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     )
 
 
-def print_status_json(state: StackState | None, *, running: bool) -> int:
+def print_status_json(state: StackState | None) -> int:
     """Print the state as JSON; returns the same exit status as `print_status`."""
-    console.print_json(json.dumps(asdict(state) if state is not None and running else {"phase": "stopped"}))
-    return _exit_status(state, running=running)
+    console.print_json(json.dumps(asdict(state) if state is not None else {"phase": "stopped"}))
+    return _exit_status(state)
 
 
-def _exit_status(state: StackState | None, *, running: bool) -> int:
-    if state is None or not running:
+def _exit_status(state: StackState | None) -> int:
+    if state is None:
         return 3
     return 0 if state.phase == "ready" and set(_conditions(state).values()) == {"running"} else 1
 
@@ -53,11 +53,11 @@ def _conditions(state: StackState) -> dict[str, str]:
     }
 
 
-def print_status(state: StackState | None, *, running: bool) -> int:
+def print_status(state: StackState | None) -> int:
     """Print each process and its condition; returns 0 when the stack is ready and every process runs."""
-    if state is None or not running:
+    if state is None:
         console.print("Nothing is running here.")
-        return _exit_status(state, running=running)
+        return _exit_status(state)
     table = Table("process", "pid", "state", box=None, padding=(0, 2))
     conditions = _conditions(state)
     for name, condition in conditions.items():
@@ -68,7 +68,7 @@ def print_status(state: StackState | None, *, running: bool) -> int:
     console.print(table)
     if state.faults:
         console.print(f"[yellow]faults that are on:[/] {', '.join(state.faults)} (`ticketing fault off`)")
-    return _exit_status(state, running=running)
+    return _exit_status(state)
 
 
 def is_alive(pid: int) -> bool:

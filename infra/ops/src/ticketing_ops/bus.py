@@ -24,9 +24,8 @@ def _nats_url(data_dir: Path | None) -> str:
     """`NATS_URL`, or the address of the running stack's server."""
     if os.environ.get("NATS_URL"):
         return os.environ["NATS_URL"]
-    data = data_dir_of(data_dir)
-    state = data.read_state()
-    if state is None or not data.is_running() or "nats" not in state.addresses:
+    state = data_dir_of(data_dir).running_state()
+    if state is None or "nats" not in state.addresses:
         fail("Nothing is running here. Start it with `make up`, or set NATS_URL.")
     return state.addresses["nats"]
 

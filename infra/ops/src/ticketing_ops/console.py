@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["console", "fail", "print_lines", "printable"]
+__all__ = ["console", "fail", "print_lines", "printable", "shown"]
 
 console = Console(highlight=False)
 
@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     )
 
 
+def shown(text: str) -> str:
+    """Untrusted text, escaped for the terminal and for Rich's markup."""
+    return escape(printable(text))
+
+
 def print_lines(text: str) -> None:
     """Print untrusted text line by line, without markup and with its controls escaped."""
     for line in text.split("\n"):
@@ -35,5 +40,5 @@ def print_lines(text: str) -> None:
 
 def fail(message: str) -> NoReturn:
     """Print the error with its remedy, and exit with status 1."""
-    console.print(f"[bold red]✗[/] {escape(printable(message))}", soft_wrap=True)
+    console.print(f"[bold red]✗[/] {shown(message)}", soft_wrap=True)
     raise typer.Exit(1)

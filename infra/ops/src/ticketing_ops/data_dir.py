@@ -110,6 +110,10 @@ class DataDir:
         except FileNotFoundError:
             return False
 
+    def running_state(self) -> StackState | None:
+        """The state of the stack that runs here; None if none runs."""
+        return self.read_state() if self.is_running() else None
+
     def write_state(self, state: StackState) -> None:
         """Replace the state atomically, so that a reader never sees a part of it."""
         temporary = self.path / f"state.{os.getpid()}"

@@ -6,7 +6,6 @@ import nats.js.errors
 import typer
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
-from rich.markup import escape
 
 from ticketing_common.delivery.advisories import Advisory, given_up
 from ticketing_common.delivery.dead_letters import DeadLetter
@@ -14,7 +13,7 @@ from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS
 
 from .bus import DataDirOption, age_text, on_bus
-from .console import console, fail, print_lines, printable
+from .console import console, fail, print_lines, shown
 
 __all__ = ["dead_letters_app"]
 
@@ -39,7 +38,7 @@ def list_letters(data_dir: DataDirOption = None) -> None:
         for number, letter in letters:
             console.print(
                 f"{number:>5}  [dim]{age_text((utc_now() - letter.at).total_seconds()):>6}[/]  {letter.consumer:<20} "
-                f"{_shown(letter.subject)}  after {letter.attempts}: [red]{_shown(_first_line(letter.error))}[/]",
+                f"{shown(letter.subject)}  after {letter.attempts}: [red]{shown(_first_line(letter.error))}[/]",
                 soft_wrap=True,
             )
         advisories = await given_up(client.jetstream())
@@ -66,7 +65,7 @@ def show(number: Reference, data_dir: DataDirOption = None) -> None:
         _print_json((found.data or b"").decode(errors="replace"))
         if stream == ADVISORIES:
             event = await _event_of(client, found)
-            console.print(f"{_shown(str(event.subject))}, which is still in its stream:")
+            console.print(f"{shown(str(event.subject))}, which is still in its stream:")
             print_lines((event.data or b"").decode(errors="replace"))
 
     on_bus(data_dir, command)
@@ -96,7 +95,7 @@ def replay(number: Reference, data_dir: DataDirOption = None) -> None:
         js = client.jetstream()
         ack = await js.publish(subject, body, headers=headers)
         await js.delete_msg(stream, sequence)
-        console.print(f"{_shown(subject)} is on the bus again as {ack.stream} #{ack.seq}.", soft_wrap=True)
+        console.print(f"{shown(subject)} is on the bus again as {ack.stream} #{ack.seq}.", soft_wrap=True)
 
     on_bus(data_dir, command)
 
@@ -112,11 +111,6 @@ def discard(number: Reference, data_dir: DataDirOption = None) -> None:
         console.print(f"Dead letter {number} is deleted.")
 
     on_bus(data_dir, command)
-
-
-def _shown(text: str) -> str:
-    """Untrusted text, escaped for the terminal and for Rich's markup."""
-    return escape(printable(text))
 
 
 def _first_line(error: str) -> str:

@@ -10,13 +10,12 @@ import typer
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
-from rich.markup import escape
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 
 from .bus import DataDirOption, age_text, on_bus
-from .console import console, fail, printable
+from .console import console, fail, shown
 
 __all__ = ["begin", "events_app", "line", "matches", "since_time"]
 
@@ -92,7 +91,7 @@ def line(message: Msg) -> str:
     try:
         return _event_line(message)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"[red]not an event[/] {_shown(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
+        return f"[red]not an event[/] {shown(message.subject)} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _event_line(message: Msg) -> str:
@@ -105,16 +104,11 @@ def _event_line(message: Msg) -> str:
         for key, value in data.items()
         if key not in ("id", "version", "created_at", "description") and value is not None
     }
-    said = " ".join(f"[dim]{_shown(key)}[/]={_short(value)}" for key, value in facts.items())
+    said = " ".join(f"[dim]{shown(key)}[/]={_short(value)}" for key, value in facts.items())
     colour = _COLOURS.get(name.partition(".")[0], "white")
-    about = f"[{colour}]{_shown(name):<21}[/] {_shown(aggregate_id)} v{data['version']:<3d}"
+    about = f"[{colour}]{shown(name):<21}[/] {shown(aggregate_id)} v{data['version']:<3d}"
     return f"[dim]{age_text(age):>6}[/] {about} {said} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _short(value: object) -> str:
-    return _shown(str(value.get("id", "…") if isinstance(value, dict) else value))
-
-
-def _shown(text: str) -> str:
-    """Untrusted text, escaped for the terminal and for Rich's markup."""
-    return escape(printable(text))
+    return shown(str(value.get("id", "…") if isinstance(value, dict) else value))

@@ -11,9 +11,9 @@ from nats.js.api import Header, StreamInfo
 from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
+from ticketing_bench.seed_data import ticket_on_sale
 from ticketing_bench.worker import Role
-from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import TicketData, TicketStatus
+from ticketing_common.entity import new_id
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
 from ticketing_common.settings import NatsSettings
@@ -68,21 +68,7 @@ class DeliveryRole(Role):
 
 def make_order() -> Order:
     """A hold of a new ticket."""
-    ticket = TicketData(
-        id=new_id(),
-        version=1,
-        title="Opening night: the long way round, stalls, row 12",
-        description=None,
-        venue="The old theatre",
-        starts_at=None,
-        order_id=None,
-        price_cents=2_550,
-        currency="usd",
-        user_id=new_id(),
-        status=TicketStatus.AVAILABLE,
-        created_at=utc_now(),
-    )
-    return Order.place(ticket, user_id=new_id(), window_seconds=900)
+    return Order.place(ticket_on_sale(), user_id=new_id(), window_seconds=900)
 
 
 def make_orders(count: int) -> list[tuple[Order, OutboxEntry]]:

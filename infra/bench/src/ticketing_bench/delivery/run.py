@@ -1,13 +1,10 @@
-"""The run: alternating rounds, the check that each delivered everything, and the report."""
+"""The run: alternating rounds, and the check that each round delivered everything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from ticketing_bench.machine import Machine
-from ticketing_bench.measurement import Budget, Finding, Measurement, Side, in_turns, percentile
-from ticketing_bench.report import Report
+from ticketing_bench.measurement import Answer, Finding, InvalidRunError, measure_in_turns, percentile
 from ticketing_bench.servers import Servers, running_servers
 from ticketing_bench.worker import Worker
 
@@ -15,16 +12,12 @@ from .consumer import ConsumerRole
 from .latency import ReceiverRole, SenderRole
 from .relay import RelayRole
 
-__all__ = ["FULL", "QUICK", "IncompleteRoundError", "Sizes", "run"]
+__all__ = ["FULL", "QUICK", "Sizes", "complete", "run"]
 
 Say = Callable[[str], None]
 
-HALF: Final = Budget(ratio_at_least=0.5)
+HALF: Final = 0.5
 EVENTS_PER_SECOND: Final = 200.0
-
-
-class IncompleteRoundError(Exception):
-    """A side ended without all of its work, so that its figure has no meaning."""
 
 
 @dataclass(frozen=True)
@@ -42,90 +35,71 @@ FULL: Final = Sizes(rounds=7, relayed=15_000, consumed=20_000, latency_seconds=1
 QUICK: Final = Sizes(rounds=2, relayed=5_000, consumed=5_000, latency_seconds=4.0)
 
 
-def run(sizes: Sizes, *, quick: bool, say: Say) -> Report:
-    """Measure everything; raises `IncompleteRoundError` when a message was lost."""
-    machine, at = Machine.this(), datetime.now(UTC)
-    with running_servers(nats=True) as servers:
-        measurements = (*_relay(servers, sizes, say), _consumer(servers, sizes, say))
-        findings = tuple(_latency(servers, sizes, say))
-    return Report(
-        name="backbone",
-        title="The event backbone against the bare broker",
-        at=at,
-        quick=quick,
-        machine=machine,
-        measurements=measurements,
-        findings=findings,
-    )
+def run(sizes: Sizes, say: Say) -> list[Finding]:
+    """Measure everything; raises `InvalidRunError` when a message was lost."""
+    with running_servers() as servers:
+        return [*_relay(servers, sizes, say), _consumer(servers, sizes, say), *_latency(servers, sizes, say)]
 
 
-class _Rounds:
-    """The results of one side by round."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.values: list[float] = []
-        self.cpu: list[Mapping[str, float]] = []
-
-    def take(self, answer: Mapping[str, Any]) -> None:
-        if not answer["complete"]:
-            raise IncompleteRoundError(f"{self.name}: not every message was delivered, or not once")
-        self.values.append(answer["rate"])
-        self.cpu.append(answer["cpu"])
-
-    def side(self) -> Side:
-        return Side.of(self.name, self.values, self.cpu)
+def complete(name: str, answer: Answer) -> Answer:
+    """The answer; raises `InvalidRunError` if the round lost a message."""
+    if not answer["complete"]:
+        raise InvalidRunError(f"{name}: not every message was delivered, or not once")
+    return answer
 
 
-def _relay(servers: Servers, sizes: Sizes, say: Say) -> list[Measurement]:
-    sides = {
-        "raw": _Rounds("js.publish, windows of 256"),
-        "notify": _Rounds("relay, told of each commit"),
-        "sweep": _Rounds("relay, after a crash"),
-    }
+def _relay(servers: Servers, sizes: Sizes, say: Say) -> list[Finding]:
     with Worker(RelayRole, urls=servers.urls, pids=servers.pids) as worker:
-        for order in sides:
-            worker.ask(order, count=max(1, int(sizes.relayed * sizes.warm_up)))
-        for order in in_turns(list(sides), sizes.rounds):
-            sides[order].take(worker.ask(order, count=sizes.relayed))
-            say(f"relay, {order}: {sides[order].values[-1]:,.0f} events/s")
+
+        def side(order: str) -> Callable[[float], Answer]:
+            return lambda amount: complete(order, worker.ask(order, count=max(1, int(amount))))
+
+        answers = measure_in_turns(
+            {order: side(order) for order in ("raw", "notify", "sweep")},
+            sizes.rounds,
+            sizes.relayed,
+            warm_up=sizes.warm_up,
+            say=lambda order, answer: say(f"relay, {order}: {answer['rate']:,.0f} events/s"),
+        )
     note = f"{sizes.relayed} OrderCreated a round, bodies and headers the same; R1 file store"
     return [
-        Measurement(
+        Finding.compared(
+            *("rate", answers[path], answers["raw"]),
+            part="relay",
             name=f"relay, {path}",
-            question=question,
             unit="events/s",
-            subject=sides[path].side(),
-            reference=sides["raw"].side(),
-            budget=HALF,
+            at_least=HALF,
             note=note,
         )
-        for path, question in (
-            ("notify", "How fast does the relay publish and remove what commits announce?"),
-            ("sweep", "How fast does it read, publish and remove what a crash left behind?"),
-        )
+        for path in ("notify", "sweep")
     ]
 
 
-def _consumer(servers: Servers, sizes: Sizes, say: Say) -> Measurement:
-    sides = {"raw": _Rounds("fetch(100) and ack"), "product": _Rounds("consumer, handler does nothing")}
+def _consumer(servers: Servers, sizes: Sizes, say: Say) -> Finding:
     with Worker(ConsumerRole, urls=servers.urls, pids=servers.pids) as worker:
-        few = max(1, int(sizes.consumed * sizes.warm_up))
-        for order in sides:
-            worker.ask("fill", count=few)
-            worker.ask(order, count=few)
-        for order in in_turns(list(sides), sizes.rounds):
-            worker.ask("fill", count=sizes.consumed)
-            sides[order].take(worker.ask(order, count=sizes.consumed))
-            say(f"consumer, {order}: {sides[order].values[-1]:,.0f} events/s")
-    return Measurement(
+
+        def side(order: str) -> Callable[[float], Answer]:
+            def measure(amount: float) -> Answer:
+                count = max(1, int(amount))
+                worker.ask("fill", count=count)
+                return complete(order, worker.ask(order, count=count))
+
+            return measure
+
+        answers = measure_in_turns(
+            {order: side(order) for order in ("raw", "product")},
+            sizes.rounds,
+            sizes.consumed,
+            warm_up=sizes.warm_up,
+            say=lambda order, answer: say(f"consumer, {order}: {answer['rate']:,.0f} events/s"),
+        )
+    return Finding.compared(
+        *("rate", answers["product"], answers["raw"]),
+        part="consumer",
         name="consumer, no-op handler",
-        question="How fast does the consumer parse, dispatch and acknowledge?",
         unit="events/s",
-        subject=sides["product"].side(),
-        reference=sides["raw"].side(),
-        budget=HALF,
-        note=f"{sizes.consumed} OrderCreated a round, each of an aggregate of its own",
+        at_least=HALF,
+        note=f"{sizes.consumed} OrderCreated a round, each of a different aggregate",
     )
 
 
@@ -161,5 +135,5 @@ def _one_latency(sender: Worker, receiver: Worker, count: int) -> tuple[list[flo
     handled, due = received["handled"], sent["due"]
     missing = due.keys() - handled.keys()
     if missing:
-        raise IncompleteRoundError(f"{len(missing)} of {count} events never reached the handler")
+        raise InvalidRunError(f"{len(missing)} of {count} events never reached the handler")
     return [(handled[one] - due[one]) * 1000 for one in due], {**sent["cpu"], **received["cpu"]}

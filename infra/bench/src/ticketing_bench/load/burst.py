@@ -1,68 +1,67 @@
 """A burst of concurrent buyers: rate of holds, latency of the refusals, and a check that no ticket is held twice."""
 
-import asyncio
 import random
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-import psutil
+from ticketing_bench.measurement import Answer, Finding
 
-from ticketing_bench.measurement import Finding
-from ticketing_bench.wire import http_request
-from ticketing_bench.worker import Worker
+from .market import LoadedMarket, hold
 
-from .market import LoadedMarket
-from .sizes import Sizes
-
-__all__ = ["measure_burst"]
+__all__ = ["measure_burst", "rush_findings"]
 
 SEED: Final = 20_261_124
-SETTLE_SECONDS: Final = 180.0
 
 
-async def measure_burst(
-    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
-) -> list[Finding]:
+async def measure_burst(market: LoadedMarket) -> list[Finding]:
     """Holds per second and core, and the losers' latency; raises `UnsettledError` if the audit finds a violation."""
-    cores, chance = psutil.cpu_count() or 1, random.Random(SEED)
+    chance, sizes = random.Random(SEED), market.sizes
     findings = []
     for count in sizes.burst_tickets:
-        answers: list[dict[str, Any]] = []
+        answers: list[Answer] = []
         for _ in range(sizes.rounds):
             tickets = await market.seed_tickets(count)
             people = await market.sign_in(sizes.buyers)
-            requests = [
-                http_request("POST", "/api/orders", token=token, body={"ticketId": chance.choice(tickets)})
-                for _, token in people
-            ]
-            answer = await asyncio.to_thread(
-                generator.ask, "burst", port=market.port("orders"), requests=requests, pids=market.pids
-            )
-            await market.settle(SETTLE_SECONDS)
+            answer = await market.burst([hold(token, chance.choice(tickets)) for _, token in people])
             await market.none_sold_twice(tickets)
             await market.check()
             answers.append(answer)
-            say(f"burst on {count:,} tickets: {answer['statuses']}, won within {answer['won_seconds']:.1f} s")
+            market.say(f"burst on {count:,} tickets: {answer['statuses']}, won within {answer['won_seconds']:.1f} s")
         on = f"{sizes.buyers:,} buyers on {count:,} tickets"
-        won = [answer["statuses"].get("201", 0) for answer in answers]
-        note = f"answers of the last round {answers[-1]['statuses']}, told to come again {answers[-1]['again']} times"
-        findings += [
-            Finding(
-                part="burst",
-                name=f"{on}: committed holds",
-                unit="1/s/core",
-                rounds=tuple(n / answer["won_seconds"] / cores for n, answer in zip(won, answers, strict=True)),
-                at_least=130,
-                note=note + "; none held twice, the audit found nothing",
-                cpu=answers[-1]["cpu"],
-            ),
-            Finding(
-                part="burst",
-                name=f"{on}: losers told, p99",
-                unit="ms",
-                rounds=tuple(answer["lost_p99_ms"] for answer in answers),
-                below=250,
-                note=f"median loser {answers[-1]['lost_p50_ms']:.0f} ms, from the first try on",
-            ),
-        ]
+        findings += rush_findings("burst", on, answers, market.cores, at_least=130, below=250)
     return findings
+
+
+def rush_findings(
+    part: str,
+    on: str,
+    answers: Sequence[Answer],
+    cores: int,
+    *,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> list[Finding]:
+    """The committed holds per second and core, and the latency of a refusal; with the budget of each."""
+    last = answers[-1]
+    return [
+        Finding(
+            part=part,
+            name=f"{on}: committed holds",
+            unit="1/s/core",
+            rounds=tuple(one["statuses"].get(201, 0) / one["won_seconds"] / cores for one in answers),
+            at_least=at_least,
+            note=(
+                f"answers of the last round {last['statuses']}, retried {last['again']} times; no seat held twice, the "
+                "audit found nothing"
+            ),
+            cpu=last["cpu"],
+        ),
+        Finding(
+            part=part,
+            name=f"{on}: losers told, p99",
+            unit="ms",
+            rounds=tuple(one["lost_p99_ms"] for one in answers),
+            below=below,
+            note=f"median loser {last['lost_p50_ms']:.0f} ms, from the first try on",
+        ),
+    ]

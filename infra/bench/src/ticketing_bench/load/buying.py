@@ -3,16 +3,13 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from ticketing_bench.measurement import Finding
-from ticketing_bench.worker import Worker
 from ticketing_testkit.servers import StripeDouble
 
 from .market import LoadedMarket, UnsettledError
-from .sizes import Sizes
 
 __all__ = ["measure_buying"]
 
@@ -20,52 +17,41 @@ PATIENCE_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 0.05
 
 
-async def measure_buying(
-    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
-) -> list[Finding]:
+async def measure_buying(market: LoadedMarket) -> list[Finding]:
     """Tickets sold per second, and their share of the double's own rate of create, confirm and capture."""
     with tempfile.TemporaryDirectory(prefix="ticketing-double-") as folder:
         # A second double, because it slows down with every stored charge: both store the same number.
         double = StripeDouble(Path(folder))
         await asyncio.to_thread(double.start)
         try:
-            return await _in_rounds(market, generator, double.port, sizes, say)
+            return await _in_rounds(market, double.port)
         finally:
             await asyncio.to_thread(double.stop)
 
 
-async def _in_rounds(
-    market: LoadedMarket, generator: Worker, double: int, sizes: Sizes, say: Callable[[str], None]
-) -> list[Finding]:
+async def _in_rounds(market: LoadedMarket, double: int) -> list[Finding]:
+    count, at_once = market.sizes.buys, market.sizes.buys_at_once
     bought, ceiling, cpu = [], [], {}
-    for _ in range(sizes.rounds):
-        charged = await asyncio.to_thread(
-            generator.ask,
-            "charge",
-            port=double,
-            key=market.stripe_key,
-            count=sizes.buys,
-            at_once=sizes.buys_at_once,
-        )
-        if charged["statuses"] != {"200": 3 * sizes.buys}:
+    for _ in range(market.sizes.rounds):
+        charged = await market.ask("charge", port=double, key=market.stripe_key, count=count, at_once=at_once)
+        if charged["statuses"] != {200: 3 * count}:
             raise UnsettledError(f"the double answered {charged['statuses']}")
         ceiling.append(charged["rate"])
-        tickets = await market.seed_tickets(sizes.buys)
-        people = await market.sign_in(sizes.buys)
-        answer = await asyncio.to_thread(
-            generator.ask,
+        tickets = await market.seed_tickets(count)
+        people = await market.sign_in(count)
+        answer = await market.ask(
             "buy",
             orders_port=market.port("orders"),
             payments_port=market.port("payments"),
             buys=[(token, ticket) for (_, token), ticket in zip(people, tickets, strict=True)],
-            at_once=sizes.buys_at_once,
+            at_once=at_once,
             pids=market.pids,
         )
         buyers = [person for person, _ in people]
         elapsed = await _all_captured(market, buyers) - answer["begun"]
-        bought.append(sizes.buys / elapsed)
+        bought.append(count / elapsed)
         cpu = answer["cpu"]
-        say(f"bought {bought[-1]:.1f}/s; the double alone {ceiling[-1]:.1f}/s; {answer['statuses']}")
+        market.say(f"bought {bought[-1]:.1f}/s; the double alone {ceiling[-1]:.1f}/s; {answer['statuses']}")
     await market.settle(PATIENCE_SECONDS)
     await market.check()
     parts = tuple(one / other for one, other in zip(bought, ceiling, strict=True))

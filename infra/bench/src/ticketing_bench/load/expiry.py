@@ -1,7 +1,6 @@
 """Many holds that run out: how long after its moment each is over."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,7 +13,6 @@ from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 
 from .market import LoadedMarket, UnsettledError
-from .sizes import Sizes
 
 __all__ = ["measure_expiry"]
 
@@ -23,16 +21,16 @@ AT_ONCE: Final = 32
 SAMPLE_SECONDS: Final = 0.5
 
 
-async def measure_expiry(market: LoadedMarket, sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+async def measure_expiry(market: LoadedMarket) -> list[Finding]:
     """From `expires_at` to the order's cancellation, as orders stores both; due within a minute, and at one instant."""
     findings = []
-    for spread, below in ((sizes.spread_seconds, 1.0), (0.0, 3.0)):
-        orders = await _place(market, sizes, spread)
+    for spread, below in ((market.sizes.spread_seconds, 1.0), (0.0, 3.0)):
+        orders = await _place(market, spread)
         last = max(order.expires_at for order in orders)
         await asyncio.sleep(max(0.0, (last - utc_now()).total_seconds()))
         late = await _lateness(market, orders)
         when = f"within {spread:g} s" if spread else "at one instant"
-        say(f"{len(orders):,} due {when}: p50 {percentile(late, 0.5):.2f} s, p99 {percentile(late, 0.99):.2f} s")
+        market.say(f"{len(orders):,} due {when}: p50 {percentile(late, 0.5):.2f} s, p99 {percentile(late, 0.99):.2f} s")
         findings.append(
             Finding(
                 part="expiry",
@@ -48,15 +46,15 @@ async def measure_expiry(market: LoadedMarket, sizes: Sizes, say: Callable[[str]
     return findings
 
 
-async def _place(market: LoadedMarket, sizes: Sizes, spread: float) -> list[Order]:
+async def _place(market: LoadedMarket, spread: float) -> list[Order]:
     """Stored as orders stores a hold, with its event in the outbox: from there on the product does everything.
 
     Raises `UnsettledError` when the holds were not known everywhere before the first of them was due.
     """
-    tickets = await market.seed_tickets(sizes.expiring)
+    tickets = await market.seed_tickets(market.sizes.expiring)
     people = await market.sign_in(20)
     known = market.collection("orders", "tickets")
-    first = utc_now() + timedelta(seconds=sizes.lead_seconds)
+    first = utc_now() + timedelta(seconds=market.sizes.lead_seconds)
     orders: list[Order] = []
     for number, ticket_id in enumerate(tickets):
         document = await known.find_one({"_id": ticket_id})
@@ -72,7 +70,7 @@ async def _place(market: LoadedMarket, sizes: Sizes, spread: float) -> list[Orde
             await repository.add(order, order_created)
 
     await asyncio.gather(*(add(order) for order in orders))
-    await market.settle(sizes.lead_seconds)
+    await market.settle(market.sizes.lead_seconds)
     if utc_now() >= first:
         raise UnsettledError("the holds expired before all services had them: a longer lead is needed")
     return orders

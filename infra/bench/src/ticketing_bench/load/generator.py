@@ -74,7 +74,7 @@ class LoadRole(GeneratorRole):
                 begun = time.monotonic()
                 statuses[await connection.ask(request)] += 1
                 times.append((time.monotonic() - begun) * 1000)
-        return {"statuses": statuses, "p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
+        return {"statuses": dict(statuses), "p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
 
     async def buy(
         self,
@@ -101,7 +101,7 @@ class LoadRole(GeneratorRole):
             begun = time.monotonic()
             await _in_lanes(buys, pairs, lambda buy, lane: one(buy, *lane))
             cores = processors.cores()
-        return {"statuses": statuses, "begun": begun, "cpu": cores}
+        return {"statuses": dict(statuses), "begun": begun, "cpu": cores}
 
     async def charge(self, port: int, key: str, count: int, at_once: int) -> dict[str, Any]:
         """What the Stripe double can do when nothing else is asked of it: create, confirm, capture; per second."""
@@ -135,7 +135,7 @@ class LoadRole(GeneratorRole):
             begun = time.monotonic()
             await _in_lanes(range(count), lanes, one)
             elapsed = time.monotonic() - begun
-        return {"rate": count / elapsed, "statuses": statuses}
+        return {"rate": count / elapsed, "statuses": dict(statuses)}
 
 
 def _post(path: str, token: str, body: object) -> bytes:

@@ -1,52 +1,78 @@
-"""A stack of a run's own, with tickets that are written to its databases directly: preparing them is not measured."""
+"""A separate stack for the run, with its load generator; tickets are written to its databases directly."""
 
 import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from ticketing_common.entity import utc_now
-from ticketing_common.storage import Document, Outbox
+import psutil
+
+from ticketing_bench.seed_data import insert_tickets, projected
+from ticketing_bench.wire import http_request
+from ticketing_bench.worker import Worker
+from ticketing_common.storage import Document
 from ticketing_local.stack import Stack
 from ticketing_system.market import Market, UnsettledError, market_of
 from ticketing_system.stacks import make_stack
-from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_created
-from ticketing_tickets.repository import TicketRepository
 
-__all__ = ["SEATS", "LoadedMarket", "UnsettledError", "running_market"]
+from .generator import LoadRole
+from .sizes import Sizes
+
+__all__ = ["LoadedMarket", "UnsettledError", "hold", "running_market"]
 
 CHUNK: Final = 5_000
-SEATS: Final = 20
-"""On sale of each hall."""
 SAMPLE_SECONDS: Final = 0.1
-"""A look every 20 ms would take processor time from what is measured."""
+"""A sample every 20 ms would take CPU time from what is measured."""
+SETTLE_SECONDS: Final = 180.0
+MEBIBYTE: Final = 2**20
+
+
+def hold(token: str, ticket_id: str, quantity: int = 1) -> str:
+    """The request that holds seats."""
+    return http_request("POST", "/api/orders", token=token, body={"ticketId": ticket_id, "quantity": quantity})
 
 
 class LoadedMarket:
-    """A market and the processes of its stack."""
+    """A market, the processes of its stack, and what all parts of the run share."""
 
-    def __init__(self, stack: Stack, market: Market) -> None:
-        self.stack = stack
+    def __init__(
+        self, stack: Stack, market: Market, generator: Worker, sizes: Sizes, say: Callable[[str], None]
+    ) -> None:
+        self.stack, self.sizes, self.say = stack, sizes, say
+        self.cores = psutil.cpu_count() or 1
         self.sign_in, self.collection, self.check = market.sign_in, market.collection, market.check
         self.stripe_key = market.addresses.stripe_key
-        self._market = market
+        self._market, self._generator = market, generator
+        self.idle_memory = self.memory()
 
     @property
     def pids(self) -> dict[str, int]:
         """Every process of the stack by name."""
         return {name: process.pid for name, process in self.stack.processes.items() if process.pid}
 
+    def memory(self) -> dict[str, float]:
+        """The proportional set size of each process in MiB: memory shared with others counts in parts."""
+        return {name: psutil.Process(pid).memory_full_info().pss / MEBIBYTE for name, pid in self.pids.items()}
+
     def port(self, name: str) -> int:
-        """Where a service listens, or `stripe`."""
+        """The port of a service, or of `stripe`."""
         return int(self.stack.state.addresses[name].rpartition(":")[2].rstrip("/"))
 
+    async def ask(self, order: str, **values: object) -> dict[str, Any]:
+        """Let the load generator execute a command."""
+        return await asyncio.to_thread(self._generator.ask, order, **values)
+
+    async def burst(self, requests: Sequence[str]) -> dict[str, Any]:
+        """Send all holds at once, and wait until every event of them is handled, which takes `told_seconds`."""
+        answer = await self.ask("burst", port=self.port("orders"), requests=requests, pids=self.pids)
+        return answer | {"told_seconds": await self.settle(SETTLE_SECONDS)}
+
     async def settle(self, seconds: float) -> float:
-        """Wait until nothing is on its way; how long that took. Raises `UnsettledError`."""
+        """Wait until no event is in transit; returns how long that took. Raises `UnsettledError`."""
         return await self._market.settle(seconds, every_seconds=SAMPLE_SECONDS)
 
     async def none_sold_twice(self, tickets: Sequence[str]) -> None:
@@ -64,47 +90,29 @@ class LoadedMarket:
     async def seed_tickets(self, count: int, *, offset: int = 0, quantity: int = 1) -> list[str]:
         """Tickets of `quantity` seats on sale, numbered from `offset`, known to the services; written as they do."""
         ((seller, _),) = await self.sign_in(1)
-        repository = TicketRepository(Outbox(self.collection("tickets", "tickets")))
-        known = self.collection("orders", "tickets")
-        begun, ids = utc_now() - timedelta(days=60), list[str]()
-        for first in range(0, count, CHUNK):
-            tickets = [
-                Ticket(
-                    user_id=seller,
-                    title=f"Opening night {offset + number}",
-                    price_cents=1_000 + number % 9_000,
-                    currency="usd",
-                    description="Two seats side by side, stalls, row 12.",
-                    venue=f"Hall{(offset + number) // SEATS:06}",
-                    starts_at=begun + timedelta(days=90, minutes=number % 500_000),
-                    quantity=quantity,
-                    highest_seat=quantity,
-                    version=1,
-                    created_at=begun + timedelta(seconds=number),
-                )
-                for number in range(first, min(first + CHUNK, count))
-            ]
-            data = [ticket_created(one).data for one in tickets]
-            await repository.collection.insert_many(
-                [repository.to_document(one) | {"outbox": []} for one in tickets], ordered=False
-            )
-            await known.insert_many([{"_id": one.id, **one.model_dump(exclude={"id"})} for one in data], ordered=False)
-            ids += [one.id for one in tickets]
+        own, known = self.collection("tickets", "tickets"), self.collection("orders", "tickets")
+        ids: list[str] = []
+        for first in range(offset, offset + count, CHUNK):
+            numbers = range(first, min(first + CHUNK, offset + count))
+            made = await insert_tickets(own, seller, numbers, quantity=quantity)
+            await known.insert_many([projected(ticket_created(one).data) for one in made], ordered=False)
+            ids += [one.id for one in made]
         return ids
 
 
 @asynccontextmanager
-async def running_market(say: Callable[[str], None], *, window_seconds: int = 3_600) -> AsyncIterator[LoadedMarket]:
-    """Start a stack of our own; it ends with the block, and its data goes with it. Raises `ServerStartError`."""
+async def running_market(sizes: Sizes, say: Callable[[str], None]) -> AsyncIterator[LoadedMarket]:
+    """Start a separate stack and a load generator; both end with the block. Raises `ServerStartError`."""
     folder = Path(tempfile.mkdtemp(prefix="ticketing-load-"))
-    stack = make_stack(folder, window_seconds=window_seconds)
+    stack = make_stack(folder, window_seconds=3_600)
     try:
         with stack.data.locked():
             await asyncio.to_thread(stack.start, lambda _name, _what: None)
             try:
                 say("a whole stack runs")
                 async with market_of(stack) as market:
-                    yield LoadedMarket(stack, market)
+                    with Worker(LoadRole, urls={}, pids={}) as generator:
+                        yield LoadedMarket(stack, market, generator, sizes, say)
             finally:
                 await asyncio.to_thread(stack.stop)
     finally:

@@ -1,20 +1,15 @@
-"""The run: one stack, one part after another, and its findings."""
+"""The run: one part after another, on stacks that are started for it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
-from ticketing_bench.machine import Machine
 from ticketing_bench.measurement import Finding
-from ticketing_bench.report import Report
-from ticketing_bench.worker import Worker
 
 from .arena import measure_arena
 from .burst import measure_burst
 from .buying import measure_buying
 from .expiry import measure_expiry
-from .footprint import measure_starts, memory_findings, memory_of
-from .generator import LoadRole
+from .footprint import measure_memory, measure_starts
 from .growth import measure_growth
 from .market import LoadedMarket, running_market
 from .sizes import Sizes
@@ -22,61 +17,30 @@ from .sustained import measure_sustained
 
 __all__ = ["PARTS", "run"]
 
-Say = Callable[[str], None]
+Measure = Callable[[LoadedMarket], Awaitable[list[Finding]]]
 
-PARTS: Final = ("burst", "arena", "sustained", "buying", "memory", "expiry", "growth", "starts")
-
-
-async def run(parts: Sequence[str], sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
-    """Measure the chosen parts on stacks that are started for it and end with it.
-
-    Raises `UnsettledError` when anything was sold twice, got lost, or did not come to its end: then no figure counts.
-    """
-    machine, at = Machine.this(), datetime.now(UTC)
-    findings: list[Finding] = []
-    for measure in (_people, _catalogues):  # a large catalogue, and nothing else in it, has a stack of its own
-        if set(parts) & _PARTS_OF[measure]:
-            async with running_market(say) as market:
-                with Worker(LoadRole, urls={}, pids={}) as generator:
-                    findings += [found async for found in measure(market, generator, parts, sizes, say)]
-    title = "The whole product under load"
-    return Report(name="load", title=title, at=at, quick=quick, machine=machine, findings=tuple(findings))
-
-
-async def _people(
-    market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
-) -> AsyncIterator[Finding]:
-    idle = memory_of(market)
-    measures = {
-        "burst": measure_burst,
-        "arena": measure_arena,
-        "sustained": measure_sustained,
-        "buying": measure_buying,
-    }
-    for part, measure in measures.items():
-        if part in parts:
-            for found in await measure(market, generator, sizes, say):
-                yield found
-    if "memory" in parts:
-        for found in memory_findings(idle, memory_of(market)):
-            yield found
-    if "expiry" in parts:
-        for found in await measure_expiry(market, sizes, say):
-            yield found
-
-
-async def _catalogues(
-    market: LoadedMarket, generator: Worker, parts: Sequence[str], sizes: Sizes, say: Say
-) -> AsyncIterator[Finding]:
-    if "starts" in parts:
-        for found in await measure_starts(market, sizes, say):
-            yield found
-    if "growth" in parts:
-        for found in await measure_growth(market, generator, sizes, say):
-            yield found
-
-
-_PARTS_OF: Final = {
-    _people: frozenset({"burst", "arena", "sustained", "buying", "memory", "expiry"}),
-    _catalogues: frozenset({"growth", "starts"}),
+_SALES: Final[Mapping[str, Measure]] = {
+    "burst": measure_burst,
+    "arena": measure_arena,
+    "sustained": measure_sustained,
+    "buying": measure_buying,
+    "memory": measure_memory,
+    "expiry": measure_expiry,
 }
+_CATALOGUE: Final[Mapping[str, Measure]] = {"starts": measure_starts, "growth": measure_growth}
+"""A large catalogue, and nothing else in it, has a separate stack."""
+PARTS: Final = (*_SALES, *_CATALOGUE)
+
+
+async def run(parts: Collection[str], sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+    """Measure the chosen parts.
+
+    Raises `UnsettledError` when a seat was sold twice, an event was lost or work did not end: then no figure counts.
+    """
+    findings: list[Finding] = []
+    for group in (_SALES, _CATALOGUE):
+        if chosen := [measure for name, measure in group.items() if name in parts]:
+            async with running_market(sizes, say) as market:
+                for measure in chosen:
+                    findings += await measure(market)
+    return findings

@@ -1,43 +1,31 @@
 """A steady stream of buyers, faster step by step, until something falls behind."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-import psutil
-
 from ticketing_bench.measurement import Finding
-from ticketing_bench.wire import http_request
-from ticketing_bench.worker import Worker
 
-from .market import LoadedMarket, UnsettledError
-from .sizes import Sizes
+from .market import LoadedMarket, UnsettledError, hold
 
 __all__ = ["highest_kept", "measure_sustained"]
 
 PEOPLE: Final = 200
 ANSWERED_MS: Final = 1_000.0
 CAUGHT_UP_SECONDS: Final = 2.0
-"""Two looks in a row take a good tenth of that; who is behind by more had let something grow."""
+"""Two samples take a tenth of that; a longer time means that a backlog had grown."""
 SETTLE_SECONDS: Final = 120.0
 
 
-async def measure_sustained(
-    market: LoadedMarket, generator: Worker, sizes: Sizes, say: Callable[[str], None]
-) -> list[Finding]:
+async def measure_sustained(market: LoadedMarket) -> list[Finding]:
     """The highest rate at which every hold is answered within a second and every event is handled as it comes."""
-    cores = psutil.cpu_count() or 1
+    sizes, cores = market.sizes, market.cores
     people = await market.sign_in(PEOPLE)
     steps: dict[float, bool] = {}
     answers: dict[float, dict[str, Any]] = {}
     for rate in sizes.rates:
         tickets = await market.seed_tickets(int(rate * cores * sizes.step_seconds))
-        requests = [
-            http_request("POST", "/api/orders", token=people[n % PEOPLE][1], body={"ticketId": ticket})
-            for n, ticket in enumerate(tickets)
-        ]
-        answer = await asyncio.to_thread(
-            generator.ask,
+        requests = [hold(people[n % PEOPLE][1], ticket) for n, ticket in enumerate(tickets)]
+        answer = await market.ask(
             "watch",
             port=market.port("orders"),
             probe={"rate": rate * cores, "requests": requests},
@@ -46,10 +34,10 @@ async def measure_sustained(
         )
         behind = await market.settle(SETTLE_SECONDS)
         steps[rate] = (
-            answer["statuses"] == {"201": len(tickets)} and answer["p99"] < ANSWERED_MS and behind < CAUGHT_UP_SECONDS
+            answer["statuses"] == {201: len(tickets)} and answer["p99"] < ANSWERED_MS and behind < CAUGHT_UP_SECONDS
         )
         answers[rate] = answer
-        say(
+        market.say(
             f"{rate:g} holds/s/core: {answer['statuses']}, p99 {answer['p99']:.0f} ms, drained in {behind:.1f} s; "
             f"{'kept up' if steps[rate] else 'fell behind'}"
         )

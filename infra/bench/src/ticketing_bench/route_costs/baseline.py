@@ -1,4 +1,4 @@
-"""The plain things: bare Starlette routes that do what a service's route cannot do without, and nothing else.
+"""The baselines: bare Starlette routes that do what a service's route cannot do without, and nothing else.
 
 No middleware, no validation, no authentication, no events, no metrics.
 """
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ticketing_bench.seed_data import ticket_on_sale
 from ticketing_common.entity import new_id
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.storage import WITHOUT_EVENTS, Document, Outbox, OutboxEntry, connect
@@ -24,7 +25,7 @@ from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
 
-from .seed_data import BASELINE, CATALOGUE, ticket_on_sale
+from .serving import BASELINE, CATALOGUE
 
 __all__ = ["create_app"]
 
@@ -40,11 +41,13 @@ class BaselineRoutes:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        """The database; nothing is sent before the first call."""
+        """Connect to the database."""
         client = connect(os.environ["MONGO_URL"], application="plain")
         self._found = client[CATALOGUE]["tickets"]
         self._tickets, self._orders = client[BASELINE]["tickets"], client[BASELINE]["orders"]
-        self._pattern = _order_document(OrderRepository(Outbox(self._orders)))
+        orders = OrderRepository(Outbox(self._orders))
+        await orders.ensure_indexes()  # their update is part of every write
+        self._pattern = _order_document(orders)
         self._stored: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         clearing = asyncio.create_task(self._clear_outboxes())
         try:

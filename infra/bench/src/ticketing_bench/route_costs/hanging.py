@@ -9,14 +9,14 @@ from typing import Final
 
 import httpx
 
-from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.measurement import Answer, Finding, InvalidRunError
+from ticketing_bench.seed_data import known_orders
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 from ticketing_payments.settings import Settings
 from ticketing_testkit.servers import ServerProcess, StripeDouble
 
-from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
-from .seed_data import known_orders
+from .rounds import LEAD_SECONDS, Bench, Contender, check_answers
 from .serving import running
 
 __all__ = ["measure_hanging"]
@@ -24,13 +24,12 @@ __all__ = ["measure_hanging"]
 PROBES_PER_SECOND: Final = 200.0
 PAYMENTS_PER_SECOND: Final = 20.0
 """Well below what the service and the double can do on two cores, or a healthy Stripe would be the slower one."""
-HEALTHY_LEAD_SECONDS: Final = 0.5
 SETTLE_SECONDS: Final = 30.0
 CARD: Final = "pm_card_visa"
 _IN_PROGRESS: Final = re.compile(r'^calls_in_progress\{call="stripe-requests"\} (\S+)$', re.MULTILINE)
 
 
-def measure_hanging(bench: Bench, folder: Path) -> list[Measurement]:
+def measure_hanging(bench: Bench, folder: Path) -> list[Finding]:
     """Rounds that end before the first call times out: after that the breaker is open, and no call hangs."""
     places = Settings.model_fields["stripe_places"].default
     hang_seconds = _lead_seconds(places) + bench.watch_seconds
@@ -50,7 +49,7 @@ def measure_hanging(bench: Bench, folder: Path) -> list[Measurement]:
             return _compare(bench, service, double, places)
 
 
-def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places: int) -> list[Measurement]:
+def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places: int) -> list[Finding]:
     mongo_url, buyer = bench.deployment.urls["mongo_url"], new_id()
     token = bench.deployment.token(buyer)
 
@@ -67,25 +66,24 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         timeout=30,
     )
     if answer.status_code != 201:
-        raise UnexpectedAnswerError(f"a payment: {answer.status_code} {answer.text}")
-    probe = [http_request("GET", f"/api/payments/{answer.json()['id']}", token=token)]
+        raise InvalidRunError(f"a payment: {answer.status_code} {answer.text}")
+    asked = [http_request("GET", f"/api/payments/{answer.json()['id']}", token=token)]
 
     def watch(seconds: float, *, lead_seconds: float) -> Answer:
-        beside = payments(int(PAYMENTS_PER_SECOND * (lead_seconds + seconds)) + 1)
-        found = bench.generator.ask(
-            "watch",
-            port=service.port,
-            probe={"rate": PROBES_PER_SECOND, "requests": probe},
-            beside={"rate": PAYMENTS_PER_SECOND, "requests": beside},
+        return bench.watched(
+            service,
+            {"rate": PROBES_PER_SECOND, "requests": asked},
+            seconds,
+            beside={
+                "rate": PAYMENTS_PER_SECOND,
+                "requests": payments(int(PAYMENTS_PER_SECOND * (lead_seconds + seconds)) + 1),
+            },
             lead_seconds=lead_seconds,
-            seconds=seconds,
-            pids=bench.deployment.pids_of(service) | {double.name: double.pid},
+            pids={double.name: double.pid or 0},
         )
-        check_answers("GET a payment", found["statuses"], 200)
-        return found
 
     def healthy(seconds: float) -> Answer:
-        found = watch(seconds, lead_seconds=HEALTHY_LEAD_SECONDS)
+        found = watch(seconds, lead_seconds=LEAD_SECONDS)
         check_answers("payments, Stripe well", found["beside"], 201)
         _until_nobody_asks_stripe(service)
         return found
@@ -97,7 +95,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         # Calls beyond the limit were refused, no payment was made, and no call timed out before the end.
         check_answers("payments, Stripe hanging", found["beside"], 503)
         if taken != places:
-            raise UnexpectedAnswerError(f"{taken:g} of {places} places at Stripe were taken while it hung")
+            raise InvalidRunError(f"{taken:g} of {places} places at Stripe were taken while it hung")
         _until_nobody_asks_stripe(service)
         return found
 
@@ -106,8 +104,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         "GET a payment while Stripe hangs",
         Contender("while Stripe hangs", hanging),
         Contender("while Stripe answers", healthy),
-        question="Does a hanging Stripe slow down requests that do not need it?",
-        budget=Budget(ratio_at_most=2.0),
+        at_most=2.0,
         note=(
             f"{PROBES_PER_SECOND:g} requests/s in an open loop; {PAYMENTS_PER_SECOND:g} payments/s beside them, which "
             "take all places at Stripe while the double is paused"
@@ -129,5 +126,5 @@ def _until_nobody_asks_stripe(service: ServerProcess) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while _calls_in_progress(service) > 0:
         if time.monotonic() > deadline:
-            raise UnexpectedAnswerError(f"calls to Stripe were still under way {SETTLE_SECONDS:g} s after it had woken")
+            raise InvalidRunError(f"calls to Stripe were still under way {SETTLE_SECONDS:g} s after it had woken")
         time.sleep(0.1)

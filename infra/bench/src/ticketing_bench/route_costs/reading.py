@@ -6,12 +6,12 @@ from typing import Final
 
 import httpx
 
-from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.measurement import Finding, InvalidRunError
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 from ticketing_testkit.servers import ServerProcess
 
-from .rounds import Bench, UnexpectedAnswerError
+from .rounds import Bench
 from .serving import running
 
 __all__ = ["measure_reading"]
@@ -23,7 +23,7 @@ SPANS_SECONDS: Final = 15.0
 SAMPLED: Final = "0.05"
 
 
-def measure_reading(bench: Bench, ids: Sequence[str]) -> list[Measurement]:
+def measure_reading(bench: Bench, ids: Sequence[str]) -> list[Finding]:
     """The list from memory and from the database, one ticket, and then with traces; `ids` are the catalogue's."""
     deployment = bench.deployment
     service = deployment.service("tickets")
@@ -43,22 +43,20 @@ def _asking(*paths: str) -> Callable[[], Sequence[str]]:
     return lambda: requests
 
 
-def _lists(bench: Bench, service: ServerProcess, baseline: ServerProcess) -> list[Measurement]:
+def _lists(bench: Bench, service: ServerProcess, baseline: ServerProcess) -> list[Finding]:
     bare = bench.asked("bare route, same bytes", baseline, _asking("/page"))
     return [
         *bench.compare_costs(
             "GET /api/tickets",
             bench.asked("from memory", service, _asking(PAGE)),
             bare,
-            question="What does a page of 20 tickets cost while nothing changes?",
-            budget=Budget(ratio_at_least=0.6),
+            at_least=0.6,
             note="The first page of the newest; the service answers it from memory and asks the database once a second",
         ),
         *bench.compare_costs(
             "GET /api/tickets, unremembered",
             bench.asked("from the database", service, _asking(*_pages(service))),
             bare,
-            question="What does a page cost that is not cached?",
             note="All pages of the catalogue in turn, more than are remembered; the bare route reads nothing at all",
         ),
     ]
@@ -77,19 +75,18 @@ def _pages(service: ServerProcess) -> list[str]:
             pages.append(following.replace(f"limit={STEP}", "limit=20"))
 
 
-def _one_ticket(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
+def _one_ticket(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Finding]:
     bare = bench.asked("bare route, Motor's find_one", baseline, _asking(*(f"/tickets/{one}" for one in ids)))
     return bench.compare_costs(
         "GET /api/tickets/{id}",
         bench.asked("the service", service, _asking(*(f"/api/tickets/{one}" for one in ids))),
         bare,
-        question="What does a service add to one read by id?",
-        budget=Budget(ratio_at_least=0.7),
+        at_least=0.7,
         note="Every ticket of the catalogue in turn, from the same collection",
     )
 
 
-def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Measurement]:
+def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Finding]:
     """Two replicas of one service; one records a twentieth of its traces and sends them to a collector."""
     traced = bench.deployment.service(
         "tickets",
@@ -110,16 +107,14 @@ def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: 
                 "traced GET /api/tickets/{id}",
                 bench.asked("5 % recorded", traced, get),
                 bench.asked("off", service, get),
-                question="What do traces cost a read?",
-                budget=Budget(ratio_at_least=0.9),
+                at_least=0.9,
                 note=note,
             ),
             *bench.compare_costs(
                 "traced POST /api/tickets",
                 bench.asked("5 % recorded", traced, lambda: [post], expected=201),
                 bench.asked("off", service, lambda: [post], expected=201),
-                question="What do traces cost a write, including its event?",
-                budget=Budget(ratio_at_least=0.9),
+                at_least=0.9,
                 note=note,
             ),
         ]
@@ -128,9 +123,9 @@ def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: 
 
 
 def _expect_spans(collector: ServerProcess) -> None:
-    """Raise `UnexpectedAnswerError` when nothing was recorded: then nothing was measured either."""
+    """Raise `InvalidRunError` when nothing was recorded: then nothing was measured either."""
     deadline = time.monotonic() + SPANS_SECONDS
     while httpx.get(f"{collector.url}/spans").raise_for_status().json() == 0:
         if time.monotonic() > deadline:
-            raise UnexpectedAnswerError("no span has come to the collector")
+            raise InvalidRunError("no span has come to the collector")
         time.sleep(0.1)

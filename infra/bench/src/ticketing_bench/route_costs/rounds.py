@@ -1,41 +1,35 @@
-"""Two sides asked in turns, and what of it may be quoted."""
+"""Two sides that are measured in turns."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from ticketing_bench.measurement import Budget, Measurement, Side, in_turns
+from ticketing_bench.measurement import Answer, Finding, InvalidRunError, measure_in_turns
 from ticketing_bench.worker import Worker
 from ticketing_testkit.servers import ServerProcess
 
 from .serving import Deployment
 
-__all__ = ["Answer", "Bench", "Contender", "UnexpectedAnswerError", "check_answers"]
-
-Answer: TypeAlias = Mapping[str, Any]
+__all__ = ["Bench", "Contender", "check_answers"]
 
 WARM_UP: Final = 0.3
 """The part of a round that each side is asked before the first, and that is not counted."""
+LEAD_SECONDS: Final = 0.5
+PART: Final = "routes"
 
 
-class UnexpectedAnswerError(Exception):
-    """A side answered otherwise than it should, or not at all: its figure would mean nothing."""
-
-
-def check_answers(name: str, statuses: Mapping[str, int], expected: int) -> None:
-    """Raise `UnexpectedAnswerError` unless there were answers and all had this status."""
-    if statuses.keys() != {str(expected)}:
-        raise UnexpectedAnswerError(f"{name}: {expected} was expected, and came: {dict(statuses) or 'nothing'}")
+def check_answers(name: str, statuses: Mapping[int, int], expected: int) -> None:
+    """Raise `InvalidRunError` unless there were answers and all had this status."""
+    if statuses.keys() != {expected}:
+        raise InvalidRunError(f"{name}: {expected} was expected, and came: {dict(statuses) or 'nothing'}")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One side: `measure` takes seconds; `process` is the one whose processor time its calls are charged with."""
+    """One side: `measure` takes seconds, and names the measured process `server`."""
 
     name: str
     measure: Callable[[float], Answer]
-    process: str = "server"
 
 
 @dataclass(frozen=True)
@@ -76,82 +70,61 @@ class Bench:
 
         return Contender(name, measure)
 
-    def compare_costs(
+    def watched(
         self,
-        name: str,
-        subject: Contender,
-        reference: Contender,
+        server: ServerProcess,
+        probe: Mapping[str, Any],
+        seconds: float,
         *,
-        question: str,
-        budget: Budget | None = None,
-        unit: str = "requests/s",
-        note: str = "",
-    ) -> list[Measurement]:
-        """Calls a second, with the budget; and what one costs its process, which is less moved by what else goes on."""
-        sides = {"subject": subject, "reference": reference}
-        for contender in sides.values():
-            contender.measure(self.seconds * WARM_UP)
-        rates: dict[str, list[float]] = defaultdict(list)
-        cpu: dict[str, list[Mapping[str, float]]] = defaultdict(list)
-        for side in in_turns(list(sides), self.rounds):
-            answer = sides[side].measure(self.seconds)
-            rates[side].append(answer["rate"])
-            cpu[side].append(answer["cpu"])
-            self.say(f"{name}: {sides[side].name}: {answer['rate']:,.0f} {unit}")
+        beside: Mapping[str, Any] | None = None,
+        lead_seconds: float = LEAD_SECONDS,
+        pids: Mapping[str, int] | None = None,
+    ) -> Answer:
+        """The latency of `probe` under the load of `beside`, each with `rate` and `requests`; the probe gets 200."""
+        answer = self.generator.ask(
+            "watch",
+            port=server.port,
+            probe=probe,
+            beside=beside,
+            lead_seconds=lead_seconds,
+            seconds=seconds,
+            pids={**self.deployment.pids_of(server), **(pids or {})},
+        )
+        check_answers("the watched request", answer["statuses"], 200)
+        return answer
 
-        def costs(side: str) -> list[float]:
-            process = sides[side].process
-            return [cores[process] / rate * 1e6 for rate, cores in zip(rates[side], cpu[side], strict=True)]
-
+    def compare_costs(
+        self, name: str, subject: Contender, baseline: Contender, *, at_least: float | None = None, note: str = ""
+    ) -> list[Finding]:
+        """Requests per second, with the budget; and the CPU time of one, which other load affects less."""
+        answers = measure_in_turns(
+            {side.name: side.measure for side in (subject, baseline)},
+            self.rounds,
+            self.seconds,
+            warm_up=WARM_UP,
+            say=lambda side, answer: self.say(f"{name}: {side}: {answer['rate']:,.0f} requests/s"),
+        )
+        rates = answers[subject.name], answers[baseline.name]
+        costs = ([{"cost": one["cpu"]["server"] / one["rate"] * 1e6, "cpu": {}} for one in side] for side in rates)
         return [
-            Measurement(
-                name=name,
-                question=question,
-                unit=unit,
-                budget=budget,
-                note=note,
-                **{side: Side.of(one.name, rates[side], cpu[side]) for side, one in sides.items()},
-            ),
-            Measurement(
-                name=f"{name}, processor",
-                question="How much processor time does that take in the process that is asked?",
-                unit=f"µs/{unit.removesuffix('s/s')}",
-                note=note,
-                **{side: Side.of(one.name, costs(side)) for side, one in sides.items()},
-            ),
+            Finding.compared(*("rate", *rates), part=PART, name=name, unit="requests/s", at_least=at_least, note=note),
+            Finding.compared("cost", *costs, part=PART, name=f"{name}, processor", unit="µs/request"),
         ]
 
     def compare_delays(
-        self,
-        name: str,
-        subject: Contender,
-        reference: Contender,
-        *,
-        question: str,
-        budget: Budget | None = None,
-        note: str = "",
-    ) -> list[Measurement]:
-        """How late answers are, from when they were due: p50, and p99 with the budget."""
-        sides = {"subject": subject, "reference": reference}
-        late: dict[tuple[str, str], list[float]] = defaultdict(list)
-        cpu: dict[str, list[Mapping[str, float]]] = defaultdict(list)
-        # Of the processor time there is one figure for both.
-        parts: Mapping[str, tuple[Budget | None, Mapping[str, list[Mapping[str, float]]]]]
-        parts = {"p50": (None, {}), "p99": (budget, cpu)}
-        for side in in_turns(list(sides), self.rounds):
-            answer = sides[side].measure(self.watch_seconds)
-            for part in parts:
-                late[side, part].append(answer[part])
-            cpu[side].append(answer["cpu"])
-            self.say(f"{name}: {sides[side].name}: p50 {answer['p50']:.1f} ms, p99 {answer['p99']:.1f} ms")
+        self, name: str, subject: Contender, baseline: Contender, *, at_most: float, note: str
+    ) -> list[Finding]:
+        """The latency from the due time: p50, and p99 with the budget."""
+        answers = measure_in_turns(
+            {side.name: side.measure for side in (subject, baseline)},
+            self.rounds,
+            self.watch_seconds,
+            say=lambda side, answer: self.say(
+                f"{name}: {side}: p50 {answer['p50']:.1f} ms, p99 {answer['p99']:.1f} ms"
+            ),
+        )
+        sides = answers[subject.name], answers[baseline.name]
         return [
-            Measurement(
-                name=f"{name}, {part}",
-                question=question,
-                unit="ms",
-                budget=promised,
-                note=note,
-                **{side: Side.of(one.name, late[side, part], used.get(side, ())) for side, one in sides.items()},
-            )
-            for part, (promised, used) in parts.items()
+            Finding.compared("p50", *sides, part=PART, name=f"{name}, p50", unit="ms", note=note),
+            Finding.compared("p99", *sides, part=PART, name=f"{name}, p99", unit="ms", at_most=at_most, note=note),
         ]

@@ -4,28 +4,26 @@ import asyncio
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from ticketing_bench.generator import GeneratorRole
-from ticketing_bench.machine import Machine
-from ticketing_bench.measurement import Measurement
-from ticketing_bench.report import Report
+from ticketing_bench.measurement import Finding
+from ticketing_bench.seed_data import insert_tickets, seeding
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
+from ticketing_common.entity import new_id
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_testkit.apps import Bus
 
 from .hanging import measure_hanging
 from .holding import measure_holding
 from .reading import measure_reading
-from .rounds import Bench, UnexpectedAnswerError
-from .seed_data import list_tickets
-from .serving import Deployment
+from .rounds import Bench
+from .serving import CATALOGUE, Deployment
 from .signing_in import measure_signing_in
 
-__all__ = ["FULL", "QUICK", "Sizes", "UnexpectedAnswerError", "empty_streams", "run"]
+__all__ = ["FULL", "QUICK", "Sizes", "empty_streams", "run"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,11 @@ FULL: Final = Sizes(rounds=5, seconds=2.5, watch_seconds=5.0)
 QUICK: Final = Sizes(rounds=2, seconds=0.2, watch_seconds=0.5, catalogue=1_500)
 
 
-def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
-    """Measure everything; raises `UnexpectedAnswerError` when a side did not execute the requests."""
-    machine, at = Machine.this(), datetime.now(UTC)
+def run(sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
+    """Measure everything; raises `InvalidRunError` when a side did not execute the requests."""
     with (
         tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder,
-        running_servers(nats=True) as servers,
+        running_servers() as servers,
         Worker(GeneratorRole, urls={}, pids={}) as generator,
     ):
         bench = Bench(
@@ -60,19 +57,24 @@ def run(sizes: Sizes, *, quick: bool, say: Callable[[str], None]) -> Report:
             connections=sizes.connections,
             say=say,
         )
-        ids = asyncio.run(list_tickets(servers.urls["mongo_url"], sizes.catalogue))
-        parts: list[Callable[[], list[Measurement]]] = [
+        ids = asyncio.run(_catalogue(servers.urls["mongo_url"], sizes.catalogue))
+        parts: list[Callable[[], list[Finding]]] = [
             lambda: measure_reading(bench, ids),
             lambda: measure_holding(bench),
             lambda: measure_signing_in(bench),
             lambda: measure_hanging(bench, Path(folder)),
         ]
-        measurements: list[Measurement] = []
+        findings: list[Finding] = []
         for part in parts:
             asyncio.run(empty_streams(servers.urls["nats_url"]))
-            measurements += part()
-    title = "Single routes against the plain thing"
-    return Report(name="routes", title=title, at=at, quick=quick, machine=machine, measurements=tuple(measurements))
+            findings += part()
+    return findings
+
+
+async def _catalogue(mongo_url: str, count: int) -> list[str]:
+    """Insert so many tickets of the tickets service; returns their ids."""
+    async with seeding(mongo_url) as client:
+        return [one.id for one in await insert_tickets(client[CATALOGUE]["tickets"], new_id(), range(count))]
 
 
 async def empty_streams(nats_url: str) -> None:

@@ -12,10 +12,14 @@ from ticketing_local.services import ServiceProcess
 from ticketing_testkit.apps import Identity
 from ticketing_testkit.servers import ServerProcess, ServerStartError, free_port
 
-__all__ = ["BaselineProcess", "Deployment", "running"]
+__all__ = ["BASELINE", "CATALOGUE", "Deployment", "running"]
 
 BASELINE_APP: Final = "ticketing_bench.route_costs.baseline:create_app"
 DAY_SECONDS: Final = 86_400
+CATALOGUE: Final = "tickets"
+"""The database of the tickets service, which its baseline reads too."""
+BASELINE: Final = "plain"
+"""The database of the baselines' writes, separate from those of the services."""
 
 
 class BaselineProcess(ServiceProcess):
@@ -66,8 +70,8 @@ class Deployment:
         answer = self._folder / "page.json"
         answer.write_bytes(page)
         environment = {"MONGO_URL": self.urls["mongo_url"], "PLAIN_ANSWER": str(answer)}
-        log = self._folder / "plain.log"
-        return BaselineProcess("plain", self._folder, log, port=free_port(), environment=environment)
+        log = self._folder / "baseline.log"
+        return BaselineProcess("baseline", self._folder, log, port=free_port(), environment=environment)
 
     def pids_of(self, server: ServerProcess) -> dict[str, int]:
         """The process ids whose CPU time is counted while this server is measured."""

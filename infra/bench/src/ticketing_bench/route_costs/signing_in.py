@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.settings import Settings
 from ticketing_bench.cpu_time import CpuTime
-from ticketing_bench.measurement import Budget, Measurement
+from ticketing_bench.measurement import Answer, Finding, InvalidRunError
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Role, Worker
 from ticketing_common.entity import new_id
 from ticketing_testkit.servers import ServerProcess
 
-from .rounds import Answer, Bench, Contender, UnexpectedAnswerError, check_answers
+from .rounds import Bench, Contender, check_answers
 from .serving import running
 
 __all__ = ["HashRole", "measure_signing_in"]
@@ -26,11 +26,8 @@ __all__ = ["HashRole", "measure_signing_in"]
 ACCOUNTS: Final = 8
 PROBES_PER_SECOND: Final = 200.0
 PART_OF_CAPACITY: Final = 0.5
-LEAD_SECONDS: Final = 0.5
 SIGN_INS_WATCHED: Final = 3
 """The minimum number of sign-ins during a measurement, also on a slow machine."""
-UNMOVED: Final = Budget(ratio_at_most=2.0)
-"""As while Stripe hangs: half of what can be hashed is half of all cores of a small machine."""
 
 
 class HashRole(Role):
@@ -69,7 +66,7 @@ class HashRole(Role):
         return {"rate": done / (time.monotonic() - begun), "cpu": processors.cores()}
 
 
-def measure_signing_in(bench: Bench) -> list[Measurement]:
+def measure_signing_in(bench: Bench) -> list[Finding]:
     """Measure the maximum rate of sign-ins, then the effect of half that rate on other requests."""
     deployment = bench.deployment
     service = deployment.service("auth")
@@ -85,44 +82,28 @@ def measure_signing_in(bench: Bench) -> list[Measurement]:
             "POST /api/users/signin",
             bench.asked("the service", service, lambda: sign_ins),
             Contender("the hash alone", hash_alone),
-            question="What does signing in cost beside its hash?",
-            budget=Budget(ratio_at_least=0.8),
+            at_least=0.8,
             note="Right passwords; the hash alone is the service's hasher with the same number of threads",
         )
-        rate = PART_OF_CAPACITY * median(costs[0].subject.rounds)
+        rate = PART_OF_CAPACITY * median(costs[0].rounds)
         return [*costs, *_others(bench, service, {"rate": rate, "requests": sign_ins})]
 
 
-def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -> list[Measurement]:
+def _others(bench: Bench, service: ServerProcess, sign_ins: Mapping[str, Any]) -> list[Finding]:
     token = bench.deployment.token(new_id())
     probe = {"rate": PROBES_PER_SECOND, "requests": [http_request("GET", "/api/users/currentuser", token=token)]}
 
-    def watched(name: str, beside: Mapping[str, Any] | None) -> Contender:
-        def measure(seconds: float) -> Answer:
-            if beside is not None:
-                seconds = max(seconds, SIGN_INS_WATCHED / beside["rate"])
-            answer = bench.generator.ask(
-                "watch",
-                port=service.port,
-                probe=probe,
-                beside=beside,
-                lead_seconds=LEAD_SECONDS,
-                seconds=seconds,
-                pids=bench.deployment.pids_of(service),
-            )
-            check_answers(f"GET currentuser, {name}", answer["statuses"], 200)
-            if beside is not None:
-                check_answers("sign-ins", answer["beside"], 200)
-            return answer
-
-        return Contender(name, measure)
+    def during_sign_ins(seconds: float) -> Answer:
+        seconds = max(seconds, SIGN_INS_WATCHED / sign_ins["rate"])
+        answer = bench.watched(service, probe, seconds, beside=sign_ins)
+        check_answers("sign-ins", answer["beside"], 200)
+        return answer
 
     return bench.compare_delays(
         "GET currentuser while people sign in",
-        watched("while people sign in", sign_ins),
-        watched("while nobody does", None),
-        question="Do sign-ins slow down other requests?",
-        budget=UNMOVED,
+        Contender("during sign-ins", during_sign_ins),
+        Contender("without sign-ins", lambda seconds: bench.watched(service, probe, seconds)),
+        at_most=2.0,
         note=(
             f"{PROBES_PER_SECOND:g} requests/s in an open loop; {sign_ins['rate']:.0f} sign-ins/s beside them, half of "
             f"what the service can do"
@@ -134,5 +115,5 @@ def _sign_up(service: ServerProcess, email: str, password: str) -> dict[str, str
     account = {"email": email, "password": password}
     answer = httpx.post(f"{service.url}/api/users/signup", json=account)
     if answer.status_code != 201:
-        raise UnexpectedAnswerError(f"sign-up: {answer.status_code} {answer.text}")
+        raise InvalidRunError(f"sign-up: {answer.status_code} {answer.text}")
     return account

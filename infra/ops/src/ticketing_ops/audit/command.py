@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ticketing_common.entity import utc_now
-from ticketing_ops.console import console, printable
+from ticketing_ops.console import console, shown
 from ticketing_ops.data_dir import data_dir_of
 
 from .addresses import AuditAddresses, MissingAddressError
@@ -86,8 +86,8 @@ def _addresses(data_dir: Path | None, *, as_json: bool) -> AuditAddresses:
     if named is not None:
         return named
     data = data_dir_of(data_dir)
-    state = data.read_state()
-    if state is None or not data.is_running() or not {"mongo", "nats", "stripe"} <= state.addresses.keys():
+    state = data.running_state()
+    if state is None or not {"mongo", "nats", "stripe"} <= state.addresses.keys():
         _fail("Nothing is running here. Start it with `make up`, or name the databases, see --help.", as_json=as_json)
     return AuditAddresses.of_stack(state, data)
 
@@ -132,7 +132,7 @@ def _as_text(report: Report) -> str:
         lines.append(f"[bold red]✗ {name}[/] ({len(violations)}): {escape(INVARIANTS[name].meaning)}")
         for violation in violations[:SHOWN]:
             ids = " ".join(f"{kind}={key}" for kind, key in violation.ids.items())
-            lines.append(f"    {escape(printable(ids))}  [yellow]{escape(printable(violation.detail))}[/]")
+            lines.append(f"    {shown(ids)}  [yellow]{shown(violation.detail)}[/]")
         if len(violations) > SHOWN:
             lines.append(f"    … and {len(violations) - SHOWN} more; --json names all")
         lines.append(f"    [dim]repair:[/] {escape(violations[0].repair)}")

@@ -67,6 +67,10 @@ def _unwanted(case: OrderCase) -> bool:
     return case.order is None or case.order.status == "cancelled"
 
 
+def _about(case: OrderCase, payment: PaymentRow, invariant: str, detail: str) -> Finding:
+    return Finding.of(invariant, detail, order=case.id, payment=payment.id, intent=payment.stripe_id)
+
+
 def complete_without_payment(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """A complete order has no payment. An authorisation is enough here: the capture is another invariant."""
     order = case.order
@@ -97,12 +101,7 @@ def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     for payment in case.payments:
         waits = payment.status == "authorized" and _wanted(case, payment) and _authorized(case, payment)
         if waits and _settled(case, moment):
-            yield Finding.of(
-                *("complete_not_captured", "complete, and its payment is only authorised"),
-                order=case.id,
-                payment=payment.id,
-                intent=payment.stripe_id,
-            )
+            yield _about(case, payment, "complete_not_captured", "complete, and its payment is only authorised")
 
 
 def charged_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -121,12 +120,7 @@ def captured_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]
         surplus = _captured(case, payment) and not _wanted(case, payment)
         if surplus and len(_charges(case)) == 1 and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
-            yield Finding.of(
-                *("captured_without_order", f"captured, and the order is {order}"),
-                order=case.id,
-                payment=payment.id,
-                intent=payment.stripe_id,
-            )
+            yield _about(case, payment, "captured_without_order", f"captured, and the order is {order}")
 
 
 def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -136,12 +130,7 @@ def authorization_not_voided(case: OrderCase, moment: Moment) -> Iterator[Findin
         unwanted = not _wanted(case, payment) and (_unwanted(case) or complete_by_another)
         if unwanted and _authorized(case, payment) and _settled(case, moment):
             order = case.order.status if case.order is not None else "missing"
-            yield Finding.of(
-                *("authorization_not_voided", f"authorised, and the order is {order}"),
-                order=case.id,
-                payment=payment.id,
-                intent=payment.stripe_id,
-            )
+            yield _about(case, payment, "authorization_not_voided", f"authorised, and the order is {order}")
 
 
 def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -170,11 +159,11 @@ def complete_refunded(case: OrderCase, moment: Moment) -> Iterator[Finding]:
         intent = case.intent(payment)
         gone = payment.status == "refunded" and not (intent is not None and intent.captured)
         if gone and _wanted(case, payment) and _settled(case, moment):
-            yield Finding.of(
-                *("complete_refunded", f"{payment.refunded_cents} of {payment.amount_cents} cents went back"),
-                order=case.id,
-                payment=payment.id,
-                intent=payment.stripe_id,
+            yield _about(
+                case,
+                payment,
+                "complete_refunded",
+                f"{payment.refunded_cents} of {payment.amount_cents} cents went back",
             )
 
 
@@ -185,11 +174,8 @@ def refunded_in_part(case: OrderCase, moment: Moment) -> Iterator[Finding]:
         agreed = intent is None or (intent.captured and intent.refunded_cents == payment.refunded_cents)
         part = payment.status == "captured" and payment.refunded_cents > 0 and agreed
         if part and _wanted(case, payment) and _settled(case, moment):
-            yield Finding.of(
-                *("refunded_in_part", f"{payment.refunded_cents} of {payment.amount_cents} cents went back"),
-                order=case.id,
-                payment=payment.id,
-                intent=payment.stripe_id,
+            yield _about(
+                case, payment, "refunded_in_part", f"{payment.refunded_cents} of {payment.amount_cents} cents went back"
             )
 
 
@@ -197,12 +183,7 @@ def dispute_open(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The buyer's bank has opened a dispute about the payment."""
     for payment in case.payments:
         if payment.disputed and _disputed(payment, case.intent(payment)) and _settled(case, moment):
-            yield Finding.of(
-                *("dispute_open", f"{payment.amount_cents} {payment.currency}, {payment.status}"),
-                order=case.id,
-                payment=payment.id,
-                intent=payment.stripe_id,
-            )
+            yield _about(case, payment, "dispute_open", f"{payment.amount_cents} {payment.currency}, {payment.status}")
 
 
 def _disputed(payment: PaymentRow, intent: Intent | None) -> bool:

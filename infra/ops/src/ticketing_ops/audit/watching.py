@@ -5,6 +5,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -87,7 +88,7 @@ async def _watch(
     stopped = asyncio.ensure_future(stop.wait())
     status = 0
     in_place = not plain and console.is_terminal
-    with Live(Text("reading…"), console=console, auto_refresh=False) if in_place else _Nothing() as live:
+    with Live(Text("reading…"), console=console, auto_refresh=False) if in_place else nullcontext() as live:
         while not stop.is_set():
             auditing = asyncio.ensure_future(once())
             await asyncio.wait({auditing, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,13 +112,3 @@ async def _watch(
             await asyncio.wait({stopped}, timeout=every_seconds)
     stopped.cancel()
     return status
-
-
-class _Nothing:
-    """Replaces the live screen where there is no terminal."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_error: object) -> None:
-        return None
