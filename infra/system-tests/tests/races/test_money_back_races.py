@@ -51,8 +51,7 @@ async def captured(market: InProcessMarket, buyer: str, order_id: str) -> dict[s
 async def test_money_that_goes_back_at_stripe_ends_the_order_when_none_is_left(market: InProcessMarket) -> None:
     buyer = market.people[16]
     (endpoint,) = market.proxy.webhooks.endpoints
-    receiver = {"url": endpoint.url, "secret": endpoint.secret}
-    await market.bank.call("POST", "/_config/webhooks/money-back", **receiver)
+    await market.bank.send_webhooks(endpoint.url, endpoint.secret)
     order_id, disputed_id, lost_id = [await market.order(buyer) for _ in range(3)]
     payment, disputed, lost = [await captured(market, buyer, one) for one in (order_id, disputed_id, lost_id)]
 
