@@ -1,6 +1,7 @@
 """The seller calls an event off: what changes, and for which orders it is published again."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import TicketStatus
+from ticketing_common.events import TicketCancelled, TicketStatus, parse_event
 from ticketing_common.web import PageRequest
 from ticketing_tickets.domain import LISTED, Taken, Ticket, TicketDetails, TicketSearch, shown_status
 from ticketing_tickets.errors import TicketCancelledError, TicketNotFoundError, TicketNotOwnedError
+from ticketing_tickets.feed import ticket_message
+from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 
@@ -56,6 +59,15 @@ def test_an_event_that_has_begun_can_be_called_off_and_is_not_shown_as_ended() -
     ticket.starts_at = utc_now() - timedelta(hours=1)
     assert ticket.cancel(ticket.user_id)
     assert shown_status(ticket.status, ticket.starts_at, utc_now()) == "cancelled"
+
+
+def test_a_cancelled_listing_is_republished_as_that_and_shown_live_as_an_update(ticket: Ticket) -> None:
+    assert ticket.cancel(ticket.user_id)
+    event = ticket_changed(replace(ticket, version=2))
+    assert isinstance(event, TicketCancelled)
+    assert parse_event(event.nats_subject, event.to_json()) == event
+    message = ticket_message(event)
+    assert (message.event, json.loads(message.json)["status"]) == ("ticket.updated", "cancelled")
 
 
 async def test_only_the_seller_calls_an_event_off_and_once(

@@ -121,13 +121,18 @@ class Sale:
         await wait_for(crashed, lambda: f"{process.name} did not reach the point")
         process.start()
 
-    async def ends(self, ticket_id: str) -> Ended:
-        """How the sale ends, once all services agree; fails with the audit's findings when they never do."""
+    async def ends(self, ticket_id: str, *, after: Ended | None = None) -> Ended:
+        """How the sale ends, once all services agree; fails with the audit's findings when they never do.
+
+        `after` is an earlier end, whose payments an action of the test changes.
+        """
         found: list[Ended] = []
         violations: list[Violation] = []
 
         async def settled() -> bool:
             found[:] = [await self._ended(ticket_id)]
+            if after is not None and found[0].payments == after.payments:
+                return False
             if found[0].order == "created" or {"initiated", "requires_action", "authorized"} & set(found[0].payments):
                 return False
             violations[:] = await self.market.violations(grace_seconds=1, stripe_all=False)

@@ -37,22 +37,22 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.05)
 
 
+async def has_payment(market: InProcessMarket, order_id: str, status: str) -> bool:
+    """Whether a payment of the order has this status."""
+    return bool(await market.documents("payments", "payments", order_id=order_id, status=status))
+
+
 async def captured(market: InProcessMarket, buyer: str, order_id: str) -> dict[str, Any]:
     """Pay for this order; the payment once it is captured."""
     (await market.pay(buyer, order_id)).raise_for_status()
-
-    async def done() -> bool:
-        return bool(await market.documents("payments", "payments", order_id=order_id, status="captured"))
-
-    await until(done)
+    await until(lambda: has_payment(market, order_id, "captured"))
     return await the(market, "payments", "payments", order_id=order_id)
 
 
 async def test_money_that_goes_back_at_stripe_ends_the_order_when_none_is_left(market: InProcessMarket) -> None:
     buyer = market.people[16]
     (endpoint,) = market.proxy.webhooks.endpoints
-    receiver = {"url": endpoint.url, "secret": endpoint.secret}
-    await market.bank.call("POST", "/_config/webhooks/money-back", **receiver)
+    await market.bank.send_webhooks(endpoint.url, endpoint.secret)
     order_id, disputed_id, lost_id = [await market.order(buyer) for _ in range(3)]
     payment, disputed, lost = [await captured(market, buyer, one) for one in (order_id, disputed_id, lost_id)]
 
@@ -148,7 +148,13 @@ async def test_a_refund_by_the_seller_against_one_at_stripe(market: InProcessMar
         ticket_id = await market.list_ticket(seller)
         order_id = str((await market.hold(buyer, ticket_id)).json()["id"])
         payment = await captured(market, buyer, order_id)
-        sides = await pair.run(lambda: market.refund(seller, order_id), lambda: at_stripe(payment["stripe_id"], CENTS))
+
+        async def by_seller() -> httpx.Response:
+            answer = await market.refund(seller, order_id)
+            await until(lambda: has_payment(market, order_id, "refunded"))
+            return answer
+
+        sides = await pair.during(by_seller, lambda: at_stripe(payment["stripe_id"], CENTS))
         return Round(order_id, *sides)
 
     async def outcome(ended: Round) -> Hashable:

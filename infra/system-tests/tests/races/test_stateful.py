@@ -32,15 +32,18 @@ class ModelTicket:
     held: int = 0
     sold: int = 0
     deleted: bool = False
+    cancelled: bool = False
 
     @property
     def free(self) -> int:
-        return self.quantity - self.held - self.sold
+        return 0 if self.cancelled else self.quantity - self.held - self.sold
 
     @property
     def status(self) -> str:
         if self.deleted:
             return "deleted"
+        if self.cancelled:
+            return "cancelled"
         return "available" if self.free else "held" if self.held else "sold"
 
 
@@ -58,8 +61,11 @@ class ModelOrder:
         self.ticket.held += self.quantity
 
     def end(self, reason: str) -> None:
+        if self.status == "complete":
+            self.ticket.sold -= self.quantity
+        else:
+            self.ticket.held -= self.quantity
         self.status, self.reason = "cancelled", reason
-        self.ticket.held -= self.quantity
 
     def complete(self) -> None:
         self.status = "complete"
@@ -105,7 +111,7 @@ class Scenario(RuleBasedStateMachine):
     def edit(self, ticket: ModelTicket, cents: int, quantity: int) -> None:
         answer = self.do(self.market.edit(ticket.seller, ticket.id, cents / 100, quantity))
         taken = ticket.held + ticket.sold
-        refused = quantity < taken or (taken > 0 and ticket.quantity == 1)
+        refused = ticket.cancelled or quantity < taken or (taken > 0 and ticket.quantity == 1)
         expected = 404 if ticket.deleted else 409 if refused else 200
         assert answer.status_code == expected, answer.text
         if expected == 200:
@@ -114,9 +120,27 @@ class Scenario(RuleBasedStateMachine):
     @rule(ticket=tickets)
     def delete(self, ticket: ModelTicket) -> None:
         answer = self.do(self.market.delete(ticket.seller, ticket.id))
-        expected = 404 if ticket.deleted else 409 if ticket.held + ticket.sold else 204
+        expected = 404 if ticket.deleted else 409 if ticket.cancelled or ticket.held + ticket.sold else 204
         assert answer.status_code == expected, answer.text
         ticket.deleted |= expected == 204
+
+    @rule(ticket=tickets)
+    def call_off(self, ticket: ModelTicket) -> None:
+        answer = self.do(self.market.call_off(ticket.seller, ticket.id))
+        assert answer.status_code == (404 if ticket.deleted else 200), answer.text
+        if not ticket.deleted:
+            ticket.cancelled = True
+            for order in self.all_orders:
+                if order.ticket is ticket and order.status != "cancelled":
+                    order.end("event_cancelled")
+
+    @rule(order=orders)
+    def refund(self, order: ModelOrder) -> None:
+        answer = self.do(self.market.refund(order.ticket.seller, order.id))
+        may = order.status == "complete" or order.reason == "refunded"
+        assert answer.status_code == (202 if may else 409), answer.text
+        if order.status == "complete":
+            order.end("refunded")
 
     @rule(target=orders, ticket=tickets, buyer=PERSON, quantity=SEATS)
     def hold(self, ticket: ModelTicket, buyer: int, quantity: int) -> Any:
@@ -124,12 +148,14 @@ class Scenario(RuleBasedStateMachine):
         answer = self.do(self.market.hold(person, ticket.id, quantity))
         if ticket.deleted:
             expected = 404
+        elif ticket.cancelled:
+            expected = 409
         elif ticket.seller == person:
             expected = 403
         else:
             expected = 201 if quantity <= ticket.free else 409
         assert answer.status_code == expected, answer.text
-        if expected == 409:
+        if expected == 409 and not ticket.cancelled:
             assert answer.json()["available"] == ticket.free
         if expected != 201:
             return multiple()

@@ -29,6 +29,11 @@ class Bank:
         answer.raise_for_status()
         return answer.json()
 
+    async def send_webhooks(self, url: str, secret: str) -> None:
+        """Let the double send its own webhooks, those of refunds and disputes among them, to this address."""
+        receiver = {"url": url, "secret": secret}
+        (await self._http.post("/_config/webhooks/bank", json=receiver)).raise_for_status()
+
     async def card(self, number: str = THREE_D_SECURE) -> str:
         """Create a payment method with that card; the default card requires 3-D Secure."""
         card = {"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"}
