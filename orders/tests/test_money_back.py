@@ -13,11 +13,11 @@ from ticketing_orders import service as use_cases
 from ticketing_orders.domain import Order
 from ticketing_orders.errors import (
     EventCancelledError,
+    ListingForbiddenError,
     OrderNotFoundError,
     OrderNotSoldError,
     OrderTransitionError,
     TicketNotFoundError,
-    TicketNotOwnedError,
 )
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository, TicketProjection
@@ -243,7 +243,7 @@ async def test_the_seller_sees_the_paid_orders_of_a_listing(
     assert first.next_after is not None
     rest = await service.list_sales(listing.id, seller_id=listing.user_id, page=PageRequest(5, first.next_after))
     assert [order.id for order in rest.items] == [paid[1].id]
-    with pytest.raises(TicketNotOwnedError):
+    with pytest.raises(ListingForbiddenError):
         await service.list_sales(listing.id, seller_id=paid[1].user_id, page=PageRequest(5))
     for unknown in (new_id(), "x", ""):
         with pytest.raises(TicketNotFoundError):

@@ -35,7 +35,6 @@ __all__ = [
     "PriceChangedError",
     "SeatTakenError",
     "TicketNotFoundError",
-    "TicketNotOwnedError",
     "TicketOwnedError",
     "TicketReservedError",
     "TooManyHoldsError",
@@ -109,13 +108,6 @@ class TicketOwnedError(ForbiddenError):
         super().__init__(f"Ticket {ticket_id} is your own.")
 
 
-class TicketNotOwnedError(ForbiddenError):
-    """Only the seller sees the orders of a listing."""
-
-    def __init__(self, ticket_id: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is not a listing of yours.")
-
-
 class EventBegunError(ConflictError):
     """The event of the ticket has begun, so it is no longer sold."""
 
@@ -144,7 +136,7 @@ class EventUndatedError(ConflictError):
 
 
 class ListingForbiddenError(ForbiddenError):
-    """Another account sells this ticket, so only that account admits with its passes."""
+    """Another account sells this ticket: only that account sees its sales and admits with its passes."""
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"Ticket {ticket_id} is not yours.")

@@ -17,11 +17,11 @@ from .domain import Order
 from .errors import (
     EventBegunError,
     EventCancelledError,
+    ListingForbiddenError,
     OrderNotSoldError,
     PriceChangedError,
     SeatTakenError,
     TicketNotFoundError,
-    TicketNotOwnedError,
     TicketReservedError,
 )
 from .free_seats import FreeSeats
@@ -160,14 +160,14 @@ class OrderService:
     async def list_sales(self, ticket_id: str, *, seller_id: str, page: PageRequest) -> Page[Order]:
         """The paid orders of the seller's own listing, newest first.
 
-        Raises `TicketNotFoundError` (also for a malformed id), `TicketNotOwnedError`, and `InvalidInputError` for a
+        Raises `TicketNotFoundError` (also for a malformed id), `ListingForbiddenError`, and `InvalidInputError` for a
         cursor that is not from this list.
         """
         ticket = await self._tickets.find(ticket_id) if re.fullmatch(ID_PATTERN, ticket_id) else None
         if ticket is None:
             raise TicketNotFoundError
         if ticket.user_id != seller_id:
-            raise TicketNotOwnedError(ticket_id)
+            raise ListingForbiddenError(ticket_id)
         return await self._orders.list_sales(ticket_id, page)
 
     async def cancel(self, order_id: str, *, user_id: str) -> Order:
