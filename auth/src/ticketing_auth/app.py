@@ -12,6 +12,7 @@ from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
+from .mail import Mails
 from .passwords import PasswordHasher
 from .repository import PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
@@ -34,8 +35,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users = UserRepository(runtime.outbox("users"))
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
-        runtime.add_stores(users, revoked, guesses)
+        mails = Mails(runtime.collection("mails"))
+        runtime.add_stores(users, revoked, guesses, mails)
         app.state.settings = settings
+        app.state.mails = mails
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
             app.state.service = AuthService(users, revoked, passwords, guesses, signer, settings)
