@@ -47,7 +47,9 @@ def test_a_created_order_is_published_in_full(make_order: MakeOrder, make_ticket
             "venue": "Opera",
             "starts_at": NEXT_YEAR,
             "quantity": 200,
+            "user_id": order.ticket.user_id,
         },
+        "changed_at": order.updated_at,
         "seats": (3, 4),
     }
 

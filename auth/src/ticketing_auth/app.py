@@ -9,14 +9,17 @@ from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
+from ticketing_common.timers import Timers, connect
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
+from .mail import Mails, OrderMails
 from .passwords import PasswordHasher
 from .repository import PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
 from .service import AuthService
-from .settings import Settings
+from .settings import MAIL_QUEUE, Settings
+from .subscribers import subscriptions
 
 __all__ = ["create_app"]
 
@@ -34,12 +37,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users = UserRepository(runtime.outbox("users"))
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
-        runtime.add_stores(users, revoked, guesses)
+        timers = Timers(connect(settings.redis_url.get_secret_value(), MAIL_QUEUE))
+        mails = Mails(
+            runtime.collection("mails"),
+            on_request=lambda mail_id: timers.arm_soon(f"{MAIL_QUEUE}:{mail_id}", utc_now()),
+        )
+        runtime.add_stores(users, revoked, guesses, mails)
         app.state.settings = settings
+        app.state.mails = mails
+        runtime.subscribe(subscriptions(OrderMails(mails)))
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
             app.state.service = AuthService(users, revoked, passwords, guesses, signer, settings)
-            yield
+            try:
+                yield
+            finally:
+                await timers.close()
 
     return create_service_app(settings, title="Users", prefix="/api/users", routers=[router], assemble=assemble)
 

@@ -34,6 +34,8 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
     if private := environment.get("PASS_KEY", "").strip():
         others = json.loads(environment.get("PASS_OTHER_PUBLIC_KEYS") or "[]")
         found["pass-signing"] = {"PASS_KEY": f"{private}\n", "PASS_PUBLIC_KEYS": json.dumps(others)}
+    if address := environment.get("SMTP_URL"):
+        found["smtp"] = {"SMTP_URL": address}
     there = [name for name in STRIPE if environment.get(name)]
     if there and len(there) < len(STRIPE):
         raise ValueError(f"of Stripe's three only {', '.join(there)} is given")
