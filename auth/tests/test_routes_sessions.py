@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import jwt
 import pytest
 
+from ticketing_auth.domain import User
 from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 
@@ -21,8 +22,10 @@ MakeToken: TypeAlias = Callable[..., str]
 
 
 @pytest.fixture
-def session_token(identity: Identity) -> MakeToken:
+async def session_token(auth: RunningAuth, identity: Identity) -> MakeToken:
     """Makes a session's token: issued `issued_ago` seconds ago, in a session that began `signed_in_ago` seconds ago."""
+    user = User(email=EMAIL, password_hash="")
+    await auth.users.add(user)
 
     def make(*, issued_ago: int = 0, signed_in_ago: int | None = None, **claims: Any) -> str:
         now = int(time.time())
@@ -32,7 +35,7 @@ def session_token(identity: Identity) -> MakeToken:
             "auth_time": now - (issued_ago if signed_in_ago is None else signed_in_ago),
             "sid": new_id(),
         }
-        return identity.token(email=EMAIL, **{**made, **claims})
+        return identity.token(user.id, EMAIL, **{**made, **claims})
 
     return make
 

@@ -21,7 +21,7 @@ async def test_a_token_is_given_to_programs_in_the_words_of_rfc_6749_and_without
     assert answer.headers["cache-control"] == "no-store"
     assert auth.session_cookie(answer) is None
     current = await auth.current_user(bearer=answer.json()["access_token"])
-    assert current.json() == {"currentUser": made}
+    assert current.json() == {"currentUser": {**made, "emailVerified": False}}
 
 
 @pytest.mark.parametrize(

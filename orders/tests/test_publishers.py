@@ -38,6 +38,7 @@ def test_a_created_order_is_published_in_full(make_order: MakeOrder, make_ticket
         "user_id": order.user_id,
         "expires_at": order.expires_at,
         "created_at": order.created_at,
+        "changed_at": order.updated_at,
         "payment_id": None,
         "ticket": {
             "id": order.ticket.id,
@@ -49,7 +50,6 @@ def test_a_created_order_is_published_in_full(make_order: MakeOrder, make_ticket
             "quantity": 200,
             "user_id": order.ticket.user_id,
         },
-        "changed_at": order.updated_at,
         "seats": (3, 4),
     }
 

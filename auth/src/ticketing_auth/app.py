@@ -8,16 +8,19 @@ from fastapi import FastAPI
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
+from ticketing_common.events.subjects import USERS
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.timers import Timers, connect
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
 from .mail import Mails, OrderMails
+from .obligations import Obligations
 from .passwords import PasswordHasher
-from .repository import PasswordGuesses, RevokedSessions, UserRepository
+from .publishers import account_changed
+from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
-from .service import AuthService
+from .service import AccountService, AuthService
 from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
 
@@ -37,24 +40,37 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users = UserRepository(runtime.outbox("users"))
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
+        tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
         timers = Timers(connect(settings.redis_url.get_secret_value(), MAIL_QUEUE))
         mails = Mails(
             runtime.collection("mails"),
             on_request=lambda mail_id: timers.arm_soon(f"{MAIL_QUEUE}:{mail_id}", utc_now()),
         )
-        runtime.add_stores(users, revoked, guesses, mails)
+        obligations = Obligations(runtime.collection("obligations"))
+        runtime.add_stores(users, revoked, guesses, tokens, mails, obligations)
         app.state.settings = settings
         app.state.mails = mails
-        runtime.subscribe(subscriptions(OrderMails(mails)))
+        runtime.subscribe(subscriptions(OrderMails(mails), obligations))
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
-            app.state.service = AuthService(users, revoked, passwords, guesses, signer, settings)
+            auth = AuthService(users, revoked, passwords, guesses, signer, settings)
+            app.state.service = auth
+            app.state.accounts = AccountService(users, tokens, mails, obligations, auth)
+            runtime.enable_resync(users, account_changed)
             try:
                 yield
             finally:
                 await timers.close()
 
-    return create_service_app(settings, title="Users", prefix="/api/users", routers=[router], assemble=assemble)
+    return create_service_app(
+        settings,
+        title="Users",
+        prefix="/api/users",
+        routers=[router],
+        assemble=assemble,
+        publishes=USERS,
+        ready_without_bus=True,  # the database decides who is signed in; events wait in the outbox
+    )
 
 
 def _signer(settings: Settings) -> TokenSigner:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ticketing_common.errors import (
     ConflictError,
     FieldError,
+    ForbiddenError,
     InvalidInputError,
     TooManyRequestsError,
     UnauthenticatedError,
@@ -13,12 +14,16 @@ from ticketing_common.errors import (
 from ticketing_common.telemetry import SecurityEvent
 
 __all__ = [
+    "AccountInUseError",
     "CredentialsInvalidError",
     "EmailTakenError",
     "PasswordCommonError",
     "PasswordIsEmailError",
     "PasswordQueueFullError",
+    "SessionEndedError",
+    "TokenSpentError",
     "TooManyGuessesError",
+    "WrongPasswordError",
 ]
 
 
@@ -45,6 +50,50 @@ class TooManyGuessesError(TooManyRequestsError):
         detail = "Too many wrong passwords. Use a browser that has signed in before, or try again later."
         super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.security_fields = account
+
+
+class WrongPasswordError(ForbiddenError):
+    """The caller is signed in, and has given a wrong present password."""
+
+    title = "Wrong password"
+    security_event = SecurityEvent.SIGN_IN_FAILED
+
+    def __init__(self, account: Mapping[str, str | None], *, field: str) -> None:
+        detail = "The present password is wrong."
+        super().__init__(detail, errors=(FieldError(detail, field),))
+        self.security_fields = account
+
+
+class SessionEndedError(UnauthenticatedError):
+    """The token is valid, but its session was ended, or its account was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended.")
+
+
+class TokenSpentError(InvalidInputError):
+    """A token of a mail that was used, is too old, was voided by a new password, or never existed."""
+
+    title = "The link is not valid any more"
+
+    def __init__(self) -> None:
+        detail = "This link was used already, or is too old. Ask for a new one."
+        super().__init__(detail, errors=(FieldError(detail, "token"),))
+
+
+class AccountInUseError(ConflictError):
+    """The account holds seats, or has sold seats of an event to come. `members` has the numbers of such orders."""
+
+    title = "The account is in use"
+
+    def __init__(self, *, holds: int, sales: int) -> None:
+        reasons = []
+        if holds:
+            reasons.append("unpaid orders are open: pay or cancel them, or wait until they expire")
+        if sales:
+            reasons.append("seats of events to come are sold: wait until the events, or call them off")
+        super().__init__(f"The account cannot be deleted now; {'; '.join(reasons)}.")
+        self.members = {"holds": holds, "sales": sales}
 
 
 class EmailTakenError(ConflictError):

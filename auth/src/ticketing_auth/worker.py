@@ -17,7 +17,8 @@ from ticketing_common.timers import TimerWorker
 from ticketing_common.web.worker_app import create_worker_app, serve_worker
 
 from .mail import MailDelivery, MailQueue, Mails, Renderer, SmtpServer, order_mails
-from .repository import UserRepository
+from .repository import OneTimeTokens, UserRepository
+from .service import account_mails
 from .settings import MAIL_QUEUE, WorkerSettings
 
 __all__ = ["create_worker", "main"]
@@ -41,10 +42,10 @@ def create_worker(settings: WorkerSettings) -> FastAPI:
         users = UserRepository(runtime.outbox("users"))
         mails = runtime.collection("mails")
         queue = MailQueue(mails)
-        runtime.add_stores(users, Mails(mails))
-        delivery = MailDelivery(
-            queue, users, renderer, server, values=order_mails(queue), connections=settings.mail_connections
-        )
+        tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
+        runtime.add_stores(users, tokens, Mails(mails))
+        values = {**order_mails(queue), **account_mails(tokens)}
+        delivery = MailDelivery(queue, users, renderer, server, values=values, connections=settings.mail_connections)
         worker = TimerWorker(
             settings.redis_url.get_secret_value(),
             queue=MAIL_QUEUE,

@@ -151,7 +151,7 @@ async def test_the_service_requests_mails_for_events_of_orders(auth: Any, bus: B
     async def all_are_handled() -> bool:
         info = await bus.js.consumer_info("ORDERS", "auth-orders")
         assert info.delivered is not None
-        return info.num_pending == 0 and info.num_ack_pending == 0 and info.delivered.consumer_seq >= 4
+        return bool(info.num_pending == 0 and info.num_ack_pending == 0 and info.delivered.consumer_seq >= 4)
 
     await until(all_are_handled)
     assert await requested(mails) == {("order_complete", BUYER), ("sold", SELLER), ("hold_expired", BUYER)}

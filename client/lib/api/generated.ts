@@ -1,5 +1,18 @@
 /** Made by `npm run api-types` from docs/openapi: do not edit. */
 
+/** The account as the pages of its owner show it. */
+export type AccountResponse = {
+  id: string;
+  email: string;
+  emailVerified: boolean;
+};
+
+/** The present and the new password. Spaces around a password are part of it. */
+export type ChangePasswordRequest = {
+  currentPassword: string;
+  password: string;
+};
+
 /** A listing as its entrance needs it. Passes that were checked in count further when their order ends. */
 export type CheckinCountsResponse = {
   /** seats of complete orders */
@@ -25,10 +38,64 @@ export type CheckinResponse = {
   checkedInAt: string;
 };
 
+/** The token from the link of a mail. */
+export type ConfirmRequest = {
+  token: string;
+};
+
 /** The signed-in user, or null. */
 export type CurrentUserResponse = {
-  currentUser: UserResponse | null;
+  currentUser: AccountResponse | null;
 };
+
+/** The present password. Spaces around a password are part of it. */
+export type DeleteAccountRequest = {
+  password: string;
+};
+
+/** Data of the person at another service, and the call that returns it. */
+export type ElsewhereResponse = {
+  data: string;
+  call: string;
+};
+
+/** An empty object. */
+export type EmptyResponse = Record<string, never>;
+
+/** Everything that the auth service holds about the caller, without secrets, and where to get the rest. */
+export type ExportResponse = {
+  exportedAt: string;
+  account: ExportedAccount;
+  wrongPasswords: Array<string>;
+  openLinks: Array<ExportedLink>;
+  mails: Array<ExportedMail>;
+  elsewhere: Array<ElsewhereResponse>;
+};
+
+/** The account's own record. */
+export type ExportedAccount = {
+  id: string;
+  email: string;
+  emailVerified: boolean;
+  createdAt: string;
+  updatedAt: string;
+  sessionsEndedAt: string | null;
+};
+
+/** A link that was sent by mail and is still valid; the link itself is not stored. */
+export type ExportedLink = {
+  purpose: TokenPurpose;
+  expiresAt: string;
+};
+
+/** A mail to the person; its text is not stored. */
+export type ExportedMail = {
+  kind: MailKind;
+  requestedAt: string;
+};
+
+/** What a mail is about. Each kind has the templates `templates/<kind>.txt` and `templates/<kind>.html`. */
+export type MailKind = "verify" | "reset" | "password_changed" | "order_complete" | "hold_expired" | "hold_ended" | "payment_failed" | "event_cancelled" | "refunded" | "sold" | "sale_cancelled";
 
 /**
  * Why an order was cancelled.
@@ -153,6 +220,17 @@ export type PublicKey = {
   alg: "EdDSA";
 };
 
+/** The token from the link of a mail, and the new password. Spaces around a password are part of it. */
+export type ResetPasswordRequest = {
+  token: string;
+  password: string;
+};
+
+/** The e-mail of an account, which need not exist. */
+export type ResetRequest = {
+  email: string;
+};
+
 /** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
 export type ShownStatus = "available" | "held" | "sold" | "cancelled" | "ended";
 
@@ -161,9 +239,6 @@ export type SignInRequest = {
   email: string;
   password: string;
 };
-
-/** An empty object. */
-export type SignOutResponse = Record<string, never>;
 
 /** A new account. Spaces around a password are part of it. */
 export type SignUpRequest = {
@@ -230,6 +305,9 @@ export type TokenForm = {
   username: string;
   password: string;
 };
+
+/** What a one-time token permits. A token of one purpose is unknown to the other. */
+export type TokenPurpose = "verify_email" | "reset_password";
 
 /** The names are those of RFC 6749 §5.1; `expires_in` is in seconds. */
 export type TokenResponse = {
@@ -423,12 +501,60 @@ export interface Operations {
   "POST /api/users/signout": {
     query: never;
     body: undefined;
-    answer: SignOutResponse;
+    answer: EmptyResponse;
   };
   /** Current User */
   "GET /api/users/currentuser": {
     query: never;
     body: undefined;
     answer: CurrentUserResponse;
+  };
+  /** Request Verification */
+  "POST /api/users/verification": {
+    query: never;
+    body: undefined;
+    answer: EmptyResponse;
+  };
+  /** Confirm Verification */
+  "POST /api/users/verification/confirm": {
+    query: never;
+    body: ConfirmRequest;
+    answer: EmptyResponse;
+  };
+  /** Request Password Reset */
+  "POST /api/users/password-reset": {
+    query: never;
+    body: ResetRequest;
+    answer: EmptyResponse;
+  };
+  /** Confirm Password Reset */
+  "POST /api/users/password-reset/confirm": {
+    query: never;
+    body: ResetPasswordRequest;
+    answer: EmptyResponse;
+  };
+  /** Change Password */
+  "PUT /api/users/password": {
+    query: never;
+    body: ChangePasswordRequest;
+    answer: AccountResponse;
+  };
+  /** Sign Out Everywhere */
+  "POST /api/users/signout-everywhere": {
+    query: never;
+    body: undefined;
+    answer: EmptyResponse;
+  };
+  /** Export Account */
+  "GET /api/users/me/export": {
+    query: never;
+    body: undefined;
+    answer: ExportResponse;
+  };
+  /** Delete Account */
+  "DELETE /api/users/me": {
+    query: never;
+    body: DeleteAccountRequest;
+    answer: undefined;
   };
 }

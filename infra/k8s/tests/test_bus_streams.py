@@ -19,7 +19,7 @@ from ticketing_common.settings import EventServiceSettings
 from ticketing_ops.cli import app
 from ticketing_testkit.servers import Mongod
 
-from .cluster_bus import FEEDS, OPERATOR, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
+from .cluster_bus import OPERATOR, OWN, OWN_READERS, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
 
 ATTACKS: dict[str, dict[str, Any]] = {
     "copy events to another's subject": {"republish": RePublish(src=">", dest="order.completed.>")},
@@ -65,7 +65,7 @@ async def test_no_service_empties_or_deletes_a_stream(clients: dict[str, Client]
         assert (await operator.stream_info(stream)).state.messages == 1
 
 
-@pytest.mark.parametrize("user", FEEDS)
+@pytest.mark.parametrize("user", OWN_READERS)
 async def test_a_consumer_that_delivers_to_anothers_subject_forges_nothing(
     clients: dict[str, Client], user: str
 ) -> None:

@@ -33,6 +33,7 @@ from .ticket import (
     TicketStatus,
     TicketUpdated,
 )
+from .user import RevocationReason, UserData, UserDeleted, UserEvent, UserSessionsRevoked
 
 __all__ = [
     "CATALOGUE",
@@ -57,6 +58,7 @@ __all__ = [
     "PaymentRefunded",
     "PaymentStatus",
     "PaymentVoided",
+    "RevocationReason",
     "TicketCancelled",
     "TicketCreated",
     "TicketData",
@@ -64,5 +66,9 @@ __all__ = [
     "TicketEvent",
     "TicketStatus",
     "TicketUpdated",
+    "UserData",
+    "UserDeleted",
+    "UserEvent",
+    "UserSessionsRevoked",
     "parse_event",
 ]

@@ -5,6 +5,7 @@ from .csrf import OriginCheckMiddleware
 from .dependencies import CurrentUser, OptionalUser, require_user
 from .middleware import AuthenticationMiddleware
 from .pass_codes import MAX_PASS_CODE, PassClaims, PassCodeError, PassKeys, PassSigner, PublicKey
+from .revocations import SessionRevocations
 from .tokens import AUDIENCE, TokenSigner, TokenVerifier, User
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PassKeys",
     "PassSigner",
     "PublicKey",
+    "SessionRevocations",
     "TokenSigner",
     "TokenVerifier",
     "User",

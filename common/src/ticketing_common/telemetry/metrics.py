@@ -42,6 +42,7 @@ __all__ = [
     "RELAY_PUBLISHED",
     "REQUESTS_IN_FLIGHT",
     "REQUESTS_SHED",
+    "REVOCATIONS_CURRENT",
     "SECURITY_EVENTS",
     "STALE_ANSWERS",
     "STRIPE_EVENTS_FAILED",
@@ -111,6 +112,10 @@ MAILS_QUEUED: Final = Gauge("mails_queued", "Mails that are not delivered yet")
 MAILS_OLDEST: Final = Gauge("mails_oldest_seconds", "Time for which the longest overdue mail has been due")
 MAIL_SERVER_AVAILABLE: Final = Gauge("mail_server_available", "0 after a failed connection to the mail server, else 1")
 SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reached limits, by event", ["event"])
+
+REVOCATIONS_CURRENT: Final = Gauge(
+    "session_revocations_current", "1 while ended sessions are learned from the bus, 0 while not", ["service"]
+)
 
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused because the ticket was held already")

@@ -213,6 +213,17 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "an older backup of the auth database was restored: restore a newer one",
         ),
         Invariant(
+            "deleted_account_remains",
+            "a deleted account has neither an e-mail nor a password",
+            "an older backup of the auth database was restored: delete the account again",
+        ),
+        Invariant(
+            "listing_of_deleted_account",
+            "a deleted account has nothing on sale",
+            "`ticketing resync auth`: tickets withdraws its unsold listings again; a listing with sold seats is called "
+            "off by hand",
+        ),
+        Invariant(
             "mail_overdue",
             "a mail is delivered or given up within the time of its kind",
             "check that a mail worker (the process `mail`) runs, and read its log",
