@@ -63,8 +63,13 @@ class RunningAuth:
 
 
 @pytest.fixture
-def settings(mongo_url: str, database_name: str, nats_url: str, identity: Identity) -> Callable[..., Settings]:
-    """The service's settings; a test may change some. No Redis answers: only tests of mail need its timers."""
+def settings(
+    mongo_url: str, database_name: str, nats_url: str, bus: Bus, identity: Identity
+) -> Callable[..., Settings]:
+    """The service's settings; a test may change some.
+
+    The bus has the streams of the other services (`bus` declares them). No Redis answers: only mail needs its timers.
+    """
 
     def make(**changes: object) -> Settings:
         common = service_settings_for(mongo_url=mongo_url, database=database_name, nats_url=nats_url, identity=identity)
@@ -75,8 +80,8 @@ def settings(mongo_url: str, database_name: str, nats_url: str, identity: Identi
 
 
 @pytest.fixture
-def run_auth(settings: Callable[..., Settings], bus: Bus) -> RunAuth:
-    """Runs the service with changed settings, on a bus with the streams of the other services."""
+def run_auth(settings: Callable[..., Settings]) -> RunAuth:
+    """Runs the service with changed settings."""
 
     @asynccontextmanager
     async def run(**changes: object) -> AsyncIterator[RunningAuth]:
