@@ -1,12 +1,14 @@
 """The cache of ticket holders: its entries, how long they last, and late events."""
 
-import time
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Final
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
+from ticketing_orders import hold_cache
 from ticketing_orders.domain import Order
 from ticketing_orders.hold_cache import FOLLOWED_SECONDS, FRESH_SECONDS, REMEMBERED, HoldCache
 
@@ -16,6 +18,20 @@ pytestmark = pytest.mark.unit
 
 
 SELLER: Final = new_id()
+
+
+@dataclass
+class Clock:
+    """The cache's clock, which only the test moves: an entry is not outdated because the machine was busy."""
+
+    now: float = 1_000.0
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(hold_cache, "time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
 
 
 def is_held(held: HoldCache, order: Order, user_id: str | None = None) -> bool:
@@ -87,11 +103,10 @@ def test_an_entry_is_used_for_a_second_from_the_time_of_its_event(make_order: Ma
     assert is_held(held, order), "the older event changes nothing"
 
 
-def test_a_clock_that_is_ahead_does_not_extend_an_entry(make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_ahead_does_not_extend_an_entry(make_order: MakeOrder, clock: Clock) -> None:
     held, order = HoldCache(), stored(make_order())
     held.see(order, seller_id=SELLER, as_of=utc_now() + timedelta(hours=1))
-    moment = held._seen[order.ticket.id].at
-    monkeypatch.setattr("ticketing_orders.hold_cache.time.monotonic", lambda: moment + FRESH_SECONDS)
+    clock.now += FRESH_SECONDS
     assert not is_held(held, order)
 
 
@@ -104,15 +119,15 @@ def test_the_cache_has_a_size_limit(make_order: MakeOrder) -> None:
     assert not is_held(held, order), "the oldest went"
 
 
-def test_while_events_arrive_an_entry_stays_until_one_ends_it(make_order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_events_arrive_an_entry_stays_until_one_ends_it(make_order: MakeOrder, clock: Clock) -> None:
     followed = True
     held, order = HoldCache(lambda: followed), stored(make_order())
-    moment = time.monotonic()
+    moment = clock.now
     held.see(order, seller_id=SELLER)
     for seconds, expected in ((FRESH_SECONDS, True), (FOLLOWED_SECONDS - 1, True), (FOLLOWED_SECONDS + 1, False)):
-        monkeypatch.setattr("ticketing_orders.hold_cache.time.monotonic", lambda now=moment + seconds: now)
+        clock.now = moment + seconds
         assert is_held(held, order) is expected
-    monkeypatch.setattr("ticketing_orders.hold_cache.time.monotonic", lambda: moment + FRESH_SECONDS + 1)
+    clock.now = moment + FRESH_SECONDS + 1
     followed = False
     assert not is_held(held, order), "events may be missing"
     followed = True

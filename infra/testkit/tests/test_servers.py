@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,22 @@ def test_a_paused_server_answers_nothing_from_then_on(mongod: Mongod) -> None:
         with mongod.paused():
             threads = Path(f"/proc/{mongod.pid}/task").glob("*/stat")
             assert {thread.read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"}
+
+
+def test_a_pause_of_a_paused_or_ended_server_changes_nothing(nats_server: NatsServer) -> None:
+    nats_server.pause()
+    nats_server.pause()
+    nats_server.resume()
+    assert nats_server.is_ready()
+    pid = nats_server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    nats_server.pause()
+    nats_server.pause()
+    while nats_server.exit_code is None:
+        time.sleep(0.01)
+    nats_server.pause()
+    assert nats_server.exit_code == -signal.SIGKILL
 
 
 def test_a_server_on_a_taken_port_is_a_clear_error(tmp_path: Path, nats_server: NatsServer) -> None:

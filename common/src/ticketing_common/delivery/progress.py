@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import nats.errors
@@ -60,7 +61,7 @@ class ConsumerProgress:
         self._connection = connection
         self._stream = stream
         self._durable = durable
-        self._looked_at = self._moved_at = 0.0
+        self._looked_at = self._moved_at = -inf
         self._acknowledged = 0
         operation = Operation(f"{durable} info", {"messaging.system": "nats", "messaging.operation.name": "info"})
         # Concurrent callers share one answer, which is requested after the last of them called.

@@ -188,9 +188,13 @@ class ServerProcess:
 
         The signal alone stops nothing: until a thread of the process handles it, the others go on answering.
         """
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
-            os.waitpid(self._process.pid, os.WUNTRACED)
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGSTOP)
+        if sys.platform == "linux":
+            with contextlib.suppress(ChildProcessError):  # it has ended
+                # WNOWAIT leaves its state to Popen, and to the next pause of a process that is paused already.
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """End the pause."""
