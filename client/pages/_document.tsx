@@ -12,7 +12,7 @@ export default class TicketingDocument extends Document<Props> {
     const nonce = randomBytes(16).toString("base64");
     // The development server evaluates code and injects styles, which a useful policy forbids.
     if (context.res && process.env.NODE_ENV === "production") {
-      context.res.setHeader("Content-Security-Policy", contentSecurityPolicy(nonce));
+      context.res.setHeader("Content-Security-Policy", contentSecurityPolicy({ nonce }));
     }
     return { ...(await Document.getInitialProps(context)), nonce };
   }

@@ -3,13 +3,14 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";
 import { runtimeConfig } from "@/lib/server/runtimeConfig";
+import { securityHeaders } from "@/lib/server/securityHeaders";
 
 afterEach(() => vi.unstubAllEnvs());
 
 function policy(key?: string, script?: string): Record<string, string> {
   vi.stubEnv("STRIPE_PUBLISHABLE_KEY", key ?? "");
   vi.stubEnv("STRIPE_JS_URL", script ?? "");
-  const directives = contentSecurityPolicy("N0nce").split("; ");
+  const directives = contentSecurityPolicy({ nonce: "N0nce" }).split("; ");
   return Object.fromEntries(directives.map((directive) => directive.split(/ (.*)/s).slice(0, 2)));
 }
 
@@ -38,6 +39,15 @@ describe("the Content-Security-Policy", () => {
     expect(allowed).toContain("http://127.0.0.1:8420");
     expect(allowed).not.toContain("https://");
   });
+});
+
+it("allows WebAssembly on the check-in page only", () => {
+  const scripts = (url: string) => securityHeaders(url)["content-security-policy"]?.match(/script-src ([^;]*)/)?.[1];
+  expect(scripts("/checkin/aaaaaaaaaaaaaaaaaaaaaaaa?x=1")).toContain("'wasm-unsafe-eval'");
+  for (const url of ["/", "/checkin/", "/checkin/a/b", "/tickets/a?x=/checkin/b", "/x/checkin/a"]) {
+    expect(scripts(url)).toBeTruthy();
+    expect(scripts(url)).not.toContain("wasm");
+  }
 });
 
 it("a script address at Stripe's own is no double", () => {

@@ -1,0 +1,152 @@
+/**
+ * Checks passes at the entrance of an event; works without a network. The page is static: it has no data of the server in
+ * it, so that the browser may keep it (lib/checkin/shell.ts), and loads what it needs itself.
+ */
+import Head from "next/head";
+import { useRouter } from "next/router";
+import { useEffect, useRef, useState } from "react";
+import { BackLink } from "@/components/BackLink";
+import { ButtonLink } from "@/components/Button";
+import { EntranceStatus } from "@/components/checkin/EntranceStatus";
+import { Conflicts, LatestScans } from "@/components/checkin/ScanLists";
+import { Scanner } from "@/components/checkin/Scanner";
+import { ScanResult, type Shown } from "@/components/checkin/ScanResult";
+import { EmptyState } from "@/components/EmptyState";
+import { LocalTime } from "@/components/LocalTime";
+import { loadReader } from "@/hooks/useCamera";
+import { type Link, useCheckin } from "@/hooks/useCheckin";
+import type { Verdict } from "@/lib/checkin/checkIn";
+import { prepareVerification } from "@/lib/checkin/passCode";
+import { keepShell } from "@/lib/checkin/shell";
+import { signal } from "@/lib/checkin/signal";
+import { first, signInPath } from "@/lib/returnTo";
+import styles from "@/styles/page.module.css";
+
+export default function CheckinPage() {
+  const router = useRouter();
+  const loaded = useOwnDocument();
+  // A static page learns its address after it has started.
+  const ticketId = loaded && router.isReady ? first(router.query.id) : undefined;
+  return (
+    <div className={styles.stack}>
+      <Head>
+        <title>Check passes · Ticketing</title>
+      </Head>
+      {ticketId && <Entrance key={ticketId} ticketId={ticketId} />}
+    </div>
+  );
+}
+
+/**
+ * Reloads a page that was opened by a link within the product: its document has the Content-Security-Policy of the page
+ * before, which allows no WebAssembly. True once the document is this page's own.
+ */
+function useOwnDocument(): boolean {
+  const [own, setOwn] = useState(false);
+  useEffect(() => {
+    const [navigation] = performance.getEntriesByType("navigation");
+    const document = new URL(navigation?.name ?? location.href, location.href);
+    if (document.pathname.startsWith("/checkin/")) setOwn(true);
+    else location.reload();
+  }, []);
+  return own;
+}
+
+function Entrance({ ticketId }: { ticketId: string }) {
+  const { listing, scans, link, checkIn } = useCheckin(ticketId);
+  const kept = useKept(listing !== null && link === "online");
+  const [shown, setShown] = useState<Shown>(null);
+  const [sound, setSound] = useState(true);
+  const queue = useRef(Promise.resolve());
+  const count = useRef(0);
+  if (!listing) return <NotReady link={link} ticketId={ticketId} />;
+
+  async function check(code: string) {
+    count.current += 1;
+    setShown({ count: count.current, verdict: "checking" });
+    const verdict = await checkIn(code).catch(failed);
+    setShown({ count: count.current, verdict });
+    signal(verdict.admits, sound);
+  }
+
+  /** One after the other: the result that is shown belongs to the person in front. */
+  function onCode(code: string) {
+    queue.current = queue.current.then(() => check(code));
+  }
+
+  const { title, venue, startsAt } = listing.ticket;
+  return (
+    <>
+      <BackLink href={`/tickets/${ticketId}/sales`}>Sales</BackLink>
+      <header className={styles.title}>
+        <h1>Check passes: {title}</h1>
+        <p className={styles.lead}>
+          {venue ?? "Venue not specified"}
+          {startsAt && (
+            <>
+              {" · "}
+              <LocalTime iso={startsAt} withOffset />
+            </>
+          )}
+        </p>
+      </header>
+      <div className={styles.columns}>
+        <div className={styles.stack}>
+          <ScanResult shown={shown} />
+          <Scanner sound={sound} onSound={setSound} onCode={onCode} />
+        </div>
+        <div className={`${styles.stack} ${styles.side}`}>
+          <Conflicts scans={scans} />
+          <EntranceStatus listing={listing} scans={scans} link={link} kept={kept} />
+          <LatestScans scans={scans} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** Never admits by mistake: a scan that could not be stored is refused. */
+function failed(error: unknown): Verdict {
+  console.error(error);
+  return { admits: false, seat: null, reason: "notStored", firstAt: null };
+}
+
+/** Keeps this page and what it loads on demand; null until that is known. */
+function useKept(online: boolean): boolean | null {
+  const [kept, setKept] = useState<boolean | null>(null);
+  useEffect(() => {
+    if (!online || process.env.NODE_ENV !== "production") return;
+    let current = true;
+    void Promise.allSettled([loadReader(), prepareVerification()])
+      .then(keepShell)
+      .then((done) => current && setKept(done));
+    return () => {
+      current = false;
+    };
+  }, [online]);
+  return kept;
+}
+
+const NOT_READY: Record<Exclude<Link, "online">, { title: string; text: string }> = {
+  loading: { title: "Check passes", text: "Loading the passes of this event…" },
+  offline: {
+    title: "This device is not ready yet",
+    text: "Open this page once with a network. After that it works without one.",
+  },
+  signedOut: { title: "Sign in to check passes", text: "Only the seller of an event checks its passes." },
+  forbidden: {
+    title: "You do not have access to this page",
+    text: "Only the seller of an event checks its passes. Sign in with the account that listed it.",
+  },
+  missing: { title: "There is no such event", text: "The address may be wrong, or the listing was deleted." },
+};
+
+function NotReady({ link, ticketId }: { link: Link; ticketId: string }) {
+  const { title, text } = NOT_READY[link === "online" ? "loading" : link];
+  return (
+    <EmptyState heading="h1" title={title} text={text}>
+      {link === "signedOut" && <ButtonLink href={signInPath(`/checkin/${ticketId}`)}>Sign in</ButtonLink>}
+      {link === "missing" && <ButtonLink href="/listings">My listings</ButtonLink>}
+    </EmptyState>
+  );
+}
