@@ -51,13 +51,7 @@ export function useCheckin(ticketId: string | undefined): CheckinState {
     // The kept listing tells whose scans these are when the server does not.
     const owner = fresh?.userId ?? (await findListing(ticketId))?.userId;
     if (!owner || latest !== "online") return latest;
-    const settlement = await settleWaiting(owner);
-    if (settlement === "decided" && (await listScans(ticketId)).length > 0) {
-      // The counts include what has just been sent.
-      const [, after] = await loadListing(ticketId);
-      if (after) await saveListing(after);
-    }
-    return LINKS[settlement];
+    return LINKS[await settleWaiting(owner)];
   }, [ticketId]);
 
   useLoop(contact, setLink, ticketId !== undefined);

@@ -55,7 +55,7 @@ export function LatestScans({ scans }: { scans: Scan[] }) {
 
 function stateOf({ state, admittedAt }: Scan): string {
   if (state === "refused") return admittedAt === null ? "refused" : "admitted, refused later";
-  if (admittedAt === null) return "no result was shown";
+  if (admittedAt === null) return "not decided yet";
   return state === "waiting" ? "admitted, not sent yet" : "admitted";
 }
 

@@ -1,7 +1,7 @@
 /** Sends scans to the server, and records its decisions. A scan has one idempotency key, so sending it again is safe. */
 import { api } from "../api/browser";
 import { ApiError } from "../api/errors";
-import { type Decision, decide, listWaiting, type Refusal, type Scan, ScanDeletedError } from "./store";
+import { type Decision, decide, listWaiting, type Refusal, type Scan } from "./store";
 
 /** `decided`, or why the scan still waits: no answer, no session, or another account's listing. */
 export type Settlement = "decided" | "unreachable" | "signedOut" | "forbidden";
@@ -36,11 +36,7 @@ export async function settle({ passId, code, idempotencyKey }: Scan): Promise<Se
     decision = { state: "refused", refusal };
   }
   reachable = true;
-  try {
-    await decide(passId, decision);
-  } catch (error) {
-    if (!(error instanceof ScanDeletedError)) throw error;
-  }
+  await decide(passId, decision);
   return "decided";
 }
 

@@ -95,35 +95,35 @@ export async function recordScan(scan: Scan): Promise<Scan> {
 
 /** Records that this device admits with the pass now. `first` for one caller only, and only if it was not refused. */
 export async function admit(passId: string, now: number): Promise<{ scan: Scan; first: boolean }> {
-  let first = false;
-  const scan = await change(passId, (kept) => {
-    first = kept.admittedAt === null && kept.state !== "refused";
-    return first ? { ...kept, admittedAt: now } : kept;
-  });
+  const transaction = (await open()).transaction("scans", "readwrite");
+  const kept = await transaction.store.get(passId);
+  const first = kept !== undefined && kept.admittedAt === null && kept.state !== "refused";
+  const scan = first ? { ...kept, admittedAt: now } : kept;
+  if (scan && first) await transaction.store.put(scan);
+  await transaction.done;
+  if (!scan) throw new ScanDeletedError();
+  if (first) announceChange();
   return { scan, first };
 }
 
-/** Records the server's decision; the first one counts. */
-export function decide(passId: string, decision: Decision): Promise<Scan> {
-  return change(passId, (kept) => (kept.state === "waiting" ? { ...kept, ...decision } : kept));
-}
-
-async function change(passId: string, update: (kept: Scan) => Scan): Promise<Scan> {
-  const transaction = (await open()).transaction("scans", "readwrite");
-  const kept = await transaction.store.get(passId);
-  if (!kept) {
-    await transaction.done;
-    throw new ScanDeletedError();
+/** Records the server's decision; the first one counts. The kept count includes an accepted scan at once. */
+export async function decide(passId: string, decision: Decision): Promise<void> {
+  const transaction = (await open()).transaction(["listings", "scans"], "readwrite");
+  const [listings, scans] = [transaction.objectStore("listings"), transaction.objectStore("scans")];
+  const kept = await scans.get(passId);
+  if (kept?.state === "waiting") {
+    await scans.put({ ...kept, ...decision });
+    const listing = await listings.get(kept.ticketId);
+    if (listing && decision.state === "accepted") {
+      await listings.put({ ...listing, checkedIn: listing.checkedIn + 1 });
+    }
   }
-  const changed = update(kept);
-  if (changed !== kept) await transaction.store.put(changed);
   await transaction.done;
-  if (changed !== kept) announceChange();
-  return changed;
+  announceChange();
 }
 
-/** Another tab signed out meanwhile. */
-export class ScanDeletedError extends Error {
+/** Another tab has signed out meanwhile. */
+class ScanDeletedError extends Error {
   override readonly name = "ScanDeletedError";
 }
 

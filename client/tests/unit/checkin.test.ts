@@ -69,8 +69,10 @@ function accept(): void {
 }
 
 it("an accepted scan admits, and the same pass is then refused at once without a call", async () => {
+  await saveListing(listing);
   expect(await checkIn(code(1), listing)).toEqual({ admits: true, seat: 1, confirmed: true });
   expect(await checkIn(code(1), listing)).toMatchObject({ admits: false, reason: "repeated", seat: 1 });
+  expect((await findListing(TICKET))?.checkedIn).toBe(2);
   expect(server).toHaveBeenCalledTimes(1);
 });
 
