@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import { checkIn as decide, type Verdict } from "@/lib/checkin/checkIn";
-import { isReachable, type Settlement, settleWaiting } from "@/lib/checkin/settle";
+import { isReachable, reportReachable, type Settlement, settleWaiting } from "@/lib/checkin/settle";
 import { findListing, type KeptListing, listScans, onStoreChange, type Scan, saveListing } from "@/lib/checkin/store";
 
 /** Milliseconds between two requests to the server while it answers, and at most while it does not. */
@@ -89,6 +89,7 @@ async function loadListing(ticketId: string): Promise<[Link, KeptListing | null]
       api.getPassKeys(),
       api.countCheckins(ticketId),
     ]);
+    reportReachable(true);
     if (!user) return ["signedOut", null];
     const { title, venue, startsAt, status } = ticket;
     const listing = { ...counts, ticketId, userId: user.id, keys, ticket: { title, venue, startsAt, status } };
@@ -98,6 +99,7 @@ async function loadListing(ticketId: string): Promise<[Link, KeptListing | null]
     if (error.status === 401) return ["signedOut", null];
     if (error.status === 403) return ["forbidden", null];
     if (error.status === 404) return ["missing", null];
+    reportReachable(false);
     return ["offline", null];
   }
 }

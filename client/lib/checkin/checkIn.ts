@@ -2,7 +2,7 @@
 import { newKey } from "../attempt";
 import type { PassClaims } from "./passCode";
 import { verifyPassCode } from "./passCode";
-import { isReachable, markUnreachable, settle } from "./settle";
+import { isReachable, reportReachable, settle } from "./settle";
 import { admit, type KeptListing, type Refusal, recordScan, type Scan } from "./store";
 
 export type Verdict =
@@ -74,7 +74,7 @@ async function atMost(milliseconds: number, promise: Promise<unknown>): Promise<
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(() => {
-      markUnreachable();
+      reportReachable(false);
       resolve();
     }, milliseconds);
   });

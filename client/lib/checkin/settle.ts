@@ -9,16 +9,16 @@ export type Settlement = "decided" | "unreachable" | "signedOut" | "forbidden";
 /** A call that hangs must not block the queue. Milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** Whether the last call was answered. While it is false, a scan does not wait for the server. */
+/** Whether the last call of this page was answered. While it is false, a scan does not wait for the server. */
 let reachable = true;
 
 export function isReachable(): boolean {
   return reachable && navigator.onLine;
 }
 
-/** A caller that has waited in vain reports it. */
-export function markUnreachable(): void {
-  reachable = false;
+/** Other calls of the page, and a caller that has waited in vain, report it too. */
+export function reportReachable(answered: boolean): void {
+  reachable = answered;
 }
 
 export async function settle({ passId, code, idempotencyKey }: Scan): Promise<Settlement> {

@@ -1,6 +1,6 @@
 /**
- * Keeps the check-in page itself, so that a reload without a network opens it. The page is static and the same for every
- * listing and account: the cache holds no personal data, and public/checkin-worker.js serves nothing else.
+ * Keeps the check-in page itself, so that a reload without a network opens it. The page is the same for every listing
+ * and account: the cache holds no personal data, and public/checkin-worker.js serves nothing else.
  */
 
 const CACHE = "checkin";

@@ -37,7 +37,7 @@ export function boundedServer(listener: RequestListener, bounds: Bounds = BOUNDS
   server.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const open = answers.get(incoming.socket)?.filter((other) => !other.writableFinished) ?? [];
     answers.set(incoming.socket, [...open, outgoing]);
-    for (const header of Object.entries(securityHeaders(incoming.url, incoming.headers["x-forwarded-proto"]))) {
+    for (const header of Object.entries(securityHeaders(incoming.headers["x-forwarded-proto"]))) {
       outgoing.setHeader(...header);
     }
   });

@@ -1,9 +1,9 @@
 /**
- * Checks passes at the entrance of an event; works without a network. The page is static: it has no data of the server in
- * it, so that the browser may keep it (lib/checkin/shell.ts), and loads what it needs itself.
+ * Checks passes at the entrance of an event; works without a network. The server renders it without any data, the same for
+ * every listing and account, so that the browser may keep it (lib/checkin/shell.ts). It loads what it needs itself.
  */
+import type { GetServerSideProps } from "next";
 import Head from "next/head";
-import { useRouter } from "next/router";
 import { useEffect, useRef, useState } from "react";
 import { BackLink } from "@/components/BackLink";
 import { ButtonLink } from "@/components/Button";
@@ -19,14 +19,14 @@ import type { Verdict } from "@/lib/checkin/checkIn";
 import { prepareVerification } from "@/lib/checkin/passCode";
 import { keepShell } from "@/lib/checkin/shell";
 import { signal } from "@/lib/checkin/signal";
-import { first, signInPath } from "@/lib/returnTo";
+import { signInPath } from "@/lib/returnTo";
 import styles from "@/styles/page.module.css";
 
+/** Rendered for each request and not at build time, because its scripts need a nonce. */
+export const getServerSideProps: GetServerSideProps = async () => ({ props: {} });
+
 export default function CheckinPage() {
-  const router = useRouter();
-  const loaded = useOwnDocument();
-  // A static page learns its address after it has started.
-  const ticketId = loaded && router.isReady ? first(router.query.id) : undefined;
+  const ticketId = useTicketId();
   return (
     <div className={styles.stack}>
       <Head>
@@ -37,19 +37,23 @@ export default function CheckinPage() {
   );
 }
 
+const PATH = /^\/checkin\/([^/]+)/;
+
 /**
- * Reloads a page that was opened by a link within the product: its document has the Content-Security-Policy of the page
- * before, which allows no WebAssembly. True once the document is this page's own.
+ * The listing of the address, which the browser knows: the kept page was rendered for another one. Undefined at first.
+ *
+ * A page that was opened by a link within the product is reloaded: its document has the Content-Security-Policy of the page
+ * before, which allows no WebAssembly.
  */
-function useOwnDocument(): boolean {
-  const [own, setOwn] = useState(false);
+function useTicketId(): string | undefined {
+  const [ticketId, setTicketId] = useState<string>();
   useEffect(() => {
     const [navigation] = performance.getEntriesByType("navigation");
     const document = new URL(navigation?.name ?? location.href, location.href);
-    if (document.pathname.startsWith("/checkin/")) setOwn(true);
+    if (PATH.test(document.pathname)) setTicketId(location.pathname.match(PATH)?.[1]);
     else location.reload();
   }, []);
-  return own;
+  return ticketId;
 }
 
 function Entrance({ ticketId }: { ticketId: string }) {
