@@ -69,7 +69,9 @@ async def sale(api: RunningOrders, seats_ticket: TicketData, make_payment: MakeP
     return Sale(api, seats_ticket, await api.repository.get(placed.id), make_payment)
 
 
-async def test_each_seat_of_a_complete_order_has_a_pass_that_the_public_keys_verify(api: RunningOrders, sale: Sale):
+async def test_each_seat_of_a_complete_order_has_a_pass_that_the_public_keys_verify(
+    api: RunningOrders, sale: Sale
+) -> None:
     passes = await sale.passes()
     assert [one["seat"] for one in passes] == sorted(sale.order.seats)
     assert {one["status"] for one in passes} == {"valid"}
@@ -84,7 +86,7 @@ async def test_each_seat_of_a_complete_order_has_a_pass_that_the_public_keys_ver
     assert await sale.passes() == passes
 
 
-async def test_only_the_buyer_sees_passes(api: RunningOrders, sale: Sale):
+async def test_only_the_buyer_sees_passes(api: RunningOrders, sale: Sale) -> None:
     first = (await sale.passes())[0]
     for path in ("passes", f"passes/{first['id']}.svg", "event.ics"):
         for user_id, status in ((None, 401), (sale.ticket.user_id, 403)):
@@ -93,7 +95,7 @@ async def test_only_the_buyer_sees_passes(api: RunningOrders, sale: Sale):
         api.assert_problem(await api.call("GET", f"/x/{path}", user_id=sale.order.user_id), 404)
 
 
-async def test_an_unpaid_or_cancelled_hold_has_no_passes(api: RunningOrders, ticket: TicketData):
+async def test_an_unpaid_or_cancelled_hold_has_no_passes(api: RunningOrders, ticket: TicketData) -> None:
     order = await api.service.place(ticket.id, user_id=new_id())
     for _ in range(2):
         for path in ("passes", f"passes/{new_id()}.svg", "event.ics"):
@@ -101,7 +103,7 @@ async def test_an_unpaid_or_cancelled_hold_has_no_passes(api: RunningOrders, tic
         await api.service.cancel(order.id, user_id=order.user_id)
 
 
-async def test_the_qr_code_of_a_pass_is_an_svg(api: RunningOrders, sale: Sale):
+async def test_the_qr_code_of_a_pass_is_an_svg(api: RunningOrders, sale: Sale) -> None:
     first = (await sale.passes())[0]
     answer = await api.call("GET", f"/{sale.order.id}/passes/{first['id']}.svg", user_id=sale.order.user_id)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
@@ -111,7 +113,7 @@ async def test_the_qr_code_of_a_pass_is_an_svg(api: RunningOrders, sale: Sale):
         api.assert_problem(await api.call("GET", path, user_id=sale.order.user_id), 404)
 
 
-async def test_the_calendar_file_names_event_place_and_seats(api: RunningOrders, sale: Sale):
+async def test_the_calendar_file_names_event_place_and_seats(api: RunningOrders, sale: Sale) -> None:
     answer = await api.call("GET", f"/{sale.order.id}/event.ics", user_id=sale.order.user_id)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
     (event,) = Calendar.from_ical(answer.content).walk("VEVENT")
@@ -123,13 +125,13 @@ async def test_the_calendar_file_names_event_place_and_seats(api: RunningOrders,
 
 async def test_an_event_without_a_time_has_no_calendar_file(
     api: RunningOrders, ticket: TicketData, make_payment: MakePayment
-):
+) -> None:
     order = await api.service.place(ticket.id, user_id=new_id())
     await api.service.follow_payment(make_payment(order))
     api.assert_problem(await api.call("GET", f"/{order.id}/event.ics", user_id=order.user_id), 409)
 
 
-async def test_a_pass_admits_once_and_the_second_scan_is_told_when(sale: Sale):
+async def test_a_pass_admits_once_and_the_second_scan_is_told_when(sale: Sale) -> None:
     first, second, _ = await sale.passes()
     admitted = await sale.check_in(first["code"])
     assert admitted.status_code == 201
@@ -150,7 +152,7 @@ async def test_a_pass_admits_once_and_the_second_scan_is_told_when(sale: Sale):
     assert await sale.counts() == {"sold": SEATS, "checkedIn": 2, "void": []}
 
 
-async def test_a_repeated_request_gets_the_first_answer(sale: Sale):
+async def test_a_repeated_request_gets_the_first_answer(sale: Sale) -> None:
     code, key = (await sale.passes())[0]["code"], new_id()
     first = await sale.check_in(code, key=key)
     again = await sale.check_in(code, key=key)
@@ -159,7 +161,7 @@ async def test_a_repeated_request_gets_the_first_answer(sale: Sale):
     sale.api.assert_problem(await sale.check_in(code, key=new_id()), 409)
 
 
-async def test_a_repeat_after_a_crash_before_the_answer_is_the_first_answer(api: RunningOrders, sale: Sale):
+async def test_a_repeat_after_a_crash_before_the_answer_is_the_first_answer(api: RunningOrders, sale: Sale) -> None:
     code, key = (await sale.passes())[0]["code"], new_id()
     async with dying_before_the_answer(api.app):
         await sale.check_in(code, key=key)
@@ -169,7 +171,7 @@ async def test_a_repeat_after_a_crash_before_the_answer_is_the_first_answer(api:
     assert (again.status_code, again.json()["id"]) == (201, stored["_id"]), "although the pass is void by now"
 
 
-async def test_the_passes_of_an_ended_order_are_void(sale: Sale):
+async def test_the_passes_of_an_ended_order_are_void(sale: Sale) -> None:
     used, unused, _ = before = await sale.passes()
     assert (await sale.check_in(used["code"])).status_code == 201
     await sale.end()
@@ -187,7 +189,7 @@ async def test_the_passes_of_an_ended_order_are_void(sale: Sale):
 
 async def test_a_seat_that_is_sold_again_has_another_pass(
     api: RunningOrders, make_ticket: MakeTicket, make_payment: MakePayment
-):
+) -> None:
     ticket = make_ticket()
     await api.service.follow_ticket(ticket)
     codes = []
@@ -205,7 +207,7 @@ async def test_a_seat_that_is_sold_again_has_another_pass(
     assert (await sale.check_in(codes[1])).status_code == 201
 
 
-async def test_only_the_seller_of_the_listing_admits_and_counts(api: RunningOrders, sale: Sale):
+async def test_only_the_seller_of_the_listing_admits_and_counts(api: RunningOrders, sale: Sale) -> None:
     code = (await sale.passes())[0]["code"]
     for user_id in (sale.order.user_id, new_id()):
         api.assert_problem(await sale.check_in(code, user_id=user_id), 403)
@@ -218,7 +220,7 @@ async def test_only_the_seller_of_the_listing_admits_and_counts(api: RunningOrde
     assert (await sale.check_in(code)).status_code == 201
 
 
-async def test_a_repeat_of_seats_sold_under_other_events_is_harmless(sale: Sale):
+async def test_a_repeat_of_seats_sold_under_other_events_is_harmless(sale: Sale) -> None:
     """Passes exist as soon as the order is complete, whatever was published or projected meanwhile."""
     later = sale.ticket.model_copy(update={"version": 2, "price_cents": 1, "quantity": 5})
     before = await sale.passes()
@@ -240,13 +242,13 @@ async def test_a_repeat_of_seats_sold_under_other_events_is_harmless(sale: Sale)
         {"code": "..", "at": "2031-05-01T18:30:00Z"},
     ],
 )
-async def test_what_is_no_code_of_a_pass_is_refused(sale: Sale, body: dict[str, object]):
+async def test_what_is_no_code_of_a_pass_is_refused(sale: Sale, body: dict[str, object]) -> None:
     refused = await sale.api.call("POST", "/checkins", user_id=sale.ticket.user_id, json=body)
     sale.api.assert_problem(refused, 422)
     assert await sale.counts() == {"sold": SEATS, "checkedIn": 0, "void": []}
 
 
-async def test_the_time_of_a_check_in_is_that_of_the_server(sale: Sale):
+async def test_the_time_of_a_check_in_is_that_of_the_server(sale: Sale) -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     checkin = (await sale.check_in((await sale.passes())[0]["code"])).json()
     assert before <= datetime.fromisoformat(checkin["checkedInAt"]) <= datetime.now(UTC)

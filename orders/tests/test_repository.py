@@ -6,10 +6,14 @@ import pytest
 from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError, InvalidInputError
 from ticketing_common.events import OrderStatus, TicketStatus
+from ticketing_common.storage import Database
 from ticketing_common.web import PageRequest
+from ticketing_orders.checkins import CheckinRepository
 from ticketing_orders.errors import OrderNotFoundError, SeatTakenError
 from ticketing_orders.publishers import order_cancelled, order_completed, order_created
-from ticketing_orders.repository import TicketProjection
+from ticketing_orders.repository import ACTIVE, ENDED_COMPLETE, OrderRepository, TicketProjection
+
+from .conftest import MakeOrder, MakeTicket
 
 
 async def test_an_order_reads_back_as_it_was_written(orders, make_order):
@@ -122,6 +126,9 @@ async def test_an_invalid_cursor_is_refused(orders, after):
     ("query", "order_by", "index"),
     [
         ({"ticket.id": "a" * 24, "status": "created"}, None, "one_active_order_per_seat"),
+        ({"ticket.id": "a" * 24, "seat_keys": None, "status": ACTIVE}, None, "one_active_order_per_seat"),
+        ({"ticket.id": "a" * 24, "status": "complete"}, None, "one_active_order_per_seat"),
+        ({"ticket.id": "a" * 24, **ENDED_COMPLETE}, [("_id", 1)], "void_passes"),
         ({"user_id": "a" * 24}, [("created_at", -1), ("_id", -1)], "user_newest_first"),
     ],
 )
@@ -131,6 +138,64 @@ async def test_every_query_is_served_by_its_index(orders, query, order_by, index
     assert f"'{index}'" in plan
     assert "'COLLSCAN'" not in plan
     assert "'SORT'" not in plan
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({"_id": "a" * 24}, "_id_"),
+        ({"pass_id": "a" * 24}, "one_checkin_per_pass"),
+        ({"order_id": "a" * 24}, "of_order"),
+        ({"ticket_id": "a" * 24}, "of_ticket"),
+    ],
+)
+async def test_every_query_of_check_ins_is_served_by_its_index(
+    database: Database, query: dict[str, object], index: str
+) -> None:
+    checkins = CheckinRepository(database["checkins"])
+    await checkins.ensure_indexes()
+    plan = str((await checkins.collection.find(query).explain())["queryPlanner"]["winningPlan"])
+    assert f"'{index}'" in plan or "'IDHACK'" in plan
+    assert "'COLLSCAN'" not in plan
+
+
+@pytest.mark.parametrize("reason", ["payment fails", "buyer", "expired"])
+async def test_only_orders_that_were_complete_are_listed_as_ended(
+    orders: OrderRepository, make_order: MakeOrder, make_ticket: MakeTicket, reason: str
+) -> None:
+    ticket = make_ticket(quantity=3, highest_seat=3)
+    order, open_hold = make_order(ticket, seats=(2, 1)), make_order(ticket, seats=(3,))
+    payment_id = new_id()
+    for one in (order, open_hold):
+        await orders.add(one, order_created)
+    if reason == "payment fails":
+        order.complete(payment_id)
+        await orders.save(order, order_completed)
+        assert await orders.count_sold(ticket.id) == 2
+        order.fail_payment(payment_id)
+    elif reason == "buyer":
+        order.cancel()
+    else:
+        order.expire(order.expires_at, now=order.expires_at)
+    await orders.save(order, order_cancelled)
+    assert await orders.count_sold(ticket.id) == 0
+    assert await orders.list_ended(ticket.id) == ([(order.id, (2, 1))] if reason == "payment fails" else [])
+
+
+@pytest.mark.parametrize("seat", [1, 2])
+async def test_the_holder_of_a_seat_is_the_active_order_that_has_it(
+    orders: OrderRepository, make_order: MakeOrder, make_ticket: MakeTicket, seat: int
+) -> None:
+    ticket = make_ticket(quantity=4, highest_seat=4)
+    ended, active = make_order(ticket, seats=(1, 2)), make_order(ticket, seats=(2, 1))
+    await orders.add(ended, order_created)
+    ended.cancel()
+    await orders.save(ended, order_cancelled)
+    assert await orders.find_holder(ticket.id, seat) is None
+    await orders.add(active, order_created)
+    assert await orders.find_holder(ticket.id, seat) == active
+    assert await orders.find_holder(ticket.id, 3) is None
+    assert await orders.find_holder(new_id(), seat) is None
 
 
 async def test_the_event_wakes_a_waiting_request(tickets, make_ticket):

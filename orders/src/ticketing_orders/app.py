@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The orders service; settings come from the environment unless given."""
     settings = settings or Settings()
     held = HoldCache()
+    metrics.init_series(metrics.CHECKINS, ("admitted",), ("used",), ("void",))
     metrics.init_series(metrics.ORDERS_CANCELLED, *((str(reason),) for reason in OrderReason))
 
     @asynccontextmanager

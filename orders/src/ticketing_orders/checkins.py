@@ -28,6 +28,7 @@ class CheckinRepository:
         # Decides which check-in of a pass is the first.
         Index([("pass_id", ASCENDING)], name="one_checkin_per_pass", unique=True),
         Index([("ticket_id", ASCENDING)], name="of_ticket"),
+        Index([("order_id", ASCENDING)], name="of_order"),
     )
 
     def __init__(self, collection: Collection) -> None:
@@ -64,10 +65,10 @@ class CheckinRepository:
             document = await self.collection.find_one({"_id": checkin_id})
         return _checkin(document) if document else None
 
-    async def list_used(self, pass_ids: Sequence[str]) -> set[str]:
-        """Those of these passes that were checked in."""
+    async def list_used(self, order_id: str) -> set[str]:
+        """The ids of the passes of an order that were checked in."""
         with reading(self.collection):
-            found = await self.collection.find({"pass_id": {"$in": list(pass_ids)}}, {"pass_id": 1}).to_list(None)
+            found = await self.collection.find({"order_id": order_id}, {"pass_id": 1}).to_list(None)
         return {document["pass_id"] for document in found}
 
     async def count(self, ticket_id: str) -> int:

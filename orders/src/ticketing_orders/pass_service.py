@@ -7,6 +7,7 @@ from re import fullmatch
 from ticketing_common.entity import ID_PATTERN, new_id, utc_now
 from ticketing_common.events import OrderStatus, TicketData
 from ticketing_common.security import PassKeys, PassSigner, PublicKey
+from ticketing_common.telemetry.metrics import CHECKINS
 
 from .checkins import CheckinRepository
 from .domain import Order
@@ -15,6 +16,7 @@ from .errors import (
     ListingForbiddenError,
     OrderNotCompleteError,
     PassNotFoundError,
+    PassUsedError,
     PassVoidError,
     TicketNotFoundError,
 )
@@ -22,7 +24,7 @@ from .passes import Checkin, Pass, PassStatus, check_admits, claims_of, pass_id,
 from .repository import OrderRepository, TicketProjection
 from .settings import Settings
 
-__all__ = ["CheckinCounts", "PassService"]
+__all__ = ["CheckinCounts", "PassService", "signing_keys"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,20 @@ class CheckinCounts:
     void: Sequence[str]
 
 
+def signing_keys(settings: Settings) -> tuple[PassSigner, PassKeys]:
+    """What signs and what verifies codes; raises `ValueError` for keys that are not Ed25519, or that sign tokens too.
+
+    A key has one purpose (NIST SP 800-57 part 1, section 5.2): else a pass and a token could be taken for each other.
+    """
+    signer = PassSigner(settings.pass_key.get_secret_value())
+    keys = PassKeys.of(signer, settings.pass_public_keys)
+    if keys.have_any_of(settings.jwt_public_keys):
+        raise ValueError("PASS_KEY and PASS_PUBLIC_KEYS must differ from the keys of tokens (JWT_PUBLIC_KEYS)")
+    return signer, keys
+
+
 class PassService:
-    """Signs and checks passes. Raises `ValueError` for a key that is not Ed25519."""
+    """Signs and checks passes."""
 
     def __init__(
         self, orders: OrderRepository, tickets: TicketProjection, checkins: CheckinRepository, settings: Settings
@@ -44,8 +58,7 @@ class PassService:
         self._tickets = tickets
         self._checkins = checkins
         self._overtake_wait_seconds = settings.overtake_wait_seconds
-        self._signer = PassSigner(settings.pass_key.get_secret_value())
-        self._keys = PassKeys.of(self._signer, settings.pass_public_keys)
+        self._signer, self._keys = signing_keys(settings)
 
     def public_keys(self) -> list[PublicKey]:
         """The keys that verify codes, that of new codes first."""
@@ -59,8 +72,7 @@ class PassService:
         order = await self._own(order_id, user_id)
         if not order.sold:
             raise OrderNotCompleteError(order_id)
-        claims = list(claims_of(order))
-        used = await self._checkins.list_used([one.pass_id for one in claims])
+        used = await self._checkins.list_used(order_id)
         return [
             Pass(
                 id=one.pass_id,
@@ -68,7 +80,7 @@ class PassService:
                 status=status_of(order, used=one.pass_id in used),
                 code=self._signer.sign(one),
             )
-            for one in claims
+            for one in claims_of(order)
         ]
 
     async def code(self, order_id: str, wanted_id: str, *, user_id: str) -> str:
@@ -117,17 +129,24 @@ class PassService:
             earlier = await self._checkins.find(checkin_id) if checkin_id else None
             if earlier is not None:
                 return earlier
+            CHECKINS.labels("void").inc()
             raise
-        return await self._checkins.add_once(
-            Checkin(
-                id=checkin_id or new_id(),
-                pass_id=claims.pass_id,
-                order_id=order.id,
-                ticket_id=claims.ticket_id,
-                seat=claims.seat,
-                checked_in_at=now,
-            )
+        checkin = Checkin(
+            id=checkin_id or new_id(),
+            pass_id=claims.pass_id,
+            order_id=order.id,
+            ticket_id=claims.ticket_id,
+            seat=claims.seat,
+            checked_in_at=now,
         )
+        try:
+            stored = await self._checkins.add_once(checkin)
+        except PassUsedError:
+            CHECKINS.labels("used").inc()
+            raise
+        if stored is checkin:
+            CHECKINS.labels("admitted").inc()
+        return stored
 
     async def counts(self, ticket_id: str, *, user_id: str) -> CheckinCounts:
         """The counts of a listing for its seller; raises `TicketNotFoundError` and `ListingForbiddenError`."""

@@ -73,7 +73,7 @@ class _Payload(BaseModel):
 
     pass_id: str = Field(alias="pass", pattern=ID_PATTERN)
     ticket: str = Field(pattern=ID_PATTERN)
-    seat: int = Field(ge=1)
+    seat: int = Field(ge=1, lt=2**31)
     starts: int | None = Field(default=None, ge=0, le=MAX_STARTS)
 
 
@@ -81,12 +81,13 @@ class PassSigner:
     """Signs codes. Ed25519 is deterministic, so the same claims and key always give the same code."""
 
     def __init__(self, private_key_pem: str) -> None:
+        wrong = "PASS_KEY must be an Ed25519 private key in PEM"
         try:
             key = load_pem_private_key(private_key_pem.encode(), password=None)
         except (ValueError, TypeError) as error:
-            raise ValueError("PASS_KEY must be an Ed25519 private key in PEM") from error
+            raise ValueError(wrong) from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError("PASS_KEY must be an Ed25519 private key in PEM")
+            raise ValueError(wrong)
         self._key = key
         self.public_key = key.public_key()
         self._headers = {"kid": _thumbprint(self.public_key), "typ": ""}  # no `typ`: PyJWT's default says JWT
@@ -116,11 +117,7 @@ class PassKeys:
     @classmethod
     def of(cls, signer: PassSigner, earlier_pem: Sequence[str]) -> Self:
         """The key of the signer and those that earlier passes were signed with; raises `ValueError` for others."""
-        earlier = [load_pem_public_key(pem.encode()) for pem in earlier_pem]
-        keys = [key for key in earlier if isinstance(key, Ed25519PublicKey)]
-        if len(keys) != len(earlier):
-            raise ValueError("PASS_PUBLIC_KEYS must hold Ed25519 public keys in PEM")
-        return cls([signer.public_key, *keys])
+        return cls([signer.public_key, *(_parsed(pem, "PASS_PUBLIC_KEYS") for pem in earlier_pem)])
 
     @classmethod
     def from_jwk_set(cls, document: object) -> Self:
@@ -128,6 +125,10 @@ class PassKeys:
         if not isinstance(document, Mapping) or not isinstance(document.get("keys"), list):
             raise ValueError("This is not a JWK set.")
         return cls(_public_key(jwk) for jwk in document["keys"] if _is_ed25519(jwk))
+
+    def have_any_of(self, public_keys_pem: Sequence[str]) -> bool:
+        """Whether one of these Ed25519 keys is among them."""
+        return any(_thumbprint(_parsed(pem, "a public key")) in self._keys for pem in public_keys_pem)
 
     def jwk_set(self) -> list[PublicKey]:
         """The members of the JWK set, the key of new passes first."""
@@ -160,6 +161,17 @@ class PassKeys:
             raise PassCodeError("This is not the code of a pass.") from None
         starts_at = None if payload.starts is None else datetime.fromtimestamp(payload.starts, UTC)
         return PassClaims(payload.pass_id, payload.ticket, payload.seat, starts_at)
+
+
+def _parsed(public_key_pem: str, name: str) -> Ed25519PublicKey:
+    wrong = f"{name} must be Ed25519, in PEM"
+    try:
+        key = load_pem_public_key(public_key_pem.encode())
+    except ValueError as error:
+        raise ValueError(wrong) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(wrong)
+    return key
 
 
 def _is_ed25519(jwk: object) -> bool:

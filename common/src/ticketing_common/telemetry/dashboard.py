@@ -92,6 +92,7 @@ PANELS: Final = (
     Panel("Holds refused because the ticket was held, an hour", _increase(metrics.HOLDS_LOST)),
     Panel("Orders paid, an hour", _increase(metrics.ORDERS_COMPLETED)),
     Panel("Orders ended without a ticket, an hour", _increase(metrics.ORDERS_CANCELLED, "reason")),
+    Panel("Passes scanned, an hour", _increase(metrics.CHECKINS, "outcome")),
     Panel("Money captured, an hour (cents)", _increase(metrics.CAPTURED_CENTS, "currency")),
     Panel("Answers from memory, an hour", _increase(metrics.STALE_ANSWERS, "service")),
 )

@@ -15,6 +15,7 @@ __all__ = [
     "CALLS_REPEATED",
     "CALL_SECONDS",
     "CAPTURED_CENTS",
+    "CHECKINS",
     "CIRCUIT_STATE",
     "CONSUMED",
     "CONSUMER_LAG",
@@ -104,6 +105,7 @@ SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reac
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused because the ticket was held already")
 ORDERS_COMPLETED: Final = Counter("orders_completed", "Orders paid in time")
+CHECKINS: Final = Counter("checkins", "Scans of passes by the seller, by outcome: admitted, used, void", ["outcome"])
 ORDERS_CANCELLED: Final = Counter("orders_cancelled", "Orders that ended without a ticket, by reason", ["reason"])
 CAPTURED_CENTS: Final = Counter("captured_cents", "Money captured", ["currency"])
 REFUNDED_CENTS: Final = Counter("refunded_cents", "Money refunded after the capture", ["currency"])

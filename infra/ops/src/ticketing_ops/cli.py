@@ -10,6 +10,7 @@ from .console import console, fail
 from .dead_letters import dead_letters_app
 from .demo import ScenarioError, play
 from .events import events_app
+from .passes import passes_app
 from .resync import resync
 from .streams import streams_app
 
@@ -19,10 +20,11 @@ DEFAULT_WINDOW_SECONDS = 900
 
 
 def add_commands(to: typer.Typer) -> None:
-    """Add the commands for audit, events, dead letters, streams and resync."""
+    """Add the commands for audit, events, dead letters, streams, passes and resync."""
     to.add_typer(events_app, name="events")
     to.add_typer(dead_letters_app, name="dead-letters")
     to.add_typer(streams_app, name="streams")
+    to.add_typer(passes_app, name="pass")
     to.command()(resync)
     to.command("audit")(audit_command)
 

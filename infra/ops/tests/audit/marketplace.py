@@ -1,6 +1,7 @@
 """A small, consistent marketplace, written directly into real databases, a real bus and the Stripe double."""
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -29,7 +30,7 @@ def consumer(durable: str, stream: str) -> ConsumerConfig:
 
 
 class Marketplace:
-    """Four orders (paid, held, cancelled, refunded), three of a listing of five seats; every document an hour old."""
+    """Four orders (paid, held, cancelled, refunded), three of a listing of five seats, check-ins; all an hour old."""
 
     def __init__(self, addresses: AuditAddresses, mongo: MongoClient[dict[str, Any]]) -> None:
         self.addresses = addresses
@@ -43,8 +44,9 @@ class Marketplace:
         self.sold, self.paid_order, self.payment, self.intent = self._paid()
         self.held, self.held_order = self._held()
         self.free_ticket, self.cancelled_order, self.voided, self.cancelled_intent = self._free_ticket()
-        self.refunded_order = self._refunded()
+        self.refunded_order, self.checkin_of_refunded = self._refunded()
         self.many, self.order_of_two = self._many()
+        self.checkin = self.check_in(self.paid_order, self.sold)
 
     def close(self) -> None:
         self._stripe.close()
@@ -119,6 +121,14 @@ class Marketplace:
             self.put("orders", "payments", key, **copied)
         return key
 
+    def check_in(self, order: str, ticket: str, **more: Any) -> str:
+        """The pass of seat 1, unless `more` says another."""
+        key, seat = new_id(), more.get("seat", 1)
+        pass_id = sha256(f"pass/{order}/{seat}".encode()).hexdigest()[:24]
+        fields = {"pass_id": pass_id, "order_id": order, "ticket_id": ticket, "seat": seat}
+        self.put("orders", "checkins", key, **{**fields, "checked_in_at": self.long_ago, **more})
+        return key
+
     # --- Stripe --------------------------------------------------------------------------------------------------
 
     def stripe(self, path: str, **fields: Any) -> dict[str, Any]:
@@ -173,13 +183,14 @@ class Marketplace:
         self.pay(order, "voided", intent, key=payment)
         return ticket, order, payment, intent
 
-    def _refunded(self) -> str:
-        payment = new_id()
-        order = self.order("cancelled", self.ticket("available", None))
+    def _refunded(self) -> tuple[str, str]:
+        """It was complete, and its pass admitted before it ended."""
+        payment, ticket = new_id(), self.ticket("available", None)
+        order = self.order("cancelled", ticket, payment=payment)
         intent = self.captured_intent(order, payment)
         self.stripe("refunds", payment_intent=intent)
         self.pay(order, "voided", intent, key=payment)
-        return order
+        return order, self.check_in(order, ticket)
 
     def _many(self) -> tuple[str, str]:
         """A listing of five seats, once seven, all taken; the other orders are of the version that knew one seat."""

@@ -13,6 +13,7 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_ops.audit import INVARIANTS, audit, examination
 from ticketing_ops.audit.stripe_intents import Intents, Stripe
 
+from .broken_checkins import CHECKIN_BREAKS
 from .marketplace import PRICE, Marketplace
 
 Break = Callable[[Marketplace], None]
@@ -377,6 +378,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("owner_unknown", owner_unknown),
     ("outbox_stuck", outbox_stuck),
     ("outbox_parked", outbox_parked),
+    *CHECKIN_BREAKS,
 ]
 
 LETTER = {

@@ -23,7 +23,7 @@ from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
 from ticketing_common.web.http_protocol import HttpProtocol
 
-__all__ = ["Bus", "Identity", "private_pem", "run_app", "serve_app", "service_settings_for"]
+__all__ = ["Bus", "Identity", "private_pem", "public_pem", "run_app", "serve_app", "service_settings_for"]
 
 E = TypeVar("E", bound=Event)
 
@@ -38,8 +38,9 @@ class Identity:
     def __init__(self) -> None:
         key = Ed25519PrivateKey.generate()
         self.private_key_pem = private_pem(key)
-        self.pass_key_pem = private_pem(Ed25519PrivateKey.generate())
-        self.public_key_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        self.public_key_pem = public_pem(key)
+        pass_key = Ed25519PrivateKey.generate()
+        self.pass_key_pem, self.pass_public_key_pem = private_pem(pass_key), public_pem(pass_key)
 
     def token(self, user_id: str | None = None, email: str = "someone@example.com", **claims: Any) -> str:
         """A valid token; `claims` replace single claims, None removes one."""
@@ -66,6 +67,11 @@ class Identity:
 def private_pem(key: Ed25519PrivateKey) -> str:
     """The key as the services read it from their environment."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_pem(key: Ed25519PrivateKey) -> str:
+    """The public half of the key, likewise."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identity: Identity) -> dict[str, object]:

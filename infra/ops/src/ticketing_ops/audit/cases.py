@@ -10,6 +10,7 @@ from ticketing_common.storage import Document
 from .databases import Databases
 from .merging import Stream, merged
 from .rows import (
+    CHECKIN_FIELDS,
     COPIED_ORDER_FIELDS,
     COPIED_PAYMENT_FIELDS,
     COPIED_TICKET_FIELDS,
@@ -17,11 +18,13 @@ from .rows import (
     ORDER_FIELDS,
     PAYMENT_FIELDS,
     TICKET_FIELDS,
+    CheckinRow,
     Copy,
     DeadlineRow,
     OrderRow,
     PaymentRow,
     TicketRow,
+    checkin_row,
     copied_order,
     copied_payment,
     copied_ticket,
@@ -49,7 +52,7 @@ HOLDERS_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class OrderCase:
-    """An order: its copies, its deadline, its payments, and the PaymentIntents that name it."""
+    """An order: its copies, its deadline, its payments, the PaymentIntents that name it, and its check-ins."""
 
     id: str
     order: OrderRow | None
@@ -59,6 +62,7 @@ class OrderCase:
     payments: tuple[PaymentRow, ...]
     named_intents: tuple[Intent, ...]
     intents: Intents
+    checkins: tuple[CheckinRow, ...] = ()
 
     def intent(self, payment: PaymentRow) -> Intent | None:
         """The PaymentIntent that this row names, if it was read."""
@@ -70,6 +74,7 @@ class OrderCase:
         seen = {*self.named_intents, *filter(None, map(self.intent, self.payments))}
         return (
             *(row and row.version for row in rows),
+            *sorted(checkin.id for checkin in self.checkins),
             *sorted((intent.id, intent.state, intent.refunded_cents, intent.disputed) for intent in seen),
         )
 
@@ -143,14 +148,21 @@ async def order_cases(databases: Databases, intents: Intents, only: Collection[s
             lambda payment: payment.order_id,
         ),
         Stream(intents.by_order(only), lambda intent: intent.order_id),
+        Stream(
+            databases.batches(
+                *("orders", "checkins", checkin_row, CHECKIN_FIELDS), where=_only("order_id", only), by=("order_id",)
+            ),
+            lambda checkin: checkin.order_id,
+        ),
     )
-    async for order_id, (order, in_tickets, in_payments, deadline, payments, named) in merged(*streams):
+    async for order_id, (order, in_tickets, in_payments, deadline, payments, named, checkins) in merged(*streams):
         yield OrderCase(
             order_id,
             *(_one(order), _one(in_tickets), _one(in_payments), _one(deadline)),
             payments=tuple(payments),
             named_intents=tuple(named),
             intents=intents,
+            checkins=tuple(checkins),
         )
 
 

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from ticketing_common.entity import utc_now
 from ticketing_common.storage import Document
 
-from . import bus, copies, holds, money
+from . import admissions, bus, copies, holds, money
 from .addresses import AuditAddresses
 from .cases import OrderCase, PaymentCase, TicketCase, order_cases, payment_cases, ticket_cases
 from .databases import Databases
@@ -48,6 +48,10 @@ ORDER_CHECKS: Final[tuple[Callable[[OrderCase, Moment], Iterator[Finding]], ...]
     money.refunded_in_part,
     money.dispute_open,
     money.payment_disagrees_with_stripe,
+    admissions.checkin_without_order,
+    admissions.checkin_of_other_seat,
+    admissions.checked_in_twice,
+    admissions.checkin_after_end,
     copies.copied_orders,
     copies.copied_deadline,
 )

@@ -159,6 +159,27 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "hand, to Stripe's state",
         ),
         Invariant(
+            "checkin_without_order",
+            "every check-in belongs to an order of its listing that was complete",
+            "find out what wrote or removed a document of the orders database; the admission happened: keep its record",
+        ),
+        Invariant(
+            "checkin_of_other_seat",
+            "the seat and the pass of a check-in are those of its order",
+            "find out what wrote it; the admission happened, so keep its record",
+        ),
+        Invariant(
+            "checked_in_twice",
+            "a pass has one check-in",
+            "find out why the index one_checkin_per_pass of the orders database is missing, and remove the later "
+            "check-ins; orders creates the index at its next start",
+        ),
+        Invariant(
+            "checkin_after_end",
+            "no pass admits once its order has ended, apart from the same moment",
+            "check the clocks of the nodes; the admission happened, so keep its record",
+        ),
+        Invariant(
             "projection_behind",
             "every projection has the current version of its source",
             _RESYNC.format("<the owner of the source>"),

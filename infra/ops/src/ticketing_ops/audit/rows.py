@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from ticketing_common.storage import Document
 
 __all__ = [
+    "CHECKIN_FIELDS",
     "COPIED_ORDER_FIELDS",
     "COPIED_PAYMENT_FIELDS",
     "COPIED_TICKET_FIELDS",
@@ -17,11 +18,13 @@ __all__ = [
     "ORDER_FIELDS",
     "PAYMENT_FIELDS",
     "TICKET_FIELDS",
+    "CheckinRow",
     "Copy",
     "DeadlineRow",
     "OrderRow",
     "PaymentRow",
     "TicketRow",
+    "checkin_row",
     "copied_order",
     "copied_payment",
     "copied_ticket",
@@ -51,6 +54,17 @@ class OrderRow(NamedTuple):
     def total_cents(self) -> int:
         """The price of all its seats."""
         return len(self.seats) * self.price_cents
+
+
+class CheckinRow(NamedTuple):
+    """A check-in in the orders database. It never changes."""
+
+    id: str
+    pass_id: str
+    order_id: str
+    ticket_id: str
+    seat: int
+    checked_in_at: datetime
 
 
 class TicketRow(NamedTuple):
@@ -110,6 +124,7 @@ ORDER_FIELDS: Final = (
     *("version", "status", "user_id", "ticket.id", "ticket.price_cents", "ticket.currency"),
     *("expires_at", "payment_id", "updated_at", "seats"),
 )
+CHECKIN_FIELDS: Final = ("pass_id", "order_id", "ticket_id", "seat", "checked_in_at")
 TICKET_FIELDS: Final = (
     *("version", "status", "order_id", "user_id", "price_cents", "updated_at"),
     *("quantity", "highest_seat", "held", "sold"),
@@ -140,6 +155,18 @@ def order_row(found: Document) -> OrderRow:
         found.get("payment_id"),
         found["updated_at"],
         _seats(found),
+    )
+
+
+def checkin_row(found: Document) -> CheckinRow:
+    """From orders.checkins."""
+    return CheckinRow(
+        found["_id"],
+        found["pass_id"],
+        found["order_id"],
+        found["ticket_id"],
+        found["seat"],
+        found["checked_in_at"],
     )
 
 
