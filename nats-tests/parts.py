@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ticketing_common.delivery import EventSubscription, ServiceRuntime
-from ticketing_common.events import TicketCreated, TicketData, TicketDeleted, TicketEvent, TicketUpdated
+from ticketing_common.events import (
+    TicketCancelled,
+    TicketCreated,
+    TicketData,
+    TicketDeleted,
+    TicketEvent,
+    TicketUpdated,
+)
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.settings import EventServiceSettings
 from ticketing_orders.repository import TicketProjection
@@ -58,7 +65,7 @@ class SubscribingService:
         self.runtime.add_stores(self.projection)
         self.subscription = EventSubscription(
             TICKETS,
-            {TicketCreated: self.on_ticket, TicketUpdated: self.on_ticket, TicketDeleted: self.on_ticket},
+            dict.fromkeys((TicketCreated, TicketUpdated, TicketCancelled, TicketDeleted), self.on_ticket),
             ack_wait_seconds=ack_wait_seconds,
         )
         self.runtime.subscribe([self.subscription])

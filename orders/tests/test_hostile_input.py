@@ -20,6 +20,7 @@ async def test_every_route_and_place_of_input_is_tried(api):
     tried = {(attempt.operation, attempt.place) for attempt in attempts(api.app, api.identity.token())}
 
     assert {operation for operation, _ in tried} == {
-        *("create_order", "list_orders", "show_order", "stream_order", "cancel_order")
+        *("create_order", "list_orders", "show_order", "stream_order", "cancel_order"),
+        *("list_sales", "refund_order"),
     }
     assert {("create_order", "field ticketId"), ("list_orders", "query cursor"), ("show_order", "path id")} <= tried

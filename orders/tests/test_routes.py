@@ -269,9 +269,11 @@ async def test_the_openapi_document_lists_the_routes(api):
     assert operations == {
         ("post", "/api/orders"): "create_order",
         ("get", "/api/orders"): "list_orders",
+        ("get", "/api/orders/sales"): "list_sales",
         ("get", "/api/orders/{id}"): "show_order",
         ("get", "/api/orders/{id}/stream"): "stream_order",
         ("delete", "/api/orders/{id}"): "cancel_order",
+        ("post", "/api/orders/{id}/refund"): "refund_order",
     }
 
 

@@ -12,9 +12,12 @@ from ticketing_common.events import (
     OrderStatus,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentDisputed,
     PaymentFailed,
+    PaymentRefunded,
     PaymentStatus,
     PaymentVoided,
+    TicketCancelled,
     TicketCreated,
     TicketDeleted,
     TicketStatus,
@@ -42,9 +45,12 @@ def test_only_events_that_change_an_order_are_subscribed(service):
     assert handled == {
         TicketCreated,
         TicketUpdated,
+        TicketCancelled,
         TicketDeleted,
         PaymentAuthorized,
         PaymentFailed,
+        PaymentRefunded,
+        PaymentDisputed,
         ExpirationCompleted,
     }
     assert not handled & {PaymentCaptured, PaymentVoided}

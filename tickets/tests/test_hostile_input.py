@@ -27,7 +27,7 @@ async def test_every_route_and_place_of_input_is_tried(app: FastAPI, identity: I
 
     assert {operation for operation, _ in tried} == {
         *("create_ticket", "list_tickets", "list_my_tickets", "stream_tickets"),
-        *("get_ticket", "update_ticket", "delete_ticket"),
+        *("get_ticket", "update_ticket", "cancel_ticket", "delete_ticket"),
     }
     assert {("update_ticket", "path id"), ("list_tickets", "query q"), ("create_ticket", "field startsAt")} <= tried
     assert ("stream_tickets", "header Last-Event-ID") in tried

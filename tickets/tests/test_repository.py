@@ -174,11 +174,11 @@ async def test_a_seller_sees_all_of_their_own_newest_first_and_none_of_others(ti
     ids = await stored(tickets, *own)
     await stored(tickets, a_ticket(user_id="you"))
 
-    first = await tickets.list_of_seller("me", PageRequest(4))
+    first = await tickets.list_of_seller("me", PageRequest(5))
     assert first.next_after is not None
-    second = await tickets.list_of_seller("me", PageRequest(4, first.next_after))
+    second = await tickets.list_of_seller("me", PageRequest(5, first.next_after))
 
-    assert [ticket.id for ticket in [*first.items, *second.items]] == ids[5::-1]
+    assert [ticket.id for ticket in [*first.items, *second.items]] == ids[7::-1]
     assert second.next_after is None
 
 

@@ -30,8 +30,13 @@ export type CurrentUserResponse = {
   currentUser: UserResponse | null;
 };
 
-/** Why an order was cancelled. */
-export type OrderReason = "buyer" | "expired" | "ticket_gone" | "payment_failed";
+/**
+ * Why an order was cancelled.
+ *
+ * `event_cancelled`: the seller called the event off. `refunded`: the seller returned the money of a paid order, or it
+ * went back at Stripe: refunded there, or lost in a dispute.
+ */
+export type OrderReason = "buyer" | "expired" | "ticket_gone" | "payment_failed" | "event_cancelled" | "refunded";
 
 /**
  * Which ticket to hold, and how many seats of it. A malformed id is a 404 like an unknown one: any string passes.
@@ -149,7 +154,7 @@ export type PublicKey = {
 };
 
 /** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
-export type ShownStatus = "available" | "held" | "sold" | "ended";
+export type ShownStatus = "available" | "held" | "sold" | "cancelled" | "ended";
 
 /** The credentials of an account. */
 export type SignInRequest = {
@@ -276,6 +281,12 @@ export interface Operations {
     body: undefined;
     answer: CheckinCountsResponse;
   };
+  /** List Sales */
+  "GET /api/orders/sales": {
+    query: "ticketId" | "limit" | "cursor";
+    body: undefined;
+    answer: Array<OrderResponse>;
+  };
   /** Show Order */
   "GET /api/orders/{id}": {
     query: never;
@@ -311,6 +322,12 @@ export interface Operations {
     query: never;
     body: undefined;
     answer: undefined;
+  };
+  /** Refund Order */
+  "POST /api/orders/{id}/refund": {
+    query: never;
+    body: undefined;
+    answer: OrderResponse;
   };
   /** Create Payment */
   "POST /api/payments": {
@@ -377,6 +394,12 @@ export interface Operations {
     query: never;
     body: undefined;
     answer: undefined;
+  };
+  /** Cancel Ticket */
+  "POST /api/tickets/{id}/cancel": {
+    query: never;
+    body: undefined;
+    answer: TicketResponse;
   };
   /** Sign Up */
   "POST /api/users/signup": {

@@ -25,9 +25,11 @@ ACTIVE_STATUSES: Final = (OrderStatus.CREATED, OrderStatus.COMPLETE)
 TRANSITIONS: Final[Mapping[tuple[OrderStatus, OrderStatus], frozenset[OrderReason | None]]] = {
     (OrderStatus.CREATED, OrderStatus.COMPLETE): frozenset({None}),
     (OrderStatus.CREATED, OrderStatus.CANCELLED): frozenset(
-        {OrderReason.BUYER, OrderReason.EXPIRED, OrderReason.TICKET_GONE}
+        {OrderReason.BUYER, OrderReason.EXPIRED, OrderReason.TICKET_GONE, OrderReason.EVENT_CANCELLED}
     ),
-    (OrderStatus.COMPLETE, OrderStatus.CANCELLED): frozenset({OrderReason.PAYMENT_FAILED}),
+    (OrderStatus.COMPLETE, OrderStatus.CANCELLED): frozenset(
+        {OrderReason.PAYMENT_FAILED, OrderReason.EVENT_CANCELLED, OrderReason.REFUNDED}
+    ),
 }
 """Every allowed transition, and the reasons for which it is allowed."""
 
@@ -173,6 +175,25 @@ class Order(Entity):
         if self.status is not OrderStatus.CREATED:
             return False
         return self._move(OrderStatus.CANCELLED, OrderReason.TICKET_GONE)
+
+    def lose_event(self) -> bool:
+        """The seller called the event off; unlike a deletion that ends a paid order too, and payments refunds it."""
+        return self._move(OrderStatus.CANCELLED, OrderReason.EVENT_CANCELLED)
+
+    def refund(self) -> bool:
+        """The seller returns the money: payments refunds it when it receives the cancellation.
+
+        False when the order was refunded before. Raises `OrderTransitionError` when it is unpaid, or ended otherwise.
+        """
+        if self.status is OrderStatus.CANCELLED and self.reason is not OrderReason.REFUNDED:
+            raise OrderTransitionError(self.id, self.status, OrderStatus.CANCELLED, OrderReason.REFUNDED)
+        return self._move(OrderStatus.CANCELLED, OrderReason.REFUNDED)
+
+    def lose_payment(self, payment_id: str) -> bool:
+        """All of this payment's money went back at Stripe. That ends the order only if this payment completed it."""
+        if self.status is not OrderStatus.COMPLETE or self.payment_id != payment_id:
+            return False
+        return self._move(OrderStatus.CANCELLED, OrderReason.REFUNDED)
 
     def _move(self, target: OrderStatus, reason: OrderReason | None = None) -> bool:
         """The only place that changes `status`; allows what the transition table allows."""

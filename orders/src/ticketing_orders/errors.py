@@ -18,6 +18,7 @@ from ticketing_common.money import decimal_text
 
 __all__ = [
     "EventBegunError",
+    "EventCancelledError",
     "EventUndatedError",
     "HeldBeforeError",
     "HoldSlotTakenError",
@@ -26,6 +27,7 @@ __all__ = [
     "OrderNotCompleteError",
     "OrderNotDueError",
     "OrderNotFoundError",
+    "OrderNotSoldError",
     "OrderTransitionError",
     "PassNotFoundError",
     "PassUsedError",
@@ -33,6 +35,7 @@ __all__ = [
     "PriceChangedError",
     "SeatTakenError",
     "TicketNotFoundError",
+    "TicketNotOwnedError",
     "TicketOwnedError",
     "TicketReservedError",
     "TooManyHoldsError",
@@ -56,6 +59,13 @@ class OrderForbiddenError(ForbiddenError):
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} is not yours.")
+
+
+class OrderNotSoldError(ForbiddenError):
+    """Only the seller of the listing may refund an order."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} is not of a listing of yours.")
 
 
 class OrderTransitionError(ConflictError, PermanentError):
@@ -97,6 +107,13 @@ class TicketOwnedError(ForbiddenError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"Ticket {ticket_id} is your own.")
+
+
+class TicketNotOwnedError(ForbiddenError):
+    """Only the seller sees the orders of a listing."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is not a listing of yours.")
 
 
 class EventBegunError(ConflictError):
@@ -150,6 +167,15 @@ class PassVoidError(ConflictError):
     def __init__(self, pass_id: str, seat: int) -> None:
         super().__init__(f"The pass for seat {seat} is void: its order has ended.")
         self.members = {"passStatus": "void", "passId": pass_id, "seat": seat}
+
+
+class EventCancelledError(ConflictError):
+    """The seller called the event off, so its listing is no longer sold."""
+
+    title = "The event is cancelled"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"The event of ticket {ticket_id} is cancelled; it can no longer be held.")
 
 
 class PriceChangedError(ConflictError):

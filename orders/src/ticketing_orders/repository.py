@@ -54,6 +54,12 @@ class OrderRepository(Repository[Order]):
             partialFilterExpression={"status": ACTIVE},
         ),
         Index([("user_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="user_newest_first"),
+        # The paid orders of a listing, for its seller. An unpaid hold costs no key here.
+        Index(
+            [("ticket.id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
+            name="sales_newest_first",
+            partialFilterExpression={"status": OrderStatus.COMPLETE.value},
+        ),
         # How many holds one account may have open, and how often it may hold one ticket (`account_holds.py`).
         Index(
             [("user_id", ASCENDING), ("slot", ASCENDING)],
@@ -128,7 +134,14 @@ class OrderRepository(Repository[Order]):
 
     async def list_unpaid(self, ticket_id: str) -> list[str]:
         """The ids of the unpaid orders that hold seats of this listing."""
-        query: Document = {"ticket.id": ticket_id, "status": OrderStatus.CREATED.value}
+        return await self._list_ids(ticket_id, OrderStatus.CREATED.value)
+
+    async def list_active(self, ticket_id: str) -> list[str]:
+        """The ids of the orders that hold or have bought seats of this listing."""
+        return await self._list_ids(ticket_id, ACTIVE)
+
+    async def _list_ids(self, ticket_id: str, status: Document | str) -> list[str]:
+        query: Document = {"ticket.id": ticket_id, "status": status}
         return [document["_id"] async for document in self.collection.find(query, {"_id": 1})]
 
     async def find_active(self, ticket_id: str) -> Order | None:
@@ -173,7 +186,13 @@ class OrderRepository(Repository[Order]):
 
     async def list_of_user(self, user_id: str, page: PageRequest) -> Page[Order]:
         """A page of a user's orders, newest first. Raises `InvalidInputError` for a made-up cursor."""
-        query: Document = {"user_id": user_id}
+        return await self._newest_first({"user_id": user_id}, page)
+
+    async def list_sales(self, ticket_id: str, page: PageRequest) -> Page[Order]:
+        """A page of a listing's paid orders, newest first. Raises `InvalidInputError` for a made-up cursor."""
+        return await self._newest_first({"ticket.id": ticket_id, "status": OrderStatus.COMPLETE.value}, page)
+
+    async def _newest_first(self, query: Document, page: PageRequest) -> Page[Order]:
         if after := page.position(instant_key):
             created_at, order_id = after
             query["created_at"] = {"$lte": created_at}

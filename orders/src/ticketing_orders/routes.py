@@ -33,6 +33,7 @@ from .schemas import (
     OrderResponse,
     PassKeysResponse,
     PassResponse,
+    SaleSearchDep,
 )
 
 __all__ = ["router"]
@@ -57,7 +58,7 @@ async def create_order(
     """Hold seats of a ticket until the order is paid, cancelled or expires.
 
     409 when fewer seats are free (`available` is their number), when the price has changed (`price` is the current
-    one), and when the event has begun.
+    one), and when the event has begun or is called off.
     """
     order = await service.place(
         body.ticket_id, user_id=user.id, quantity=body.quantity, price_cents=body.price, order_id=order_id
@@ -103,6 +104,25 @@ async def count_checkins(
 ) -> CheckinCountsResponse:
     """The sold seats and check-ins of one of the caller's own listings, and the passes that are void."""
     return CheckinCountsResponse.model_validate(await service.counts(ticket_id, user_id=user.id))
+
+
+# Declared before /{id}, which would match "sales" as an id.
+@router.get("/sales")
+async def list_sales(
+    of: SaleSearchDep,
+    page_request: PageRequestDep,
+    user: CurrentUser,
+    service: OrderServiceDep,
+    request: Request,
+    response: Response,
+) -> list[OrderResponse]:
+    """The paid orders of one of the caller's own listings, newest first: those that the caller may refund.
+
+    403 unless the caller sells the listing.
+    """
+    page = await service.list_sales(of, seller_id=user.id, page=page_request)
+    link_next(request, response, page)
+    return [OrderResponse.of(order) for order in page.items]
 
 
 @router.get("/{id}")
@@ -155,3 +175,14 @@ async def show_calendar_file(order_id: Id, user: CurrentUser, service: PassServi
     order = await service.dated_order(order_id, user_id=user.id)
     headers = {"Content-Disposition": 'attachment; filename="event.ics"'}
     return Response(calendar_file(order), headers=headers, media_type="text/calendar; charset=utf-8")
+
+
+@router.post("/{id}/refund", status_code=202)
+@idempotent
+async def refund_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
+    """The seller returns the money of a paid order; idempotent.
+
+    The order ends at once (`refunded`) and its seats are free; the money follows. 403 unless the caller sells the
+    listing. 409 when the order is unpaid, or ended for another reason.
+    """
+    return OrderResponse.of(await service.refund(order_id, seller_id=user.id))

@@ -1,13 +1,15 @@
 """Orders, passes and check-ins as JSON."""
 
 from datetime import datetime
-from typing import Final, Self
+from typing import Annotated, Final, Self, TypeAlias
 
+from fastapi import Depends, Query, Request
 from pydantic import Field
 
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
 from ticketing_common.security import MAX_PASS_CODE, PublicKey
 from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
+from ticketing_common.web.pagination import refuse_unknown_parameters
 
 from .domain import Order
 from .passes import PassStatus
@@ -21,6 +23,7 @@ __all__ = [
     "OrderTicketResponse",
     "PassKeysResponse",
     "PassResponse",
+    "SaleSearchDep",
 ]
 
 MAX_SEATS: Final = 10
@@ -36,6 +39,17 @@ class OrderRequest(RequestModel):
     ticket_id: str
     quantity: int = Field(default=1, ge=1, le=MAX_SEATS, description="seats, all of them or none")
     price: Price | None = Field(default=None, description="of one seat, as the buyer saw it")
+
+
+async def sale_search(
+    request: Request, ticket_id: Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
+) -> str:
+    """The listing whose paid orders are asked for; raises `InvalidInputError` for unknown parameters."""
+    refuse_unknown_parameters(request, ("ticketId", "limit", "cursor"))
+    return ticket_id
+
+
+SaleSearchDep: TypeAlias = Annotated[str, Depends(sale_search)]
 
 
 class OrderTicketResponse(ApiModel):

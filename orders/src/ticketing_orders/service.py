@@ -1,7 +1,8 @@
-"""The use cases of orders: place, read, cancel, and apply the events of other services."""
+"""The use cases of orders: place, read, cancel, refund, and apply the events of other services."""
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -13,7 +14,16 @@ from ticketing_common.web import Page, PageRequest
 
 from .account_holds import AccountHolds
 from .domain import Order
-from .errors import EventBegunError, PriceChangedError, SeatTakenError, TicketNotFoundError, TicketReservedError
+from .errors import (
+    EventBegunError,
+    EventCancelledError,
+    OrderNotSoldError,
+    PriceChangedError,
+    SeatTakenError,
+    TicketNotFoundError,
+    TicketNotOwnedError,
+    TicketReservedError,
+)
 from .free_seats import FreeSeats
 from .hold_cache import HoldCache
 from .publishers import OrderPublisher, order_cancelled, order_completed, order_created
@@ -27,6 +37,9 @@ log = get_logger(__name__)
 PAYMENTS_WAIT_SECONDS: Final = 30.0
 """How long an expiry waits while no payment event is handled. A replica that dies while it handles one delays it for
 `ack_wait_seconds` (10); this covers two such crashes. After that the seat is freed anyway."""
+
+END_AT_ONCE: Final = 100
+"""Orders of a deleted or cancelled listing that end at the same time."""
 
 
 class PaymentProgress(Protocol):
@@ -78,21 +91,24 @@ class OrderService:
 
         Raises `TicketNotFoundError` (also for a malformed id), `TicketOwnedError`, `TicketReservedError` when fewer
         seats are free, `PriceChangedError`, `EventBegunError` once the event has begun by the clock here,
-        `TooManyHoldsError` and `TooManyReholdsError`.
+        `EventCancelledError` once the seller has called it off, `TooManyHoldsError` and `TooManyReholdsError`.
         """
         if not re.fullmatch(ID_PATTERN, ticket_id):
             raise TicketNotFoundError
         ticket = await self._tickets.wait_for(ticket_id, seconds=self._settings.overtake_wait_seconds)
-        # A deletion may not have arrived yet. That is safe: tickets publishes it again when it receives order.created.
+        # A deletion or a cancellation may not have arrived yet. That is safe: tickets publishes it again when it
+        # receives order.created.
         if ticket is None or ticket.status is TicketStatus.DELETED:
             raise TicketNotFoundError
         window_seconds = self._settings.reservation_window_seconds
         try:
+            if ticket.status is TicketStatus.CANCELLED:
+                raise EventCancelledError(ticket_id)
             order = Order.place(ticket, user_id=user_id, window_seconds=window_seconds, price_cents=price_cents)
             if order_id is not None:
                 order.id = order_id
             order = await self._hold(order, ticket, quantity, repeated=order_id is not None)
-        except (EventBegunError, PriceChangedError, TicketReservedError) as error:
+        except (EventBegunError, EventCancelledError, PriceChangedError, TicketReservedError) as error:
             # The cause may be later than an earlier attempt, whose own seats are among the taken ones.
             earlier = await self._orders.find(order_id) if order_id else None
             if earlier is not None:
@@ -141,6 +157,19 @@ class OrderService:
         """A user's own orders, newest first; raises `InvalidInputError` for a cursor that is not from this list."""
         return await self._orders.list_of_user(user_id, page)
 
+    async def list_sales(self, ticket_id: str, *, seller_id: str, page: PageRequest) -> Page[Order]:
+        """The paid orders of the seller's own listing, newest first.
+
+        Raises `TicketNotFoundError` (also for a malformed id), `TicketNotOwnedError`, and `InvalidInputError` for a
+        cursor that is not from this list.
+        """
+        ticket = await self._tickets.find(ticket_id) if re.fullmatch(ID_PATTERN, ticket_id) else None
+        if ticket is None:
+            raise TicketNotFoundError
+        if ticket.user_id != seller_id:
+            raise TicketNotOwnedError(ticket_id)
+        return await self._orders.list_sales(ticket_id, page)
+
     async def cancel(self, order_id: str, *, user_id: str) -> Order:
         """Release the seats for the buyer; a cancelled order stays as it is.
 
@@ -153,16 +182,49 @@ class OrderService:
 
         return await self._change(order_id, cancel, order_cancelled)
 
+    async def refund(self, order_id: str, *, seller_id: str) -> Order:
+        """End a paid order for the seller; payments refunds it. A refunded order stays as it is.
+
+        Raises `OrderNotFoundError`, `OrderNotSoldError` unless the user sells the listing, and `OrderTransitionError`
+        when the order is unpaid or ended otherwise.
+        """
+        order = await self._orders.get(order_id)
+        ticket = await self._tickets.find(order.ticket.id)
+        if ticket is None or ticket.user_id != seller_id:
+            raise OrderNotSoldError(order_id)
+        return await self._change(order_id, Order.refund, order_cancelled)
+
     async def follow_ticket(self, data: TicketData) -> None:
-        """Apply the event of a ticket to the projection, and cancel its unpaid orders once it is deleted."""
+        """Apply the event of a ticket to the projection, and end the orders that it ends.
+
+        A deletion ends the unpaid orders, a cancellation the paid ones too.
+        """
         ticket = await self._tickets.apply(data)
-        if ticket.status is not TicketStatus.DELETED:
-            return
-        for order_id in await self._orders.list_unpaid(ticket.id):
-            await self._change(order_id, Order.lose_ticket, order_cancelled)
+        if ticket.status is TicketStatus.DELETED:
+            await self._end_all(await self._orders.list_unpaid(ticket.id), Order.lose_ticket)
+        elif ticket.status is TicketStatus.CANCELLED:
+            await self._end_all(await self._orders.list_active(ticket.id), Order.lose_event)
+
+    async def _end_all(self, order_ids: Sequence[str], fact: Callable[[Order], bool]) -> None:
+        """Apply a fact that ends orders to each of them, some at a time: their writes share round trips.
+
+        An order that cannot be changed does not stop the others; its error is raised at the end. The event is then
+        redelivered, as after a crash, and finds the orders that are left.
+        """
+        errors: list[BaseException] = []
+        for first in range(0, len(order_ids), END_AT_ONCE):
+            ended = await asyncio.gather(
+                *(self._change(one, fact, order_cancelled) for one in order_ids[first : first + END_AT_ONCE]),
+                return_exceptions=True,
+            )
+            errors += [outcome for outcome in ended if isinstance(outcome, BaseException)]
+        if errors:
+            raise errors[0]
 
     async def follow_payment(self, data: PaymentData) -> None:
-        """Complete an order whose payment is authorised, and cancel one whose payment failed after that.
+        """Complete an order whose payment is authorised, and cancel one whose payment failed or went back after that.
+
+        A part refund and an open dispute leave the order as it is.
 
         Raises `OrderNotFoundError`, and `OrderTransitionError` for a second payment of a paid order.
         """
@@ -171,6 +233,8 @@ class OrderService:
             await self._change(payment.order_id, lambda order: order.complete(payment.id), order_completed)
         elif payment.status is PaymentStatus.FAILED:
             await self._change(payment.order_id, lambda order: order.fail_payment(payment.id), order_cancelled)
+        elif payment.status is PaymentStatus.REFUNDED:
+            await self._change(payment.order_id, lambda order: order.lose_payment(payment.id), order_cancelled)
 
     async def expire(self, order_id: str, *, deadline: datetime) -> None:
         """Expiration reports that a deadline has passed: cancel the order if it is unpaid and due by this clock too.

@@ -4,7 +4,10 @@ from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import (
     ExpirationCompleted,
     PaymentAuthorized,
+    PaymentDisputed,
     PaymentFailed,
+    PaymentRefunded,
+    TicketCancelled,
     TicketCreated,
     TicketDeleted,
     TicketUpdated,
@@ -19,14 +22,20 @@ __all__ = ["subscriptions"]
 def subscriptions(service: OrderService) -> list[EventSubscription]:
     """The events that this service consumes, each with its use case.
 
-    `payment.captured` and `payment.voided` change no order.
+    `payment.captured` and `payment.voided` change no order. A resync publishes every disputed payment as
+    `payment.disputed`, whatever its status.
     """
 
     async def on_expiration_completed(event: ExpirationCompleted) -> None:
         await service.expire(event.data.order_id, deadline=event.data.expires_at)
 
     return [
-        EventSubscription.to_state(TICKETS, service.follow_ticket, TicketCreated, TicketUpdated, TicketDeleted),
-        EventSubscription.to_state(PAYMENTS, service.follow_payment, PaymentAuthorized, PaymentFailed),
+        EventSubscription.to_state(
+            TICKETS, service.follow_ticket, TicketCreated, TicketUpdated, TicketCancelled, TicketDeleted
+        ),
+        EventSubscription.to_state(
+            *(PAYMENTS, service.follow_payment),
+            *(PaymentAuthorized, PaymentFailed, PaymentRefunded, PaymentDisputed),
+        ),
         EventSubscription(EXPIRATIONS, {ExpirationCompleted: on_expiration_completed}),
     ]

@@ -7,6 +7,7 @@ __all__ = [
     "FieldFixedError",
     "PriceTooLowError",
     "StartInPastError",
+    "TicketCancelledError",
     "TicketNotFoundError",
     "TicketNotOwnedError",
     "TicketReservedError",
@@ -61,6 +62,15 @@ class TicketNotFoundError(NotFoundError):
 
     def __init__(self, ticket_id: str) -> None:
         super().__init__(f"There is no ticket {ticket_id}.")
+
+
+class TicketCancelledError(ConflictError):
+    """The seller called the event off, so the listing does not change any more."""
+
+    title = "The event is cancelled"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"The event of ticket {ticket_id} is cancelled; the listing can no longer be changed.")
 
 
 class TicketNotOwnedError(ForbiddenError):

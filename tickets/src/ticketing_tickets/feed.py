@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ticketing_common.events import Event, TicketDeleted, TicketEvent
+from ticketing_common.events import Event, TicketCancelled, TicketDeleted, TicketEvent, TicketUpdated
 from ticketing_common.web import SseMessage
 
 from .schemas import DeletedTicketResponse, TicketResponse
@@ -14,7 +14,11 @@ HISTORY: Final = 2_000
 
 
 def ticket_message(event: Event) -> SseMessage:
-    """`ticket.created`, `ticket.updated` or `ticket.deleted`."""
+    """`ticket.created`, `ticket.updated` or `ticket.deleted`.
+
+    A cancelled listing is sent as `ticket.updated` with its status: a page that is open since before a release shows
+    it too, since browsers ignore the names that a page does not know.
+    """
     assert isinstance(event, TicketEvent)  # noqa: S101 (the stream carries no others)
     if isinstance(event, TicketDeleted):
         shown: DeletedTicketResponse | TicketResponse = DeletedTicketResponse(
@@ -22,4 +26,5 @@ def ticket_message(event: Event) -> SseMessage:
         )
     else:
         shown = TicketResponse.of(event.data)
-    return SseMessage(event.NAME, shown.model_dump_json(by_alias=True).encode())
+    name = TicketUpdated.NAME if isinstance(event, TicketCancelled) else event.NAME
+    return SseMessage(name, shown.model_dump_json(by_alias=True).encode())

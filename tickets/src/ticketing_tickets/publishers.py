@@ -1,6 +1,10 @@
 """Pure functions from a ticket to the event that describes it, with the full public state."""
 
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
 from ticketing_common.events import (
+    TicketCancelled,
     TicketCreated,
     TicketData,
     TicketDeleted,
@@ -11,7 +15,9 @@ from ticketing_common.events import (
 
 from .domain import Ticket
 
-__all__ = ["ticket_changed", "ticket_created", "ticket_deleted", "ticket_updated"]
+__all__ = ["ticket_cancelled", "ticket_changed", "ticket_created", "ticket_deleted", "ticket_updated"]
+
+TicketPublisher: TypeAlias = Callable[[Ticket], TicketEvent]
 
 
 def ticket_created(ticket: Ticket) -> TicketCreated:
@@ -24,14 +30,25 @@ def ticket_updated(ticket: Ticket) -> TicketUpdated:
     return TicketUpdated.of(_state(ticket))
 
 
+def ticket_cancelled(ticket: Ticket) -> TicketCancelled:
+    """The event was called off; published again with a higher version for an order that came too late."""
+    return TicketCancelled.of(_state(ticket))
+
+
 def ticket_deleted(ticket: Ticket) -> TicketDeleted:
     """The listing was deleted; published again with a higher version for an order that came too late."""
     return TicketDeleted.of(_state(ticket))
 
 
+_FINAL: Final[Mapping[TicketStatus, TicketPublisher]] = {
+    TicketStatus.CANCELLED: ticket_cancelled,
+    TicketStatus.DELETED: ticket_deleted,
+}
+
+
 def ticket_changed(ticket: Ticket) -> TicketEvent:
     """The event for the ticket's current status, after a change of its orders."""
-    return ticket_deleted(ticket) if ticket.status is TicketStatus.DELETED else ticket_updated(ticket)
+    return _FINAL.get(ticket.status, ticket_updated)(ticket)
 
 
 def _state(ticket: Ticket) -> TicketData:

@@ -85,14 +85,25 @@ async def update_ticket(
 ) -> TicketResponse:
     """Replace the seller's details of a listing.
 
-    409 while its only seat is held or sold. While some of several seats are held or sold, only the price, the
-    description and the quantity may change, and the quantity not below the taken seats; the 409 for another change
-    names its field.
+    409 once the event is called off, and while its only seat is held or sold. While some of several seats are held or
+    sold, only the price, the description and the quantity may change, and the quantity not below the taken seats; the
+    409 for another change names its field.
     """
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
 
 
+@router.post("/{id}/cancel", dependencies=[LimitedListings])
+@idempotent
+async def cancel_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> TicketResponse:
+    """Call the event off; this is final, and idempotent.
+
+    Every order of it ends (`event_cancelled`): unpaid holds are released, and paid ones are refunded. The listing can
+    no longer be changed or deleted.
+    """
+    return TicketResponse.of(await service.cancel(ticket_id, user.id))
+
+
 @router.delete("/{id}", status_code=204, dependencies=[LimitedListings])
 async def delete_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> None:
-    """Delete a listing; this is final. 409 while a seat is held or sold."""
+    """Delete a listing; this is final. 409 while a seat is held or sold, and once the event is called off."""
     await service.delete(ticket_id, user.id)

@@ -1,4 +1,4 @@
-"""The use cases of tickets: create, find, edit, delete; and apply the events of orders."""
+"""The use cases of tickets: create, find, edit, cancel, delete; and apply the events of orders."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from typing import Final
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
-from ticketing_common.events import OrderData, TicketDeleted
+from ticketing_common.events import OrderData, OrderStatus, TicketCancelled, TicketDeleted, TicketStatus
 from ticketing_common.web.pagination import Page, PageRequest
 
 from .domain import Ticket, TicketDetails, TicketSearch, check_price
 from .errors import TicketNotFoundError
-from .publishers import ticket_changed, ticket_created, ticket_deleted, ticket_updated
+from .publishers import ticket_cancelled, ticket_changed, ticket_created, ticket_deleted, ticket_updated
 from .repository import OrderProjection, TicketRepository
 from .rounds import Rounds
 
@@ -31,6 +31,9 @@ class TicketService:
         self._orders = orders
         self._currency = currency
         self._agree = Rounds(self._agree_once)
+        self._announce = Rounds(self._announce_once)
+        self._cancelled: set[str] = set()
+        """Listings that were found cancelled when an event of one of their orders came."""
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
         """Put a ticket on sale.
@@ -71,19 +74,34 @@ class TicketService:
     async def edit(self, ticket_id: str, seller_id: str, details: TicketDetails) -> Ticket:
         """Replace the seller's details of a listing.
 
-        Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketReservedError` while its only seat is held or sold,
-        `FieldFixedError` for a field that may not change while some of its seats are, `PriceTooLowError`,
-        `TotalTooHighError`, and `StartInPastError` for a new date that has passed.
+        Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketCancelledError`, `TicketReservedError` while its
+        only seat is held or sold, `FieldFixedError` for a field that may not change while some of its seats are,
+        `PriceTooLowError`, `TotalTooHighError`, and `StartInPastError` for a new date that has passed.
         """
         now = utc_now()
         return await self._tickets.update(
             ticket_id, lambda ticket: ticket_updated if ticket.edit(seller_id, details, now=now) else None
         )
 
+    async def cancel(self, ticket_id: str, seller_id: str) -> Ticket:
+        """Call the event off; this is final. A cancelled listing stays as it is.
+
+        Orders ends every order of it when it receives the event. Raises `TicketNotFoundError` and
+        `TicketNotOwnedError`.
+
+        Reads only the ticket's own document: an order whose event arrives later receives the cancellation again then.
+        """
+
+        def change(ticket: Ticket) -> Callable[[Ticket], TicketCancelled] | None:
+            return ticket_cancelled if ticket.cancel(seller_id) else None
+
+        return await self._tickets.update(ticket_id, change)
+
     async def delete(self, ticket_id: str, seller_id: str) -> None:
         """Delete a listing; this is final.
 
-        Raises `TicketNotFoundError`, `TicketNotOwnedError`, and `TicketReservedError` while a seat is held or sold.
+        Raises `TicketNotFoundError`, `TicketNotOwnedError`, `TicketCancelledError`, and `TicketReservedError` while a
+        seat is held or sold.
 
         Reads only the ticket's own document: an order whose event arrives later receives the deletion again then.
         """
@@ -122,9 +140,24 @@ class TicketService:
           correct and left it unchanged; so after a write the orders are read once more. That costs one read. A crash
           before it leaves the event unacknowledged, so the event is redelivered.
 
+        An active order of a cancelled listing was placed before orders received the cancellation, so the cancellation
+        is published again. The order was stored before its event, so orders finds and ends it this time.
+
         Raises `TicketNotFoundError` for an active order of an unknown ticket, and `ConcurrentUpdateError`.
         """
-        await self._agree((await self._orders.apply(order)).ticket.id)
+        known = await self._orders.apply(order)
+        await self._agree(known.ticket.id)
+        if known.status is not OrderStatus.CANCELLED and known.ticket.id in self._cancelled:
+            await self._announce(known.ticket.id)
+
+    async def _announce_once(self, ticket_id: str) -> float:
+        """Publish a cancellation again at the next version; returns when its read began, as `_agree_once` does."""
+        read_at = asyncio.get_running_loop().time()
+        ticket = await self._tickets.get(ticket_id)
+        # Only another announcement changes a cancelled listing; it came after this read and so reaches the order too.
+        with suppress(ConcurrentUpdateError):
+            await self._tickets.save(ticket, ticket_cancelled)
+        return read_at
 
     async def _agree_once(self, ticket_id: str) -> float:
         """One round of `follow_order`; returns when its last read of the orders began, in seconds of the event loop."""
@@ -139,11 +172,15 @@ class TicketService:
                 raise TicketNotFoundError(ticket_id)
             return read_at
         for _ in range(FOLLOW_ATTEMPTS):
+            if ticket.status is TicketStatus.CANCELLED:
+                self._cancelled.add(ticket_id)
+                return read_at
             read_at = loop.time()
             if not ticket.follow(await self._orders.taken(ticket)):
                 return read_at
             try:
                 await self._tickets.save(ticket, ticket_changed)
             except ConcurrentUpdateError:
+                read_at = loop.time()
                 ticket = await self._tickets.find(ticket_id) or ticket
         raise ConcurrentUpdateError

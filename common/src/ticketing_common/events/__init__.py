@@ -24,7 +24,15 @@ from .payment import (
     PaymentStatus,
     PaymentVoided,
 )
-from .ticket import TicketCreated, TicketData, TicketDeleted, TicketEvent, TicketStatus, TicketUpdated
+from .ticket import (
+    TicketCancelled,
+    TicketCreated,
+    TicketData,
+    TicketDeleted,
+    TicketEvent,
+    TicketStatus,
+    TicketUpdated,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -49,6 +57,7 @@ __all__ = [
     "PaymentRefunded",
     "PaymentStatus",
     "PaymentVoided",
+    "TicketCancelled",
     "TicketCreated",
     "TicketData",
     "TicketDeleted",

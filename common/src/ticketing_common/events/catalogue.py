@@ -10,7 +10,7 @@ from .envelope import Event
 from .expiration import ExpirationCompleted
 from .order import OrderCancelled, OrderCompleted, OrderCreated
 from .payment import PaymentAuthorized, PaymentCaptured, PaymentDisputed, PaymentFailed, PaymentRefunded, PaymentVoided
-from .ticket import TicketCreated, TicketDeleted, TicketUpdated
+from .ticket import TicketCancelled, TicketCreated, TicketDeleted, TicketUpdated
 
 __all__ = ["CATALOGUE", "parse_event"]
 
@@ -19,6 +19,7 @@ CATALOGUE: Final[dict[str, type[Event]]] = {
     for event in (
         TicketCreated,
         TicketUpdated,
+        TicketCancelled,
         TicketDeleted,
         OrderCreated,
         OrderCompleted,

@@ -27,12 +27,18 @@ class OrderStatus(StrEnum):
 
 
 class OrderReason(StrEnum):
-    """Why an order was cancelled."""
+    """Why an order was cancelled.
+
+    `event_cancelled`: the seller called the event off. `refunded`: the seller returned the money of a paid order, or it
+    went back at Stripe: refunded there, or lost in a dispute.
+    """
 
     BUYER = "buyer"
     EXPIRED = "expired"
     TICKET_GONE = "ticket_gone"
     PAYMENT_FAILED = "payment_failed"
+    EVENT_CANCELLED = "event_cancelled"
+    REFUNDED = "refunded"
 
 
 class OrderTicket(BaseModel):

@@ -6,15 +6,27 @@ from pydantic import Field
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = ["TicketCreated", "TicketData", "TicketDeleted", "TicketEvent", "TicketStatus", "TicketUpdated"]
+__all__ = [
+    "TicketCancelled",
+    "TicketCreated",
+    "TicketData",
+    "TicketDeleted",
+    "TicketEvent",
+    "TicketStatus",
+    "TicketUpdated",
+]
 
 
 class TicketStatus(StrEnum):
-    """The state of a listing; `deleted` appears in events only, never in responses."""
+    """The state of a listing; `deleted` appears in events only, never in responses.
+
+    `cancelled`: the seller called the event off.
+    """
 
     AVAILABLE = "available"
     HELD = "held"
     SOLD = "sold"
+    CANCELLED = "cancelled"
     DELETED = "deleted"
 
 
@@ -68,3 +80,9 @@ class TicketDeleted(TicketEvent):
     """A listing is deleted for good; published again, with a higher version, for an order that came too late."""
 
     NAME = "ticket.deleted"
+
+
+class TicketCancelled(TicketEvent):
+    """The seller called the event off for good; published again, with a higher version, for an order that came late."""
+
+    NAME = "ticket.cancelled"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from ticketing_common.entity import Entity, utc_now
@@ -13,6 +12,7 @@ from ticketing_tickets.errors import (
     FieldFixedError,
     PriceTooLowError,
     StartInPastError,
+    TicketCancelledError,
     TicketNotOwnedError,
     TicketReservedError,
     TicketTransitionError,
@@ -20,49 +20,26 @@ from ticketing_tickets.errors import (
 )
 
 __all__ = [
-    "LISTED",
     "TRANSITIONS",
-    "ShownStatus",
     "Taken",
     "Ticket",
     "TicketDetails",
     "check_price",
-    "shown_status",
     "taken_by",
 ]
-
-LISTED: Final = (TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD)
-"""The statuses that lists show; a deleted ticket is only in events."""
-
-
-class ShownStatus(StrEnum):
-    """The status in responses: the stored one, or `ended`, which is computed from the time and never stored."""
-
-    AVAILABLE = "available"
-    HELD = "held"
-    SOLD = "sold"
-    ENDED = "ended"
-
-
-def shown_status(status: TicketStatus, starts_at: datetime | None, now: datetime) -> ShownStatus:
-    """The status in responses: `ended` once the event has begun while a seat is free. Times in UTC.
-
-    A hold that was placed in time may still be paid, so the status is `held` until the hold ends. Raises ValueError
-    for a deleted ticket, which no response shows.
-    """
-    if status is TicketStatus.AVAILABLE and starts_at is not None and starts_at <= now:
-        return ShownStatus.ENDED
-    return ShownStatus(status.value)
-
 
 TRANSITIONS: Final[Mapping[TicketStatus, frozenset[TicketStatus]]] = {
     # To itself: the number of free seats changes.
     TicketStatus.AVAILABLE: frozenset(TicketStatus),
     # To itself: some of its seats were sold, or the next order holds its only seat before the event of the previous
     # order's end arrived.
-    TicketStatus.HELD: frozenset({TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD}),
+    TicketStatus.HELD: frozenset(
+        {TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD, TicketStatus.CANCELLED}
+    ),
     # Back from sold: the capture failed permanently, and orders has cancelled the complete order.
     TicketStatus.SOLD: frozenset(TicketStatus),
+    # Final: orders ends every order of it.
+    TicketStatus.CANCELLED: frozenset(),
     # An order that completed before orders received the deletion stands; nothing else revives a deleted ticket.
     TicketStatus.DELETED: frozenset({TicketStatus.SOLD}),
 }
@@ -106,6 +83,7 @@ class Ticket(Entity):
     `user_id` is the seller. Of its `quantity` seats `held` are held and `sold` are sold; `highest_seat` is the largest
     quantity so far, as seats are numbered up to it. `order_id` is the order that holds or bought the seat of a listing
     of one seat, exactly while `status` is held or sold.
+    A cancelled listing counts no seats: orders ends every order of it. Nothing changes it any more.
     A deleted ticket stays as a tombstone: `deleted_at` is the time of the deletion. `answered_orders` maps the ids of
     the late orders for which the deletion was published again to the order version it was published for.
     """
@@ -152,10 +130,11 @@ class Ticket(Entity):
         """Replace the details; False when they are the same already.
 
         Checks only fields that change: a `starts_at` that has passed meanwhile may stay. Raises `TicketNotOwnedError`,
-        `TicketReservedError` when its only seat is taken, `FieldFixedError` when a field may not change while seats are
-        taken, `PriceTooLowError`, `TotalTooHighError` and `StartInPastError`.
+        `TicketCancelledError`, `TicketReservedError` when its only seat is taken, `FieldFixedError` when a field may
+        not change while seats are taken, `PriceTooLowError`, `TotalTooHighError` and `StartInPastError`.
         """
         self._require_seller(seller_id)
+        self._require_not_cancelled()
         if self.quantity == 1:
             self._require_available()
         if details.quantity is None:
@@ -179,9 +158,22 @@ class Ticket(Entity):
         self._count(self.held, self.sold, self.order_id)
         return True
 
-    def delete(self, seller_id: str) -> None:
-        """Delete the listing; this is final. Raises `TicketNotOwnedError` and `TicketReservedError`."""
+    def cancel(self, seller_id: str) -> bool:
+        """Call the event off; this is final, and allowed while seats are held or sold and after the event has begun.
+
+        False when it is called off already. Raises `TicketNotOwnedError`.
+        """
         self._require_seller(seller_id)
+        return self._become(TicketStatus.CANCELLED)
+
+    def delete(self, seller_id: str) -> None:
+        """Delete the listing; this is final.
+
+        A cancelled listing stays: its buyers see what happened, and its orders may still have to end. Raises
+        `TicketNotOwnedError`, `TicketCancelledError` and `TicketReservedError`.
+        """
+        self._require_seller(seller_id)
+        self._require_not_cancelled()
         self._require_available()
         self.deleted_at = utc_now()
         self._become(TicketStatus.DELETED)
@@ -202,6 +194,8 @@ class Ticket(Entity):
         Uses only the current state and never the event that just arrived, so that the cancellation of one order cannot
         free the seat of another. False when there is nothing to change and nothing to publish.
         """
+        if self.status is TicketStatus.CANCELLED:
+            return False
         if self.deleted_at is not None:
             return self._follow_deleted(taken)
         # The quantity was lowered before the events of orders for more seats arrived; those orders stand.
@@ -254,6 +248,10 @@ class Ticket(Entity):
     def _require_seller(self, user_id: str) -> None:
         if user_id != self.user_id:
             raise TicketNotOwnedError(self.id)
+
+    def _require_not_cancelled(self) -> None:
+        if self.status is TicketStatus.CANCELLED:
+            raise TicketCancelledError(self.id)
 
     def _require_available(self) -> None:
         if self.status is not TicketStatus.AVAILABLE or self.taken:
