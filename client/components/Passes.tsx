@@ -73,8 +73,8 @@ function PassCard({ order, pass }: { order: Order; pass: Pass }) {
             className={styles.code}
             src={`/api/orders/${order.id}/passes/${pass.id}.svg`}
             alt={`QR code of the pass for seat ${pass.seat}`}
-            width={280}
-            height={280}
+            width={320}
+            height={320}
           />
           <details className={styles.text}>
             <summary>Code as text</summary>

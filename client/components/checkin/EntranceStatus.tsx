@@ -1,7 +1,7 @@
 /** How many were admitted, and whether this device is in contact with the server. */
 import { useRouter } from "next/router";
 import type { Link } from "@/hooks/useCheckin";
-import { countAdmitted } from "@/lib/checkin/checkIn";
+import { conflictsOf, countAdmitted } from "@/lib/checkin/checkIn";
 import type { KeptListing, Scan } from "@/lib/checkin/store";
 import { signInPath } from "@/lib/returnTo";
 import { countTickets } from "@/lib/seats";
@@ -10,6 +10,7 @@ import { LocalTime } from "../LocalTime";
 import { Notice } from "../Notice";
 import { PageLink } from "../PageLink";
 import styles from "./EntranceStatus.module.css";
+import { countConflicts } from "./ScanLists";
 
 interface Props {
   listing: KeptListing;
@@ -21,11 +22,12 @@ interface Props {
 
 export function EntranceStatus({ listing, scans, link, kept }: Props) {
   const { asPath } = useRouter();
+  const conflicts = conflictsOf(scans).length;
   const unsent = scans.filter(({ state, admittedAt }) => state === "waiting" && admittedAt !== null).length;
   return (
     <section className={page.card} aria-label="Admissions">
       <p className={styles.count}>
-        <strong>{countAdmitted(listing, scans)}</strong> of {countTickets(listing.sold)} admitted
+        <strong>{countAdmitted(listing, scans)}</strong> admitted, {countTickets(listing.sold)} sold
       </p>
       <div role="status" className={styles.link}>
         {link === "online" && "Connected to the server."}
@@ -47,6 +49,7 @@ export function EntranceStatus({ listing, scans, link, kept }: Props) {
             <strong>Another account is signed in.</strong> Sign in as the seller to send the scans of this device.
           </p>
         )}
+        {conflicts > 0 && <p className="visuallyHidden">{countConflicts(conflicts)}.</p>}
         {unsent > 0 && (
           <p>{unsent === 1 ? "1 admission is not sent yet." : `${unsent} admissions are not sent yet.`}</p>
         )}

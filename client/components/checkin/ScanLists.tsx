@@ -10,28 +10,27 @@ const SHOWN = 10;
 
 export function Conflicts({ scans }: { scans: Scan[] }) {
   const conflicts = conflictsOf(scans);
+  if (conflicts.length === 0) return null;
   return (
-    <div role="status">
-      {conflicts.length > 0 && (
-        <section className={`${page.card} ${styles.conflicts}`} aria-labelledby="conflicts">
-          <h2 id="conflicts">
-            {conflicts.length === 1 ? "1 admission to look into" : `${conflicts.length} admissions to look into`}
-          </h2>
-          <p>This device admitted these passes while it could not ask the server, which refused them later.</p>
-          <ul className={styles.list}>
-            {conflicts.map((scan) => (
-              <li key={scan.passId}>
-                <strong>{`Seat ${scan.seat}`}</strong>
-                <span>
-                  Admitted here at <LocalTime iso={isoOf(scan.admittedAt ?? scan.scannedAt)} />. {conflictOf(scan)}
-                </span>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
-    </div>
+    <section className={`${page.card} ${styles.conflicts}`} aria-labelledby="conflicts">
+      <h2 id="conflicts">{countConflicts(conflicts.length)}</h2>
+      <p>This device admitted these passes while it could not ask the server, which refused them later.</p>
+      <ul className={styles.list}>
+        {conflicts.map((scan) => (
+          <li key={scan.passId}>
+            <strong>{`Seat ${scan.seat}`}</strong>
+            <span>
+              Admitted here at <LocalTime iso={isoOf(scan.admittedAt ?? scan.scannedAt)} />. {conflictOf(scan)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
+}
+
+export function countConflicts(count: number): string {
+  return count === 1 ? "1 admission to look into" : `${count} admissions to look into`;
 }
 
 export function LatestScans({ scans }: { scans: Scan[] }) {

@@ -80,7 +80,7 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
       <BackLink href="/orders">My orders</BackLink>
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
-          <div className={styles.title}>
+          <div className={`${styles.title} ${styles.screenOnly}`}>
             <div className={styles.row}>
               <OrderBadge order={order} />
             </div>
@@ -94,8 +94,12 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
               />
             </div>
           ) : (
-            <OrderOutcome order={order} wasPaid={passes !== null} />
+            <div className={styles.screenOnly}>
+              <OrderOutcome order={order} wasPaid={passes !== null} />
+            </div>
           )}
+          {passes && mayHavePasses(order) && <Passes order={order} passes={passes} />}
+          {failed && <PassesUnavailable />}
         </section>
         {open && (
           <section className={`${styles.card} ${styles.side}`} aria-label="Payment">
@@ -114,8 +118,6 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
         )}
         {order.status === "complete" ? <Receipt order={order} buyer={user} /> : <OrderFacts order={order} />}
       </div>
-      {passes && mayHavePasses(order) && <Passes order={order} passes={passes} />}
-      {failed && <PassesUnavailable />}
     </div>
   );
 }

@@ -83,7 +83,11 @@ function Sales({ ticket: initial, sales, counts: initialCounts, renderedAt }: Pr
         <section className={styles.stack} aria-labelledby="orders">
           <h2 id="orders">Paid orders</h2>
           {list.items.length === 0 ? (
-            <EmptyState title="No paid orders" text="Orders appear here as soon as they are paid." heading="h3" />
+            <EmptyState
+              title="No paid orders"
+              text={cancelled ? "All orders of this event have ended." : "Orders appear here as soon as they are paid."}
+              heading="h3"
+            />
           ) : (
             <SaleList orders={list.items} onRefund={refund} />
           )}
@@ -92,14 +96,16 @@ function Sales({ ticket: initial, sales, counts: initialCounts, renderedAt }: Pr
         <aside className={`${styles.stack} ${styles.side}`} aria-label="Entrance">
           <div className={styles.card}>
             <p>
-              <span className={styles.price}>{counts.checkedIn}</span> of {countTickets(counts.sold)} sold admitted
+              <span className={styles.price}>{counts.checkedIn}</span> admitted, {countTickets(counts.sold)} sold
             </p>
             {!cancelled && (
-              <ButtonLink href={`/checkin/${ticket.id}`} wide>
-                Check passes
-              </ButtonLink>
+              <>
+                <ButtonLink href={`/checkin/${ticket.id}`} wide>
+                  Check passes
+                </ButtonLink>
+                <p className={styles.count}>Scans passes with the camera of this device, also without a network.</p>
+              </>
             )}
-            <p className={styles.count}>Scans passes with the camera of this device, also without a network.</p>
           </div>
           {!cancelled && <CallOff ticket={ticket} sold={counts.sold} />}
         </aside>
