@@ -11,7 +11,7 @@ export interface Words {
 export function wordsOf(verdict: Verdict): Words {
   const seat = verdict.seat === null ? "" : `Seat ${verdict.seat}`;
   if (verdict.admits) {
-    return { title: "Admit", text: verdict.confirmed ? seat : `${seat}. Decided on this device; not sent yet.` };
+    return { title: "Admit", text: verdict.confirmed ? seat : `${seat}. Decided on this device, without the server.` };
   }
   const reason = reasonOf(verdict);
   return { title: "Do not admit", text: seat ? `${seat}. ${reason}` : reason };

@@ -43,6 +43,10 @@ function conflict(extra: Partial<Problem>): ApiError {
   return new ApiError(409, { type: "about:blank", title: "The pass was used", status: 409, errors: [], ...extra });
 }
 
+vi.setConfig({ testTimeout: 20_000 });
+/** For a machine that stalls. Milliseconds. */
+const PATIENT = { timeout: 10_000 };
+
 const server = vi.spyOn(api, "checkIn");
 const online = vi.spyOn(navigator, "onLine", "get");
 
@@ -143,7 +147,7 @@ it("while the server does not answer, people do not wait for it: the first scan 
   server.mockImplementation(() => new Promise((_resolve, reject) => (answer = () => reject(localError(0)))));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const first = checkIn(code(1), listing);
-  await vi.waitFor(() => expect(server).toHaveBeenCalledTimes(1));
+  await vi.waitFor(() => expect(server).toHaveBeenCalledTimes(1), PATIENT);
   await vi.advanceTimersByTimeAsync(4_000);
   expect(await first).toEqual({ admits: true, seat: 1, confirmed: false });
   expect(await checkIn(code(2), listing)).toEqual({ admits: true, seat: 2, confirmed: false });
@@ -158,11 +162,11 @@ it("the server's decision counts if it arrives before the result is shown, and i
   );
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const late = checkIn(code(1), listing);
-  await vi.waitFor(() => expect(server).toHaveBeenCalledTimes(1));
+  await vi.waitFor(() => expect(server).toHaveBeenCalledTimes(1), PATIENT);
   await vi.advanceTimersByTimeAsync(4_000);
   expect(await late).toMatchObject({ admits: true, confirmed: false });
   refuse();
-  await vi.waitFor(async () => expect(conflictsOf(await listScans(TICKET))).toHaveLength(1));
+  await vi.waitFor(async () => expect(conflictsOf(await listScans(TICKET))).toHaveLength(1), PATIENT);
 });
 
 it("two scans of one pass at the same instant admit once", async () => {
