@@ -44,11 +44,6 @@ export function EntranceStatus({ listing, scans, link, kept }: Props) {
             <PageLink href={signInPath(asPath)}>Sign in</PageLink> to send its scans.
           </p>
         )}
-        {(link === "forbidden" || link === "missing") && (
-          <p>
-            <strong>Another account is signed in.</strong> Sign in as the seller to send the scans of this device.
-          </p>
-        )}
         {conflicts > 0 && <p className="visuallyHidden">{countConflicts(conflicts)}.</p>}
         {unsent > 0 && (
           <p>{unsent === 1 ? "1 admission is not sent yet." : `${unsent} admissions are not sent yet.`}</p>

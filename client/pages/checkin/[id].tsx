@@ -63,7 +63,9 @@ function Entrance({ ticketId }: { ticketId: string }) {
   const [sound, setSound] = useState(true);
   const queue = useRef(Promise.resolve());
   const count = useRef(0);
-  if (!listing) return <NotReady link={link} ticketId={ticketId} />;
+  // What is kept of another account's listing is not for the one that is signed in now.
+  const closed = link === "forbidden" || link === "missing";
+  if (!listing || closed) return <NotReady link={link} ticketId={ticketId} />;
 
   async function check(code: string) {
     count.current += 1;
@@ -140,7 +142,7 @@ const NOT_READY: Record<Exclude<Link, "online">, { title: string; text: string }
   signedOut: { title: "Sign in to check passes", text: "Only the seller of an event checks its passes." },
   forbidden: {
     title: "You do not have access to this page",
-    text: "Only the seller of an event checks its passes. Sign in with the account that listed it.",
+    text: "Only the seller of an event checks its passes. Scans of this device are kept until the seller signs in again.",
   },
   missing: { title: "There is no such event", text: "The address may be wrong, or the listing was deleted." },
 };
