@@ -63,7 +63,7 @@ export function EntranceStatus({ listing, scans, link, kept }: Props) {
       <details>
         <summary>What this device cannot know offline</summary>
         <ul className={page.points}>
-          <li>Who another device has admitted: the same pass may enter once at each device.</li>
+          <li>Which passes another device has admitted: each pass may enter once at each device.</li>
           <li>Orders that were refunded since the time above: their passes still look valid here.</li>
           <li>As soon as the network is back, all scans are sent, and what was admitted twice is listed here.</li>
         </ul>
