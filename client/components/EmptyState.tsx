@@ -6,7 +6,7 @@ interface Props {
   title: string;
   text: string;
   /** h1 where the page has no other heading. */
-  heading?: "h1" | "h2";
+  heading?: "h1" | "h2" | "h3";
   children?: ReactNode;
 }
 

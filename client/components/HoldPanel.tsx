@@ -42,11 +42,25 @@ export function HoldPanel({ ticket, user }: Props) {
 }
 
 function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus }) {
+  const { quantity, free } = seatsOf(ticket);
+  return (
+    <>
+      <OwnListing ticket={ticket} status={status} />
+      {(free < quantity || status === "cancelled" || status === "ended") && (
+        <ButtonLink href={`/tickets/${ticket.id}/sales`} wide>
+          Sales and entrance
+        </ButtonLink>
+      )}
+    </>
+  );
+}
+
+function OwnListing({ ticket, status }: { ticket: Ticket; status: TicketStatus }) {
   const left = seatsLeft(ticket);
   const { quantity, free } = seatsOf(ticket);
   // The date is fixed while seats are held or sold.
   const movable = quantity === 1 || free === quantity;
-  if (status === "cancelled") return <Notice tone="info">You cancelled this event.</Notice>;
+  if (status === "cancelled") return <Notice tone="info">You called this event off.</Notice>;
   if (!left && status === "sold") return <Notice tone="good">You sold this ticket.</Notice>;
   if (!left && status === "held") {
     return (
@@ -64,7 +78,7 @@ function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus })
       {status === "sold" && <Notice tone="good">You sold all tickets of this listing.</Notice>}
       {status === "held" && <Notice tone="warn">Buyers hold all remaining tickets of this listing.</Notice>}
       {status === "available" && <p>{left ? `This is your listing: ${left}.` : "This is your listing."}</p>}
-      <ButtonLink href={`/tickets/${ticket.id}/edit`} wide>
+      <ButtonLink href={`/tickets/${ticket.id}/edit`} wide variant="secondary">
         Edit or delete
       </ButtonLink>
     </>

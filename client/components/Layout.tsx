@@ -54,7 +54,8 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
           </div>
         </div>
       </header>
-      <ConnectionStatus />
+      {/* The check-in page works offline, and says itself what that means. */}
+      {router.pathname !== "/checkin/[id]" && <ConnectionStatus />}
       <SessionStatus user={user} />
       <main id="main" className={styles.main} tabIndex={-1}>
         {children}

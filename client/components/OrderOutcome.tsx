@@ -1,16 +1,26 @@
 /** How an order ended, and what to do next. */
 import type { CancelReason, Order } from "@/lib/api/types";
+import { formatPrice } from "@/lib/format";
 import { orderTotals } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { ButtonLink } from "./Button";
 import { Notice } from "./Notice";
 
-/** `tickets` is the subject of the sentence, for example "The ticket is". */
-const CANCELLED: Record<CancelReason, { title: string; text: (tickets: string) => string }> = {
-  buyer: { title: "You cancelled this order", text: (tickets) => `${tickets} for sale again. You were not charged.` },
+interface Words {
+  /** The subject of the sentence, for example "The ticket is". */
+  tickets: string;
+  /** What was paid and goes back, for example "$20.00"; null if the order is not known to have been paid. */
+  paid: string | null;
+}
+
+const CANCELLED: Record<CancelReason, { title: string; text: (words: Words) => string }> = {
+  buyer: {
+    title: "You cancelled this order",
+    text: ({ tickets }) => `${tickets} for sale again. You were not charged.`,
+  },
   expired: {
     title: "Your hold expired",
-    text: (tickets) => `You did not pay in time. ${tickets} for sale again. You were not charged.`,
+    text: ({ tickets }) => `You did not pay in time. ${tickets} for sale again. You were not charged.`,
   },
   ticket_gone: {
     title: "No longer for sale",
@@ -18,14 +28,23 @@ const CANCELLED: Record<CancelReason, { title: string; text: (tickets: string) =
   },
   payment_failed: {
     title: "The payment failed",
-    text: (tickets) => `Your bank declined the payment. ${tickets} for sale again. You were not charged.`,
+    text: ({ tickets }) => `Your bank declined the payment. ${tickets} for sale again. You were not charged.`,
   },
   event_cancelled: {
-    title: "The event is cancelled",
-    text: () => "The seller has called the event off. If you have paid, the money goes back to your card.",
+    title: "The event was called off",
+    text: ({ paid }) =>
+      `The seller has called the event off. ${paid ? moneyBack(paid) : "If you had paid, the money goes back to your card."}`,
   },
-  refunded: { title: "Your money goes back", text: () => "This order was refunded to the card that you paid with." },
+  refunded: {
+    title: "Your money goes back to you",
+    text: ({ paid }) =>
+      `The seller refunded this order, or your bank took the payment back. ${paid ? moneyBack(paid) : ""}`.trim(),
+  },
 };
+
+function moneyBack(paid: string): string {
+  return `The ${paid} that you paid goes back to your card; banks need 5 to 10 days for that. Your passes no longer admit.`;
+}
 
 /** A newer version of the service may send reasons that this page does not know. */
 const OTHER_REASON: (typeof CANCELLED)[CancelReason] = {
@@ -33,8 +52,9 @@ const OTHER_REASON: (typeof CANCELLED)[CancelReason] = {
   text: () => "You no longer hold tickets with this order.",
 };
 
-export function OrderOutcome({ order }: { order: Order }) {
-  const { quantity } = orderTotals(order);
+/** `wasPaid`: the order is known to have been complete before it was cancelled. */
+export function OrderOutcome({ order, wasPaid = false }: { order: Order; wasPaid?: boolean }) {
+  const { quantity, total } = orderTotals(order);
   if (order.status === "complete") {
     return (
       <div className={styles.stack}>
@@ -51,10 +71,11 @@ export function OrderOutcome({ order }: { order: Order }) {
     );
   }
   const { title, text } = CANCELLED[order.reason ?? "buyer"] ?? OTHER_REASON;
+  const paid = wasPaid || order.reason === "refunded" ? formatPrice(total, order.ticket.currency) : null;
   return (
     <div className={styles.stack}>
       <Notice tone="warn" title={title}>
-        {text(quantity === 1 ? "The ticket is" : "The tickets are")}
+        {text({ tickets: quantity === 1 ? "The ticket is" : "The tickets are", paid })}
       </Notice>
       <div className={styles.row}>
         {order.reason !== "ticket_gone" && (

@@ -31,7 +31,7 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
   if (status === "sold")
     return <Notice tone="info">{several ? "All tickets of this listing are sold." : "This ticket is sold."}</Notice>;
   if (status === "cancelled") {
-    return <Notice tone="info">The seller has cancelled this event. Tickets for it can no longer be bought.</Notice>;
+    return <Notice tone="info">The seller has called this event off. Tickets for it can no longer be bought.</Notice>;
   }
   // While our own request is running, "held" is the result of this request.
   if (ownHold && !busy && (!several || free === 0 || status === "ended")) return <OwnHold order={ownHold} />;

@@ -9,7 +9,7 @@ const TICKET: Record<TicketStatus, { text: string; tone: "good" | "warn" | "quie
   sold: { text: "Sold", tone: "quiet" },
   deleted: { text: "Withdrawn", tone: "quiet" },
   ended: { text: "Ended", tone: "quiet" },
-  cancelled: { text: "Event cancelled", tone: "quiet" },
+  cancelled: { text: "Event called off", tone: "quiet" },
 };
 
 const CANCELLED: Record<CancelReason, string> = {
@@ -17,7 +17,7 @@ const CANCELLED: Record<CancelReason, string> = {
   expired: "Expired",
   ticket_gone: "Withdrawn by the seller",
   payment_failed: "Payment failed",
-  event_cancelled: "Event cancelled",
+  event_cancelled: "Event called off",
   refunded: "Refunded",
 };
 

@@ -24,6 +24,6 @@ export class Attempt {
 }
 
 /** 128 random bits; `crypto.randomUUID` does not exist on plain-HTTP origins other than localhost. */
-function newKey(): string {
+export function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,6 +3,9 @@ import { randomBytes } from "node:crypto";
 import Document, { type DocumentContext, type DocumentInitialProps, Head, Html, Main, NextScript } from "next/document";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";
 
+/** Reads QR codes with WebAssembly where the browser cannot (lib/checkin/decoder.ts). */
+const WITH_WASM = new Set(["/checkin/[id]"]);
+
 interface Props extends DocumentInitialProps {
   nonce: string;
 }
@@ -12,7 +15,8 @@ export default class TicketingDocument extends Document<Props> {
     const nonce = randomBytes(16).toString("base64");
     // The development server evaluates code and injects styles, which a useful policy forbids.
     if (context.res && process.env.NODE_ENV === "production") {
-      context.res.setHeader("Content-Security-Policy", contentSecurityPolicy(nonce));
+      const wasm = WITH_WASM.has(context.pathname);
+      context.res.setHeader("Content-Security-Policy", contentSecurityPolicy({ nonce, wasm }));
     }
     return { ...(await Document.getInitialProps(context)), nonce };
   }

@@ -1,9 +1,20 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
-import type { Operations, PaymentRequest, SignInRequest } from "./generated";
+import type { CheckinRequest, Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
-import type { Order, OrderInput, Payment, Ticket, TicketInput, User } from "./types";
+import type {
+  Checkin,
+  CheckinCounts,
+  Order,
+  OrderInput,
+  Pass,
+  Payment,
+  PublicKey,
+  Ticket,
+  TicketInput,
+  User,
+} from "./types";
 
 export interface Page<Item> {
   items: Item[];
@@ -35,6 +46,7 @@ export type Transport = (path: string, init: RequestInit) => Promise<Response>;
 export type Query<Name extends string = string> = { [Parameter in Name]?: string | undefined };
 export type TicketQuery = Query<Operations["GET /api/tickets"]["query"]>;
 export type PageQuery = Query<Operations["GET /api/orders"]["query"]>;
+export type SalesQuery = Query<Operations["GET /api/orders/sales"]["query"]>;
 
 export interface Api {
   signUp(credentials: SignInRequest): Promise<User>;
@@ -48,10 +60,22 @@ export interface Api {
   createTicket(input: TicketInput, idempotencyKey: string): Promise<Ticket>;
   updateTicket(id: string, input: TicketInput): Promise<Ticket>;
   deleteTicket(id: string): Promise<void>;
+  /** Calls the event off: every order of it ends, and what was paid is refunded. */
+  cancelTicket(id: string, idempotencyKey: string): Promise<Ticket>;
   createOrder(input: OrderInput, idempotencyKey: string): Promise<Order>;
   listOrders(query: PageQuery, signal?: AbortSignal): Promise<Page<Order>>;
   getOrder(id: string, signal?: AbortSignal): Promise<Order>;
   cancelOrder(id: string): Promise<void>;
+  /** The paid orders of one of the user's own listings. */
+  listSales(query: SalesQuery, signal?: AbortSignal): Promise<Page<Order>>;
+  /** Refunds a paid order of one of the user's own listings. */
+  refundOrder(id: string, idempotencyKey: string): Promise<Order>;
+  listPasses(orderId: string, signal?: AbortSignal): Promise<Pass[]>;
+  /** The public keys that verify the codes of passes. */
+  getPassKeys(signal?: AbortSignal): Promise<PublicKey[]>;
+  /** Admits with the code of a pass, once. */
+  checkIn(input: CheckinRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Checkin>;
+  countCheckins(ticketId: string, signal?: AbortSignal): Promise<CheckinCounts>;
   pay(input: PaymentRequest, idempotencyKey: string): Promise<Payment>;
   /** Makes the payments service read the payment's status from Stripe, after the browser has finished its part. */
   refreshPayment(id: string): Promise<Payment>;
@@ -139,16 +163,26 @@ export function createApi(
     createTicket: (input, idempotencyKey) => body("POST /api/tickets", { body: input, idempotencyKey }),
     updateTicket: (id, input) => body("PUT /api/tickets/{id}", { id, body: input }),
     deleteTicket: (id) => body("DELETE /api/tickets/{id}", { id }),
+    cancelTicket: (id, idempotencyKey) => body("POST /api/tickets/{id}/cancel", { id, idempotencyKey }),
     createOrder: (input, idempotencyKey) => body("POST /api/orders", { body: input, idempotencyKey }),
     listOrders: (query, signal) => page("GET /api/orders", query, signal),
     getOrder: (id, signal) => body("GET /api/orders/{id}", { id, signal }),
     cancelOrder: (id) => body("DELETE /api/orders/{id}", { id }),
+    listSales: (query, signal) => page("GET /api/orders/sales", query, signal),
+    refundOrder: (id, idempotencyKey) => body("POST /api/orders/{id}/refund", { id, idempotencyKey }),
+    listPasses: (id, signal) => body("GET /api/orders/{id}/passes", { id, signal }),
+    async getPassKeys(signal) {
+      return (await body("GET /api/orders/pass-keys", { signal })).keys;
+    },
+    checkIn: (input, idempotencyKey, signal) =>
+      body("POST /api/orders/checkins", { body: input, idempotencyKey, signal }),
+    countCheckins: (ticketId, signal) => body("GET /api/orders/checkins", { query: { ticketId }, signal }),
     pay: (input, idempotencyKey) => body("POST /api/payments", { body: input, idempotencyKey }),
     refreshPayment: (id) => body("POST /api/payments/{id}/refresh", { id }),
   };
 }
 
-type PagedOperation = "GET /api/tickets" | "GET /api/tickets/mine" | "GET /api/orders";
+type PagedOperation = "GET /api/tickets" | "GET /api/tickets/mine" | "GET /api/orders" | "GET /api/orders/sales";
 
 function queryString(query: Query): string {
   const parameters = new URLSearchParams();

@@ -9,14 +9,18 @@ import type {
 } from "./generated";
 
 export type {
+  CheckinCountsResponse as CheckinCounts,
+  CheckinResponse as Checkin,
   OrderReason as CancelReason,
+  PassResponse as Pass,
   PaymentResponse as Payment,
+  PublicKey,
   TicketSort,
   UserResponse as User,
 } from "./generated";
 
-/** A listing's status as shown: also `deleted`, which live events report, and `cancelled`, by its seller. */
-export type TicketStatus = ShownStatus | "deleted" | "cancelled";
+/** A listing's status as shown: also `deleted`, which live events report. */
+export type TicketStatus = ShownStatus | "deleted";
 
 /*
  * Numbers of seats are optional in all types: during a roll-out, a service of the previous version neither sends nor
@@ -40,5 +44,13 @@ export type Order = Omit<OrderResponse, "quantity" | "seats" | "total"> & {
 /** `price` is the price of one seat that the buyer saw; the service refuses the order (409) if it has changed. */
 export type OrderInput = Pick<OrderRequest, "ticketId"> & { quantity?: number; price?: number };
 
-/** A 409 of POST /api/orders has one of these members: the number of free seats, or the present price of one seat. */
-export type Problem = AnyProblem & { available?: number; price?: number };
+/**
+ * A 409 of POST /api/orders has one of these members: the number of free seats, or the present price of one seat. A 409 of
+ * POST /api/orders/checkins says why the pass does not admit, and when it was used.
+ */
+export type Problem = AnyProblem & {
+  available?: number;
+  price?: number;
+  passStatus?: "used" | "void";
+  firstAt?: string;
+};

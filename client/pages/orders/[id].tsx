@@ -1,4 +1,4 @@
-/** One order: its payment form while the hold lasts, then its outcome. */
+/** One order: its payment form while the hold lasts, then its outcome and its passes. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { BackLink } from "@/components/BackLink";
@@ -9,13 +9,16 @@ import { LocalTime } from "@/components/LocalTime";
 import { OrderedTickets } from "@/components/OrderedTickets";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PageLink } from "@/components/PageLink";
+import { Passes, PassesUnavailable } from "@/components/Passes";
 import { PaymentForm } from "@/components/PaymentForm";
 import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
 import { useOrder } from "@/hooks/useOrder";
+import { mayHavePasses, usePasses } from "@/hooks/usePasses";
 import { useServerNow } from "@/hooks/useServerNow";
 import { api } from "@/lib/api/browser";
-import type { Order } from "@/lib/api/types";
+import { ApiError } from "@/lib/api/errors";
+import type { Order, Pass } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { first } from "@/lib/returnTo";
 import { orderTotals } from "@/lib/seats";
@@ -24,6 +27,8 @@ import styles from "@/styles/page.module.css";
 
 interface Props {
   order: Order;
+  /** Null if the order has none, or if they could not be loaded. */
+  passes: Pass[] | null;
   /** When this page was rendered, milliseconds since the epoch. */
   renderedAt: number;
 }
@@ -31,10 +36,17 @@ interface Props {
 export const getServerSideProps = page<Props>(
   async ({ api: services, context }) => {
     const order = await services.getOrder(first(context.params?.id) ?? "");
-    return { props: { order, renderedAt: Date.now() } };
+    const passes = mayHavePasses(order) ? await services.listPasses(order.id).catch(withoutPasses) : null;
+    return { props: { order, passes, renderedAt: Date.now() } };
   },
   { signedIn: true },
 );
+
+/** The page is useful without them, and the browser asks again. */
+function withoutPasses(error: unknown): null {
+  if (!(error instanceof ApiError)) throw error;
+  return null;
+}
 
 export default function OrderPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
   return "failure" in props ? (
@@ -44,8 +56,9 @@ export default function OrderPage(props: InferGetServerSidePropsType<typeof getS
   );
 }
 
-function OrderDetails({ order: initial, renderedAt, config, user }: Props & SharedProps) {
+function OrderDetails({ order: initial, passes: rendered, renderedAt, config, user }: Props & SharedProps) {
   const { order, refresh } = useOrder(initial);
+  const { passes, failed } = usePasses(order, rendered);
   const open = order.status === "created";
   const { quantity } = orderTotals(order);
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
@@ -67,7 +80,7 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
       <BackLink href="/orders">My orders</BackLink>
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
-          <div className={styles.title}>
+          <div className={`${styles.title} ${styles.screenOnly}`}>
             <div className={styles.row}>
               <OrderBadge order={order} />
             </div>
@@ -81,8 +94,12 @@ function OrderDetails({ order: initial, renderedAt, config, user }: Props & Shar
               />
             </div>
           ) : (
-            <OrderOutcome order={order} />
+            <div className={styles.screenOnly}>
+              <OrderOutcome order={order} wasPaid={passes !== null} />
+            </div>
           )}
+          {passes && mayHavePasses(order) && <Passes order={order} passes={passes} />}
+          {failed && <PassesUnavailable />}
         </section>
         {open && (
           <section className={`${styles.card} ${styles.side}`} aria-label="Payment">

@@ -62,6 +62,8 @@ for (const { device, viewport, colorScheme } of [
         `/tickets/${ticket.id}`,
         `/tickets/${mine}`,
         `/tickets/${mine}/edit`,
+        `/tickets/${sale.id}/sales`,
+        `/checkin/${sale.id}`,
       ]) {
         await page.goto(path);
         await expectNoFault(page, path);
@@ -84,7 +86,8 @@ for (const { device, viewport, colorScheme } of [
       await context.setOffline(false);
       await payWith(page, CARD.works);
       await expect(page.getByRole("region", { name: "Receipt" })).toBeVisible({ timeout: 20_000 });
-      await expectNoFault(page, "order, receipt");
+      await expect(page.getByRole("img", { name: /^QR code/ })).toBeVisible();
+      await expectNoFault(page, "order, receipt and passes");
       await seller.dispose();
     });
   });

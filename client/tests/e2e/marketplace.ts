@@ -1,7 +1,7 @@
 /** Test data for the browser tests, made through the public API: accounts, listings and orders. */
 import { randomBytes } from "node:crypto";
 import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
-import type { Order, Ticket } from "@/lib/api/types";
+import type { Order, Pass, Ticket } from "@/lib/api/types";
 
 export interface Person {
   email: string;
@@ -109,4 +109,22 @@ export function problemsOf(page: Page): string[] {
       problems.push(message.text());
   });
   return problems;
+}
+
+/** Holds and pays for tickets with the account of this API session; resolves once the order is complete. */
+export async function buyTickets(buyer: APIRequestContext, ticket: Ticket, quantity: number): Promise<Order> {
+  const order = await holdTicket(buyer, ticket, {}, quantity);
+  const data = { orderId: order.id, paymentMethodId: "pm_card_visa" };
+  const payment = await buyer.post("/api/payments", { data });
+  expect(payment.status(), await payment.text()).toBe(201);
+  await expect
+    .poll(async () => (await (await buyer.get(`/api/orders/${order.id}`)).json()).status, LIVE_UPDATE)
+    .toBe("complete");
+  return order;
+}
+
+export async function passesOf(buyer: APIRequestContext, { id }: Order): Promise<Pass[]> {
+  const response = await buyer.get(`/api/orders/${id}/passes`);
+  expect(response.status(), await response.text()).toBe(200);
+  return response.json();
 }

@@ -87,6 +87,8 @@ test("screenshots", async ({ browser, baseURL }) => {
     orders: "/orders",
     listings: "/listings",
     sell: "/sell",
+    sales: `/tickets/${mineSeveral.id}/sales`,
+    checkin: `/checkin/${mineSeveral.id}`,
   };
   for (const { name, viewport, colorScheme } of VARIANTS) {
     for (const [pages, storageState] of [
@@ -105,6 +107,7 @@ test("screenshots", async ({ browser, baseURL }) => {
 const LATE: Record<string, string> = {
   "ticket-held": "Other tickets",
   "ticket-own-hold": "You hold this ticket.",
+  checkin: "Connected to the server.",
 };
 
 async function take(page: Page, path: string, what: string, variant: string): Promise<void> {

@@ -1,19 +1,26 @@
-/** A cancelled order with a reason that this version of the client does not know. */
+/** What a buyer reads about an order that has ended. */
 import { cleanup, render, screen } from "@testing-library/react";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { OrderOutcome } from "@/components/OrderOutcome";
+import { Passes } from "@/components/Passes";
 import { OrderBadge } from "@/components/StatusBadge";
-import type { CancelReason, Order } from "@/lib/api/types";
+import type { CancelReason, Order, Pass } from "@/lib/api/types";
 
 afterEach(cleanup);
 
-it("is shown as cancelled", () => {
-  const order = {
+function cancelled(reason: CancelReason): Order {
+  return {
     id: "o",
     status: "cancelled",
-    reason: "of a later version" as CancelReason,
-    ticket: { id: "a", title: "Concert", price: 10, currency: "usd" },
+    reason,
+    quantity: 2,
+    total: 20,
+    ticket: { id: "a", title: "Concert", venue: null, startsAt: null, price: 10, currency: "usd" },
   } as Order;
+}
+
+it("a reason that this version of the client does not know is shown as cancelled", () => {
+  const order = cancelled("of a later version" as CancelReason);
   render(
     <>
       <OrderBadge order={order} />
@@ -22,4 +29,29 @@ it("is shown as cancelled", () => {
   );
   expect(screen.getByText("Cancelled")).toBeDefined();
   expect(screen.getByText("This order was cancelled")).toBeDefined();
+});
+
+describe("money that goes back", () => {
+  it("is named with its amount for a paid order", () => {
+    render(<OrderOutcome order={cancelled("refunded")} wasPaid />);
+    expect(
+      screen.getByText(/seller refunded this order, or your bank took the payment back. The \$20.00/),
+    ).toBeDefined();
+  });
+
+  it("of an event that was called off is promised only if it was paid", () => {
+    const { rerender } = render(<OrderOutcome order={cancelled("event_cancelled")} />);
+    expect(screen.getByText(/If you had paid, the money goes back/)).toBeDefined();
+    rerender(<OrderOutcome order={cancelled("event_cancelled")} wasPaid />);
+    expect(screen.getByText(/The \$20.00 that you paid goes back to your card/)).toBeDefined();
+  });
+});
+
+it("passes that were loaded before their order ended are shown as void, without a code", () => {
+  const pass: Pass = { id: "p", seat: 3, status: "valid", code: "a.b.c" };
+  const { rerender } = render(<Passes order={{ ...cancelled("refunded"), status: "complete" }} passes={[pass]} />);
+  expect(screen.getByRole("img", { name: "QR code of the pass for seat 3" })).toBeDefined();
+  rerender(<Passes order={cancelled("refunded")} passes={[pass]} />);
+  expect(screen.queryByRole("img")).toBeNull();
+  expect(screen.getByText(/^Void/)).toBeDefined();
 });

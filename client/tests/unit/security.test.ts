@@ -9,7 +9,7 @@ afterEach(() => vi.unstubAllEnvs());
 function policy(key?: string, script?: string): Record<string, string> {
   vi.stubEnv("STRIPE_PUBLISHABLE_KEY", key ?? "");
   vi.stubEnv("STRIPE_JS_URL", script ?? "");
-  const directives = contentSecurityPolicy("N0nce").split("; ");
+  const directives = contentSecurityPolicy({ nonce: "N0nce" }).split("; ");
   return Object.fromEntries(directives.map((directive) => directive.split(/ (.*)/s).slice(0, 2)));
 }
 
@@ -38,6 +38,12 @@ describe("the Content-Security-Policy", () => {
     expect(allowed).toContain("http://127.0.0.1:8420");
     expect(allowed).not.toContain("https://");
   });
+});
+
+it("WebAssembly is allowed only where a page asks for it, and the evaluation of text never", () => {
+  expect(contentSecurityPolicy({ nonce: "N0nce", wasm: true })).toContain("'nonce-N0nce' 'wasm-unsafe-eval'");
+  expect(contentSecurityPolicy({ nonce: "N0nce" })).not.toContain("eval");
+  expect(contentSecurityPolicy({ wasm: true })).not.toContain("'unsafe-eval'");
 });
 
 it("a script address at Stripe's own is no double", () => {

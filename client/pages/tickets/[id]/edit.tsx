@@ -48,7 +48,7 @@ interface Lock {
   text: string;
 }
 
-const CANCELLED: Lock = { title: "This event is cancelled", text: "A cancelled event cannot be changed." };
+const CANCELLED: Lock = { title: "This event is called off", text: "An event that is called off cannot be changed." };
 
 /** Why a listing of one seat cannot be edited. An ended listing can be: its event may have been moved. */
 const LOCKED: Partial<Record<TicketStatus, Lock>> = {

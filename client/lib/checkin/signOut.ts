@@ -1,0 +1,18 @@
+/** Deletes what this device keeps for checking passes. */
+import { forgetShell } from "./shell";
+import { clearStore, listWaiting } from "./store";
+
+/** The number of admissions that the server does not know yet: signing out would lose them. */
+export async function countUnsent(): Promise<number> {
+  if (!("indexedDB" in globalThis)) return 0;
+  try {
+    return (await listWaiting()).filter(({ admittedAt }) => admittedAt !== null).length;
+  } catch {
+    // A browser without storage has kept nothing.
+    return 0;
+  }
+}
+
+export async function forgetCheckins(): Promise<void> {
+  await Promise.allSettled([clearStore(), forgetShell()]);
+}
