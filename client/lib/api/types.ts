@@ -6,14 +6,13 @@ import type {
   ShownStatus,
   TicketRequest,
   TicketResponse,
+  UserResponse,
 } from "./generated";
 
-export type {
-  OrderReason as CancelReason,
-  PaymentResponse as Payment,
-  TicketSort,
-  UserResponse as User,
-} from "./generated";
+export type { OrderReason as CancelReason, PaymentResponse as Payment, TicketSort } from "./generated";
+
+/** `emailVerified` is optional: during a roll-out, an auth of the previous version does not send it. */
+export type User = Omit<UserResponse, "emailVerified"> & { emailVerified?: boolean };
 
 /** A listing's status as shown: also `deleted`, which live events report, and `cancelled`, by its seller. */
 export type TicketStatus = ShownStatus | "deleted" | "cancelled";
