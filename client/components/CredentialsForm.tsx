@@ -3,12 +3,14 @@ import Head from "next/head";
 import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
+import { NEW_PASSWORD_HINT } from "@/lib/passwords";
 import { safeReturnPath } from "@/lib/returnTo";
 import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { TextField } from "./Field";
 import { FormError } from "./FormError";
+import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
 
 const TEXTS = {
@@ -23,14 +25,21 @@ const TEXTS = {
   signup: {
     title: "Create an account",
     autoComplete: "new-password",
-    hint: "8 characters or more.",
+    hint: NEW_PASSWORD_HINT,
     question: "Already have an account?",
     other: "Sign in",
     otherPath: "/signin",
   },
 } as const;
 
-export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; returnTo: string }) {
+interface Props {
+  kind: keyof typeof TEXTS;
+  returnTo: string;
+  /** What the reader has just done, for example set a new password. */
+  done?: string | undefined;
+}
+
+export function CredentialsForm({ kind, returnTo, done }: Props) {
   const router = useRouter();
   const text = TEXTS[kind];
   const { busy, error, submit } = useFormSubmission(
@@ -54,12 +63,13 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
           <h1>{text.title}</h1>
           {returnTo !== "/" && <p className={styles.lead}>You then return to the page you came from.</p>}
         </div>
+        {done && <Notice tone="good">{done}</Notice>}
         <FormError error={error} fields={["email", "password"]} />
         <TextField
           label="E-mail"
           name="email"
           type="email"
-          autoComplete="email"
+          autoComplete="username"
           required
           error={error?.fieldErrors.email}
         />
@@ -72,6 +82,11 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
           hint={text.hint}
           error={error?.fieldErrors.password}
         />
+        {kind === "signin" && (
+          <p>
+            <PageLink href="/forgot-password">Forgot your password?</PageLink>
+          </p>
+        )}
         <Button type="submit" wide busy={busy}>
           {text.title}
         </Button>

@@ -1,0 +1,66 @@
+/** Deletes the account, after its password. */
+import { useRouter } from "next/router";
+import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { api } from "@/lib/api/browser";
+import { ApiError, invalidInput } from "@/lib/api/errors";
+import type { User } from "@/lib/api/types";
+import { announceSession } from "@/lib/session";
+import styles from "@/styles/page.module.css";
+import { AccountSection } from "./AccountSection";
+import { Button } from "./Button";
+import { TextField } from "./Field";
+import { FormError } from "./FormError";
+import { Notice } from "./Notice";
+import { PageLink } from "./PageLink";
+import { UsernameField } from "./UsernameField";
+
+export function DeleteAccountForm({ user }: { user: User }) {
+  const router = useRouter();
+  const { busy, error, submit } = useFormSubmission(async (data) => {
+    try {
+      await api.deleteAccount(String(data.get("confirmPassword")));
+    } catch (failure) {
+      if (!(failure instanceof ApiError)) throw failure;
+      if (failure.status === 403) throw invalidInput({ confirmPassword: "This is not your password." });
+      throw failure;
+    }
+    announceSession();
+    await router.replace("/signin?done=deletion");
+  });
+  return (
+    <AccountSection title="Delete account">
+      <p>This cannot be undone.</p>
+      <ul className={styles.list}>
+        <li>You are signed out everywhere, and can no longer sign in.</li>
+        <li>Your listings that have no buyer yet are withdrawn.</li>
+        <li>Passes that you have bought can no longer be shown here: print or save them first.</li>
+        <li>Your e-mail address is removed. Records of past orders and payments are kept without it.</li>
+      </ul>
+      <p>You cannot delete the account while you hold tickets, or have sold tickets for an event to come.</p>
+      <form className={styles.form} onSubmit={submit} noValidate>
+        {error?.status === 409 ? (
+          <Notice tone="bad" title="Your account cannot be deleted yet">
+            <p>{error.message}</p>
+            <p>
+              See <PageLink href="/orders">my orders</PageLink> and <PageLink href="/listings">my listings</PageLink>.
+            </p>
+          </Notice>
+        ) : (
+          <FormError error={error} fields={["confirmPassword"]} />
+        )}
+        <UsernameField email={user.email} />
+        <TextField
+          label="Your password"
+          name="confirmPassword"
+          type="password"
+          autoComplete="current-password"
+          required
+          error={error?.fieldErrors.confirmPassword ?? error?.fieldErrors.password}
+        />
+        <Button type="submit" variant="danger" busy={busy}>
+          Delete my account
+        </Button>
+      </form>
+    </AccountSection>
+  );
+}
