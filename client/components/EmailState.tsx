@@ -28,10 +28,6 @@ export function EmailState({ user: { email, emailVerified } }: { user: User }) {
 
 export function VerificationMail() {
   return (
-    <SendAgain
-      label="Send a new link"
-      sent="We have sent you a new link. Earlier ones no longer work."
-      send={() => api.requestVerification()}
-    />
+    <SendAgain label="Send a new link" sent="We have sent you a new link." send={() => api.requestVerification()} />
   );
 }

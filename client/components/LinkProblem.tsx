@@ -16,7 +16,7 @@ export function LinkProblem({ incomplete, children }: { incomplete: boolean; chi
       heading="h1"
       takesFocus
       title="This link no longer works"
-      text="A link works once, for 30 minutes, and only the latest one. Ask for a new mail."
+      text="A link works once, for 30 minutes, and not after a change of the password. Ask for a new one."
     >
       {children}
     </EmptyState>

@@ -3,6 +3,7 @@ import { useId, useState } from "react";
 import { useAction } from "@/hooks/useAction";
 import { useCoolDown } from "@/hooks/useCoolDown";
 import { ApiError } from "@/lib/api/errors";
+import { formatWait } from "@/lib/format";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { FormError } from "./FormError";
@@ -45,12 +46,12 @@ export function SendAgain({ label, sent, send }: Props) {
       </Button>
       <p role="status">
         {result === "sent" && sent}
-        {result === "too early" && waiting && "We have just sent a mail to this address."}
+        {result === "too early" && waiting && "We cannot send another mail yet."}
       </p>
       {/* Outside of the live region, which would announce every second. */}
       {waiting && (
         <p id={waitId} className={styles.count}>
-          {`You can ask for another one in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`}
+          Try again in {formatWait(seconds)}.
         </p>
       )}
     </div>

@@ -2,9 +2,12 @@
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ChangePasswordForm } from "@/components/ChangePasswordForm";
+import { DataExport } from "@/components/DataExport";
 import { DeleteAccountForm } from "@/components/DeleteAccountForm";
 import { EmailState } from "@/components/EmailState";
 import { SignOutEverywhere } from "@/components/SignOutEverywhere";
+import { accountData } from "@/lib/accountExport";
+import { api } from "@/lib/api/browser";
 import { json, network, problem } from "./fetched";
 
 const router = vi.hoisted(() => ({ asPath: "/account", pathname: "/account", replace: vi.fn(), push: vi.fn() }));
@@ -77,13 +80,13 @@ describe("an address that is not confirmed", () => {
     render(<EmailState user={USER} />);
     const again = screen.getByRole("button", { name: "Send a new link" });
     await act(async () => fireEvent.click(again));
-    expect(screen.getByText("You can ask for another one in 42 seconds.")).toBeDefined();
+    expect(screen.getByText("Try again in 42 seconds.")).toBeDefined();
     expect(again.getAttribute("aria-disabled")).toBe("true");
     await act(async () => fireEvent.click(again));
     expect(sent).toHaveLength(1);
 
     await act(() => vi.advanceTimersByTimeAsync(41_000));
-    expect(screen.getByText("You can ask for another one in 1 second.")).toBeDefined();
+    expect(screen.getByText("Try again in 1 second.")).toBeDefined();
     await act(() => vi.advanceTimersByTimeAsync(1_000));
     expect(again.getAttribute("aria-disabled")).toBeNull();
     await act(async () => fireEvent.click(again));
@@ -112,6 +115,39 @@ it("signing out everywhere leads to a sign-in page that says so", async () => {
   press("Sign out everywhere");
   await waitFor(() => expect(router.replace).toHaveBeenCalledWith("/signin?done=sign-out-everywhere"));
   expect(sent.map(({ call }) => call)).toEqual(["POST /api/users/signout-everywhere"]);
+});
+
+describe("the download", () => {
+  const page = (items: object[], cursor?: string) => {
+    const link = cursor ? { link: `</api/orders?limit=100&cursor=${cursor}>; rel="next"` } : undefined;
+    return new Response(JSON.stringify(items), { headers: { "content-type": "application/json", ...link } });
+  };
+
+  it("has every page of every list", async () => {
+    network({
+      "GET /api/users/me/export": () => json({ account: USER }),
+      "GET /api/tickets/mine?limit=100": () => page([]),
+      "GET /api/orders?limit=100": () => page([{ id: "o1" }], "next"),
+      "GET /api/orders?limit=100&cursor=next": () => page([{ id: "o2" }]),
+    });
+    expect(await accountData(api)).toEqual({
+      account: { account: USER },
+      listings: [],
+      orders: [{ id: "o1" }, { id: "o2" }],
+    });
+  });
+
+  it("is no file while a service does not respond", async () => {
+    network({
+      "GET /api/users/me/export": () => json({ account: USER }),
+      "GET /api/tickets/mine?limit=100": () => page([]),
+      "GET /api/orders?limit=100": () => problem(403, "Refused."),
+    });
+    render(<DataExport />);
+    press("Download your data");
+    expect((await screen.findByRole("alert")).textContent).toBe("Refused.");
+    expect(screen.getByRole("status").textContent).toBe("");
+  });
 });
 
 describe("deleting the account", () => {
