@@ -25,6 +25,8 @@ for (const { device, viewport, colorScheme } of [
         `/tickets/${several.id}?quantity=3`,
         "/signin",
         "/signup",
+        "/forgot-password",
+        "/reset-password",
         "/nowhere",
       ]) {
         await page.goto(path);
@@ -33,7 +35,7 @@ for (const { device, viewport, colorScheme } of [
 
       await signUpIn(context, baseURL);
       const headers = { Origin: baseURL ?? "" };
-      for (const path of ["/orders", "/listings", "/sell"]) {
+      for (const path of ["/orders", "/listings", "/sell", "/account"]) {
         await page.goto(path);
         await expectNoFault(page, path);
       }
@@ -68,7 +70,23 @@ for (const { device, viewport, colorScheme } of [
       }
       await seller.delete(`/api/orders/${elsewhere.id}`);
 
-      // States that need an action first: a refused form, a dialog, a lost connection, a receipt.
+      // States that need an action first: a mailed link, a refused form, a dialog, a lost connection, a receipt.
+      for (const [path, button] of [
+        ["/reset-password#token=unknown", "Set the password"],
+        ["/verify-email#token=unknown", "Confirm the address"],
+      ] as const) {
+        await page.goto(path);
+        await expectNoFault(page, path);
+        await page.getByRole("button", { name: button }).click();
+        await expect(page.getByRole("alert").or(page.getByLabel("New password"))).not.toHaveCount(0);
+        await expectNoFault(page, `${path}, refused`);
+      }
+      await page.goto("/account");
+      for (const button of ["Change the password", "Delete my account"]) {
+        await page.getByRole("button", { name: button }).click();
+        await expect(page.locator("[aria-invalid]")).not.toHaveCount(0);
+      }
+      await expectNoFault(page, "/account, refused");
       await page.goto("/sell");
       await page.getByRole("button", { name: "List for sale" }).click();
       await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");
