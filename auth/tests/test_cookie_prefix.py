@@ -50,7 +50,9 @@ async def test_a_planted_session_does_not_take_over_when_the_visitors_is_not_val
 
 async def test_a_session_from_before_the_prefix_stays_valid_and_is_renewed_under_the_new_name(auth, identity):
     now = int(time.time())
-    old = identity.token(email=EMAIL, sid=new_id(), iat=now - 900, auth_time=now - 900, exp=now + 900)
+    user_id = (await auth.sign_up(EMAIL)).json()["id"]
+    auth.browser.cookies.clear()
+    old = identity.token(user_id, EMAIL, sid=new_id(), iat=now - 900, auth_time=now - 900, exp=now + 900)
     answer = await auth.browser.get("/api/users/currentuser", headers={"Cookie": f"session={old}"})
     assert answer.json()["currentUser"]["email"] == EMAIL
     assert auth.session_cookie(answer, PREFIXED)["max-age"] == "1800"

@@ -7,16 +7,19 @@ import pytest
 from ticketing_testkit.hostile import BUSY_SECONDS, attempts, findings, fingerprint
 from ticketing_testkit.hostile_texts import texts
 
-UNLIMITED = {"rate_limit_signin": "off", "rate_limit_signup": "off"}
+UNLIMITED = {"rate_limit_signin": "off", "rate_limit_signup": "off", "rate_limit_mails": "off"}
 
 
 async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, identity):
     async with run_auth(**UNLIMITED) as auth:
-        assert (await auth.sign_up()).status_code == 201
+        signed_up = await auth.sign_up()
+        assert signed_up.status_code == 201
+        token = identity.token(signed_up.json()["id"])
         before = await fingerprint(auth.app.state.runtime.database)
 
-        # Only sign-out has no input, so it succeeds whatever its headers and body contain.
-        found = [finding async for finding in findings(auth.app, identity.token(), except_for=("sign_out",))]
+        # These have no input, so they succeed whatever their headers and body contain.
+        without_input = ("sign_out", "sign_out_everywhere", "request_verification", "export_account")
+        found = [finding async for finding in findings(auth.app, token, except_for=without_input)]
 
         assert found == []
         assert await fingerprint(auth.app.state.runtime.database) == before
@@ -25,8 +28,12 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth, id
 async def test_every_route_and_place_of_input_is_tried(auth, identity):
     tried = {(attempt.operation, attempt.place) for attempt in attempts(auth.app, identity.token())}
 
-    assert {"sign_up", "sign_in", "issue_token", "sign_out", "current_user"} == {operation for operation, _ in tried}
+    sessions = {"sign_up", "sign_in", "issue_token", "sign_out", "sign_out_everywhere", "current_user"}
+    accounts = {"change_password", "export_account", "delete_account", "request_verification", "confirm_verification"}
+    resets = {"request_password_reset", "confirm_password_reset"}
+    assert sessions | accounts | resets == {operation for operation, _ in tried}
     assert {("sign_in", "field email"), ("sign_up", "field password"), ("issue_token", "field username")} <= tried
+    assert {("confirm_password_reset", "field token"), ("change_password", "field currentPassword")} <= tried
 
 
 @pytest.mark.parametrize("length", [3, 64, 254])

@@ -18,7 +18,7 @@ async def test_signing_up_makes_an_account_and_a_session(auth):
     assert answer.status_code == 201
     assert answer.json() == {"id": answer.json()["id"], "email": EMAIL}
     assert (await auth.users.get(answer.json()["id"])).email == EMAIL
-    assert (await auth.current_user()).json() == {"currentUser": answer.json()}
+    assert (await auth.current_user()).json() == {"currentUser": {**answer.json(), "emailVerified": False}}
 
 
 async def test_the_password_is_stored_as_a_hash_and_is_in_no_response(auth):
@@ -51,7 +51,8 @@ async def test_the_token_in_the_cookie_says_who_until_when_and_nothing_secret(au
     claims = jwt.decode(
         auth.session_cookie(answer).value, identity.public_key_pem, algorithms=["EdDSA"], audience="ticketing"
     )
-    assert set(claims) == {"sub", "email", "iss", "aud", "iat", "exp", "auth_time", "jti", "sid"}
+    standard = {"sub", "email", "email_verified", "iss", "aud", "iat", "exp", "auth_time", "jti", "sid"}
+    assert set(claims) == standard | {"session_epoch"}
     assert (claims["sub"], claims["email"]) == (answer.json()["id"], EMAIL)
     assert claims["exp"] - claims["iat"] == 1800
 
@@ -166,7 +167,7 @@ async def test_signing_in_begins_a_session(auth):
     assert answer.status_code == 200
     assert answer.json() == made
     assert auth.session_cookie(answer)["max-age"] == "1800"
-    assert (await auth.current_user()).json() == {"currentUser": made}
+    assert (await auth.current_user()).json() == {"currentUser": {**made, "emailVerified": False}}
 
 
 async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(auth):
@@ -201,7 +202,7 @@ async def test_a_token_is_given_to_programs_in_the_words_of_rfc_6749_and_without
     assert answer.headers["cache-control"] == "no-store"
     assert auth.session_cookie(answer) is None
     current = await auth.current_user(bearer=answer.json()["access_token"])
-    assert current.json() == {"currentUser": made}
+    assert current.json() == {"currentUser": {**made, "emailVerified": False}}
 
 
 @pytest.mark.parametrize(
@@ -308,7 +309,11 @@ async def test_more_sign_ins_than_can_be_hashed_are_asked_to_come_again(run_auth
 async def test_the_api_is_documented_under_its_own_prefix(auth):
     document = (await auth.browser.get("/api/users/openapi.json")).json()
     assert set(document["paths"]) == {
-        f"/api/users/{name}" for name in ("signup", "signin", "token", "signout", "currentuser")
+        f"/api/users/{name}"
+        for name in (
+            *("signup", "signin", "token", "signout", "signout-everywhere", "currentuser", "password"),
+            *("verification", "verification/confirm", "password-reset", "password-reset/confirm", "me", "me/export"),
+        )
     }
     password = document["components"]["schemas"]["SignUpRequest"]["properties"]["password"]
     assert (password["minLength"], password["maxLength"], password["writeOnly"]) == (8, 128, True)

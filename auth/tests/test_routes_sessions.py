@@ -5,6 +5,7 @@ import time
 import jwt
 import pytest
 
+from ticketing_auth.domain import User
 from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 
@@ -15,8 +16,10 @@ SIGNED_OUT = {"currentUser": None}
 
 
 @pytest.fixture
-def session_token(identity):
+async def session_token(auth, identity):
     """Makes a session's token: issued `issued_ago` seconds ago, in a session that began `signed_in_ago` seconds ago."""
+    user = User(email=EMAIL, password_hash="")
+    await auth.users.add(user)
 
     def make(*, issued_ago=0, signed_in_ago=None, **claims):
         now = int(time.time())
@@ -26,7 +29,7 @@ def session_token(identity):
             "auth_time": now - (issued_ago if signed_in_ago is None else signed_in_ago),
             "sid": new_id(),
         }
-        return identity.token(email=EMAIL, **{**made, **claims})
+        return identity.token(user.id, EMAIL, **{**made, **claims})
 
     return make
 

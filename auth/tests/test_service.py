@@ -92,8 +92,8 @@ async def test_every_sign_in_starts_its_own_session(service, read):
 
     await service.sign_out(phone)
 
-    assert await service.is_signed_out(phone)
-    assert not await service.is_signed_out(laptop)
+    assert await service.find_account(phone) is None
+    assert await service.find_account(laptop) == user
 
 
 async def test_signing_out_ends_all_tokens_of_a_session_and_no_api_token(service, read):
@@ -108,5 +108,5 @@ async def test_signing_out_ends_all_tokens_of_a_session_and_no_api_token(service
     await service.sign_out(token)
     await service.sign_out(token)
 
-    assert await service.is_signed_out(renewed)
-    assert not await service.is_signed_out(api_token)
+    assert await service.find_account(renewed) is None
+    assert await service.find_account(api_token) == user

@@ -12,10 +12,11 @@ from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
+from .mail import Mails
 from .passwords import PasswordHasher
-from .repository import PasswordGuesses, RevokedSessions, UserRepository
+from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
-from .service import AuthService
+from .service import AccountService, AuthService
 from .settings import Settings
 
 __all__ = ["create_app"]
@@ -34,11 +35,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users = UserRepository(runtime.outbox("users"))
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
-        runtime.add_stores(users, revoked, guesses)
+        tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
+        mails = Mails(runtime.collection("mails"))
+        runtime.add_stores(users, revoked, guesses, tokens, mails)
         app.state.settings = settings
+        app.state.mails = mails
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
-            app.state.service = AuthService(users, revoked, passwords, guesses, signer, settings)
+            auth = AuthService(users, revoked, passwords, guesses, signer, settings)
+            app.state.service = auth
+            app.state.accounts = AccountService(users, tokens, mails, auth)
             yield
 
     return create_service_app(settings, title="Users", prefix="/api/users", routers=[router], assemble=assemble)

@@ -5,14 +5,17 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 
 from fastapi import Depends, Request, Response
 
-from ticketing_common.security import User, first_cookie
+from ticketing_common.security import CurrentUser, User, first_cookie
 from ticketing_common.web import RateLimiter
 
 from .domain import DEVICE_DAYS
-from .service import AuthService
+from .domain import User as Account
+from .service import AccountService, AuthService
 from .settings import Settings
 
 __all__ = [
+    "AccountDep",
+    "AccountServiceDep",
     "AuthServiceDep",
     "DeviceCookies",
     "DeviceCookiesDep",
@@ -47,11 +50,25 @@ class RateLimits:
         self._account = RateLimiter(settings.rate_limit_signin, name="sign-in")
         self._address = RateLimiter("off" if off else settings.rate_limit_signin_address, name="sign-in-address")
         self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
+        no_mails = settings.rate_limit_mails == "off"
+        self._mails = RateLimiter(settings.rate_limit_mails, name="mails")
+        self._mails_address = RateLimiter(
+            "off" if no_mails else settings.rate_limit_mails_address, name="mails-address"
+        )
 
     async def check_sign_in(self, request: Request, *, email: str, address: str) -> None:
         """Count a sign-in attempt. Raises `TooManyRequestsError`."""
         await self._address.check(request, address)
         await self._account.check(request, address, email)
+
+    async def check_mail(self, request: Request, *, email: str, address: str) -> None:
+        """Count a mail with a link to this e-mail, which need not have an account. Raises `TooManyRequestsError`."""
+        await self._mails_address.check(request, address)
+        await self._mails.check(request, email)
+
+    async def check_token(self, request: Request, *, address: str) -> None:
+        """Count a use of a one-time token, as a sign-in from this address. Raises `TooManyRequestsError`."""
+        await self._address.check(request, address)
 
     async def check_sign_up(self, request: Request, *, address: str) -> None:
         """Count a sign-up attempt. Raises `TooManyRequestsError`."""
@@ -125,6 +142,10 @@ class DeviceCookies:
         for surplus in others[self.MOST - 1 :]:
             self._response.delete_cookie(surplus, **self._attributes)
 
+    def delete(self, account_name: str) -> None:
+        """Delete the account's cookie: its account was deleted."""
+        self._response.delete_cookie(self._name(account_name), **self._attributes)
+
     def _name(self, account_name: str) -> str:
         return self._prefix + account_name[:DEVICE_NAME_DIGITS]
 
@@ -165,6 +186,19 @@ async def not_stored(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
+async def account_service(request: Request) -> AccountService:
+    """The use cases of accounts of this process."""
+    service: AccountService = request.app.state.accounts
+    return service
+
+
+async def account(caller: CurrentUser, service: Annotated[AuthService, Depends(auth_service)]) -> Account:
+    """The caller's account, as it is now; raises `UnauthenticatedError`, also if the session was ended."""
+    return await service.get_account(caller)
+
+
+AccountDep: TypeAlias = Annotated[Account, Depends(account)]
+AccountServiceDep: TypeAlias = Annotated[AccountService, Depends(account_service)]
 AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
 RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
 SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]

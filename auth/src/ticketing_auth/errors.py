@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ticketing_common.errors import (
     ConflictError,
     FieldError,
+    ForbiddenError,
     InvalidInputError,
     TooManyRequestsError,
     UnauthenticatedError,
@@ -18,7 +19,10 @@ __all__ = [
     "PasswordCommonError",
     "PasswordIsEmailError",
     "PasswordQueueFullError",
+    "SessionEndedError",
+    "TokenSpentError",
     "TooManyGuessesError",
+    "WrongPasswordError",
 ]
 
 
@@ -45,6 +49,35 @@ class TooManyGuessesError(TooManyRequestsError):
         detail = "Too many wrong passwords. Use a browser that has signed in before, or try again later."
         super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.security_fields = account
+
+
+class WrongPasswordError(ForbiddenError):
+    """The caller is signed in, and has given a wrong present password."""
+
+    title = "Wrong password"
+    security_event = SecurityEvent.SIGN_IN_FAILED
+
+    def __init__(self, account: Mapping[str, str | None], *, field: str) -> None:
+        detail = "The present password is wrong."
+        super().__init__(detail, errors=(FieldError(detail, field),))
+        self.security_fields = account
+
+
+class SessionEndedError(UnauthenticatedError):
+    """The token is valid, but its session was ended, or its account was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended.")
+
+
+class TokenSpentError(InvalidInputError):
+    """A token of a mail that was used, is too old, was voided by a new password, or never existed."""
+
+    title = "The link is not valid any more"
+
+    def __init__(self) -> None:
+        detail = "This link was used already, or is too old. Ask for a new one."
+        super().__init__(detail, errors=(FieldError(detail, "token"),))
 
 
 class EmailTakenError(ConflictError):

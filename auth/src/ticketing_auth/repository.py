@@ -1,13 +1,15 @@
 """All queries of the auth database, and the index that each query uses."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from secrets import token_hex
-from typing import ClassVar
+from hashlib import sha256
+from secrets import token_hex, token_urlsafe
+from typing import ClassVar, Final
 
 from ticketing_common.entity import utc_now
+from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.storage import (
     ASCENDING,
     Collection,
@@ -20,12 +22,14 @@ from ticketing_common.storage import (
     ensure_indexes,
     reading,
 )
-from ticketing_common.storage.repository import Publisher
+from ticketing_common.storage.repository import UPDATE_ATTEMPTS, Publisher
 
-from .domain import GuessRules, User
+from .domain import TOKEN_MINUTES, GuessRules, TokenPurpose, User
 from .errors import EmailTakenError
 
-__all__ = ["Guess", "PasswordGuesses", "RevokedSessions", "UserRepository"]
+__all__ = ["Guess", "OneTimeToken", "OneTimeTokens", "PasswordGuesses", "RevokedSessions", "UserRepository"]
+
+TOKEN_BYTES: Final = 32
 
 
 class UserRepository(Repository[User]):
@@ -42,6 +46,18 @@ class UserRepository(Repository[User]):
             await super().add(entity, *publishers)
         except DuplicateKeyError:
             raise EmailTakenError from None
+
+    async def change(self, user_id: str, change: Callable[[User], None]) -> User:
+        """As `update`, for a change that no other service needs to know of: it has no event."""
+        for _ in range(UPDATE_ATTEMPTS):
+            user = await self.get(user_id)
+            change(user)
+            try:
+                await self.save(user)
+            except ConcurrentUpdateError:
+                continue
+            return user
+        raise ConcurrentUpdateError
 
     async def find_by_email(self, email: str) -> User | None:
         """The user with this e-mail, which is in its normal form."""
@@ -70,6 +86,89 @@ class RevokedSessions:
         """Whether this session is over."""
         with reading(self._collection):
             return await self._collection.find_one({"_id": session_id}, {"_id": 1}) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeToken:
+    """A token that was sent in a mail, as it is stored. `password_key` is that of the password when it was made."""
+
+    purpose: TokenPurpose
+    user_id: str
+    password_key: str
+    expires_at: datetime
+
+    def fits(self, user: User) -> bool:
+        """Whether the account still has the password that the token is bound to."""
+        return user.deleted_at is None and user.password_key == self.password_key
+
+
+class OneTimeTokens:
+    """Tokens for links in mails, each stored as its hash: the database does not contain what a mail contains.
+
+    A token has 256 random bits, so a plain SHA-256 cannot be reversed by guessing (OWASP ASVS 5.0, 6.5.2).
+    """
+
+    INDEXES: ClassVar[Sequence[Index]] = (
+        Index([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),
+        Index([("user_id", ASCENDING)], name="tokens_of_a_user"),
+    )
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    async def ensure_indexes(self) -> None:
+        """Create the indexes; idempotent."""
+        await ensure_indexes(self._collection, self.INDEXES)
+
+    async def mint(self, purpose: TokenPurpose, user: User) -> str:
+        """A new token for this account; only the return value contains it."""
+        token = token_urlsafe(TOKEN_BYTES)
+        await self._collection.insert_one(
+            {
+                "_id": _digest(token),
+                "purpose": purpose.value,
+                "user_id": user.id,
+                "password_key": user.password_key,
+                "expires_at": utc_now() + timedelta(minutes=TOKEN_MINUTES),
+            }
+        )
+        return token
+
+    async def find(self, purpose: TokenPurpose, token: str) -> OneTimeToken | None:
+        """The stored token, if it is not too old."""
+        with reading(self._collection):
+            return _token(await self._collection.find_one(_valid(purpose, token)))
+
+    async def take(self, purpose: TokenPurpose, token: str) -> OneTimeToken | None:
+        """As `find`, and removes the token: of several concurrent calls one gets it."""
+        return _token(await self._collection.find_one_and_delete(_valid(purpose, token)))
+
+    async def list_of_user(self, user_id: str) -> list[OneTimeToken]:
+        """The account's tokens that are not too old."""
+        query = {"user_id": user_id, "expires_at": {"$gt": utc_now()}}
+        with reading(self._collection):
+            documents = await self._collection.find(query).to_list(None)
+        return [token for document in documents if (token := _token(document))]
+
+    async def remove_of_user(self, user_id: str) -> None:
+        """Remove all tokens of an account; idempotent."""
+        await self._collection.delete_many({"user_id": user_id})
+
+
+def _valid(purpose: TokenPurpose, token: str) -> Document:
+    return {"_id": _digest(token), "purpose": purpose.value, "expires_at": {"$gt": utc_now()}}
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _token(document: Document | None) -> OneTimeToken | None:
+    if document is None:
+        return None
+    return OneTimeToken(
+        TokenPurpose(document["purpose"]), document["user_id"], document["password_key"], document["expires_at"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +218,12 @@ class PasswordGuesses:
         if any(guess["id"] == guess_id for guess in guesses):
             return Guess(guess_id, admitted=True)
         return Guess(guess_id, admitted=False, retry_after_seconds=_wait(guesses, rules, device_id))
+
+    async def list_of(self, account: str) -> list[datetime]:
+        """The times (UTC) of the account's counted guesses, oldest first; some may have left the window."""
+        with reading(self._collection):
+            found = await self._collection.find_one({"_id": account}, {"guesses.at": 1})
+        return [guess["at"] for guess in found["guesses"]] if found else []
 
     async def release(self, account: str, guess_id: str) -> None:
         """Remove a guess that was right, or was not checked; idempotent."""

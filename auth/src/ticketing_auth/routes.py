@@ -7,11 +7,27 @@ from fastapi import Depends, Form, Request
 from ticketing_common.security import OptionalUser
 from ticketing_common.web import AddressDep, ServiceRouter
 
-from .dependencies import AuthServiceDep, DeviceCookiesDep, RateLimitsDep, SessionCookieDep, SettingsDep, not_stored
+from .dependencies import (
+    AccountDep,
+    AccountServiceDep,
+    AuthServiceDep,
+    DeviceCookiesDep,
+    RateLimitsDep,
+    SessionCookieDep,
+    SettingsDep,
+    not_stored,
+)
 from .schemas import (
+    AccountResponse,
+    ChangePasswordRequest,
+    ConfirmRequest,
     CurrentUserResponse,
+    DeleteAccountRequest,
+    EmptyResponse,
+    ExportResponse,
+    ResetPasswordRequest,
+    ResetRequest,
     SignInRequest,
-    SignOutResponse,
     SignUpRequest,
     TokenForm,
     TokenResponse,
@@ -28,17 +44,19 @@ async def sign_up(
     body: SignUpRequest,
     request: Request,
     service: AuthServiceDep,
+    accounts: AccountServiceDep,
     limits: RateLimitsDep,
     address: AddressDep,
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
 ) -> UserResponse:
-    """Create an account and start a session.
+    """Create an account and start a session. A mail asks to confirm the e-mail.
 
     409: the e-mail has an account. 422: the password is common, or is the e-mail.
     """
     await limits.check_sign_up(request, address=address)
     user = await service.sign_up(body.email, body.password)
+    await accounts.request_verification(user)
     if cookie.holder is not None:  # one browser has one session: the former ends
         await service.sign_out(cookie.holder)
     cookie.set(service.open_session(user))
@@ -88,22 +106,134 @@ async def issue_token(
 
 
 @router.post("/signout")
-async def sign_out(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> SignOutResponse:
+async def sign_out(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> EmptyResponse:
     """End the session; idempotent. Copies of its token are not renewed, and expire."""
     if caller is not None:
         await service.sign_out(caller)
     if caller is None or cookie.brought:  # a sign-out by bearer token does not affect the cookie
         cookie.delete()
-    return SignOutResponse()
+    return EmptyResponse()
 
 
 @router.get("/currentuser")
 async def current_user(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> CurrentUserResponse:
-    """The signed-in user, or null. Renews the session of a browser."""
-    if caller is None or await service.is_signed_out(caller):
+    """The signed-in user, or null. Renews the session of a browser, at once if `emailVerified` has changed."""
+    user = await service.find_account(caller) if caller is not None else None
+    if caller is None or user is None:
         if cookie.brought:
             cookie.delete()
         return CurrentUserResponse(current_user=None)
-    if cookie.brought and (token := service.renew_session(caller)):
+    if cookie.brought and (token := service.renew_session(caller, user)):
         cookie.set(token)
-    return CurrentUserResponse(current_user=UserResponse(id=caller.id, email=caller.email))
+    return CurrentUserResponse(current_user=AccountResponse.model_validate(user))
+
+
+@router.post("/verification", status_code=202)
+async def request_verification(
+    user: AccountDep, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
+) -> EmptyResponse:
+    """Send a link that confirms the caller's e-mail, valid for 30 minutes. Without effect if it is confirmed."""
+    await limits.check_mail(request, email=user.email, address=address)
+    await accounts.request_verification(user)
+    return EmptyResponse()
+
+
+@router.post("/verification/confirm")
+async def confirm_verification(
+    body: ConfirmRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
+) -> EmptyResponse:
+    """Confirm an e-mail with the token of the link. The next `currentuser` renews the cookie with the new state.
+
+    422: the token was used, is older than 30 minutes, or the password was changed since.
+    """
+    await limits.check_token(request, address=address)
+    await accounts.confirm_verification(body.token)
+    return EmptyResponse()
+
+
+@router.post("/password-reset", status_code=202)
+async def request_password_reset(
+    body: ResetRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
+) -> EmptyResponse:
+    """Send a link to set a new password, valid for 30 minutes. The response is the same without an account."""
+    await limits.check_mail(request, email=body.email, address=address)
+    await accounts.request_reset(body.email)
+    return EmptyResponse()
+
+
+@router.post("/password-reset/confirm")
+async def confirm_password_reset(
+    body: ResetPasswordRequest,
+    request: Request,
+    accounts: AccountServiceDep,
+    limits: RateLimitsDep,
+    address: AddressDep,
+) -> EmptyResponse:
+    """Set a new password with the token of the link. All sessions of the account end.
+
+    422: the token was used, is older than 30 minutes, or the password was changed since; or the new password is common.
+    """
+    await limits.check_token(request, address=address)
+    await accounts.confirm_reset(body.token, body.password)
+    return EmptyResponse()
+
+
+@router.put("/password")
+async def change_password(
+    body: ChangePasswordRequest,
+    user: AccountDep,
+    request: Request,
+    service: AuthServiceDep,
+    accounts: AccountServiceDep,
+    limits: RateLimitsDep,
+    address: AddressDep,
+    cookie: SessionCookieDep,
+    devices: DeviceCookiesDep,
+) -> AccountResponse:
+    """Change the password. All other sessions and API tokens end; a browser gets a new cookie.
+
+    403: the present password is wrong, which counts like a wrong sign-in.
+    """
+    await limits.check_sign_in(request, email=user.email, address=address)
+    known = devices.get(service.account_name(user.email))
+    changed = await accounts.change_password(user, body.current_password, body.password, device_token=known)
+    if cookie.brought:
+        cookie.set(service.open_session(changed))
+    return AccountResponse.model_validate(changed)
+
+
+@router.post("/signout-everywhere")
+async def sign_out_everywhere(user: AccountDep, accounts: AccountServiceDep, cookie: SessionCookieDep) -> EmptyResponse:
+    """End every session and every API token of the caller, this one included, at all services."""
+    await accounts.sign_out_everywhere(user)
+    cookie.delete()
+    return EmptyResponse()
+
+
+@router.get("/me/export")
+async def export_account(user: AccountDep, accounts: AccountServiceDep) -> ExportResponse:
+    """Everything that the auth service holds about the caller, and the calls that return the rest."""
+    return ExportResponse.of(await accounts.export(user))
+
+
+@router.delete("/me", status_code=204)
+async def delete_account(
+    body: DeleteAccountRequest,
+    user: AccountDep,
+    request: Request,
+    service: AuthServiceDep,
+    accounts: AccountServiceDep,
+    limits: RateLimitsDep,
+    address: AddressDep,
+    cookie: SessionCookieDep,
+    devices: DeviceCookiesDep,
+) -> None:
+    """Delete the caller's account for good. Unsold listings are withdrawn.
+
+    403: the password is wrong. 409: the caller holds seats, or has sold seats of an event to come.
+    """
+    await limits.check_sign_in(request, email=user.email, address=address)
+    name = service.account_name(user.email)
+    await accounts.delete(user, body.password, device_token=devices.get(name))
+    cookie.delete()
+    devices.delete(name)

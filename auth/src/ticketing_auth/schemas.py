@@ -2,20 +2,30 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Final, Literal, TypeAlias
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from email_validator import EmailNotValidError
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ticketing_common.entity import utc_now
 from ticketing_common.web import ApiModel, RequestModel
 
-from .domain import normalized_email
+from .domain import TokenPurpose, normalized_email
+from .service import Export
 
 __all__ = [
+    "AccountResponse",
+    "ChangePasswordRequest",
+    "ConfirmRequest",
     "CurrentUserResponse",
+    "DeleteAccountRequest",
+    "EmptyResponse",
+    "ExportResponse",
+    "ResetPasswordRequest",
+    "ResetRequest",
     "SignInRequest",
-    "SignOutResponse",
     "SignUpRequest",
     "TokenForm",
     "TokenResponse",
@@ -24,6 +34,8 @@ __all__ = [
 
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 128
+MAX_TOKEN: Final = 128
+"""Characters; ours have 43."""
 MAX_EMAIL: Final = 254
 """RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
 
@@ -125,11 +137,117 @@ class UserResponse(ApiModel):
     email: str
 
 
+class AccountResponse(UserResponse):
+    """The account as the pages of its owner show it."""
+
+    email_verified: bool
+
+
 class CurrentUserResponse(ApiModel):
     """The signed-in user, or null."""
 
-    current_user: UserResponse | None
+    current_user: AccountResponse | None
 
 
-class SignOutResponse(ApiModel):
+class EmptyResponse(ApiModel):
     """An empty object."""
+
+
+MailToken: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN)]
+
+
+class ConfirmRequest(RequestModel):
+    """The token from the link of a mail."""
+
+    token: MailToken
+
+
+class ResetRequest(RequestModel):
+    """The e-mail of an account, which need not exist."""
+
+    email: Email
+
+
+class ResetPasswordRequest(RequestModel):
+    """The token from the link of a mail, and the new password. Spaces around a password are part of it."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    token: MailToken
+    password: NewPassword
+
+
+class ChangePasswordRequest(RequestModel):
+    """The present and the new password. Spaces around a password are part of it."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    current_password: GivenPassword
+    password: NewPassword
+
+
+class DeleteAccountRequest(RequestModel):
+    """The present password. Spaces around a password are part of it."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    password: GivenPassword
+
+
+class ExportedAccount(AccountResponse):
+    """The account's own record."""
+
+    created_at: datetime
+    updated_at: datetime
+    sessions_ended_at: datetime | None
+
+
+class ExportedLink(ApiModel):
+    """A link that was sent by mail and is still valid; the link itself is not stored."""
+
+    purpose: TokenPurpose
+    expires_at: datetime
+
+
+class ElsewhereResponse(ApiModel):
+    """Data of the person at another service, and the call that returns it."""
+
+    data: str
+    call: str
+
+
+class ExportResponse(ApiModel):
+    """Everything that the auth service holds about the caller, without secrets, and where to get the rest."""
+
+    exported_at: datetime
+    account: ExportedAccount
+    wrong_passwords: list[datetime]
+    open_links: list[ExportedLink]
+    elsewhere: list[ElsewhereResponse]
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        """The representation of an export."""
+        user = export.user
+        return cls(
+            exported_at=utc_now(),
+            account=ExportedAccount(
+                id=user.id,
+                email=user.email,
+                email_verified=user.email_verified,
+                created_at=user.created_at,
+                updated_at=user.updated_at,
+                sessions_ended_at=user.sessions_revoked_at,
+            ),
+            wrong_passwords=list(export.wrong_passwords),
+            open_links=[ExportedLink.model_validate(token) for token in export.tokens],
+            elsewhere=list(ELSEWHERE),
+        )
+
+
+ELSEWHERE: Final = (
+    ElsewhereResponse(data="your listings", call="GET /api/tickets/mine"),
+    ElsewhereResponse(data="your orders", call="GET /api/orders"),
+    ElsewhereResponse(data="the payment of one order", call="GET /api/payments/{id}"),
+)
+"""The other services know a person by the account's id only."""

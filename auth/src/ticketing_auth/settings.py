@@ -51,3 +51,10 @@ class Settings(ServiceSettings):
     rate_limit_signin_address: RateLimit = Field(
         default="100/minute", description="sign-ins per address and replica; or `off`"
     )
+    rate_limit_mails: RateLimit = Field(
+        default="5/hour",
+        description="mails with a link per e-mail and replica, to confirm it or to reset the password; or `off`",
+    )
+    rate_limit_mails_address: RateLimit = Field(
+        default="50/hour", description="the same per address and replica; or `off`"
+    )

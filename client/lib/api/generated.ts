@@ -1,8 +1,65 @@
 /** Made by `npm run api-types` from docs/openapi: do not edit. */
 
+/** The account as the pages of its owner show it. */
+export type AccountResponse = {
+  id: string;
+  email: string;
+  emailVerified: boolean;
+};
+
+/** The present and the new password. Spaces around a password are part of it. */
+export type ChangePasswordRequest = {
+  currentPassword: string;
+  password: string;
+};
+
+/** The token from the link of a mail. */
+export type ConfirmRequest = {
+  token: string;
+};
+
 /** The signed-in user, or null. */
 export type CurrentUserResponse = {
-  currentUser: UserResponse | null;
+  currentUser: AccountResponse | null;
+};
+
+/** The present password. Spaces around a password are part of it. */
+export type DeleteAccountRequest = {
+  password: string;
+};
+
+/** Data of the person at another service, and the call that returns it. */
+export type ElsewhereResponse = {
+  data: string;
+  call: string;
+};
+
+/** An empty object. */
+export type EmptyResponse = Record<string, never>;
+
+/** Everything that the auth service holds about the caller, without secrets, and where to get the rest. */
+export type ExportResponse = {
+  exportedAt: string;
+  account: ExportedAccount;
+  wrongPasswords: Array<string>;
+  openLinks: Array<ExportedLink>;
+  elsewhere: Array<ElsewhereResponse>;
+};
+
+/** The account's own record. */
+export type ExportedAccount = {
+  id: string;
+  email: string;
+  emailVerified: boolean;
+  createdAt: string;
+  updatedAt: string;
+  sessionsEndedAt: string | null;
+};
+
+/** A link that was sent by mail and is still valid; the link itself is not stored. */
+export type ExportedLink = {
+  purpose: TokenPurpose;
+  expiresAt: string;
 };
 
 /** Why an order was cancelled. */
@@ -96,6 +153,17 @@ export type ProblemError = {
   field?: string | null;
 };
 
+/** The token from the link of a mail, and the new password. Spaces around a password are part of it. */
+export type ResetPasswordRequest = {
+  token: string;
+  password: string;
+};
+
+/** The e-mail of an account, which need not exist. */
+export type ResetRequest = {
+  email: string;
+};
+
 /** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
 export type ShownStatus = "available" | "held" | "sold" | "ended";
 
@@ -104,9 +172,6 @@ export type SignInRequest = {
   email: string;
   password: string;
 };
-
-/** An empty object. */
-export type SignOutResponse = Record<string, never>;
 
 /** A new account. Spaces around a password are part of it. */
 export type SignUpRequest = {
@@ -173,6 +238,9 @@ export type TokenForm = {
   username: string;
   password: string;
 };
+
+/** What a one-time token permits. A token of one purpose is unknown to the other. */
+export type TokenPurpose = "verify_email" | "reset_password";
 
 /** The names are those of RFC 6749 §5.1; `expires_in` is in seconds. */
 export type TokenResponse = {
@@ -312,12 +380,60 @@ export interface Operations {
   "POST /api/users/signout": {
     query: never;
     body: undefined;
-    answer: SignOutResponse;
+    answer: EmptyResponse;
   };
   /** Current User */
   "GET /api/users/currentuser": {
     query: never;
     body: undefined;
     answer: CurrentUserResponse;
+  };
+  /** Request Verification */
+  "POST /api/users/verification": {
+    query: never;
+    body: undefined;
+    answer: EmptyResponse;
+  };
+  /** Confirm Verification */
+  "POST /api/users/verification/confirm": {
+    query: never;
+    body: ConfirmRequest;
+    answer: EmptyResponse;
+  };
+  /** Request Password Reset */
+  "POST /api/users/password-reset": {
+    query: never;
+    body: ResetRequest;
+    answer: EmptyResponse;
+  };
+  /** Confirm Password Reset */
+  "POST /api/users/password-reset/confirm": {
+    query: never;
+    body: ResetPasswordRequest;
+    answer: EmptyResponse;
+  };
+  /** Change Password */
+  "PUT /api/users/password": {
+    query: never;
+    body: ChangePasswordRequest;
+    answer: AccountResponse;
+  };
+  /** Sign Out Everywhere */
+  "POST /api/users/signout-everywhere": {
+    query: never;
+    body: undefined;
+    answer: EmptyResponse;
+  };
+  /** Export Account */
+  "GET /api/users/me/export": {
+    query: never;
+    body: undefined;
+    answer: ExportResponse;
+  };
+  /** Delete Account */
+  "DELETE /api/users/me": {
+    query: never;
+    body: DeleteAccountRequest;
+    answer: undefined;
   };
 }

@@ -25,6 +25,7 @@ from .payment import (
     PaymentVoided,
 )
 from .ticket import TicketCreated, TicketData, TicketDeleted, TicketEvent, TicketStatus, TicketUpdated
+from .user import RevocationReason, UserData, UserDeleted, UserEvent, UserSessionsRevoked
 
 __all__ = [
     "CATALOGUE",
@@ -49,11 +50,16 @@ __all__ = [
     "PaymentRefunded",
     "PaymentStatus",
     "PaymentVoided",
+    "RevocationReason",
     "TicketCreated",
     "TicketData",
     "TicketDeleted",
     "TicketEvent",
     "TicketStatus",
     "TicketUpdated",
+    "UserData",
+    "UserDeleted",
+    "UserEvent",
+    "UserSessionsRevoked",
     "parse_event",
 ]

@@ -23,6 +23,8 @@ LEEWAY_SECONDS: Final = 5
 REMEMBERED_TOKENS: Final = 10_000
 MAX_TOKEN: Final = 4_096
 """Characters. Our tokens have about 700, at most 1,800 (the longest e-mail, non-Latin); browsers store no more."""
+EPOCH_CLAIM: Final = "session_epoch"
+"""A private claim (RFC 7519 §4.3): see `SessionRevocations`."""
 REQUIRED_CLAIMS: Final = ["sub", "email", "iss", "aud", "iat", "exp", "auth_time", "jti"]
 
 
@@ -31,7 +33,8 @@ class User:
     """The user that a token names. Times are UTC; `signed_in_at` is the time of the password check.
 
     `session_id` (claim `sid` of OpenID Connect Front-Channel Logout 1.0 §3) is the same in all tokens that renew one
-    another; None for a token that stands alone.
+    another; None for a token that stands alone. `session_epoch` is the account's number of revocations when the session
+    began; None in a token from before accounts had one.
     """
 
     id: str
@@ -40,6 +43,8 @@ class User:
     signed_in_at: datetime
     expires_at: datetime
     session_id: str | None = None
+    email_verified: bool = False
+    session_epoch: int | None = None
 
 
 class TokenSigner:
@@ -54,12 +59,23 @@ class TokenSigner:
         self._audience = audience
         self.lifetime_seconds = lifetime_seconds
 
-    def sign(self, *, user_id: str, email: str, signed_in_at: datetime, session_id: str | None = None) -> str:
+    def sign(
+        self,
+        *,
+        user_id: str,
+        email: str,
+        signed_in_at: datetime,
+        session_id: str | None = None,
+        email_verified: bool = False,
+        session_epoch: int = 0,
+    ) -> str:
         """A token for this user, valid from now for `lifetime_seconds`."""
         now = int(time.time())
         claims: dict[str, str | int] = {
             "sub": user_id,
             "email": email,
+            "email_verified": email_verified,
+            EPOCH_CLAIM: session_epoch,
             "iss": self._issuer,
             "aud": self._audience,
             "iat": now,
@@ -123,6 +139,8 @@ class TokenVerifier:
                     signed_in_at=datetime.fromtimestamp(int(claims["auth_time"]), tz=UTC),
                     expires_at=datetime.fromtimestamp(int(claims["exp"]), tz=UTC),
                     session_id=str(claims["sid"]) if "sid" in claims else None,
+                    email_verified=claims.get("email_verified") is True,
+                    session_epoch=int(claims[EPOCH_CLAIM]) if EPOCH_CLAIM in claims else None,
                 )
             except jwt.InvalidSignatureError:
                 continue

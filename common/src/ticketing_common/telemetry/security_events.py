@@ -26,6 +26,14 @@ class SecurityEvent(StrEnum):
     SIGN_IN_BLOCKED = "sign_in.blocked"
     """The account reached its limit of wrong passwords; this one was not checked."""
     ACCOUNT_CREATED = "account.created"
+    ACCOUNT_DELETED = "account.deleted"
+    EMAIL_VERIFIED = "account.email_verified"
+    RESET_REQUESTED = "password.reset_requested"
+    """For an e-mail that need not have an account."""
+    PASSWORD_RESET = "password.reset"  # noqa: S105 (an event's name)
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105
+    SESSIONS_REVOKED = "sessions.revoked"
+    """All sessions of the account ended; the field `reason` names the cause."""
     UNAUTHENTICATED = "access.unauthenticated"
     """401: no session or token, or one that is not valid."""
     DENIED = "access.denied"
@@ -34,7 +42,9 @@ class SecurityEvent(StrEnum):
     """429: the field `limit` names the limit."""
 
 
-ROUTINE: Final = frozenset({SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOUNT_CREATED})
+ROUTINE: Final = frozenset(
+    {SecurityEvent.SIGN_IN_SUCCEEDED, SecurityEvent.ACCOUNT_CREATED, SecurityEvent.EMAIL_VERIFIED}
+)
 
 
 def init_security_series() -> None:

@@ -1,23 +1,29 @@
 """The use cases of auth: sign-up, sign-in, session renewal and sign-out."""
 
+import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import SecretStr
 
+from ticketing_auth.derived_keys import AccountNames, DeviceTokens
+from ticketing_auth.domain import DEVICE_DAYS, SESSION_DAYS, GuessRules, SessionRules, User
+from ticketing_auth.errors import (
+    CredentialsInvalidError,
+    PasswordQueueFullError,
+    SessionEndedError,
+    TooManyGuessesError,
+)
+from ticketing_auth.passwords import CommonPasswords, PasswordHasher
+from ticketing_auth.repository import Guess, PasswordGuesses, RevokedSessions, UserRepository
+from ticketing_auth.settings import Settings
 from ticketing_common import security
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import SecurityEvent, get_logger, record_security_event
 from ticketing_common.web import quota
-
-from .derived_keys import AccountNames, DeviceTokens
-from .domain import DEVICE_DAYS, SESSION_DAYS, GuessRules, SessionRules, User
-from .errors import CredentialsInvalidError, PasswordQueueFullError, TooManyGuessesError
-from .passwords import CommonPasswords, PasswordHasher
-from .repository import Guess, PasswordGuesses, RevokedSessions, UserRepository
-from .settings import Settings
 
 __all__ = ["AuthService"]
 
@@ -51,7 +57,7 @@ class AuthService:
         self._names = AccountNames(secret)
         self._devices = DeviceTokens(secret, lifetime=timedelta(days=DEVICE_DAYS))
         self._signer = signer
-        self._rules = SessionRules(
+        self.rules: Final = SessionRules(
             lifetime=timedelta(minutes=settings.session_minutes), renewable=timedelta(days=SESSION_DAYS)
         )
 
@@ -60,11 +66,18 @@ class AuthService:
 
         Raises `PasswordCommonError`, `PasswordIsEmailError`, `EmailTakenError` and `PasswordQueueFullError`.
         """
-        self._common_passwords.check_new(password, email=email)
-        user = User(email=email, password_hash=await self._passwords.hash(password))
+        user = User(email=email, password_hash=await self.new_hash(password, email=email))
         await self._users.add(user)
         record_security_event(SecurityEvent.ACCOUNT_CREATED, {"account_id": user.id})
         return user
+
+    async def new_hash(self, password: SecretStr, *, email: str) -> str:
+        """The hash of a new password of the account with this e-mail.
+
+        Raises `PasswordCommonError`, `PasswordIsEmailError` and `PasswordQueueFullError`.
+        """
+        self._common_passwords.check_new(password, email=email)
+        return await self._passwords.hash(password)
 
     async def sign_in(self, email: str, password: SecretStr, *, device_token: str | None = None) -> User:
         """The user with this e-mail and password. Raises what `check_password` raises."""
@@ -104,6 +117,10 @@ class AuthService:
                 await self._users.save(user)
         return user
 
+    async def wrong_passwords(self, email: str) -> list[datetime]:
+        """The times (UTC) of the wrong passwords that are counted for this e-mail."""
+        return await self._guesses.list_of(self.account_name(email))
+
     async def _reserve(self, name: str, device_id: str | None) -> Guess | None:
         if self._guess_rules is None:
             return None
@@ -127,33 +144,60 @@ class AuthService:
 
     def open_session(self, user: User) -> str:
         """The first token of a new session."""
-        return self._signer.sign(user_id=user.id, email=user.email, signed_in_at=utc_now(), session_id=new_id())
+        return self._sign(user, signed_in_at=utc_now(), session_id=new_id())
 
     def issue_token(self, user: User) -> str:
         """A token for programs, without a session."""
-        return self._signer.sign(user_id=user.id, email=user.email, signed_in_at=utc_now())
+        return self._sign(user, signed_in_at=utc_now())
 
-    async def is_signed_out(self, caller: security.User) -> bool:
-        """Whether the caller's session was ended, on any device that has a copy of its token."""
-        return await self._revoked.contains(_session(caller))
+    def _sign(self, user: User, *, signed_in_at: datetime, session_id: str | None = None) -> str:
+        return self._signer.sign(
+            user_id=user.id,
+            email=user.email,
+            email_verified=user.email_verified,
+            session_epoch=user.session_epoch,
+            signed_in_at=signed_in_at,
+            session_id=session_id,
+        )
 
-    def renew_session(self, caller: security.User) -> str | None:
-        """The session's next token. None if this token is young, if the session is too old, or if there is none.
+    async def find_account(self, caller: security.User) -> User | None:
+        """The caller's account as the database has it now. None if the session was ended in any way, on any device.
 
-        Check `is_signed_out` before this call.
+        The database decides, so this holds at once, and without the event bus.
         """
-        if caller.session_id is None or not self._rules.renewal_due(
-            signed_in_at=caller.signed_in_at, expires_at=caller.expires_at, now=utc_now()
+        user, is_signed_out = await asyncio.gather(
+            self._users.find(caller.id), self._revoked.contains(_session(caller))
+        )
+        if user is None or is_signed_out:
+            return None
+        return user if user.has_session(epoch=caller.session_epoch, signed_in_at=caller.signed_in_at) else None
+
+    async def get_account(self, caller: security.User) -> User:
+        """As `find_account`; raises `SessionEndedError`."""
+        user = await self.find_account(caller)
+        if user is None:
+            raise SessionEndedError
+        return user
+
+    def renew_session(self, caller: security.User, user: User) -> str | None:
+        """The session's next token. None if this token is young and still true, if the session is too old, or if there
+        is no session.
+
+        `user` is what `find_account` has just returned, so that no token is renewed after a revocation.
+        """
+        if caller.session_id is None:
+            return None
+        is_outdated = caller.email_verified != user.email_verified
+        if not self.rules.renewal_due(
+            signed_in_at=caller.signed_in_at, expires_at=caller.expires_at, now=utc_now(), is_outdated=is_outdated
         ):
             return None
-        return self._signer.sign(
-            user_id=caller.id, email=caller.email, signed_in_at=caller.signed_in_at, session_id=caller.session_id
-        )
+        return self._sign(user, signed_in_at=caller.signed_in_at, session_id=caller.session_id)
 
     async def sign_out(self, caller: security.User) -> None:
         """End the caller's session, so that none of its tokens is renewed any more; idempotent."""
         await self._revoked.add(
-            _session(caller), forgotten_at=self._rules.forgotten_at(signed_in_at=caller.signed_in_at)
+            _session(caller), forgotten_at=self.rules.forgotten_at(signed_in_at=caller.signed_in_at)
         )
         log.info("signed out", user_id=caller.id)
 

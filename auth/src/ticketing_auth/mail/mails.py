@@ -1,0 +1,119 @@
+"""The requested mails: one document per fact, which is also the queue of the mail worker."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+from ticketing_common.storage import ASCENDING, Collection, Document, DuplicateKeyError, Index, ensure_indexes
+from ticketing_common.telemetry import current_traceparent
+
+from .kinds import RULES, MailKind
+
+__all__ = ["KEPT", "Mails"]
+
+KEPT: Final = timedelta(days=30)
+"""How long a mail's document is kept; until then a repeated fact makes no second mail."""
+ANNOUNCED: Final = timedelta(minutes=1)
+"""How long an announced change may take; longer than any request."""
+
+
+class Mails:
+    """Requests for mail. A request is one insert, so that no caller waits for a mail server.
+
+    `on_request` is called with the mail's id after each new request, to wake the worker. It must not raise or wait.
+    """
+
+    INDEXES: ClassVar[Sequence[Index]] = (
+        # Contains only queued mails, so its size does not grow with the number of sent mails.
+        Index([("next_at", ASCENDING)], name="queued_next_at", partialFilterExpression={"state": "queued"}),
+        Index([("user_id", ASCENDING), ("kind", ASCENDING), ("requested_at", ASCENDING)], name="account_kind"),
+        Index([("forgotten_at", ASCENDING)], name="expiry", expireAfterSeconds=0),
+    )
+
+    def __init__(self, collection: Collection, on_request: Callable[[str], None] | None = None) -> None:
+        self.collection = collection
+        self._on_request = on_request
+
+    async def ensure_indexes(self) -> None:
+        """Create the indexes; idempotent."""
+        await ensure_indexes(self.collection, self.INDEXES)
+
+    async def request(
+        self,
+        kind: MailKind,
+        *,
+        user_id: str,
+        fact: str,
+        values: Mapping[str, Any] | None = None,
+        delay: timedelta = timedelta(0),
+    ) -> bool:
+        """Store that this account gets a mail about `fact`. False if this fact has a mail of this kind already.
+
+        `fact` identifies the fact among all of its kind, for example the id of an order. `values` are stored for the
+        templates, and must contain neither secrets nor addresses: `Values` adds secrets when the mail is rendered. The
+        mail is not sent before `delay` has passed.
+        """
+        mail_id = f"{kind}:{fact}"
+        milliseconds = delay // timedelta(milliseconds=1)
+        new: Document = {
+            "_id": {"$literal": mail_id},
+            "kind": kind.value,
+            "user_id": {"$literal": user_id},
+            "values": {"$literal": dict(values or {})},
+            "traceparent": current_traceparent(),
+            "state": "queued",
+            "attempts": 0,
+            "requested_at": "$$NOW",
+            "next_at": {"$add": ["$$NOW", milliseconds]},
+            "give_up_at": {"$add": ["$$NOW", milliseconds, RULES[kind].give_up_after // timedelta(milliseconds=1)]},
+            "forgotten_at": {"$add": ["$$NOW", KEPT // timedelta(milliseconds=1)]},
+        }
+        stored = {"$ne": [{"$type": "$state"}, "missing"]}
+        try:
+            result = await self.collection.update_one(
+                {"_id": mail_id}, [{"$replaceWith": {"$cond": [stored, "$$ROOT", new]}}], upsert=True
+            )
+        except DuplicateKeyError:  # a concurrent call has inserted it
+            return False
+        if result.upserted_id is None:
+            return False
+        if self._on_request is not None and not delay:
+            self._on_request(mail_id)
+        return True
+
+    @asynccontextmanager
+    async def announcing(
+        self, kind: MailKind, *, user_id: str, fact: str, values: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[None]:
+        """Request a mail about the change that is made in this block, so that a crash cannot lose the mail.
+
+        The mail is stored before the change, and waits until the block ends, at most `ANNOUNCED`. The block's error
+        withdraws it. If the process dies between the two, the mail becomes due: the kind's `Values` must therefore
+        check that the change was made, and return None if it was not.
+        """
+        new = await self.request(kind, user_id=user_id, fact=fact, values=values, delay=ANNOUNCED)
+        try:
+            yield
+        except BaseException:
+            if new:
+                await self.withdraw(kind, fact=fact)
+            raise
+        await self._release(f"{kind}:{fact}")
+
+    async def withdraw(self, kind: MailKind, *, fact: str) -> None:
+        """Delete a mail that is still queued, for example because its change was not made; idempotent."""
+        await self.collection.delete_one({"_id": f"{kind}:{fact}", "state": "queued"})
+
+    async def forget_account(self, user_id: str) -> None:
+        """Delete every mail of an account, queued or sent; idempotent. For the deletion of the account."""
+        await self.collection.delete_many({"user_id": user_id})
+
+    async def _release(self, mail_id: str) -> None:
+        """Make an announced mail due now."""
+        result = await self.collection.update_one(
+            {"_id": mail_id, "state": "queued", "attempts": 0, "$expr": {"$gt": ["$next_at", "$$NOW"]}},
+            [{"$set": {"next_at": "$$NOW"}}],
+        )
+        if self._on_request is not None and result.modified_count:
+            self._on_request(mail_id)
