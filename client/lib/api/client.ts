@@ -1,6 +1,6 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
-import type { Operations, PaymentRequest, SignInRequest } from "./generated";
+import type { ExportResponse, Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
 import type { Order, OrderInput, Payment, Ticket, TicketInput, User } from "./types";
@@ -55,7 +55,7 @@ export interface Api {
   /** Ends all sessions, this one too. */
   signOutEverywhere(): Promise<void>;
   /** The data that is stored about the account. */
-  exportAccount(): Promise<unknown>;
+  exportAccount(): Promise<ExportResponse>;
   deleteAccount(password: string): Promise<void>;
   listTickets(query: TicketQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
   listMyTickets(query: PageQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
