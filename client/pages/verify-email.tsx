@@ -66,7 +66,7 @@ function Confirmation({ token, user }: { token: string | undefined; user: User |
   return (
     <div className={styles.card}>
       <div>
-        <h1>Confirm your e-mail address</h1>
+        <h1>Confirm your address</h1>
         <p className={styles.lead}>
           It shows that the address of your account is yours, and that our mail reaches you.
         </p>

@@ -57,6 +57,14 @@ describe("the form for a new password", () => {
     expect(input("New password").getAttribute("aria-describedby")).toContain(error.id);
   });
 
+  it("says how many fields are wrong, if several are", async () => {
+    const errors = ["currentPassword", "password"].map((field) => ({ field, message: "This must not be empty" }));
+    network({ "PUT /api/users/password": () => problem(422, "Invalid", errors) });
+    change();
+    expect((await screen.findByRole("alert")).textContent).toBe("Please check the 2 marked fields.");
+    await waitFor(() => expect(document.activeElement).toBe(input("Current password")));
+  });
+
   it("goes to the sign-in page if the session has ended, and keeps no password", async () => {
     network({ "PUT /api/users/password": () => problem(401, "Sign in first.") });
     change();
