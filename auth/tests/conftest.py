@@ -63,11 +63,11 @@ class RunningAuth:
 
 
 @pytest.fixture
-def settings(mongo_url: str, database_name: str, identity: Identity) -> Callable[..., Settings]:
+def settings(mongo_url: str, nats_url: str, database_name: str, identity: Identity) -> Callable[..., Settings]:
     """The service's settings; a test may change some."""
 
     def make(**changes: object) -> Settings:
-        common = service_settings_for(mongo_url=mongo_url, database=database_name, nats_url="", identity=identity)
+        common = service_settings_for(mongo_url=mongo_url, database=database_name, nats_url=nats_url, identity=identity)
         return Settings.model_validate({**common, "jwt_key": identity.private_key_pem, **changes})
 
     return make

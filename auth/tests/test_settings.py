@@ -12,6 +12,7 @@ pytestmark = pytest.mark.unit
 def required(identity):
     return {
         "mongo_url": "mongodb://localhost",
+        "nats_url": "nats://localhost",
         "jwt_public_keys": [identity.public_key_pem],
         "jwt_key": identity.private_key_pem,
     }

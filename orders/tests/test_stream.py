@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import TicketData
+from ticketing_common.events import RevocationReason, TicketData, UserData, UserSessionsRevoked
 from ticketing_common.web import LiveFeed, SseMessage, Viewer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
@@ -165,6 +165,32 @@ async def test_streams_of_one_user_are_limited_and_a_refused_one_does_not_count(
             refused = await client.get(path(order), headers=buyer)
             assert refused.status_code == 429
             assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_a_stream_ends_when_all_sessions_of_its_account_are_ended_and_its_token_is_refused(
+    client: httpx.AsyncClient, order: dict[str, Any], identity: Identity, bus: Bus
+) -> None:
+    former, new = (identity.headers(BUYER, session_epoch=epoch) for epoch in (0, 1))
+    async with listen(client, path(order), headers=former) as ended, listen(client, path(order), headers=new) as other:
+        await ended.next()
+        await other.next()
+        await bus.publish(
+            UserSessionsRevoked.of(
+                UserData(
+                    id=BUYER,
+                    version=2,
+                    user_id=BUYER,
+                    session_epoch=1,
+                    revoked_before=utc_now(),
+                    tokens_end_at=utc_now() + timedelta(hours=1),
+                    reason=RevocationReason.SIGNED_OUT,
+                )
+            )
+        )
+        assert await ended.rest() == []
+        assert (await client.get(f"/api/orders/{order['id']}", headers=former)).status_code == 401
+        assert (await client.delete(f"/api/orders/{order['id']}", headers=new)).status_code == 204
+        assert '"status":"cancelled"' in (await other.next()).data
 
 
 async def test_a_stream_ends_with_the_session(

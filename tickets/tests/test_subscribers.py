@@ -17,10 +17,14 @@ from ticketing_common.events import (
     TicketDeleted,
     TicketStatus,
     TicketUpdated,
+    UserDeleted,
 )
-from ticketing_common.events.subjects import ORDERS
+from ticketing_common.events.subjects import ORDERS, USERS
+from ticketing_common.storage import Database
 from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_tickets.app import create_app
+from ticketing_tickets.departures import Departures
+from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 from ticketing_tickets.settings import Settings
 from ticketing_tickets.subscribers import subscriptions
@@ -45,8 +49,13 @@ async def list_ticket(api: httpx.AsyncClient, seller: dict[str, str]) -> str:
     return str(answer.json()["id"])
 
 
-async def test_every_fact_of_orders_has_its_handler(service: TicketService) -> None:
-    (orders,) = subscriptions(service)
+async def test_every_fact_of_orders_and_every_deleted_account_has_its_handler(
+    service: TicketService, tickets: TicketRepository, database: Database
+) -> None:
+    orders, users = subscriptions(service, Departures(database["departures"], tickets))
+
+    assert (users.stream, set(users.handlers)) == (USERS, {UserDeleted})
+    assert users.durable("tickets") == "tickets-users"
 
     assert orders.stream == ORDERS
     assert set(orders.handlers) == {OrderCreated, OrderCompleted, OrderCancelled}

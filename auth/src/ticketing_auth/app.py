@@ -8,12 +8,14 @@ from fastapi import FastAPI
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
+from ticketing_common.events.subjects import USERS
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
 from .mail import Mails
 from .passwords import PasswordHasher
+from .publishers import account_changed
 from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
 from .service import AccountService, AuthService
@@ -45,9 +47,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             auth = AuthService(users, revoked, passwords, guesses, signer, settings)
             app.state.service = auth
             app.state.accounts = AccountService(users, tokens, mails, auth)
+            runtime.enable_resync(users, account_changed)
             yield
 
-    return create_service_app(settings, title="Users", prefix="/api/users", routers=[router], assemble=assemble)
+    return create_service_app(
+        settings,
+        title="Users",
+        prefix="/api/users",
+        routers=[router],
+        assemble=assemble,
+        publishes=USERS,
+        ready_without_bus=True,  # the database decides who is signed in; events wait in the outbox
+    )
 
 
 def _signer(settings: Settings) -> TokenSigner:

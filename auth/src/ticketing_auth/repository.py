@@ -59,6 +59,10 @@ class UserRepository(Repository[User]):
             return user
         raise ConcurrentUpdateError
 
+    async def republish(self, entity: User, publish: Publisher[User]) -> bool:
+        """As in the base class; not necessary for an account whose sessions were never ended: it has no event."""
+        return entity.sessions_revoked_at is not None and await super().republish(entity, publish)
+
     async def find_by_email(self, email: str) -> User | None:
         """The user with this e-mail, which is in its normal form."""
         with reading(self.collection):

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ticketing_common.settings import ServiceSettings
+from ticketing_common.settings import EventServiceSettings
 from ticketing_common.web import RateLimit, quota
 
 __all__ = ["Settings"]
@@ -20,8 +20,8 @@ def _enough_guesses(limit: str) -> str:
     return limit
 
 
-class Settings(ServiceSettings):
-    """Settings of the auth service; it has no event bus."""
+class Settings(EventServiceSettings):
+    """Settings of the auth service."""
 
     service_name: str = "auth"
 

@@ -20,6 +20,7 @@ __all__ = [
     "SERVICES",
     "STREAM_SUBJECTS",
     "TICKETS",
+    "USERS",
     "Service",
     "durable_name",
 ]
@@ -28,6 +29,7 @@ TICKETS: Final = "TICKETS"
 ORDERS: Final = "ORDERS"
 PAYMENTS: Final = "PAYMENTS"
 EXPIRATIONS: Final = "EXPIRATIONS"
+USERS: Final = "USERS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,13 @@ class Service:
     """Whether each replica also reads the service's own stream, for live updates."""
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The streams that each replica reads for itself: its own for live updates, and USERS to refuse ended sessions
+        if it has public routes."""
+        own = (self.stream,) if self.tails and self.stream is not None else ()
+        return own if self.path is None else (*own, USERS)
+
+    @property
     def package(self) -> str:
         """The Python package: `ticketing_orders`."""
         return f"ticketing_{self.name}"
@@ -58,14 +67,14 @@ SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
     {
         service.name: service
         for service in (
-            Service(name="auth", outbox="users", path="users"),
+            Service(name="auth", outbox="users", path="users", stream=USERS, noun="user"),
             Service(
                 name="tickets",
                 outbox="tickets",
                 path="tickets",
                 stream=TICKETS,
                 noun="ticket",
-                consumes=(ORDERS,),
+                consumes=(ORDERS, USERS),
                 tails=True,
             ),
             Service(

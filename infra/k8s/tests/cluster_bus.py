@@ -17,10 +17,11 @@ from ticketing_testkit.servers import NatsServer
 __all__ = [
     "AUDIT",
     "CONSUMES",
-    "FEEDS",
     "OPERATOR",
     "OWN",
+    "OWN_READERS",
     "PATIENCE_SECONDS",
+    "READS",
     "REFUSED_SECONDS",
     "STREAMS",
     "clients",
@@ -30,7 +31,9 @@ __all__ = [
 CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
 OWN = {owner.name: stream for stream, owner in OWNERS.items()}
 CONSUMES = {owner.name: owner.consumes for owner in OWNERS.values()}
-FEEDS = tuple(owner.name for owner in OWNERS.values() if owner.tails)
+READS = tuple((owner.name, stream) for owner in OWNERS.values() for stream in owner.reads)
+"""Service and stream of every reader that each replica has for itself."""
+OWN_READERS = tuple(name for name, stream in READS if stream == OWN[name])
 REFUSED_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
 AUDIT = "audit"

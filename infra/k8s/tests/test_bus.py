@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import nats.errors
 import pytest
-from cluster_bus import CONSUMES, FEEDS, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, subject_of
+from cluster_bus import CONSUMES, OWN, PATIENCE_SECONDS, READS, REFUSED_SECONDS, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
 from ticketing_common.delivery import StreamReader
-from ticketing_common.events.subjects import PAYMENTS
+from ticketing_common.events.subjects import PAYMENTS, USERS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
 
@@ -44,22 +44,24 @@ async def test_every_service_can_publish_consume_and_dead_letter(clients: dict[s
 
 @pytest.fixture
 async def feed(clients: dict[str, Client], request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, NatsConnection]]:
-    """The connection that the product itself makes for a service, as a second one of the same user."""
-    user = str(request.param)
+    """A stream, and the connection that the product itself makes for a service, as a second one of the same user."""
+    user, stream = request.param
     address = clients[user].connected_url
     assert address is not None
     connection = NatsConnection(NatsSettings(nats_url=SecretStr(address.geturl())), name=user)
     await connection.connect()
     try:
-        yield user, connection
+        yield stream, connection
     finally:
         await connection.close()
 
 
-@pytest.mark.parametrize("feed", FEEDS, indirect=True)
-async def test_a_service_with_live_updates_reads_its_own_stream(feed: tuple[str, NatsConnection]) -> None:
-    user, connection = feed
-    stream = OWN[user]
+@pytest.mark.parametrize("feed", READS, indirect=True, ids=str)
+async def test_a_service_reads_its_own_stream_for_live_updates_and_the_stream_of_users(
+    feed: tuple[str, NatsConnection], clients: dict[str, Client]
+) -> None:
+    stream, connection = feed
+    owner = clients[next(user for user, own in OWN.items() if own == stream)].jetstream()
     received: asyncio.Queue[str] = asyncio.Queue()
     reader = StreamReader(
         connection,
@@ -68,36 +70,38 @@ async def test_a_service_with_live_updates_reads_its_own_stream(feed: tuple[str,
         on_gap=lambda: received.put_nowait("gap"),
         history=10,
     )
-    await connection.js.publish(subject_of(stream), b"{}")
+    await owner.publish(subject_of(stream), b"{}")
     reader.start()
     try:
         assert await asyncio.wait_for(received.get(), PATIENCE_SECONDS) == subject_of(stream)
-        await connection.js.publish(subject_of(stream).replace("abc", "def"), b"{}")
+        await owner.publish(subject_of(stream).replace("abc", "def"), b"{}")
         assert await asyncio.wait_for(received.get(), PATIENCE_SECONDS) == subject_of(stream).replace("abc", "def")
     finally:
         await reader.stop()
 
 
-@pytest.mark.parametrize("user", sorted(set(OWN) - set(FEEDS)))
-async def test_a_service_without_live_updates_cannot_read_its_own_stream(clients: dict[str, Client], user: str) -> None:
+@pytest.mark.parametrize(
+    ("user", "stream"), [(user, stream) for user in OWN for stream in OWN.values() if (user, stream) not in READS]
+)
+async def test_a_service_can_read_no_other_stream(clients: dict[str, Client], user: str, stream: str) -> None:
     js = clients[user].jetstream(timeout=REFUSED_SECONDS)
 
     with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
-        await js.add_consumer(OWN[user], ConsumerConfig(name="tail-x"))
+        await js.add_consumer(stream, ConsumerConfig(name="tail-x"))
 
 
-@pytest.mark.parametrize("user", FEEDS)
+@pytest.mark.parametrize(("user", "stream"), READS)
 async def test_a_stream_reader_cannot_take_events_from_the_consumer_of_another(
-    clients: dict[str, Client], user: str
+    clients: dict[str, Client], user: str, stream: str
 ) -> None:
     """Also on its own stream: removing or draining the consumer of another service hides events from it."""
-    stream = OWN[user]
-    others = [consumer for consumer, streams in CONSUMES.items() if stream in streams]
-    assert others
+    others = [consumer for consumer, streams in CONSUMES.items() if stream in streams and consumer != user]
+    assert others or (user, stream) == ("tickets", USERS), "tickets is the only consumer of USERS"
+    owner = clients[next(user for user, own in OWN.items() if own == stream)].jetstream()
     for other in others:
         durable = f"{other}-{stream.lower()}"
         await ensure_consumer(clients[other].jetstream(), stream, _consumer(durable, stream))
-        await clients[user].jetstream().publish(subject_of(stream), b"{}")
+        await owner.publish(subject_of(stream), b"{}")
         js = clients[user].jetstream(timeout=REFUSED_SECONDS)
 
         with pytest.raises((TimeoutError, nats.errors.TimeoutError)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import nats.errors
 import pytest
-from cluster_bus import FEEDS, OPERATOR, OWN, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
+from cluster_bus import OPERATOR, OWN, OWN_READERS, PATIENCE_SECONDS, REFUSED_SECONDS, STREAMS, subject_of
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, RePublish, StreamSource
 from typer.testing import CliRunner
@@ -64,7 +64,7 @@ async def test_no_service_empties_or_deletes_a_stream(clients: dict[str, Client]
         assert (await operator.stream_info(stream)).state.messages == 1
 
 
-@pytest.mark.parametrize("user", FEEDS)
+@pytest.mark.parametrize("user", OWN_READERS)
 async def test_a_consumer_that_delivers_to_anothers_subject_forges_nothing(
     clients: dict[str, Client], user: str
 ) -> None:

@@ -10,11 +10,12 @@ from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.web import ChangeCounter, LiveFeed, create_service_app
 
+from .departures import Departures
 from .dependencies import listing_limits
 from .feed import HISTORY, ticket_message
 from .publishers import ticket_changed
 from .repository import OrderProjection, TicketRepository
-from .retention import forget_regularly
+from .retention import forget_regularly, withdraw_regularly
 from .routes import router
 from .service import TicketService
 from .settings import Settings
@@ -32,15 +33,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
         tickets = TicketRepository(runtime.outbox("tickets", changes.note))
         orders = OrderProjection(runtime.collection("orders"))
+        departures = Departures(runtime.collection("departures"), tickets)
         runtime.add_stores(tickets, orders)
         service = TicketService(tickets, orders, currency=settings.currency)
         app.state.service = service
         app.state.listing_limits = listing_limits(settings)
-        runtime.subscribe(subscriptions(service))
+        runtime.subscribe(subscriptions(service, departures))
         runtime.enable_resync(tickets, ticket_changed)
         app.state.feed = LiveFeed(runtime, TICKETS, ticket_message, history=HISTORY, changes=changes)
         forgetting = forget_regularly(service, after=timedelta(days=settings.deleted_texts_days))
-        async with app.state.feed.open(), forgetting:
+        async with app.state.feed.open(), forgetting, withdraw_regularly(departures):
             yield
 
     return create_service_app(

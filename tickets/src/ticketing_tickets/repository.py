@@ -96,6 +96,13 @@ class TicketRepository(Repository[Ticket]):
         selection: Document = {"user_id": seller_id, "status": _one_of(LISTED)}
         return await self._walk(selection, "created_at", DESCENDING, page)
 
+    async def list_unsold_ids(self, seller_id: str, *, after: str, limit: int) -> list[str]:
+        """Ids above `after` of this seller's listings that are on sale or held, in order."""
+        unsold = _one_of((TicketStatus.AVAILABLE, TicketStatus.HELD))
+        query: Document = {"user_id": seller_id, "status": unsold, "_id": {"$gt": after}}
+        cursor = self.collection.find(query, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+        return [document["_id"] async for document in cursor]
+
     async def list_deleted_with_texts(self, *, before: datetime, limit: int) -> list[Ticket]:
         """Listings that were deleted before `before` (UTC) and still have their texts, the oldest first."""
         query: Document = {**_WITH_TEXTS, "deleted_at": {"$lt": before}}

@@ -1,7 +1,7 @@
-"""Removes the texts of deleted listings after a stated time, in the background of every replica."""
+"""Removes the texts of deleted listings, and the listings of deleted accounts, in the background of every replica."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -10,11 +10,13 @@ from ticketing_common.entity import utc_now
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry import get_logger, trace_scope
 
+from .departures import Departures
 from .service import TicketService
 
-__all__ = ["forget_regularly"]
+__all__ = ["forget_regularly", "withdraw_regularly"]
 
 SWEEP_SECONDS: Final = 600.0
+WITHDRAW_SECONDS: Final = 20.0
 
 log = get_logger(__name__)
 
@@ -28,15 +30,34 @@ async def forget_regularly(
     Needs no lease: each removal is one compare-and-swap, and a second replica finds nothing to do.
     """
 
+    async def forget() -> None:
+        if count := await service.forget_deleted(before=utc_now() - after):
+            log.info("texts of deleted listings removed", count=count)
+
+    async with _repeated(forget, every_seconds, failure="texts of deleted listings not removed, retrying later"):
+        yield
+
+
+@asynccontextmanager
+async def withdraw_regularly(departures: Departures, *, every_seconds: float = WITHDRAW_SECONDS) -> AsyncIterator[None]:
+    """While the block runs, withdraw listings of deleted accounts that have become free. Needs no lease either."""
+    failure = "listings of deleted accounts not withdrawn, retrying later"
+    async with _repeated(departures.withdraw_all, every_seconds, failure=failure):
+        yield
+
+
+@asynccontextmanager
+async def _repeated(
+    work: Callable[[], Awaitable[object]], every_seconds: float, *, failure: str
+) -> AsyncIterator[None]:
     async def sweep() -> None:
         while True:
             await asyncio.sleep(every_seconds)
             try:
                 with trace_scope(None):
-                    if count := await service.forget_deleted(before=utc_now() - after):
-                        log.info("texts of deleted listings removed", count=count)
+                    await work()
             except Exception:
-                log.exception("texts of deleted listings not removed, retrying later")
+                log.exception(failure)
 
     task = asyncio.create_task(sweep())
     try:

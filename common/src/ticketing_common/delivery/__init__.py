@@ -4,6 +4,7 @@ from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters
 from .progress import ConsumerProgress
 from .relay import Relay
+from .revocation_reader import revocation_reader
 from .runtime import ServiceRuntime
 from .stream_reader import StreamReader
 from .subscription import EventSubscription, Handler
@@ -18,4 +19,5 @@ __all__ = [
     "Relay",
     "ServiceRuntime",
     "StreamReader",
+    "revocation_reader",
 ]

@@ -18,6 +18,7 @@ from ticketing_common.messaging import (
     stream_drift,
 )
 from ticketing_common.resilience import background, cancel_and_wait
+from ticketing_common.security import SessionRevocations
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import (
     Collection,
@@ -63,10 +64,21 @@ class ServiceRuntime:
 
     `start()` returns at once. A background task creates indexes, streams and consumers, and retries until they exist;
     `missing()` lists what does not exist yet. A service can therefore start before its dependencies.
+    `ready_without_bus` is for a service whose database alone decides what it answers.
     """
 
-    def __init__(self, settings: ServiceSettings, *, publishes: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        publishes: str | None = None,
+        revocations: SessionRevocations | None = None,
+        ready_without_bus: bool = False,
+    ) -> None:
         self.settings = settings
+        self.revocations = SessionRevocations() if revocations is None else revocations
+        """Ended sessions, which event streams that are open must end, too."""
+        self._ready_without_bus = ready_without_bus
         self._publishes = publishes
         self._client = connect(settings.mongo_url.get_secret_value(), application=settings.service_name)
         self.database: Database = self._client[settings.database_name]
@@ -146,6 +158,8 @@ class ServiceRuntime:
     def missing(self) -> list[str]:
         """What the service is still waiting for before it is ready. Reads memory only, no I/O."""
         missing = set(self._missing)
+        if self._ready_without_bus:
+            return sorted(missing - {"nats"})
         if self._bus is not None and not self._bus.healthy:
             missing.add("nats")
         missing.update(f"consumer {consumer.durable}" for consumer in self._consumers if not consumer.joined)
@@ -182,7 +196,10 @@ class ServiceRuntime:
         await disconnect(self._client, seconds=0.5)
 
     async def _make_ready(self) -> None:
-        await asyncio.gather(self._make_indexes(), self._join_bus())
+        joining = asyncio.gather(self._make_indexes(), self._join_bus())
+        if self._ready_without_bus:
+            self._missing.discard("start-up")
+        await joining
         self._missing.discard("start-up")
         log.info("ready")
 

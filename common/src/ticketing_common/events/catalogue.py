@@ -11,6 +11,7 @@ from .expiration import ExpirationCompleted
 from .order import OrderCancelled, OrderCompleted, OrderCreated
 from .payment import PaymentAuthorized, PaymentCaptured, PaymentDisputed, PaymentFailed, PaymentRefunded, PaymentVoided
 from .ticket import TicketCreated, TicketDeleted, TicketUpdated
+from .user import UserDeleted, UserSessionsRevoked
 
 __all__ = ["CATALOGUE", "parse_event"]
 
@@ -30,6 +31,8 @@ CATALOGUE: Final[dict[str, type[Event]]] = {
         PaymentRefunded,
         PaymentDisputed,
         ExpirationCompleted,
+        UserSessionsRevoked,
+        UserDeleted,
     )
 }
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ticketing_common.topology import EXPIRATIONS, ORDERS, PAYMENTS, STREAM_SUBJECTS, TICKETS
+from ticketing_common.topology import EXPIRATIONS, ORDERS, PAYMENTS, STREAM_SUBJECTS, TICKETS, USERS
 
 __all__ = [
     "ADVISORIES",
@@ -14,6 +14,7 @@ __all__ = [
     "SAFETY_NETS",
     "STREAM_SUBJECTS",
     "TICKETS",
+    "USERS",
 ]
 
 DEAD_LETTERS: Final = "DEAD_LETTERS"

@@ -4,6 +4,7 @@ from .cookies import first_cookie
 from .csrf import OriginCheckMiddleware
 from .dependencies import CurrentUser, OptionalUser, require_user
 from .middleware import AuthenticationMiddleware
+from .revocations import SessionRevocations
 from .tokens import AUDIENCE, TokenSigner, TokenVerifier, User
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "CurrentUser",
     "OptionalUser",
     "OriginCheckMiddleware",
+    "SessionRevocations",
     "TokenSigner",
     "TokenVerifier",
     "User",

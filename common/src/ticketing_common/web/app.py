@@ -12,10 +12,16 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 from starlette.types import Scope
 
-from ticketing_common.delivery import ServiceRuntime
+from ticketing_common.delivery import ServiceRuntime, revocation_reader
 from ticketing_common.headers import header_of
-from ticketing_common.security import AUDIENCE, AuthenticationMiddleware, OriginCheckMiddleware, TokenVerifier
-from ticketing_common.settings import ServiceSettings
+from ticketing_common.security import (
+    AUDIENCE,
+    AuthenticationMiddleware,
+    OriginCheckMiddleware,
+    SessionRevocations,
+    TokenVerifier,
+)
+from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import IdempotencyKeys
 from ticketing_common.telemetry import configure_logging, init_security_series, recording_provider
 
@@ -50,12 +56,14 @@ def create_service_app(
     publishes: str | None = None,
     changes: ChangeCounter | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
+    ready_without_bus: bool = False,
 ) -> FastAPI:
     """A service: health, metrics, problem+json, authentication, limits, documentation, start and graceful shutdown.
 
     `publishes` is the stream that the service owns. `prefix` is the path of its public routes and its OpenAPI document;
-    without a prefix it has neither. `changes` invalidates the responses of `cached` routes. A request body longer than
-    `max_body_bytes` is a 413.
+    without a prefix it has neither. With a prefix and an event bus it refuses ended sessions (`SessionRevocations`).
+    `changes` invalidates the responses of `cached` routes. A request body longer than `max_body_bytes` is a 413.
+    `ready_without_bus`: see `ServiceRuntime`.
 
     Middleware concerns every request. What concerns one route is declared at that route (`wrapped_routes.py`).
     """
@@ -63,10 +71,15 @@ def create_service_app(
     init_security_series()
     changes = changes or ChangeCounter()
     lag = LoopLag(settings.service_name)
+    revocations = SessionRevocations()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        runtime = ServiceRuntime(settings, publishes=publishes)
+        runtime = ServiceRuntime(
+            settings, publishes=publishes, revocations=revocations, ready_without_bus=ready_without_bus
+        )
+        if prefix and isinstance(settings, EventServiceSettings):
+            runtime.follow(revocation_reader(runtime.bus, revocations))
         app.state.runtime = runtime
         app.state.idempotency_keys = IdempotencyKeys(runtime.collection("idempotency_keys"))
         runtime.add_stores(app.state.idempotency_keys)
@@ -114,7 +127,12 @@ def create_service_app(
             Middleware(
                 OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_names=settings.session_cookies
             ),
-            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=settings.session_cookies),
+            Middleware(
+                AuthenticationMiddleware,
+                verifier=verifier,
+                cookie_names=settings.session_cookies,
+                revocations=revocations,
+            ),
         ],
     )
     app.state.prefix = prefix or ""

@@ -69,6 +69,7 @@ class LiveFeed:
         self.limits = StreamLimits(settings)
         self._heartbeat_seconds = settings.stream_heartbeat_seconds
         self._service = settings.service_name
+        self._revocations = runtime.revocations
         self._recent = RecentEvents(count=history, max_bytes=HISTORY_BYTES)
         self._connections: defaultdict[str, set[SseConnection]] = defaultdict(set)
         self._ending = False
@@ -107,6 +108,7 @@ class LiveFeed:
             # No await from here on, so that no event arrives between this position and the first read.
             begin = after if self._recent.reaches_back_to(after) else self.position
             connection = Reader(self._recent, after=begin, heartbeat_seconds=self._heartbeat_seconds)
+            connection.user = viewer.user
             if begin != after:
                 connection.first = frame("ready" if last_id is None else "reset", b"{}", id=begin)
             with self._following(ALL, connection):
@@ -126,6 +128,7 @@ class LiveFeed:
         Raises what `resume` does, and what `state` raises.
         """
         connection = SseConnection(heartbeat_seconds=self._heartbeat_seconds)
+        connection.user = viewer.user
         with self._place(viewer), self._following(aggregate_id, connection):
             version, message = await state()
             connection.after_version = version  # older events may have arrived while the state was read
@@ -215,6 +218,8 @@ class LiveFeed:
 
     def _keep_all(self) -> None:
         for connection in self._all():
+            if connection.user is not None and self._revocations.ended(connection.user):
+                connection.end("session")
             connection.keep()
 
     def _all(self) -> list[SseConnection]:

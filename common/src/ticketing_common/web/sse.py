@@ -11,6 +11,8 @@ from fastapi import Header
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from ticketing_common.security import User
+
 from .connections import abort, bound_buffers
 
 __all__ = [
@@ -83,6 +85,7 @@ class SseConnection:
     """
 
     def __init__(self, *, heartbeat_seconds: float) -> None:
+        self.user: User | None = None
         self.first = COMMENT
         self.after_version = 0.0
         self.patience: asyncio.Timeout | None = None

@@ -31,6 +31,8 @@ class Viewer:
 
     address: str
     user_id: str | None = None
+    user: User | None = None
+    """The session with which the stream was opened; the stream ends with it."""
 
 
 class StreamLimits:
@@ -95,7 +97,7 @@ async def _viewer(request: Request) -> Viewer:
     where = await address(request)
     await limits.count_open(request, where)
     user: User | None = request.state.user
-    return Viewer(where, user.id if user else None)
+    return Viewer(where, user.id if user else None, user)
 
 
 ViewerDep: TypeAlias = Annotated[Viewer, Depends(_viewer)]

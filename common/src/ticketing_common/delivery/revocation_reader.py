@@ -1,0 +1,31 @@
+"""Reads ended sessions from the stream USERS, in every replica."""
+
+import sys
+from typing import Final
+
+from ticketing_common.events import UserEvent, parse_event
+from ticketing_common.events.subjects import USERS
+from ticketing_common.messaging import NatsConnection
+from ticketing_common.security import SessionRevocations
+
+from .stream_reader import StreamReader
+
+__all__ = ["revocation_reader"]
+
+EVERYTHING: Final = sys.maxsize
+"""The stream keeps 7 days, and tokens are valid for minutes: each event says how long it matters."""
+
+
+def revocation_reader(connection: NatsConnection, revocations: SessionRevocations) -> StreamReader:
+    """A reader that fills `revocations`. It is caught up, and the service ready, when it has read the whole stream.
+
+    While NATS is away, the service continues with what it knows; its readiness fails by the rules of the connection.
+    Afterwards the reader continues where it was, so nothing is missed. If the stream was lost, what is known stays.
+    """
+
+    def note(_sequence: int, subject: str, body: bytes) -> None:
+        event = parse_event(subject, body)
+        if isinstance(event, UserEvent):
+            revocations.note(event.data)
+
+    return StreamReader(connection, USERS, on_event=note, on_gap=lambda: None, history=EVERYTHING)

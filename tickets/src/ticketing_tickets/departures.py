@@ -1,0 +1,82 @@
+"""Withdraws the unsold listings of deleted accounts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from ticketing_common.entity import utc_now
+from ticketing_common.events import TicketDeleted, UserDeleted
+from ticketing_common.storage import ASCENDING, Collection
+from ticketing_common.telemetry import get_logger
+
+from .domain import Ticket
+from .errors import TicketNotFoundError, TicketReservedError
+from .publishers import ticket_deleted
+from .repository import TicketRepository
+
+__all__ = ["Departures"]
+
+log = get_logger(__name__)
+
+LATEST_LISTING: Final = timedelta(hours=1)
+"""A request that was admitted just before the account was deleted has listed its ticket long before that."""
+AT_ONCE: Final = 100
+
+
+class Departures:
+    """The deleted accounts that may still have a listing on sale.
+
+    A held seat cannot be withdrawn, and may become free again; a listing may also be created at the very moment of the
+    deletion. So a departure is stored, and looked at again by a sweep, until `LATEST_LISTING` has passed and nothing is
+    on sale or held. Each withdrawal is one compare-and-swap of a listing: repetition, two replicas at once and a crash
+    at any place are harmless. Sold listings stay, since their buyers and the books need them.
+    """
+
+    def __init__(self, collection: Collection, tickets: TicketRepository) -> None:
+        self._collection = collection
+        self._tickets = tickets
+
+    async def on_user_deleted(self, event: UserDeleted) -> None:
+        """Store that this account was deleted, and withdraw its listings."""
+        user_id = event.data.user_id
+        await self._collection.update_one(
+            {"_id": user_id}, {"$setOnInsert": {"deleted_at": event.data.revoked_before}}, upsert=True
+        )
+        await self._withdraw(user_id)
+
+    async def withdraw_all(self) -> int:
+        """Withdraw what has become free or was listed late, and forget the departures that are done.
+
+        Returns how many listings were withdrawn.
+        """
+        withdrawn = 0
+        async for departure in self._collection.find().sort("_id", ASCENDING):
+            count, is_done = await self._withdraw(departure["_id"])
+            withdrawn += count
+            if is_done and departure["deleted_at"] < utc_now() - LATEST_LISTING:
+                await self._collection.delete_one({"_id": departure["_id"]})
+        return withdrawn
+
+    async def _withdraw(self, seller_id: str) -> tuple[int, bool]:
+        """Delete the seller's listings without a held or sold seat. Returns their number, and whether none is left."""
+
+        def change(ticket: Ticket) -> Callable[[Ticket], TicketDeleted]:
+            ticket.delete(seller_id)
+            return ticket_deleted
+
+        withdrawn = left = 0
+        after = ""
+        while ids := await self._tickets.list_unsold_ids(seller_id, after=after, limit=AT_ONCE):
+            for ticket_id in ids:
+                try:
+                    await self._tickets.update(ticket_id, change)
+                except TicketReservedError:
+                    left += 1
+                except TicketNotFoundError:  # another replica has just deleted it
+                    continue
+                else:
+                    withdrawn += 1
+            after = ids[-1]
+        if withdrawn:
+            log.info("listings of a deleted account withdrawn", user_id=seller_id, count=withdrawn)
+        return withdrawn, left == 0

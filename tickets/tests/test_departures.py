@@ -1,0 +1,139 @@
+"""Listings of a deleted account are withdrawn: those on sale at once, held ones when they are free, sold ones never."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import RevocationReason, TicketStatus, UserData, UserDeleted
+from ticketing_common.storage import Database
+from ticketing_tickets.departures import Departures
+from ticketing_tickets.domain import TicketDetails
+from ticketing_tickets.repository import TicketRepository
+from ticketing_tickets.service import TicketService
+
+SELLER = new_id()
+
+
+@pytest.fixture
+def departures(database: Database, tickets: TicketRepository) -> Departures:
+    return Departures(database["departures"], tickets)
+
+
+@pytest.fixture
+def status_of(tickets: TicketRepository) -> Callable[[str], Awaitable[TicketStatus]]:
+    async def read(ticket_id: str) -> TicketStatus:
+        ticket = await tickets.find(ticket_id)
+        assert ticket is not None
+        return ticket.status
+
+    return read
+
+
+def deleted(user_id: str = SELLER, *, at: datetime | None = None) -> UserDeleted:
+    at = at or utc_now()
+    return UserDeleted.of(
+        UserData(
+            id=user_id,
+            version=2,
+            user_id=user_id,
+            session_epoch=1,
+            revoked_before=at,
+            tokens_end_at=at + timedelta(hours=1),
+            reason=RevocationReason.DELETED,
+        )
+    )
+
+
+async def test_what_is_on_sale_is_withdrawn_and_what_is_sold_stays(
+    service: TicketService,
+    tickets: TicketRepository,
+    departures: Departures,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+    status_of: Callable[[str], Awaitable[TicketStatus]],
+) -> None:
+    on_sale = [(await service.create(SELLER, details)).id for _ in range(3)]
+    sold = (await service.create(SELLER, details)).id
+    await service.follow_order(order_for(sold).completed)
+    others = (await service.create(new_id(), details)).id
+
+    for _ in range(2):  # the event comes twice
+        await departures.on_user_deleted(deleted())
+
+    assert [await status_of(one) for one in on_sale] == [TicketStatus.DELETED] * 3
+    assert await status_of(sold) is TicketStatus.SOLD
+    assert await status_of(others) is TicketStatus.AVAILABLE
+    document = await tickets.collection.find_one({"_id": on_sale[0]})
+    assert document is not None
+    subjects = [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
+    assert subjects == ["ticket.created", "ticket.deleted"]
+
+
+async def test_a_held_listing_is_withdrawn_when_it_is_free_again(
+    service: TicketService,
+    departures: Departures,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+    status_of: Callable[[str], Awaitable[TicketStatus]],
+) -> None:
+    held = (await service.create(SELLER, details)).id
+    order = order_for(held)
+    await service.follow_order(order.created)
+    await departures.on_user_deleted(deleted())
+    assert await departures.withdraw_all() == 0
+    assert await status_of(held) is TicketStatus.HELD
+
+    await service.follow_order(order.cancelled)
+
+    assert await departures.withdraw_all() == 1
+    assert await status_of(held) is TicketStatus.DELETED
+
+
+async def test_a_listing_that_was_created_at_the_moment_of_the_deletion_is_withdrawn(
+    service: TicketService,
+    departures: Departures,
+    details: TicketDetails,
+    status_of: Callable[[str], Awaitable[TicketStatus]],
+) -> None:
+    await departures.on_user_deleted(deleted())
+    late = (await service.create(SELLER, details)).id
+    assert await departures.withdraw_all() == 1
+    assert await status_of(late) is TicketStatus.DELETED
+
+
+async def test_a_departure_is_forgotten_after_an_hour_when_nothing_is_held(
+    service: TicketService,
+    departures: Departures,
+    database: Database,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+) -> None:
+    held = (await service.create(SELLER, details)).id
+    order = order_for(held)
+    await service.follow_order(order.created)
+    await departures.on_user_deleted(deleted(at=utc_now() - timedelta(hours=2)))
+    await departures.on_user_deleted(deleted(new_id()))
+    await departures.withdraw_all()
+    assert await database["departures"].count_documents({}) == 2, "one has a held listing, the other is young"
+
+    await service.follow_order(order.completed)
+    await departures.withdraw_all()
+
+    assert await database["departures"].count_documents({}) == 1
+
+
+async def test_more_listings_than_one_batch_are_withdrawn(
+    service: TicketService,
+    tickets: TicketRepository,
+    departures: Departures,
+    details: TicketDetails,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ticketing_tickets.departures.AT_ONCE", 2)
+    for _ in range(5):
+        await service.create(SELLER, details)
+    await departures.on_user_deleted(deleted())
+    assert await tickets.list_unsold_ids(SELLER, after="", limit=10) == []
