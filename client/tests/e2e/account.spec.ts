@@ -1,12 +1,6 @@
 /** Accounts: a new password, ended sessions, mailed links, leaving. */
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { newPerson, type Person, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
-
-async function signIn(page: Page, { email, password }: Person): Promise<void> {
-  await page.getByLabel("E-mail").fill(email);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-}
+import { newPerson, type Person, problemsOf, signIn, signUpIn, uniqueTitle } from "./marketplace";
 
 /** A second device of this person, signed in. */
 async function secondDevice(context: BrowserContext, person: Person): Promise<Page> {
