@@ -26,6 +26,7 @@ def test_a_created_order_is_published_in_full(make_order, make_ticket):
         "user_id": order.user_id,
         "expires_at": order.expires_at,
         "created_at": order.created_at,
+        "changed_at": order.updated_at,
         "payment_id": None,
         "ticket": {
             "id": order.ticket.id,
@@ -35,6 +36,7 @@ def test_a_created_order_is_published_in_full(make_order, make_ticket):
             "venue": "Opera",
             "starts_at": NEXT_YEAR,
             "quantity": 200,
+            "user_id": order.ticket.user_id,
         },
         "seats": (3, 4),
     }

@@ -14,12 +14,14 @@ from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
 from .mail import Mails
+from .obligations import Obligations
 from .passwords import PasswordHasher
 from .publishers import account_changed
 from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
 from .service import AccountService, AuthService
 from .settings import Settings
+from .subscribers import subscriptions
 
 __all__ = ["create_app"]
 
@@ -39,14 +41,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
         tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
         mails = Mails(runtime.collection("mails"))
-        runtime.add_stores(users, revoked, guesses, tokens, mails)
+        obligations = Obligations(runtime.collection("obligations"))
+        runtime.add_stores(users, revoked, guesses, tokens, mails, obligations)
+        runtime.subscribe(subscriptions(obligations))
         app.state.settings = settings
         app.state.mails = mails
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
             auth = AuthService(users, revoked, passwords, guesses, signer, settings)
             app.state.service = auth
-            app.state.accounts = AccountService(users, tokens, mails, auth)
+            app.state.accounts = AccountService(users, tokens, mails, obligations, auth)
             runtime.enable_resync(users, account_changed)
             yield
 

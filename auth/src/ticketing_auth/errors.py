@@ -14,6 +14,7 @@ from ticketing_common.errors import (
 from ticketing_common.telemetry import SecurityEvent
 
 __all__ = [
+    "AccountInUseError",
     "CredentialsInvalidError",
     "EmailTakenError",
     "PasswordCommonError",
@@ -78,6 +79,21 @@ class TokenSpentError(InvalidInputError):
     def __init__(self) -> None:
         detail = "This link was used already, or is too old. Ask for a new one."
         super().__init__(detail, errors=(FieldError(detail, "token"),))
+
+
+class AccountInUseError(ConflictError):
+    """The account holds seats, or has sold seats of an event to come. `members` has the numbers of such orders."""
+
+    title = "The account is in use"
+
+    def __init__(self, *, holds: int, sales: int) -> None:
+        reasons = []
+        if holds:
+            reasons.append("unpaid orders are open: pay or cancel them, or wait until they expire")
+        if sales:
+            reasons.append("seats of events to come are sold: wait until the events, or call them off")
+        super().__init__(f"The account cannot be deleted now; {'; '.join(reasons)}.")
+        self.members = {"holds": holds, "sales": sales}
 
 
 class EmailTakenError(ConflictError):

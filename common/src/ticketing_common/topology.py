@@ -67,7 +67,7 @@ SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
     {
         service.name: service
         for service in (
-            Service(name="auth", outbox="users", path="users", stream=USERS, noun="user"),
+            Service(name="auth", outbox="users", path="users", stream=USERS, noun="user", consumes=(ORDERS,)),
             Service(
                 name="tickets",
                 outbox="tickets",

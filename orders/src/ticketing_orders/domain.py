@@ -47,6 +47,8 @@ class TicketSnapshot:
     venue: str | None = None
     starts_at: datetime | None = None
     quantity: int = 1
+    user_id: str | None = None
+    """The seller; None in orders of earlier versions."""
 
 
 @dataclass(kw_only=True)
@@ -96,6 +98,7 @@ class Order(Entity):
                 venue=ticket.venue,
                 starts_at=ticket.starts_at,
                 quantity=ticket.quantity,
+                user_id=ticket.user_id,
             ),
             expires_at=now + timedelta(seconds=window_seconds),
             created_at=now,

@@ -56,6 +56,7 @@ def _data(order: Order) -> OrderData:
         user_id=order.user_id,
         expires_at=order.expires_at,
         created_at=order.created_at,
+        changed_at=order.updated_at,
         payment_id=order.payment_id,
         ticket=OrderTicket(
             id=order.ticket.id,
@@ -65,6 +66,7 @@ def _data(order: Order) -> OrderData:
             venue=order.ticket.venue,
             starts_at=order.ticket.starts_at,
             quantity=order.ticket.quantity,
+            user_id=order.ticket.user_id,
         ),
         seats=order.seats,
     )

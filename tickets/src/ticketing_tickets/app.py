@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         departures = Departures(runtime.collection("departures"), tickets)
         runtime.add_stores(tickets, orders)
         service = TicketService(tickets, orders, currency=settings.currency)
+        app.state.settings = settings
         app.state.service = service
         app.state.listing_limits = listing_limits(settings)
         runtime.subscribe(subscriptions(service, departures))

@@ -7,10 +7,11 @@ from fastapi import Depends, Request
 from ticketing_common.security import require_user
 from ticketing_common.web import CallerLimits, address
 
+from .errors import EmailUnverifiedError
 from .service import TicketService
 from .settings import Settings
 
-__all__ = ["TicketServiceDep", "limit_listings", "listing_limits"]
+__all__ = ["TicketServiceDep", "limit_listings", "listing_limits", "require_verified_seller"]
 
 
 def listing_limits(settings: Settings) -> CallerLimits:
@@ -23,6 +24,17 @@ async def limit_listings(request: Request) -> None:
     user = require_user(request)
     limits: CallerLimits = request.app.state.listing_limits
     await limits.check(request, user_id=user.id, address=await address(request))
+
+
+async def require_verified_seller(request: Request) -> None:
+    """Raises `UnauthenticatedError`, and `EmailUnverifiedError` if the service requires a confirmed e-mail.
+
+    The claim is as old as the token. The next `currentuser` after the confirmation renews a browser's token.
+    """
+    user = require_user(request)
+    settings: Settings = request.app.state.settings
+    if settings.require_verified_sellers and not user.email_verified:
+        raise EmailUnverifiedError
 
 
 async def ticket_service(request: Request) -> TicketService:

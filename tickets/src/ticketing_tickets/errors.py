@@ -4,6 +4,7 @@ from ticketing_common.errors import ConflictError, FieldError, ForbiddenError, I
 from ticketing_common.money import MAX_CHARGE_CENTS, decimal_text
 
 __all__ = [
+    "EmailUnverifiedError",
     "FieldFixedError",
     "PriceTooLowError",
     "StartInPastError",
@@ -13,6 +14,18 @@ __all__ = [
     "TicketTransitionError",
     "TotalTooHighError",
 ]
+
+
+class EmailUnverifiedError(ForbiddenError):
+    """This marketplace requires a confirmed e-mail of its sellers, and the caller's token does not have one."""
+
+    title = "Confirm your e-mail first"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Sellers confirm their e-mail address by the link in our mail. After that, load the page again; a program "
+            "needs a new token."
+        )
 
 
 class PriceTooLowError(InvalidInputError):

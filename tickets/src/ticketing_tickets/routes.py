@@ -22,21 +22,22 @@ from ticketing_common.web import (
     link_next,
 )
 
-from .dependencies import TicketServiceDep, limit_listings
+from .dependencies import TicketServiceDep, limit_listings, require_verified_seller
 from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
 
 __all__ = ["router"]
 
 router: Final = ServiceRouter(tags=["tickets"])
 LimitedListings: Final = Depends(limit_listings)
+VerifiedSeller: Final = Depends(require_verified_seller)
 
 
-@router.post("", status_code=201, dependencies=[LimitedListings])
+@router.post("", status_code=201, dependencies=[LimitedListings, VerifiedSeller])
 @idempotent
 async def create_ticket(
     body: TicketRequest, user: CurrentUser, service: TicketServiceDep, ticket_id: CreationId
 ) -> TicketResponse:
-    """Put a ticket on sale."""
+    """Put a ticket on sale. 403: the service requires a confirmed e-mail, and the token does not have one."""
     return TicketResponse.of(await service.create(user.id, body.details(), ticket_id=ticket_id))
 
 

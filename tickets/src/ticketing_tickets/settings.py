@@ -20,6 +20,9 @@ class Settings(EventServiceSettings):
     rate_limit_listings_address: RateLimit = Field(
         default="600/minute", description="the same per address and replica; or `off`"
     )
+    require_verified_sellers: bool = Field(
+        default=False, description="only sellers who have confirmed their e-mail may create listings"
+    )
     deleted_texts_days: int = Field(
         default=30, gt=0, description="title, description and venue of a deleted listing are removed after so many days"
     )

@@ -10,8 +10,15 @@ from typing import Final
 from pydantic import SecretStr
 
 from ticketing_auth.domain import RevocationReason, TokenPurpose, User
-from ticketing_auth.errors import CredentialsInvalidError, SessionEndedError, TokenSpentError, WrongPasswordError
+from ticketing_auth.errors import (
+    AccountInUseError,
+    CredentialsInvalidError,
+    SessionEndedError,
+    TokenSpentError,
+    WrongPasswordError,
+)
 from ticketing_auth.mail import MailKind, Mails
+from ticketing_auth.obligations import Obligations
 from ticketing_auth.publishers import sessions_revoked, user_deleted
 from ticketing_auth.repository import OneTimeToken, OneTimeTokens, UserRepository
 from ticketing_common.entity import new_id, utc_now
@@ -39,7 +46,10 @@ class AccountService:
     reset the password is the first, since that use changes the password.
     """
 
-    def __init__(self, users: UserRepository, tokens: OneTimeTokens, mails: Mails, auth: AuthService) -> None:
+    def __init__(
+        self, users: UserRepository, tokens: OneTimeTokens, mails: Mails, obligations: Obligations, auth: AuthService
+    ) -> None:
+        self._obligations: Final = obligations
         self._users: Final = users
         self._tokens: Final = tokens
         self._mails: Final = mails
@@ -127,9 +137,14 @@ class AccountService:
         """Delete the account with its personal data, and end all its sessions; final.
 
         What this removes after the account itself holds no address, and expires by itself if this process dies before.
-        Raises `WrongPasswordError` and `TooManyGuessesError`.
+        Raises `WrongPasswordError`, `TooManyGuessesError` and `AccountInUseError`.
         """
         await self._check(user, password, field="password", device_token=device_token)
+        holds, sales = await asyncio.gather(
+            self._obligations.count_holds(user.id), self._obligations.count_sales_to_come(user.id)
+        )
+        if holds or sales:
+            raise AccountInUseError(holds=holds, sales=sales)
         now = utc_now()
 
         def leave(fresh: User) -> Callable[[User], UserDeleted]:

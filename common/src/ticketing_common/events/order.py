@@ -50,6 +50,7 @@ class OrderTicket(BaseModel):
     venue: str | None = None
     starts_at: EventTime | None = None
     quantity: int = Field(default=1, ge=1)
+    user_id: str | None = Field(default=None, description="the seller; absent in orders of earlier versions")
 
 
 class OrderData(EventData):
@@ -62,6 +63,9 @@ class OrderData(EventData):
     created_at: EventTime
     payment_id: str | None = Field(description="the payment that completed it")
     ticket: OrderTicket
+    changed_at: EventTime | None = Field(
+        default=None, description="when the order took this state; `time` is later in a republished event"
+    )
     seats: tuple[int, ...] = Field(default=(1,), min_length=1, description="the numbers of its seats, from 1")
 
     @property

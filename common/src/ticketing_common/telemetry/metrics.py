@@ -37,6 +37,7 @@ __all__ = [
     "RELAY_PUBLISHED",
     "REQUESTS_IN_FLIGHT",
     "REQUESTS_SHED",
+    "REVOCATIONS_CURRENT",
     "SECURITY_EVENTS",
     "STALE_ANSWERS",
     "STRIPE_EVENTS_FAILED",
@@ -100,6 +101,10 @@ LIVE_STREAMS_ENDED: Final = Counter("live_streams_ended", "Event streams that en
 
 TIMERS_AVAILABLE: Final = Gauge("timers_available", "1 while the worker polls Redis for timers, 0 while it only sweeps")
 SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reached limits, by event", ["event"])
+
+REVOCATIONS_CURRENT: Final = Gauge(
+    "session_revocations_current", "1 while ended sessions are learned from the bus, 0 while not", ["service"]
+)
 
 HOLDS_PLACED: Final = Counter("holds_placed", "Tickets held by a new order")
 HOLDS_LOST: Final = Counter("holds_lost", "Holds refused because the ticket was held already")

@@ -79,7 +79,7 @@ def create_service_app(
             settings, publishes=publishes, revocations=revocations, ready_without_bus=ready_without_bus
         )
         if prefix and isinstance(settings, EventServiceSettings):
-            runtime.follow(revocation_reader(runtime.bus, revocations))
+            runtime.follow(revocation_reader(runtime.bus, revocations, service=settings.service_name))
         app.state.runtime = runtime
         app.state.idempotency_keys = IdempotencyKeys(runtime.collection("idempotency_keys"))
         runtime.add_stores(app.state.idempotency_keys)
