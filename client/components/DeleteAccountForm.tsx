@@ -38,16 +38,7 @@ export function DeleteAccountForm({ user }: { user: User }) {
       </ul>
       <p>You cannot delete the account while you hold tickets, or have sold tickets for an event to come.</p>
       <form className={styles.form} onSubmit={submit} noValidate>
-        {error?.status === 409 ? (
-          <Notice tone="bad" title="Your account cannot be deleted yet">
-            <p>{error.message}</p>
-            <p>
-              See <PageLink href="/orders">my orders</PageLink> and <PageLink href="/listings">my listings</PageLink>.
-            </p>
-          </Notice>
-        ) : (
-          <FormError error={error} fields={["confirmPassword"]} />
-        )}
+        {error?.status === 409 ? <InUse error={error} /> : <FormError error={error} fields={["confirmPassword"]} />}
         <UsernameField email={user.email} />
         <TextField
           label="Your password"
@@ -62,5 +53,26 @@ export function DeleteAccountForm({ user }: { user: User }) {
         </Button>
       </form>
     </AccountSection>
+  );
+}
+
+function InUse({ error }: { error: ApiError }) {
+  const { holds = 0, sales = 0 } = error.problem;
+  return (
+    <Notice tone="bad" title="Your account cannot be deleted yet">
+      {holds > 0 && (
+        <p>
+          You hold tickets that you have not paid for (orders: {holds}). Pay for them, cancel them, or wait until they
+          expire: see <PageLink href="/orders">My orders</PageLink>.
+        </p>
+      )}
+      {sales > 0 && (
+        <p>
+          You have sold tickets for events to come (orders: {sales}). Wait until the events are over, or call them off:
+          see <PageLink href="/listings">My listings</PageLink>.
+        </p>
+      )}
+      {holds + sales === 0 && <p>{error.message}</p>}
+    </Notice>
   );
 }

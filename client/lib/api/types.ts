@@ -39,5 +39,14 @@ export type Order = Omit<OrderResponse, "quantity" | "seats" | "total"> & {
 /** `price` is the price of one seat that the buyer saw; the service refuses the order (409) if it has changed. */
 export type OrderInput = Pick<OrderRequest, "ticketId"> & { quantity?: number; price?: number };
 
-/** A 409 of POST /api/orders has one of these members: the number of free seats, or the present price of one seat. */
-export type Problem = AnyProblem & { available?: number; price?: number };
+/** Members of some 409 responses. */
+interface ConflictMembers {
+  /** POST /api/orders: the number of free seats, or the present price of one seat. */
+  available?: number;
+  price?: number;
+  /** DELETE /api/users/me: the numbers of unpaid orders, and of orders of the seller's events to come. */
+  holds?: number;
+  sales?: number;
+}
+
+export type Problem = AnyProblem & ConflictMembers;

@@ -51,7 +51,7 @@ describe("the form for a new password", () => {
 
   it("shows at the new password why it is refused", async () => {
     const errors = [{ field: "password", message: "This password is too common" }];
-    network({ "PUT /api/users/password": () => problem(422, "Invalid", errors) });
+    network({ "PUT /api/users/password": () => problem(422, "Invalid", { errors }) });
     change();
     const error = await screen.findByText("This password is too common");
     expect(input("New password").getAttribute("aria-describedby")).toContain(error.id);
@@ -59,7 +59,7 @@ describe("the form for a new password", () => {
 
   it("says how many fields are wrong, if several are", async () => {
     const errors = ["currentPassword", "password"].map((field) => ({ field, message: "This must not be empty" }));
-    network({ "PUT /api/users/password": () => problem(422, "Invalid", errors) });
+    network({ "PUT /api/users/password": () => problem(422, "Invalid", { errors }) });
     change();
     expect((await screen.findByRole("alert")).textContent).toBe("Please check the 2 marked fields.");
     await waitFor(() => expect(document.activeElement).toBe(input("Current password")));
@@ -84,7 +84,7 @@ describe("an address that is not confirmed", () => {
   it("gets another mail once the wait that the server asks for is over", async () => {
     vi.useFakeTimers();
     const wait = { "retry-after": "42" };
-    const sent = network({ "POST /api/users/verification": () => problem(429, "Too many requests.", [], wait) });
+    const sent = network({ "POST /api/users/verification": () => problem(429, "Too many requests.", {}, wait) });
     render(<EmailState user={USER} />);
     const again = screen.getByRole("button", { name: "Send a new link" });
     await act(async () => fireEvent.click(again));
@@ -172,13 +172,18 @@ describe("deleting the account", () => {
     expect(sent).toEqual([{ call: "DELETE /api/users/me", body: { password: "secret" } }]);
   });
 
-  it("shows why it is refused, and where to look", async () => {
-    network({ "DELETE /api/users/me": () => problem(409, "You have sold seats of an event to come.") });
+  it.each([
+    [{ holds: 2, sales: 0 }, "You hold tickets that you have not paid for (orders: 2)", ["/orders"]],
+    [{ holds: 0, sales: 1 }, "You have sold tickets for events to come (orders: 1)", ["/listings"]],
+    [{ holds: 1, sales: 3 }, "events to come (orders: 3)", ["/orders", "/listings"]],
+    [{}, "The account is in use.", []],
+  ])("is refused with its reason and where to find it: %j", async (members, text, paths) => {
+    network({ "DELETE /api/users/me": () => problem(409, "The account is in use.", members) });
     remove();
     const alert = await screen.findByRole("alert");
-    expect(alert.textContent).toContain("You have sold seats of an event to come.");
+    expect(alert.textContent).toContain(text);
     const links = [...alert.querySelectorAll("a")].map((link) => link.getAttribute("href"));
-    expect(links).toEqual(["/orders", "/listings"]);
+    expect(links).toEqual(paths);
   });
 
   it("names the password if that is wrong", async () => {

@@ -1,5 +1,6 @@
 /** The network of a component under test: responses by call, and the calls that were sent. */
 import { afterEach, vi } from "vitest";
+import type { Problem } from "@/lib/api/types";
 
 export interface Sent {
   /** For example `POST /api/users/signin`. */
@@ -30,10 +31,10 @@ export function json(body: unknown, status = 200): Response {
 export function problem(
   status: number,
   detail: string,
-  errors: { field?: string; message: string }[] = [],
+  members: Partial<Problem> = {},
   headers: Record<string, string> = {},
 ): Response {
-  const body = JSON.stringify({ type: "about:blank", title: "Refused", status, detail, errors });
+  const body = JSON.stringify({ type: "about:blank", title: "Refused", status, detail, errors: [], ...members });
   return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
 }
 

@@ -53,7 +53,7 @@ describe("the link to reset a password", () => {
 
   it("stays usable after a refused password", async () => {
     const errors = [{ field: "password", message: "This password is too common" }];
-    const sent = network({ [CONFIRM]: () => problem(422, "Invalid", errors) });
+    const sent = network({ [CONFIRM]: () => problem(422, "Invalid", { errors }) });
     reset();
     expect(await screen.findByText("This password is too common")).toBeDefined();
     press("Set the password");
@@ -141,7 +141,7 @@ describe("asking for a link", () => {
   });
 
   it("says when it was too often", async () => {
-    network({ [ASK]: () => problem(429, "Too many requests.", [], { "retry-after": "30" }) });
+    network({ [ASK]: () => problem(429, "Too many requests.", {}, { "retry-after": "30" }) });
     ask("ann@example.com");
     expect((await screen.findByRole("alert")).textContent).toBe("Too many requests. Try again in 30 seconds.");
   });
