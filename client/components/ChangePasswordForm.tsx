@@ -2,16 +2,13 @@
 import { useState } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
-import { ApiError, invalidInput } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
-import { NEW_PASSWORD_HINT } from "@/lib/passwords";
 import styles from "@/styles/page.module.css";
+import { CurrentPasswordField, NewPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
-import { TextField } from "./Field";
 import { FormError } from "./FormError";
 import { Notice } from "./Notice";
-import { UsernameField } from "./UsernameField";
 
 export function ChangePasswordForm({ user }: { user: User }) {
   const [changed, setChanged] = useState(0);
@@ -28,37 +25,15 @@ export function ChangePasswordForm({ user }: { user: User }) {
 
 function PasswordFields({ user, onChanged }: { user: User; onChanged: () => void }) {
   const { busy, error, submit } = useFormSubmission(async (data) => {
-    try {
-      await api.changePassword(String(data.get("currentPassword")), String(data.get("password")));
-    } catch (failure) {
-      if (failure instanceof ApiError && failure.status === 403)
-        throw invalidInput({ currentPassword: "This is not your current password." });
-      throw failure;
-    }
+    await api.changePassword(String(data.get("currentPassword")), String(data.get("password")));
     onChanged();
   });
-  const errors = error?.fieldErrors ?? {};
   return (
     <form className={styles.form} onSubmit={submit} noValidate>
       <FormError error={error} fields={["currentPassword", "password"]} />
-      <UsernameField email={user.email} />
-      <TextField
-        label="Current password"
-        name="currentPassword"
-        type="password"
-        autoComplete="current-password"
-        required
-        error={errors.currentPassword}
-      />
-      <TextField
-        label="New password"
-        name="password"
-        type="password"
-        autoComplete="new-password"
-        required
-        hint={NEW_PASSWORD_HINT}
-        error={errors.password}
-      />
+      <UsernameOfForm email={user.email} />
+      <CurrentPasswordField label="Current password" name="currentPassword" error={error} />
+      <NewPasswordField label="New password" error={error} />
       <Button type="submit" busy={busy}>
         Change the password
       </Button>

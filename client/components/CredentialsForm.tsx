@@ -3,12 +3,11 @@ import Head from "next/head";
 import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
-import { NEW_PASSWORD_HINT } from "@/lib/passwords";
 import { safeReturnPath } from "@/lib/returnTo";
 import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
+import { CurrentPasswordField, EmailField, NewPasswordField } from "./AccountFields";
 import { Button } from "./Button";
-import { TextField } from "./Field";
 import { FormError } from "./FormError";
 import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
@@ -16,16 +15,12 @@ import { PageLink } from "./PageLink";
 const TEXTS = {
   signin: {
     title: "Sign in",
-    autoComplete: "current-password",
-    hint: undefined,
     question: "New here?",
     other: "Create an account",
     otherPath: "/signup",
   },
   signup: {
     title: "Create an account",
-    autoComplete: "new-password",
-    hint: NEW_PASSWORD_HINT,
     question: "Already have an account?",
     other: "Sign in",
     otherPath: "/signin",
@@ -42,6 +37,7 @@ interface Props {
 export function CredentialsForm({ kind, returnTo, done }: Props) {
   const router = useRouter();
   const text = TEXTS[kind];
+  const PasswordField = kind === "signin" ? CurrentPasswordField : NewPasswordField;
   const { busy, error, submit } = useFormSubmission(
     async (data) => {
       const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
@@ -65,23 +61,8 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
         </div>
         {done && <Notice tone="good">{done}</Notice>}
         <FormError error={error} fields={["email", "password"]} />
-        <TextField
-          label="E-mail"
-          name="email"
-          type="email"
-          autoComplete="username"
-          required
-          error={error?.fieldErrors.email}
-        />
-        <TextField
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete={text.autoComplete}
-          required
-          hint={text.hint}
-          error={error?.fieldErrors.password}
-        />
+        <EmailField error={error} />
+        <PasswordField label="Password" error={error} />
         {kind === "signin" && (
           <p>
             <PageLink href="/forgot-password">Forgot your password?</PageLink>

@@ -2,28 +2,21 @@
 import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
-import { ApiError, invalidInput } from "@/lib/api/errors";
+import type { ApiError } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
 import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
+import { CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
-import { TextField } from "./Field";
 import { FormError } from "./FormError";
 import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
-import { UsernameField } from "./UsernameField";
 
 export function DeleteAccountForm({ user }: { user: User }) {
   const router = useRouter();
   const { busy, error, submit } = useFormSubmission(async (data) => {
-    try {
-      await api.deleteAccount(String(data.get("confirmPassword")));
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure;
-      if (failure.status === 403) throw invalidInput({ confirmPassword: "This is not your password." });
-      throw failure;
-    }
+    await api.deleteAccount(String(data.get("password")));
     announceSession();
     await router.replace("/signin?done=deletion");
   });
@@ -38,16 +31,9 @@ export function DeleteAccountForm({ user }: { user: User }) {
       </ul>
       <p>You cannot delete the account while you hold tickets, or have sold tickets for an event to come.</p>
       <form className={styles.form} onSubmit={submit} noValidate>
-        {error?.status === 409 ? <InUse error={error} /> : <FormError error={error} fields={["confirmPassword"]} />}
-        <UsernameField email={user.email} />
-        <TextField
-          label="Your password"
-          name="confirmPassword"
-          type="password"
-          autoComplete="current-password"
-          required
-          error={error?.fieldErrors.confirmPassword ?? error?.fieldErrors.password}
-        />
+        {error?.status === 409 ? <InUse error={error} /> : <FormError error={error} fields={["password"]} />}
+        <UsernameOfForm email={user.email} />
+        <CurrentPasswordField label="Your password" error={error} />
         <Button type="submit" variant="danger" busy={busy}>
           Delete my account
         </Button>

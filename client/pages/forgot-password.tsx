@@ -1,9 +1,9 @@
 /** Forgot password: ask for a mail with a link. The page is the same whether or not the address has an account. */
 import Head from "next/head";
 import { useState } from "react";
+import { EmailField } from "@/components/AccountFields";
 import { Button } from "@/components/Button";
 import { CheckYourMail } from "@/components/CheckYourMail";
-import { TextField } from "@/components/Field";
 import { FormError } from "@/components/FormError";
 import { PageLink } from "@/components/PageLink";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
@@ -71,14 +71,7 @@ function RequestForm({ takesFocus, onSent }: { takesFocus: boolean; onSent: (ema
         </p>
       </div>
       <FormError error={error} fields={["email"]} />
-      <TextField
-        label="E-mail"
-        name="email"
-        type="email"
-        autoComplete="username"
-        required
-        error={error?.fieldErrors.email}
-      />
+      <EmailField error={error} />
       <Button type="submit" wide busy={busy}>
         Send the link
       </Button>

@@ -1,14 +1,13 @@
 /** Reset password: set a new one with the token of the mailed link. */
 import Head from "next/head";
 import { useRouter } from "next/router";
+import { NewPasswordField } from "@/components/AccountFields";
 import { Button, ButtonLink } from "@/components/Button";
-import { TextField } from "@/components/Field";
 import { FormError } from "@/components/FormError";
 import { LinkProblem } from "@/components/LinkProblem";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { useLinkToken } from "@/hooks/useLinkToken";
 import { api } from "@/lib/api/browser";
-import { NEW_PASSWORD_HINT } from "@/lib/passwords";
 import { page } from "@/lib/server/pageProps";
 import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
@@ -58,15 +57,7 @@ function NewPasswordForm({ token }: { token: string | undefined }) {
         <p className={styles.lead}>This ends every session of your account. You then sign in with the new password.</p>
       </div>
       <FormError error={error} fields={["password"]} />
-      <TextField
-        label="New password"
-        name="password"
-        type="password"
-        autoComplete="new-password"
-        required
-        hint={NEW_PASSWORD_HINT}
-        error={error?.fieldErrors.password}
-      />
+      <NewPasswordField label="New password" error={error} />
       <Button type="submit" wide busy={busy}>
         Set the password
       </Button>

@@ -30,7 +30,7 @@ test("a new password keeps this session, ends the other ones, and is needed from
   await page.getByLabel("Current password").fill("not the password");
   await page.getByLabel("New password").fill(password);
   await page.getByRole("button", { name: "Change the password" }).click();
-  await expect(page.getByText("This is not your current password.")).toBeVisible();
+  await expect(page.getByText("The present password is wrong.")).toBeVisible();
   await expect(page.getByLabel("Current password")).toBeFocused();
   await page.getByLabel("Current password").fill(person.password);
   await page.getByRole("button", { name: "Change the password" }).click();
@@ -90,7 +90,7 @@ test("a person downloads the data of the account, and deletes it", async ({ page
 
   await page.getByLabel("Your password").fill("not the password");
   await page.getByRole("button", { name: "Delete my account" }).click();
-  await expect(page.getByText("This is not your password.")).toBeVisible();
+  await expect(page.getByText("The present password is wrong.")).toBeVisible();
   await page.getByLabel("Your password").fill(person.password);
   await page.getByRole("button", { name: "Delete my account" }).click();
   await expect(page.getByText("Your account is deleted.")).toBeVisible();

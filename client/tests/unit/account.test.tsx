@@ -42,9 +42,11 @@ describe("the form for a new password", () => {
   });
 
   it("names the current password if that is wrong", async () => {
-    network({ "PUT /api/users/password": () => problem(403, "The password is wrong.") });
+    const errors = [{ field: "currentPassword", message: "The present password is wrong." }];
+    network({ "PUT /api/users/password": () => problem(403, "Wrong password", { errors }) });
     change();
-    expect(await screen.findByText("This is not your current password.")).toBeDefined();
+    const error = await screen.findByText("The present password is wrong.");
+    expect(input("Current password").getAttribute("aria-describedby")).toBe(error.id);
     await waitFor(() => expect(document.activeElement).toBe(input("Current password")));
     expect(router.push).not.toHaveBeenCalled();
   });
@@ -187,9 +189,10 @@ describe("deleting the account", () => {
   });
 
   it("names the password if that is wrong", async () => {
-    network({ "DELETE /api/users/me": () => problem(403, "The password is wrong.") });
+    const errors = [{ field: "password", message: "The present password is wrong." }];
+    network({ "DELETE /api/users/me": () => problem(403, "Wrong password", { errors }) });
     remove();
-    expect(await screen.findByText("This is not your password.")).toBeDefined();
+    expect(await screen.findByText("The present password is wrong.")).toBeDefined();
     await waitFor(() => expect(document.activeElement).toBe(input("Your password")));
     expect(router.replace).not.toHaveBeenCalled();
   });
