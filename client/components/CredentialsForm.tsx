@@ -4,7 +4,7 @@ import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import { safeReturnPath } from "@/lib/returnTo";
-import { announceSession } from "@/lib/session";
+import { announceSession, announceSignUp } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CurrentPasswordField, EmailField, NewPasswordField } from "./AccountFields";
 import { Button } from "./Button";
@@ -41,7 +41,8 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
   const { busy, error, submit } = useFormSubmission(
     async (data) => {
       const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
-      await (kind === "signin" ? api.signIn(credentials) : api.signUp(credentials));
+      if (kind === "signin") await api.signIn(credentials);
+      else announceSignUp((await api.signUp(credentials)).id);
       announceSession();
       await router.replace(safeReturnPath(returnTo));
     },

@@ -10,6 +10,7 @@ import styles from "./Layout.module.css";
 import { PageLink } from "./PageLink";
 import { SessionStatus } from "./SessionStatus";
 import { SignOutButton } from "./SignOutButton";
+import { SignUpStatus } from "./SignUpStatus";
 
 /** `user` is undefined on pages that are rendered without a session (404, 500). */
 export function Layout({ user, children }: { user: User | null | undefined; children: ReactNode }) {
@@ -62,6 +63,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
       </header>
       <ConnectionStatus />
       <SessionStatus user={user} />
+      <SignUpStatus user={user} />
       <main id="main" className={styles.main} tabIndex={-1}>
         {children}
       </main>
