@@ -293,6 +293,21 @@ def an_order_whose_ticket_is_no_document(marketplace: Marketplace) -> None:
     marketplace.change("orders", "orders", marketplace.paid_order, ticket="none")
 
 
+def deleted(marketplace: Marketplace, user: str, **fields: object) -> None:
+    tombstone = {"email": f"deleted:{user}", "password_hash": "", "deleted_at": marketplace.long_ago, "outbox": []}
+    marketplace.put("auth", "users", user, version=2, **{**tombstone, **fields})
+
+
+def deleted_account_remains(marketplace: Marketplace) -> None:
+    deleted(marketplace, marketplace.buyer, email="still@example.com")
+
+
+def listing_of_deleted_account(marketplace: Marketplace) -> None:
+    deleted(marketplace, user := new_id())
+    for begun in (utc_now() + timedelta(days=1), utc_now() - timedelta(days=1)):  # the second is not on sale any more
+        marketplace.ticket("available", None, user_id=user, starts_at=begun)
+
+
 def owner_unknown(marketplace: Marketplace) -> None:
     marketplace.remove("auth", "users", marketplace.seller)
 
@@ -375,6 +390,8 @@ BREAKS: list[tuple[str, Break]] = [
     ("document_unreadable", a_payment_without_an_amount),
     ("document_unreadable", an_order_whose_ticket_is_no_document),
     ("owner_unknown", owner_unknown),
+    ("deleted_account_remains", deleted_account_remains),
+    ("listing_of_deleted_account", listing_of_deleted_account),
     ("outbox_stuck", outbox_stuck),
     ("outbox_parked", outbox_parked),
 ]

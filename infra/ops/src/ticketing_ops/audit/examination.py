@@ -21,6 +21,7 @@ from ticketing_common.entity import utc_now
 from ticketing_common.storage import Document
 
 from . import bus, copies, holds, money
+from .accounts import account_findings
 from .addresses import AuditAddresses
 from .cases import OrderCase, PaymentCase, TicketCase, order_cases, payment_cases, ticket_cases
 from .databases import Databases
@@ -168,6 +169,8 @@ async def _read(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
     async def elsewhere() -> None:
         async for finding, evidence in outbox_findings(parts.databases, moment):
             found.add(finding, evidence)
+        async for finding, evidence in account_findings(parts.databases, moment):
+            found.add(finding, evidence)
         async for finding, evidence in bus.bus_findings(parts.bus, moment):
             found.add(finding, evidence)
 
@@ -209,7 +212,7 @@ async def _checked(
 
 
 async def _owners(databases: Databases, owners: dict[str, tuple[str, str]], found: _Suspects) -> None:
-    """Report owners without an account; auth never removes one."""
+    """Report owners without an account; auth keeps the id of a deleted one."""
     user_ids = sorted(owners)
     for start in range(0, len(user_ids), OWNERS_AT_ONCE):
         some = user_ids[start : start + OWNERS_AT_ONCE]

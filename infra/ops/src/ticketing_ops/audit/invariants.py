@@ -185,6 +185,17 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "an older backup of the auth database was restored: restore a newer one",
         ),
         Invariant(
+            "deleted_account_remains",
+            "a deleted account has neither an e-mail nor a password",
+            "an older backup of the auth database was restored: delete the account again",
+        ),
+        Invariant(
+            "listing_of_deleted_account",
+            "a deleted account has nothing on sale",
+            "`ticketing resync auth`: tickets withdraws its unsold listings again; a listing with sold seats is called "
+            "off by hand",
+        ),
+        Invariant(
             "outbox_stuck",
             "an event leaves the outbox within the grace",
             "check that NATS and the service run: the sweep of its relay publishes waiting events",
