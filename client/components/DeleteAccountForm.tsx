@@ -29,7 +29,10 @@ export function DeleteAccountForm({ user }: { user: User }) {
         <li>Passes that you have bought can no longer be shown here: print or save them first.</li>
         <li>Your e-mail address is removed. Records of past orders and payments are kept without it.</li>
       </ul>
-      <p>You cannot delete the account while you hold tickets, or have sold tickets for an event to come.</p>
+      <p>
+        You cannot delete the account while an order of yours or of your tickets is unpaid, or while you have sold
+        tickets for an event to come.
+      </p>
       <form className={styles.form} onSubmit={submit} noValidate>
         {error?.status === 409 ? <InUse error={error} /> : <FormError error={error} fields={["password"]} />}
         <UsernameOfForm email={user.email} />
@@ -48,8 +51,8 @@ function InUse({ error }: { error: ApiError }) {
     <Notice tone="bad" title="Your account cannot be deleted yet">
       {holds > 0 && (
         <p>
-          You hold tickets that you have not paid for (orders: {holds}). Pay for them, cancel them, or wait until they
-          expire: see <PageLink href="/orders">My orders</PageLink>.
+          There are unpaid orders of yours, or of tickets that you sell (orders: {holds}). Pay for yours or cancel them,
+          or wait until they expire: see <PageLink href="/orders">My orders</PageLink>.
         </p>
       )}
       {sales > 0 && (

@@ -44,7 +44,7 @@ interface ConflictMembers {
   /** POST /api/orders: the number of free seats, or the present price of one seat. */
   available?: number;
   price?: number;
-  /** DELETE /api/users/me: the numbers of unpaid orders, and of orders of the seller's events to come. */
+  /** DELETE /api/users/me: the numbers of unpaid orders, bought or sold, and of paid ones for the seller's events to come. */
   holds?: number;
   sales?: number;
 }

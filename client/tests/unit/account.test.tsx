@@ -175,7 +175,7 @@ describe("deleting the account", () => {
   });
 
   it.each([
-    [{ holds: 2, sales: 0 }, "You hold tickets that you have not paid for (orders: 2)", ["/orders"]],
+    [{ holds: 2, sales: 0 }, "There are unpaid orders of yours, or of tickets that you sell (orders: 2)", ["/orders"]],
     [{ holds: 0, sales: 1 }, "You have sold tickets for events to come (orders: 1)", ["/listings"]],
     [{ holds: 1, sales: 3 }, "events to come (orders: 3)", ["/orders", "/listings"]],
     [{}, "The account is in use.", []],
