@@ -14,7 +14,7 @@ from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common.storage import Database, Outbox, connect
-from ticketing_testkit.apps import Identity, run_app, service_settings_for
+from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 
 PASSWORD = "correct horse battery"
 
@@ -63,19 +63,20 @@ class RunningAuth:
 
 
 @pytest.fixture
-def settings(mongo_url: str, nats_url: str, database_name: str, identity: Identity) -> Callable[..., Settings]:
-    """The service's settings; a test may change some."""
+def settings(mongo_url: str, database_name: str, nats_url: str, identity: Identity) -> Callable[..., Settings]:
+    """The service's settings; a test may change some. No Redis answers: only tests of mail need its timers."""
 
     def make(**changes: object) -> Settings:
         common = service_settings_for(mongo_url=mongo_url, database=database_name, nats_url=nats_url, identity=identity)
-        return Settings.model_validate({**common, "jwt_key": identity.private_key_pem, **changes})
+        own = {"jwt_key": identity.private_key_pem, "redis_url": "redis://127.0.0.1:9/0"}
+        return Settings.model_validate({**common, **own, **changes})
 
     return make
 
 
 @pytest.fixture
-def run_auth(settings: Callable[..., Settings]) -> RunAuth:
-    """Runs the service with changed settings."""
+def run_auth(settings: Callable[..., Settings], bus: Bus) -> RunAuth:
+    """Runs the service with changed settings, on a bus with the streams of the other services."""
 
     @asynccontextmanager
     async def run(**changes: object) -> AsyncIterator[RunningAuth]:

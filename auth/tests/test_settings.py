@@ -13,6 +13,7 @@ def required(identity):
     return {
         "mongo_url": "mongodb://localhost",
         "nats_url": "nats://localhost",
+        "redis_url": "redis://localhost",
         "jwt_public_keys": [identity.public_key_pem],
         "jwt_key": identity.private_key_pem,
     }

@@ -1,11 +1,9 @@
 """Fixtures: orders as the orders service publishes them, and settings for this test's servers."""
 
 import asyncio
-import runpy
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -17,11 +15,11 @@ from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 from ticketing_expiration.timers import Timers
 from ticketing_expiration.timers import connect as connect_redis
-from ticketing_testkit.servers import RedisServer, running
+from ticketing_testkit.cluster_redis import ClusterRedis
+from ticketing_testkit.servers import running
 
 MakeOrder = Callable[..., OrderData]
 Until = Callable[..., Awaitable[None]]
-MANIFESTS: Final = Path(__file__).resolve().parents[2] / "infra" / "k8s"
 
 
 @pytest.fixture
@@ -74,32 +72,6 @@ async def arm(redis_url: str, *held: Deadline) -> None:
     await timers.close()
 
 
-class ClusterRedis(RedisServer):
-    """The server with the cluster's redis.conf and access list, and a user `test` with all rights."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        secrets = dict(runpy.run_path(str(MANIFESTS / "cluster_secrets.py"))["timers"]())
-        self.users: str = secrets["redis"]["users.acl"]
-        address: str = secrets["expiration-redis"]["REDIS_URL"]
-        self.service_url = address.replace("redis:6379", f"127.0.0.1:{self.port}")
-
-    @property
-    def url(self) -> str:
-        """The address that the test itself uses."""
-        return f"redis://test:any@127.0.0.1:{self.port}/0"
-
-    def command(self) -> Sequence[str]:
-        """The command line; the directory and the port replace those of the container."""
-        users = self.directory / "users.acl"
-        users.write_text(f"{self.users}user test on nopass ~* &* +@all\n")
-        configuration = (MANIFESTS / "redis" / "redis.conf").read_text()
-        configuration = configuration.replace("/etc/redis-acl/users.acl", str(users))
-        file = self.directory / "redis.conf"
-        file.write_text(configuration.replace("dir /data", f"dir {self.directory}"))
-        return [super().command()[0], str(file), "--port", str(self.port), "--bind", "127.0.0.1"]
-
-
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[ClusterRedis]:
     """Valkey as the cluster runs it, empty; it may be killed and restarted."""
@@ -110,7 +82,7 @@ def redis_server(tmp_path: Path) -> Iterator[ClusterRedis]:
 @pytest.fixture
 def service_redis_url(redis_server: ClusterRedis) -> str:
     """The address that the service has in the cluster, with its user's rights."""
-    return redis_server.service_url
+    return redis_server.url_of("expiration")
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ async def test_a_redis_that_hangs_does_not_delay_a_completion(
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ticketing_expiration.timers.ANSWER_SECONDS", 600.0)  # longer than the test runs
+    monkeypatch.setattr("ticketing_common.timers.timers.ANSWER_SECONDS", 600.0)  # longer than the test runs
     timers = Timers(connect(service_redis_url))
     service = ExpirationService(deadlines, timers)
     await service.follow_order(make_order(due_in=-1))

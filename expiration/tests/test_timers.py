@@ -6,7 +6,7 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
-from ticketing_expiration import timers as timers_module
+from ticketing_common.timers import timers as timers_module
 from ticketing_expiration.timers import QUEUE, Timers, connect
 from ticketing_testkit.servers import RedisServer
 

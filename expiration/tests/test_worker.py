@@ -116,7 +116,7 @@ async def test_the_worker_shows_whether_it_reaches_redis(
 ) -> None:
     def shows(value: float) -> Callable[[], Awaitable[bool]]:
         async def check() -> bool:
-            return REGISTRY.get_sample_value("timers_available") == value
+            return REGISTRY.get_sample_value("timers_available", {"queue": QUEUE}) == value
 
         return check
 

@@ -3,8 +3,8 @@
     python infra/k8s/cluster_secrets.py --members 1 --apply
 
 Without --apply it prints only the names. It does not change an existing Secret, so it is idempotent.
-STRIPE_KEY, STRIPE_AUDIT_KEY, STRIPE_PUBLISHABLE_KEY and STRIPE_WEBHOOK_SECRET come from the environment; without
-them it generates keys that only the Stripe double accepts.
+STRIPE_KEY, STRIPE_AUDIT_KEY, STRIPE_PUBLISHABLE_KEY, STRIPE_WEBHOOK_SECRET and SMTP_URL come from the environment;
+without them it generates keys that only the Stripe double accepts, and the address of Mailpit.
 """
 
 import argparse
@@ -24,14 +24,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from ticketing_common.topology import OWNERS, SERVICES
+from ticketing_common.topology import ON_BUS, SERVICES
 
 NAMESPACE = "ticketing"
-ON_THE_BUS = tuple(owner.name for owner in OWNERS.values())
 HOST = "ticketing.dev"
-TIMER_KEYS = ("arq:*", "expiration", "expiration:*")
-# The commands of arq 0.28 and of expiration's timers.py, and none that runs scripts or changes the server. The tests of
-# expiration run as this user, so they fail if a command is missing here.
+# The keys of each service that uses timers. Timers of mails have ids that begin with `mail:`, those of holds do not.
+TIMER_KEYS = {
+    "expiration": ("arq:*", "expiration", "expiration:*"),
+    "auth": ("arq:*:mail:*", "arq:abort", "mail", "mail:*"),
+}
+# The commands of arq 0.28 and of ticketing_common.timers, and none that runs scripts or changes the server. The tests
+# of both services run as these users, so they fail if a command is missing here.
 TIMER_COMMANDS = (
     *("select", "ping", "client|setinfo", "info", "dbsize"),
     *("multi", "exec", "discard", "watch", "unwatch"),
@@ -74,25 +77,29 @@ def databases(members: int) -> Iterator[Secret]:
 
 def bus() -> Iterator[Secret]:
     """The passwords of nats/users.conf, and the address for each service."""
-    users = {user: password() for user in (*ON_THE_BUS, "audit", "operator", "route")}
+    users = {user: password() for user in (*ON_BUS, "audit", "operator", "route")}
     yield "nats-users", {f"{user.upper()}_PASSWORD": value for user, value in users.items()}
-    for user in (*ON_THE_BUS, "audit", "operator"):
+    for user in (*ON_BUS, "audit", "operator"):
         yield f"{user}-nats", {"NATS_URL": f"nats://{user}:{users[user]}@nats:4222"}
 
 
 def timers() -> Iterator[Secret]:
     """The users of Valkey, with a hash of the password. `default`, the user of the probes, may only ping."""
-    value = password()
-    digest = hashlib.sha256(value.encode()).hexdigest()
-    keys, commands = " ".join(f"~{key}" for key in TIMER_KEYS), " ".join(f"+{command}" for command in TIMER_COMMANDS)
-    yield (
-        "redis",
-        {
-            "users.acl": "user default on nopass resetkeys resetchannels -@all +ping\n"
-            f"user expiration on #{digest} {keys} resetchannels -@all {commands}\n"
-        },
-    )
-    yield "expiration-redis", {"REDIS_URL": f"redis://expiration:{value}@redis:6379/0"}
+    passwords = {service: password() for service in TIMER_KEYS}
+    commands = " ".join(f"+{command}" for command in TIMER_COMMANDS)
+    users = ["user default on nopass resetkeys resetchannels -@all +ping"]
+    for service, keys in TIMER_KEYS.items():
+        digest = hashlib.sha256(passwords[service].encode()).hexdigest()
+        allowed = " ".join(f"~{key}" for key in keys)
+        users.append(f"user {service} on #{digest} {allowed} resetchannels -@all {commands}")
+    yield "redis", {"users.acl": "".join(f"{user}\n" for user in users)}
+    for service, value in passwords.items():
+        yield f"{service}-redis", {"REDIS_URL": f"redis://{service}:{value}@redis:6379/0"}
+
+
+def smtp() -> Iterator[Secret]:
+    """The mail server from the environment, or Mailpit of the development overlay; elsewhere mails then wait."""
+    yield "smtp", {"SMTP_URL": os.environ.get("SMTP_URL") or "smtp://mailpit:1025"}
 
 
 def stripe() -> Iterator[Secret]:
@@ -136,7 +143,7 @@ def certificate() -> Iterator[Secret]:
 
 def groups(members: int, *, tls: bool) -> list[list[Secret]]:
     """Groups of Secrets that are created completely or not at all, because addresses repeat the passwords."""
-    found = [list(token_keys()), list(bus()), list(timers()), list(stripe()), list(stripe_audit())]
+    found = [list(token_keys()), list(bus()), list(timers()), list(smtp()), list(stripe()), list(stripe_audit())]
     by_service = list(databases(members))
     found += [by_service[start : start + 4] for start in range(0, len(by_service), 4)]
     return [*found, list(certificate())] if tls else found

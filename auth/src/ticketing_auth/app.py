@@ -10,17 +10,18 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.events.subjects import USERS
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
+from ticketing_common.timers import Timers, connect
 from ticketing_common.web import create_service_app
 
 from .dependencies import RateLimits
-from .mail import Mails
+from .mail import Mails, OrderMails
 from .obligations import Obligations
 from .passwords import PasswordHasher
 from .publishers import account_changed
 from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
 from .service import AccountService, AuthService
-from .settings import Settings
+from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
 
 __all__ = ["create_app"]
@@ -40,19 +41,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
         tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
-        mails = Mails(runtime.collection("mails"))
+        timers = Timers(connect(settings.redis_url.get_secret_value(), MAIL_QUEUE))
+        mails = Mails(
+            runtime.collection("mails"),
+            on_request=lambda mail_id: timers.arm_soon(f"{MAIL_QUEUE}:{mail_id}", utc_now()),
+        )
         obligations = Obligations(runtime.collection("obligations"))
         runtime.add_stores(users, revoked, guesses, tokens, mails, obligations)
-        runtime.subscribe(subscriptions(obligations))
         app.state.settings = settings
         app.state.mails = mails
+        runtime.subscribe(subscriptions(OrderMails(mails), obligations))
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
             auth = AuthService(users, revoked, passwords, guesses, signer, settings)
             app.state.service = auth
             app.state.accounts = AccountService(users, tokens, mails, obligations, auth)
             runtime.enable_resync(users, account_changed)
-            yield
+            try:
+                yield
+            finally:
+                await timers.close()
 
     return create_service_app(
         settings,

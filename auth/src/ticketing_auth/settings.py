@@ -1,13 +1,17 @@
-"""Settings of the auth service, read from the environment."""
+"""Settings of the auth service and of its mail worker, read from the environment."""
 
-from typing import Annotated, Final
+from email.utils import parseaddr
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ticketing_common.settings import EventServiceSettings
+from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.web import RateLimit, quota
 
-__all__ = ["Settings"]
+__all__ = ["MAIL_QUEUE", "Settings", "WorkerSettings"]
+
+MAIL_QUEUE: Final = "mail"
+"""The queue of the timers that wake the mail worker."""
 
 FEWEST_GUESSES: Final = 10
 """A known device has a tenth of the limit, so a lower limit would leave it no guess."""
@@ -20,7 +24,47 @@ def _enough_guesses(limit: str) -> str:
     return limit
 
 
-class Settings(EventServiceSettings):
+def _with_address(sender: str) -> str:
+    if "@" not in parseaddr(sender)[1]:
+        raise ValueError("not an address, or a name with an address: `Ticketing <no-reply@ticketing.dev>`")
+    return sender
+
+
+class _Timers(ServiceSettings):
+    redis_url: SecretStr = Field(
+        description="`redis://[user:password@]host:port/database` of the timers; no installation may share it"
+    )
+
+
+class WorkerSettings(_Timers):
+    """Settings of the mail worker. It has no key, and no event bus."""
+
+    service_name: str = "auth"
+
+    smtp_url: SecretStr = Field(
+        description="`smtp://[user:password@]host[:port]` (STARTTLS), or `smtps://…` (TLS from the start)"
+    )
+    smtp_tls: Literal["required", "off"] = Field(
+        default="required", description="`off` permits `smtp://` without TLS, and then no password"
+    )
+    mail_from: Annotated[str, AfterValidator(_with_address)] = Field(
+        description="the sender, `Ticketing <no-reply@ticketing.dev>`"
+    )
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/?$")] = Field(
+        default="https://ticketing.dev", description="origin of the links in mails"
+    )
+    mail_connections: Annotated[int, Field(ge=1, le=50)] = Field(
+        default=4, description="connections to the mail server at a time"
+    )
+    worker_health_host: str = Field(
+        default="127.0.0.1", description="address on which the worker answers probes; `0.0.0.0` in a container"
+    )
+    worker_health_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8000, description="port of the worker's `/healthz`, `/readyz` and `/metrics`"
+    )
+
+
+class Settings(EventServiceSettings, _Timers):
     """Settings of the auth service."""
 
     service_name: str = "auth"

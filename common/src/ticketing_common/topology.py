@@ -12,6 +12,7 @@ from typing import Final
 __all__ = [
     "DURABLES",
     "EXPIRATIONS",
+    "ON_BUS",
     "ORDERS",
     "OUTBOXES",
     "OWNERS",
@@ -107,8 +108,11 @@ SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
 )
 """By name, in the order in which they start."""
 
-PROCESSES: Final = (*SERVICES, "worker")
-"""The services and expiration's worker, which has its settings and its image."""
+PROCESSES: Final = (*SERVICES, "worker", "mail")
+"""The services, expiration's worker and auth's mail worker; each worker has the image of its service."""
+
+ON_BUS: Final = tuple(service.name for service in SERVICES.values() if service.stream or service.consumes)
+"""The services that have a user on NATS."""
 
 OWNERS: Final[Mapping[str, Service]] = MappingProxyType(
     {service.stream: service for service in SERVICES.values() if service.stream is not None}

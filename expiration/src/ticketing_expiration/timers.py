@@ -1,135 +1,14 @@
-"""Timers at orders' deadlines: arq jobs on Redis. A lost timer delays a completion, and never prevents it."""
+"""Timers at orders' deadlines, in a queue of their own."""
 
-import asyncio
-import json
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
-from arq.connections import ArqRedis
-from arq.constants import job_key_prefix
-from arq.jobs import serialize_job
-from arq.utils import timestamp_ms, to_unix_ms
-from redis.asyncio import ConnectionPool
-from redis.exceptions import RedisError
+from ticketing_common import timers
+from ticketing_common.timers import Timers
 
-from ticketing_common.batching import Batcher, Operation
-from ticketing_common.resilience import cancel_and_wait
-from ticketing_common.telemetry import current_traceparent, get_logger
-
-__all__ = ["JOB", "QUEUE", "Timers", "connect", "from_json", "to_json"]
-
-log = get_logger(__name__)
+__all__ = ["QUEUE", "Timers", "connect"]
 
 QUEUE: Final = "expiration"
-JOB: Final = "wake"
-CONNECT_SECONDS: Final = 1.0
-ANSWER_SECONDS: Final = 3.0
-"""Limits the wait for a Redis that hangs."""
-PAUSE_SECONDS: Final = 2.0
-FORGET_SECONDS: Final = 60
-"""Expiry of the job of a removed timer. It is not deleted at once, because arq may be about to read it."""
 
-
-def to_json(job: dict[str, Any]) -> bytes:
-    """The stored form of a job: JSON instead of arq's pickle, so that write access to Redis runs no code."""
-    return json.dumps(job, default=repr).encode()
-
-
-def from_json(body: bytes) -> dict[str, Any]:
-    """The reverse of `to_json`."""
-    job: dict[str, Any] = json.loads(body)
-    return job
-
-
-def connect(url: str) -> ArqRedis:
-    """A client that connects at its first command."""
-    pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
-    client = ArqRedis(pool, default_queue_name=QUEUE, job_serializer=to_json, job_deserializer=from_json)
-    client.auto_close_connection_pool = True  # no other client uses the pool
-    return client
-
-
-@dataclass(frozen=True, slots=True)
-class _Timer:
-    order_id: str
-    at: datetime
-    trace: tuple[str, ...]
-    """Further arguments of the job: the traceparent in which the timer is set, or none."""
-
-
-class Timers:
-    """Sets one timer per order. Never fails: deadlines are in the database, and the worker sets missing timers."""
-
-    def __init__(self, redis: ArqRedis) -> None:
-        self._redis = redis
-        self._paused_until = 0.0
-        self._removals: set[asyncio.Task[None]] = set()
-        operation = Operation("redis.enqueue", {"db.system.name": "redis", "db.operation.name": "enqueue"})
-        self._arm: Batcher[_Timer, bool] = Batcher(self._arm_each, operation)
-
-    async def arm(self, order_id: str, at: datetime) -> bool:
-        """Set a timer at that time, unless this order has one. False if Redis is unavailable."""
-        if time.monotonic() < self._paused_until:
-            return False
-        trace = (traceparent,) if (traceparent := current_traceparent()) else ()
-        return await self._arm(_Timer(order_id, at, trace))
-
-    async def _arm_each(self, timers: Sequence[_Timer]) -> list[bool]:
-        """Write what arq's `enqueue_job` writes, in one round trip for all; arq needs four for each timer."""
-        try:
-            async with self._redis.pipeline(transaction=True) as together:
-                now = timestamp_ms()
-                for one in timers:
-                    job = serialize_job(JOB, (one.order_id, *one.trace), {}, None, now, serializer=to_json)
-                    kept_ms = max(0, to_unix_ms(one.at) - now) + self._redis.expires_extra_ms
-                    together.set(job_key_prefix + one.order_id, job, px=kept_ms, nx=True)
-                together.zadd(QUEUE, {one.order_id: to_unix_ms(one.at) for one in timers}, nx=True)
-                await together.execute()
-        except (RedisError, OSError) as error:
-            self._pause(error)
-            return [False] * len(timers)
-        return [True] * len(timers)
-
-    async def without_timer(self, order_ids: Sequence[str]) -> list[str]:
-        """The orders without a timer; empty while Redis is unavailable."""
-        if not order_ids or time.monotonic() < self._paused_until:
-            return []
-        try:
-            scores = await self._redis.zmscore(QUEUE, list(order_ids))
-        except (RedisError, OSError) as error:
-            self._pause(error)
-            return []
-        return [order_id for order_id, score in zip(order_ids, scores, strict=True) if score is None]
-
-    def remove(self, order_ids: Sequence[str]) -> None:
-        """Remove timers that have not fired. It runs as a task, so that a Redis that hangs does not delay the caller.
-
-        A timer that fires in spite of this finds nothing to do.
-        """
-        if order_ids and time.monotonic() >= self._paused_until:
-            task = asyncio.create_task(self._remove(order_ids))
-            self._removals.add(task)
-            task.add_done_callback(self._removals.discard)
-
-    async def _remove(self, order_ids: Sequence[str]) -> None:
-        try:
-            async with self._redis.pipeline(transaction=True) as together:
-                together.zrem(QUEUE, *order_ids)
-                for order_id in order_ids:
-                    together.expire(job_key_prefix + order_id, FORGET_SECONDS)
-                await together.execute()
-        except (RedisError, OSError) as error:
-            self._pause(error)
-
-    async def close(self) -> None:
-        """Cancel pending removals and disconnect from Redis."""
-        await cancel_and_wait(*self._removals)
-        await self._redis.aclose()
-
-    def _pause(self, error: Exception) -> None:
-        # Event handling continues while Redis is unavailable; the pause avoids a timeout for each event.
-        self._paused_until = time.monotonic() + PAUSE_SECONDS
-        log.warning("timers not set, the sweep replaces them", error=repr(error))
+connect = partial(timers.connect, queue=QUEUE)
+"""A client of Redis that connects at its first command."""

@@ -9,7 +9,7 @@ __all__ = ["POLICIES", "containers", "workloads"]
 Manifest = dict[str, Any]
 Policy = Callable[[list[Manifest]], list[str]]
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
-PINNED = re.compile(r"^[a-z0-9./-]+(:[0-9]+)?[a-z0-9./-]*:[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?$")
+PINNED = re.compile(r"^[a-z0-9./-]+(:[0-9]+)?[a-z0-9./-]*:v?[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?$")
 
 
 def pod_of(manifest: Manifest) -> Manifest:

@@ -193,7 +193,7 @@ def test_a_resync_without_a_subscriber_is_a_clear_error(ticketing: Run) -> None:
     answer = ticketing("resync", "tickets")
     assert answer.exit_code == 1
     assert "tickets is not running" in answer.output
-    assert "owns no events" in ticketing("resync", "auth").output
+    assert "owns no events" in ticketing("resync", "worker").output
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b'{"time": "2026-11-23T12:00:00Z", "data": []}'])

@@ -27,6 +27,8 @@ class Mails:
     INDEXES: ClassVar[Sequence[Index]] = (
         # Contains only queued mails, so its size does not grow with the number of sent mails.
         Index([("next_at", ASCENDING)], name="queued_next_at", partialFilterExpression={"state": "queued"}),
+        Index([("give_up_at", ASCENDING)], name="queued_give_up_at", partialFilterExpression={"state": "queued"}),
+        Index([("ended_at", ASCENDING)], name="given_up_ended_at", partialFilterExpression={"state": "given_up"}),
         Index([("user_id", ASCENDING), ("kind", ASCENDING), ("requested_at", ASCENDING)], name="account_kind"),
         Index([("forgotten_at", ASCENDING)], name="expiry", expireAfterSeconds=0),
     )

@@ -93,6 +93,8 @@ PANELS: Final = (
     Panel("Orders paid, an hour", _increase(metrics.ORDERS_COMPLETED)),
     Panel("Orders ended without a ticket, an hour", _increase(metrics.ORDERS_CANCELLED, "reason")),
     Panel("Money captured, an hour (cents)", _increase(metrics.CAPTURED_CENTS, "currency")),
+    Panel("Mails, an hour", _increase(metrics.MAILS, "kind", "outcome")),
+    Panel("Longest overdue mail", _now(metrics.MAILS_OLDEST, "max"), "s"),
     Panel("Answers from memory, an hour", _increase(metrics.STALE_ANSWERS, "service")),
 )
 

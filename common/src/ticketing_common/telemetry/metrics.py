@@ -27,6 +27,10 @@ __all__ = [
     "HTTP_SECONDS",
     "LIVE_STREAMS",
     "LIVE_STREAMS_ENDED",
+    "MAILS",
+    "MAILS_OLDEST",
+    "MAILS_QUEUED",
+    "MAIL_SERVER_AVAILABLE",
     "ORDERS_CANCELLED",
     "ORDERS_COMPLETED",
     "OUTBOX_FULL",
@@ -99,7 +103,13 @@ STALE_ANSWERS: Final = Counter(
 LIVE_STREAMS: Final = Gauge("live_streams", "Event streams open to browsers", ["service"])
 LIVE_STREAMS_ENDED: Final = Counter("live_streams_ended", "Event streams that ended, by reason", ["service", "reason"])
 
-TIMERS_AVAILABLE: Final = Gauge("timers_available", "1 while the worker polls Redis for timers, 0 while it only sweeps")
+TIMERS_AVAILABLE: Final = Gauge(
+    "timers_available", "1 while a worker polls Redis for timers, 0 while it only sweeps", ["queue"]
+)
+MAILS: Final = Counter("mails", "Mails by kind and outcome", ["kind", "outcome"])
+MAILS_QUEUED: Final = Gauge("mails_queued", "Mails that are not delivered yet")
+MAILS_OLDEST: Final = Gauge("mails_oldest_seconds", "Time for which the longest overdue mail has been due")
+MAIL_SERVER_AVAILABLE: Final = Gauge("mail_server_available", "0 after a failed connection to the mail server, else 1")
 SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reached limits, by event", ["event"])
 
 REVOCATIONS_CURRENT: Final = Gauge(

@@ -31,6 +31,8 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         # The public key first: all verifiers have a key before auth signs with it.
         found["jwt-verification"] = {"JWT_PUBLIC_KEYS": json.dumps([public, *earlier])}
         found["jwt-signing"] = {"JWT_KEY": f"{private}\n"}
+    if address := environment.get("SMTP_URL"):
+        found["smtp"] = {"SMTP_URL": address}
     there = [name for name in STRIPE if environment.get(name)]
     if there and len(there) < len(STRIPE):
         raise ValueError(f"of Stripe's three only {', '.join(there)} is given")

@@ -23,7 +23,8 @@ def _services() -> dict[str, FastAPI]:
         mongo_url="mongodb://unused", database="unused", nats_url="nats://unused", identity=identity
     )
     # A service ignores the settings of the others.
-    own = {"jwt_key": identity.private_key_pem, "stripe_key": "unused", "stripe_webhook_secret": "unused"}
+    keys = {"jwt_key": identity.private_key_pem, "stripe_key": "unused", "stripe_webhook_secret": "unused"}
+    own = {**keys, "redis_url": "redis://unused"}
     apps: dict[str, FastAPI] = {}
     for service in SERVICES.values():
         if service.path:

@@ -21,8 +21,13 @@ Package: TypeAlias = tuple[str, str, str]
 
 FOUND_NOTHING, FOUND_SOME = 0, 1
 """Exit codes of a complete scan; every other code is a failure, also of the API."""
-SERVERS: Final = {"mongo": "mongodb", "nats": "nats", "valkey/valkey": "valkey"}
-"""Names in OSV's ecosystem Bitnami, which has servers by their versions, by the repositories of the images."""
+SERVERS: Final[Mapping[str, tuple[str, str]]] = {
+    "mongo": ("Bitnami", "mongodb"),
+    "nats": ("Bitnami", "nats"),
+    "valkey/valkey": ("Bitnami", "valkey"),
+    "axllent/mailpit": ("Go", "github.com/axllent/mailpit"),
+}
+"""Ecosystem and name in OSV's database, by the repositories of the images. Bitnami has servers by their versions."""
 MODERATE: Final = 4.0
 """The lowest CVSS score of "moderate": below it npm's packages do not count, as with `npm audit`."""
 
@@ -54,7 +59,7 @@ def server_packages(manifests: Iterable[str]) -> set[Package]:
     for name, version in re.findall(r"image: (?!ticketing/)(\S+):v?([0-9.]+)", "\n".join(manifests)):
         if name not in SERVERS:
             raise AuditError(f"the image {name} has no name in OSV's database yet (SERVERS in osv.py)")
-        found.add(("Bitnami", SERVERS[name], version))
+        found.add((*SERVERS[name], version))
     return found
 
 

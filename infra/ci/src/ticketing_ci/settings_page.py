@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from ticketing_common.money import Currency
 from ticketing_common.settings import EventServiceSettings, NatsSettings, ServiceSettings
-from ticketing_common.topology import OWNERS, SERVICES
+from ticketing_common.topology import ON_BUS, SERVICES
 from ticketing_common.web import RateLimit
 
 __all__ = ["settings_page"]
@@ -48,11 +48,15 @@ def settings_page() -> str:
     parts = [
         HEAD,
         _section("Every service", ServiceSettings.model_fields.items()),
-        _section(f"Event bus: {', '.join(owner.name for owner in OWNERS.values())}", NatsSettings.model_fields.items()),
+        _section(f"Event bus: {', '.join(ON_BUS)}", NatsSettings.model_fields.items()),
     ]
     for service in SERVICES.values():
         fields = importlib.import_module(f"{service.package}.settings").Settings.model_fields
         parts.append(_section(service.name, [(name, field) for name, field in fields.items() if name not in common]))
+    worker = importlib.import_module("ticketing_auth.settings").WorkerSettings.model_fields
+    parts.append(
+        _section("Mail worker of auth", [(name, field) for name, field in worker.items() if name not in common])
+    )
     return "\n".join(parts)
 
 

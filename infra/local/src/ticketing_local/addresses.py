@@ -14,6 +14,7 @@ _DEFAULT_PORTS: Final[Mapping[str, Mapping[str, int | None]]] = {
     "NATS_URL": {"nats": 4222, "tls": 4222},
     "REDIS_URL": {"redis": 6379, "rediss": 6379, "unix": None},
     "STRIPE_API_BASE": {"http": 80, "https": 443},
+    "SMTP_URL": {"smtp": 587, "smtps": 465},
 }
 """Default port by scheme; None where the address contains no host and port to try."""
 

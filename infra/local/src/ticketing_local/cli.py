@@ -20,6 +20,7 @@ from ticketing_testkit.servers import ServerStartError
 
 from .fault_controller import fault_app
 from .logs import show_logs
+from .mails import mail_app
 from .report import is_alive, print_addresses, print_status, print_status_json
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
@@ -31,6 +32,7 @@ __all__ = ["main"]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole marketplace on one machine.")
 
 app.add_typer(fault_app, name="fault")
+app.add_typer(mail_app, name="mail")
 add_commands(app)
 
 SHORT_WINDOW_SECONDS: Final = 15

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ticketing_common.topology import PROCESSES
+from ticketing_common.topology import PROCESSES, SERVICES
 from ticketing_testkit.servers import ServerProcess
 
 from .stack import Stack
@@ -112,18 +112,28 @@ FAULTS: Final[Mapping[str, Fault]] = {
     ),
     "redis-paused": Fault(
         "Redis hangs",
-        "no visible effect: the worker's sweep ends holds, up to a second late",
+        "no visible effect: the sweeps of the workers end holds and send mails, up to a second late",
         *_paused("valkey-server"),
     ),
     "redis-down": Fault(
         "Redis is killed",
-        "no visible effect: the worker's sweep ends holds, up to a second late",
+        "no visible effect: the sweeps of the workers end holds and send mails, up to a second late",
         *_down("valkey-server"),
+    ),
+    "mail-server-down": Fault(
+        "the mail server is gone",
+        "no request notices; mails wait, mail_server_available is 0, and all of them arrive once it is back",
+        *_down("mail-server"),
+    ),
+    "mail-server-paused": Fault(
+        "the mail server hangs",
+        "no request notices; mails wait, and arrive once it answers",
+        *_paused("mail-server"),
     ),
     "redis-wiped": Fault("Redis loses all data, once", "no visible effect: timers are set again", _wipe, None),
     **{
         f"{name}-paused": Fault(
-            f"the {name} {'process' if name == 'worker' else 'service'} hangs",
+            f"the {name} {'service' if name in SERVICES else 'process'} hangs",
             "its work waits, the other services continue",
             *_paused(name),
         )

@@ -23,7 +23,9 @@ def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     for name, service in SERVICES.items():
         path = f"/api/{service.path}/docs" if service.path else "/healthz"
         table.add_row(name, f"{state.addresses[name]}{path}")
-    for name in ("mongo", "nats", "redis", "stripe"):
+    if "inbox" in state.addresses:
+        table.add_row("mails", state.addresses["inbox"])
+    for name in ("mongo", "nats", "redis", "stripe", "smtp"):
         table.add_row(f"[dim]{name}[/]", f"[dim]{_without_password(state.addresses[name])}[/]")
     console.print(table)
     console.print(f"Demo buyer  {accounts.buyer}  password  {accounts.password}")

@@ -1,4 +1,4 @@
-"""The product's own processes: five services, the worker, and the client."""
+"""The product's own processes: five services, the two workers, and the client."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from typing import Final
 
 from ticketing_testkit.servers import ServerProcess, ServerStartError
 
-__all__ = ["ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
+__all__ = ["WORKERS", "ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
 
 GRACEFUL_SECONDS: Final = 4
 
@@ -60,10 +60,19 @@ class ServiceProcess(_HttpProcess):
         ]
 
 
-class WorkerProcess(_HttpProcess):
-    """The expiration worker, which serves its health checks on a separate port."""
+WORKERS: Final[Mapping[str, tuple[str, str]]] = {
+    "worker": ("expiration", "ticketing_expiration.worker"),
+    "mail": ("auth", "ticketing_auth.worker"),
+}
+"""Each worker's service and module, by the name of the process."""
 
-    runner: Sequence[str] = (sys.executable, "-m", "ticketing_expiration.worker")
+
+class WorkerProcess(_HttpProcess):
+    """A worker of a service, which serves its health checks on a separate port."""
+
+    def __init__(self, name: str, directory: Path, log: Path, *, port: int, environment: Mapping[str, str]) -> None:
+        super().__init__(name, directory, log, port=port, environment=environment)
+        self.runner: Sequence[str] = (sys.executable, "-m", WORKERS[name][1])
 
     def command(self) -> Sequence[str]:
         """The command of the image: a module, not a script."""

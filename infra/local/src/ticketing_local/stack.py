@@ -11,6 +11,7 @@ from typing import Final
 from ticketing_common.topology import PROCESSES, SERVICES
 from ticketing_ops.data_dir import DataDir, StackState, repository_root
 from ticketing_testkit.servers import (
+    MailServer,
     Mongod,
     NatsServer,
     RedisServer,
@@ -24,7 +25,7 @@ from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
 from .keys import Keys
 from .port_reservations import PortReservations
-from .services import ClientProcess, ServiceProcess, WorkerProcess, find_node
+from .services import WORKERS, ClientProcess, ServiceProcess, WorkerProcess, find_node
 from .startup_lock import exclusive_startup
 from .webhooks import register_webhook
 
@@ -38,10 +39,13 @@ PREFERRED_PORTS: Final[Mapping[str, int]] = {
     "payments": 4004,
     "expiration": 4005,
     "worker": 4006,
+    "mail": 4007,
     "mongod": 4017,
     "nats-server": 4022,
     "valkey-server": 4079,
     "stripe-double": 4020,
+    "mail-server": 4025,
+    "smtp": 4026,
 }
 PASSED_THROUGH: Final = (
     "RATE_LIMIT_",
@@ -110,17 +114,17 @@ class Stack:
             )
             for name in SERVICES
         ]
-        worker_environment = {**base, **self._own_environment("expiration", keys, servers)}
-        worker_environment["WORKER_HEALTH_PORT"] = str(ports["worker"])
-        services.append(
+        site = f"http://localhost:{client_port or ports['auth']}"
+        services += [
             WorkerProcess(
-                "worker",
+                name,
                 self.data.path,
-                self.data.logs / "worker.log",
-                port=ports["worker"],
-                environment=worker_environment,
+                self.data.logs / f"{name}.log",
+                port=ports[name],
+                environment={**base, **self._worker_environment(name, ports[name], servers, site)},
             )
-        )
+            for name in WORKERS
+        ]
         for service in services:
             progress(service.name, "starting")
             self._launch(service)
@@ -134,7 +138,7 @@ class Stack:
             self._start_client(client_port, keys, servers["stripe"], progress)
 
     def _start_servers(self, progress: Progress) -> dict[str, str]:
-        """The addresses of MongoDB, NATS, Redis and Stripe: from the environment, or of servers started here."""
+        """The addresses of all servers: from the environment, or of servers started here."""
         own: dict[str, tuple[str, Callable[[], ServerProcess]]] = {
             "mongo": ("MONGO_URL", lambda: Mongod(self.data.server("mongod"), port=self._port("mongod"))),
             "nats": ("NATS_URL", lambda: NatsServer(self.data.server("nats"), port=self._port("nats-server"))),
@@ -143,6 +147,7 @@ class Stack:
                 "STRIPE_API_BASE",
                 lambda: StripeDouble(self.data.server("stripe"), port=self._port("stripe-double")),
             ),
+            "smtp": ("SMTP_URL", self._mail_server),
         }
         addresses: dict[str, str] = {}
         started: list[ServerProcess] = []
@@ -158,11 +163,16 @@ class Stack:
             self._launch(server)
             started.append(server)
             addresses[name] = server.url
+            if isinstance(server, MailServer):
+                addresses |= {"inbox": server.url, name: server.smtp_url}
         for server in started:
             server.wait_until_ready()
             progress(server.name, "ready")
         self.state.addresses.update(addresses)
         return addresses
+
+    def _mail_server(self) -> MailServer:
+        return MailServer(self.data.server("mail"), port=self._port("mail-server"), smtp_port=self._port("smtp"))
 
     def _start_client(self, port: int, keys: Keys, stripe_url: str, progress: Progress) -> None:
         addresses = {f"{name.upper()}_URL": self.state.addresses[name] for name in SERVICES}
@@ -212,7 +222,7 @@ class Stack:
         own = {"MONGO_DATABASE": service}
         if service == "auth":
             own["JWT_KEY"] = keys.jwt_private
-        if service == "expiration":
+        if service in ("auth", "expiration"):
             own["REDIS_URL"] = servers["redis"]
         if service == "payments":
             own["STRIPE_API_BASE"] = servers["stripe"]
@@ -220,6 +230,16 @@ class Stack:
             own["STRIPE_WEBHOOK_SECRET"] = os.environ.get("STRIPE_WEBHOOK_SECRET", keys.stripe_webhook_secret)
             if "STRIPE_API_BASE" not in os.environ:
                 own["STRIPE_PARAMETER_PROFILE"] = "localstripe"
+        return own
+
+    def _worker_environment(self, name: str, port: int, servers: Mapping[str, str], site: str) -> dict[str, str]:
+        """The environment of a worker alone: its service's database, and no key; `site` is where links in mails go."""
+        service, _ = WORKERS[name]
+        own = {"MONGO_DATABASE": service, "REDIS_URL": servers["redis"], "WORKER_HEALTH_PORT": str(port)}
+        if name == "mail":
+            tls = os.environ.get("SMTP_TLS", "required" if "SMTP_URL" in os.environ else "off")
+            sender = os.environ.get("MAIL_FROM", "Ticketing <no-reply@ticketing.test>")
+            own |= {"SMTP_URL": servers["smtp"], "SMTP_TLS": tls, "MAIL_FROM": sender, "PUBLIC_URL": site}
         return own
 
     def _client_port(self) -> int:

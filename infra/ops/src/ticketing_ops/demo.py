@@ -23,8 +23,11 @@ class ScenarioError(Exception):
 
 
 class _Scenario:
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, inbox: str | None) -> None:
         self.api = api
+        self.inbox = inbox
+        self.emails: dict[str, str] = {}
+        """By the token of the account."""
         self.steps = 0
 
     def step(self, text: str, play: Callable[[], str]) -> None:
@@ -66,11 +69,27 @@ class _Scenario:
                 )
             time.sleep(0.02)
 
+    def mailed(self, who: str, token: str, subject: str) -> None:
+        """A step: the account has got a mail whose subject begins so. Only where the inbox can be read."""
+        if self.inbox is not None:
+            self.step(f"{who} gets a mail", lambda: self._mail(self.emails[token], subject))
+
+    def _mail(self, email: str, subject: str) -> str:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            mails = httpx.get(f"{self.inbox}/mails.json", params={"to": email}).raise_for_status().json()
+            for mail in mails:
+                if mail["subject"].startswith(subject):
+                    return str(mail["subject"])
+            if time.monotonic() > deadline:
+                raise ScenarioError(f"no mail {subject!r} has come, only {[mail['subject'] for mail in mails]}")
+            time.sleep(0.05)
+
 
 def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
     """Run all steps and return their number. Raises `ScenarioError` at the first that differs."""
     with httpx.Client(timeout=20) as http:
-        scenario = _Scenario(Api(http, addresses))
+        scenario = _Scenario(Api(http, addresses), addresses.get("inbox"))
         _sold(scenario)
         _shared(scenario)
         _expired(scenario, reservation_window_seconds)
@@ -82,7 +101,9 @@ def _account(scenario: _Scenario, who: str) -> str:
 
     def sign_up() -> str:
         nonlocal token
-        token = scenario.api.account(f"{who.replace(' ', '-')}-{token_hex(4)}@example.com", PASSWORD)
+        email = f"{who.replace(' ', '-')}-{token_hex(4)}@example.com"
+        token = scenario.api.account(email, PASSWORD)
+        scenario.emails[token] = email
         return "201, token"
 
     scenario.step(f"{who} signs up", sign_up)
@@ -158,6 +179,8 @@ def _sold(scenario: _Scenario) -> None:
 
     scenario.step("the order is complete", complete)
     scenario.step("the ticket is shown as sold", sold)
+    scenario.mailed("first buyer", first, "Your tickets")
+    scenario.mailed("seller", seller, "Sold")
     again = {"orderId": order["id"], "paymentMethodId": "pm_card_visa"}
     scenario.step("paying twice is refused", refuse(409, "POST", "/api/payments", first, json=again))
     scenario.step("a paid order cannot be cancelled", refuse(409, "DELETE", order_path, first))
@@ -219,6 +242,7 @@ def _expired(scenario: _Scenario, window_seconds: int) -> None:
 
     scenario.step("the unpaid hold expires", expires)
     scenario.step("the ticket is free again", free)
+    scenario.mailed("idle buyer", idle, "Your hold has expired")
     scenario.step("paying for the expired hold is refused", late_payment)
     second = _held(scenario, "quick buyer", quick, ticket_id)
     scenario.step("quick buyer pays", lambda: _pay(scenario, quick, second["id"]))

@@ -322,6 +322,23 @@ def outbox_stuck(marketplace: Marketplace) -> None:
     marketplace.change("orders", "orders", marketplace.cancelled_order, outbox=[entry])
 
 
+def a_mail(marketplace: Marketplace, state: str, *, hours: float, **times: datetime) -> None:
+    at = utc_now() + timedelta(hours=hours)
+    fields = {"kind": "refunded", "user_id": marketplace.buyer, "attempts": 3, "give_up_at": at, **times}
+    marketplace.put("auth", "mails", f"refunded:{new_id()}", state=state, **fields)
+
+
+def mail_overdue(marketplace: Marketplace) -> None:
+    a_mail(marketplace, "queued", hours=-1)
+    a_mail(marketplace, "queued", hours=1)  # it may still be delivered
+    a_mail(marketplace, "sent", hours=-1)
+
+
+def mail_given_up(marketplace: Marketplace) -> None:
+    a_mail(marketplace, "given_up", hours=-1, ended_at=utc_now() - timedelta(hours=1))
+    a_mail(marketplace, "given_up", hours=-48, ended_at=utc_now() - timedelta(hours=48))  # reported in its time
+
+
 def outbox_parked(marketplace: Marketplace) -> None:
     entry = {
         "id": new_id(),
@@ -394,6 +411,8 @@ BREAKS: list[tuple[str, Break]] = [
     ("listing_of_deleted_account", listing_of_deleted_account),
     ("outbox_stuck", outbox_stuck),
     ("outbox_parked", outbox_parked),
+    ("mail_overdue", mail_overdue),
+    ("mail_given_up", mail_given_up),
 ]
 
 LETTER = {

@@ -12,6 +12,8 @@ import pytest
 from aiohttp import web
 from fastapi import FastAPI
 
+import ticketing_auth.app
+import ticketing_auth.settings
 import ticketing_expiration.app
 import ticketing_expiration.settings
 import ticketing_expiration.worker
@@ -133,7 +135,9 @@ class InProcessMarket(Market):
         expiration = ticketing_expiration.settings.Settings.model_validate(
             settings("expiration", redis_url=self.servers.redis_url)
         )
+        auth = settings("auth", jwt_key=self.servers.identity.private_key_pem, redis_url=self.servers.redis_url)
         return [
+            ticketing_auth.app.create_app(ticketing_auth.settings.Settings.model_validate(auth)),
             ticketing_tickets.app.create_app(
                 ticketing_tickets.settings.Settings.model_validate(settings("tickets", rate_limit_listings="off"))
             ),

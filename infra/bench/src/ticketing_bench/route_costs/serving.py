@@ -46,6 +46,7 @@ class Deployment:
             "MONGO_URL": self.urls["mongo_url"],
             "MONGO_DATABASE": name,
             "NATS_URL": self.urls["nats_url"],
+            "REDIS_URL": "redis://127.0.0.1:9/0",  # no route needs it, so none is started
             "JWT_KEY": self._identity.private_key_pem,
             "JWT_PUBLIC_KEYS": json.dumps([self._identity.public_key_pem]),
             "COOKIE_SECURE": "false",

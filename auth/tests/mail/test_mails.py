@@ -9,13 +9,6 @@ from ticketing_common.entity import new_id
 from ticketing_common.storage import Database, Document
 
 
-@pytest.fixture
-async def mails(database: Database) -> Mails:
-    stored = Mails(database["mails"])
-    await stored.ensure_indexes()
-    return stored
-
-
 async def all_of(mails: Mails) -> list[Document]:
     return [document async for document in mails.collection.find()]
 

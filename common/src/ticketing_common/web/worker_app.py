@@ -1,0 +1,79 @@
+"""A worker process: an application whose only routes are /healthz, /readyz and /metrics."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypeAlias
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from ticketing_common.delivery import ServiceRuntime
+from ticketing_common.settings import ServiceSettings
+
+from .app import configure_telemetry
+from .error_handlers import ProblemMiddleware, add_error_handlers
+from .health import router as health_router
+from .http_protocol import HttpProtocol
+from .routing import RoutingMiddleware
+from .security_headers import SecurityHeadersMiddleware
+
+__all__ = ["Work", "create_worker_app", "serve_worker"]
+
+Work: TypeAlias = Callable[[ServiceRuntime], AbstractAsyncContextManager[None]]
+"""Adds the stores to the runtime, calls its `start()`, and works until the block ends."""
+
+
+class _HealthAddress(Protocol):
+    @property
+    def worker_health_host(self) -> str: ...
+
+    @property
+    def worker_health_port(self) -> int: ...
+
+
+def create_worker_app(settings: ServiceSettings, *, title: str, work: Work, publishes: str | None = None) -> FastAPI:
+    """The worker. It is ready when nothing of its runtime is missing: indexes, and streams and NATS if it uses them."""
+    configure_telemetry(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        runtime = ServiceRuntime(settings, publishes=publishes)
+        app.state.runtime = runtime
+        try:
+            async with work(runtime):
+                yield
+        finally:
+            await runtime.stop()  # last: it still publishes the events of the latest work
+
+    app = FastAPI(
+        title=title,
+        lifespan=lifespan,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
+            Middleware(ProblemMiddleware),
+            Middleware(RoutingMiddleware),
+        ],
+    )
+    add_error_handlers(app)
+    app.include_router(health_router)
+    return app
+
+
+def serve_worker(app: FastAPI, address: _HealthAddress) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    uvicorn.run(
+        app,
+        host=address.worker_health_host,
+        port=address.worker_health_port,
+        loop="uvloop",
+        http=HttpProtocol,
+        server_header=False,
+        limit_concurrency=500,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=1,  # probes need no more
+    )
