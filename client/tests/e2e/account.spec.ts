@@ -2,6 +2,9 @@
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
 import { newPerson, type Person, problemsOf, signIn, signUpIn, uniqueTitle } from "./marketplace";
 
+/** Some of these need two browsers, which a busy machine slows down. */
+test.describe.configure({ timeout: 120_000 });
+
 /** A second device of this person, signed in. */
 async function secondDevice(context: BrowserContext, person: Person): Promise<Page> {
   const other = await context.browser()?.newContext();
