@@ -314,6 +314,7 @@ async def test_the_export_has_what_auth_holds_and_no_secret(auth: RunningAuth, p
         "sessionsEndedAt": None,
     }
     assert [link["purpose"] for link in export["openLinks"]] == ["verify_email"]
+    assert [mail["kind"] for mail in export["mails"]] == ["verify"]
     assert "argon2" not in answer.text
     calls = {one["call"] for one in export["elsewhere"]}
     assert calls == {"GET /api/tickets/mine", "GET /api/orders", "GET /api/payments/{id}"}

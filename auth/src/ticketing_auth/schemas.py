@@ -13,6 +13,7 @@ from ticketing_common.entity import utc_now
 from ticketing_common.web import ApiModel, RequestModel
 
 from .domain import TokenPurpose, normalized_email
+from .mail import MailKind
 from .service import Export
 
 __all__ = [
@@ -209,6 +210,13 @@ class ExportedLink(ApiModel):
     expires_at: datetime
 
 
+class ExportedMail(ApiModel):
+    """A mail to the person; its text is not stored."""
+
+    kind: MailKind
+    requested_at: datetime
+
+
 class ElsewhereResponse(ApiModel):
     """Data of the person at another service, and the call that returns it."""
 
@@ -223,6 +231,7 @@ class ExportResponse(ApiModel):
     account: ExportedAccount
     wrong_passwords: list[datetime]
     open_links: list[ExportedLink]
+    mails: list[ExportedMail]
     elsewhere: list[ElsewhereResponse]
 
     @classmethod
@@ -241,6 +250,7 @@ class ExportResponse(ApiModel):
             ),
             wrong_passwords=list(export.wrong_passwords),
             open_links=[ExportedLink.model_validate(token) for token in export.tokens],
+            mails=[ExportedMail(kind=kind, requested_at=requested_at) for kind, requested_at in export.mails],
             elsewhere=list(ELSEWHERE),
         )
 

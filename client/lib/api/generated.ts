@@ -43,6 +43,7 @@ export type ExportResponse = {
   account: ExportedAccount;
   wrongPasswords: Array<string>;
   openLinks: Array<ExportedLink>;
+  mails: Array<ExportedMail>;
   elsewhere: Array<ElsewhereResponse>;
 };
 
@@ -61,6 +62,15 @@ export type ExportedLink = {
   purpose: TokenPurpose;
   expiresAt: string;
 };
+
+/** A mail to the person; its text is not stored. */
+export type ExportedMail = {
+  kind: MailKind;
+  requestedAt: string;
+};
+
+/** What a mail is about. Each kind has the templates `templates/<kind>.txt` and `templates/<kind>.html`. */
+export type MailKind = "verify" | "reset" | "password_changed" | "order_complete" | "hold_expired" | "hold_ended" | "payment_failed" | "event_cancelled" | "refunded" | "sold" | "sale_cancelled";
 
 /** Why an order was cancelled. */
 export type OrderReason = "buyer" | "expired" | "ticket_gone" | "payment_failed";

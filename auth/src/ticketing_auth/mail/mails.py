@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from ticketing_common.storage import ASCENDING, Collection, Document, DuplicateKeyError, Index, ensure_indexes
+from ticketing_common.storage import ASCENDING, Collection, Document, DuplicateKeyError, Index, ensure_indexes, reading
 from ticketing_common.telemetry import current_traceparent
 
 from .kinds import RULES, MailKind
@@ -106,6 +106,12 @@ class Mails:
     async def withdraw(self, kind: MailKind, *, fact: str) -> None:
         """Delete a mail that is still queued, for example because its change was not made; idempotent."""
         await self.collection.delete_one({"_id": f"{kind}:{fact}", "state": "queued"})
+
+    async def list_of_account(self, user_id: str) -> list[tuple[MailKind, datetime]]:
+        """The kind and the time of the request (UTC) of every stored mail of an account, for its owner."""
+        with reading(self.collection):
+            documents = await self.collection.find({"user_id": user_id}, {"kind": 1, "requested_at": 1}).to_list(None)
+        return [(MailKind(document["kind"]), document["requested_at"]) for document in documents]
 
     async def forget_account(self, user_id: str) -> None:
         """Delete every mail of an account, queued or sent; idempotent. For the deletion of the account."""

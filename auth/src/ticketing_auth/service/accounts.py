@@ -37,6 +37,7 @@ class Export:
     user: User
     wrong_passwords: Sequence[datetime]
     tokens: Sequence[OneTimeToken]
+    mails: Sequence[tuple[MailKind, datetime]]
 
 
 class AccountService:
@@ -130,8 +131,12 @@ class AccountService:
 
     async def export(self, user: User) -> Export:
         """What this service holds about the account, without secrets."""
-        wrong, tokens = await asyncio.gather(self._auth.wrong_passwords(user.email), self._tokens.list_of_user(user.id))
-        return Export(user, tuple(wrong), tuple(tokens))
+        wrong, tokens, mails = await asyncio.gather(
+            self._auth.wrong_passwords(user.email),
+            self._tokens.list_of_user(user.id),
+            self._mails.list_of_account(user.id),
+        )
+        return Export(user, tuple(wrong), tuple(tokens), tuple(mails))
 
     async def delete(self, user: User, password: SecretStr, *, device_token: str | None) -> None:
         """Delete the account with its personal data, and end all its sessions; final.
