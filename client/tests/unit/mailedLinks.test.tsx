@@ -47,7 +47,7 @@ describe("the link to reset a password", () => {
     network({ [CONFIRM]: () => problem(422, "The link is spent.") });
     reset();
     const heading = await screen.findByRole("heading", { name: "This link no longer works" });
-    expect(document.activeElement).toBe(heading);
+    await waitFor(() => expect(document.activeElement).toBe(heading));
     expect(screen.getByRole("link", { name: "Ask for a new link" }).getAttribute("href")).toBe("/forgot-password");
   });
 
@@ -105,7 +105,7 @@ describe("the link to confirm an e-mail address", () => {
     expect(sent).toEqual([]);
     press("Confirm the address");
     const heading = await screen.findByRole("heading", { name: "Your e-mail address is confirmed" });
-    expect(document.activeElement).toBe(heading);
+    await waitFor(() => expect(document.activeElement).toBe(heading));
     expect(sent).toEqual([{ call: CONFIRM, body: { token: "t0ken" } }]);
   });
 
@@ -133,7 +133,7 @@ describe("asking for a link", () => {
     const sent = network({ [ASK]: () => json({}, 202) });
     ask(" ann@example.com ");
     const heading = await screen.findByRole("heading", { name: "Check your mail" });
-    expect(document.activeElement).toBe(heading);
+    await waitFor(() => expect(document.activeElement).toBe(heading));
     expect(screen.getByText(/^If/).textContent).toContain("If ann@example.com has an account,");
     press("Send the mail again");
     expect(await screen.findByText("We have sent it again.")).toBeDefined();

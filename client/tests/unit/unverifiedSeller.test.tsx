@@ -31,7 +31,7 @@ it("is explained at the top of the page, and sent again once the address is conf
   expect(screen.queryByText(BANNER)).toBeNull();
   list();
   await screen.findByText(BANNER);
-  expect(document.activeElement?.textContent).toContain(BANNER);
+  await waitFor(() => expect(document.activeElement?.textContent).toContain(BANNER));
   fireEvent.click(screen.getByRole("button", { name: "Send a new link" }));
   await screen.findByText("We have sent you a new link.");
 
