@@ -130,10 +130,10 @@ client-lint: client/node_modules/.package-lock.json ## Lint and format check of 
 client-check: client-lint ## Lint, types and component tests of the client
 	cd client && npm run --silent typecheck && npm run --silent test
 
-# A stack of its own for what follows it in the recipe: its address is in BASE_URL, and it is gone afterwards.
+# A stack of its own for what follows it in the recipe: its addresses are in BASE_URL and INBOX_URL, and it is gone afterwards.
 ON_A_STACK = data=$$(mktemp -d) && trap '$(BIN)/ticketing down --data-dir '$$data' >/dev/null; rm -rf '$$data EXIT && \
   $(1) $(foreach what,SIGNIN SIGNUP HOLDS LISTINGS PAYMENTS,RATE_LIMIT_$(what)=off) $(BIN)/ticketing up --detach --data-dir $$data && \
-  BASE_URL=$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["addresses"]["client"])') && export BASE_URL
+  eval "$$($(BIN)/ticketing status --json --data-dir $$data | $(BIN)/python -c 'import json, sys; of = json.load(sys.stdin)["addresses"]; print("export BASE_URL=%s INBOX_URL=%s" % (of["client"], of["inbox"]))')"
 
 .PHONY: browser
 browser: $(VENV)/.installed client/node_modules/.package-lock.json ## Chromium through the real stack

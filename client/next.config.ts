@@ -11,6 +11,8 @@ const config: NextConfig = {
   images: { unoptimized: true },
   // The gateway forwards /api/* unchanged; a redirect of "/api/x/" would not be the services' response.
   skipTrailingSlashRedirect: true,
+  // Where password managers send their users to change a password (W3C, A Well-Known URL for Changing Passwords).
+  redirects: async () => [{ source: "/.well-known/change-password", destination: "/account", permanent: false }],
   experimental: { scrollRestoration: true },
 };
 

@@ -3,5 +3,11 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   resolve: { alias: { "@": import.meta.dirname } },
   oxc: { jsx: { runtime: "automatic" } },
-  test: { environment: "jsdom", include: ["tests/unit/**/*.test.{ts,tsx}"], css: false },
+  test: {
+    environment: "jsdom",
+    include: ["tests/unit/**/*.test.{ts,tsx}"],
+    setupFiles: ["tests/unit/setup.ts"],
+    testTimeout: 30_000,
+    css: false,
+  },
 });

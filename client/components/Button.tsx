@@ -1,5 +1,4 @@
-/** Buttons, and links that variant like them. */
-
+/** Buttons, and links that look like them. */
 import type { ComponentProps, ReactNode } from "react";
 import styles from "./Button.module.css";
 import { PageLink } from "./PageLink";
@@ -14,19 +13,35 @@ function classes({ variant = "primary", wide = false }: Omit<Appearance, "childr
   return [styles.button, styles[variant], wide && styles.wide].filter(Boolean).join(" ");
 }
 
-type ButtonProps = Appearance & { busy?: boolean } & Omit<ComponentProps<"button">, "className">;
+interface ButtonState {
+  /** The action runs. */
+  busy?: boolean;
+  /** The action is not possible now. */
+  inactive?: boolean;
+}
 
-/** While busy, the button keeps the focus (a disabled button would lose it) and ignores further presses. */
-export function Button({ variant, wide, busy = false, children, onClick, type = "button", ...rest }: ButtonProps) {
+type ButtonProps = Appearance & ButtonState & Omit<ComponentProps<"button">, "className">;
+
+/** While busy or inactive, the button keeps the focus (a disabled button would lose it) and ignores presses. */
+export function Button({
+  variant,
+  wide,
+  busy = false,
+  inactive = false,
+  children,
+  onClick,
+  type = "button",
+  ...rest
+}: ButtonProps) {
   return (
     <button
       {...rest}
       type={type}
       className={classes({ ...(variant && { variant }), ...(wide && { wide }) })}
-      aria-disabled={busy || undefined}
+      aria-disabled={busy || inactive || undefined}
       aria-busy={busy || undefined}
       onClick={(event) => {
-        if (busy) event.preventDefault();
+        if (busy || inactive) event.preventDefault();
         else onClick?.(event);
       }}
     >

@@ -4,39 +4,45 @@ import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import { safeReturnPath } from "@/lib/returnTo";
-import { announceSession } from "@/lib/session";
+import { announceSession, announceSignUp } from "@/lib/session";
 import styles from "@/styles/page.module.css";
+import { CurrentPasswordField, EmailField, NewPasswordField } from "./AccountFields";
 import { Button } from "./Button";
-import { TextField } from "./Field";
 import { FormError } from "./FormError";
+import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
 
 const TEXTS = {
   signin: {
     title: "Sign in",
-    autoComplete: "current-password",
-    hint: undefined,
     question: "New here?",
     other: "Create an account",
     otherPath: "/signup",
   },
   signup: {
     title: "Create an account",
-    autoComplete: "new-password",
-    hint: "8 characters or more.",
     question: "Already have an account?",
     other: "Sign in",
     otherPath: "/signin",
   },
 } as const;
 
-export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; returnTo: string }) {
+interface Props {
+  kind: keyof typeof TEXTS;
+  returnTo: string;
+  /** What the reader has just done, for example set a new password. */
+  done?: string | undefined;
+}
+
+export function CredentialsForm({ kind, returnTo, done }: Props) {
   const router = useRouter();
   const text = TEXTS[kind];
+  const PasswordField = kind === "signin" ? CurrentPasswordField : NewPasswordField;
   const { busy, error, submit } = useFormSubmission(
     async (data) => {
       const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
-      await (kind === "signin" ? api.signIn(credentials) : api.signUp(credentials));
+      if (kind === "signin") await api.signIn(credentials);
+      else announceSignUp((await api.signUp(credentials)).id);
       announceSession();
       await router.replace(safeReturnPath(returnTo));
     },
@@ -54,24 +60,15 @@ export function CredentialsForm({ kind, returnTo }: { kind: keyof typeof TEXTS; 
           <h1>{text.title}</h1>
           {returnTo !== "/" && <p className={styles.lead}>You then return to the page you came from.</p>}
         </div>
+        {done && <Notice tone="good">{done}</Notice>}
         <FormError error={error} fields={["email", "password"]} />
-        <TextField
-          label="E-mail"
-          name="email"
-          type="email"
-          autoComplete="email"
-          required
-          error={error?.fieldErrors.email}
-        />
-        <TextField
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete={text.autoComplete}
-          required
-          hint={text.hint}
-          error={error?.fieldErrors.password}
-        />
+        <EmailField error={error} />
+        <PasswordField label="Password" error={error} />
+        {kind === "signin" && (
+          <p>
+            <PageLink href="/forgot-password">Forgot your password?</PageLink>
+          </p>
+        )}
         <Button type="submit" wide busy={busy}>
           {text.title}
         </Button>

@@ -1,20 +1,26 @@
 /** Shows that the session has ended, before an action fails, with a sign-in link that returns to the current page. */
-
 import { useRouter } from "next/router";
 import { useSessionEnded } from "@/hooks/useSession";
 import type { User } from "@/lib/api/types";
-import { signInPath } from "@/lib/returnTo";
+import { isSignedOutPage, signInPath } from "@/lib/returnTo";
 import { PageLink } from "./PageLink";
 import styles from "./SessionStatus.module.css";
 
 export function SessionStatus({ user }: { user: User | null | undefined }) {
   const ended = useSessionEnded(user);
-  const { asPath } = useRouter();
+  const { asPath, pathname } = useRouter();
   return (
     <div role="status" className={ended ? styles.status : styles.none}>
       {ended && (
         <>
-          Your session has ended. <PageLink href={signInPath(asPath)}>Sign in again</PageLink> to continue here.
+          Your session has ended.{" "}
+          {isSignedOutPage(pathname) ? (
+            "Sign in again to continue where you were."
+          ) : (
+            <>
+              <PageLink href={signInPath(asPath)}>Sign in again</PageLink> to continue here.
+            </>
+          )}
         </>
       )}
     </div>

@@ -47,3 +47,8 @@ export function OrderBadge({ order }: { order: Pick<Order, "status" | "reason"> 
     </span>
   );
 }
+
+export function EmailBadge({ verified }: { verified: boolean }) {
+  const tone = verified ? styles.good : styles.warn;
+  return <span className={`${styles.badge} ${tone}`}>{verified ? "Confirmed" : "Not confirmed"}</span>;
+}

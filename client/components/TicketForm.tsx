@@ -68,7 +68,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const errors = error?.fieldErrors ?? {};
 
   return (
-    <form ref={form} className={styles.card} onSubmit={submit} noValidate>
+    <form ref={form} className={styles.card} onSubmit={submit} noValidate data-draft>
       <FormError error={error} fields={FIELDS} />
       {taken > 0 && (
         <Notice tone="info" title={`${taken} of ${countTickets(seats)} ${taken === 1 ? "is" : "are"} sold or on hold.`}>

@@ -1,47 +1,58 @@
 /**
- * Renews the session while the page is visible, and reports its end: a session lasts 30 minutes, and a page can stay
- * open for longer without a request to the server.
+ * Renews the session while the page is visible, and signs the reader out here when it has ended: a session lasts 30
+ * minutes, and a page can stay open for longer without a request to the server. Another device can also end it.
  */
 import { useRouter } from "next/router";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
+import { saveDraftsOfPage } from "@/lib/draft";
+import { isSignedOutPage } from "@/lib/returnTo";
 import { onSessionChange } from "@/lib/session";
 
 /** A third of a session's lifetime: two renewals may fail before it ends. */
 const RENEW_MS = 10 * 60_000;
 
-/** True when the reader was signed in and no longer is. `user` was signed in when the page was rendered. */
+/**
+ * True when the session of this page's reader has ended; `user` was signed in when the page was rendered.
+ *
+ * The page is then rendered again without the session, so that it shows nothing of the account (ASVS 5.0, V14.3.1): one
+ * that needs a session becomes the sign-in page, which returns here. Input of a form with `data-draft` is kept for that.
+ */
 export function useSessionEnded(user: User | null | undefined): boolean {
   const router = useRouter();
-  const [ended, setEnded] = useState(false);
+  /** The address at which the session ended, until the reader signs in. */
+  const [endedAt, setEndedAt] = useState<string | null>(null);
   const renewedAt = useRef(0);
   const userId = user?.id;
+  const emailVerified = user?.emailVerified;
 
   const renew = useCallback(async () => {
     renewedAt.current = Date.now();
     try {
       const { body } = await api.currentUser();
-      if (body && body.id !== userId) {
-        // Another account signed in, in another tab: show its data.
+      if (body === null) {
+        setEndedAt(router.asPath);
+        saveDraftsOfPage(router.asPath);
+      }
+      // Another tab signed in to another account, or confirmed the e-mail address: show that.
+      if (body?.id !== userId || body?.emailVerified !== emailVerified) {
         await router.replace(router.asPath, undefined, { scroll: false });
-      } else {
-        setEnded(body === null);
       }
     } catch (error) {
       // A failed request does not show whether the session has ended.
       if (!(error instanceof ApiError)) throw error;
     }
-  }, [router, userId]);
+  }, [router, userId, emailVerified]);
   const latest = useRef(renew);
   useEffect(() => {
     latest.current = renew;
   });
 
   useEffect(() => {
-    setEnded(false);
     if (userId === undefined) return;
+    setEndedAt(null);
     // Rendering the page has renewed the session.
     renewedAt.current = Date.now();
     const renewIfDue = () => {
@@ -58,5 +69,5 @@ export function useSessionEnded(user: User | null | undefined): boolean {
     };
   }, [userId]);
 
-  return ended;
+  return endedAt !== null && (endedAt === router.asPath || isSignedOutPage(router.pathname));
 }

@@ -3,12 +3,18 @@
 const PREFIX = "draft:";
 
 export function saveDraft(path: string, data: FormData): void {
-  const fields = [...data].filter(([name, value]) => name !== "password" && typeof value === "string");
+  const fields = [...data].filter(([name, value]) => !/password/i.test(name) && typeof value === "string");
   try {
     sessionStorage.setItem(PREFIX + path, JSON.stringify(Object.fromEntries(fields)));
   } catch {
     // Storage is full or disabled: the form works without drafts.
   }
+}
+
+/** Saves the input of every form on the page that restores drafts, because the page is about to be replaced. */
+export function saveDraftsOfPage(path: string): void {
+  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-draft]"))
+    saveDraft(path, new FormData(form));
 }
 
 /** Restores a draft into the form's inputs, once. */

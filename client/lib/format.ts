@@ -73,3 +73,9 @@ export function formatRemaining(ms: number): string {
   const minutes = Math.floor(seconds / 60);
   return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
 }
+
+/** A time to wait in whole seconds or, if it is long, in minutes, rounded up: "1 second", "12 minutes". */
+export function formatWait(seconds: number): string {
+  const [count, unit] = seconds < 90 ? [Math.ceil(seconds), "second"] : [Math.ceil(seconds / 60), "minute"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}

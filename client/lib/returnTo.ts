@@ -38,3 +38,11 @@ function isOfThisSite(path: string): boolean {
 export function signInPath(returnTo: string): string {
   return `/signin?returnTo=${encodeURIComponent(returnTo)}`;
 }
+
+/** Pages of accounts for readers who are not signed in. They are no place to return to; two have a token in their address. */
+const SIGNED_OUT_PAGES = new Set(["/signin", "/signup", "/forgot-password", "/reset-password", "/verify-email"]);
+
+/** `pathname` is the route, as Next's router has it. */
+export function isSignedOutPage(pathname: string): boolean {
+  return SIGNED_OUT_PAGES.has(pathname);
+}

@@ -18,6 +18,18 @@ export function announceSession(): void {
   channel.close();
 }
 
+/** Reports that this page has made an account. */
+export function announceSignUp(userId: string): void {
+  here.dispatchEvent(new CustomEvent("sign-up", { detail: userId }));
+}
+
+/** Calls `listener` with the id of an account that this page has made, until the returned function is called. */
+export function onSignUp(listener: (userId: string) => void): () => void {
+  const receive = (event: Event) => listener((event as CustomEvent<string>).detail);
+  here.addEventListener("sign-up", receive);
+  return () => here.removeEventListener("sign-up", receive);
+}
+
 /** Calls `listener` when the session should be checked, until the returned function is called. */
 export function onSessionChange(listener: () => void): () => void {
   const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);

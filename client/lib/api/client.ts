@@ -1,6 +1,6 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
-import type { CheckinRequest, Operations, PaymentRequest, SignInRequest } from "./generated";
+import type { CheckinRequest, ExportResponse, Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
 import type {
@@ -54,6 +54,21 @@ export interface Api {
   signOut(): Promise<void>;
   /** The signed-in user, or null. Also renews the session cookie. */
   currentUser(): Promise<Answer<User | null>>;
+  /** Mails the signed-in user a link that confirms the e-mail address. */
+  requestVerification(): Promise<void>;
+  /** Confirms the e-mail address with the token of the mailed link. */
+  confirmEmail(token: string): Promise<void>;
+  /** Mails a link for a new password. The response is the same whether or not the address has an account. */
+  requestPasswordReset(email: string): Promise<void>;
+  /** Sets a new password with the token of the mailed link, and ends all sessions. */
+  resetPassword(token: string, password: string): Promise<void>;
+  /** Ends all other sessions. */
+  changePassword(currentPassword: string, password: string): Promise<void>;
+  /** Ends all sessions, this one too. */
+  signOutEverywhere(): Promise<void>;
+  /** The data that is stored about the account. */
+  exportAccount(): Promise<ExportResponse>;
+  deleteAccount(password: string): Promise<void>;
   listTickets(query: TicketQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
   listMyTickets(query: PageQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
   getTicket(id: string, signal?: AbortSignal): Promise<Ticket>;
@@ -157,6 +172,16 @@ export function createApi(
       const answer = await call("GET /api/users/currentuser");
       return { body: answer.body.currentUser, headers: answer.headers };
     },
+    requestVerification: async () => void (await body("POST /api/users/verification")),
+    confirmEmail: async (token) => void (await body("POST /api/users/verification/confirm", { body: { token } })),
+    requestPasswordReset: async (email) => void (await body("POST /api/users/password-reset", { body: { email } })),
+    resetPassword: async (token, password) =>
+      void (await body("POST /api/users/password-reset/confirm", { body: { token, password } })),
+    changePassword: async (currentPassword, password) =>
+      void (await body("PUT /api/users/password", { body: { currentPassword, password } })),
+    signOutEverywhere: async () => void (await body("POST /api/users/signout-everywhere")),
+    exportAccount: () => body("GET /api/users/me/export"),
+    deleteAccount: async (password) => void (await body("DELETE /api/users/me", { body: { password } })),
     listTickets: (query, signal) => page("GET /api/tickets", query, signal),
     listMyTickets: (query, signal) => page("GET /api/tickets/mine", query, signal),
     getTicket: (id, signal) => body("GET /api/tickets/{id}", { id, signal }),

@@ -6,6 +6,7 @@ import type {
   ShownStatus,
   TicketRequest,
   TicketResponse,
+  UserResponse,
 } from "./generated";
 
 export type {
@@ -16,8 +17,10 @@ export type {
   PaymentResponse as Payment,
   PublicKey,
   TicketSort,
-  UserResponse as User,
 } from "./generated";
+
+/** `emailVerified` is optional: during a roll-out, an auth of the previous version does not send it. */
+export type User = Omit<UserResponse, "emailVerified"> & { emailVerified?: boolean };
 
 /** A listing's status as shown: also `deleted`, which live events report. */
 export type TicketStatus = ShownStatus | "deleted";
@@ -44,13 +47,17 @@ export type Order = Omit<OrderResponse, "quantity" | "seats" | "total"> & {
 /** `price` is the price of one seat that the buyer saw; the service refuses the order (409) if it has changed. */
 export type OrderInput = Pick<OrderRequest, "ticketId"> & { quantity?: number; price?: number };
 
-/**
- * A 409 of POST /api/orders has one of these members: the number of free seats, or the present price of one seat. A 409 of
- * POST /api/orders/checkins says why the pass does not admit, and when it was used.
- */
-export type Problem = AnyProblem & {
+/** Members of some 409 responses. */
+interface ConflictMembers {
+  /** POST /api/orders: the number of free seats, or the present price of one seat. */
   available?: number;
   price?: number;
+  /** POST /api/orders/checkins: why the pass does not admit, and when it was used. */
   passStatus?: "used" | "void";
   firstAt?: string;
-};
+  /** DELETE /api/users/me: the numbers of unpaid orders, bought or sold, and of paid ones for the seller's events to come. */
+  holds?: number;
+  sales?: number;
+}
+
+export type Problem = AnyProblem & ConflictMembers;

@@ -25,6 +25,8 @@ for (const { device, viewport, colorScheme } of [
         `/tickets/${several.id}?quantity=3`,
         "/signin",
         "/signup",
+        "/forgot-password",
+        "/reset-password",
         "/nowhere",
       ]) {
         await page.goto(path);
@@ -33,7 +35,7 @@ for (const { device, viewport, colorScheme } of [
 
       await signUpIn(context, baseURL);
       const headers = { Origin: baseURL ?? "" };
-      for (const path of ["/orders", "/listings", "/sell"]) {
+      for (const path of ["/orders", "/listings", "/sell", "/account"]) {
         await page.goto(path);
         await expectNoFault(page, path);
       }
@@ -70,7 +72,22 @@ for (const { device, viewport, colorScheme } of [
       }
       await seller.delete(`/api/orders/${elsewhere.id}`);
 
-      // States that need an action first: a refused form, a dialog, a lost connection, a receipt.
+      // States that need an action first: a mailed link, a refused form, a dialog, a lost connection, a receipt.
+      await page.goto("/reset-password#token=unknown");
+      await expect(page).toHaveURL(/reset-password$/);
+      await expectNoFault(page, "/reset-password");
+      await page.goto("/verify-email#token=unknown");
+      await expect(page).toHaveURL(/verify-email$/);
+      await expectNoFault(page, "/verify-email");
+      await page.getByRole("button", { name: "Confirm the address" }).click();
+      await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeVisible();
+      await expectNoFault(page, "/verify-email, refused");
+      await page.goto("/account");
+      await page.getByRole("button", { name: "Change the password" }).click();
+      await expect(page.getByText("Please check the 2 marked fields.")).toBeVisible();
+      await page.getByRole("button", { name: "Delete my account" }).click();
+      await expect(page.getByLabel("Your password")).toHaveAttribute("aria-invalid", "true");
+      await expectNoFault(page, "/account, refused");
       await page.goto("/sell");
       await page.getByRole("button", { name: "List for sale" }).click();
       await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");

@@ -42,6 +42,13 @@ export async function signUpIn(
   return signUp(context.request, person, { Origin: baseURL ?? "" });
 }
 
+/** Fills the sign-in page, which is open, and sends it. */
+export async function signIn(page: Page, { email, password }: Person): Promise<void> {
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
 async function signUp(
   api: APIRequestContext,
   person = newPerson("person"),

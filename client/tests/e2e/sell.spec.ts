@@ -1,6 +1,6 @@
 /** Selling: list, correct, edit and delete; and a session that ends while a form is filled in. */
 import { expect, test } from "@playwright/test";
-import { listTicket, newSeller, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+import { listTicket, newSeller, problemsOf, signIn, signUpIn, uniqueTitle } from "./marketplace";
 
 test("a seller corrects a refused listing, changes its price and deletes it", async ({ page, context, baseURL }) => {
   const problems = problemsOf(page);
@@ -46,9 +46,7 @@ test("typed input survives the end of the session", async ({ page, context, base
   await context.clearCookies();
   await page.getByRole("button", { name: "List for sale" }).click();
   await expect(page).toHaveURL(/\/signin\?returnTo=%2Fsell/);
-  await page.getByLabel("E-mail").fill(person.email);
-  await page.getByLabel("Password").fill(person.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, person);
   await expect(page.getByLabel("Title")).toHaveValue(title);
   await expect(page.getByLabel("Starts at")).toHaveValue("2999-06-01T19:30");
   await page.getByRole("button", { name: "List for sale" }).click();

@@ -12,7 +12,7 @@ const VARIANTS = [
   { name: "desktop-dark", viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
 ] as const;
 
-/** One signed-in reader for all variants, so that every picture shows the same orders and listings. */
+/** One signed-in reader for all variants, so that every screenshot shows the same orders and listings. */
 async function seedData(browser: Browser, baseURL: string | undefined) {
   const headers = { Origin: baseURL ?? "" };
   const context = await browser.newContext();
@@ -72,6 +72,8 @@ test("screenshots", async ({ browser, baseURL }) => {
     ticket: `/tickets/${mine.id}`,
     "sign-in": "/signin?returnTo=%2Fsell",
     "sign-up": "/signup",
+    "forgot-password": "/forgot-password",
+    "reset-password": "/reset-password#token=none",
     "not-found": "/nowhere",
   };
   const signedIn: Record<string, string> = {
@@ -89,6 +91,7 @@ test("screenshots", async ({ browser, baseURL }) => {
     sell: "/sell",
     sales: `/tickets/${mineSeveral.id}/sales`,
     checkin: `/checkin/${mineSeveral.id}`,
+    account: "/account",
   };
   for (const { name, viewport, colorScheme } of VARIANTS) {
     for (const [pages, storageState] of [

@@ -4,7 +4,7 @@ import { localError, unreachable } from "@/lib/api/errors";
 import { Attempt } from "@/lib/attempt";
 import { browsePath, readBrowseState, ticketQuery } from "@/lib/browseQuery";
 import { ServerClock } from "@/lib/clock";
-import { formatDateTime, formatPrice, formatRemaining, stubDate } from "@/lib/format";
+import { formatDateTime, formatPrice, formatRemaining, formatWait, stubDate } from "@/lib/format";
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 
 describe("the server's clock", () => {
@@ -120,6 +120,13 @@ describe("money and time", () => {
     expect(formatPrice(1_000_000, "usd")).toBe("$1,000,000.00");
     expect(formatPrice(0.01, "eur")).toBe("EUR 0.01");
     expect([formatRemaining(900_000), formatRemaining(59_001), formatRemaining(-5)]).toEqual(["15:00", "1:00", "0:00"]);
+    expect([1, 41.2, 89, 90, 720].map(formatWait)).toEqual([
+      "1 second",
+      "42 seconds",
+      "89 seconds",
+      "2 minutes",
+      "12 minutes",
+    ]);
   });
 
   it("show a card's day in the reader's zone", () => {

@@ -7,7 +7,7 @@ import { unreachable } from "@/lib/api/errors";
 import { suspectSession } from "@/lib/session";
 
 vi.mock("@/lib/api/browser", () => ({ api: { currentUser: vi.fn() } }));
-const router = vi.hoisted(() => ({ asPath: "/sell", replace: vi.fn(async () => true) }));
+const router = vi.hoisted(() => ({ asPath: "/sell", pathname: "/sell", replace: vi.fn(async () => true) }));
 vi.mock("next/router", () => ({ useRouter: () => router }));
 
 const currentUser = vi.mocked(api.currentUser);
@@ -18,6 +18,9 @@ const MINUTE = 60_000;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
   cleanup();
+  sessionStorage.clear();
+  document.body.replaceChildren();
+  Object.assign(router, { asPath: "/sell", pathname: "/sell" });
   vi.useRealTimers();
   vi.resetAllMocks();
 });
@@ -58,6 +61,43 @@ describe("a session", () => {
     renderHook(() => useSessionEnded(me));
     await act(async () => suspectSession());
     expect(router.replace).toHaveBeenCalledWith("/sell", undefined, { scroll: false });
+  });
+
+  it("that has ended leaves nothing of the account on the page, and says so on the sign-in page", async () => {
+    currentUser.mockResolvedValue(answer(null));
+    const { result, rerender } = renderHook(({ user }) => useSessionEnded(user), {
+      initialProps: { user: me as typeof me | null },
+    });
+    await act(async () => suspectSession());
+    // The server renders the page without the session: this one becomes the sign-in page.
+    expect(router.replace).toHaveBeenCalledWith("/sell", undefined, { scroll: false });
+    Object.assign(router, { asPath: "/signin?returnTo=%2Fsell", pathname: "/signin" });
+    rerender({ user: null });
+    expect(result.current).toBe(true);
+
+    Object.assign(router, { asPath: "/", pathname: "/" });
+    rerender({ user: null });
+    expect(result.current).toBe(false);
+    Object.assign(router, { asPath: "/sell", pathname: "/sell" });
+    rerender({ user: me });
+    expect(result.current).toBe(false);
+  });
+
+  it("that has ended keeps what was entered, without passwords", async () => {
+    currentUser.mockResolvedValue(answer(null));
+    document.body.innerHTML = `
+      <form data-draft><input name="title" value="Concert"></form>
+      <form><input name="email" value="ann@example.com"><input name="newPassword" value="secret"></form>`;
+    renderHook(() => useSessionEnded(me));
+    await act(async () => suspectSession());
+    expect(Object.entries(sessionStorage)).toEqual([["draft:/sell", '{"title":"Concert"}']]);
+  });
+
+  it("whose e-mail address was confirmed in another tab reloads the page's data", async () => {
+    currentUser.mockResolvedValue(answer({ ...me, emailVerified: true } as typeof me));
+    renderHook(() => useSessionEnded({ ...me, emailVerified: false }));
+    await act(async () => suspectSession());
+    expect(router.replace).toHaveBeenCalledTimes(1);
   });
 
   it("is not requested while signed out", async () => {

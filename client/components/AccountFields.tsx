@@ -1,0 +1,60 @@
+/** The inputs of forms about accounts, marked so that password managers recognise them (HTML Standard, autofill). */
+import type { ApiError } from "@/lib/api/errors";
+import { TextField } from "./Field";
+
+interface Props {
+  /** The error of the form's last submission. */
+  error: ApiError | null;
+}
+
+export function EmailField({ error }: Props) {
+  return (
+    <TextField
+      label="E-mail"
+      name="email"
+      type="email"
+      autoComplete="username"
+      required
+      error={error?.fieldErrors.email}
+    />
+  );
+}
+
+interface PasswordProps extends Props {
+  label: string;
+  name?: string;
+}
+
+/** The password that the account has. */
+export function CurrentPasswordField({ label, name = "password", error }: PasswordProps) {
+  return (
+    <TextField
+      label={label}
+      name={name}
+      type="password"
+      autoComplete="current-password"
+      required
+      error={error?.fieldErrors[name]}
+    />
+  );
+}
+
+/** A password that the account is to have; auth enforces the rule of the hint. */
+export function NewPasswordField({ label, error }: PasswordProps) {
+  return (
+    <TextField
+      label={label}
+      name="password"
+      type="password"
+      autoComplete="new-password"
+      required
+      hint="8 characters or more, and none of the common ones."
+      error={error?.fieldErrors.password}
+    />
+  );
+}
+
+/** Says which account the password of a form belongs to; not shown and not sent. */
+export function UsernameOfForm({ email }: { email: string }) {
+  return <input type="text" autoComplete="username" value={email} readOnly hidden />;
+}

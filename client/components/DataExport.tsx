@@ -1,0 +1,31 @@
+/** Downloads the data of the account. */
+import { useState } from "react";
+import { useAction } from "@/hooks/useAction";
+import { accountData } from "@/lib/accountExport";
+import { api } from "@/lib/api/browser";
+import { downloadJson } from "@/lib/download";
+import styles from "@/styles/page.module.css";
+import { AccountSection } from "./AccountSection";
+import { Button } from "./Button";
+import { FormError } from "./FormError";
+
+export function DataExport() {
+  const [done, setDone] = useState(false);
+  const { busy, error, start } = useAction(async () => {
+    setDone(false);
+    downloadJson(await accountData(api), "ticketing-account.json");
+    setDone(true);
+  });
+  return (
+    <AccountSection title="Your data">
+      <p>A JSON file with what we keep about your account, your listings and your orders.</p>
+      <div className={styles.actions}>
+        <FormError error={error} fields={[]} />
+        <Button variant="secondary" busy={busy} onClick={start}>
+          Download your data
+        </Button>
+        <p role="status">{done && "The file is in your downloads."}</p>
+      </div>
+    </AccountSection>
+  );
+}

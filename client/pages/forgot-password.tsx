@@ -1,0 +1,83 @@
+/** Forgot password: ask for a mail with a link. The page is the same whether or not the address has an account. */
+import Head from "next/head";
+import { useState } from "react";
+import { EmailField } from "@/components/AccountFields";
+import { Button } from "@/components/Button";
+import { CheckYourMail } from "@/components/CheckYourMail";
+import { FormError } from "@/components/FormError";
+import { PageLink } from "@/components/PageLink";
+import { useFocusOnShow } from "@/hooks/useFocusOnShow";
+import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { api } from "@/lib/api/browser";
+import { page } from "@/lib/server/pageProps";
+import styles from "@/styles/page.module.css";
+
+export const getServerSideProps = page(async () => ({ props: {} }));
+
+export default function ForgotPasswordPage() {
+  const [sentTo, setSentTo] = useState<string | null>(null);
+  const [again, setAgain] = useState(false);
+  return (
+    <div className={styles.narrow}>
+      <Head>
+        <title>{`${sentTo === null ? "Forgot password" : "Check your mail"} · Ticketing`}</title>
+      </Head>
+      {sentTo === null ? (
+        <RequestForm takesFocus={again} onSent={setSentTo} />
+      ) : (
+        <div className={styles.card}>
+          <CheckYourMail send={() => api.requestPasswordReset(sentTo)}>
+            <p>
+              If <strong>{sentTo}</strong> has an account, we have sent it a link to set a new password. The link works
+              once, for 30 minutes.
+            </p>
+          </CheckYourMail>
+          <p>
+            <button
+              type="button"
+              className={styles.link}
+              onClick={() => {
+                setAgain(true);
+                setSentTo(null);
+              }}
+            >
+              Use another address
+            </button>
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function RequestForm({ takesFocus, onSent }: { takesFocus: boolean; onSent: (email: string) => void }) {
+  const heading = useFocusOnShow<HTMLHeadingElement>(takesFocus);
+  const { busy, error, submit } = useFormSubmission(
+    async (data) => {
+      const email = String(data.get("email")).trim();
+      await api.requestPasswordReset(email);
+      onSent(email);
+    },
+    { signInOn401: false },
+  );
+  return (
+    <form className={styles.card} onSubmit={submit} noValidate>
+      <div>
+        <h1 ref={heading} tabIndex={-1}>
+          Forgot your password?
+        </h1>
+        <p className={styles.lead}>
+          Enter the e-mail address of your account. We send it a link to set a new password.
+        </p>
+      </div>
+      <FormError error={error} fields={["email"]} />
+      <EmailField error={error} />
+      <Button type="submit" wide busy={busy}>
+        Send the link
+      </Button>
+      <p>
+        <PageLink href="/signin">Back to sign in</PageLink>
+      </p>
+    </form>
+  );
+}

@@ -1,0 +1,84 @@
+/**
+ * Confirm the e-mail address with the token of the mailed link. It takes a press of a button, because some mail servers
+ * open the links of a mail and run the scripts there, and the token works once.
+ */
+import Head from "next/head";
+import { useState } from "react";
+import { Button, ButtonLink } from "@/components/Button";
+import { EmptyState } from "@/components/EmptyState";
+import { FormError } from "@/components/FormError";
+import { LinkProblem } from "@/components/LinkProblem";
+import { useAction } from "@/hooks/useAction";
+import { useLinkToken } from "@/hooks/useLinkToken";
+import { api } from "@/lib/api/browser";
+import type { User } from "@/lib/api/types";
+import { page } from "@/lib/server/pageProps";
+import { announceSession } from "@/lib/session";
+import styles from "@/styles/page.module.css";
+
+export const getServerSideProps = page(async () => ({ props: {} }));
+
+export default function VerifyEmailPage({ user }: { user: User | null }) {
+  const token = useLinkToken();
+  return (
+    <div className={styles.narrow}>
+      <Head>
+        <title>Confirm your e-mail address · Ticketing</title>
+      </Head>
+      {token === null ? (
+        <LinkProblem incomplete>
+          <NewMail user={user} />
+        </LinkProblem>
+      ) : (
+        <Confirmation key={token} token={token} user={user} />
+      )}
+    </div>
+  );
+}
+
+/** Without a token, the page is not hydrated yet, and the button does nothing. */
+function Confirmation({ token, user }: { token: string | undefined; user: User | null }) {
+  const [confirmed, setConfirmed] = useState(false);
+  const { busy, error, start } = useAction(async () => {
+    await api.confirmEmail(token ?? "");
+    setConfirmed(true);
+    announceSession();
+  });
+  if (error?.status === 422) {
+    return (
+      <LinkProblem incomplete={false}>
+        <NewMail user={user} />
+      </LinkProblem>
+    );
+  }
+  if (confirmed) {
+    return (
+      <EmptyState
+        heading="h1"
+        takesFocus
+        title="Your e-mail address is confirmed"
+        text="Thank you. You can close this page."
+      >
+        <ButtonLink href={user ? "/account" : "/signin"}>{user ? "Your account" : "Sign in"}</ButtonLink>
+      </EmptyState>
+    );
+  }
+  return (
+    <div className={styles.card}>
+      <div>
+        <h1>Confirm your address</h1>
+        <p className={styles.lead}>
+          It shows that the address of your account is yours, and that our mail reaches you.
+        </p>
+      </div>
+      <FormError error={error} fields={[]} />
+      <Button wide busy={busy} onClick={start}>
+        Confirm the address
+      </Button>
+    </div>
+  );
+}
+
+function NewMail({ user }: { user: User | null }) {
+  return <ButtonLink href="/account">{user ? "Your account" : "Sign in to ask for a new mail"}</ButtonLink>;
+}

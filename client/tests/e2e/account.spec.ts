@@ -1,0 +1,120 @@
+/** Accounts: a new password, ended sessions, mailed links, leaving. */
+import { type BrowserContext, expect, type Page, test } from "@playwright/test";
+import { newPerson, type Person, problemsOf, signIn, signUpIn, uniqueTitle } from "./marketplace";
+
+/** Some of these need two browsers, which a busy machine slows down. */
+test.describe.configure({ timeout: 120_000 });
+
+/** A second device of this person, signed in. */
+async function secondDevice(context: BrowserContext, person: Person): Promise<Page> {
+  const other = await context.browser()?.newContext();
+  if (!other) throw new Error("the context has no browser");
+  const page = await other.newPage();
+  await page.goto("/signin");
+  await signIn(page, person);
+  await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
+  return page;
+}
+
+test("a new password keeps this session, ends the other ones, and is needed from then on", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const problems = problemsOf(page);
+  const person = await signUpIn(context, baseURL);
+  const other = await secondDevice(context, person);
+  await other.goto("/account");
+
+  // The address that password managers open.
+  await page.goto("/.well-known/change-password");
+  await expect(page).toHaveURL(/\/account$/);
+  const { password } = newPerson("unused");
+  await page.getByLabel("Current password").fill("not the password");
+  await page.getByLabel("New password").fill(password);
+  await page.getByRole("button", { name: "Change the password" }).click();
+  await expect(page.getByText("The present password is wrong.")).toBeVisible();
+  await expect(page.getByLabel("Current password")).toBeFocused();
+  await page.getByLabel("Current password").fill(person.password);
+  await page.getByRole("button", { name: "Change the password" }).click();
+  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "Your account" })).toBeVisible();
+
+  await other.getByRole("button", { name: "Download your data" }).click();
+  await expect(other).toHaveURL(/\/signin\?returnTo=%2Faccount/);
+  await expect(other.getByText("Your session has ended.")).toBeVisible();
+  await signIn(other, person);
+  await expect(other.getByText("The e-mail or the password is wrong.")).toBeVisible();
+  await signIn(other, { ...person, password });
+  await expect(other).toHaveURL(/\/account$/);
+  await other.context().close();
+  expect(problems).toEqual([]);
+});
+
+test("signing out everywhere ends the session of another device, which keeps what was entered", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const person = await signUpIn(context, baseURL);
+  const other = await secondDevice(context, person);
+  const title = uniqueTitle("Kept");
+  await other.goto("/sell");
+  await other.getByLabel("Title").fill(title);
+  await other.getByLabel("Price in US dollars").fill("10");
+
+  await page.goto("/account");
+  await page.getByRole("button", { name: "Sign out everywhere" }).click();
+  await expect(page.getByText("You are signed out on every device.")).toBeVisible();
+  await expect(page.getByRole("link", { name: "Sign up" })).toBeVisible();
+
+  // Also removes the cookie, so that the next call is refused by every service.
+  const session = await other.request.get("/api/users/currentuser");
+  expect(await session.json()).toEqual({ currentUser: null });
+  await other.getByRole("button", { name: "List for sale" }).click();
+  await expect(other).toHaveURL(/\/signin\?returnTo=%2Fsell/);
+  await expect(other.getByText("Your session has ended.")).toBeVisible();
+  await signIn(other, person);
+  await expect(other.getByLabel("Title")).toHaveValue(title);
+  await other.context().close();
+});
+
+test("a person downloads the data of the account, and deletes it", async ({ page, context, baseURL }) => {
+  const person = await signUpIn(context, baseURL);
+  await page.goto("/account");
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download your data" }).click();
+  const file = await (await download).createReadStream();
+  let text = "";
+  for await (const part of file) text += part;
+  expect(text).toContain(person.email);
+  expect(Object.keys(JSON.parse(text))).toEqual(["account", "listings", "orders"]);
+
+  await page.getByLabel("Your password").fill("not the password");
+  await page.getByRole("button", { name: "Delete my account" }).click();
+  await expect(page.getByText("The present password is wrong.")).toBeVisible();
+  await page.getByLabel("Your password").fill(person.password);
+  await page.getByRole("button", { name: "Delete my account" }).click();
+  await expect(page.getByText("Your account is deleted.")).toBeVisible();
+  await signIn(page, person);
+  await expect(page.getByText("The e-mail or the password is wrong.")).toBeVisible();
+});
+
+test("the token of a mailed link is in the body of its call, and in no address", async ({ page }) => {
+  const requests: string[] = [];
+  page.on("request", (request) => requests.push(`${request.url()} ${JSON.stringify(request.headers())}`));
+  await page.goto("/reset-password#token=s3cret-of-the-mail");
+  await expect(page).toHaveURL(/\/reset-password$/);
+  await page.getByLabel("New password").fill(newPerson("unused").password);
+  const call = page.waitForRequest(/password-reset\/confirm/);
+  await page.getByRole("button", { name: "Set the password" }).click();
+  expect((await call).postDataJSON()).toMatchObject({ token: "s3cret-of-the-mail" });
+  await expect(page.getByRole("heading", { name: "This link no longer works" })).toBeFocused();
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  expect(requests.filter((request) => request.includes("s3cret"))).toEqual([]);
+  // Nor is it in the history.
+  await page.goBack();
+  await expect(page).toHaveURL(/\/reset-password$/);
+});

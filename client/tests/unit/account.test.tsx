@@ -1,0 +1,199 @@
+/** The forms and buttons of the account page. */
+import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { ChangePasswordForm } from "@/components/ChangePasswordForm";
+import { DataExport } from "@/components/DataExport";
+import { DeleteAccountForm } from "@/components/DeleteAccountForm";
+import { EmailState } from "@/components/EmailState";
+import { SignOutEverywhere } from "@/components/SignOutEverywhere";
+import { accountData } from "@/lib/accountExport";
+import { api } from "@/lib/api/browser";
+import { json, network, problem } from "./fetched";
+
+const router = vi.hoisted(() => ({ asPath: "/account", pathname: "/account", replace: vi.fn(), push: vi.fn() }));
+vi.mock("next/router", () => ({ useRouter: () => router }));
+
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  vi.resetAllMocks();
+});
+
+const USER = { id: "1", email: "ann@example.com", emailVerified: false };
+const input = (label: string) => screen.getByLabelText<HTMLInputElement>(label);
+const type = (label: string, value: string) => fireEvent.input(input(label), { target: { value } });
+const press = (name: string) => fireEvent.click(screen.getByRole("button", { name }));
+
+describe("the form for a new password", () => {
+  function change() {
+    render(<ChangePasswordForm user={USER} />);
+    type("Current password", "old secret");
+    type("New password", "new secret");
+    press("Change the password");
+  }
+
+  it("sends both passwords, says what has ended, and keeps neither", async () => {
+    const sent = network({ "PUT /api/users/password": () => json({}) });
+    change();
+    expect(await screen.findByText(/Every other session of your account has ended/)).toBeDefined();
+    const body = { currentPassword: "old secret", password: "new secret" };
+    expect(sent).toEqual([{ call: "PUT /api/users/password", body }]);
+    expect([input("Current password").value, input("New password").value]).toEqual(["", ""]);
+  });
+
+  it("names the current password if that is wrong", async () => {
+    const errors = [{ field: "currentPassword", message: "The present password is wrong." }];
+    network({ "PUT /api/users/password": () => problem(403, "Wrong password", { errors }) });
+    change();
+    const error = await screen.findByText("The present password is wrong.");
+    expect(input("Current password").getAttribute("aria-describedby")).toBe(error.id);
+    await waitFor(() => expect(document.activeElement).toBe(input("Current password")));
+    expect(router.push).not.toHaveBeenCalled();
+  });
+
+  it("shows at the new password why it is refused", async () => {
+    const errors = [{ field: "password", message: "This password is too common" }];
+    network({ "PUT /api/users/password": () => problem(422, "Invalid", { errors }) });
+    change();
+    const error = await screen.findByText("This password is too common");
+    expect(input("New password").getAttribute("aria-describedby")).toContain(error.id);
+  });
+
+  it("says how many fields are wrong, if several are", async () => {
+    const errors = ["currentPassword", "password"].map((field) => ({ field, message: "This must not be empty" }));
+    network({ "PUT /api/users/password": () => problem(422, "Invalid", { errors }) });
+    change();
+    expect((await screen.findByRole("alert")).textContent).toBe("Please check the 2 marked fields.");
+    await waitFor(() => expect(document.activeElement).toBe(input("Current password")));
+  });
+
+  it("goes to the sign-in page if the session has ended, and keeps no password", async () => {
+    network({ "PUT /api/users/password": () => problem(401, "Sign in first.") });
+    change();
+    await waitFor(() => expect(router.push).toHaveBeenCalledWith("/signin?returnTo=%2Faccount"));
+    expect(JSON.stringify(Object.entries(sessionStorage))).not.toContain("secret");
+  });
+
+  it("tells password managers which account it is for", () => {
+    render(<ChangePasswordForm user={USER} />);
+    const completions = [...document.querySelectorAll("input")].map(({ autocomplete }) => autocomplete);
+    expect(completions).toEqual(["username", "current-password", "new-password"]);
+    expect(document.querySelector<HTMLInputElement>("[autocomplete=username]")?.value).toBe(USER.email);
+  });
+});
+
+describe("an address that is not confirmed", () => {
+  it("gets another mail once the wait that the server asks for is over", async () => {
+    vi.useFakeTimers();
+    const wait = { "retry-after": "42" };
+    const sent = network({ "POST /api/users/verification": () => problem(429, "Too many requests.", {}, wait) });
+    render(<EmailState user={USER} />);
+    const again = screen.getByRole("button", { name: "Send a new link" });
+    await act(async () => fireEvent.click(again));
+    expect(screen.getByText("Try again in 42 seconds.")).toBeDefined();
+    expect(again.getAttribute("aria-disabled")).toBe("true");
+    await act(async () => fireEvent.click(again));
+    expect(sent).toHaveLength(1);
+
+    await act(() => vi.advanceTimersByTimeAsync(41_000));
+    expect(screen.getByText("Try again in 1 second.")).toBeDefined();
+    await act(() => vi.advanceTimersByTimeAsync(1_000));
+    expect(again.getAttribute("aria-disabled")).toBeNull();
+    await act(async () => fireEvent.click(again));
+    expect(sent).toHaveLength(2);
+  });
+
+  it.each([
+    [true, "Confirmed"],
+    [false, "Not confirmed"],
+  ])("is shown: emailVerified %j is %j", (emailVerified, text) => {
+    render(<EmailState user={{ ...USER, emailVerified }} />);
+    expect(screen.getByText(text)).toBeDefined();
+    expect(screen.queryAllByRole("button", { name: "Send a new link" })).toHaveLength(emailVerified ? 0 : 1);
+  });
+
+  it("is not claimed while auth is of the version before", () => {
+    render(<EmailState user={{ id: "1", email: "ann@example.com" }} />);
+    expect(screen.queryByText(/confirmed/i)).toBeNull();
+    expect(screen.queryByRole("button")).toBeNull();
+  });
+});
+
+it("signing out everywhere leads to a sign-in page that says so", async () => {
+  const sent = network({ "POST /api/users/signout-everywhere": () => json({}) });
+  render(<SignOutEverywhere />);
+  press("Sign out everywhere");
+  await waitFor(() => expect(router.replace).toHaveBeenCalledWith("/signin?done=sign-out-everywhere"));
+  expect(sent.map(({ call }) => call)).toEqual(["POST /api/users/signout-everywhere"]);
+});
+
+describe("the download", () => {
+  const page = (items: object[], cursor?: string) => {
+    const link = cursor ? { link: `</api/orders?limit=100&cursor=${cursor}>; rel="next"` } : undefined;
+    return new Response(JSON.stringify(items), { headers: { "content-type": "application/json", ...link } });
+  };
+
+  it("has every page of every list", async () => {
+    network({
+      "GET /api/users/me/export": () => json({ account: USER }),
+      "GET /api/tickets/mine?limit=100": () => page([]),
+      "GET /api/orders?limit=100": () => page([{ id: "o1" }], "next"),
+      "GET /api/orders?limit=100&cursor=next": () => page([{ id: "o2" }]),
+    });
+    expect(await accountData(api)).toEqual({
+      account: { account: USER },
+      listings: [],
+      orders: [{ id: "o1" }, { id: "o2" }],
+    });
+  });
+
+  it("is no file while a service does not respond", async () => {
+    network({
+      "GET /api/users/me/export": () => json({ account: USER }),
+      "GET /api/tickets/mine?limit=100": () => page([]),
+      "GET /api/orders?limit=100": () => problem(403, "Refused."),
+    });
+    render(<DataExport />);
+    press("Download your data");
+    expect((await screen.findByRole("alert")).textContent).toBe("Refused.");
+    expect(screen.getByRole("status").textContent).toBe("");
+  });
+});
+
+describe("deleting the account", () => {
+  function remove() {
+    render(<DeleteAccountForm user={USER} />);
+    type("Your password", "secret");
+    press("Delete my account");
+  }
+
+  it("sends the password, and leaves the pages of the account", async () => {
+    const sent = network({ "DELETE /api/users/me": () => new Response(null, { status: 204 }) });
+    remove();
+    await waitFor(() => expect(router.replace).toHaveBeenCalledWith("/signin?done=deletion"));
+    expect(sent).toEqual([{ call: "DELETE /api/users/me", body: { password: "secret" } }]);
+  });
+
+  it.each([
+    [{ holds: 2, sales: 0 }, "There are unpaid orders of yours, or of tickets that you sell (orders: 2)", ["/orders"]],
+    [{ holds: 0, sales: 1 }, "You have sold tickets for events to come (orders: 1)", ["/listings"]],
+    [{ holds: 1, sales: 3 }, "events to come (orders: 3)", ["/orders", "/listings"]],
+    [{}, "The account is in use.", []],
+  ])("is refused with its reason and where to find it: %j", async (members, text, paths) => {
+    network({ "DELETE /api/users/me": () => problem(409, "The account is in use.", members) });
+    remove();
+    const alert = await screen.findByRole("alert");
+    expect(alert.textContent).toContain(text);
+    const links = [...alert.querySelectorAll("a")].map((link) => link.getAttribute("href"));
+    expect(links).toEqual(paths);
+  });
+
+  it("names the password if that is wrong", async () => {
+    const errors = [{ field: "password", message: "The present password is wrong." }];
+    network({ "DELETE /api/users/me": () => problem(403, "Wrong password", { errors }) });
+    remove();
+    expect(await screen.findByText("The present password is wrong.")).toBeDefined();
+    await waitFor(() => expect(document.activeElement).toBe(input("Your password")));
+    expect(router.replace).not.toHaveBeenCalled();
+  });
+});
