@@ -34,6 +34,8 @@ WINDOW_SECONDS = 60
 READY_SECONDS = 600
 SETTLE_SECONDS = 5.0
 """The load goes on for this long after a step, so that late failures count."""
+LATE_SECONDS = SETTLE_SECONDS / 2
+"""For this long after a killed pod is ready again requests may still fail."""
 PAUSE_SECONDS = 0.1
 KILLED = ("nats-0", "orders-mongodb-0", "redis-0")
 
@@ -88,8 +90,13 @@ class Kubectl:
                 if found is None:
                     raise CheckError(f"the gateway cannot be reached: {first.strip()}")
                 # kubectl prints a line per connection, and would block on a full pipe.
-                threading.Thread(target=output.read, daemon=True).start()
-                yield f"http://127.0.0.1:{found[1]}"
+                reader = threading.Thread(target=output.read, daemon=True)
+                reader.start()
+                try:
+                    yield f"http://127.0.0.1:{found[1]}"
+                finally:
+                    process.terminate()
+                    reader.join()  # before the pipe is closed
             finally:
                 process.terminate()
 
@@ -203,7 +210,7 @@ class Check:
         failing = max(load.failed_at, default=began) - began
         self.step(
             f"kill {pod}",
-            failing <= ready + SETTLE_SECONDS / 2,
+            failing <= ready + LATE_SECONDS,
             f"ready after {ready:.0f} s, {len(load.failures)} of {load.requests} requests failed in {failing:.0f} s",
         )
 

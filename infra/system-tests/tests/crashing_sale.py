@@ -71,8 +71,8 @@ class Sale:
     async def arm(self, name: str, point: str) -> ServerProcess:
         """Let this process crash when it next reaches that point.
 
-        First all events settle, outboxes included, so that only the test's next action reaches the point: a service
-        that crashes on an older event might be restarted only after the hold has expired.
+        First all events settle, outboxes included, so that only the test's next action reaches the point. That may take
+        as long as a short hold lasts: before such a hold is placed, arm a point that only what follows it reaches.
         """
         await self.market.settle()
         (self._folder / name / point).touch()

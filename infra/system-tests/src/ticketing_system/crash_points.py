@@ -20,6 +20,7 @@ from typing import Any, Final
 from nats.aio.msg import Msg
 
 from ticketing_common.delivery import Consumer
+from ticketing_common.events import PaymentAuthorized
 from ticketing_common.storage import Outbox
 
 __all__ = ["main"]
@@ -27,6 +28,7 @@ __all__ = ["main"]
 AFTER_COMMIT: Final = "after_commit"
 AFTER_PUBLISH: Final = "after_publish"
 BEFORE_HANDLING: Final = "before_handling"
+BEFORE_HANDLING_A_PAYMENT: Final = "before_handling_a_payment"
 BEFORE_ACK: Final = "before_ack"
 STRIPE_CALLS: Final = ("create", "confirm", "capture", "cancel", "refund")
 
@@ -48,6 +50,7 @@ def _plant(folder: Path) -> None:
     _before(Outbox, "remove", folder / AFTER_PUBLISH, when=lambda _outbox, published: bool(published))
     # The event is delivered, and the broker waits `ack_wait_seconds` before it delivers it again.
     _before(Consumer, "_decide", folder / BEFORE_HANDLING)
+    _before(Consumer, "_decide", folder / BEFORE_HANDLING_A_PAYMENT, when=_is_payment)
     # The event is handled, and the broker does not know.
     _before(Msg, "ack", folder / BEFORE_ACK)
     if find_spec("ticketing_payments"):
@@ -55,6 +58,10 @@ def _plant(folder: Path) -> None:
         for call in STRIPE_CALLS:
             # Stripe has done it, and the payment's row does not say so.
             _after(gateway, call, folder / f"after_stripe_{call}")
+
+
+def _is_payment(_consumer: Consumer, message: Msg) -> bool:
+    return message.subject.startswith(f"{PaymentAuthorized.NAME}.")
 
 
 def _before(owner: type, name: str, point: Path, when: Callable[..., bool] = lambda *_: True) -> None:
