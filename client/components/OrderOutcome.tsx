@@ -4,6 +4,7 @@ import { formatPrice } from "@/lib/format";
 import { orderTotals } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { ButtonLink } from "./Button";
+import { MoneyStatus } from "./MoneyStatus";
 import { Notice } from "./Notice";
 
 interface Words {
@@ -61,6 +62,7 @@ export function OrderOutcome({ order, wasPaid = false }: { order: Order; wasPaid
         <Notice tone="good" title={quantity === 1 ? "The ticket is yours" : `${quantity} tickets are yours`}>
           Payment complete. You can find this order under “My orders”.
         </Notice>
+        <MoneyStatus order={order} reader="buyer" />
         <div className={styles.row}>
           <ButtonLink href="/orders">My orders</ButtonLink>
           <ButtonLink href="/" variant="secondary">

@@ -5,6 +5,7 @@ import { countTickets, formatSeats, orderTotals } from "@/lib/seats";
 import page from "@/styles/page.module.css";
 import { ConfirmDialog } from "./ConfirmDialog";
 import { LocalTime } from "./LocalTime";
+import { MoneyStatus } from "./MoneyStatus";
 import styles from "./SaleList.module.css";
 
 interface Props {
@@ -37,6 +38,7 @@ function Sale({ order, onRefund }: { order: Order; onRefund: () => Promise<void>
         <p className={page.count}>
           <LocalTime iso={order.createdAt} /> · order <span className={page.number}>{order.id}</span>
         </p>
+        <MoneyStatus order={order} reader="seller" />
       </div>
       <ConfirmDialog
         label={`Refund ${numbers.toLowerCase()}`}

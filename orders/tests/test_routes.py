@@ -38,6 +38,8 @@ async def test_a_buyer_holds_a_ticket_and_the_event_is_published(api: RunningOrd
         "quantity": 1,
         "seats": [1],
         "total": 25.5,
+        "refundedAmount": None,
+        "disputed": None,
         "ticket": {
             "id": ticket.id,
             "title": ticket.title,

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from ticketing_common.entity import new_id
-from ticketing_common.events import OrderCancelled, OrderReason, TicketCancelled, TicketData, TicketStatus
+from ticketing_common.events import (
+    OrderCancelled,
+    OrderReason,
+    PaymentStatus,
+    TicketCancelled,
+    TicketData,
+    TicketStatus,
+)
 
 from .conftest import MakePayment, RunningOrders
 
@@ -70,3 +77,18 @@ async def test_a_cancelled_event_ends_its_orders_and_refuses_new_ones(api: Runni
     refused = await api.hold(ticket.id, user_id=new_id())
     api.assert_problem(refused, 409)
     assert refused.json()["title"] == "The event is cancelled"
+
+
+async def test_a_part_refund_and_a_dispute_are_shown_to_buyer_and_seller(
+    api: RunningOrders, ticket: TicketData, make_payment: MakePayment
+) -> None:
+    order = await paid(api, ticket, make_payment)
+    assert (order["refundedAmount"], order["disputed"]) == (0, False)
+    payment = await api.service.payment_of(await api.repository.get(order["id"]))
+    assert payment is not None
+    changes = {"version": payment.version + 1, "refunded_cents": 550, "disputed": True}
+    await api.service.follow_payment(payment.model_copy(update={**changes, "status": PaymentStatus.CAPTURED}))
+    expected = {**order, "refundedAmount": 5.5, "disputed": True}
+    assert (await api.call("GET", f"/{order['id']}", user_id=order["userId"])).json() == expected
+    assert (await api.call("GET", "", user_id=order["userId"])).json() == [expected]
+    assert (await api.call("GET", f"/sales?ticketId={ticket.id}", user_id=ticket.user_id)).json() == [expected]

@@ -23,6 +23,8 @@ def test_an_order_is_shown_in_the_contracts_shape(make_order: MakeOrder, make_ti
         "quantity": 3,
         "seats": [3, 4, 9],
         "total": 59.97,
+        "refundedAmount": None,
+        "disputed": None,
         "ticket": {
             "id": order.ticket.id,
             "title": "Opening night",

@@ -132,6 +132,10 @@ export type OrderResponse = {
   seats: Array<number>;
   /** of all seats, decimal, at most two places */
   total: number;
+  /** what of the payment went back; null for an unpaid order, and in live updates */
+  refundedAmount?: number | null;
+  /** whether the buyer's bank disputes the payment; null as `refundedAmount` */
+  disputed?: boolean | null;
   ticket: OrderTicketResponse;
 };
 

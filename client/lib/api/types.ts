@@ -38,10 +38,13 @@ export type Ticket = Omit<TicketResponse, "status" | "quantity" | "available"> &
 export type TicketInput = Omit<TicketRequest, "quantity"> & { quantity?: number };
 
 /** `price` is the price of one seat; `total` is the price of all `seats`, which are numbered from 1. */
-export type Order = Omit<OrderResponse, "quantity" | "seats" | "total"> & {
+export type Order = Omit<OrderResponse, "quantity" | "seats" | "total" | "refundedAmount" | "disputed"> & {
   quantity?: number;
   seats?: number[];
   total?: number;
+  /** Of the payment: what went back, and whether the buyer's bank disputes it. Unknown in live updates. */
+  refundedAmount?: number | null;
+  disputed?: boolean | null;
 };
 
 /** `price` is the price of one seat that the buyer saw; the service refuses the order (409) if it has changed. */

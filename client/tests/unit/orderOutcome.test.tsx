@@ -1,6 +1,7 @@
 /** What a buyer reads about an order that has ended. */
 import { cleanup, render, screen } from "@testing-library/react";
 import { afterEach, describe, expect, it } from "vitest";
+import { MoneyStatus } from "@/components/MoneyStatus";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { Passes } from "@/components/Passes";
 import { OrderBadge } from "@/components/StatusBadge";
@@ -44,6 +45,25 @@ describe("money that goes back", () => {
     expect(screen.getByText(/If you had paid, the money goes back/)).toBeDefined();
     rerender(<OrderOutcome order={cancelled("event_cancelled")} wasPaid />);
     expect(screen.getByText(/The \$20.00 that you paid goes back to your card/)).toBeDefined();
+  });
+});
+
+describe("a payment that does not stand as it was made", () => {
+  const complete = { ...cancelled("buyer"), status: "complete", reason: null } as Order;
+
+  it.each(["buyer", "seller"] as const)("is shown to the %s with the amount that went back", (reader) => {
+    const { container, rerender } = render(<MoneyStatus order={complete} reader={reader} />);
+    expect(container.textContent).toBe("");
+    rerender(<MoneyStatus order={{ ...complete, refundedAmount: 5, disputed: true }} reader={reader} />);
+    expect(screen.getByText(/^\$5.00 of/)).toBeDefined();
+    expect(screen.getByText("The payment is disputed")).toBeDefined();
+  });
+
+  it("is told by the reason once the order has ended", () => {
+    const { container } = render(
+      <MoneyStatus order={{ ...cancelled("refunded"), refundedAmount: 20 }} reader="buyer" />,
+    );
+    expect(container.textContent).toBe("");
   });
 });
 

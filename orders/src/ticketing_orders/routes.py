@@ -22,6 +22,7 @@ from ticketing_common.web import (
 )
 
 from .dependencies import OrderServiceDep, PassServiceDep, limit_holds
+from .domain import Order
 from .early_refusal import refused_early
 from .feed import order_as_message
 from .pass_files import calendar_file, qr_code
@@ -35,6 +36,7 @@ from .schemas import (
     PassResponse,
     SaleSearchDep,
 )
+from .service import OrderService
 
 __all__ = ["router"]
 
@@ -42,6 +44,11 @@ router = ServiceRouter(tags=["orders"])
 
 KEYS_FRESH_SECONDS: Final = 300
 """How long a scanner may keep the keys without asking again; a new key is published longer than that before its use."""
+
+
+async def _shown(order: Order, service: OrderService) -> OrderResponse:
+    """With what became of the money. Lookups at the same time share one query."""
+    return OrderResponse.of(order, await service.payment_of(order))
 
 
 def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
@@ -73,7 +80,7 @@ async def list_orders(
     """The caller's own orders, newest first."""
     page = await service.list_own(user_id=user.id, page=page_request)
     link_next(request, response, page)
-    return [OrderResponse.of(order) for order in page.items]
+    return await asyncio.gather(*(_shown(order, service) for order in page.items))
 
 
 # Declared before /{id}, which would match "pass-keys" and "checkins" as ids.
@@ -122,13 +129,13 @@ async def list_sales(
     """
     page = await service.list_sales(of, seller_id=user.id, page=page_request)
     link_next(request, response, page)
-    return [OrderResponse.of(order) for order in page.items]
+    return await asyncio.gather(*(_shown(order, service) for order in page.items))
 
 
 @router.get("/{id}")
 async def show_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
     """One of the caller's own orders."""
-    return OrderResponse.of(await service.get(order_id, user_id=user.id))
+    return await _shown(await service.get(order_id, user_id=user.id), service)
 
 
 @router.get("/{id}/stream", response_class=EventStream, responses=EVENT_STREAM)

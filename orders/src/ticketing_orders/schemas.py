@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self, TypeAlias
 from fastapi import Depends, Query, Request
 from pydantic import Field
 
-from ticketing_common.events import OrderData, OrderReason, OrderStatus
+from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentData
 from ticketing_common.security import MAX_PASS_CODE, PublicKey
 from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
 from ticketing_common.web.pagination import refuse_unknown_parameters
@@ -76,11 +76,17 @@ class OrderResponse(ApiModel):
     quantity: int
     seats: tuple[int, ...] = Field(description="their numbers, from 1")
     total: float = Field(description="of all seats, decimal, at most two places")
+    refunded_amount: float | None = Field(
+        default=None, description="what of the payment went back; null for an unpaid order, and in live updates"
+    )
+    disputed: bool | None = Field(
+        default=None, description="whether the buyer's bank disputes the payment; null as `refundedAmount`"
+    )
     ticket: OrderTicketResponse
 
     @classmethod
-    def of(cls, order: Order | OrderData) -> Self:
-        """The response for an order, from the stored order or from an event."""
+    def of(cls, order: Order | OrderData, payment: PaymentData | None = None) -> Self:
+        """The response for an order, from the stored order or from an event, and for the payment that completed it."""
         return cls(
             id=order.id,
             user_id=order.user_id,
@@ -92,6 +98,8 @@ class OrderResponse(ApiModel):
             quantity=len(order.seats),
             seats=order.seats,
             total=from_cents(order.total_cents),
+            refunded_amount=from_cents(payment.refunded_cents) if payment else None,
+            disputed=payment.disputed if payment else None,
             ticket=OrderTicketResponse(
                 id=order.ticket.id,
                 title=order.ticket.title,

@@ -153,6 +153,10 @@ class OrderService:
         order.check_owner(user_id)
         return order
 
+    async def payment_of(self, order: Order) -> PaymentData | None:
+        """The payment that completed the order, as last published; None for an order that never was complete."""
+        return await self._payments.find(order.payment_id) if order.payment_id else None
+
     async def list_own(self, *, user_id: str, page: PageRequest) -> Page[Order]:
         """A user's own orders, newest first; raises `InvalidInputError` for a cursor that is not from this list."""
         return await self._orders.list_of_user(user_id, page)
