@@ -48,22 +48,22 @@ async def test_pending_deadlines_are_due_once_they_have_passed(deadlines: Deadli
 
 
 async def test_pending_deadlines_of_the_near_future_are_upcoming(deadlines: DeadlineRepository) -> None:
-    near = await add(deadlines, 5)
-    await add(deadlines, 60)
+    near = await add(deadlines, 1_000)
+    await add(deadlines, 3_600)
 
-    upcoming = await deadlines.list_upcoming(within=timedelta(seconds=10), limit=10)
+    upcoming = await deadlines.list_upcoming(within=timedelta(seconds=2_000), limit=10)
 
     assert [deadline.id for deadline in upcoming] == [near.id]
 
 
 async def test_remaining_is_positive_before_negative_after_and_none_when_over(deadlines: DeadlineRepository) -> None:
     before, after, off = (
-        await add(deadlines, 60),
+        await add(deadlines, 3_600),
         await add(deadlines, -60),
         await add(deadlines, 60, DeadlineStatus.CANCELLED),
     )
 
-    assert timedelta(seconds=50) < (await deadlines.remaining(before.id) or timedelta()) <= timedelta(seconds=60)
+    assert timedelta(minutes=50) < (await deadlines.remaining(before.id) or timedelta()) <= timedelta(hours=1)
     assert (await deadlines.remaining(after.id) or timedelta()) < timedelta(0)
     assert await deadlines.remaining(off.id) is None
     assert await deadlines.remaining(new_id()) is None

@@ -66,7 +66,7 @@ class WorkerProcess(ServerProcess):
             return False
 
     def get(self, path: str) -> int:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
             return int(answer.status)
 
 

@@ -1,6 +1,10 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from ticketing_common.delivery import EventSubscription
 from ticketing_common.delivery.consumer import MAX_ACK_PENDING, MAX_DELIVER
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import (
@@ -28,6 +32,7 @@ from ticketing_common.events import (
 from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import consumer_config, ensure_consumer
 from ticketing_common.storage import Outbox
+from ticketing_orders import app as orders_app
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
@@ -162,10 +167,17 @@ async def test_an_order_paid_in_time_does_not_expire_while_the_payments_event_wa
     bus: Bus,
     make_order: MakeOrder,
     make_payment: MakePayment,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A replica died while it handled the event; the broker redelivers it only after `ack_wait_seconds`."""
+
+    def redelivered_late(service: OrderService) -> list[EventSubscription]:
+        """Here only the test decides when, so the app may take as long as it likes to start."""
+        return [replace(one, ack_wait_seconds=600.0) for one in subscriptions(service)]
+
+    monkeypatch.setattr(orders_app, "subscriptions", redelivered_late)
     app = create_app(Settings.model_validate(service_settings))
-    (payments,) = (one for one in subscriptions(service) if one.stream == PAYMENTS)
+    (payments,) = (one for one in redelivered_late(service) if one.stream == PAYMENTS)
     config = consumer_config(
         payments.durable("orders"),
         filter_subjects=payments.filter_subjects,

@@ -162,5 +162,5 @@ async def test_the_running_service_answers_503_and_resolves_the_payment_by_itsel
 
 async def test_the_service_starts_and_ends_while_stripe_is_away(settings: Settings, bus: Bus) -> None:
     away = settings.model_copy(update={"stripe_api_base": "http://127.0.0.1:1"})
-    async with asyncio.timeout(20), run_app(create_app(away)) as client:
+    async with asyncio.timeout(60), run_app(create_app(away)) as client:
         assert (await client.get("/readyz")).status_code == 200

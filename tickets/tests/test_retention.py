@@ -109,5 +109,5 @@ async def test_the_service_removes_texts_by_itself_and_continues_after_a_failure
 
     monkeypatch.setattr(service, "forget_deleted", sometimes)
     async with forget_regularly(service, after=30 * DAY, every_seconds=0.01):
-        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(done.wait(), 60)
     assert (await stored(tickets, ticket_id)).title == ""

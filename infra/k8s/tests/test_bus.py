@@ -38,7 +38,7 @@ async def test_every_service_can_publish_consume_and_dead_letter(clients: dict[s
             durable = f"{user}-{stream.lower()}"
             await ensure_consumer(js, stream, _consumer(durable, stream))
             pull = await js.pull_subscribe_bind(durable, stream=stream)
-            (message,) = await pull.fetch(1, timeout=5)
+            (message,) = await pull.fetch(1, timeout=PATIENCE_SECONDS)
             await message.ack_sync()
             await js.publish(f"dead_letters.{durable}", b"{}")
 

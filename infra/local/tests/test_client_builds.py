@@ -105,7 +105,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[[ClientBuild], ClientProcess]]:
 
 
 def script_of(client: ClientProcess) -> str:
-    with urllib.request.urlopen(f"{client.url}/script.js", timeout=5) as answer:
+    with urllib.request.urlopen(f"{client.url}/script.js", timeout=60) as answer:
         return str(answer.read().decode()).strip()
 
 

@@ -253,7 +253,7 @@ def test_a_slow_stripe_slows_no_other_request(play: Play) -> None:
         body = {"orderId": order, "paymentMethodId": CARD}
         address = f"{play.addresses['payments']}/api/payments"
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(address, json=body, headers=play.buyer, timeout=0.5)
+            httpx.post(address, json=body, headers=play.buyer, timeout=httpx.Timeout(60, read=0.5))
         assert play.call("GET", "tickets", "tickets", {}).status_code == 200
         assert play.call("GET", "payments", f"payments/{'a' * 24}", play.buyer).status_code == 404
     eventually(lambda: play.status(order) in ("complete", "cancelled"), WINDOW_SECONDS + 60)

@@ -174,7 +174,7 @@ async def test_a_call_whose_response_never_arrives_is_executed(proxy: StripeProx
     order = token_hex(6)
     proxy.fail("silent", "POST ")
     headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(base_url=proxy.url, headers=headers, timeout=0.5) as http:
+    async with httpx.AsyncClient(base_url=proxy.url, headers=headers, timeout=httpx.Timeout(60, read=0.5)) as http:
         with pytest.raises(httpx.ReadTimeout):
             await Merchant(http).begin(**{"metadata[order_id]": order})
     async with asyncio.timeout(20):
