@@ -84,7 +84,7 @@ RULES = (
     Rule(("infra/k8s/", "infra/k8s-dev/", "infra/k8s-prod/", "skaffold.yaml", ".dockerignore"), Effect(manifests=True)),
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
-    Rule(("infra/ci/",), EVERYTHING),
+    Rule(("infra/ci/", "conftest.py"), EVERYTHING),
     # Load runs are for a quiet machine and run by hand; the benchmarks use the market of the system tests.
     Rule(("infra/bench/",), Effect(frozenset({"infra/bench"}), product=True)),
     Rule(("infra/system-tests/",), Effect(frozenset({"infra/bench", "infra/system-tests"}), product=True)),

@@ -49,7 +49,8 @@ def show_mail(
         fail("There is no such mail: `ticketing mail list` shows all.")
     for name in ("From", "To", "Subject", "Date", "Message-ID"):
         print_lines(f"{name}: {mail.header(name)}")
-    print_lines("\n" + (mail.body("plain") or "(no text)").rstrip())
+    text = mail.body("plain") or "(no text)"
+    print_lines("\n" + "\n".join(text.splitlines()).rstrip())  # a mail has CRLF, which would be shown as an escape
 
 
 def _row(mail: StoredMail) -> dict[str, str]:

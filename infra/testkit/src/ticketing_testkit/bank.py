@@ -24,10 +24,10 @@ class Bank:
         await self._http.aclose()
 
     async def call(self, method: str, path: str, **body: Any) -> Any:
-        """Call Stripe's API once; raises `httpx.HTTPStatusError`."""
+        """Call Stripe's API once; None for an empty response. Raises `httpx.HTTPStatusError`."""
         answer = await self._http.request(method, path, json=body or None)
         answer.raise_for_status()
-        return answer.json()
+        return answer.json() if answer.content else None  # the double's own settings answer with nothing
 
     async def send_webhooks(self, url: str, secret: str) -> None:
         """Let the double send its own webhooks, those of refunds and disputes among them, to this address."""
