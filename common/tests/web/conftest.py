@@ -30,7 +30,7 @@ from ticketing_common.web import (
     link_next,
 )
 from ticketing_common.web.pagination import PageRequestDep, instant_key
-from ticketing_testkit.apps import run_app
+from ticketing_testkit.apps import Bus, run_app
 
 
 class LoopClock:
@@ -131,7 +131,9 @@ async def show_thing(id: Id, request: Request) -> ThingResponse:  # noqa: A002 (
 
 
 @pytest.fixture
-def app(service_settings: dict[str, object]) -> FastAPI:
+def app(service_settings: dict[str, object], bus: Bus) -> FastAPI:
+    """On a bus with the stream of ended sessions, which every service reads before it is ready."""
+
     @asynccontextmanager
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
         app.state.things = Repository(runtime.outbox("things"), Thing)
