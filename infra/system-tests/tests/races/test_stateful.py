@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_orders import hold_cache
 from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_system.market import GOOD_CARD
 
@@ -144,6 +145,13 @@ class Scenario(RuleBasedStateMachine):
 
     @rule(target=orders, ticket=tickets, buyer=PERSON, quantity=SEATS)
     def hold(self, ticket: ModelTicket, buyer: int, quantity: int) -> Any:
+        return self._hold(ticket, buyer, quantity)
+
+    @rule(target=orders, order=orders, buyer=PERSON)
+    def hold_what_another_order_has(self, order: ModelOrder, buyer: int) -> Any:
+        return self._hold(order.ticket, buyer, 1)
+
+    def _hold(self, ticket: ModelTicket, buyer: int, quantity: int) -> Any:
         person = self.market.people[buyer]
         answer = self.do(self.market.hold(person, ticket.id, quantity))
         if ticket.deleted:
@@ -276,13 +284,23 @@ def test_the_marketplace_agrees_with_the_model_in_every_scenario(servers: Server
         run_state_machine_as_test(scenario, settings=scenarios(10))
 
 
-@pytest.mark.timeout(600)
-def test_without_the_index_a_scenario_is_found_that_sells_a_ticket_twice(servers: Servers) -> None:
+def test_without_the_index_the_model_finds_the_seat_that_is_sold_twice(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the memory too, which refuses every hold that comes a moment later.
+
+    A fixed scenario: Hypothesis replays a failure, and a market with a double sale may never settle again.
+    """
+    for limit in ("FRESH_SECONDS", "FOLLOWED_SECONDS"):
+        monkeypatch.setattr(hold_cache, limit, 0.0)
     with scenario_in(servers) as scenario:
 
         async def forget_the_index() -> None:
             await scenario.market.collection("orders", "orders").drop_index("one_active_order_per_seat")
 
         scenario.runner.run(forget_the_index())
-        with pytest.raises(AssertionError):
-            run_state_machine_as_test(scenario, settings=scenarios(30))
+        state = scenario()
+        ticket = state.list_ticket(seller=0, cents=5_000, quantity=1)
+        state.hold(ticket=ticket, buyer=1, quantity=1)
+        with pytest.raises(AssertionError, match="409"):
+            state.hold(ticket=ticket, buyer=2, quantity=1)
