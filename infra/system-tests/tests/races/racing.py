@@ -13,7 +13,7 @@ __all__ = ["Pair", "play"]
 
 R = TypeVar("R")
 
-ROUNDS: Final = 200
+ROUNDS: Final = 100
 AT_ONCE: Final = 12
 BATCHES_AT_MOST: Final = 4
 SPREAD: Final = 1.5
