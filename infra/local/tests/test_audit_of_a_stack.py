@@ -108,7 +108,9 @@ def test_a_refund_and_a_dispute_made_at_stripe_are_reported(folder: Path) -> Non
         _wait(lambda: payments.count_documents({"_id": paid["_id"], "disputed": False}) == 1)
         stripe.post("/v1/refunds", data={"payment_intent": paid["stripe_id"]}).raise_for_status()
         _wait(lambda: payments.count_documents({"_id": paid["_id"], "status": "refunded"}) == 1)
-        _wait(lambda: _named(folder) == ["complete_refunded"])
+        ended = {"_id": paid["order_id"], "status": "cancelled", "reason": "refunded"}
+        _wait(lambda: mongo["orders"]["orders"].count_documents(ended) == 1)
+        _wait(lambda: _named(folder) == [])
 
 
 def _named(folder: Path) -> list[str]:
