@@ -14,7 +14,8 @@ from ticketing_common.storage import ASCENDING, Collection, Document, Index, Pro
 __all__ = ["Obligation", "Obligations"]
 
 KEPT: Final = timedelta(days=8)
-"""How long an order is stored that obliges nobody any more: longer than its events can come again from the stream."""
+"""How long an order is stored after it no longer keeps its buyer and seller from leaving: longer than the stream can
+deliver its events again."""
 
 
 class ObligationTicket(BaseModel):

@@ -1,4 +1,4 @@
-"""A seller's call-off and refund, and changes at Stripe, against what buyers do: nobody is charged without seats."""
+"""A seller's call-off and refund, and changes at Stripe, against what buyers do: no buyer is charged without seats."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
