@@ -41,7 +41,7 @@ TABLE: dict[str, tuple[list[str], tuple[frozenset[str], str, tuple[str, ...], tu
         (frozenset({"infra/local", "infra/system-tests"}), "p", (), ()),
     ),
     "the operator's commands": (
-        ["infra/ops/src/ticketing_ops/demo.py"],
+        ["infra/ops/src/ticketing_ops/demo/__init__.py"],
         (frozenset({"infra/ops", "infra/local", "nats-tests", "infra/system-tests"}), "pm", ("tools",), ("dev",)),
     ),
     "golden events": (["nats-tests/contracts/order.created.json"], (frozenset({"common", "nats-tests"}), "", (), ())),
