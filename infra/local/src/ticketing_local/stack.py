@@ -1,6 +1,5 @@
 """The whole product as processes: their settings and the order of start and stop."""
 
-import json
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from ticketing_testkit.servers import (
 
 from .addresses import check_address
 from .client_builds import ClientBuild, ClientBuilds
+from .environments import common_environment, service_environment, worker_environment
 from .keys import Keys
 from .port_reservations import PortReservations
 from .services import WORKERS, ClientProcess, ServiceProcess, WorkerProcess, find_node
@@ -47,15 +47,6 @@ PREFERRED_PORTS: Final[Mapping[str, int]] = {
     "mail-server": 4025,
     "smtp": 4026,
 }
-PASSED_THROUGH: Final = (
-    "RATE_LIMIT_",
-    "RESERVATION_WINDOW_SECONDS",
-    "STRIPE_CIRCUIT_",
-    "RECONCILE_SECONDS",
-    "LOG_LEVEL",
-    "OTEL_",
-)
-
 Progress = Callable[[str, str], None]
 """A callback for progress: name of the part, and its step."""
 
@@ -103,25 +94,29 @@ class Stack:
         client_port = self._client_port() if self._options.client else None
         servers = self._start_servers(progress)
         ports = {name: self._port(name) for name in PROCESSES}
-        base = self._base_environment(keys, servers, client_port or ports["auth"], client=client_port is not None)
+        public_port, own = client_port or ports["auth"], self._options.environment
+        base = {
+            **common_environment(keys, servers, public_port, client=client_port is not None, own=own),
+            "RESERVATION_WINDOW_SECONDS": str(self.state.reservation_window_seconds),
+        }
         services: list[ServerProcess] = [
             ServiceProcess(
                 name,
                 self.data.path,
                 self.data.logs / f"{name}.log",
                 port=ports[name],
-                environment={**base, **self._own_environment(name, keys, servers)},
+                environment={**base, **service_environment(name, keys, servers)},
             )
             for name in SERVICES
         ]
-        site = f"http://localhost:{client_port or ports['auth']}"
+        site = f"http://localhost:{public_port}"
         services += [
             WorkerProcess(
                 name,
                 self.data.path,
                 self.data.logs / f"{name}.log",
                 port=ports[name],
-                environment={**base, **self._worker_environment(name, ports[name], servers, site)},
+                environment={**base, **worker_environment(name, ports[name], servers, site)},
             )
             for name in WORKERS
         ]
@@ -199,50 +194,6 @@ class Stack:
         client.wait_until_ready()
         progress("client", "ready")
         self.state.addresses["client"] = f"http://localhost:{port}"
-
-    def _base_environment(self, keys: Keys, servers: Mapping[str, str], port: int, *, client: bool) -> dict[str, str]:
-        """The environment of all services; `port` is the public port, which no other stack has."""
-        origins = [f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") if client]
-        return {
-            **{name: value for name, value in os.environ.items() if name.startswith(PASSED_THROUGH)},
-            **self._options.environment,
-            "MONGO_URL": servers["mongo"],
-            "NATS_URL": servers["nats"],
-            "JWT_PUBLIC_KEYS": json.dumps([keys.jwt_public]),
-            # A cookie belongs to a host, not to a port (RFC 6265, 8.5): with one name for all stacks, signing in to one
-            # would replace the session of another.
-            "COOKIE_NAME": f"session_{port}",
-            "COOKIE_SECURE": "false",
-            "ALLOWED_ORIGINS": json.dumps(origins),
-            "RESERVATION_WINDOW_SECONDS": str(self.state.reservation_window_seconds),
-        }
-
-    def _own_environment(self, service: str, keys: Keys, servers: Mapping[str, str]) -> dict[str, str]:
-        """The environment of this service alone: its database, and only its own secrets."""
-        own = {"MONGO_DATABASE": service}
-        if service == "auth":
-            own["JWT_KEY"] = keys.jwt_private
-        if service == "orders":
-            own["PASS_KEY"] = keys.pass_private
-        if service in ("auth", "expiration"):
-            own["REDIS_URL"] = servers["redis"]
-        if service == "payments":
-            own["STRIPE_API_BASE"] = servers["stripe"]
-            own["STRIPE_KEY"] = os.environ.get("STRIPE_KEY", keys.stripe_key)
-            own["STRIPE_WEBHOOK_SECRET"] = os.environ.get("STRIPE_WEBHOOK_SECRET", keys.stripe_webhook_secret)
-            if "STRIPE_API_BASE" not in os.environ:
-                own["STRIPE_PARAMETER_PROFILE"] = "localstripe"
-        return own
-
-    def _worker_environment(self, name: str, port: int, servers: Mapping[str, str], site: str) -> dict[str, str]:
-        """The environment of a worker alone: its service's database, and no key; `site` is where links in mails go."""
-        service, _ = WORKERS[name]
-        own = {"MONGO_DATABASE": service, "REDIS_URL": servers["redis"], "WORKER_HEALTH_PORT": str(port)}
-        if name == "mail":
-            tls = os.environ.get("SMTP_TLS", "required" if "SMTP_URL" in os.environ else "off")
-            sender = os.environ.get("MAIL_FROM", "Ticketing <no-reply@ticketing.test>")
-            own |= {"SMTP_URL": servers["smtp"], "SMTP_TLS": tls, "MAIL_FROM": sender, "PUBLIC_URL": site}
-        return own
 
     def _client_port(self) -> int:
         if self._options.port is None:
