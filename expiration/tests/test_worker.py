@@ -228,7 +228,7 @@ async def test_a_busy_worker_stops_at_once(
     settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits for its jobs to end, and not for the limit of that wait."""
-    monkeypatch.setattr(worker_module, "PUT_BACK_SECONDS", 600.0)
+    monkeypatch.setattr("ticketing_common.timers.worker.PUT_BACK_SECONDS", 600.0)
     for _ in range(5):
         await arm(redis_url, *(Deadline(expires_at=utc_now()) for _ in range(500)))
         async with asyncio.timeout(60), run_app(create_worker(settings)):
