@@ -255,6 +255,7 @@ async def test_a_stopping_worker_requeues_its_jobs_although_redis_is_slow(
     async def all_under_way() -> bool:
         return len(under_way) == 20
 
+    monkeypatch.setattr("ticketing_common.timers.worker.PUT_BACK_SECONDS", 600.0)  # the wait ends with the jobs
     monkeypatch.setattr(DeadlineRepository, "remaining", works_for_ever)
     monkeypatch.setattr(arq.worker.Worker, "finish_job", takes_its_time)
     async with run_app(create_worker(settings)), connect(redis_url) as redis:

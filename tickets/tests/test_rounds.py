@@ -13,6 +13,7 @@ class Work:
     def __init__(self, reads: int = 1) -> None:
         self.reads = reads
         self.begun: list[str] = []
+        self.read_on = asyncio.Event()
         self.go_on = asyncio.Semaphore(0)
 
     async def __call__(self, key: str) -> float:
@@ -21,7 +22,8 @@ class Work:
         for read in range(self.reads):
             read_at = asyncio.get_running_loop().time()
             if read < self.reads - 1:
-                await asyncio.sleep(0.01)
+                await self.read_on.wait()
+                await asyncio.sleep(0.01)  # a later reading of the clock
         await self.go_on.acquire()
         return read_at
 
@@ -35,7 +37,8 @@ async def test_calls_during_a_round_share_the_next_one() -> None:
     work = Work()
     rounds = Rounds(work)
     first = asyncio.create_task(rounds("a"))
-    await asyncio.sleep(0.005)
+    await settled()
+    await asyncio.sleep(0.005)  # a later reading of the clock
     later = [asyncio.create_task(rounds("a")) for _ in range(10)]
     await settled()
     work.go_on.release()
@@ -55,6 +58,7 @@ async def test_a_round_that_reads_again_serves_the_calls_before_that() -> None:
     await settled()
     second = asyncio.create_task(rounds("a"))
     await settled()
+    work.read_on.set()
     work.go_on.release()
     await asyncio.gather(first, second)
     assert work.begun == ["a"]

@@ -172,9 +172,9 @@ async def test_a_consumer_that_makes_progress_is_waited_for(
 ) -> None:
     for _ in range(8):
         await bus.publish(PaymentAuthorized.of(payment()))
-    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=3.0))
+    waiting = asyncio.create_task(is_handled(payments, timeout_seconds=5.0))
     for message in await pull.fetch(8):
-        await asyncio.sleep(0.5)  # slow work: four seconds altogether, and never three without an acknowledgement
+        await asyncio.sleep(0.75)  # slow work: six seconds altogether, and never five without an acknowledgement
         await message.ack()
     assert await waiting
 

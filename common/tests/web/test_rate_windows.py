@@ -102,7 +102,10 @@ async def test_many_keys_do_not_slow_down_a_hit() -> None:
             await limiter.hit(ITEM, f"visitor {number}")
         return time.process_time() - begun
 
-    few = await cost()
+    async def lowest() -> float:
+        return min([await cost() for _ in range(5)])  # one of them may pay for a garbage collection
+
+    few = await lowest()
     for number in range(50_000):
         await limiter.hit(ITEM, f"crowd {number}")
-    assert await cost() < 5 * few + 0.05, "a look through all of them would be fifty times dearer"
+    assert await lowest() < 5 * few + 0.05, "a look through all of them would be fifty times dearer"
