@@ -68,20 +68,6 @@ async def served(place: Place) -> AsyncIterator[int]:
             await serving
 
 
-@pytest.fixture
-def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
-    """The transports of all connections of the server."""
-    made: list[asyncio.Transport] = []
-    connection_made = BoundedConnection.connection_made
-
-    def noting(self: BoundedConnection, transport: asyncio.Transport) -> None:
-        made.append(transport)
-        connection_made(self, transport)
-
-    monkeypatch.setattr(BoundedConnection, "connection_made", noting)
-    return made
-
-
 async def test_a_response_that_is_not_read_is_reset_and_its_buffer_dropped(
     monkeypatch: pytest.MonkeyPatch, transports: list[asyncio.Transport], caplog: pytest.LogCaptureFixture
 ) -> None:
