@@ -1,8 +1,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,8 @@ from nats.js.api import StorageType
 
 from ticketing_common.delivery import EventSubscription, ServiceRuntime, StreamReader
 from ticketing_common.delivery import runtime as runtime_module
-from ticketing_common.entity import Entity, new_id
-from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.entity import new_id
+from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import EXPIRATIONS, ORDERS
 from ticketing_common.messaging import stream_config
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
@@ -19,22 +19,11 @@ from ticketing_common.storage import ASCENDING, Database, Index, Repository, ens
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import Mongod, NatsServer, free_port
 
-Until = Callable[..., Awaitable[None]]
-
-
-@dataclass(kw_only=True)
-class Parcel(Entity):
-    label: str = ""
+from .conftest import Parcel, Until, to_event
 
 
 class ParcelRepository(Repository[Parcel]):
     INDEXES = (Index([("label", ASCENDING)], name="label"),)
-
-
-def to_event(parcel: Parcel) -> ExpirationCompleted:
-    return ExpirationCompleted.of(
-        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
-    )
 
 
 @pytest.fixture
