@@ -174,11 +174,11 @@ async def test_under_constant_load_a_relay_switches_from_the_sweep_to_notified_c
         for _ in range(8):
             group.create_task(load(replica))
 
-        async def nudging() -> bool:
+        async def notified_path() -> bool:
             return replica.published("notify") > 50
 
         try:
-            await until(nudging, 8)
+            await until(notified_path, 8)
         finally:
             stop.set()
 

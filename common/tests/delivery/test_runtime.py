@@ -158,7 +158,7 @@ async def test_events_committed_before_the_stop_are_published_before_it_ends(
     await runtime.wait_until_ready()
 
     async def caught_up() -> bool:
-        # Until its first sweep is through, the relay takes no nudge: all goes out with that sweep, or the next one.
+        # Until its first sweep has ended, the relay ignores notifications: a sweep publishes every entry.
         return runtime._relay is not None and not runtime._relay._backlog
 
     await until(caught_up)
@@ -230,10 +230,10 @@ async def test_a_failed_index_is_logged_and_retried(
     runtime, _ = joined(settings)
     runtime.start()
 
-    async def said() -> bool:
+    async def logged() -> bool:
         return "an index cannot be created" in printed_logs()
 
-    await until(said)
+    await until(logged)
     assert "database" in runtime.missing()
 
     await database["parcels"].drop_index("label")

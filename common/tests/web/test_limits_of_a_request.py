@@ -211,13 +211,13 @@ async def test_a_client_timeout_neither_extends_a_deadline_nor_shortens_a_write(
         assert (await calling).status_code == (200 if method == "POST" else 503)
 
 
-async def test_whoever_calls_others_knows_how_long_is_left(place: Place, loop_clock: LoopClock) -> None:
+async def test_a_call_to_another_service_knows_how_much_time_is_left(place: Place, loop_clock: LoopClock) -> None:
     place.gate.set()
     async with caller(DeadlineMiddleware(place.app, seconds=20)) as client:
         left = (await client.get("/left")).json()
         afterwards = await place.left_afterwards.get()
     assert left == 20
-    assert afterwards is None, "the answer is out: nobody waits"
+    assert afterwards is None, "the response was sent: no caller waits"
 
 
 async def test_a_clock_within_another_gives_no_time(loop_clock: LoopClock) -> None:

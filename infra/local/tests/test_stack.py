@@ -184,13 +184,13 @@ def test_a_process_that_ends_is_reported_and_not_restarted(tmp_path: Path) -> No
         while "tickets" not in (state := stack.state())["dead"]:
             assert time.monotonic() < deadline, state
         status = stack.run("status")
-        said = (stack.folder / "logs" / "supervisor.log").read_text()
+        printed = (stack.folder / "logs" / "supervisor.log").read_text()
         processes = state["processes"]
     finally:
         stack.run("down")
     assert status.returncode == 1
     assert "ended with status -9" in status.stdout
-    assert "tickets ended with status -9" in said
+    assert "tickets ended with status -9" in printed
     assert not [name for name, pid in processes.items() if is_alive(pid)]
 
 
@@ -233,9 +233,9 @@ def test_a_start_interrupted_at_its_end_leaves_no_process(tmp_path: Path) -> Non
             assert up.poll() is None
             state = data.read_state()
         up.terminate()
-        said, _ = up.communicate(timeout=30)
+        printed, _ = up.communicate(timeout=30)
     assert up.returncode == 130
-    assert "Stopped before it was ready" in said
+    assert "Stopped before it was ready" in printed
     assert not [name for name, pid in state.processes.items() if is_alive(pid)]
 
 

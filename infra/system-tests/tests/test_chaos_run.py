@@ -85,9 +85,9 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
         (folder,) = tmp_path.glob("ticketing-chaos-*")
         state = DataDir(folder).read_state()
         run.send_signal(signal.SIGINT)
-        said, _ = run.communicate(timeout=60)
+        printed, _ = run.communicate(timeout=60)
 
-    assert run.returncode == 130, said
+    assert run.returncode == 130, printed
     assert state is not None
     assert len(state.processes) == len(KILLED) + 2, "with the Stripe double and the mail server"
     assert not folder.exists()

@@ -182,8 +182,8 @@ server.start()
 print(server.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    pid, deadline = int(said.stdout), time.monotonic() + 10
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid, deadline = int(printed.stdout), time.monotonic() + 10
     while is_alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -104,10 +104,10 @@ def _event_line(message: Msg) -> str:
         for key, value in data.items()
         if key not in ("id", "version", "created_at", "description") and value is not None
     }
-    said = " ".join(f"[dim]{shown(key)}[/]={_short(value)}" for key, value in facts.items())
+    fields = " ".join(f"[dim]{shown(key)}[/]={_short(value)}" for key, value in facts.items())
     colour = _COLOURS.get(name.partition(".")[0], "white")
     about = f"[{colour}]{shown(name):<21}[/] {shown(aggregate_id)} v{data['version']:<3d}"
-    return f"[dim]{age_text(age):>6}[/] {about} {said} [dim]#{message.metadata.sequence.stream}[/]"
+    return f"[dim]{age_text(age):>6}[/] {about} {fields} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _short(value: object) -> str:
