@@ -156,8 +156,8 @@ async def test_many_idle_connections_do_not_block_a_new_one(server: Server, monk
     assert (await server.answer(HEALTH)).status == 200
     for callers in http_protocol._SERVERS.values():
         monkeypatch.setattr(callers, "limit", 10)
-    crowd = [await server.connect(b"GET /healthz HTTP/1.1\r\nX-Slow: ") for _ in range(30)]
+    slow = [await server.connect(b"GET /healthz HTTP/1.1\r\nX-Slow: ") for _ in range(30)]
     for _ in range(5):
         assert (await server.answer(HEALTH)).status == 200
-    assert await crowd[0].is_closed()
-    assert not await crowd[-1].is_closed(within=0.1)
+    assert await slow[0].is_closed()
+    assert not await slow[-1].is_closed(within=0.1)
