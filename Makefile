@@ -151,7 +151,7 @@ lighthouse: $(VENV)/.installed client/node_modules/.package-lock.json ## Lightho
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Speed as ratios to a baseline, on a quiet machine (20 minutes); figures into docs/bench
-	@code=0; for part in backbone streams routes; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
+	@code=0; for part in delivery streams routes; do $(BIN)/ticketing-bench $$part || code=$$?; done; exit $$code
 
 .PHONY: bench-load
 bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machine (20 minutes); figures into docs/bench
@@ -159,7 +159,7 @@ bench-load: $(VENV)/.installed ## The whole product under load, on a quiet machi
 
 .PHONY: bench-quick
 bench-quick: $(VENV)/.installed ## The ratios of event delivery and routes in under two minutes, into .local/bench
-	@code=0; for part in backbone routes; do $(BIN)/ticketing-bench $$part --quick || code=$$?; done; exit $$code
+	@code=0; for part in delivery routes; do $(BIN)/ticketing-bench $$part --quick || code=$$?; done; exit $$code
 
 # --- documents -------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """A tool for manual use: prints each event on the bus with its headers and its full body."""
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from rich.markup import escape
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_ops.bus import DataDirOption, on_bus
 from ticketing_ops.console import console, print_lines, printable
-from ticketing_ops.events import begin, line, matches, since_time
+from ticketing_ops.events import line, messages, since_time
 
 app = typer.Typer(add_completion=False)
 
@@ -30,16 +29,9 @@ def listen(
     start = since_time(since)
 
     async def command(client: Client) -> None:
-        queue: asyncio.Queue[Msg] = asyncio.Queue()
-        pending = 0
-        for stream in (*STREAM_SUBJECTS, *(SAFETY_NETS if nets else ())):
-            pending += await begin(client, stream, start, queue)
+        streams = (*STREAM_SUBJECTS, *(SAFETY_NETS if nets else ()))
         left = count
-        while follow or pending:
-            message = await queue.get()
-            pending -= 1
-            if not matches(subject, message.subject):
-                continue
+        async for message in messages(client, streams, subject, start, follow=follow):
             _show(message)
             left -= 1
             if left == 0:

@@ -115,10 +115,10 @@ async def test_a_message_that_cannot_be_handled_becomes_a_dead_letter(system: Ev
         )
         await traffic.more(100)
 
-    async def buried() -> bool:
+    async def all_stored() -> bool:
         return len(await system.dead_letters()) == 5
 
-    await until(buried)
+    await until(all_stored)
     await system.settle()
     letters = {(letter.consumer, letter.error.partition(":")[0]) for letter in await system.dead_letters()}
     assert letters == {("orders-tickets", "PermanentError"), ("search-tickets", "PermanentError")}

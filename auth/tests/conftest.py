@@ -13,7 +13,7 @@ from ticketing_auth.app import create_app
 from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
-from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.storage import Database, Outbox
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 
 PASSWORD = "correct horse battery"
@@ -103,13 +103,6 @@ async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
     """The running service with default settings."""
     async with run_auth() as running:
         yield running
-
-
-@pytest.fixture
-async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    client = connect(mongo_url, application="auth-tests")
-    yield client[database_name]
-    client.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Fixtures: orders as the orders service publishes them, and settings for this test's servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
-from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.storage import Database, Outbox
 from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
@@ -89,14 +89,6 @@ def service_redis_url(redis_server: ClusterRedis) -> str:
 def settings(service_settings: dict[str, object], service_redis_url: str) -> Settings:
     """Settings of a service on real servers."""
     return Settings.model_validate({"service_name": "expiration", **service_settings, "redis_url": service_redis_url})
-
-
-@pytest.fixture
-async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    """The service's database, for direct checks."""
-    client = connect(mongo_url, application="test")
-    yield client[database_name]
-    client.close()
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import PaymentData, PaymentStatus, TicketData, TicketStatus
 from ticketing_common.storage import Database, Outbox, connect
 from ticketing_orders.app import create_app
+from ticketing_orders.checkins import CheckinRepository
 from ticketing_orders.domain import Order
 from ticketing_orders.free_seats import FreeSeats
 from ticketing_orders.hold_cache import HoldCache
+from ticketing_orders.pass_service import PassService
 from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
 from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
@@ -26,6 +28,7 @@ from ticketing_testkit.servers import NatsServer
 MakeTicket: TypeAlias = Callable[..., TicketData]
 MakePayment: TypeAlias = Callable[..., PaymentData]
 MakeOrder: TypeAlias = Callable[..., Order]
+MakeSettings: TypeAlias = Callable[..., Settings]
 
 
 @pytest.fixture(scope="session")
@@ -94,13 +97,6 @@ def make_order(make_ticket: MakeTicket) -> MakeOrder:
 
 
 @pytest.fixture
-async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    client = connect(mongo_url, application="orders-tests")
-    yield client[database_name]
-    client.close()
-
-
-@pytest.fixture
 async def orders(database: Database) -> OrderRepository:
     repository = OrderRepository(Outbox(database["orders"]))
     await repository.ensure_indexes()
@@ -132,23 +128,50 @@ class NothingOnItsWay:
         return True
 
 
+class Replica:
+    """The use cases of one process, with a memory of its own; no relay runs, so all events stay in the outbox."""
+
+    def __init__(self, database: Database, settings: Settings, orders: OrderRepository | None = None) -> None:
+        self.orders = orders or OrderRepository(Outbox(database["orders"]))
+        self.tickets = TicketProjection(database["tickets"])
+        self.checkins = CheckinRepository(database["checkins"])
+        self.free_seats = FreeSeats(self.orders.taken_seats)
+        payments, progress = PaymentProjection(database["payments"]), NothingOnItsWay()
+        self.service = OrderService(
+            self.orders, self.tickets, payments, HoldCache(), self.free_seats, settings, progress
+        )
+        self.passes = PassService(self.orders, self.tickets, self.checkins, settings)
+
+
 @pytest.fixture
-def service(
-    orders: OrderRepository, tickets: TicketProjection, database: Database, mongo_url: str, identity: Identity
-) -> OrderService:
-    """The use cases over a real database; no relay runs, so all events stay in the outbox for the test."""
-    settings = Settings.model_validate(
-        service_settings_for(mongo_url=mongo_url, database=database.name, nats_url="nats://unused", identity=identity)
-    )
-    return OrderService(
-        orders,
-        tickets,
-        PaymentProjection(database["payments"]),
-        HoldCache(),
-        FreeSeats(orders.taken_seats),
-        settings,
-        NothingOnItsWay(),
-    )
+def settings(mongo_url: str, database_name: str, identity: Identity) -> MakeSettings:
+    """The settings of a replica without a bus; a test may change some."""
+
+    def make(**changes: object) -> Settings:
+        fields = service_settings_for(
+            mongo_url=mongo_url, database=database_name, nats_url="nats://unused", identity=identity
+        )
+        return Settings.model_validate(fields | changes)
+
+    return make
+
+
+@pytest.fixture
+async def replicas(mongo_url: str, database_name: str, settings: MakeSettings) -> AsyncIterator[list[Replica]]:
+    """Two replicas, each with its own connections."""
+    clients = [connect(mongo_url, application=f"orders-{number}") for number in range(2)]
+    made = [Replica(client[database_name], settings()) for client in clients]
+    await made[0].orders.ensure_indexes()
+    await made[0].checkins.ensure_indexes()
+    yield made
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def service(orders: OrderRepository, database: Database, settings: MakeSettings) -> OrderService:
+    """The use cases over a database with its indexes."""
+    return Replica(database, settings(), orders).service
 
 
 class RunningOrders:

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -12,38 +11,20 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_common.storage import Database
 from ticketing_orders.errors import TicketReservedError, TooManyHoldsError, TooManyReholdsError
-from ticketing_orders.free_seats import FreeSeats
-from ticketing_orders.hold_cache import HoldCache
-from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
+from ticketing_orders.repository import OrderRepository
 from ticketing_orders.service import OrderService
-from ticketing_orders.settings import Settings
-from ticketing_testkit.apps import Identity, service_settings_for
 
-from .conftest import MakePayment, MakeTicket, NothingOnItsWay, RunningOrders
+from .conftest import MakePayment, MakeSettings, MakeTicket, Replica, RunningOrders
 
-Replica = Callable[..., OrderService]
+MakeReplica = Callable[..., OrderService]
 
 
 @pytest.fixture
-def replica(
-    orders: OrderRepository, tickets: TicketProjection, database: Database, mongo_url: str, identity: Identity
-) -> Replica:
+def replica(orders: OrderRepository, database: Database, settings: MakeSettings) -> MakeReplica:
     """The use cases of a further replica on this test's database."""
 
-    def make(**limits: Any) -> OrderService:
-        fields = service_settings_for(
-            mongo_url=mongo_url, database=database.name, nats_url="nats://x", identity=identity
-        )
-        settings = Settings.model_validate(fields | limits)
-        return OrderService(
-            orders,
-            tickets,
-            PaymentProjection(database["payments"]),
-            HoldCache(),
-            FreeSeats(orders.taken_seats),
-            settings,
-            NothingOnItsWay(),
-        )
+    def make(**limits: object) -> OrderService:
+        return Replica(database, settings(**limits), orders).service
 
     return make
 
@@ -65,7 +46,7 @@ async def attempt(service: OrderService, ticket_id: str, user_id: str) -> str:
     return "held"
 
 
-async def test_of_30_holds_at_once_at_two_replicas_an_account_gets_ten(replica: Replica, listed: list[str]) -> None:
+async def test_of_30_holds_at_once_at_two_replicas_an_account_gets_ten(replica: MakeReplica, listed: list[str]) -> None:
     one, other, buyer = replica(), replica(), new_id()
     outcomes = await asyncio.gather(
         *(attempt((one, other)[number % 2], ticket_id, buyer) for number, ticket_id in enumerate(listed))
@@ -75,7 +56,7 @@ async def test_of_30_holds_at_once_at_two_replicas_an_account_gets_ten(replica: 
 
 
 async def test_without_the_index_the_limit_would_be_passed(
-    replica: Replica, orders: OrderRepository, listed: list[str]
+    replica: MakeReplica, orders: OrderRepository, listed: list[str]
 ) -> None:
     """The negative control: nothing else keeps two requests from the same slot."""
     await orders.collection.drop_index("one_open_hold_per_slot")
@@ -85,7 +66,7 @@ async def test_without_the_index_the_limit_would_be_passed(
 
 
 async def test_a_hold_that_ends_in_any_way_frees_its_slot(
-    replica: Replica, listed: list[str], make_payment: MakePayment, orders: OrderRepository
+    replica: MakeReplica, listed: list[str], make_payment: MakePayment, orders: OrderRepository
 ) -> None:
     service, buyer = replica(rate_limit_open_holds=2), new_id()
     first = await service.place(listed[0], user_id=buyer)
@@ -109,7 +90,7 @@ async def test_a_hold_that_ends_in_any_way_frees_its_slot(
     assert (await orders.get(fourth.id)).status is OrderStatus.CREATED
 
 
-async def test_cancelling_and_holding_again_is_limited(replica: Replica, listed: list[str]) -> None:
+async def test_cancelling_and_holding_again_is_limited(replica: MakeReplica, listed: list[str]) -> None:
     service, buyer = replica(), new_id()
     for _ in range(4):
         order = await service.place(listed[0], user_id=buyer)
@@ -121,7 +102,7 @@ async def test_cancelling_and_holding_again_is_limited(replica: Replica, listed:
     assert await attempt(service, listed[0], new_id()) == "held"
 
 
-async def test_renewing_in_parallel_at_two_replicas_gets_no_more_turns(replica: Replica, listed: list[str]) -> None:
+async def test_renewing_in_parallel_at_two_replicas_gets_no_more_turns(replica: MakeReplica, listed: list[str]) -> None:
     buyer = new_id()
     held = 0
 
@@ -140,7 +121,7 @@ async def test_renewing_in_parallel_at_two_replicas_gets_no_more_turns(replica: 
 
 
 async def test_a_buyer_may_hold_again_when_the_window_has_passed_or_the_hold_was_paid(
-    replica: Replica, orders: OrderRepository, listed: list[str], make_payment: MakePayment
+    replica: MakeReplica, orders: OrderRepository, listed: list[str], make_payment: MakePayment
 ) -> None:
     service, buyer = replica(rate_limit_reholds="2/hour"), new_id()
     for _ in range(2):
@@ -159,7 +140,7 @@ async def test_a_buyer_may_hold_again_when_the_window_has_passed_or_the_hold_was
     assert await attempt(service, listed[0], buyer) == "held"
 
 
-async def test_a_repeated_request_has_its_order_though_no_slot_is_left(replica: Replica, listed: list[str]) -> None:
+async def test_a_repeated_request_has_its_order_though_no_slot_is_left(replica: MakeReplica, listed: list[str]) -> None:
     service, buyer, order_id = replica(rate_limit_open_holds=1), new_id(), new_id()
     order = await service.place(listed[0], user_id=buyer, order_id=order_id)
     again = await service.place(listed[0], user_id=buyer, order_id=order_id)
@@ -167,7 +148,7 @@ async def test_a_repeated_request_has_its_order_though_no_slot_is_left(replica: 
 
 
 async def test_orders_without_slots_and_replicas_without_limits_keep_working(
-    replica: Replica, listed: list[str], orders: OrderRepository
+    replica: MakeReplica, listed: list[str], orders: OrderRepository
 ) -> None:
     unlimited, buyer = replica(rate_limit_holds="off"), new_id()
     for ticket_id in listed[:12]:

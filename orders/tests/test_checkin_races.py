@@ -3,67 +3,22 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pytest
 
 from ticketing_common.entity import new_id
 from ticketing_common.events import PaymentStatus, TicketData
-from ticketing_common.storage import Database, Outbox, connect
-from ticketing_orders.checkins import CheckinRepository
 from ticketing_orders.domain import Order
 from ticketing_orders.errors import PassUsedError, PassVoidError
-from ticketing_orders.free_seats import FreeSeats
-from ticketing_orders.hold_cache import HoldCache
-from ticketing_orders.pass_service import PassService
 from ticketing_orders.passes import Checkin, PassStatus
 from ticketing_orders.publishers import order_completed
-from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
-from ticketing_orders.service import OrderService
-from ticketing_orders.settings import Settings
-from ticketing_testkit.apps import Identity, service_settings_for
 
-from .conftest import MakeOrder, MakePayment, MakeTicket, NothingOnItsWay
+from .conftest import MakeOrder, MakePayment, MakeTicket, Replica
 
 PASSES = 300
 SEATS_OF_AN_ORDER = 10
 SCANS_OF_EACH = 4
-
-
-@dataclass
-class Replica:
-    """The use cases of one process, with its own connections and memory."""
-
-    passes: PassService
-    service: OrderService
-    orders: OrderRepository
-    tickets: TicketProjection
-    checkins: CheckinRepository
-
-
-@pytest.fixture
-async def replicas(mongo_url: str, database_name: str, identity: Identity) -> AsyncIterator[list[Replica]]:
-    settings = Settings.model_validate(
-        service_settings_for(mongo_url=mongo_url, database=database_name, nats_url="nats://x", identity=identity)
-    )
-    clients = [connect(mongo_url, application=f"orders-{number}") for number in range(2)]
-
-    def replica(database: Database) -> Replica:
-        orders = OrderRepository(Outbox(database["orders"]))
-        tickets, payments = TicketProjection(database["tickets"]), PaymentProjection(database["payments"])
-        checkins = CheckinRepository(database["checkins"])
-        passes = PassService(orders, tickets, checkins, settings)
-        free_seats = FreeSeats(orders.taken_seats)
-        service = OrderService(orders, tickets, payments, HoldCache(), free_seats, settings, NothingOnItsWay())
-        return Replica(passes, service, orders, tickets, checkins)
-
-    made = [replica(client[database_name]) for client in clients]
-    await made[0].orders.ensure_indexes()
-    await made[0].checkins.ensure_indexes()
-    yield made
-    for client in clients:
-        client.close()
 
 
 @pytest.fixture

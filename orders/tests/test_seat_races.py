@@ -3,58 +3,19 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderStatus, TicketData
-from ticketing_common.storage import Database, Outbox, connect
 from ticketing_orders.domain import Order
 from ticketing_orders.errors import TicketReservedError
-from ticketing_orders.free_seats import FreeSeats
-from ticketing_orders.hold_cache import HoldCache
-from ticketing_orders.repository import OrderRepository, PaymentProjection, TicketProjection
-from ticketing_orders.service import OrderService
-from ticketing_orders.settings import Settings
-from ticketing_testkit.apps import Identity, service_settings_for
 
-from .conftest import MakePayment, MakeTicket, NothingOnItsWay
+from .conftest import MakePayment, MakeTicket, Replica
 
 SEATS = 500
 BUYERS = 2_000
-
-
-@dataclass
-class Replica:
-    """The use cases of one process, with its own connections and memory."""
-
-    service: OrderService
-    orders: OrderRepository
-    free_seats: FreeSeats
-
-
-@pytest.fixture
-async def replicas(mongo_url: str, database_name: str, identity: Identity) -> AsyncIterator[list[Replica]]:
-    settings = Settings.model_validate(
-        service_settings_for(mongo_url=mongo_url, database=database_name, nats_url="nats://x", identity=identity)
-    )
-    clients = [connect(mongo_url, application=f"orders-{number}") for number in range(2)]
-
-    def replica(database: Database) -> Replica:
-        orders = OrderRepository(Outbox(database["orders"]))
-        free_seats = FreeSeats(orders.taken_seats)
-        tickets, payments = TicketProjection(database["tickets"]), PaymentProjection(database["payments"])
-        service = OrderService(orders, tickets, payments, HoldCache(), free_seats, settings, NothingOnItsWay())
-        return Replica(service, orders, free_seats)
-
-    made = [replica(client[database_name]) for client in clients]
-    await made[0].orders.ensure_indexes()
-    yield made
-    for client in clients:
-        client.close()
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ async def test_an_unsigned_altered_old_or_strange_webhook_is_refused(
         (body, ""),
         (body, "nonsense"),
         (body.replace(b"payment-1", b"payment-2"), signature),
-        sign("payment-1", secret="whsec_of_somebody_else"),
+        sign("payment-1", secret="whsec_of_another_account"),
         sign("payment-1", timestamp=int(time.time()) - 600),
         (strange.encode(), sign_text(strange, webhook_secret)),
         (b"[]", sign_text("[]", webhook_secret)),

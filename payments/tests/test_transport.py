@@ -119,15 +119,15 @@ async def test_a_connection_with_an_abandoned_response_is_closed(
     """With Stripe's class half a response keeps the connection, and a hundred of them block every further call."""
     server.next = [kind]
 
-    async def give_up(patience: asyncio.Timeout) -> None:
+    async def give_up(limit: asyncio.Timeout) -> None:
         await server.answered.wait()  # as far as it responds
         for _ in range(10):
             await asyncio.sleep(0)  # so that the available bytes are read
-        patience.reschedule(asyncio.get_running_loop().time())
+        limit.reschedule(asyncio.get_running_loop().time())
 
     async def ask() -> None:
-        async with asyncio.timeout(30) as patience, asyncio.TaskGroup() as group:
-            group.create_task(give_up(patience))
+        async with asyncio.timeout(30) as limit, asyncio.TaskGroup() as group:
+            group.create_task(give_up(limit))
             await transport.request_async("POST", f"{server.url}/first", {})
 
     with pytest.raises(TimeoutError):

@@ -11,8 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
-from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket, TicketStatus
+from ticketing_common.storage import Database, Outbox
 from ticketing_testkit.apps import Bus, Identity, run_app, serve_app, service_settings_for
 from ticketing_testkit.servers import NatsServer
 from ticketing_tickets.app import create_app
@@ -23,6 +23,19 @@ from ticketing_tickets.settings import Settings
 
 SCENARIO_BEGINS = utc_now()
 SELLER = "5e11e4" * 4
+
+
+async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
+    """The names of a ticket's events so far, in order: no relay runs here, so all are in the outbox."""
+    document = await tickets.collection.find_one({"_id": ticket_id}) or {}
+    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
+
+
+async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus, str | None]:
+    """A ticket's status and the order that holds it."""
+    ticket = await tickets.find(ticket_id)
+    assert ticket is not None
+    return ticket.status, ticket.order_id
 
 
 class OrderScenario:
@@ -72,13 +85,6 @@ def ticket() -> Ticket:
 
 
 @pytest.fixture
-async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    client = connect(mongo_url, application="tickets-tests")
-    yield client[database_name]
-    client.close()
-
-
-@pytest.fixture
 async def tickets(database: Database) -> TicketRepository:
     repository = TicketRepository(Outbox(database["tickets"]))
     await repository.ensure_indexes()
@@ -95,6 +101,12 @@ async def orders(database: Database) -> OrderProjection:
 @pytest.fixture
 def service(tickets: TicketRepository, orders: OrderProjection) -> TicketService:
     return TicketService(tickets, orders, currency="usd")
+
+
+@pytest.fixture
+async def on_sale(service: TicketService, details: TicketDetails) -> Ticket:
+    """A ticket on sale, listed by the use case without the routes."""
+    return await service.create(SELLER, details)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

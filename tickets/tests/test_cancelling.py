@@ -23,19 +23,9 @@ from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 
-SELLER = "5e11e4" * 4
+from .conftest import SELLER, subjects
+
 OrderFor = Callable[..., Any]
-
-
-@pytest.fixture
-async def on_sale(service: TicketService, details: TicketDetails) -> Ticket:
-    return await service.create(SELLER, details)
-
-
-async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
-    """The names of a ticket's events so far, in order: no relay runs here, so all are in the outbox."""
-    document = await tickets.collection.find_one({"_id": ticket_id}) or {}
-    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
 
 
 @given(status=st.sampled_from(LISTED), held=st.integers(0, 3), sold=st.integers(0, 3))

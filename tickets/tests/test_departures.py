@@ -14,6 +14,8 @@ from ticketing_tickets.domain import TicketDetails
 from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 
+from .conftest import subjects
+
 SELLER = new_id()
 
 
@@ -66,10 +68,7 @@ async def test_what_is_on_sale_is_withdrawn_and_what_is_sold_stays(
     assert [await status_of(one) for one in on_sale] == [TicketStatus.DELETED] * 3
     assert await status_of(sold) is TicketStatus.SOLD
     assert await status_of(others) is TicketStatus.AVAILABLE
-    document = await tickets.collection.find_one({"_id": on_sale[0]})
-    assert document is not None
-    subjects = [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
-    assert subjects == ["ticket.created", "ticket.deleted"]
+    assert await subjects(tickets, on_sale[0]) == ["ticket.created", "ticket.deleted"]
 
 
 async def test_a_held_listing_is_withdrawn_when_it_is_free_again(

@@ -1,6 +1,5 @@
 """Every query, over a real MongoDB: its results and their order."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,36 +12,15 @@ from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, InvalidInputError
 from ticketing_common.events import TicketStatus
 from ticketing_common.storage import Database
-from ticketing_common.web import Page, PageRequest
+from ticketing_common.web import PageRequest
 from ticketing_tickets.domain import LISTED, Ticket, TicketSearch, TicketSort, words_of
 from ticketing_tickets.errors import TicketNotFoundError
-from ticketing_tickets.publishers import ticket_created, ticket_deleted, ticket_updated
+from ticketing_tickets.publishers import ticket_deleted, ticket_updated
 from ticketing_tickets.repository import TicketRepository
 
+from .listings import a_ticket, found, pages, stored
+
 NOON = datetime(2999, 6, 1, 12, tzinfo=UTC)
-
-
-def a_ticket(title: str = "Seat", **fields: Any) -> Ticket:
-    return Ticket(**{"user_id": "seller", "title": title, "price_cents": 1_000, "currency": "usd", **fields})
-
-
-async def stored(tickets: TicketRepository, *new: Ticket) -> list[str]:
-    for ticket in new:
-        await tickets.add(ticket, ticket_created)
-    return [ticket.id for ticket in new]
-
-
-async def pages(tickets: TicketRepository, search: TicketSearch, limit: int) -> AsyncIterator[Page[Ticket]]:
-    after: tuple[Any, ...] | None = ()
-    while after is not None:
-        page = await tickets.list_matching(search, PageRequest(limit, after))
-        yield page
-        after = page.next_after
-
-
-async def found(tickets: TicketRepository, limit: int = 100, **search: Any) -> list[str]:
-    walk = pages(tickets, TicketSearch(**search), limit)
-    return [ticket.id async for page in walk for ticket in page.items]
 
 
 async def test_a_ticket_comes_back_as_it_was_stored(tickets: TicketRepository) -> None:

@@ -1,6 +1,5 @@
 """Every query uses an index, according to the query plans of a real MongoDB."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +8,11 @@ import pytest
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import TicketStatus
 from ticketing_common.storage import Database
-from ticketing_common.web import Page, PageRequest
-from ticketing_tickets.domain import LISTED, Ticket, TicketSearch, TicketSort
-from ticketing_tickets.publishers import ticket_created
+from ticketing_common.web import PageRequest
+from ticketing_tickets.domain import LISTED, TicketSearch, TicketSort
 from ticketing_tickets.repository import OrderProjection, TicketRepository
+
+from .listings import a_ticket, found, pages, stored
 
 FIELD_OF = {
     TicketSort.NEWEST: "created_at",
@@ -23,29 +23,6 @@ FIELD_OF = {
     TicketSort.STARTS_AT_FALLING: "starts_at",
 }
 NOON = datetime(2999, 6, 1, 12, tzinfo=UTC)
-
-
-def a_ticket(title: str = "Seat", **fields: Any) -> Ticket:
-    return Ticket(**{"user_id": "seller", "title": title, "price_cents": 1_000, "currency": "usd", **fields})
-
-
-async def stored(tickets: TicketRepository, *new: Ticket) -> list[str]:
-    for ticket in new:
-        await tickets.add(ticket, ticket_created)
-    return [ticket.id for ticket in new]
-
-
-async def pages(tickets: TicketRepository, search: TicketSearch, limit: int) -> AsyncIterator[Page[Ticket]]:
-    after: tuple[Any, ...] | None = ()
-    while after is not None:
-        page = await tickets.list_matching(search, PageRequest(limit, after))
-        yield page
-        after = page.next_after
-
-
-async def found(tickets: TicketRepository, limit: int = 100, **search: Any) -> list[str]:
-    walk = pages(tickets, TicketSearch(**search), limit)
-    return [ticket.id async for page in walk for ticket in page.items]
 
 
 @pytest.mark.parametrize("statuses", [(TicketStatus.AVAILABLE,), LISTED], ids=["default", "all"])

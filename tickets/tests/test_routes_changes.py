@@ -9,7 +9,6 @@ import pytest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SELLER = "5e11e4" * 4  # as in the fixtures
 VALID = {"title": "Seat 7", "price": 19.99}
 
 Follow = Callable[..., Awaitable[None]]

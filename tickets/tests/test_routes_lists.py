@@ -15,9 +15,10 @@ from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 from ticketing_tickets.schemas import MAX_WORDS
 
+from .conftest import SELLER
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SELLER = "5e11e4" * 4  # as in the fixtures
 VALID = {"title": "Seat 7", "price": 19.99}
 
 Follow = Callable[..., Awaitable[None]]

@@ -14,9 +14,7 @@ from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-from .conftest import OrderScenario
-
-SELLER = "5e11e4" * 4
+from .conftest import SELLER, OrderScenario
 
 
 @pytest.fixture

@@ -14,134 +14,116 @@ from ticketing_tickets.errors import TicketNotFoundError, TicketReservedError
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-SELLER = "5e11e4" * 4
-
-
-@pytest.fixture
-async def listed(service: TicketService, details: TicketDetails) -> Ticket:
-    """A ticket on sale."""
-    return await service.create(SELLER, details)
-
-
-async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
-    """The names of a ticket's events so far, in order: no relay runs here, so all are in the outbox."""
-    document = await tickets.collection.find_one({"_id": ticket_id}) or {}
-    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
-
-
-async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus, str | None]:
-    ticket = await tickets.find(ticket_id)
-    assert ticket is not None
-    return ticket.status, ticket.order_id
+from .conftest import SELLER, state, subjects
 
 
 async def test_an_order_holds_a_ticket_and_its_payment_sells_it(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    order = order_for(listed.id)
+    order = order_for(on_sale.id)
 
     await service.follow_order(order.created)
-    assert await state(tickets, listed.id) == (TicketStatus.HELD, order.id)
+    assert await state(tickets, on_sale.id) == (TicketStatus.HELD, order.id)
     await service.follow_order(order.completed)
-    assert await state(tickets, listed.id) == (TicketStatus.SOLD, order.id)
-    assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.updated", "ticket.updated"]
+    assert await state(tickets, on_sale.id) == (TicketStatus.SOLD, order.id)
+    assert await subjects(tickets, on_sale.id) == ["ticket.created", "ticket.updated", "ticket.updated"]
 
 
 async def test_a_duplicate_changes_and_publishes_nothing(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    order = order_for(listed.id)
+    order = order_for(on_sale.id)
     for fact in (order.created, order.created, order.completed, order.completed, order.created):
         await service.follow_order(fact)
 
-    assert await state(tickets, listed.id) == (TicketStatus.SOLD, order.id)
-    assert (await tickets.get(listed.id)).version == 3
+    assert await state(tickets, on_sale.id) == (TicketStatus.SOLD, order.id)
+    assert (await tickets.get(on_sale.id)).version == 3
 
 
 async def test_a_completion_that_arrives_before_its_creation_sells(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    order = order_for(listed.id)
+    order = order_for(on_sale.id)
     await service.follow_order(order.completed)
     await service.follow_order(order.created)
 
-    assert await state(tickets, listed.id) == (TicketStatus.SOLD, order.id)
-    assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.updated"]
+    assert await state(tickets, on_sale.id) == (TicketStatus.SOLD, order.id)
+    assert await subjects(tickets, on_sale.id) == ["ticket.created", "ticket.updated"]
 
 
 async def test_the_next_order_that_arrives_before_the_end_of_the_last_holds(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    first, second = order_for(on_sale.id), order_for(on_sale.id, minute=1)
     await service.follow_order(first.created)
     await service.follow_order(second.created)
-    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+    assert await state(tickets, on_sale.id) == (TicketStatus.HELD, second.id)
 
     await service.follow_order(first.cancelled)
-    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
-    assert (await tickets.get(listed.id)).version == 3
+    assert await state(tickets, on_sale.id) == (TicketStatus.HELD, second.id)
+    assert (await tickets.get(on_sale.id)).version == 3
 
 
 async def test_a_stale_cancellation_does_not_free_another_buyers_hold(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    first, second = order_for(on_sale.id), order_for(on_sale.id, minute=1)
     for fact in (first.created, first.cancelled, second.created, first.cancelled, first.created):
         await service.follow_order(fact)
 
-    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+    assert await state(tickets, on_sale.id) == (TicketStatus.HELD, second.id)
 
 
 async def test_a_cancelled_order_frees_the_ticket_even_if_it_had_been_paid(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    order = order_for(listed.id)
+    order = order_for(on_sale.id)
     for fact in (order.completed, order.refused):
         await service.follow_order(fact)
 
-    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
+    assert await state(tickets, on_sale.id) == (TicketStatus.AVAILABLE, None)
 
 
 async def test_a_cancellation_of_an_unknown_order_changes_nothing(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    await service.follow_order(order_for(listed.id).cancelled)
+    await service.follow_order(order_for(on_sale.id).cancelled)
 
-    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
-    assert (await tickets.get(listed.id)).version == 1
+    assert await state(tickets, on_sale.id) == (TicketStatus.AVAILABLE, None)
+    assert (await tickets.get(on_sale.id)).version == 1
 
 
 async def test_the_deletion_is_published_again_once_per_version_of_a_late_order(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    order, later = order_for(listed.id), order_for(listed.id, minute=1)
-    await service.delete(listed.id, SELLER)
+    order, later = order_for(on_sale.id), order_for(on_sale.id, minute=1)
+    await service.delete(on_sale.id, SELLER)
 
     for fact in (order.created, order.created, order.cancelled, order.created, later.created):
         await service.follow_order(fact)
 
-    assert await state(tickets, listed.id) == (TicketStatus.DELETED, None)
-    assert await subjects(tickets, listed.id) == ["ticket.created", *["ticket.deleted"] * 3]
-    tombstone = await tickets.find(listed.id)
+    assert await state(tickets, on_sale.id) == (TicketStatus.DELETED, None)
+    assert await subjects(tickets, on_sale.id) == ["ticket.created", *["ticket.deleted"] * 3]
+    tombstone = await tickets.find(on_sale.id)
     assert tombstone is not None
     assert tombstone.version == 4
     assert tombstone.answered_orders == {order.id: 1, later.id: 1}
     with pytest.raises(TicketNotFoundError):
-        await service.get(listed.id)
+        await service.get(on_sale.id)
 
 
 async def test_an_order_paid_before_the_deletion_arrived_keeps_its_ticket(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    order = order_for(listed.id)
-    await service.delete(listed.id, SELLER)
+    order = order_for(on_sale.id)
+    await service.delete(on_sale.id, SELLER)
     for fact in (order.created, order.completed):
         await service.follow_order(fact)
 
-    assert (await service.get(listed.id)).order_id == order.id
+    assert (await service.get(on_sale.id)).order_id == order.id
     await service.follow_order(order.refused)
-    assert await state(tickets, listed.id) == (TicketStatus.DELETED, None)
-    assert await subjects(tickets, listed.id) == [
+    assert await state(tickets, on_sale.id) == (TicketStatus.DELETED, None)
+    assert await subjects(tickets, on_sale.id) == [
         "ticket.created",
         "ticket.deleted",
         "ticket.deleted",
@@ -151,16 +133,16 @@ async def test_an_order_paid_before_the_deletion_arrived_keeps_its_ticket(
 
 
 async def test_a_held_ticket_cannot_be_edited_or_deleted(
-    service: TicketService, tickets: TicketRepository, listed: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
 ) -> None:
-    await service.follow_order(order_for(listed.id).created)
-    held = await tickets.get(listed.id)
+    await service.follow_order(order_for(on_sale.id).created)
+    held = await tickets.get(on_sale.id)
 
     with pytest.raises(TicketReservedError):
-        await service.edit(listed.id, SELLER, TicketDetails(title="Other", price_cents=1))
+        await service.edit(on_sale.id, SELLER, TicketDetails(title="Other", price_cents=1))
     with pytest.raises(TicketReservedError):
-        await service.delete(listed.id, SELLER)
-    assert await tickets.get(listed.id) == held
+        await service.delete(on_sale.id, SELLER)
+    assert await tickets.get(on_sale.id) == held
 
 
 async def test_an_active_order_of_an_unknown_ticket_is_an_error_and_a_cancelled_one_is_not(
@@ -177,13 +159,13 @@ async def test_an_active_order_of_an_unknown_ticket_is_an_error_and_a_cancelled_
 
 
 async def test_of_two_concurrent_edits_both_happen_and_the_later_is_complete(
-    service: TicketService, tickets: TicketRepository, listed: Ticket
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
     edits = [TicketDetails(title=f"Seat {n}", price_cents=100 * n, description=f"by {n}") for n in range(1, 6)]
-    results = await asyncio.gather(*(service.edit(listed.id, SELLER, edit) for edit in edits))
+    results = await asyncio.gather(*(service.edit(on_sale.id, SELLER, edit) for edit in edits))
 
     assert sorted(ticket.version for ticket in results) == [2, 3, 4, 5, 6]
     last = max(results, key=lambda ticket: ticket.version)
-    assert (await tickets.get(listed.id)) == last
+    assert (await tickets.get(on_sale.id)) == last
     assert last.details in [replace(edit, quantity=1) for edit in edits]
-    assert await subjects(tickets, listed.id) == ["ticket.created", *["ticket.updated"] * 5]
+    assert await subjects(tickets, on_sale.id) == ["ticket.created", *["ticket.updated"] * 5]

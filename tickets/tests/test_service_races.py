@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,25 +14,7 @@ from ticketing_tickets.errors import TicketReservedError
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-SELLER = "5e11e4" * 4
-
-
-@pytest.fixture
-async def listed(service: TicketService, details: TicketDetails) -> Ticket:
-    """A ticket on sale."""
-    return await service.create(SELLER, details)
-
-
-async def subjects(tickets: TicketRepository, ticket_id: str) -> list[str]:
-    """The names of a ticket's events so far, in order: no relay runs here, so all are in the outbox."""
-    document = await tickets.collection.find_one({"_id": ticket_id}) or {}
-    return [entry["subject"].rpartition(".")[0] for entry in document["outbox"]]
-
-
-async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus, str | None]:
-    ticket = await tickets.find(ticket_id)
-    assert ticket is not None
-    return ticket.status, ticket.order_id
+from .conftest import SELLER, state, subjects
 
 
 async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
@@ -46,20 +27,20 @@ async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
 
     outcomes = set()
     for turn in range(40):
-        listed = await service.create(SELLER, details)
-        order = order_for(listed.id)
+        on_sale = await service.create(SELLER, details)
+        order = order_for(on_sale.id)
         raced = await asyncio.gather(
-            delete_after(turn % 8, listed.id), service.follow_order(order.created), return_exceptions=True
+            delete_after(turn % 8, on_sale.id), service.follow_order(order.created), return_exceptions=True
         )
         refused = [result for result in raced if result is not None]
-        status, holder = await state(tickets, listed.id)
+        status, holder = await state(tickets, on_sale.id)
         if refused:
             assert [type(error) for error in refused] == [TicketReservedError]
             assert (status, holder) == (TicketStatus.HELD, order.id)
         else:
             assert (status, holder) == (TicketStatus.DELETED, None)
             # The second deletion is the response to the order.
-            assert await subjects(tickets, listed.id) == ["ticket.created", "ticket.deleted", "ticket.deleted"]
+            assert await subjects(tickets, on_sale.id) == ["ticket.created", "ticket.deleted", "ticket.deleted"]
         outcomes.add(status)
 
     assert outcomes == {TicketStatus.HELD, TicketStatus.DELETED}
@@ -84,10 +65,10 @@ async def test_a_replica_that_stalls_before_its_write_cannot_undo_a_newer_state(
     tickets: TicketRepository,
     orders: OrderProjection,
     database: Database,
-    listed: Ticket,
+    on_sale: Ticket,
     order_for: Callable[..., Any],
 ) -> None:
-    order = order_for(listed.id)
+    order = order_for(on_sale.id)
     stalling = StallingTickets(Outbox(database["tickets"]))
     stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(order.created))
     await stalling.deciding.wait()
@@ -96,7 +77,7 @@ async def test_a_replica_that_stalls_before_its_write_cannot_undo_a_newer_state(
     stalling.go_on.set()
     await stalled
 
-    assert await state(tickets, listed.id) == (TicketStatus.AVAILABLE, None)
+    assert await state(tickets, on_sale.id) == (TicketStatus.AVAILABLE, None)
 
 
 async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
@@ -104,10 +85,10 @@ async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
     tickets: TicketRepository,
     orders: OrderProjection,
     database: Database,
-    listed: Ticket,
+    on_sale: Ticket,
     order_for: Callable[..., Any],
 ) -> None:
-    first, second = order_for(listed.id), order_for(listed.id, minute=1)
+    first, second = order_for(on_sale.id), order_for(on_sale.id, minute=1)
     stalling = StallingTickets(Outbox(database["tickets"]))
     stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(first.created))
     await stalling.deciding.wait()
@@ -116,7 +97,7 @@ async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
     stalling.go_on.set()
     await stalled
 
-    assert await state(tickets, listed.id) == (TicketStatus.HELD, second.id)
+    assert await state(tickets, on_sale.id) == (TicketStatus.HELD, second.id)
 
 
 # Each order but the last is over; the last may be at any point. That is all that the index in orders allows.
@@ -144,10 +125,10 @@ async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
     deleted: bool,
 ) -> None:
     replicas = [TicketService(tickets, orders, currency="usd") for _ in range(2)]
-    listed = await replicas[0].create(SELLER, details)
+    on_sale = await replicas[0].create(SELLER, details)
     if deleted:
-        await replicas[0].delete(listed.id, SELLER)
-    scenarios = [order_for(listed.id, minute=minute) for minute in range(len(earlier) + 1)]
+        await replicas[0].delete(on_sale.id, SELLER)
+    scenarios = [order_for(on_sale.id, minute=minute) for minute in range(len(earlier) + 1)]
     facts: list[OrderData] = [
         getattr(scenario, fact)
         for scenario, ending in zip(scenarios, [*earlier, last], strict=True)
@@ -166,8 +147,8 @@ async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
         "completed": (TicketStatus.SOLD, holder),
         "created": (TicketStatus.DELETED, None) if deleted else (TicketStatus.HELD, holder),
     }.get(last, (TicketStatus.DELETED if deleted else TicketStatus.AVAILABLE, None))
-    assert await state(tickets, listed.id) == expected
+    assert await state(tickets, on_sale.id) == expected
     if deleted and last == "created":
-        tombstone = await tickets.find(listed.id)
+        tombstone = await tickets.find(on_sale.id)
         assert tombstone is not None
         assert tombstone.answered_orders[holder] == 1

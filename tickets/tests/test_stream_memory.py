@@ -16,7 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.web import LiveFeed, sse
-from ticketing_common.web.connections import BUFFER_BYTES, BoundedConnection
+from ticketing_common.web.connections import BUFFER_BYTES
 from ticketing_common.web.live_feed import HISTORY_BYTES
 from ticketing_common.web.recent_events import Reader
 from ticketing_common.web.sse import CHUNK_BYTES
@@ -43,20 +43,6 @@ def app(service_settings: dict[str, object], bus: Bus) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with serve_app(app) as connected:
         yield connected
-
-
-@pytest.fixture
-def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
-    """The transports of all connections that the server accepts."""
-    made: list[asyncio.Transport] = []
-    connection_made = BoundedConnection.connection_made
-
-    def noting(self: BoundedConnection, transport: asyncio.Transport) -> None:
-        made.append(transport)
-        connection_made(self, transport)
-
-    monkeypatch.setattr(BoundedConnection, "connection_made", noting)
-    return made
 
 
 def in_kernel(transport: asyncio.Transport) -> int:

@@ -29,7 +29,7 @@ from ticketing_tickets.service import TicketService
 from ticketing_tickets.settings import Settings
 from ticketing_tickets.subscribers import subscriptions
 
-SELLER = "5e11e4" * 4
+from .conftest import SELLER
 
 
 @pytest.fixture

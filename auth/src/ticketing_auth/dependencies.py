@@ -1,12 +1,13 @@
 """The dependencies of the routes: the service, settings, rate limits and cookies."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 
 from fastapi import Depends, Request, Response
 
 from ticketing_common.security import CurrentUser, User, first_cookie
-from ticketing_common.web import RateLimiter
+from ticketing_common.web import AddressDep, RateLimiter
 
 from .domain import DEVICE_DAYS
 from .domain import User as Account
@@ -19,6 +20,8 @@ __all__ = [
     "AuthServiceDep",
     "DeviceCookies",
     "DeviceCookiesDep",
+    "PasswordPrompt",
+    "PasswordPromptDep",
     "RateLimits",
     "RateLimitsDep",
     "SessionCookie",
@@ -153,6 +156,23 @@ class DeviceCookies:
         return self.FORMER_PREFIX + account_name[:DEVICE_NAME_DIGITS]
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordPrompt:
+    """A change that asks for the account's password. Each try counts as a sign-in from this browser."""
+
+    user: Account
+    account_name: str
+    request: Request
+    address: str
+    limits: RateLimits
+    devices: DeviceCookies
+
+    async def count_try(self) -> str | None:
+        """Count a try, and give the browser's device token for the account. Raises `TooManyRequestsError`."""
+        await self.limits.check_sign_in(self.request, email=self.user.email, address=self.address)
+        return self.devices.get(self.account_name)
+
+
 async def auth_service(request: Request) -> AuthService:
     """The one service object of this process."""
     service: AuthService = request.app.state.service
@@ -197,6 +217,18 @@ async def account(caller: CurrentUser, service: Annotated[AuthService, Depends(a
     return await service.get_account(caller)
 
 
+async def password_prompt(
+    user: Annotated[Account, Depends(account)],
+    request: Request,
+    address: AddressDep,
+    service: Annotated[AuthService, Depends(auth_service)],
+    limits: Annotated[RateLimits, Depends(rate_limits)],
+    devices: Annotated[DeviceCookies, Depends(device_cookies)],
+) -> PasswordPrompt:
+    """The guard of a change of the caller's account that asks for its password; the endpoint counts the try."""
+    return PasswordPrompt(user, service.account_name(user.email), request, address, limits, devices)
+
+
 AccountDep: TypeAlias = Annotated[Account, Depends(account)]
 AccountServiceDep: TypeAlias = Annotated[AccountService, Depends(account_service)]
 AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
@@ -204,3 +236,4 @@ RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
 SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
+PasswordPromptDep: TypeAlias = Annotated[PasswordPrompt, Depends(password_prompt)]

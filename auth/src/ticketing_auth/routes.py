@@ -12,6 +12,7 @@ from .dependencies import (
     AccountServiceDep,
     AuthServiceDep,
     DeviceCookiesDep,
+    PasswordPromptDep,
     RateLimitsDep,
     SessionCookieDep,
     SettingsDep,
@@ -181,22 +182,17 @@ async def confirm_password_reset(
 @router.put("/password")
 async def change_password(
     body: ChangePasswordRequest,
-    user: AccountDep,
-    request: Request,
+    prompt: PasswordPromptDep,
     service: AuthServiceDep,
     accounts: AccountServiceDep,
-    limits: RateLimitsDep,
-    address: AddressDep,
     cookie: SessionCookieDep,
-    devices: DeviceCookiesDep,
 ) -> AccountResponse:
     """Change the password. All other sessions and API tokens end; a browser gets a new cookie.
 
     403: the present password is wrong, which counts like a wrong sign-in.
     """
-    await limits.check_sign_in(request, email=user.email, address=address)
-    known = devices.get(service.account_name(user.email))
-    changed = await accounts.change_password(user, body.current_password, body.password, device_token=known)
+    known = await prompt.count_try()
+    changed = await accounts.change_password(prompt.user, body.current_password, body.password, device_token=known)
     if cookie.brought:
         cookie.set(service.open_session(changed))
     return AccountResponse.model_validate(changed)
@@ -219,12 +215,8 @@ async def export_account(user: AccountDep, accounts: AccountServiceDep) -> Expor
 @router.delete("/me", status_code=204)
 async def delete_account(
     body: DeleteAccountRequest,
-    user: AccountDep,
-    request: Request,
-    service: AuthServiceDep,
+    prompt: PasswordPromptDep,
     accounts: AccountServiceDep,
-    limits: RateLimitsDep,
-    address: AddressDep,
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
 ) -> None:
@@ -232,8 +224,7 @@ async def delete_account(
 
     403: the password is wrong. 409: the caller holds seats, or has sold seats of an event to come.
     """
-    await limits.check_sign_in(request, email=user.email, address=address)
-    name = service.account_name(user.email)
-    await accounts.delete(user, body.password, device_token=devices.get(name))
+    known = await prompt.count_try()
+    await accounts.delete(prompt.user, body.password, device_token=known)
     cookie.delete()
-    devices.delete(name)
+    devices.delete(prompt.account_name)

@@ -59,7 +59,7 @@ describe("a payment that does not stand as it was made", () => {
     expect(screen.getByText("The payment is disputed")).toBeDefined();
   });
 
-  it("is told by the reason once the order has ended", () => {
+  it("is explained by the reason once the order has ended", () => {
     const { container } = render(
       <MoneyStatus order={{ ...cancelled("refunded"), refundedAmount: 20 }} reader="buyer" />,
     );

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 from nats.js.errors import NotFoundError
@@ -10,16 +11,29 @@ from pydantic import SecretStr
 
 from ticketing_common.delivery import Consumer, DeadLetters, EventSubscription, Handler
 from ticketing_common.delivery import consumer as consumer_module
-from ticketing_common.entity import new_id, utc_now
+from ticketing_common.entity import Entity, new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.settings import NatsSettings
-from ticketing_common.storage import Database, connect
 from ticketing_common.telemetry import current_trace_id
 from ticketing_testkit.apps import Bus
 
 Until = Callable[..., Awaitable[None]]
+
+
+@dataclass(kw_only=True)
+class Parcel(Entity):
+    """An aggregate of a service that only tests have."""
+
+    label: str = ""
+
+
+def to_event(parcel: Parcel) -> ExpirationCompleted:
+    """The event of a change of a parcel."""
+    return ExpirationCompleted.of(
+        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
+    )
 
 
 @pytest.fixture
@@ -32,14 +46,6 @@ def until() -> Until:
                 await asyncio.sleep(0.01)
 
     return wait
-
-
-@pytest.fixture
-async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    """A database, connected as in a service."""
-    client = connect(mongo_url, application="test")
-    yield client[database_name]
-    client.close()
 
 
 @pytest.fixture

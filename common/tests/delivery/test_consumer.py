@@ -17,7 +17,8 @@ from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
 from ticketing_testkit.apps import Bus
 
-Until = Callable[..., Awaitable[None]]
+from .conftest import Until
+
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 Condition = Callable[[], Awaitable[bool]]
 MakeEvent = Callable[..., ExpirationCompleted]

@@ -13,7 +13,8 @@ from ticketing_common.settings import NatsSettings
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 
-Until = Callable[..., Awaitable[None]]
+from .conftest import Until
+
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 Condition = Callable[[], Awaitable[bool]]
 MakeEvent = Callable[..., ExpirationCompleted]

@@ -1,38 +1,27 @@
 """The gauges and counters of event delivery, as Prometheus scrapes them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 import pytest
 from prometheus_client import REGISTRY
 
 from ticketing_common.delivery import Consumer, Relay
-from ticketing_common.delivery import relay as relay_room
-from ticketing_common.entity import Entity, new_id, utc_now
+from ticketing_common.delivery import relay as relay_module
+from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
-from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.events import ExpirationCompleted
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Database, Lease, Outbox, Repository
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 
-Until = Callable[..., Awaitable[None]]
+from .conftest import Parcel, Until, to_event
+
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 MakeEvent = Callable[..., ExpirationCompleted]
 DURABLE = "orders-expirations"
-
-
-@dataclass(kw_only=True)
-class Parcel(Entity):
-    pass
-
-
-def to_event(parcel: Parcel) -> ExpirationCompleted:
-    return ExpirationCompleted.of(
-        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.id, expires_at=utc_now())
-    )
 
 
 def sample(name: str, **labels: str) -> float:
@@ -46,8 +35,8 @@ async def test_the_outbox_metrics_show_count_and_age(
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay_room, "STATS_SECONDS", 0.1)
-    monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "STATS_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "SWEEP_SECONDS", 0.1)
     service = f"test-{new_id()}"
     of_outbox = {"service": service, "collection": "parcels"}
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))
@@ -91,8 +80,8 @@ async def test_the_outbox_metrics_continue_while_the_sweep_waits_for_a_hanging_b
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay_room, "STATS_SECONDS", 0.1)
-    monkeypatch.setattr(relay_room, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "STATS_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "SWEEP_SECONDS", 0.1)
     monkeypatch.setattr("ticketing_common.messaging.publisher.ACK_SECONDS", 600)  # the sweep waits to the end
     service = f"test-{new_id()}"
     relay = Relay(connection, service=service, lease=Lease(database, "relay", seconds=5))

@@ -1,67 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from ticketing_common.delivery import Relay
 from ticketing_common.delivery import relay as relay_module
-from ticketing_common.entity import Entity, new_id
-from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.events import ExpirationCompleted
 from ticketing_common.messaging import NatsConnection
-from ticketing_common.storage import Commit, Database, Lease, Outbox, Repository
-from ticketing_common.telemetry.metrics import RELAY_PUBLISHED
+from ticketing_common.storage import Commit, Database, Outbox, Repository
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 
-Until = Callable[..., Awaitable[None]]
-
-
-@dataclass(kw_only=True)
-class Parcel(Entity):
-    label: str = ""
-
-
-def to_event(parcel: Parcel) -> ExpirationCompleted:
-    return ExpirationCompleted.of(
-        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
-    )
-
-
-def change(_parcel: Parcel) -> Callable[[Parcel], ExpirationCompleted]:
-    return to_event
-
-
-class Replica:
-    """One process of a service: its relay, and the repository that notifies it."""
-
-    def __init__(self, connection: NatsConnection, database: Database, *, lease_seconds: float = 10.0) -> None:
-        self.service = f"test-{new_id()}"
-        self.relay = Relay(connection, service=self.service, lease=Lease(database, "relay", seconds=lease_seconds))
-        self.outbox = Outbox(database["parcels"], self.relay.notify)
-        self.relay.watch(self.outbox)
-        self.parcels = Repository(self.outbox, Parcel)
-
-    def published(self, path: str) -> int:
-        return int(RELAY_PUBLISHED.labels(self.service, path)._value.get())
-
-    def has_published(self, count: int) -> Callable[[], Awaitable[bool]]:
-        """The metric counts after the entry is removed, which is after the event is visible."""
-
-        async def reached() -> bool:
-            return self.published("notify") + self.published("sweep") >= count
-
-        return reached
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["Replica"]:
-        await self.parcels.ensure_indexes()
-        self.relay.start()
-        try:
-            yield self
-        finally:
-            await self.relay.stop()
+from .conftest import Parcel, Until, to_event
+from .replicas import Replica, change, silent, versions, waiting
 
 
 @pytest.fixture
@@ -74,19 +24,6 @@ async def replica(connection: NatsConnection, database: Database, until: Until) 
 
         await until(caught_up)
         yield made
-
-
-def silent(database: Database) -> Repository[Parcel]:
-    """A process that dies right after each commit: it notifies no relay."""
-    return Repository(Outbox(database["parcels"]), Parcel)
-
-
-async def versions(bus: Bus) -> list[tuple[str, int]]:
-    return [(event.data.order_id, event.data.version) for event in await bus.events(ExpirationCompleted)]
-
-
-async def waiting(database: Database) -> int:
-    return (await Outbox(database["parcels"]).stats()).pending
 
 
 async def test_a_commit_is_published_at_once_and_its_outbox_is_empty(
@@ -237,60 +174,13 @@ async def test_under_constant_load_a_relay_switches_from_the_sweep_to_notified_c
         for _ in range(8):
             group.create_task(load(replica))
 
-        async def nudging() -> bool:
+        async def notified_path() -> bool:
             return replica.published("notify") > 50
 
         try:
-            await until(nudging, 8)
+            await until(notified_path, 8)
         finally:
             stop.set()
-
-
-async def test_entries_of_a_killed_replica_do_not_wait_for_its_lease_to_expire(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
-) -> None:
-    assert await Lease(database, "relay", seconds=60).acquire()  # it was killed with it
-    await silent(database).add(Parcel(label="a"), to_event)
-
-    async with Replica(connection, database).running() as replica:
-        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
-        await until(replica.has_published(1))
-
-
-async def test_one_of_two_relays_sweeps_and_the_other_takes_over(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
-) -> None:
-    async with Replica(connection, database, lease_seconds=60).running() as second:
-        async with Replica(connection, database, lease_seconds=60).running() as first:
-            await silent(database).add(Parcel(label="a"), to_event)
-            await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "a")
-
-            async def one_has_swept() -> bool:
-                return sorted([first.published("sweep"), second.published("sweep")]) == [0, 1]
-
-            await until(one_has_swept)
-
-        # A replica that stopped in order has released its lease.
-        await silent(database).add(Parcel(label="b"), to_event)
-        await bus.expect(ExpirationCompleted, lambda event: event.data.order_id == "b")
-
-
-async def test_a_relay_without_the_lease_publishes_notified_commits(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
-) -> None:
-    assert await Lease(database, "relay", seconds=60).acquire()  # another replica holds it
-
-    async with Replica(connection, database).running() as replica:
-
-        async def caught_up() -> bool:
-            return not replica.relay._backlog
-
-        await until(caught_up)
-        await replica.parcels.add(Parcel(label="a"), to_event)
-        await bus.expect(ExpirationCompleted)
-
-    await until(replica.has_published(1))
-    assert (replica.published("notify"), replica.published("sweep")) == (1, 0)
 
 
 async def test_a_refused_event_is_parked_and_later_events_are_published(

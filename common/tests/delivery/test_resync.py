@@ -1,31 +1,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from nats.aio.msg import Msg
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.delivery.resync import resync_subject
-from ticketing_common.entity import Entity
-from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.storage import Repository
 from ticketing_testkit.apps import Bus
 
-
-@dataclass(kw_only=True)
-class Parcel(Entity):
-    label: str = ""
-
-
-def to_event(parcel: Parcel) -> ExpirationCompleted:
-    return ExpirationCompleted.of(
-        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
-    )
+from .conftest import Parcel, to_event
 
 
 @pytest.fixture

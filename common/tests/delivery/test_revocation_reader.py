@@ -1,7 +1,6 @@
 """Each replica learns the ended sessions: earlier ones before it is ready, later ones through an outage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from prometheus_client import REGISTRY
@@ -14,7 +13,7 @@ from ticketing_common.security import SessionRevocations, User
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 
-Until = Callable[..., Awaitable[None]]
+from .conftest import Until
 
 
 def ended(user_id: str, event_class: type[UserEvent] = UserSessionsRevoked) -> UserEvent:

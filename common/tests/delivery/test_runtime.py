@@ -1,8 +1,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,8 @@ from nats.js.api import StorageType
 
 from ticketing_common.delivery import EventSubscription, ServiceRuntime, StreamReader
 from ticketing_common.delivery import runtime as runtime_module
-from ticketing_common.entity import Entity, new_id
-from ticketing_common.events import ExpirationCompleted, ExpirationData
+from ticketing_common.entity import new_id
+from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import EXPIRATIONS, ORDERS
 from ticketing_common.messaging import stream_config
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
@@ -19,22 +19,11 @@ from ticketing_common.storage import ASCENDING, Database, Index, Repository, ens
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import Mongod, NatsServer, free_port
 
-Until = Callable[..., Awaitable[None]]
-
-
-@dataclass(kw_only=True)
-class Parcel(Entity):
-    label: str = ""
+from .conftest import Parcel, Until, to_event
 
 
 class ParcelRepository(Repository[Parcel]):
     INDEXES = (Index([("label", ASCENDING)], name="label"),)
-
-
-def to_event(parcel: Parcel) -> ExpirationCompleted:
-    return ExpirationCompleted.of(
-        ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
-    )
 
 
 @pytest.fixture
@@ -169,7 +158,7 @@ async def test_events_committed_before_the_stop_are_published_before_it_ends(
     await runtime.wait_until_ready()
 
     async def caught_up() -> bool:
-        # Until its first sweep is through, the relay takes no nudge: all goes out with that sweep, or the next one.
+        # Until its first sweep has ended, the relay ignores notifications: a sweep publishes every entry.
         return runtime._relay is not None and not runtime._relay._backlog
 
     await until(caught_up)
@@ -241,10 +230,10 @@ async def test_a_failed_index_is_logged_and_retried(
     runtime, _ = joined(settings)
     runtime.start()
 
-    async def said() -> bool:
+    async def logged() -> bool:
         return "an index cannot be created" in printed_logs()
 
-    await until(said)
+    await until(logged)
     assert "database" in runtime.missing()
 
     await database["parcels"].drop_index("label")

@@ -16,7 +16,8 @@ from ticketing_common.messaging import NatsConnection, ensure_stream, stream_con
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 
-Until = Callable[..., Awaitable[None]]
+from .conftest import Until
+
 MakeEvent = Callable[..., ExpirationCompleted]
 
 GAP = "a gap"

@@ -67,8 +67,8 @@ async def test_a_lost_broker_is_reported_after_a_while_and_reconnected(nats_serv
 
 
 async def test_several_addresses_may_be_given(nats_server: NatsServer) -> None:
-    nobody = f"nats://127.0.0.1:{free_port()}"
-    connection = NatsConnection(settings(f"{nobody},{nats_server.url}"), name="test")
+    unused = f"nats://127.0.0.1:{free_port()}"
+    connection = NatsConnection(settings(f"{unused},{nats_server.url}"), name="test")
     await asyncio.wait_for(connection.connect(), 30)
     assert connection.connected
     await connection.close()

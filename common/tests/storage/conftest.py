@@ -1,15 +1,19 @@
-"""A database for each test."""
-
-from collections.abc import AsyncIterator
+"""A repository whose commits are recorded."""
 
 import pytest
 
-from ticketing_common.storage import Database, connect
+from ticketing_common.storage import Commit, Database, Outbox
+
+from .parcels import ParcelRepository
 
 
 @pytest.fixture
-async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
-    """A database, connected as in a service."""
-    client = connect(mongo_url, application="test")
-    yield client[database_name]
-    client.close()
+def commits() -> list[Commit]:
+    return []
+
+
+@pytest.fixture
+async def parcels(database: Database, commits: list[Commit]) -> ParcelRepository:
+    repository = ParcelRepository(Outbox(database["parcels"], commits.append))
+    await repository.ensure_indexes()
+    return repository

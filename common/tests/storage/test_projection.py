@@ -86,7 +86,7 @@ class Listing(EventData):
 
 
 async def test_an_event_without_a_younger_field_leaves_what_is_stored(database: Database) -> None:
-    """During a roll-out, replicas of the earlier version tell of changes without the fields that they do not know."""
+    """During a roll-out, replicas of the earlier version publish changes without the fields that they do not know."""
     projected, aggregate_id = Projection(database["projected"], Listing), new_id()
     await projected.apply(Listing(id=aggregate_id, version=1, title="first", quantity=200))
     await projected.apply(Listing.model_validate({"id": aggregate_id, "version": 2, "title": "second"}))

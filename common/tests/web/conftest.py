@@ -26,11 +26,16 @@ from ticketing_common.web import (
     ServiceRouter,
     create_service_app,
     from_cents,
+    http_protocol,
     idempotent,
     link_next,
+    request_bodies,
 )
+from ticketing_common.web import connections as writing
 from ticketing_common.web.pagination import PageRequestDep, instant_key
-from ticketing_testkit.apps import Bus, run_app
+from ticketing_testkit.apps import Bus, run_app, serve_app
+
+from .raw_http import PATIENT, Server
 
 
 class LoopClock:
@@ -153,3 +158,18 @@ def app(service_settings: dict[str, object], bus: Bus) -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with run_app(app) as client:
         yield client
+
+
+@pytest.fixture
+async def server(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """A service behind the real HTTP server, with long time limits. A test of a limit shortens that one."""
+    for name in ("HEAD_SECONDS", "DRAIN_SECONDS", "WRITE_SECONDS"):
+        monkeypatch.setattr(http_protocol, name, PATIENT)
+    monkeypatch.setattr(writing, "WRITE_SECONDS", PATIENT)
+    monkeypatch.setattr(request_bodies, "GRACE_SECONDS", PATIENT)
+    async with serve_app(app) as client:
+        server = Server(client)
+        try:
+            yield server
+        finally:
+            await server.close()

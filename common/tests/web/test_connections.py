@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
 LONG = 64 * 2**20
 
 
-class Place:
+class Target:
     """An application with a long response and an event stream, which records how they end."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class Place:
 
 
 @asynccontextmanager
-async def served(place: Place) -> AsyncIterator[int]:
-    server = uvicorn.Server(uvicorn.Config(place.app, http=BoundedConnection, log_config=None, lifespan="off"))
+async def served(target: Target) -> AsyncIterator[int]:
+    server = uvicorn.Server(uvicorn.Config(target.app, http=BoundedConnection, log_config=None, lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -68,32 +68,18 @@ async def served(place: Place) -> AsyncIterator[int]:
             await serving
 
 
-@pytest.fixture
-def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
-    """The transports of all connections of the server."""
-    made: list[asyncio.Transport] = []
-    connection_made = BoundedConnection.connection_made
-
-    def noting(self: BoundedConnection, transport: asyncio.Transport) -> None:
-        made.append(transport)
-        connection_made(self, transport)
-
-    monkeypatch.setattr(BoundedConnection, "connection_made", noting)
-    return made
-
-
 async def test_a_response_that_is_not_read_is_reset_and_its_buffer_dropped(
     monkeypatch: pytest.MonkeyPatch, transports: list[asyncio.Transport], caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connections, "WRITE_SECONDS", 0.5)
-    place = Place()
-    async with served(place) as port, asyncio.timeout(30):
+    target = Target()
+    async with served(target) as port, asyncio.timeout(30):
         with socket.socket() as peer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             peer.connect(("127.0.0.1", port))
             peer.sendall(b"GET /long HTTP/1.1\r\nHost: test\r\n\r\n")
-            await place.ended.wait()
-            assert 0 < place.sent < LONG
+            await target.ended.wait()
+            assert 0 < target.sent < LONG
             (transport,) = transports
             while transport.get_write_buffer_size():  # noqa: ASYNC110 (a transport offers nothing to wait for)
                 await asyncio.sleep(0.01)
@@ -102,8 +88,8 @@ async def test_a_response_that_is_not_read_is_reset_and_its_buffer_dropped(
 
 async def test_an_answer_that_is_read_slowly_but_steadily_is_sent_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "WRITE_SECONDS", 3.0)
-    place = Place()
-    async with served(place) as port, asyncio.timeout(60):
+    target = Target()
+    async with served(target) as port, asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /long HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
         received = 0
@@ -116,8 +102,8 @@ async def test_an_answer_that_is_read_slowly_but_steadily_is_sent_whole(monkeypa
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such time limit")
 async def test_the_kernel_closes_the_connection_of_a_vanished_peer(transports: list[asyncio.Transport]) -> None:
-    place = Place()
-    async with served(place) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    target = Target()
+    async with served(target) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         await client.head("/stream")
         connection = transports[0].get_extra_info("socket")
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
@@ -129,12 +115,12 @@ async def test_the_kernel_closes_the_connection_of_a_vanished_peer(transports: l
 
 
 async def test_head_of_a_stream_opens_none(transports: list[asyncio.Transport]) -> None:
-    place = Place()
-    async with served(place) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    target = Target()
+    async with served(target) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         for _ in range(3):
             answer = await client.head("/stream")
             assert answer.status_code == 200
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert answer.content == b""
-            assert place.following == 0
+            assert target.following == 0
         assert len(transports) == 1, "the connection goes on"

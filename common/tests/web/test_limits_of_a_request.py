@@ -25,7 +25,7 @@ from .conftest import LoopClock
 pytestmark = pytest.mark.unit
 
 
-class Place:
+class Target:
     """A small application whose requests wait until the test opens the gate."""
 
     def __init__(self) -> None:
@@ -77,26 +77,26 @@ class Place:
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place()
+def target() -> Target:
+    return Target()
 
 
 def caller(app: ASGIApp) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(ProblemMiddleware(app)), base_url="http://test")
 
 
-def shedding(place: Place, *, lag: float = 0.0, **limits: Any) -> httpx.AsyncClient:
+def shedding(target: Target, *, lag: float = 0.0, **limits: Any) -> httpx.AsyncClient:
     late = LoopLag("things")
     late.seconds = lag
     limits = {"max_in_flight": 2, "max_lag_seconds": 0.5, **limits}
-    return caller(LoadSheddingMiddleware(place.app, service="things", lag=late, **limits))
+    return caller(LoadSheddingMiddleware(target.app, service="things", lag=late, **limits))
 
 
-async def test_requests_over_the_limit_are_refused_before_they_start(place: Place) -> None:
-    async with shedding(place) as client:
+async def test_requests_over_the_limit_are_refused_before_they_start(target: Target) -> None:
+    async with shedding(target) as client:
         begun = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
         for _ in begun:
-            await place.entered.get()
+            await target.entered.get()
         refused = await client.get("/quick")
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
@@ -104,25 +104,25 @@ async def test_requests_over_the_limit_are_refused_before_they_start(place: Plac
         assert (await client.get("/healthz")).status_code == 200, "who asks how we are is never refused"
         assert REGISTRY.get_sample_value("requests_in_flight", {"service": "things"}) == 2
 
-        place.gate.set()
+        target.gate.set()
         assert {answer.status_code for answer in await asyncio.gather(*begun)} == {200}
         assert (await client.get("/quick")).status_code == 200
         assert REGISTRY.get_sample_value("requests_in_flight", {"service": "things"}) == 0
 
 
-async def test_without_a_limit_the_same_requests_are_accepted(place: Place) -> None:
-    async with shedding(place, max_in_flight=0) as client:
+async def test_without_a_limit_the_same_requests_are_accepted(target: Target) -> None:
+    async with shedding(target, max_in_flight=0) as client:
         begun = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
         assert (await client.get("/quick")).status_code == 200
-        place.gate.set()
+        target.gate.set()
         await asyncio.gather(*begun)
 
 
-async def test_a_delayed_event_loop_refuses_requests(place: Place) -> None:
-    async with shedding(place, lag=0.6) as client:
+async def test_a_delayed_event_loop_refuses_requests(target: Target) -> None:
+    async with shedding(target, lag=0.6) as client:
         assert (await client.get("/quick")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200
-    async with shedding(place, lag=0.4) as client:
+    async with shedding(target, lag=0.4) as client:
         assert (await client.get("/quick")).status_code == 200
 
 
@@ -145,7 +145,7 @@ async def test_a_blocked_event_loop_is_measured() -> None:
             await asyncio.sleep(0)
 
 
-async def from_stream(app: ASGIApp, place: Place, then: Callable[[], Awaitable[None]]) -> list[bytes]:
+async def from_stream(app: ASGIApp, target: Target, then: Callable[[], Awaitable[None]]) -> list[bytes]:
     """Call the stream as a server does; httpx's transport returns only complete responses."""
     sent: list[bytes] = []
 
@@ -162,62 +162,64 @@ async def from_stream(app: ASGIApp, place: Place, then: Callable[[], Awaitable[N
         await app(scope, receive, send)
 
     streaming = asyncio.create_task(stream())
-    await place.entered.get()
+    await target.entered.get()
     await then()
-    place.gate.set()
+    target.gate.set()
     await streaming
     return [body for body in sent if body]
 
 
-async def test_open_streams_do_not_count_as_in_flight(place: Place) -> None:
-    app = LoadSheddingMiddleware(place.app, service="things", max_in_flight=1, max_lag_seconds=0, lag=LoopLag("things"))
+async def test_open_streams_do_not_count_as_in_flight(target: Target) -> None:
+    app = LoadSheddingMiddleware(
+        target.app, service="things", max_in_flight=1, max_lag_seconds=0, lag=LoopLag("things")
+    )
 
     async def call() -> None:
         async with caller(app) as client:
             assert (await client.get("/quick")).status_code == 200
 
-    assert await from_stream(app, place, call) == [b"event: ready\n\n", b"event: end\n\n"]
+    assert await from_stream(app, target, call) == [b"event: ready\n\n", b"event: end\n\n"]
 
 
-async def test_a_request_is_cancelled_at_its_deadline(place: Place) -> None:
-    async with caller(DeadlineMiddleware(place.app, seconds=0.05)) as client:
+async def test_a_request_is_cancelled_at_its_deadline(target: Target) -> None:
+    async with caller(DeadlineMiddleware(target.app, seconds=0.05)) as client:
         answer = await client.get("/slow")
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers
-    assert place.cancelled == ["slow"]
+    assert target.cancelled == ["slow"]
 
 
-async def test_a_shorter_client_timeout_shortens_the_deadline_of_a_read(place: Place) -> None:
-    async with caller(DeadlineMiddleware(place.app, seconds=60)) as client:
+async def test_a_shorter_client_timeout_shortens_the_deadline_of_a_read(target: Target) -> None:
+    async with caller(DeadlineMiddleware(target.app, seconds=60)) as client:
         answer = await client.get("/slow", headers={"X-Envoy-Expected-Rq-Timeout-Ms": "50"})
-    assert (answer.status_code, place.cancelled) == (503, ["slow"])
+    assert (answer.status_code, target.cancelled) == (503, ["slow"])
 
 
 @pytest.mark.parametrize(
     ("method", "asked"), [("GET", "90000"), ("GET", "soon"), ("GET", "-1"), ("GET", "9" * 5000), ("POST", "50")]
 )
 async def test_a_client_timeout_neither_extends_a_deadline_nor_shortens_a_write(
-    place: Place, method: str, asked: str
+    target: Target, method: str, asked: str
 ) -> None:
-    app = DeadlineMiddleware(place.app, seconds=0.3 if method == "GET" else 60)
+    app = DeadlineMiddleware(target.app, seconds=0.3 if method == "GET" else 60)
     async with caller(app) as client:
         calling = asyncio.create_task(
             client.request(method, "/slow", headers={"X-Envoy-Expected-Rq-Timeout-Ms": asked})
         )
         if method == "POST":
-            await place.entered.get()
+            await target.entered.get()
             await asyncio.sleep(0.1)  # twice what was asked for
-            place.gate.set()
+            target.gate.set()
         assert (await calling).status_code == (200 if method == "POST" else 503)
 
 
-async def test_whoever_calls_others_knows_how_long_is_left(place: Place, loop_clock: LoopClock) -> None:
-    place.gate.set()
-    async with caller(DeadlineMiddleware(place.app, seconds=20)) as client:
+async def test_a_call_to_another_service_knows_how_much_time_is_left(target: Target, loop_clock: LoopClock) -> None:
+    target.gate.set()
+    async with caller(DeadlineMiddleware(target.app, seconds=20)) as client:
         left = (await client.get("/left")).json()
-        afterwards = await place.left_afterwards.get()
+        afterwards = await target.left_afterwards.get()
     assert left == 20
-    assert afterwards is None, "the answer is out: nobody waits"
+    assert afterwards is None, "the response was sent: no caller waits"
 
 
 async def test_a_clock_within_another_gives_no_time(loop_clock: LoopClock) -> None:
@@ -231,26 +233,26 @@ async def test_a_clock_within_another_gives_no_time(loop_clock: LoopClock) -> No
         assert time_left() is None
 
 
-async def test_a_request_within_its_deadline_is_answered(place: Place) -> None:
-    place.gate.set()
-    async with caller(DeadlineMiddleware(place.app, seconds=10)) as client:
+async def test_a_request_within_its_deadline_is_answered(target: Target) -> None:
+    target.gate.set()
+    async with caller(DeadlineMiddleware(target.app, seconds=10)) as client:
         assert (await client.get("/slow")).status_code == 200
-    assert place.cancelled == []
+    assert target.cancelled == []
 
 
-async def test_a_stream_has_no_deadline(place: Place) -> None:
-    app = DeadlineMiddleware(place.app, seconds=0.05)
+async def test_a_stream_has_no_deadline(target: Target) -> None:
+    app = DeadlineMiddleware(target.app, seconds=0.05)
 
     async def outlast() -> None:
         await asyncio.sleep(0.1)  # twice the time of a request
 
-    assert await from_stream(app, place, outlast) == [b"event: ready\n\n", b"event: end\n\n"]
+    assert await from_stream(app, target, outlast) == [b"event: ready\n\n", b"event: end\n\n"]
 
 
-async def test_work_after_the_response_is_not_cut_short(place: Place) -> None:
-    async with caller(DeadlineMiddleware(place.app, seconds=0.05)) as client:
+async def test_work_after_the_response_is_not_cut_short(target: Target) -> None:
+    async with caller(DeadlineMiddleware(target.app, seconds=0.05)) as client:
         calling = asyncio.create_task(client.get("/quick?later=1"))
         await asyncio.sleep(0.1)  # twice the time of a request
-        place.gate.set()
+        target.gate.set()
         assert (await calling).status_code == 200
-    assert place.afterwards.is_set()
+    assert target.afterwards.is_set()

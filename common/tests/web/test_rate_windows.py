@@ -107,5 +107,5 @@ async def test_many_keys_do_not_slow_down_a_hit() -> None:
 
     few = await lowest()
     for number in range(50_000):
-        await limiter.hit(ITEM, f"crowd {number}")
-    assert await lowest() < 5 * few + 0.05, "a look through all of them would be fifty times dearer"
+        await limiter.hit(ITEM, f"caller {number}")
+    assert await lowest() < 5 * few + 0.05, "a scan of all of them would take fifty times as long"

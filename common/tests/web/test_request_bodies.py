@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
 
 
-class Place:
+class Target:
     """An application that holds each request until the gate opens."""
 
     def __init__(self) -> None:
@@ -34,15 +34,15 @@ class Place:
 class Sender:
     """Sends one body in pieces, controlled by the test."""
 
-    def __init__(self, place: Place, scope: Scope = SCOPE) -> None:
+    def __init__(self, target: Target, scope: Scope = SCOPE) -> None:
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
-        self.task = asyncio.ensure_future(self._call(place, scope))
+        self.task = asyncio.ensure_future(self._call(target, scope))
 
-    async def _call(self, place: Place, scope: Scope) -> None:
+    async def _call(self, target: Target, scope: Scope) -> None:
         async def send(message: Message) -> None:
             raise AssertionError(message)
 
-        await place.app(scope, self._messages.get, send)
+        await target.app(scope, self._messages.get, send)
 
     async def send(self, size: int, *, more: bool = True) -> "Sender":
         self._messages.put_nowait({"type": "http.request", "body": b"x" * size, "more_body": more})
@@ -60,27 +60,27 @@ async def settled() -> None:
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place()
+def target() -> Target:
+    return Target()
 
 
 async def done(senders: Iterable[Sender]) -> list[BaseException | None]:
     return list(await asyncio.gather(*(sender.task for sender in senders), return_exceptions=True))
 
 
-async def test_a_body_is_passed_on_whole(place: Place) -> None:
-    sender = Sender(place)
+async def test_a_body_is_passed_on_whole(target: Target) -> None:
+    sender = Sender(target)
     for size in (40, 0, 60):
         await sender.send(size)
-    assert place.bodies == []
+    assert target.bodies == []
     await sender.send(0, more=False)
-    assert place.bodies == [b"x" * 100]
-    place.gate.set()
+    assert target.bodies == [b"x" * 100]
+    target.gate.set()
     assert await done([sender]) == [None]
 
 
-async def test_the_body_that_arrives_longest_is_dropped_for_the_next(place: Place) -> None:
-    empty, first, second, third = (Sender(place) for _ in range(4))
+async def test_the_body_that_arrives_longest_is_dropped_for_the_next(target: Target) -> None:
+    empty, first, second, third = (Sender(target) for _ in range(4))
     await empty.send(0)
     for sender in (first, second):
         await sender.send(100)
@@ -90,30 +90,30 @@ async def test_the_body_that_arrives_longest_is_dropped_for_the_next(place: Plac
     assert not empty.task.done(), "it holds nothing"
     for sender in (empty, second, third):
         await sender.send(0, more=False)
-    assert [len(body) for body in place.bodies] == [0, 100, 90]
-    place.gate.set()
+    assert [len(body) for body in target.bodies] == [0, 100, 90]
+    target.gate.set()
     await done([empty, second, third])
 
 
-async def test_complete_bodies_are_not_dropped(place: Place) -> None:
-    held = [await Sender(place).send(100, more=False) for _ in range(2)]
-    refused = await Sender(place).send(60, more=False)
+async def test_complete_bodies_are_not_dropped(target: Target) -> None:
+    held = [await Sender(target).send(100, more=False) for _ in range(2)]
+    refused = await Sender(target).send(60, more=False)
     assert isinstance(refused.task.exception(), OverloadedError)
-    taken = await Sender(place).send(50, more=False)
-    assert len(place.bodies) == 3
-    place.gate.set()
+    taken = await Sender(target).send(50, more=False)
+    assert len(target.bodies) == 3
+    target.gate.set()
     assert await done([*held, taken]) == [None] * 3
-    again = [await Sender(place).send(100, more=False) for _ in range(2)]
+    again = [await Sender(target).send(100, more=False) for _ in range(2)]
     assert await done(again) == [None] * 2, "what ended counts no more"
 
 
 async def test_given_up_refused_and_left_bodies_count_no_more(
-    place: Place, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
+    target: Target, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
 ) -> None:
     monkeypatch.setattr(request_bodies, "GRACE_SECONDS", 0.02)
     monkeypatch.setattr(request_bodies, "FLOOR_BYTES_PER_SECOND", 100_000)
-    place.gate.set()
-    left, late, large = Sender(place), Sender(place), Sender(place)
+    target.gate.set()
+    left, late, large = Sender(target), Sender(target), Sender(target)
     await left.send(80)
     await left.leave()
     await late.send(80)
@@ -122,17 +122,17 @@ async def test_given_up_refused_and_left_bodies_count_no_more(
     await loop_clock.advance(0.1)
     kinds = [type(error) for error in await done([left, late, large])]
     assert kinds == [RequestTimeoutError, RequestTimeoutError, TooLargeError]
-    assert place.bodies == []
-    assert await done([await Sender(place).send(100, more=False) for _ in range(2)]) == [None] * 2
+    assert target.bodies == []
+    assert await done([await Sender(target).send(100, more=False) for _ in range(2)]) == [None] * 2
 
 
 async def test_a_body_at_the_floor_is_given_time_and_one_below_is_not(
-    place: Place, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
+    target: Target, monkeypatch: pytest.MonkeyPatch, loop_clock: LoopClock
 ) -> None:
     monkeypatch.setattr(request_bodies, "GRACE_SECONDS", 0.1)
     monkeypatch.setattr(request_bodies, "FLOOR_BYTES_PER_SECOND", 50)
-    place.gate.set()
-    steady, stuck = Sender(place), Sender(place)
+    target.gate.set()
+    steady, stuck = Sender(target), Sender(target)
     await stuck.send(1)
     for _ in range(10):
         await steady.send(10)
@@ -143,9 +143,9 @@ async def test_a_body_at_the_floor_is_given_time_and_one_below_is_not(
 
 
 @pytest.mark.parametrize("headers", [[], [(b"content-length", b"0")]])
-async def test_a_request_without_a_body_is_not_waited_for(place: Place, headers: list[tuple[bytes, bytes]]) -> None:
-    sender = Sender(place, {**SCOPE, "headers": headers})
+async def test_a_request_without_a_body_is_not_waited_for(target: Target, headers: list[tuple[bytes, bytes]]) -> None:
+    sender = Sender(target, {**SCOPE, "headers": headers})
     await settled()
     await sender.send(0, more=False)
-    place.gate.set()
+    target.gate.set()
     assert await done([sender]) == [None]

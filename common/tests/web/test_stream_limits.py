@@ -12,11 +12,11 @@ from ticketing_common.web.stream_limits import FEW, StreamLimits
 
 pytestmark = pytest.mark.unit
 
-Places = Callable[..., StreamLimits]
+MakeLimits = Callable[..., StreamLimits]
 
 
 @pytest.fixture
-def places() -> Places:
+def make_limits() -> MakeLimits:
     def make(**limits: int) -> StreamLimits:
         required = {"service_name": "things", "mongo_url": "mongodb://unused", "jwt_public_keys": []}
         return StreamLimits(ServiceSettings.model_validate(required | limits))
@@ -30,8 +30,8 @@ def streams() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_one_address_gets_its_share_and_the_next_address_gets_a_place(places: Places, streams: ExitStack) -> None:
-    of_replica = places()
+def test_one_address_gets_its_share_and_the_next_one_another(make_limits: MakeLimits, streams: ExitStack) -> None:
+    of_replica = make_limits()
     for _ in range(200):
         streams.enter_context(of_replica.take(Viewer("203.0.113.1")))
     with pytest.raises(TooManyRequestsError) as refused:
@@ -41,8 +41,8 @@ def test_one_address_gets_its_share_and_the_next_address_gets_a_place(places: Pl
         assert of_replica.taken == 201
 
 
-def test_one_user_gets_as_many_from_all_addresses_together(places: Places, streams: ExitStack) -> None:
-    of_replica = places(max_streams_per_user=3)
+def test_one_user_gets_as_many_from_all_addresses_together(make_limits: MakeLimits, streams: ExitStack) -> None:
+    of_replica = make_limits(max_streams_per_user=3)
     for number in range(3):
         streams.enter_context(of_replica.take(Viewer(f"203.0.113.{number}", "buyer")))
     with pytest.raises(TooManyRequestsError):
@@ -50,8 +50,8 @@ def test_one_user_gets_as_many_from_all_addresses_together(places: Places, strea
     streams.enter_context(of_replica.take(Viewer("203.0.113.9", "another")))
 
 
-def test_the_last_streams_are_reserved_for_viewers_with_few(places: Places, streams: ExitStack) -> None:
-    of_replica = places(max_streams=100)
+def test_the_last_streams_are_reserved_for_viewers_with_few(make_limits: MakeLimits, streams: ExitStack) -> None:
+    of_replica = make_limits(max_streams=100)
     for number in range(80):
         streams.enter_context(of_replica.take(Viewer(f"203.0.113.{number % 8}")))
     with pytest.raises(OverloadedError):
@@ -68,8 +68,8 @@ def test_the_last_streams_are_reserved_for_viewers_with_few(places: Places, stre
         streams.enter_context(of_replica.take(Viewer("192.0.2.200")))
 
 
-def test_a_closed_stream_frees_its_slot_and_leaves_no_entry(places: Places) -> None:
-    of_replica = places(max_streams_per_address=1, max_streams_per_user=1)
+def test_a_closed_stream_frees_its_slot_and_leaves_no_entry(make_limits: MakeLimits) -> None:
+    of_replica = make_limits(max_streams_per_address=1, max_streams_per_user=1)
     for _ in range(3):
         with of_replica.take(Viewer("203.0.113.1", "buyer")):
             assert of_replica.taken == 1
@@ -78,7 +78,7 @@ def test_a_closed_stream_frees_its_slot_and_leaves_no_entry(places: Places) -> N
     assert not of_replica._by_user
 
 
-def test_a_limit_of_zero_is_no_limit(places: Places, streams: ExitStack) -> None:
-    of_replica = places(max_streams_per_address=0, max_streams_per_user=0)
+def test_a_limit_of_zero_is_no_limit(make_limits: MakeLimits, streams: ExitStack) -> None:
+    of_replica = make_limits(max_streams_per_address=0, max_streams_per_user=0)
     for _ in range(300):
         streams.enter_context(of_replica.take(Viewer("203.0.113.1", "buyer")))

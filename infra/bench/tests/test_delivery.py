@@ -14,9 +14,9 @@ SMALL = Sizes(rounds=2, relayed=300, consumed=300, latency_seconds=0.5, warm_up=
 
 
 def test_a_small_run_measures_all_and_loses_nothing() -> None:
-    said: list[str] = []
+    printed: list[str] = []
 
-    findings = run(SMALL, said.append)
+    findings = run(SMALL, printed.append)
 
     compared = [one for one in findings if one.baseline]
     assert [one.name for one in compared] == ["relay, notify", "relay, sweep", "consumer, no-op handler"]
@@ -29,7 +29,7 @@ def test_a_small_run_measures_all_and_loses_nothing() -> None:
     for one in alone:
         assert len(one.rounds) == 2
         assert min(one.rounds) > 0
-    assert len(said) == 2 * (3 + 2 + 1)
+    assert len(printed) == 2 * (3 + 2 + 1)
 
 
 @pytest.mark.unit

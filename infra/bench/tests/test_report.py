@@ -35,7 +35,7 @@ LATE = Finding(part="latency", name="commit to handler, p99", unit="ms", rounds=
 
 def report(*findings: Finding) -> Report:
     at = datetime(2026, 11, 23, tzinfo=UTC)
-    return Report(name="backbone", title="The backbone", at=at, quick=True, machine=MACHINE, findings=findings)
+    return Report(name="delivery", title="Event delivery", at=at, quick=True, machine=MACHINE, findings=findings)
 
 
 @pytest.mark.unit
@@ -60,7 +60,7 @@ def test_the_table_has_both_sides_the_ratio_and_the_verdict() -> None:
 def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
     written = report(FAST, LATE).write(tmp_path / "bench")
 
-    assert written.name == "backbone.json"
+    assert written.name == "delivery.json"
     assert Report.model_validate_json(written.read_text()) == report(FAST, LATE)
 
 

@@ -21,9 +21,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def test_a_small_run_measures_all_sides() -> None:
-    said: list[str] = []
+    printed: list[str] = []
 
-    findings = run(SMALL, said.append)
+    findings = run(SMALL, printed.append)
 
     names = [one.name for one in findings]
     costs = [
@@ -42,7 +42,7 @@ def test_a_small_run_measures_all_sides() -> None:
     for one in findings:
         assert len(one.rounds) == len(one.baseline) == 2
         assert min(*one.rounds, *one.baseline) > 0
-    assert len(said) == 2 * 2 * (len(costs) + len(delays))
+    assert len(printed) == 2 * 2 * (len(costs) + len(delays))
     assert findings[-1].cpu.keys() >= {"server", "generator", "mongod", "stripe-double"}
 
 

@@ -7,16 +7,16 @@ from ticketing_bench.streams.run import Sizes, _one, run
 
 
 def test_a_small_run_delivers_every_event_to_every_browser() -> None:
-    said: list[str] = []
+    printed: list[str] = []
 
-    findings = run(Sizes(rounds=2, browsers=20, seconds=0.4, per_second=10.0), said.append)
+    findings = run(Sizes(rounds=2, browsers=20, seconds=0.4, per_second=10.0), printed.append)
 
     assert [one.name for one in findings] == ["commit to browser, p50", "commit to browser, p99"]
     for one in findings:
         assert len(one.rounds) == 2
         assert min(one.rounds) > 0
         assert one.cpu.keys() >= {"service", "clients", "mongod", "nats-server"}
-    assert len(said) == 2
+    assert len(printed) == 2
 
 
 class _Created:

@@ -222,17 +222,17 @@ def test_the_demo_is_the_one_that_skaffold_plays() -> None:
 @pytest.mark.parametrize(("status", "refused"), [({"succeeded": 1}, False), ({"failed": 1}, True), ({}, True)])
 def test_the_demo_is_waited_for_and_its_log_is_shown(status: dict[str, int], refused: bool) -> None:
     cluster = OnPaper(objects={("job", "demo"): {"status": status}})
-    said: list[str] = []
+    printed: list[str] = []
 
     def play() -> None:
-        play_demo(cluster, {"metadata": {"name": "demo"}}, sleep=lambda _: None, say=said.append)
+        play_demo(cluster, {"metadata": {"name": "demo"}}, sleep=lambda _: None, say=printed.append)
 
     if refused:
         with pytest.raises(ClusterError, match="demo"):
             play()
     else:
         play()
-    assert said == (["log of job/demo"] if status else [])
+    assert printed == (["log of job/demo"] if status else [])
 
 
 def test_only_an_address_of_the_web_is_read() -> None:

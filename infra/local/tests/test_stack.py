@@ -17,7 +17,7 @@ import pytest
 
 from ticketing_common.topology import PROCESSES
 from ticketing_ops.data_dir import DataDir
-from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.servers import NatsServer, is_alive
 
 pytestmark = pytest.mark.flow
 
@@ -29,14 +29,6 @@ def ticketing(*arguments: str, **environment: str) -> subprocess.CompletedProces
     return subprocess.run(
         [TICKETING, *arguments], capture_output=True, text=True, check=False, env={**ENVIRONMENT, **environment}
     )
-
-
-def running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 class Stack:
@@ -163,8 +155,8 @@ def test_two_stacks_run_side_by_side_and_share_nothing(stack: Stack, tmp_path: P
     finally:
         stopped = other.run("down")
     assert stopped.returncode == 0, stopped.stdout
-    assert not [name for name, pid in processes.items() if running(pid)]
-    assert not running(supervisor)
+    assert not [name for name, pid in processes.items() if is_alive(pid)]
+    assert not is_alive(supervisor)
 
 
 def test_data_survives_down_and_up(tmp_path: Path) -> None:
@@ -192,14 +184,14 @@ def test_a_process_that_ends_is_reported_and_not_restarted(tmp_path: Path) -> No
         while "tickets" not in (state := stack.state())["dead"]:
             assert time.monotonic() < deadline, state
         status = stack.run("status")
-        said = (stack.folder / "logs" / "supervisor.log").read_text()
+        printed = (stack.folder / "logs" / "supervisor.log").read_text()
         processes = state["processes"]
     finally:
         stack.run("down")
     assert status.returncode == 1
     assert "ended with status -9" in status.stdout
-    assert "tickets ended with status -9" in said
-    assert not [name for name, pid in processes.items() if running(pid)]
+    assert "tickets ended with status -9" in printed
+    assert not [name for name, pid in processes.items() if is_alive(pid)]
 
 
 def test_all_processes_end_with_a_killed_supervisor(tmp_path: Path) -> None:
@@ -209,7 +201,7 @@ def test_all_processes_end_with_a_killed_supervisor(tmp_path: Path) -> None:
         state = stack.state()
         os.kill(state["supervisor_pid"], signal.SIGKILL)
         deadline = time.monotonic() + 60
-        while left := [name for name, pid in state["processes"].items() if running(pid)]:
+        while left := [name for name, pid in state["processes"].items() if is_alive(pid)]:
             assert time.monotonic() < deadline, left
             time.sleep(0.05)
     finally:
@@ -241,10 +233,10 @@ def test_a_start_interrupted_at_its_end_leaves_no_process(tmp_path: Path) -> Non
             assert up.poll() is None
             state = data.read_state()
         up.terminate()
-        said, _ = up.communicate(timeout=30)
+        printed, _ = up.communicate(timeout=30)
     assert up.returncode == 130
-    assert "Stopped before it was ready" in said
-    assert not [name for name, pid in state.processes.items() if running(pid)]
+    assert "Stopped before it was ready" in printed
+    assert not [name for name, pid in state.processes.items() if is_alive(pid)]
 
 
 def test_an_address_in_the_environment_replaces_the_stacks_own_server(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def an_event() -> ExpirationCompleted:
     return ExpirationCompleted.of(ExpirationData(id=aggregate, version=1, order_id=aggregate, expires_at=utc_now()))
 
 
-def buried(
+def store_dead_letter(
     act: Act, event: ExpirationCompleted, *, error: str = "ValueError: no such order", body: str = ""
 ) -> DeadLetter:
     letter = DeadLetter(
@@ -74,10 +74,10 @@ def buried(
         at=utc_now(),
     )
 
-    async def bury(js: JetStreamContext) -> None:
+    async def publish(js: JetStreamContext) -> None:
         await js.publish("dead_letters.orders-expirations", letter.model_dump_json().encode())
 
-    act(bury)
+    act(publish)
     return letter
 
 
@@ -114,7 +114,7 @@ def test_without_dead_letters_the_list_says_so(ticketing: Run) -> None:
 
 def test_a_dead_letter_is_listed_shown_and_discarded(ticketing: Run, act: Act) -> None:
     event = an_event()
-    letter = buried(act, event)
+    letter = store_dead_letter(act, event)
 
     listed = ticketing("dead-letters", "list").output
     assert listed.split()[0] == "1"
@@ -127,7 +127,7 @@ def test_a_dead_letter_is_listed_shown_and_discarded(ticketing: Run, act: Act) -
 
 def test_a_replayed_dead_letter_is_published_again_and_deleted(ticketing: Run, act: Act) -> None:
     event = an_event()
-    letter = buried(act, event)
+    letter = store_dead_letter(act, event)
 
     replayed = ticketing("dead-letters", "replay", "1")
 
@@ -138,8 +138,8 @@ def test_a_replayed_dead_letter_is_published_again_and_deleted(ticketing: Run, a
 
 def test_an_interrupted_replay_can_be_repeated(ticketing: Run, act: Act) -> None:
     event = an_event()
-    buried(act, event)
-    buried(act, event)
+    store_dead_letter(act, event)
+    store_dead_letter(act, event)
 
     for number in ("1", "2"):
         assert ticketing("dead-letters", "replay", number).exit_code == 0
@@ -241,7 +241,7 @@ def test_the_tail_escapes_control_characters(ticketing: Run, act: Act) -> None:
 
 
 def test_dead_letters_escape_control_characters(ticketing: Run, act: Act) -> None:
-    buried(act, an_event(), error=HOSTILE, body=json.dumps({"title": HOSTILE}, ensure_ascii=False))
+    store_dead_letter(act, an_event(), error=HOSTILE, body=json.dumps({"title": HOSTILE}, ensure_ascii=False))
 
     for command in (["list"], ["show", "1"]):
         assert_harmless(ticketing("dead-letters", *command).output)

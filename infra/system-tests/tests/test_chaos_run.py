@@ -16,7 +16,7 @@ import pytest
 from ticketing_ops.data_dir import DataDir
 from ticketing_system.chaos import run as chaos_run
 from ticketing_system.chaos.schedule import KILLED, Fault
-from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.servers import NatsServer, is_alive
 
 pytestmark = pytest.mark.flow
 
@@ -26,14 +26,6 @@ SECONDS: Final = 19
 """Long enough for the plan of this seed to kill every process."""
 SETTLE_SECONDS: Final = 60
 """More than the 30 that `make chaos` allows: the machine may be busy with other things."""
-
-
-def running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_path: Path) -> None:
@@ -93,13 +85,13 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
         (folder,) = tmp_path.glob("ticketing-chaos-*")
         state = DataDir(folder).read_state()
         run.send_signal(signal.SIGINT)
-        said, _ = run.communicate(timeout=60)
+        printed, _ = run.communicate(timeout=60)
 
-    assert run.returncode == 130, said
+    assert run.returncode == 130, printed
     assert state is not None
     assert len(state.processes) == len(KILLED) + 2, "with the Stripe double and the mail server"
     assert not folder.exists()
     deadline = time.monotonic() + 60
-    while left := [name for name, pid in state.processes.items() if running(pid)]:
+    while left := [name for name, pid in state.processes.items() if is_alive(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)

@@ -97,9 +97,9 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
 @pytest.mark.parametrize("what", BREAKAGES)
 def test_a_broken_promise_is_named(what: str) -> None:
     stored = kept()
-    break_it, said = BREAKAGES[what]
+    break_it, expected = BREAKAGES[what]
     break_it(stored)
-    assert any(said in one for one in broken_promises(promised(), stored)), broken_promises(promised(), stored)
+    assert any(expected in one for one in broken_promises(promised(), stored)), broken_promises(promised(), stored)
 
 
 def test_other_seats_of_the_same_ticket_are_other_sales() -> None:

@@ -27,6 +27,7 @@ from ticketing_testkit.servers import (
     ServerStartError,
     StripeDouble,
     binaries,
+    is_alive,
 )
 from ticketing_testkit.servers.binaries import find_binary
 
@@ -181,19 +182,11 @@ server.start()
 print(server.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    pid, deadline = int(said.stdout), time.monotonic() + 10
-    while _lives(pid):
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid, deadline = int(printed.stdout), time.monotonic() + 10
+    while is_alive(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def current(js: JetStreamContext) -> list[bool | None]:

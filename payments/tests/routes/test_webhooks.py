@@ -28,7 +28,7 @@ async def test_a_webhook_is_stored_once_and_applied_afterwards(api: PaymentsApi,
 async def test_a_webhook_that_stripe_did_not_sign_is_a_400_and_changes_nothing(
     api: PaymentsApi, order: OrderData, sign: Sign
 ) -> None:
-    content, signature = sign("payment", secret="whsec_of_somebody_else")
+    content, signature = sign("payment", secret="whsec_of_another_account")
     for headers in ({}, {"Stripe-Signature": signature}, {"Stripe-Signature": "t=1"}):
         answer = await api.call("POST", "/webhook", user_id=None, content=content, headers=headers)
         assert answer.status_code == 400

@@ -90,7 +90,7 @@ class TicketNotOwnedError(ForbiddenError):
     """Only the seller may change a listing."""
 
     def __init__(self, ticket_id: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is somebody else's.")
+        super().__init__(f"Ticket {ticket_id} belongs to another user.")
 
 
 class TicketReservedError(ConflictError):

@@ -13,7 +13,7 @@ __all__ = ["RULES", "Mail", "MailKind", "MailRules", "Values"]
 
 
 class MailKind(StrEnum):
-    """What a mail is about. Each kind has the templates `templates/<kind>.txt` and `templates/<kind>.html`."""
+    """What a mail is about. Each kind has a template, `templates/<kind>.jinja`; its first line is the subject."""
 
     VERIFY = "verify"
     RESET = "reset"

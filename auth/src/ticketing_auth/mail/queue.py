@@ -17,7 +17,6 @@ LEASE: Final = timedelta(minutes=1)
 """How long a claimed mail is not due; longer than one delivery may take. After a crash another worker takes it then."""
 FIRST_RETRY_SECONDS: Final = 10.0
 LONGEST_RETRY_SECONDS: Final = 30 * 60.0
-HOUR_MS: Final = 3_600_000
 BATCH: Final = 500
 
 

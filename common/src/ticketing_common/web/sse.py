@@ -88,7 +88,7 @@ class SseConnection:
         self.user: User | None = None
         self.first = COMMENT
         self.after_version = 0.0
-        self.patience: asyncio.Timeout | None = None
+        self.send_timeout: asyncio.Timeout | None = None
         self.ended_as: str | None = None
         self._heartbeat_seconds = heartbeat_seconds
         self._waiting: deque[SharedFrame] = deque()
@@ -122,10 +122,10 @@ class SseConnection:
         """Send a comment after a long silence, and close the connection if its peer has read nothing for too long."""
         silent_seconds = time.monotonic() - self._sent_at
         if self._sending:
-            if silent_seconds > SEND_SECONDS and self.patience is not None:
+            if silent_seconds > SEND_SECONDS and self.send_timeout is not None:
                 self.end("slow")
-                self.patience.reschedule(asyncio.get_running_loop().time())
-                self.patience = None  # a timeout can expire only once
+                self.send_timeout.reschedule(asyncio.get_running_loop().time())
+                self.send_timeout = None  # a timeout can expire only once
         elif silent_seconds > self._heartbeat_seconds:
             self._is_silent = True
             self._changed.set()
@@ -191,13 +191,13 @@ class EventStream(StreamingResponse):
                 return
             bound_buffers(scope)
             try:
-                async with asyncio.timeout(None) as patience:
-                    connection.patience = patience
+                async with asyncio.timeout(None) as send_timeout:
+                    connection.send_timeout = send_timeout
                     await super().__call__(scope, receive, send)
             except TimeoutError:
-                if not patience.expired():
+                if not send_timeout.expired():
                     raise
                 if abort(scope):
                     await receive()  # "disconnect", as soon as the connection is gone
             finally:
-                connection.patience = None
+                connection.send_timeout = None

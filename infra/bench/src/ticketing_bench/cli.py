@@ -60,13 +60,13 @@ def _report(name: str, title: str, run: Callable[[], Sequence[Finding]], *, quic
 # Each command imports its own measurements, which bring the services and the drivers.
 
 
-@app.command("backbone")
+@app.command()
 def delivery(quick: QuickOption = False, out: OutOption = None) -> None:
     """Measure the relay, the latency from commit to handler, and the consumer, each against the bare broker."""
     from .delivery.run import FULL, QUICK, run
 
-    title = "The event backbone against the bare broker"
-    _report("backbone", title, lambda: run(QUICK if quick else FULL, _say), quick=quick, out=out)
+    title = "Event delivery against the bare broker"
+    _report("delivery", title, lambda: run(QUICK if quick else FULL, _say), quick=quick, out=out)
 
 
 @app.command()

@@ -64,9 +64,9 @@ def _processor() -> str:
 
 def _server_version(name: str) -> str:
     try:
-        said = subprocess.run([find_binary(name), "--version"], capture_output=True, text=True, check=False).stdout
+        printed = subprocess.run([find_binary(name), "--version"], capture_output=True, text=True, check=False).stdout
     except (ServerStartError, OSError):
         return "unknown"
     # "db version v6.0.5", "nats-server: v2.15.1", "Redis server v=6.2.14 sha=…"
-    words = (word.removeprefix("v=").removeprefix("v") for word in said.split())
+    words = (word.removeprefix("v=").removeprefix("v") for word in printed.split())
     return next((word for word in words if word[:1].isdigit()), "unknown")

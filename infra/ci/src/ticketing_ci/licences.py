@@ -34,8 +34,12 @@ def python_packages() -> Iterator[tuple[str, str]]:
         classifiers = [
             text.split(" :: ")[-1] for text in about.get_all("Classifier") or [] if text.startswith("License")
         ]
-        said = [*(about.get_all("License-Expression") or []), "; ".join(classifiers), *(about.get_all("License") or [])]
-        yield str(about["Name"]), next((text for text in said if text), "").split("\n")[0]
+        names = [
+            *(about.get_all("License-Expression") or []),
+            "; ".join(classifiers),
+            *(about.get_all("License") or []),
+        ]
+        yield str(about["Name"]), next((text for text in names if text), "").split("\n")[0]
 
 
 def npm_packages(lock: Path) -> Iterator[tuple[str, str]]:

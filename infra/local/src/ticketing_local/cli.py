@@ -16,12 +16,12 @@ from rich.markup import escape
 from ticketing_ops.cli import add_commands, play_against
 from ticketing_ops.console import console, fail, print_lines
 from ticketing_ops.data_dir import AlreadyRunningError, DataDir, DataDirOption, data_dir_of
-from ticketing_testkit.servers import ServerStartError
+from ticketing_testkit.servers import ServerStartError, is_alive
 
 from .fault_controller import fault_app, ready_state
 from .logs import show_logs
 from .mails import mail_app
-from .report import is_alive, print_addresses, print_status, print_status_json
+from .report import print_addresses, print_status, print_status_json
 from .seed import DemoAccounts
 from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions

@@ -1,7 +1,6 @@
 """Prints the addresses and the state of a stack."""
 
 import json
-import os
 from dataclasses import asdict
 
 from rich.table import Table
@@ -9,10 +8,11 @@ from rich.table import Table
 from ticketing_common.topology import SERVICES
 from ticketing_ops.console import console
 from ticketing_ops.data_dir import StackState
+from ticketing_testkit.servers import is_alive
 
 from .seed import DemoAccounts
 
-__all__ = ["is_alive", "print_addresses", "print_status", "print_status_json"]
+__all__ = ["print_addresses", "print_status", "print_status_json"]
 
 
 def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
@@ -71,15 +71,6 @@ def print_status(state: StackState | None) -> int:
     if state.faults:
         console.print(f"[yellow]faults that are on:[/] {', '.join(state.faults)} (`ticketing fault off`)")
     return _exit_status(state)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this id exists."""
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 def _without_password(address: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from ticketing_common.events.subjects import STREAM_SUBJECTS
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail, shown
 
-__all__ = ["begin", "events_app", "line", "matches", "since_time"]
+__all__ = ["events_app", "line", "matches", "messages", "since_time"]
 
 events_app = typer.Typer(no_args_is_help=True, help="Show the events on the bus.")
 
@@ -35,21 +36,28 @@ def tail(
     start = since_time(since)
 
     async def command(client: Client) -> None:
-        queue: asyncio.Queue[Msg] = asyncio.Queue()
-        pending = 0
-        for stream in STREAM_SUBJECTS:
-            info = await begin(client, stream, start, queue)
-            pending += info
-        while follow or pending:
-            message = await queue.get()
-            pending -= 1
-            if matches(subject, message.subject):
-                console.print(line(message), soft_wrap=True)
+        async for message in messages(client, STREAM_SUBJECTS, subject, start, follow=follow):
+            console.print(line(message), soft_wrap=True)
 
     on_bus(data_dir, command)
 
 
-async def begin(client: Client, stream: str, start: datetime | None, queue: "asyncio.Queue[Msg]") -> int:
+async def messages(
+    client: Client, streams: Iterable[str], subject: str, start: datetime | None, *, follow: bool
+) -> AsyncIterator[Msg]:
+    """The messages of these streams that match `subject`, in the order of arrival; those to come only with `follow`."""
+    queue: asyncio.Queue[Msg] = asyncio.Queue()
+    pending = 0
+    for stream in streams:
+        pending += await _begin(client, stream, start, queue)
+    while follow or pending:
+        message = await queue.get()
+        pending -= 1
+        if matches(subject, message.subject):
+            yield message
+
+
+async def _begin(client: Client, stream: str, start: datetime | None, queue: "asyncio.Queue[Msg]") -> int:
     """Deliver a stream into the queue; returns the number of its events that are already stored."""
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
     if start is not None:
@@ -104,10 +112,10 @@ def _event_line(message: Msg) -> str:
         for key, value in data.items()
         if key not in ("id", "version", "created_at", "description") and value is not None
     }
-    said = " ".join(f"[dim]{shown(key)}[/]={_short(value)}" for key, value in facts.items())
+    fields = " ".join(f"[dim]{shown(key)}[/]={_short(value)}" for key, value in facts.items())
     colour = _COLOURS.get(name.partition(".")[0], "white")
     about = f"[{colour}]{shown(name):<21}[/] {shown(aggregate_id)} v{data['version']:<3d}"
-    return f"[dim]{age_text(age):>6}[/] {about} {said} [dim]#{message.metadata.sequence.stream}[/]"
+    return f"[dim]{age_text(age):>6}[/] {about} {fields} [dim]#{message.metadata.sequence.stream}[/]"
 
 
 def _short(value: object) -> str:

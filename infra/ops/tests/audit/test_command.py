@@ -144,11 +144,11 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketpl
             marketplace.change("orders", "tickets", marketplace.free_ticket, version=1)
             wait_for(lambda: figures() == {**dict.fromkeys(INVARIANTS, 0.0), "projection_behind": 1.0})
             watching.send_signal(signal.SIGINT)
-            said, _ = watching.communicate(timeout=WAIT_SECONDS)
+            printed, _ = watching.communicate(timeout=WAIT_SECONDS)
         finally:
             watching.kill()
-    assert watching.returncode == 1, said
-    assert "projection_behind" in said
+    assert watching.returncode == 1, printed
+    assert "projection_behind" in printed
 
 
 def test_watching_continues_while_a_part_is_unavailable(marketplace: Marketplace) -> None:

@@ -6,7 +6,6 @@ Hypothesis generates the scenarios. The model contains no events, versions or se
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -19,59 +18,11 @@ from ticketing_orders import hold_cache
 from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_system.market import GOOD_CARD
 
+from .model import ModelOrder, ModelTicket
+
 DECLINED_CARD = "pm_card_chargeCustomerFail"
 HOLD_SECONDS, SHORT_HOLD_SECONDS = 900.0, 0.05
 T = TypeVar("T")
-
-
-@dataclass
-class ModelTicket:
-    id: str
-    seller: str
-    cents: int
-    quantity: int = 1
-    held: int = 0
-    sold: int = 0
-    deleted: bool = False
-    cancelled: bool = False
-
-    @property
-    def free(self) -> int:
-        return 0 if self.cancelled else self.quantity - self.held - self.sold
-
-    @property
-    def status(self) -> str:
-        if self.deleted:
-            return "deleted"
-        if self.cancelled:
-            return "cancelled"
-        return "available" if self.free else "held" if self.held else "sold"
-
-
-@dataclass
-class ModelOrder:
-    id: str
-    buyer: str
-    ticket: ModelTicket
-    cents: int
-    quantity: int = 1
-    status: str = "created"
-    reason: str | None = None
-
-    def __post_init__(self) -> None:
-        self.ticket.held += self.quantity
-
-    def end(self, reason: str) -> None:
-        if self.status == "complete":
-            self.ticket.sold -= self.quantity
-        else:
-            self.ticket.held -= self.quantity
-        self.status, self.reason = "cancelled", reason
-
-    def complete(self) -> None:
-        self.status = "complete"
-        self.ticket.held -= self.quantity
-        self.ticket.sold += self.quantity
 
 
 PERSON = st.integers(0, 3)

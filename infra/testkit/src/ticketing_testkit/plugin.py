@@ -1,5 +1,6 @@
 """The pytest plugin: fixtures with real servers, each started only when a test uses it."""
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,7 +13,9 @@ import pytest
 import structlog
 from pymongo import MongoClient
 
+from ticketing_common.storage import Database, connect
 from ticketing_common.telemetry import configure_logging
+from ticketing_common.web.connections import BoundedConnection
 
 from .apps import Bus, Identity, service_settings_for
 from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble, running
@@ -47,6 +50,14 @@ def database_name(mongo_url: str) -> Iterator[str]:
     yield name
     client: MongoClient[dict[str, object]] = MongoClient(mongo_url)
     client.drop_database(name)
+    client.close()
+
+
+@pytest.fixture
+async def database(mongo_url: str, database_name: str) -> AsyncIterator[Database]:
+    """This test's database, connected as in a service."""
+    client = connect(mongo_url, application="tests")
+    yield client[database_name]
     client.close()
 
 
@@ -120,6 +131,20 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
     """The event bus as used by the other services: publish as an owner, expect as a consumer."""
     async with Bus.connect(nats_url) as connected:
         yield connected
+
+
+@pytest.fixture
+def transports(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Transport]:
+    """The transports of all connections that services in this process accept."""
+    made: list[asyncio.Transport] = []
+    connection_made = BoundedConnection.connection_made
+
+    def noting(self: BoundedConnection, transport: asyncio.Transport) -> None:
+        made.append(transport)
+        connection_made(self, transport)
+
+    monkeypatch.setattr(BoundedConnection, "connection_made", noting)
+    return made
 
 
 @pytest.fixture

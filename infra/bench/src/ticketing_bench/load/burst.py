@@ -58,7 +58,7 @@ def rush_findings(
         ),
         Finding(
             part=part,
-            name=f"{on}: losers told, p99",
+            name=f"{on}: losers refused, p99",
             unit="ms",
             rounds=tuple(one["lost_p99_ms"] for one in answers),
             below=below,

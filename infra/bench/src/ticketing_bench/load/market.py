@@ -67,9 +67,9 @@ class LoadedMarket:
         return await asyncio.to_thread(self._generator.ask, order, **values)
 
     async def burst(self, requests: Sequence[str]) -> dict[str, Any]:
-        """Send all holds at once, and wait until every event of them is handled, which takes `told_seconds`."""
+        """Send all holds at once, and wait until every event of them is handled, which takes `settled_seconds`."""
         answer = await self.ask("burst", port=self.port("orders"), requests=requests, pids=self.pids)
-        return answer | {"told_seconds": await self.settle(SETTLE_SECONDS)}
+        return answer | {"settled_seconds": await self.settle(SETTLE_SECONDS)}
 
     async def settle(self, seconds: float) -> float:
         """Wait until no event is in transit; returns how long that took. Raises `UnsettledError`."""

@@ -1,1 +1,1 @@
-"""What single routes cost, each against the plain thing: the same answer from a bare route, or the raw work alone."""
+"""What single routes cost, each against a baseline: the same answer from a bare route, or the raw work alone."""

@@ -85,7 +85,7 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
     def healthy(seconds: float) -> Answer:
         found = watch(seconds, lead_seconds=LEAD_SECONDS)
         check_answers("payments, Stripe well", found["beside"], 201)
-        _until_nobody_asks_stripe(service)
+        _until_no_call_is_open(service)
         return found
 
     def hanging(seconds: float) -> Answer:
@@ -95,11 +95,11 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         # Calls beyond the limit were refused, no payment was made, and no call timed out before the end.
         check_answers("payments, Stripe hanging", found["beside"], 503)
         if taken != places:
-            raise InvalidRunError(f"{taken:g} of {places} places at Stripe were taken while it hung")
-        _until_nobody_asks_stripe(service)
+            raise InvalidRunError(f"{taken:g} of {places} concurrent calls to Stripe were open while it hung")
+        _until_no_call_is_open(service)
         return found
 
-    healthy(bench.seconds)  # both know each other from now on
+    healthy(bench.seconds)  # their connections are open from now on
     return bench.compare_delays(
         "GET a payment while Stripe hangs",
         Contender("while Stripe hangs", hanging),
@@ -107,13 +107,13 @@ def _compare(bench: Bench, service: ServerProcess, double: StripeDouble, places:
         at_most=2.0,
         note=(
             f"{PROBES_PER_SECOND:g} requests/s in an open loop; {PAYMENTS_PER_SECOND:g} payments/s beside them, which "
-            "take all places at Stripe while the double is paused"
+            "use all concurrent calls to Stripe while the double is paused"
         ),
     )
 
 
 def _lead_seconds(places: int) -> float:
-    """Until all places are taken and the first who found none was refused, after a second."""
+    """Until all concurrent calls are open and the first payment beyond them was refused, after a second."""
     return places / PAYMENTS_PER_SECOND + 1.5
 
 
@@ -121,7 +121,7 @@ def _calls_in_progress(service: ServerProcess) -> float:
     return float(_IN_PROGRESS.findall(httpx.get(f"{service.url}/metrics").raise_for_status().text)[0])
 
 
-def _until_nobody_asks_stripe(service: ServerProcess) -> None:
+def _until_no_call_is_open(service: ServerProcess) -> None:
     """What hung goes on once Stripe answers, and would be in the way of the next round."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while _calls_in_progress(service) > 0:

@@ -38,8 +38,8 @@ async def account_findings(databases: Databases, moment: Moment) -> AsyncIterato
             "starts_at": {"$not": {"$lte": moment.now}},
         }
         for ticket_id, user_id in await databases.rows("tickets", "tickets", _listing, ("user_id",), where=on_sale):
-            said = "it is on sale, and its seller has left"
-            yield Finding.of("listing_of_deleted_account", said, ticket=ticket_id, user=user_id), ()
+            detail = "it is on sale, and its seller has left"
+            yield Finding.of("listing_of_deleted_account", detail, ticket=ticket_id, user=user_id), ()
 
 
 def _deleted(found: Document) -> _Deleted:

@@ -22,8 +22,8 @@ def checkin_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]:
             why = f"its order is of ticket {order.ticket_id}"
         else:
             continue
-        said = f"seat {checkin.seat}: {why}"
-        yield Finding.of("checkin_without_order", said, order=case.id, checkin=checkin.id, ticket=checkin.ticket_id)
+        detail = f"seat {checkin.seat}: {why}"
+        yield Finding.of("checkin_without_order", detail, order=case.id, checkin=checkin.id, ticket=checkin.ticket_id)
 
 
 def checkin_of_other_seat(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -32,12 +32,12 @@ def checkin_of_other_seat(case: OrderCase, moment: Moment) -> Iterator[Finding]:
         if case.order is None:
             return
         if checkin.seat not in case.order.seats:
-            said = f"seat {checkin.seat}, and the order has {', '.join(map(str, case.order.seats))}"
+            detail = f"seat {checkin.seat}, and the order has {', '.join(map(str, case.order.seats))}"
         elif checkin.pass_id != _pass_id(case.id, checkin.seat):
-            said = f"pass {checkin.pass_id}, and seat {checkin.seat} has pass {_pass_id(case.id, checkin.seat)}"
+            detail = f"pass {checkin.pass_id}, and seat {checkin.seat} has pass {_pass_id(case.id, checkin.seat)}"
         else:
             continue
-        yield Finding.of("checkin_of_other_seat", said, order=case.id, checkin=checkin.id)
+        yield Finding.of("checkin_of_other_seat", detail, order=case.id, checkin=checkin.id)
 
 
 def checked_in_twice(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -56,8 +56,8 @@ def checkin_after_end(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     for checkin in case.checkins:
         late = checkin.checked_in_at - order.updated_at
         if late > moment.grace:
-            said = f"seat {checkin.seat}: {late.total_seconds():.0f} s after the end"
-            yield Finding.of("checkin_after_end", said, order=case.id, checkin=checkin.id)
+            detail = f"seat {checkin.seat}: {late.total_seconds():.0f} s after the end"
+            yield Finding.of("checkin_after_end", detail, order=case.id, checkin=checkin.id)
 
 
 def _pass_id(order_id: str, seat: int) -> str:

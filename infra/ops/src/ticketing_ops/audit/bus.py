@@ -82,9 +82,9 @@ async def _consumer(
     since = await _oldest_after(js, stream, floor, info)
     if since is not None and moment.settled(since):
         age = (moment.now - since).total_seconds()
-        said = f"{pending} not delivered, {unacknowledged} not acknowledged; the oldest is {age:.0f} s old"
+        detail = f"{pending} not delivered, {unacknowledged} not acknowledged; the oldest is {age:.0f} s old"
         # The evidence is the ack floor: a consumer whose floor moves between the readings is draining its backlog.
-        yield Finding.of("consumer_stuck", said, stream=stream, consumer=durable), (floor,)
+        yield Finding.of("consumer_stuck", detail, stream=stream, consumer=durable), (floor,)
 
 
 async def _oldest_after(js: JetStreamContext, stream: str, floor: int, info: ConsumerInfo) -> datetime | None:
@@ -119,8 +119,8 @@ def _dead_letter(message: RawStreamMsg) -> Finding:
         letter = DeadLetter.model_validate_json(message.data or b"")
     except ValueError:
         return Finding.of("dead_letter", "it cannot be read", dead_letter=str(message.seq))
-    said = f"{letter.consumer} gave up {letter.subject} after {letter.attempts}: {letter.error.splitlines()[0][:160]}"
-    return Finding.of("dead_letter", said, dead_letter=str(message.seq), consumer=letter.consumer)
+    detail = f"{letter.consumer} gave up {letter.subject} after {letter.attempts}: {letter.error.splitlines()[0][:160]}"
+    return Finding.of("dead_letter", detail, dead_letter=str(message.seq), consumer=letter.consumer)
 
 
 def _advisory(message: RawStreamMsg) -> Finding | None:
@@ -131,7 +131,7 @@ def _advisory(message: RawStreamMsg) -> Finding | None:
         return Finding.of("deliveries_exhausted", "it cannot be read", advisory=f"a{message.seq}")
     if advisory.expected:
         return None
-    said = f"event {advisory.sequence} of {advisory.stream} was given up after {advisory.deliveries} deliveries"
+    detail = f"event {advisory.sequence} of {advisory.stream} was given up after {advisory.deliveries} deliveries"
     return Finding.of(
-        "deliveries_exhausted", said, advisory=f"a{message.seq}", stream=advisory.stream, consumer=advisory.consumer
+        "deliveries_exhausted", detail, advisory=f"a{message.seq}", stream=advisory.stream, consumer=advisory.consumer
     )

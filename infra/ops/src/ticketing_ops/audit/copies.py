@@ -70,11 +70,11 @@ def _compared(
     elif copy.version > source.version:
         yield _ahead(place, key, f"at version {copy.version}, its source at {source.version}")
     elif copy != source:
-        said = f"{_said(copy)}, its source {_said(source)}"
-        yield Finding.of("projection_differs", f"both at version {copy.version}: {said}", **_ids(place, key))
+        states = f"{_state_of(copy)}, its source {_state_of(source)}"
+        yield Finding.of("projection_differs", f"both at version {copy.version}: {states}", **_ids(place, key))
 
 
-def _said(copy: Copy) -> str:
+def _state_of(copy: Copy) -> str:
     seats = f" and {copy.seats} seats" if copy.seats > 1 else ""
     return f"{copy.status} at {copy.cents} cents{seats}"
 

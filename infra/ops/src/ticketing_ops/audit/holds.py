@@ -34,8 +34,8 @@ def seat_taken_twice(case: TicketCase, moment: Moment) -> Iterator[Finding]:
         for seat in order.seats:
             other = holders.setdefault(seat, order)
             if other is not order or order.seats.count(seat) > 1:
-                said = f"seat {seat}: {other.id} {other.status}, {order.id} {order.status}"
-                yield Finding.of("seat_taken_twice", said, ticket=case.id, order_1=other.id, order_2=order.id)
+                detail = f"seat {seat}: {other.id} {other.status}, {order.id} {order.status}"
+                yield Finding.of("seat_taken_twice", detail, ticket=case.id, order_1=other.id, order_2=order.id)
                 return
 
 
@@ -45,10 +45,10 @@ def seats_beyond_quantity(case: TicketCase, moment: Moment) -> Iterator[Finding]
     if ticket is None or not taken or not moment.settled(ticket.updated_at, *case.changed_at):
         return
     if len(taken) > ticket.quantity or max(taken) > ticket.highest_seat:
-        said = f"{len(taken)} seats up to {max(taken)} are taken, and there are {ticket.quantity}"
+        detail = f"{len(taken)} seats up to {max(taken)} are taken, and there are {ticket.quantity}"
         if ticket.highest_seat > ticket.quantity:
-            said += f" up to {ticket.highest_seat}"
-        yield Finding.of("seats_beyond_quantity", said, ticket=ticket.id)
+            detail += f" up to {ticket.highest_seat}"
+        yield Finding.of("seats_beyond_quantity", detail, ticket=ticket.id)
 
 
 def seats_miscounted(case: TicketCase, moment: Moment) -> Iterator[Finding]:
@@ -63,8 +63,8 @@ def seats_miscounted(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     )
     counted = _counts(ticket)
     if counted != (held, sold):
-        said = f"{counted[0]} held and {counted[1]} sold, and its orders have {held} and {sold}"
-        yield Finding.of("seats_miscounted", said, ticket=ticket.id)
+        detail = f"{counted[0]} held and {counted[1]} sold, and its orders have {held} and {sold}"
+        yield Finding.of("seats_miscounted", detail, ticket=ticket.id)
 
 
 def _counts(ticket: TicketRow) -> tuple[int, int]:
@@ -97,13 +97,13 @@ def order_without_ticket(case: TicketCase, moment: Moment) -> Iterator[Finding]:
     if not moment.settled(order.updated_at, ticket and ticket.updated_at):
         return
     if ticket is None:
-        said = f"{order.status}, and its ticket does not exist"
+        detail = f"{order.status}, and its ticket does not exist"
     elif ticket.highest_seat > 1 or (ticket.status, ticket.order_id) == (_status_for(order), order.id):
         return
     else:
         by = f" by {ticket.order_id}" if ticket.order_id not in (None, order.id) else ""
-        said = f"{order.status}, and its ticket is {ticket.status}{by}"
-    yield Finding.of("order_without_ticket", said, order=order.id, ticket=case.id)
+        detail = f"{order.status}, and its ticket is {ticket.status}{by}"
+    yield Finding.of("order_without_ticket", detail, order=order.id, ticket=case.id)
 
 
 def order_of_cancelled_event(case: TicketCase, moment: Moment) -> Iterator[Finding]:

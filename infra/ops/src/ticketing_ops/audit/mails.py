@@ -33,9 +33,9 @@ async def mail_findings(databases: Databases, moment: Moment) -> AsyncIterator[F
     """Mails that wait beyond their time, and mails that were given up lately."""
     overdue = {"state": "queued", "give_up_at": {"$lt": moment.now - moment.grace}}
     for mail in await databases.rows("auth", "mails", _mail, FIELDS, where=overdue, limit=LIMIT):
-        said = f"{mail.kind} waits beyond its time, after {mail.attempts} attempts"
-        yield Finding.of("mail_overdue", said, mail=mail.id, user=mail.user_id)
+        detail = f"{mail.kind} waits beyond its time, after {mail.attempts} attempts"
+        yield Finding.of("mail_overdue", detail, mail=mail.id, user=mail.user_id)
     given_up = {"state": "given_up", "ended_at": {"$gt": moment.now - REPORTED}}
     for mail in await databases.rows("auth", "mails", _mail, FIELDS, where=given_up, limit=LIMIT):
-        said = f"{mail.kind} was given up after {mail.attempts} attempts"
-        yield Finding.of("mail_given_up", said, mail=mail.id, user=mail.user_id)
+        detail = f"{mail.kind} was given up after {mail.attempts} attempts"
+        yield Finding.of("mail_given_up", detail, mail=mail.id, user=mail.user_id)

@@ -92,8 +92,8 @@ def paid_other_price(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     for payment in case.payments:
         same = (payment.amount_cents, payment.currency.lower()) == (order.total_cents, order.currency.lower())
         if not same and payment.status in PAID and _wanted(case, payment) and _settled(case, moment):
-            said = f"placed at {order.total_cents} {order.currency}, paid {payment.amount_cents} {payment.currency}"
-            yield Finding.of("paid_other_price", said, order=order.id, payment=payment.id)
+            detail = f"placed at {order.total_cents} {order.currency}, paid {payment.amount_cents} {payment.currency}"
+            yield Finding.of("paid_other_price", detail, order=order.id, payment=payment.id)
 
 
 def complete_not_captured(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -144,13 +144,13 @@ def intent_unknown(case: OrderCase, moment: Moment) -> Iterator[Finding]:
         if (double and intent.captured) or intent.state in ("canceled", "refunded"):
             continue
         if row is None:
-            said = f"{intent.state}, and payment {intent.payment_id} does not exist"
+            detail = f"{intent.state}, and payment {intent.payment_id} does not exist"
         elif row.stripe_id != intent.id and (intent.captured or intent.authorized):
-            said = f"{intent.state}, and payment {row.id} names {row.stripe_id or 'none'}"
+            detail = f"{intent.state}, and payment {row.id} names {row.stripe_id or 'none'}"
         else:
             continue
         if moment.settled(intent.created, row and row.updated_at):
-            yield Finding.of("intent_unknown", said, intent=intent.id, order=case.id, payment=intent.payment_id)
+            yield Finding.of("intent_unknown", detail, intent=intent.id, order=case.id, payment=intent.payment_id)
 
 
 def complete_refunded(case: OrderCase, moment: Moment) -> Iterator[Finding]:
@@ -202,14 +202,14 @@ def payment_disagrees_with_stripe(case: OrderCase, moment: Moment) -> Iterator[F
     """The row and Stripe differ in a way that no check above reports."""
     for payment in case.payments:
         intent = case.intent(payment)
-        said = (
+        detail = (
             _missing(case, payment)
             if intent is None
             else _disagreement(case, payment, intent, reconciled=_reconciled(payment, moment))
         )
-        if said is not None and len(_charges(case)) <= 1 and _received(case, payment, moment):
+        if detail is not None and len(_charges(case)) <= 1 and _received(case, payment, moment):
             yield Finding.of(
-                *("payment_disagrees_with_stripe", said), payment=payment.id, order=case.id, intent=payment.stripe_id
+                *("payment_disagrees_with_stripe", detail), payment=payment.id, order=case.id, intent=payment.stripe_id
             )
 
 

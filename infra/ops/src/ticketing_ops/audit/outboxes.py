@@ -33,15 +33,15 @@ async def outbox_findings(databases: Databases, moment: Moment) -> AsyncIterator
             old = [entry for entry in found.entries if moment.settled(entry[2])]
             if old:
                 age = (moment.now - min(at for _, _, at in old)).total_seconds()
-                said = f"{old[0][1]} has waited for {age:.0f} s, with {len(old) - 1} more of this document"
+                detail = f"{old[0][1]} has waited for {age:.0f} s, with {len(old) - 1} more of this document"
                 yield (
-                    Finding.of("outbox_stuck", said, outbox=place, document=found.document, event=old[0][0]),
+                    Finding.of("outbox_stuck", detail, outbox=place, document=found.document, event=old[0][0]),
                     tuple(entry[0] for entry in old),
                 )
         for found in await _read(databases, service, collection, "outbox_parked", {"$gt": _EPOCH}):
             for event_id, subject, _ in found.entries:
-                said = f"{subject} was refused by the bus"
-                yield Finding.of("outbox_parked", said, outbox=place, document=found.document, event=event_id), ()
+                detail = f"{subject} was refused by the bus"
+                yield Finding.of("outbox_parked", detail, outbox=place, document=found.document, event=event_id), ()
 
 
 async def _read(databases: Databases, service: str, collection: str, field: str, at: Document) -> list[Waiting]:

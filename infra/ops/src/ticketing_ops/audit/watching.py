@@ -99,16 +99,16 @@ async def _watch(
             try:
                 report = auditing.result()
                 gauges.set(report)
-                said, status = show(report), BROKEN if report.violations else 0
+                summary, status = show(report), BROKEN if report.violations else 0
             except UnreadableError as error:
-                said, status = f"[bold red]✗[/] {escape(str(error))}", UNREADABLE
+                summary, status = f"[bold red]✗[/] {escape(str(error))}", UNREADABLE
             if isinstance(live, Live):
-                live.update(Text.from_markup(said), refresh=True)
+                live.update(Text.from_markup(summary), refresh=True)
             elif plain:
-                sys.stdout.write(said + "\n")
+                sys.stdout.write(summary + "\n")
                 sys.stdout.flush()
             else:
-                console.print(said, soft_wrap=True)
+                console.print(summary, soft_wrap=True)
             await asyncio.wait({stopped}, timeout=every_seconds)
     stopped.cancel()
     return status

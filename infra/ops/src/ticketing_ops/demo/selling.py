@@ -69,7 +69,7 @@ def share_listing(scenario: Scenario) -> None:
         problem = scenario.expect(409, "POST", "/api/orders", couple, json=wanted)
         return f"409, {problem['available']} available"
 
-    scenario.step("couple is told how many are left", too_many)
+    scenario.step("couple is refused, with the number of seats that are left", too_many)
     hold(scenario, "couple", couple, ticket_id)
 
     def shown(available: int, status: str) -> Callable[[], str]:

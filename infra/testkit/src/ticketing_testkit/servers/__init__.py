@@ -5,7 +5,7 @@ from .mail_server import MailServer
 from .mongod import Mongod
 from .nats_cluster import NatsCluster
 from .nats_server import NatsServer
-from .process import ServerProcess, free_port
+from .process import ServerProcess, free_port, is_alive
 from .redis_server import RedisServer
 from .running import running
 from .stripe_double import StripeDouble
@@ -20,5 +20,6 @@ __all__ = [
     "ServerStartError",
     "StripeDouble",
     "free_port",
+    "is_alive",
     "running",
 ]

@@ -16,7 +16,7 @@ from typing import Final
 
 from .binaries import ServerStartError, missing_libraries
 
-__all__ = ["ServerProcess", "free_port"]
+__all__ = ["ServerProcess", "free_port", "is_alive"]
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
@@ -41,6 +41,15 @@ def free_port() -> int:
         os.close(_held.popleft())
     _held.append(probe.detach())
     return port
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _die_with_parent() -> Callable[[], None] | None:

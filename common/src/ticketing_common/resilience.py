@@ -1,0 +1,104 @@
+"""The workload of a call, the deadline of its request, and the cancellation of tasks.
+
+A call belongs to a request, for which a caller waits, or to the background. A context variable carries this workload,
+as it carries the deadline, because it must reach the driver's thread pool through code that is not ours. Three kinds of
+decisions depend on it:
+
+* which of two resources a call uses, so that neither workload waits for the other (`PerWorkload`): threads of the
+  database driver, queues of the batcher, concurrent calls to Stripe;
+* how long it may take: a request has a deadline (`time_left`, `storage.reading`), the background has none;
+* whether a compare-and-swap may share its command: only an event handler checks again when the outcome is unclear
+  (`Repository`).
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+__all__ = [
+    "PerWorkload",
+    "background",
+    "cancel_and_wait",
+    "empty_context",
+    "in_background",
+    "time_left",
+    "until",
+]
+
+T = TypeVar("T")
+
+_IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
+_CLOCKS: Final[ContextVar["tuple[asyncio.Timeout, ...]"]] = ContextVar("clocks", default=())
+REPEAT_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PerWorkload(Generic[T]):
+    """Two resources of the same kind, one for each workload."""
+
+    requests: T
+    background: T
+
+    @property
+    def current(self) -> T:
+        """The resource of the current workload."""
+        return self.background if in_background() else self.requests
+
+
+def in_background() -> bool:
+    """True in work without a waiting caller: consumers, the relay, sweeps."""
+    return _IN_BACKGROUND.get()
+
+
+@contextmanager
+def background() -> Iterator[None]:
+    """Run this block, and the tasks that it starts, in the background workload."""
+    token = _IN_BACKGROUND.set(True)
+    try:
+        yield
+    finally:
+        _IN_BACKGROUND.reset(token)
+
+
+def empty_context(*, in_background: bool) -> Context:
+    """A context for work on behalf of several callers: it carries their workload, and no trace or deadline."""
+    context = Context()
+    context.run(_IN_BACKGROUND.set, in_background)
+    return context
+
+
+def time_left() -> float | None:
+    """Seconds until the deadline, 0 if it has passed. None without one: in the background, and after the response."""
+    if in_background():
+        return None
+    due = min((when for clock in _CLOCKS.get() if (when := clock.when()) is not None), default=None)
+    return None if due is None else max(0.0, due - asyncio.get_running_loop().time())
+
+
+@contextmanager
+def until(clock: asyncio.Timeout) -> Iterator[None]:
+    """Apply this timeout inside the block. It can only shorten an enclosing deadline, and follows rescheduling."""
+    token = _CLOCKS.set((*_CLOCKS.get(), clock))
+    try:
+        yield
+    finally:
+        _CLOCKS.reset(token)
+
+
+async def cancel_and_wait(*tasks: "asyncio.Task[Any] | None", repeat_seconds: float = REPEAT_SECONDS) -> None:
+    """Cancel these tasks repeatedly until they end. Ignores their exceptions, and skips None.
+
+    One cancel is not enough for an endless loop: if it comes as an answer arrives, `asyncio.wait_for` of Python 3.11
+    may return the answer and drop the cancel (seen with NATS and with Redis). The next cancel follows after
+    `repeat_seconds`, so a task's clean-up must not take longer.
+    """
+    begun = [task for task in tasks if task is not None]
+    pending = set(begun)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=repeat_seconds)
+    await asyncio.gather(*begun, return_exceptions=True)
