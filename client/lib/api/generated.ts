@@ -59,6 +59,9 @@ export type ElsewhereResponse = {
   call: string;
 };
 
+/** A request without fields. */
+export type EmptyRequest = Record<string, never>;
+
 /** An empty object. */
 export type EmptyResponse = Record<string, never>;
 
@@ -408,7 +411,7 @@ export interface Operations {
   /** Refund Order */
   "POST /api/orders/{id}/refund": {
     query: never;
-    body: undefined;
+    body: EmptyRequest | null;
     answer: OrderResponse;
   };
   /** Create Payment */
@@ -480,7 +483,7 @@ export interface Operations {
   /** Cancel Ticket */
   "POST /api/tickets/{id}/cancel": {
     query: never;
-    body: undefined;
+    body: EmptyRequest | null;
     answer: TicketResponse;
   };
   /** Sign Up */

@@ -18,6 +18,7 @@ __all__ = [
     "CheckinCountsResponse",
     "CheckinRequest",
     "CheckinResponse",
+    "CountedListingDep",
     "OrderRequest",
     "OrderResponse",
     "OrderTicketResponse",
@@ -41,15 +42,23 @@ class OrderRequest(RequestModel):
     price: Price | None = Field(default=None, description="of one seat, as the buyer saw it")
 
 
-async def sale_search(
-    request: Request, ticket_id: Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
-) -> str:
+ListingId: TypeAlias = Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
+
+
+async def sale_search(request: Request, ticket_id: ListingId) -> str:
     """The listing whose paid orders are asked for; raises `InvalidInputError` for unknown parameters."""
     refuse_unknown_parameters(request, ("ticketId", "limit", "cursor"))
     return ticket_id
 
 
+async def counted_listing(request: Request, ticket_id: ListingId) -> str:
+    """The listing whose check-ins are counted; raises `InvalidInputError` for unknown parameters."""
+    refuse_unknown_parameters(request, ("ticketId",))
+    return ticket_id
+
+
 SaleSearchDep: TypeAlias = Annotated[str, Depends(sale_search)]
+CountedListingDep: TypeAlias = Annotated[str, Depends(counted_listing)]
 
 
 class OrderTicketResponse(ApiModel):
