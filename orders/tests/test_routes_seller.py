@@ -93,7 +93,7 @@ async def test_a_part_refund_and_a_dispute_are_shown_to_buyer_and_seller(
     assert payment is not None
     changes = {"version": payment.version + 1, "refunded_cents": 550, "disputed": True}
     await api.service.follow_payment(payment.model_copy(update={**changes, "status": PaymentStatus.CAPTURED}))
-    expected = {**order, "refundedAmount": 5.5, "disputed": True}
+    expected = {**order, "version": order["version"] + 1, "refundedAmount": 5.5, "disputed": True}
     assert (await api.call("GET", f"/{order['id']}", user_id=order["userId"])).json() == expected
     assert (await api.call("GET", "", user_id=order["userId"])).json() == [expected]
     assert (await api.call("GET", f"/sales?ticketId={ticket.id}", user_id=ticket.user_id)).json() == [expected]

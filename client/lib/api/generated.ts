@@ -135,7 +135,7 @@ export type OrderResponse = {
   seats: Array<number>;
   /** of all seats, decimal, at most two places */
   total: number;
-  /** what of the payment went back; null for an unpaid order, and in live updates */
+  /** what of the payment went back; null for an unpaid order, and in live updates of a cancelled one */
   refundedAmount?: number | null;
   /** whether the buyer's bank disputes the payment; null as `refundedAmount` */
   disputed?: boolean | null;
