@@ -1,10 +1,10 @@
 /** Deletes the account, after its password. */
 import { useRouter } from "next/router";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { labelOfLeaving, useLeaving } from "@/hooks/useLeaving";
 import { api } from "@/lib/api/browser";
 import type { ApiError } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
-import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
@@ -15,10 +15,10 @@ import { PageLink } from "./PageLink";
 
 export function DeleteAccountForm({ user }: { user: User }) {
   const router = useRouter();
+  const { unsent, leave } = useLeaving();
   const { busy, error, submit } = useFormSubmission(async (data) => {
-    await api.deleteAccount(String(data.get("password")));
-    announceSession();
-    await router.replace("/signin?done=deletion");
+    if (await leave(() => api.deleteAccount(String(data.get("password")))))
+      await router.replace("/signin?done=deletion");
   });
   return (
     <AccountSection title="Delete account">
@@ -38,7 +38,7 @@ export function DeleteAccountForm({ user }: { user: User }) {
         <UsernameOfForm email={user.email} />
         <CurrentPasswordField label="Your password" error={error} />
         <Button type="submit" variant="danger" busy={busy}>
-          Delete my account
+          {labelOfLeaving("Delete my account", unsent)}
         </Button>
       </form>
     </AccountSection>

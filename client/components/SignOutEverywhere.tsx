@@ -1,8 +1,8 @@
 /** Ends all sessions of the account, this one too. */
 import { useRouter } from "next/router";
 import { useAction } from "@/hooks/useAction";
+import { labelOfLeaving, useLeaving } from "@/hooks/useLeaving";
 import { api } from "@/lib/api/browser";
-import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
@@ -10,10 +10,9 @@ import { FormError } from "./FormError";
 
 export function SignOutEverywhere() {
   const router = useRouter();
+  const { unsent, leave } = useLeaving();
   const { busy, error, start } = useAction(async () => {
-    await api.signOutEverywhere();
-    announceSession();
-    await router.replace("/signin?done=sign-out-everywhere");
+    if (await leave(() => api.signOutEverywhere())) await router.replace("/signin?done=sign-out-everywhere");
   });
   return (
     <AccountSection title="Sign out everywhere">
@@ -25,7 +24,7 @@ export function SignOutEverywhere() {
       <div className={styles.actions}>
         <FormError error={error} fields={[]} />
         <Button variant="secondary" busy={busy} onClick={start}>
-          Sign out everywhere
+          {labelOfLeaving("Sign out everywhere", unsent)}
         </Button>
       </div>
     </AccountSection>

@@ -9,6 +9,12 @@ import { openEventStream } from "@/lib/live/eventStream";
 /** The polling interval while the order's stream is disconnected. */
 const POLL_MS = 3_000;
 
+/** A live update from a service of the previous version does not say what became of the payment. */
+function withMoney(latest: Order, known: Order): Order {
+  const refundedAmount = latest.refundedAmount ?? known.refundedAmount ?? null;
+  return { ...latest, refundedAmount, disputed: latest.disputed ?? known.disputed ?? null };
+}
+
 interface LiveOrder {
   order: Order;
   /** Loads the order at once, for callers that know that it has just changed. */
@@ -23,7 +29,7 @@ export function useOrder(initial: Order): LiveOrder {
 
   // Events and responses can arrive out of order: an older version never replaces a newer one.
   const take = useCallback((latest: Order) => {
-    setOrder((known) => (latest.version > known.version ? latest : known));
+    setOrder((known) => (latest.version > known.version ? withMoney(latest, known) : known));
   }, []);
 
   const refresh = useCallback(() => {

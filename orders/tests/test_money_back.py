@@ -19,7 +19,7 @@ from ticketing_orders.errors import (
     OrderTransitionError,
     TicketNotFoundError,
 )
-from ticketing_orders.publishers import order_created
+from ticketing_orders.publishers import order_created, order_republished
 from ticketing_orders.repository import OrderRepository, TicketProjection
 from ticketing_orders.service import OrderService
 
@@ -212,14 +212,25 @@ async def test_money_that_went_back_at_stripe_ends_the_order_that_it_paid(
     assert await published(orders, order) == ["order.created", "order.completed", "order.cancelled"]
 
 
-async def test_a_part_refund_and_an_open_dispute_leave_the_order(
+async def test_a_part_refund_and_an_open_dispute_leave_the_order_complete_and_are_published_once(
     service: OrderService, orders: OrderRepository, listing: TicketData, make_payment: MakePayment
 ) -> None:
     order, payment = await buy(service, listing, make_payment)
+    completed_at = (await orders.get(order.id)).updated_at
     part = {"version": 4, "status": PaymentStatus.CAPTURED, "refunded_cents": 1}
-    await service.follow_payment(payment.model_copy(update=part))
-    await service.follow_payment(payment.model_copy(update=part | {"version": 5, "disputed": True}))
+    disputed = part | {"version": 5, "disputed": True}
+    won = part | {"version": 6}
+    for change in (part, part, disputed, part, disputed, won):  # repeated, and an older one after a newer
+        await service.follow_payment(payment.model_copy(update=change))
+    other = {"version": 4, "status": PaymentStatus.CAPTURED, "refunded_cents": 2}
+    await service.follow_payment(make_payment(order, **other))  # another payment of the order
     assert await outcome(orders, order) == (OrderStatus.COMPLETE, None)
+    assert await published(orders, order) == ["order.created", *["order.completed"] * 4]
+    data = order_republished(await orders.get(order.id)).data
+    assert (data.refunded_cents, data.disputed) == (1, False)
+    assert data.changed_at == completed_at, "else a mail about the sale is sent again weeks later"
+    ended = await service.refund(order.id, seller_id=listing.user_id)
+    assert order_republished(ended).data.changed_at == ended.updated_at
 
 
 async def test_a_refund_that_overtakes_the_authorisation_completes_nothing(

@@ -9,7 +9,7 @@ import pytest_asyncio
 from icalendar import Calendar
 
 from ticketing_common.entity import new_id
-from ticketing_common.events import PaymentStatus, TicketData
+from ticketing_common.events import OrderStatus, PaymentStatus, TicketData, TicketStatus
 from ticketing_common.security import PassKeys
 from ticketing_orders.domain import Order
 from ticketing_testkit.crashes import dying_before_the_answer
@@ -187,6 +187,18 @@ async def test_the_passes_of_an_ended_order_are_void(sale: Sale) -> None:
     assert await sale.counts() == {"sold": 0, "checkedIn": 1, "void": [one["id"] for one in before]}
 
 
+async def test_no_pass_admits_once_the_event_is_called_off_also_before_its_orders_have_ended(sale: Sale) -> None:
+    admitted, second, _ = await sale.passes()
+    first = (await sale.check_in(admitted["code"], key="first")).json()
+    off = sale.ticket.model_copy(update={"version": 2, "status": TicketStatus.CANCELLED})
+    await sale.api.service._tickets.apply(off)
+    assert (await sale.api.repository.get(sale.order.id)).status is OrderStatus.COMPLETE
+    refused = await sale.check_in(second["code"])
+    sale.api.assert_problem(refused, 409)
+    assert (refused.json()["passStatus"], refused.json()["passId"]) == ("void", second["id"])
+    assert (await sale.check_in(admitted["code"], key="first")).json() == first
+
+
 async def test_a_seat_that_is_sold_again_has_another_pass(
     api: RunningOrders, make_ticket: MakeTicket, make_payment: MakePayment
 ) -> None:
@@ -217,6 +229,8 @@ async def test_only_the_seller_of_the_listing_admits_and_counts(api: RunningOrde
     for unknown in (new_id(), "x"):
         api.assert_problem(await api.call("GET", f"/checkins?ticketId={unknown}", user_id=new_id()), 404)
     api.assert_problem(await api.call("GET", "/checkins", user_id=new_id()), 422)
+    misspelt = await api.call("GET", f"/checkins?ticketId={sale.ticket.id}&seats=3", user_id=sale.ticket.user_id)
+    api.assert_problem(misspelt, 422, "seats")
     assert (await sale.check_in(code)).status_code == 201
 
 

@@ -51,6 +51,8 @@ def test_a_created_order_is_published_in_full(make_order: MakeOrder, make_ticket
             "user_id": order.ticket.user_id,
         },
         "seats": (3, 4),
+        "refunded_cents": 0,
+        "disputed": False,
     }
 
 

@@ -38,11 +38,16 @@ async def test_the_seller_refunds_an_order_and_a_repetition_gets_the_same_answer
     api.assert_problem(await api.call("POST", path, user_id=new_id()), 403)
     api.assert_problem(await api.call("POST", f"/{new_id()}/refund", user_id=ticket.user_id), 404)
     api.assert_problem(await api.call("POST", "/x/refund", user_id=ticket.user_id), 404)
+    for body in ({"amount": 1}, {"amount": -5}):  # a part refund is not possible
+        api.assert_problem(await api.call("POST", path, user_id=ticket.user_id, json=body), 422, "amount")
+    assert (await api.call("GET", f"/{order['id']}", user_id=order["userId"])).json() == order
     first = await api.call("POST", path, user_id=ticket.user_id)
     assert first.status_code == 202
     assert (first.json()["status"], first.json()["reason"]) == ("cancelled", "refunded")
     for headers in ({}, {"Idempotency-Key": "again"}, {"Idempotency-Key": "again"}):
         again = await api.call("POST", path, user_id=ticket.user_id, headers=headers)
+        assert (again.status_code, again.json()) == (202, first.json())
+        again = await api.call("POST", path, user_id=ticket.user_id, json={})
         assert (again.status_code, again.json()) == (202, first.json())
     event = await api.bus.expect(OrderCancelled, lambda event: event.data.id == order["id"])
     assert event.data.reason is OrderReason.REFUNDED
@@ -88,7 +93,7 @@ async def test_a_part_refund_and_a_dispute_are_shown_to_buyer_and_seller(
     assert payment is not None
     changes = {"version": payment.version + 1, "refunded_cents": 550, "disputed": True}
     await api.service.follow_payment(payment.model_copy(update={**changes, "status": PaymentStatus.CAPTURED}))
-    expected = {**order, "refundedAmount": 5.5, "disputed": True}
+    expected = {**order, "version": order["version"] + 1, "refundedAmount": 5.5, "disputed": True}
     assert (await api.call("GET", f"/{order['id']}", user_id=order["userId"])).json() == expected
     assert (await api.call("GET", "", user_id=order["userId"])).json() == [expected]
     assert (await api.call("GET", f"/sales?ticketId={ticket.id}", user_id=ticket.user_id)).json() == [expected]

@@ -12,12 +12,20 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import RevocationReason, TicketData, UserData, UserSessionsRevoked
+from ticketing_common.events import (
+    PaymentData,
+    PaymentStatus,
+    RevocationReason,
+    TicketData,
+    UserData,
+    UserSessionsRevoked,
+)
 from ticketing_common.web import LiveFeed, SseMessage, Viewer
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.feed import order_as_message
 from ticketing_orders.publishers import order_created
+from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
 from ticketing_testkit.apps import Bus, Identity, serve_app
 from ticketing_testkit.event_streams import listen
@@ -85,6 +93,29 @@ async def test_it_begins_with_the_order_as_it_is_and_two_tabs_see_the_same_end(
             ends.append(message)
         assert ends[0] == ends[1]
         assert json.loads(ends[0].data) == cancelled
+
+
+async def test_a_part_refund_and_a_dispute_arrive_live(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    order: dict[str, Any],
+    buyer: dict[str, str],
+    make_payment: Callable[..., PaymentData],
+) -> None:
+    service: OrderService = app.state.service
+    payment = make_payment(await service.get(order["id"], user_id=BUYER))
+    await service.follow_payment(payment)
+    changes = {"version": payment.version + 2, "status": PaymentStatus.CAPTURED, "refunded_cents": 550}
+    async with listen(client, path(order), headers=buyer) as stream:
+        await service.follow_payment(payment.model_copy(update=changes))
+        await service.follow_payment(payment.model_copy(update=changes | {"version": 9, "disputed": True}))
+        seen: list[tuple[float | None, bool | None]] = []
+        while not seen or not seen[-1][1]:
+            shown = json.loads((await stream.next()).data)
+            seen.append((shown["refundedAmount"], shown["disputed"]))
+    assert seen[-2:] == [(5.5, False), (5.5, True)]
+    current = (await client.get(f"/api/orders/{order['id']}", headers=buyer)).json()
+    assert current == shown
 
 
 async def test_no_user_receives_the_stream_of_another_users_order(

@@ -147,6 +147,7 @@ async def test_the_route_cancels_for_the_seller_and_repeats_its_answer(
     refused(await api.post(f"{path}/cancel", headers=stranger), 403)
     refused(await api.post(f"/api/tickets/{new_id()}/cancel", headers=seller), 404)
     refused(await api.post("/api/tickets/x/cancel", headers=seller), 404)
+    refused(await api.post(f"{path}/cancel", headers=seller, json={"keepPaidOrders": True}), 422)
     first = await api.post(f"{path}/cancel", headers=seller)
     assert (first.status_code, first.json()["status"], first.json()["available"]) == (200, "cancelled", 0)
     again = await api.post(f"{path}/cancel", headers=seller)

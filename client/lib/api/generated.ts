@@ -59,6 +59,9 @@ export type ElsewhereResponse = {
   call: string;
 };
 
+/** A request without fields. */
+export type EmptyRequest = Record<string, never>;
+
 /** An empty object. */
 export type EmptyResponse = Record<string, never>;
 
@@ -132,7 +135,7 @@ export type OrderResponse = {
   seats: Array<number>;
   /** of all seats, decimal, at most two places */
   total: number;
-  /** what of the payment went back; null for an unpaid order, and in live updates */
+  /** what of the payment went back; null for an unpaid order, and in live updates of a cancelled one */
   refundedAmount?: number | null;
   /** whether the buyer's bank disputes the payment; null as `refundedAmount` */
   disputed?: boolean | null;
@@ -408,7 +411,7 @@ export interface Operations {
   /** Refund Order */
   "POST /api/orders/{id}/refund": {
     query: never;
-    body: undefined;
+    body: EmptyRequest | null;
     answer: OrderResponse;
   };
   /** Create Payment */
@@ -480,7 +483,7 @@ export interface Operations {
   /** Cancel Ticket */
   "POST /api/tickets/{id}/cancel": {
     query: never;
-    body: undefined;
+    body: EmptyRequest | null;
     answer: TicketResponse;
   };
   /** Sign Up */

@@ -32,7 +32,9 @@ export async function checkIn(code: string, listing: KeptListing): Promise<Verdi
   if (verification.kind !== "pass") return refused(null, verification.kind);
   const { claims } = verification;
   if (claims.ticketId !== listing.ticketId) return refused(null, "otherEvent");
-  if (listing.void.includes(claims.passId)) return refused(claims.seat, "void");
+  // The list may have been read while the orders of an event that was called off were still being ended.
+  if (listing.ticket.status === "cancelled" || listing.void.includes(claims.passId))
+    return refused(claims.seat, "void");
 
   const scan = await recordScan(newScan(code, claims, listing.userId));
   if (scan.admittedAt !== null) return repeated(scan);

@@ -39,7 +39,7 @@ export async function verifyPassCode(code: string, keys: PublicKey[]): Promise<V
   if (!key) return { kind: "unknownKey" };
   const claims = claimsOf(readObject(payload));
   const signed = new TextEncoder().encode(`${head}.${payload}`);
-  if (!claims || !(await isSignedBy(key, decode(signature), signed))) return INVALID;
+  if (!claims || !(await isSignedBy(key, signature, signed))) return INVALID;
   return { kind: "pass", claims };
 }
 
@@ -62,23 +62,25 @@ function readObject(part: string): Record<string, unknown> | null {
   }
 }
 
-/** Throws for text that is not base64url. */
+/**
+ * Throws for text that is not base64url, and for a second spelling of the same bytes (RFC 4648 §3.5), which `atob` accepts:
+ * the service refuses it, so a pass that was admitted with it would not be checked in.
+ */
 function decode(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  const standard = text.replaceAll("-", "+").replaceAll("_", "/");
+  const binary = atob(standard);
+  if (btoa(binary).replace(/=+$/, "") !== standard) throw new Error("unused bits are not zero");
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-async function isSignedBy(
-  { x }: PublicKey,
-  signature: Uint8Array<ArrayBuffer>,
-  signed: Uint8Array<ArrayBuffer>,
-): Promise<boolean> {
+async function isSignedBy({ x }: PublicKey, signatureText: string, signed: Uint8Array<ArrayBuffer>): Promise<boolean> {
   try {
+    const signature = decode(signatureText);
     if (!(await hasEd25519())) return (await loadFallback()).verify(signature, signed, decode(x), { zip215: false });
     const key = await crypto.subtle.importKey("raw", decode(x), "Ed25519", false, ["verify"]);
     return await crypto.subtle.verify("Ed25519", key, signature, signed);
   } catch {
-    // A key or a signature of the wrong length.
+    // A key or a signature of the wrong length, or not in base64url.
     return false;
   }
 }

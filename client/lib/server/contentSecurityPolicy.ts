@@ -5,7 +5,7 @@ const STRIPE_SCRIPTS = ["https://js.stripe.com", "https://*.js.stripe.com"];
 const STRIPE_FRAMES = [...STRIPE_SCRIPTS, "https://hooks.stripe.com"];
 
 interface Exceptions {
-  /** Absent for responses without scripts, and for pages rendered at build time. */
+  /** Absent for responses without scripts. */
   nonce?: string | undefined;
   /** Allows WebAssembly, but not the evaluation of text as script (CSP Level 3, 'wasm-unsafe-eval'). */
   wasm?: boolean;

@@ -60,6 +60,21 @@ test("each response has its own nonce, and a script without it does not run", as
   expect(await run(nonces[1] ?? "")).toBe(true);
 });
 
+test("the page for an unknown address runs its scripts, and the browser reports no violation", async ({ page }) => {
+  const problems: string[] = [];
+  page.on("console", (message) => {
+    if (/Content Security Policy/.test(message.text())) problems.push(message.text());
+  });
+  for (const path of ["/nowhere", "/tickets/aaaaaaaaaaaaaaaaaaaaaaaa", "/500"]) {
+    const response = await page.goto(path);
+    expect(response?.status()).toBe(404);
+    await expect(page.getByRole("heading", { level: 1, name: "Page not found" })).toBeVisible();
+    // Only Next's script defines it, so the page is hydrated.
+    await page.waitForFunction(() => "next" in window);
+  }
+  expect(problems).toEqual([]);
+});
+
 /** The bytes of a response; the server closes the connection after it. */
 function exchange(baseURL: string | undefined, bytes: string): Promise<string> {
   const { hostname, port } = new URL(baseURL ?? "");

@@ -1,13 +1,17 @@
 /** The forms and buttons of the account page. */
+import "fake-indexeddb/auto";
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ChangePasswordForm } from "@/components/ChangePasswordForm";
 import { DataExport } from "@/components/DataExport";
 import { DeleteAccountForm } from "@/components/DeleteAccountForm";
 import { EmailState } from "@/components/EmailState";
+import { SignOutButton } from "@/components/SignOutButton";
 import { SignOutEverywhere } from "@/components/SignOutEverywhere";
 import { accountData } from "@/lib/accountExport";
 import { api } from "@/lib/api/browser";
+import { countUnsent } from "@/lib/checkin/signOut";
+import { admit, recordScan } from "@/lib/checkin/store";
 import { json, network, problem } from "./fetched";
 
 const router = vi.hoisted(() => ({ asPath: "/account", pathname: "/account", replace: vi.fn(), push: vi.fn() }));
@@ -126,6 +130,29 @@ it("signing out everywhere leads to a sign-in page that says so", async () => {
   await waitFor(() => expect(router.replace).toHaveBeenCalledWith("/signin?done=sign-out-everywhere"));
   expect(sent.map(({ call }) => call)).toEqual(["POST /api/users/signout-everywhere"]);
 });
+
+it.each([
+  ["Sign out", "POST /api/users/signout", <SignOutButton key="one" />],
+  ["Sign out everywhere", "POST /api/users/signout-everywhere", <SignOutEverywhere key="two" />],
+  ["Delete my account", "DELETE /api/users/me", <DeleteAccountForm key="three" user={USER} />],
+])(
+  "“%s” asks before unsent admissions of this device are lost, and then deletes them",
+  async (label, call, element) => {
+    const scan = { passId: "p", ticketId: "t", userId: "1", seat: 1, code: "c", idempotencyKey: "k", scannedAt: 1 };
+    await recordScan({ ...scan, admittedAt: null, state: "waiting", refusal: null });
+    await admit("p", 2);
+    const sent = network({ [call]: () => json({}) });
+    render(element);
+    press(label);
+    const again = await screen.findByRole("button", { name: `${label} and lose 1 unsent scan` });
+    expect(sent).toEqual([]);
+    expect(await countUnsent()).toBe(1);
+    fireEvent.click(again);
+    await waitFor(async () => expect(await countUnsent()).toBe(0));
+    expect(sent.map((request) => request.call)).toEqual([call]);
+    await waitFor(() => expect(router.replace.mock.calls.length + router.push.mock.calls.length).toBe(1));
+  },
+);
 
 describe("the download", () => {
   const page = (items: object[], cursor?: string) => {

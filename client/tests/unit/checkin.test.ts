@@ -89,8 +89,10 @@ it("what the server refuses is refused, with the time of the first check-in, and
   expect(conflictsOf(await listScans(TICKET))).toEqual([]);
 });
 
-it("a void pass, another event and a forged code are refused without a call", async () => {
+it("a void pass, an event that is called off, another event and a forged code are refused without a call", async () => {
   expect(await checkIn(code(9), listing)).toMatchObject({ admits: false, reason: "void", seat: 9 });
+  const calledOff: KeptListing = { ...listing, ticket: { ...listing.ticket, status: "cancelled" } };
+  expect(await checkIn(code(1), calledOff)).toMatchObject({ admits: false, reason: "void", seat: 1 });
   expect(await checkIn(code(1, "c".repeat(24)), listing)).toMatchObject({ admits: false, reason: "otherEvent" });
   expect(await checkIn("not a code", listing)).toMatchObject({ admits: false, reason: "invalid" });
   expect(await listScans(TICKET)).toEqual([]);

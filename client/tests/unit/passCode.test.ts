@@ -1,6 +1,7 @@
 // @vitest-environment node
 /** The verification of pass codes in the browser, with WebCrypto and with the fallback. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PublicKey } from "@/lib/api/types";
@@ -56,6 +57,23 @@ describe.each([
     expect(await verifyPassCode(code(CLAIMS, undefined, other.privateKey), keys)).toEqual({ kind: "invalid" });
     expect(await verifyPassCode(code().slice(0, -4), keys)).toEqual({ kind: "invalid" });
   });
+});
+
+/** docs/passes.md describes them for other scanners; infra/ops/tests/test_passes.py runs them against the services' code. */
+const VECTORS = JSON.parse(readFileSync(`${import.meta.dirname}/../../../docs/pass-vectors.json`, "utf8")) as {
+  keys: PublicKey[];
+  vectors: { name: string; code: string; claims: Record<string, unknown> | null }[];
+};
+
+it.each(VECTORS.vectors)("the documented vector is decided as documented: $name", async ({ code: text, claims }) => {
+  const { verifyPassCode } = await load();
+  const verification = await verifyPassCode(text, VECTORS.keys);
+  if (claims === null) {
+    expect(verification.kind).not.toBe("pass");
+    return;
+  }
+  const { pass: passId, ticket: ticketId, seat, starts: startsAt = null } = claims;
+  expect(verification).toEqual({ kind: "pass", claims: { passId, ticketId, seat, startsAt } });
 });
 
 it("an event without a time has no start, and unknown claims are ignored", async () => {

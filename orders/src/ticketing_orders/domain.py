@@ -61,6 +61,8 @@ class Order(Entity):
     or the fact came too late to matter. It raises `OrderTransitionError` when the transition is forbidden.
     `seats` are their numbers, from 1, each once. They never change; orders of earlier versions have seat 1.
     `expires_at` is UTC. `payment_id` is the payment that completed the order, and stays when its capture fails.
+    `refunded_cents` and `disputed` are what became of that payment while the order was complete. `status_since` is
+    when `status` changed (UTC), if only those two changed after it; None means at `updated_at`.
     `slot` and `turn` number the account's open holds, and its holds of this ticket (see `account_holds.py`); None where
     these limits are off, and in orders of earlier versions.
     """
@@ -74,6 +76,9 @@ class Order(Entity):
     slot: int | None = None
     turn: int | None = None
     seats: tuple[int, ...] = (1,)
+    refunded_cents: int = 0
+    disputed: bool = False
+    status_since: datetime | None = None
 
     @classmethod
     def place(cls, ticket: TicketData, *, user_id: str, window_seconds: int, price_cents: int | None = None) -> Self:
@@ -198,11 +203,24 @@ class Order(Entity):
             return False
         return self._move(OrderStatus.CANCELLED, OrderReason.REFUNDED)
 
+    def note_money(self, payment_id: str, *, refunded_cents: int, disputed: bool) -> bool:
+        """A part of this payment's money went back, or a dispute about it was opened or closed: the buyer is told.
+
+        False unless this payment completed the order and the order is complete: its end tells all else.
+        """
+        if self.status is not OrderStatus.COMPLETE or self.payment_id != payment_id:
+            return False
+        if (self.refunded_cents, self.disputed) == (refunded_cents, disputed):
+            return False
+        self.status_since = self.status_since or self.updated_at
+        self.refunded_cents, self.disputed = refunded_cents, disputed
+        return True
+
     def _move(self, target: OrderStatus, reason: OrderReason | None = None) -> bool:
         """The only place that changes `status`; allows what the transition table allows."""
         if self.status is target:
             return False
         if reason not in TRANSITIONS.get((self.status, target), frozenset()):
             raise OrderTransitionError(self.id, self.status, target, reason)
-        self.status, self.reason = target, reason
+        self.status, self.reason, self.status_since = target, reason, None
         return True

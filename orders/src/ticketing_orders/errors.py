@@ -161,12 +161,12 @@ class PassUsedError(ConflictError):
 
 
 class PassVoidError(ConflictError):
-    """The order of the pass has ended, so it admits no longer; the response has `passStatus` `void`."""
+    """The order of the pass has ended or the event is called off, so it does not admit; `passStatus` is `void`."""
 
     title = "The pass is void"
 
     def __init__(self, pass_id: str, seat: int) -> None:
-        super().__init__(f"The pass for seat {seat} is void: its order has ended.")
+        super().__init__(f"The pass for seat {seat} is void: its order has ended, or the event is called off.")
         self.members = {"passStatus": "void", "passId": pass_id, "seat": seat}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from re import fullmatch
 
 from ticketing_common.entity import ID_PATTERN, new_id, utc_now
-from ticketing_common.events import OrderStatus, TicketData
+from ticketing_common.events import OrderStatus, TicketData, TicketStatus
 from ticketing_common.security import PassKeys, PassSigner, PublicKey
 from ticketing_common.telemetry.metrics import CHECKINS
 
@@ -114,6 +114,8 @@ class PassService:
         `checkin_id` is the id that an earlier attempt of the same request may have used; returns the check-in of that
         attempt if there is one. Raises `PassCodeError`, `ListingForbiddenError`, `PassVoidError` and `PassUsedError`.
 
+        No pass admits once the event is called off, also while its orders are still being ended.
+
         The order is read, then one insert decides. An order that ends between the two is admitted: the check-in and the
         end are then both recorded, and the time of the check-in, taken before the order is read, is not later than the
         end.
@@ -124,9 +126,11 @@ class PassService:
             raise ListingForbiddenError(claims.ticket_id)
         now = utc_now()
         try:
+            if ticket.status is TicketStatus.CANCELLED:
+                raise PassVoidError(claims.pass_id, claims.seat)
             order = check_admits(claims, await self._orders.find_holder(claims.ticket_id, claims.seat))
         except PassVoidError:
-            # The order may have ended after an earlier attempt of this request admitted.
+            # The event or the order may have ended after an earlier attempt of this request admitted.
             earlier = await self._checkins.find(checkin_id) if checkin_id else None
             if earlier is not None:
                 return earlier

@@ -26,7 +26,7 @@ def order_created(order: Order) -> OrderCreated:
 
 
 def order_completed(order: Order) -> OrderCompleted:
-    """The hold was paid in time."""
+    """The hold was paid in time; published again when a part of the money went back or a dispute began or ended."""
     return OrderCompleted.of(_data(order))
 
 
@@ -56,7 +56,7 @@ def _data(order: Order) -> OrderData:
         user_id=order.user_id,
         expires_at=order.expires_at,
         created_at=order.created_at,
-        changed_at=order.updated_at,
+        changed_at=order.status_since or order.updated_at,
         payment_id=order.payment_id,
         ticket=OrderTicket(
             id=order.ticket.id,
@@ -69,4 +69,6 @@ def _data(order: Order) -> OrderData:
             user_id=order.ticket.user_id,
         ),
         seats=order.seats,
+        refunded_cents=order.refunded_cents,
+        disputed=order.disputed,
     )

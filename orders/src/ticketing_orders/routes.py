@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
@@ -12,6 +12,7 @@ from ticketing_common.web import (
     EventStream,
     Id,
     LiveFeedDep,
+    NoFields,
     PageRequestDep,
     PagingOnly,
     ServiceRouter,
@@ -30,6 +31,7 @@ from .schemas import (
     CheckinCountsResponse,
     CheckinRequest,
     CheckinResponse,
+    CountedListingDep,
     OrderRequest,
     OrderResponse,
     PassKeysResponse,
@@ -99,15 +101,15 @@ async def create_checkin(
     """Admit with the code of a pass, once; by the seller of its listing.
 
     409 with `passStatus` `used` and `firstAt`, the time of the check-in, when the pass was used; 409 with `passStatus`
-    `void` when its order has ended; both with `passId` and `seat`. 403 for a pass of another seller's listing. 422 for
-    a code that is no pass of this marketplace.
+    `void` when its order has ended or the event is called off; both with `passId` and `seat`. 403 for a pass of another
+    seller's listing. 422 for a code that is no pass of this marketplace.
     """
     return CheckinResponse.model_validate(await service.check_in(body.code, user_id=user.id, checkin_id=checkin_id))
 
 
 @router.get("/checkins")
 async def count_checkins(
-    ticket_id: Annotated[str, Query(alias="ticketId")], user: CurrentUser, service: PassServiceDep
+    ticket_id: CountedListingDep, user: CurrentUser, service: PassServiceDep
 ) -> CheckinCountsResponse:
     """The sold seats and check-ins of one of the caller's own listings, and the passes that are void."""
     return CheckinCountsResponse.model_validate(await service.counts(ticket_id, user_id=user.id))
@@ -184,7 +186,7 @@ async def show_calendar_file(order_id: Id, user: CurrentUser, service: PassServi
     return Response(calendar_file(order), headers=headers, media_type="text/calendar; charset=utf-8")
 
 
-@router.post("/{id}/refund", status_code=202)
+@router.post("/{id}/refund", status_code=202, dependencies=[NoFields])
 @idempotent
 async def refund_order(order_id: Id, user: CurrentUser, service: OrderServiceDep) -> OrderResponse:
     """The seller returns the money of a paid order; idempotent.

@@ -18,6 +18,7 @@ __all__ = [
     "CheckinCountsResponse",
     "CheckinRequest",
     "CheckinResponse",
+    "CountedListingDep",
     "OrderRequest",
     "OrderResponse",
     "OrderTicketResponse",
@@ -41,15 +42,23 @@ class OrderRequest(RequestModel):
     price: Price | None = Field(default=None, description="of one seat, as the buyer saw it")
 
 
-async def sale_search(
-    request: Request, ticket_id: Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
-) -> str:
+ListingId: TypeAlias = Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
+
+
+async def sale_search(request: Request, ticket_id: ListingId) -> str:
     """The listing whose paid orders are asked for; raises `InvalidInputError` for unknown parameters."""
     refuse_unknown_parameters(request, ("ticketId", "limit", "cursor"))
     return ticket_id
 
 
+async def counted_listing(request: Request, ticket_id: ListingId) -> str:
+    """The listing whose check-ins are counted; raises `InvalidInputError` for unknown parameters."""
+    refuse_unknown_parameters(request, ("ticketId",))
+    return ticket_id
+
+
 SaleSearchDep: TypeAlias = Annotated[str, Depends(sale_search)]
+CountedListingDep: TypeAlias = Annotated[str, Depends(counted_listing)]
 
 
 class OrderTicketResponse(ApiModel):
@@ -77,7 +86,8 @@ class OrderResponse(ApiModel):
     seats: tuple[int, ...] = Field(description="their numbers, from 1")
     total: float = Field(description="of all seats, decimal, at most two places")
     refunded_amount: float | None = Field(
-        default=None, description="what of the payment went back; null for an unpaid order, and in live updates"
+        default=None,
+        description="what of the payment went back; null for an unpaid order, and in live updates of a cancelled one",
     )
     disputed: bool | None = Field(
         default=None, description="whether the buyer's bank disputes the payment; null as `refundedAmount`"
@@ -86,7 +96,15 @@ class OrderResponse(ApiModel):
 
     @classmethod
     def of(cls, order: Order | OrderData, payment: PaymentData | None = None) -> Self:
-        """The response for an order, from the stored order or from an event, and for the payment that completed it."""
+        """The response for an order, from the stored order or from an event, and for the payment that completed it.
+
+        Without the payment, what the order itself has of it.
+        """
+        refunded_cents, disputed = None, None
+        if payment is not None:
+            refunded_cents, disputed = payment.refunded_cents, payment.disputed
+        elif order.status is OrderStatus.COMPLETE:
+            refunded_cents, disputed = order.refunded_cents, order.disputed
         return cls(
             id=order.id,
             user_id=order.user_id,
@@ -98,8 +116,8 @@ class OrderResponse(ApiModel):
             quantity=len(order.seats),
             seats=order.seats,
             total=from_cents(order.total_cents),
-            refunded_amount=from_cents(payment.refunded_cents) if payment else None,
-            disputed=payment.disputed if payment else None,
+            refunded_amount=None if refunded_cents is None else from_cents(refunded_cents),
+            disputed=disputed,
             ticket=OrderTicketResponse(
                 id=order.ticket.id,
                 title=order.ticket.title,

@@ -228,7 +228,7 @@ class OrderService:
     async def follow_payment(self, data: PaymentData) -> None:
         """Complete an order whose payment is authorised, and cancel one whose payment failed or went back after that.
 
-        A part refund and an open dispute leave the order as it is.
+        A part refund and a dispute leave the order complete; it is published again with them for the buyer's page.
 
         Raises `OrderNotFoundError`, and `OrderTransitionError` for a second payment of a paid order.
         """
@@ -239,6 +239,17 @@ class OrderService:
             await self._change(payment.order_id, lambda order: order.fail_payment(payment.id), order_cancelled)
         elif payment.status is PaymentStatus.REFUNDED:
             await self._change(payment.order_id, lambda order: order.lose_payment(payment.id), order_cancelled)
+        elif payment.status is PaymentStatus.CAPTURED:
+            await self._note_money(payment)
+
+    async def _note_money(self, payment: PaymentData) -> None:
+        refunded_cents, disputed = payment.refunded_cents, payment.disputed
+
+        def note(order: Order) -> OrderPublisher | None:
+            changed = order.note_money(payment.id, refunded_cents=refunded_cents, disputed=disputed)
+            return order_completed if changed else None
+
+        await self._orders.update(payment.order_id, note)
 
     async def expire(self, order_id: str, *, deadline: datetime) -> None:
         """Expiration reports that a deadline has passed: cancel the order if it is unpaid and due by this clock too.

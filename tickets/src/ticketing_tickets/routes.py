@@ -13,6 +13,7 @@ from ticketing_common.web import (
     Id,
     LastEventId,
     LiveFeedDep,
+    NoFields,
     PageRequestDep,
     PagingOnly,
     ServiceRouter,
@@ -93,7 +94,7 @@ async def update_ticket(
     return TicketResponse.of(await service.edit(ticket_id, user.id, body.details()))
 
 
-@router.post("/{id}/cancel", dependencies=[LimitedListings])
+@router.post("/{id}/cancel", dependencies=[LimitedListings, NoFields])
 @idempotent
 async def cancel_ticket(ticket_id: Id, user: CurrentUser, service: TicketServiceDep) -> TicketResponse:
     """Call the event off; this is final, and idempotent.

@@ -70,9 +70,13 @@ class OrderData(EventData):
     payment_id: str | None = Field(description="the payment that completed it")
     ticket: OrderTicket
     changed_at: EventTime | None = Field(
-        default=None, description="when the order took this state; `time` is later in a republished event"
+        default=None, description="when the order took this status; `time` is later in a republished event"
     )
     seats: tuple[int, ...] = Field(default=(1,), min_length=1, description="the numbers of its seats, from 1")
+    refunded_cents: int | None = Field(
+        default=None, description="the part of its payment that went back while complete"
+    )
+    disputed: bool | None = Field(default=None, description="whether the payment of a complete order is disputed")
 
     @property
     def total_cents(self) -> int:
@@ -93,7 +97,7 @@ class OrderCreated(OrderEvent):
 
 
 class OrderCompleted(OrderEvent):
-    """The hold was paid in time: the authorised money may be captured."""
+    """The hold was paid in time: the authorised money may be captured. Again when its payment changed after that."""
 
     NAME = "order.completed"
 

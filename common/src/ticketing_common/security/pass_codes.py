@@ -4,6 +4,7 @@ Only orders signs. Anybody verifies with the public keys, without a network.
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ __all__ = ["MAX_PASS_CODE", "PassClaims", "PassCodeError", "PassKeys", "PassSign
 ALGORITHM: Final = "EdDSA"
 MAX_PASS_CODE: Final = 512
 """Characters. Our codes have about 300."""
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}", re.ASCII)
+"""Three parts in base64url without padding (RFC 7515, section 7.1). PyJWT accepts padding, and refuses unused bits that
+are not zero, so each pass has one code for each key."""
 MAX_STARTS: Final = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -144,6 +148,8 @@ class PassKeys:
         """
         if len(code) > MAX_PASS_CODE:
             raise PassCodeError("The code is too long for a pass.")
+        if not _COMPACT.fullmatch(code):
+            raise PassCodeError("This is not the code of a pass.")
         try:
             kid = self._jws.get_unverified_header(code).get("kid")
             key = self._keys.get(kid) if isinstance(kid, str) else None

@@ -7,7 +7,7 @@ from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
 from .rate_limit import AddressDep, CallerLimits, Quota, RateLimit, RateLimiter, address, quota
 from .response_cache import cached
-from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
+from .schemas import ApiModel, Id, Instant, NoFields, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
 from .stream_limits import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
@@ -29,6 +29,7 @@ __all__ = [
     "LastEventId",
     "LiveFeed",
     "LiveFeedDep",
+    "NoFields",
     "Page",
     "PageRequest",
     "PageRequestDep",

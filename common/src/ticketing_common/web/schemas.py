@@ -14,7 +14,7 @@ from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import NotFoundError
 from ticketing_common.money import MAX_PRICE_CENTS, decimal_text
 
-__all__ = ["ApiModel", "Id", "Instant", "Price", "RequestModel", "from_cents"]
+__all__ = ["ApiModel", "Id", "Instant", "NoFields", "Price", "RequestModel", "from_cents"]
 
 
 class ApiModel(BaseModel):
@@ -30,6 +30,18 @@ class RequestModel(BaseModel):
         alias_generator=to_camel, extra="forbid", strict=True, frozen=True, str_strip_whitespace=True
     )
 
+
+class EmptyRequest(RequestModel):
+    """A request without fields."""
+
+
+async def _no_fields(body: EmptyRequest | None = None) -> None:
+    """FastAPI has validated the body."""
+
+
+NoFields: Final = Depends(_no_fields)
+"""For the dependencies of a route that takes no fields. A body is optional, and its fields are refused by name: a
+request with `{"amount": 5}` must not refund the whole order."""
 
 _MOST: Final = decimal_text(MAX_PRICE_CENTS)
 
