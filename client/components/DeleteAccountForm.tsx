@@ -25,7 +25,7 @@ export function DeleteAccountForm({ user }: { user: User }) {
       <p>This cannot be undone.</p>
       <ul className={styles.list}>
         <li>You are signed out everywhere, and can no longer sign in.</li>
-        <li>Your listings that have no buyer yet are withdrawn.</li>
+        <li>Your listings are withdrawn. Seats that are sold stay with their buyers.</li>
         <li>Passes that you have bought can no longer be shown here: print or save them first.</li>
         <li>Your e-mail address is removed. Records of past orders and payments are kept without it.</li>
       </ul>

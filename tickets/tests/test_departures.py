@@ -1,6 +1,7 @@
-"""Listings of a deleted account are withdrawn: those on sale at once, held ones when they are free, sold ones never."""
+"""Listings of a deleted account offer no seat any more: neither one that is free, nor one that becomes free."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from ticketing_common.events import RevocationReason, TicketStatus, UserData, Us
 from ticketing_common.storage import Database
 from ticketing_tickets.departures import Departures
 from ticketing_tickets.domain import TicketDetails
+from ticketing_tickets.errors import TicketNotOwnedError
 from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 
@@ -71,24 +73,54 @@ async def test_what_is_on_sale_is_withdrawn_and_what_is_sold_stays(
     assert await subjects(tickets, on_sale[0]) == ["ticket.created", "ticket.deleted"]
 
 
-async def test_a_held_listing_is_withdrawn_when_it_is_free_again(
+async def test_a_seat_of_a_deleted_account_that_becomes_free_is_not_offered_again(
     service: TicketService,
+    tickets: TicketRepository,
     departures: Departures,
+    database: Database,
     details: TicketDetails,
     order_for: Callable[..., Any],
     status_of: Callable[[str], Awaitable[TicketStatus]],
 ) -> None:
-    held = (await service.create(SELLER, details)).id
-    order = order_for(held)
-    await service.follow_order(order.created)
+    held, sold = [(await service.create(SELLER, details)).id for _ in range(2)]
+    hold, sale = order_for(held), order_for(sold)
+    for fact in (hold.created, sale.completed):
+        await service.follow_order(fact)
+    await departures.on_user_deleted(deleted(at=utc_now() - timedelta(hours=2)))
+    await departures.withdraw_all()
+    assert [await status_of(one) for one in (held, sold)] == [TicketStatus.HELD, TicketStatus.SOLD]
+    assert await database["departures"].count_documents({}) == 0, "it is forgotten, and not needed for the rest"
+
+    for fact in (hold.cancelled, sale.refused):
+        await service.follow_order(fact)
+
+    assert [await status_of(one) for one in (held, sold)] == [TicketStatus.DELETED] * 2
+    document = await tickets.collection.find_one({"_id": sold})
+    assert document is not None
+    assert document["outbox"][-1]["subject"].startswith("ticket.deleted.")
+
+
+async def test_the_free_seats_of_a_listing_that_is_sold_in_part_are_withdrawn(
+    service: TicketService,
+    tickets: TicketRepository,
+    departures: Departures,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+) -> None:
+    listed = (await service.create(SELLER, replace(details, quantity=5))).id
+    sale, hold = order_for(listed), order_for(listed, minute=1)
+    for fact in (sale.completed, hold.created):
+        await service.follow_order(fact)
+
     await departures.on_user_deleted(deleted())
-    assert await departures.withdraw_all() == 0
-    assert await status_of(held) is TicketStatus.HELD
 
-    await service.follow_order(order.cancelled)
-
-    assert await departures.withdraw_all() == 1
-    assert await status_of(held) is TicketStatus.DELETED
+    ticket = await tickets.get(listed)
+    assert (ticket.status, ticket.quantity, ticket.free_seats) == (TicketStatus.HELD, 2, 0)
+    with pytest.raises(TicketNotOwnedError):  # by a request that was admitted before the deletion
+        await service.edit(listed, SELLER, replace(details, quantity=9))
+    await service.follow_order(hold.cancelled)
+    ticket = await tickets.get(listed)
+    assert (ticket.status, ticket.quantity, ticket.free_seats) == (TicketStatus.SOLD, 1, 0)
 
 
 async def test_a_listing_that_was_created_at_the_moment_of_the_deletion_is_withdrawn(
@@ -103,25 +135,13 @@ async def test_a_listing_that_was_created_at_the_moment_of_the_deletion_is_withd
     assert await status_of(late) is TicketStatus.DELETED
 
 
-async def test_a_departure_is_forgotten_after_an_hour_when_nothing_is_held(
-    service: TicketService,
-    departures: Departures,
-    database: Database,
-    details: TicketDetails,
-    order_for: Callable[..., Any],
-) -> None:
-    held = (await service.create(SELLER, details)).id
-    order = order_for(held)
-    await service.follow_order(order.created)
+async def test_a_departure_is_forgotten_after_an_hour(departures: Departures, database: Database) -> None:
     await departures.on_user_deleted(deleted(at=utc_now() - timedelta(hours=2)))
-    await departures.on_user_deleted(deleted(new_id()))
-    await departures.withdraw_all()
-    assert await database["departures"].count_documents({}) == 2, "one has a held listing, the other is young"
+    await departures.on_user_deleted(deleted(young := new_id()))
 
-    await service.follow_order(order.completed)
     await departures.withdraw_all()
 
-    assert await database["departures"].count_documents({}) == 1
+    assert [one["_id"] async for one in database["departures"].find()] == [young]
 
 
 async def test_more_listings_than_one_batch_are_withdrawn(
@@ -135,4 +155,4 @@ async def test_more_listings_than_one_batch_are_withdrawn(
     for _ in range(5):
         await service.create(SELLER, details)
     await departures.on_user_deleted(deleted())
-    assert await tickets.list_unsold_ids(SELLER, after="", limit=10) == []
+    assert await tickets.list_offered_ids(SELLER, after="", limit=10) == []

@@ -118,11 +118,15 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
     scenarios = [order_for(ticket.id, minute=minute) for minute in range(3)]
     facts = [None, *(fact for scenario in scenarios for fact in (scenario.created, scenario.completed))]
 
-    for step in data.draw(st.lists(st.sampled_from([*facts, "delete"]), max_size=20)):
+    for step in data.draw(st.lists(st.sampled_from([*facts, "delete", "withdraw"]), max_size=20)):
         before, was_deleted = ticket.status, ticket.deleted_at is not None
         if step == "delete":
             if before is TicketStatus.AVAILABLE:
                 ticket.delete(ticket.user_id)
+            continue
+        if step == "withdraw":
+            if not was_deleted:
+                ticket.withdraw()
             continue
         ticket.follow(taken_by([step] if step else []))
 
@@ -133,7 +137,7 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
         elif was_deleted:
             assert ticket.status is TicketStatus.DELETED
         elif step is None:
-            assert ticket.status is TicketStatus.AVAILABLE
+            assert ticket.status is (TicketStatus.DELETED if ticket.withdrawn else TicketStatus.AVAILABLE)
         else:
             assert (ticket.status, ticket.order_id) == (TicketStatus.HELD, step.id)
         assert not ticket.follow(taken_by([step] if step else []))

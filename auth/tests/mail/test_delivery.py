@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_auth.domain import User
+from ticketing_auth.domain import User, normalized_email
 from ticketing_auth.mail import Mail, MailDelivery, MailKind, MailQueue, Mails, message_id
 from ticketing_auth.repository import UserRepository
 from ticketing_common.entity import new_id
@@ -31,6 +31,21 @@ async def test_a_requested_mail_arrives_once_as_text_and_html(
     assert "https://tickets.example/tickets/6b0400000000000000000002" in text_of(message)
     assert 'href="https://tickets.example/tickets/6b0400000000000000000002"' in text_of(message, "html")
     assert (await stored(mails))["state"] == "sent"
+
+
+async def test_an_account_gets_its_mail_whatever_the_alphabet_of_its_address(
+    mails: Mails, users: UserRepository, delivery: MailDelivery, mail_server: MailServer
+) -> None:
+    addresses = ["bücher@example.com", "bücher@exämple.com", "анна@example.com", "ann@xn--exmple-cua.com"]
+    for address in addresses:
+        user = User(email=normalized_email(address), password_hash="a hash")
+        await users.add(user)
+        await request(mails, user, fact=user.id)
+
+    await delivery.deliver_due()
+
+    assert sorted(mail_server.recipients) == sorted(addresses)
+    assert sorted(str(message["To"]) for message in mail_server.received) == sorted(addresses)
 
 
 async def test_two_workers_deliver_each_mail_once(

@@ -1,17 +1,17 @@
-"""Withdraws the unsold listings of deleted accounts."""
+"""Withdraws the listings of deleted accounts."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.events import TicketDeleted, UserDeleted
+from ticketing_common.events import TicketEvent, UserDeleted
 from ticketing_common.storage import ASCENDING, Collection
 from ticketing_common.telemetry import get_logger
 
 from .domain import Ticket
-from .errors import TicketNotFoundError, TicketReservedError
-from .publishers import ticket_deleted
+from .errors import TicketNotFoundError
+from .publishers import ticket_changed
 from .repository import TicketRepository
 
 __all__ = ["Departures"]
@@ -24,12 +24,12 @@ AT_ONCE: Final = 100
 
 
 class Departures:
-    """The deleted accounts that may still have a listing on sale.
+    """The deleted accounts that may still list something.
 
-    A held seat cannot be withdrawn, and may become free again; a listing may also be created at the very moment of the
-    deletion. So a departure is stored, and looked at again by a sweep, until `LATEST_LISTING` has passed and nothing is
-    on sale or held. Each withdrawal is one compare-and-swap of a listing: repetition, two replicas at once and a crash
-    at any place are harmless. Sold listings stay, since their buyers and the books need them.
+    A listing may be created at the very moment of the deletion, so a departure is stored, and looked at again by a
+    sweep, until `LATEST_LISTING` has passed. Each withdrawal is one compare-and-swap of a listing: repetition, two
+    replicas at once and a crash at any place are harmless. Afterwards the listing itself offers no seat that becomes
+    free (`Ticket.withdraw`).
     """
 
     def __init__(self, collection: Collection, tickets: TicketRepository) -> None:
@@ -45,38 +45,34 @@ class Departures:
         await self._withdraw(user_id)
 
     async def withdraw_all(self) -> int:
-        """Withdraw what has become free or was listed late, and forget the departures that are done.
+        """Withdraw what was listed late, and forget the departures that are done.
 
         Returns how many listings were withdrawn.
         """
         withdrawn = 0
         async for departure in self._collection.find().sort("_id", ASCENDING):
-            count, is_done = await self._withdraw(departure["_id"])
-            withdrawn += count
-            if is_done and departure["deleted_at"] < utc_now() - LATEST_LISTING:
+            withdrawn += await self._withdraw(departure["_id"])
+            if departure["deleted_at"] < utc_now() - LATEST_LISTING:
                 await self._collection.delete_one({"_id": departure["_id"]})
         return withdrawn
 
-    async def _withdraw(self, seller_id: str) -> tuple[int, bool]:
-        """Delete the seller's listings without a held or sold seat. Returns their number, and whether none is left."""
+    async def _withdraw(self, seller_id: str) -> int:
+        """Withdraw the seller's listings. Returns their number."""
 
-        def change(ticket: Ticket) -> Callable[[Ticket], TicketDeleted]:
-            ticket.delete(seller_id)
-            return ticket_deleted
+        def change(ticket: Ticket) -> Callable[[Ticket], TicketEvent]:
+            ticket.withdraw()
+            return ticket_changed
 
-        withdrawn = left = 0
+        withdrawn = 0
         after = ""
-        while ids := await self._tickets.list_unsold_ids(seller_id, after=after, limit=AT_ONCE):
+        while ids := await self._tickets.list_offered_ids(seller_id, after=after, limit=AT_ONCE):
             for ticket_id in ids:
                 try:
                     await self._tickets.update(ticket_id, change)
-                except TicketReservedError:
-                    left += 1
                 except TicketNotFoundError:  # another replica has just deleted it
                     continue
-                else:
-                    withdrawn += 1
+                withdrawn += 1
             after = ids[-1]
         if withdrawn:
             log.info("listings of a deleted account withdrawn", user_id=seller_id, count=withdrawn)
-        return withdrawn, left == 0
+        return withdrawn

@@ -96,10 +96,14 @@ class TicketRepository(Repository[Ticket]):
         selection: Document = {"user_id": seller_id, "status": _one_of(LISTED)}
         return await self._walk(selection, "created_at", DESCENDING, page)
 
-    async def list_unsold_ids(self, seller_id: str, *, after: str, limit: int) -> list[str]:
-        """Ids above `after` of this seller's listings that are on sale or held, in order."""
-        unsold = _one_of((TicketStatus.AVAILABLE, TicketStatus.HELD))
-        query: Document = {"user_id": seller_id, "status": unsold, "_id": {"$gt": after}}
+    async def list_offered_ids(self, seller_id: str, *, after: str, limit: int) -> list[str]:
+        """Ids above `after` of this seller's listings that are not withdrawn, in order.
+
+        Also of those that are on sale all the same: a replica of the version before ignores `withdrawn`.
+        """
+        sellable = _one_of((TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD))
+        offered = [{"withdrawn": {"$ne": True}}, {"status": TicketStatus.AVAILABLE.value}]
+        query: Document = {"user_id": seller_id, "status": sellable, "_id": {"$gt": after}, "$or": offered}
         cursor = self.collection.find(query, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
         return [document["_id"] async for document in cursor]
 

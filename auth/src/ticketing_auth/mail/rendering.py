@@ -54,7 +54,8 @@ class Renderer:
         """The message to the address `to`.
 
         Texts of users are in `values`: each becomes one line without control characters, so it can neither start a
-        paragraph nor a header, and the HTML is escaped. Raises `jinja2.TemplateError` if a value is missing.
+        paragraph nor a header, and the HTML is escaped. Raises `jinja2.TemplateError` if a value is missing, and
+        `ValueError` if `to` is not one address.
         """
         values = {name: _one_line(value) for name, value in values.items()}
         template = f"{mail.kind}.jinja"
@@ -63,7 +64,7 @@ class Renderer:
         paragraphs = [Markup(one.strip()) for one in _BLANK_LINES.split(html) if one.strip()]  # noqa: S704 (escaped)
         message = EmailMessage(policy=SMTP)
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=to)
+        message["To"] = _recipient(to)
         message["Subject"] = _shortened(subject)
         message["Date"] = format_datetime(mail.requested_at.astimezone(UTC))
         message["Message-ID"] = message_id(mail.id, self.domain)
@@ -101,6 +102,14 @@ def message_id(mail_id: str, domain: str) -> str:
 def ascii_address(email: str) -> str:
     """The address with an ASCII domain (RFC 5890), and as it is when its local part needs SMTPUTF8 (RFC 6531)."""
     return validate_email(email, check_deliverability=False, test_environment=True).ascii_email or email
+
+
+def _recipient(to: str) -> Address:
+    """The address of the header. `Address` parses ASCII only, so the parts of another address are given one by one."""
+    if to.isascii():
+        return Address(addr_spec=to)
+    valid = validate_email(to, check_deliverability=False, test_environment=True)
+    return Address(username=valid.local_part, domain=valid.domain)
 
 
 def _one_line(value: Any) -> Any:

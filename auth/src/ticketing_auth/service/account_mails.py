@@ -21,7 +21,13 @@ def account_mails(tokens: OneTimeTokens) -> Mapping[MailKind, Values]:
             return None
         return {"token": await tokens.mint(TokenPurpose.VERIFY_EMAIL, user), "minutes": TOKEN_MINUTES}
 
-    async def reset(_mail: Mail, user: User) -> Mapping[str, Any] | None:
+    async def reset(mail: Mail, user: User) -> Mapping[str, Any] | None:
+        """None if the password has changed since the request: a late link would permit one more change.
+
+        A request of the version before has no `password_key`.
+        """
+        if mail.values.get("password_key", user.password_key) != user.password_key:
+            return None
         return {"token": await tokens.mint(TokenPurpose.RESET_PASSWORD, user), "minutes": TOKEN_MINUTES}
 
     async def password_changed(mail: Mail, user: User) -> Mapping[str, Any] | None:

@@ -21,7 +21,7 @@ from ticketing_auth.mail import MailKind, Mails
 from ticketing_auth.obligations import Obligations
 from ticketing_auth.publishers import sessions_revoked, user_deleted
 from ticketing_auth.repository import OneTimeToken, OneTimeTokens, UserRepository
-from ticketing_common.entity import new_id, utc_now
+from ticketing_common.entity import utc_now
 from ticketing_common.events import UserDeleted, UserSessionsRevoked
 from ticketing_common.telemetry import SecurityEvent, record_security_event
 
@@ -82,8 +82,10 @@ class AccountService:
         then about an id that no account has, and the mail worker drops it.
         """
         user = await self._users.find_by_email(email)
-        account_id = user.id if user else new_id()
-        await self._mails.request(MailKind.RESET, user_id=account_id, fact=token_hex(8))
+        account = user or User(email=email, password_hash=token_hex(8))
+        await self._mails.request(
+            MailKind.RESET, user_id=account.id, fact=token_hex(8), values={"password_key": account.password_key}
+        )
         record_security_event(
             SecurityEvent.RESET_REQUESTED,
             {"account_id": user.id if user else None, "account_key": None if user else self._auth.account_name(email)},

@@ -19,23 +19,14 @@ from ticketing_tickets.errors import (
     TotalTooHighError,
 )
 
-__all__ = [
-    "TRANSITIONS",
-    "Taken",
-    "Ticket",
-    "TicketDetails",
-    "check_price",
-    "taken_by",
-]
+__all__ = ["TRANSITIONS", "Taken", "Ticket", "TicketDetails", "check_price", "taken_by"]
 
 TRANSITIONS: Final[Mapping[TicketStatus, frozenset[TicketStatus]]] = {
     # To itself: the number of free seats changes.
     TicketStatus.AVAILABLE: frozenset(TicketStatus),
-    # To itself: some of its seats were sold, or the next order holds its only seat before the event of the previous
-    # order's end arrived.
-    TicketStatus.HELD: frozenset(
-        {TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD, TicketStatus.CANCELLED}
-    ),
+    # To itself: some of its seats were sold, or the next order came before the end of the previous one. To deleted: the
+    # last hold of a withdrawn listing ended.
+    TicketStatus.HELD: frozenset(TicketStatus),
     # Back from sold: the capture failed permanently, and orders has cancelled the complete order.
     TicketStatus.SOLD: frozenset(TicketStatus),
     # Final: orders ends every order of it.
@@ -84,6 +75,7 @@ class Ticket(Entity):
     quantity so far, as seats are numbered up to it. `order_id` is the order that holds or bought the seat of a listing
     of one seat, exactly while `status` is held or sold.
     A cancelled listing counts no seats: orders ends every order of it. Nothing changes it any more.
+    A withdrawn listing, of a deleted account, offers no free seat, and only its orders change it.
     A deleted ticket stays as a tombstone: `deleted_at` is the time of the deletion. `answered_orders` maps the ids of
     the late orders for which the deletion was published again to the order version it was published for.
     """
@@ -101,6 +93,7 @@ class Ticket(Entity):
     held: int = 0
     sold: int = 0
     order_id: str | None = None
+    withdrawn: bool = False
     deleted_at: datetime | None = None
     answered_orders: dict[str, int] = field(default_factory=dict)
 
@@ -129,9 +122,8 @@ class Ticket(Entity):
     def edit(self, seller_id: str, details: TicketDetails, *, now: datetime) -> bool:
         """Replace the details; False when they are the same already.
 
-        Checks only fields that change: a `starts_at` that has passed meanwhile may stay. Raises `TicketNotOwnedError`,
-        `TicketCancelledError`, `TicketReservedError` when its only seat is taken, `FieldFixedError` when a field may
-        not change while seats are taken, `PriceTooLowError`, `TotalTooHighError` and `StartInPastError`.
+        Checks only fields that change: a `starts_at` that has passed meanwhile may stay. Raises what
+        `TicketService.edit` says.
         """
         self._require_seller(seller_id)
         self._require_not_cancelled()
@@ -178,6 +170,15 @@ class Ticket(Entity):
         self.deleted_at = utc_now()
         self._become(TicketStatus.DELETED)
 
+    def withdraw(self) -> None:
+        """Offer no free seat any more, since the seller's account was deleted; this is final.
+
+        Only held and sold seats stay, and fewer when one becomes free; without any the listing is deleted.
+        """
+        self.withdrawn = True
+        if self.status is not TicketStatus.CANCELLED:
+            self._keep_taken_seats(self.held, self.sold, self.order_id)
+
     def forget_texts(self) -> bool:
         """Remove the seller's texts from a deleted listing; the tombstone stays. False when nothing changed.
 
@@ -198,9 +199,11 @@ class Ticket(Entity):
             return False
         if self.deleted_at is not None:
             return self._follow_deleted(taken)
+        if self.withdrawn:
+            return self._keep_taken_seats(taken.held, taken.sold, taken.holder)
         # The quantity was lowered before the events of orders for more seats arrived; those orders stand.
         self.quantity = max(self.quantity, taken.from_before)
-        # More seats are taken than the listing has only until the event of an order's end arrives.
+        # More seats than the listing has are taken only until the event of an order's end arrives.
         sold = min(taken.sold, self.quantity)
         return self._count(min(taken.held, self.quantity - sold), sold, taken.holder)
 
@@ -219,6 +222,14 @@ class Ticket(Entity):
             return self._become(TicketStatus.DELETED) or bool(late)
         self.quantity = taken.sold
         return self._become(TicketStatus.SOLD, sold=taken.sold, order_id=taken.holder)
+
+    def _keep_taken_seats(self, held: int, sold: int, order_id: str | None) -> bool:
+        """Lower the quantity to the taken seats, or delete the listing if there are none."""
+        if held + sold == 0:
+            self.deleted_at = utc_now()
+            return self._become(TicketStatus.DELETED)
+        self.quantity = held + sold
+        return self._count(held, sold, order_id)
 
     def _count(self, held: int, sold: int, order_id: str | None) -> bool:
         """Set how many seats are held and sold; the status follows from that."""
@@ -246,7 +257,7 @@ class Ticket(Entity):
             raise FieldFixedError(self.id, "quantity", least=self.taken)
 
     def _require_seller(self, user_id: str) -> None:
-        if user_id != self.user_id:
+        if user_id != self.user_id or self.withdrawn:  # a token of a deleted account is valid for a moment
             raise TicketNotOwnedError(self.id)
 
     def _require_not_cancelled(self) -> None:

@@ -1,4 +1,4 @@
-"""The demo over plain HTTP: sales, passes, money back and an expired hold, checked step by step."""
+"""The demo over plain HTTP: sales, passes, money back, an account and an expired hold, checked step by step."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import httpx
 
 from ticketing_ops.api import Api
 
+from .accounts import leave
 from .money_back import call_off
 from .scenario import Scenario, ScenarioError
 from .selling import let_expire, sell_one, share_listing
@@ -20,5 +21,6 @@ def play(addresses: Mapping[str, str], reservation_window_seconds: int) -> int:
         sell_one(scenario)
         share_listing(scenario)
         call_off(scenario)
+        leave(scenario)
         let_expire(scenario, reservation_window_seconds)
         return scenario.steps

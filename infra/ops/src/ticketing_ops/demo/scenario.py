@@ -11,7 +11,7 @@ from rich.markup import escape
 from ticketing_ops.api import Api
 from ticketing_ops.console import console
 
-__all__ = ["WAIT_SECONDS", "Scenario", "ScenarioError", "hold", "list_seats", "pay", "pay_step", "sign_up"]
+__all__ = ["PASSWORD", "WAIT_SECONDS", "Scenario", "ScenarioError", "hold", "list_seats", "pay", "pay_step", "sign_up"]
 
 WAIT_SECONDS: Final = 10.0
 PASSWORD: Final = token_hex(8)
@@ -70,18 +70,28 @@ class Scenario:
                 )
             time.sleep(0.02)
 
+    def wait_for_status(self, path: str, token: str | None, status: int) -> None:
+        """Poll until the response has this status; raises `ScenarioError` after `WAIT_SECONDS`."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (found := self.api.call("GET", path, token).status_code) != status:
+            if time.monotonic() > deadline:
+                raise ScenarioError(f"GET {path} still answers {found} instead of {status}")
+            time.sleep(0.02)
+
     def mailed(self, who: str, token: str, subject: str) -> None:
         """A step: the account has got a mail whose subject begins so. Only where the inbox can be read."""
         if self.inbox is not None:
-            self.step(f"{who} gets a mail", lambda: self._mail(self.emails[token], subject))
+            self.step(f"{who} gets a mail", lambda: self.mail(self.emails[token], subject)["subject"])
 
-    def _mail(self, email: str, subject: str) -> str:
+    def mail(self, email: str, subject: str) -> dict[str, str]:
+        """Poll the inbox until a mail to this address has come whose subject begins so, and return the newest one."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
-            mails = httpx.get(f"{self.inbox}/mails.json", params={"to": email}).raise_for_status().json()
+            answer = httpx.get(f"{self.inbox}/mails.json", params={"to": email})
+            mails: list[dict[str, str]] = answer.raise_for_status().json()
             for mail in mails:
                 if mail["subject"].startswith(subject):
-                    return str(mail["subject"])
+                    return mail
             if time.monotonic() > deadline:
                 raise ScenarioError(f"no mail {subject!r} has come, only {[mail['subject'] for mail in mails]}")
             time.sleep(0.05)
