@@ -15,10 +15,12 @@ from .mongo import (
     DuplicateKeyError,
     Index,
     ReturnDocument,
+    UpdateOne,
     connect,
     disconnect,
     ensure_indexes,
     reading,
+    write_each,
 )
 from .outbox import WITHOUT_EVENTS, Commit, Outbox, OutboxEntry, OutboxStats
 from .projection import Projection
@@ -47,10 +49,12 @@ __all__ = [
     "Repository",
     "ReturnDocument",
     "StoredResponse",
+    "UpdateOne",
     "batched",
     "batched_lists",
     "connect",
     "disconnect",
     "ensure_indexes",
     "reading",
+    "write_each",
 ]
