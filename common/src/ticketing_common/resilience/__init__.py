@@ -2,10 +2,13 @@
 
 from .cancellation import cancel_and_wait
 from .deadline import time_left, until
+from .turns import PER_TURN, TurnLimit
 from .workload import PerWorkload, background, empty_context, in_background
 
 __all__ = [
+    "PER_TURN",
     "PerWorkload",
+    "TurnLimit",
     "background",
     "cancel_and_wait",
     "empty_context",
