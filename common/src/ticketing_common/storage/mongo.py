@@ -1,7 +1,7 @@
 """The only file that imports the driver.
 
 Motor had its end of life on 2026-05-14; its successor, PyMongo's own async client, has nearly the same calls. A
-migration changes only this file: the names below, and `await` before `aggregate()` and `close()`.
+migration changes only this file: the names below, `await` before `aggregate()` and `close()`, and no thread pools.
 """
 
 import asyncio
@@ -51,6 +51,7 @@ __all__ = [
     "Index",
     "ReturnDocument",
     "UpdateOne",
+    "aggregate",
     "connect",
     "disconnect",
     "drop_indexes",
@@ -156,6 +157,12 @@ def reading(collection: Collection) -> AbstractContextManager[None]:
 @lru_cache(maxsize=8)  # a description is immutable, and its query costs as much as the rest of `reading`
 def _readable(description: TopologyDescription) -> bool:
     return description.has_readable_server()
+
+
+async def aggregate(collection: Collection, pipeline: Sequence[Document], **options: Any) -> list[Document]:
+    """All results of a pipeline; `options` are the driver's. Here, because the two drivers' calls differ."""
+    results: list[Document] = await collection.aggregate(list(pipeline), **options).to_list(None)
+    return results
 
 
 async def insert_each(collection: Collection, documents: Sequence[Document]) -> list[Exception | None]:
