@@ -10,7 +10,7 @@ from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderReason, OrderStatus
 from ticketing_common.storage import Database
 from ticketing_common.telemetry import trace_scope
-from ticketing_expiration.domain import DeadlineStatus
+from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.service import ExpirationService
 from ticketing_expiration.timers import QUEUE, Timers, connect
@@ -221,6 +221,36 @@ async def test_one_timer_completes_all_due_deadlines(
     await service.on_timer(orders[3].id)
 
     assert await published(database) == sorted(order.id for order in orders)
+
+
+async def test_a_timer_that_fires_during_completions_waits_for_them(
+    service: ExpirationService,
+    deadlines: DeadlineRepository,
+    make_order: MakeOrder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ticketing_expiration.service.TURN_SECONDS", 600.0)
+    order = make_order(due_in=-1)
+    await service.follow_order(order)
+    begun, may_list = asyncio.Event(), asyncio.Event()
+    list_due = deadlines.list_due
+
+    async def list_later(*, limit: int) -> list[Deadline]:
+        begun.set()
+        await may_list.wait()
+        return await list_due(limit=limit)
+
+    monkeypatch.setattr(deadlines, "list_due", list_later)
+    completions = asyncio.create_task(service.release_due())
+    await begun.wait()
+    timer = asyncio.create_task(service.on_timer(order.id))
+    for _ in range(3):
+        assert await deadlines.remaining(order.id)
+    assert not timer.done()
+
+    may_list.set()
+
+    assert (await completions, await timer) == (1, None)
 
 
 async def test_with_redis_away_the_deadline_is_stored_and_the_timer_set_later(

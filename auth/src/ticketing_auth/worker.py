@@ -6,6 +6,7 @@ An arq job runs within a tenth of a second after a request for a mail. The sweep
 Both deliver everything that is due, and each mail is claimed first, so any number of workers may run.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -26,6 +27,7 @@ __all__ = ["create_worker", "main"]
 SWEEP_SECONDS: Final = 1.0
 GIVE_UP_SECONDS: Final = 5.0
 FINISH_SECONDS: Final = 3.0
+NICENESS: Final = 5
 
 
 def create_worker(settings: WorkerSettings) -> FastAPI:
@@ -64,6 +66,8 @@ def create_worker(settings: WorkerSettings) -> FastAPI:
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
+    # When thousands of holds end at one instant, their mails can wait for the processes that answer requests.
+    os.nice(NICENESS)
     settings = WorkerSettings()
     serve_worker(create_worker(settings), settings)
 

@@ -60,6 +60,20 @@ async def test_a_new_request_wakes_the_worker_and_a_repeated_one_does_not(databa
     assert woken == ["reset:a token"]
 
 
+async def test_concurrent_requests_share_commands_and_wake_the_worker_once_for_each_command(database: Database) -> None:
+    woken: list[str] = []
+    mails = Mails(database["mails"], woken.append)
+    facts = [f"order {number}" for number in range(40)]
+
+    new = await asyncio.gather(
+        *(mails.request(MailKind.HOLD_EXPIRED, user_id=new_id(), fact=fact) for fact in facts + facts)
+    )
+
+    assert sum(new) == len(facts), "each fact has one mail, whichever request was first"
+    assert {mail["_id"] for mail in await all_of(mails)} == {f"hold_expired:{fact}" for fact in facts}
+    assert 1 <= len(woken) < len(facts)
+
+
 async def test_a_delayed_mail_is_not_due_at_once(mails: Mails) -> None:
     await mails.request(MailKind.VERIFY, user_id=new_id(), fact="later", delay=timedelta(hours=1))
     assert not await is_due(mails)

@@ -1,14 +1,12 @@
-"""The workload of a call, the deadline of its request, and the cancellation of tasks.
+"""The workload of a call, the deadline of its request, how much background work runs at once, and cancellation.
 
 A call belongs to a request, for which a caller waits, or to the background. A context variable carries this workload,
-as it carries the deadline, because it must reach the driver's thread pool through code that is not ours. Three kinds of
+as it carries the deadline, because it must reach the driver's thread pool through code that is not ours. Two kinds of
 decisions depend on it:
 
 * which of two resources a call uses, so that neither workload waits for the other (`PerWorkload`): threads of the
   database driver, queues of the batcher, concurrent calls to Stripe;
-* how long it may take: a request has a deadline (`time_left`, `storage.reading`), the background has none;
-* whether a compare-and-swap may share its command: only an event handler checks again when the outcome is unclear
-  (`Repository`).
+* how long it may take: a request has a deadline (`time_left`, `storage.reading`), the background has none.
 """
 
 import asyncio
@@ -19,7 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 __all__ = [
+    "PER_TURN",
     "PerWorkload",
+    "TurnLimit",
     "background",
     "cancel_and_wait",
     "empty_context",
@@ -33,6 +33,8 @@ T = TypeVar("T")
 _IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
 _CLOCKS: Final[ContextVar["tuple[asyncio.Timeout, ...]"]] = ContextVar("clocks", default=())
 REPEAT_SECONDS: Final = 1.0
+PER_TURN: Final = 8
+"""Handlers of events in one iteration of the event loop. Each takes about 0.1 ms, and requests wait for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,28 @@ def until(clock: asyncio.Timeout) -> Iterator[None]:
         yield
     finally:
         _CLOCKS.reset(token)
+
+
+class TurnLimit:
+    """Lets at most `PER_TURN` callers pass in one iteration of the event loop; the others pass in later ones, in order.
+
+    A hundred events arrive together and share their commands. Without a limit, their handlers would all run in one
+    iteration, and each request would wait for them at every step.
+    """
+
+    def __init__(self) -> None:
+        self._passed = 0
+
+    async def __call__(self) -> None:
+        """Return in the first iteration that has space."""
+        while self._passed >= PER_TURN:  # noqa: ASYNC110 (the next iteration is the event)
+            await asyncio.sleep(0)
+        if self._passed == 0:
+            asyncio.get_running_loop().call_soon(self._begin)
+        self._passed += 1
+
+    def _begin(self) -> None:
+        self._passed = 0
 
 
 async def cancel_and_wait(*tasks: "asyncio.Task[Any] | None", repeat_seconds: float = REPEAT_SECONDS) -> None:

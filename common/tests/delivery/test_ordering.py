@@ -1,9 +1,11 @@
 import asyncio
 import gc
+from itertools import pairwise
 
 import pytest
 
 from ticketing_common.delivery.ordering import KeyedWorkers
+from ticketing_common.resilience import PER_TURN
 
 pytestmark = pytest.mark.unit
 
@@ -60,6 +62,23 @@ async def test_items_of_different_keys_run_concurrently_up_to_a_limit() -> None:
     await run_loop(50)
     assert work.done == list("abcdefg")
     assert work.most_at_once == 3
+
+
+async def test_few_items_start_in_one_turn_of_the_event_loop_and_all_in_order() -> None:
+    work = Work()
+    workers = KeyedWorkers(work, concurrency=64, capacity=100)
+    for number in range(50):
+        workers.submit(str(number), str(number))
+
+    begun = [0]
+    while begun[-1] < 50:
+        await asyncio.sleep(0)
+        begun.append(len(work.begun))
+
+    assert max(after - before for before, after in pairwise(begun)) == PER_TURN
+    assert work.begun == [str(number) for number in range(50)]
+    work.gate.set()
+    await workers.finish(30)
 
 
 async def test_finished_work_frees_capacity() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pymongo.errors import AutoReconnect
 
 from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id
-from ticketing_common.resilience import background
+from ticketing_common.resilience import PER_TURN, background
 from ticketing_common.storage import Database, DuplicateKeyError, connect, disconnect
 from ticketing_common.storage.batches import batched_find, batched_insert, batched_lists, batched_write
 from ticketing_common.storage.mongo import DatabaseError, UpdateOne
@@ -44,6 +45,27 @@ async def settled() -> None:
 @pytest.fixture
 def gate() -> Gate:
     return Gate()
+
+
+async def test_few_calls_of_the_background_continue_in_one_turn_of_the_event_loop(gate: Gate) -> None:
+    batcher = batcher_of(gate, max_in_flight=1)
+    done: list[int] = []
+
+    async def call(number: int) -> None:
+        done.append(await batcher(number))
+
+    with background():
+        calls = [asyncio.create_task(call(number)) for number in range(50)]
+    await settled()
+    gate.opened.set()
+    continued = [0]
+    while continued[-1] < 50:
+        await asyncio.sleep(0)
+        continued.append(len(done))
+
+    assert max(after - before for before, after in pairwise(continued)) <= PER_TURN
+    assert done == list(range(50))
+    await asyncio.gather(*calls)
 
 
 async def test_the_first_call_is_sent_at_once_and_later_calls_share_a_command(gate: Gate) -> None:

@@ -8,7 +8,16 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from ticketing_common.batching import Batcher
-from ticketing_common.storage import ASCENDING, Document, DuplicateKeyError, Index, Outbox, Repository, batched
+from ticketing_common.storage import (
+    ASCENDING,
+    Document,
+    DuplicateKeyError,
+    Index,
+    Outbox,
+    Repository,
+    aggregate,
+    batched,
+)
 
 from .domain import Deadline, DeadlineStatus
 
@@ -54,12 +63,13 @@ class DeadlineRepository(Repository[Deadline]):
         return await self._remaining(order_id)
 
     async def _remaining_of_each(self, order_ids: Sequence[str]) -> list[timedelta | None]:
-        rows = await self.collection.aggregate(
+        rows = await aggregate(
+            self.collection,
             [
                 {"$match": {"_id": {"$in": list(order_ids)}, "status": DeadlineStatus.PENDING.value}},
                 {"$project": {"milliseconds": {"$subtract": ["$expires_at", "$$NOW"]}}},
-            ]
-        ).to_list(None)
+            ],
+        )
         found = {row["_id"]: timedelta(milliseconds=row["milliseconds"]) for row in rows}
         return [found.get(order_id) for order_id in order_ids]
 

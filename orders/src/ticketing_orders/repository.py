@@ -15,6 +15,7 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    aggregate,
     batched,
     reading,
 )
@@ -164,7 +165,7 @@ class OrderRepository(Repository[Order]):
             {"$group": {"_id": None, "seats": {"$sum": {"$size": SEATS}}}},
         ]
         with reading(self.collection):
-            groups = await self.collection.aggregate(pipeline).to_list(None)
+            groups = await aggregate(self.collection, pipeline)
         return int(groups[0]["seats"]) if groups else 0
 
     async def list_ended(self, ticket_id: str) -> list[tuple[str, tuple[int, ...]]]:
@@ -180,7 +181,7 @@ class OrderRepository(Repository[Order]):
             {"$group": {"_id": "$ticket.id", "seats": {"$push": SEATS}}},
         ]
         with reading(self.collection):
-            groups = await self.collection.aggregate(pipeline).to_list(None)
+            groups = await aggregate(self.collection, pipeline)
         found = {group["_id"]: [seat for seats in group["seats"] for seat in seats] for group in groups}
         return [found.get(ticket_id, []) for ticket_id in ticket_ids]
 

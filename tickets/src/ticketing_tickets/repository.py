@@ -16,6 +16,7 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    aggregate,
     batched_lists,
     reading,
 )
@@ -181,8 +182,8 @@ class OrderProjection(Projection[OrderData]):
             {"$match": {"ticket.id": ticket.id, "status": _ACTIVE}},
             {"$group": {"_id": "$status", "seats": {"$sum": {"$ifNull": ["$seat_count", 1]}}}},
         ]
-        counted = self.collection.aggregate(pipeline, hint=_COUNTS)
-        seats = {one["_id"]: one["seats"] async for one in counted}
+        counted = await aggregate(self.collection, pipeline, hint=_COUNTS)
+        seats = {one["_id"]: one["seats"] for one in counted}
         from_before = 0
         if sum(seats.values()) > ticket.quantity < ticket.highest_seat:
             active = await self.list_active(ticket.id)

@@ -5,7 +5,19 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from ticketing_common.storage import ASCENDING, Collection, Document, DuplicateKeyError, Index, ensure_indexes, reading
+from ticketing_common.batching import Batcher
+from ticketing_common.storage import (
+    ASCENDING,
+    Collection,
+    Document,
+    DuplicateKeyError,
+    Index,
+    UpdateOne,
+    batched,
+    ensure_indexes,
+    reading,
+    write_each,
+)
 from ticketing_common.telemetry import current_traceparent
 
 from .kinds import RULES, MailKind
@@ -21,7 +33,8 @@ ANNOUNCED: Final = timedelta(minutes=1)
 class Mails:
     """Requests for mail. A request is one insert, so that no caller waits for a mail server.
 
-    `on_request` is called with the mail's id after each new request, to wake the worker. It must not raise or wait.
+    Concurrent requests share a command (decision 0010). `on_request` is called with the id of a new mail, to wake the
+    worker, once for all mails of a command: the worker delivers everything that is due. It must not raise or wait.
     """
 
     INDEXES: ClassVar[Sequence[Index]] = (
@@ -36,6 +49,7 @@ class Mails:
     def __init__(self, collection: Collection, on_request: Callable[[str], None] | None = None) -> None:
         self.collection = collection
         self._on_request = on_request
+        self._store: Batcher[tuple[Document, timedelta], bool] = batched(collection, "update", self._store_each)
 
     async def ensure_indexes(self) -> None:
         """Create the indexes; idempotent."""
@@ -71,18 +85,29 @@ class Mails:
             "give_up_at": {"$add": ["$$NOW", milliseconds, RULES[kind].give_up_after // timedelta(milliseconds=1)]},
             "forgotten_at": {"$add": ["$$NOW", KEPT // timedelta(milliseconds=1)]},
         }
+        return await self._store((new, delay))
+
+    async def _store_each(self, requests: Sequence[tuple[Document, timedelta]]) -> list[bool | Exception]:
+        """For each whether it was stored; False if its fact has a mail already, or a concurrent call was faster."""
         stored = {"$ne": [{"$type": "$state"}, "missing"]}
-        try:
-            result = await self.collection.update_one(
-                {"_id": mail_id}, [{"$replaceWith": {"$cond": [stored, "$$ROOT", new]}}], upsert=True
-            )
-        except DuplicateKeyError:  # a concurrent call has inserted it
-            return False
-        if result.upserted_id is None:
-            return False
-        if self._on_request is not None and not delay:
-            self._on_request(mail_id)
-        return True
+        result = await write_each(
+            self.collection,
+            [
+                UpdateOne(
+                    {"_id": new["_id"]["$literal"]},
+                    [{"$replaceWith": {"$cond": [stored, "$$ROOT", new]}}],
+                    upsert=True,
+                )
+                for new, _ in requests
+            ],
+        )
+        due = [new for place, (new, delay) in enumerate(requests) if place in result.inserted and not delay]
+        if due and self._on_request is not None:
+            self._on_request(due[0]["_id"]["$literal"])
+        return [
+            place in result.inserted if error is None or isinstance(error, DuplicateKeyError) else error
+            for place, error in enumerate(result.errors)
+        ]
 
     @asynccontextmanager
     async def announcing(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from secrets import token_hex
 from typing import Final
 
-from ticketing_common.storage import ASCENDING, Collection, Document, ReturnDocument
+from ticketing_common.storage import ASCENDING, Collection, Document, ReturnDocument, aggregate
 
 from .kinds import RULES, Mail, MailKind
 
@@ -128,7 +128,8 @@ class MailQueue:
     async def state(self) -> QueueState:
         """The length of the queue, for the metrics."""
         queued = await self._collection.count_documents({"state": "queued"}, hint="queued_next_at")
-        rows = await self._collection.aggregate(
+        rows = await aggregate(
+            self._collection,
             [
                 {"$match": {"state": "queued"}},
                 {"$sort": {"next_at": ASCENDING}},
@@ -136,7 +137,7 @@ class MailQueue:
                 {"$project": {"milliseconds": {"$subtract": ["$$NOW", "$next_at"]}}},
             ],
             hint="queued_next_at",
-        ).to_list(None)
+        )
         return QueueState(queued, max(0.0, rows[0]["milliseconds"] / 1000) if rows else 0.0)
 
 

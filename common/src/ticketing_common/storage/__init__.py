@@ -15,10 +15,13 @@ from .mongo import (
     DuplicateKeyError,
     Index,
     ReturnDocument,
+    UpdateOne,
+    aggregate,
     connect,
     disconnect,
     ensure_indexes,
     reading,
+    write_each,
 )
 from .outbox import WITHOUT_EVENTS, Commit, Outbox, OutboxEntry, OutboxStats
 from .projection import Projection
@@ -47,10 +50,13 @@ __all__ = [
     "Repository",
     "ReturnDocument",
     "StoredResponse",
+    "UpdateOne",
+    "aggregate",
     "batched",
     "batched_lists",
     "connect",
     "disconnect",
     "ensure_indexes",
     "reading",
+    "write_each",
 ]

@@ -1,7 +1,7 @@
 """The only file that imports the driver.
 
 Motor had its end of life on 2026-05-14; its successor, PyMongo's own async client, has nearly the same calls. A
-migration changes only this file: the names below, and `await` before `aggregate()` and `close()`.
+migration changes only this file: the names below, `await` before `aggregate()` and `close()`, and no thread pools.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import motor.frameworks.asyncio
 import pymongo
@@ -51,6 +51,7 @@ __all__ = [
     "Index",
     "ReturnDocument",
     "UpdateOne",
+    "aggregate",
     "connect",
     "disconnect",
     "drop_indexes",
@@ -158,6 +159,12 @@ def _readable(description: TopologyDescription) -> bool:
     return description.has_readable_server()
 
 
+async def aggregate(collection: Collection, pipeline: Sequence[Document], **options: Any) -> list[Document]:
+    """All results of a pipeline; `options` are the driver's. Here, because the two drivers' calls differ."""
+    results: list[Document] = await collection.aggregate(list(pipeline), **options).to_list(None)
+    return results
+
+
 async def insert_each(collection: Collection, documents: Sequence[Document]) -> list[Exception | None]:
     """Insert each document as if alone, in one round trip. Returns for each its error (`DuplicateKeyError`) or None.
 
@@ -176,16 +183,25 @@ async def insert_each(collection: Collection, documents: Sequence[Document]) -> 
     return errors
 
 
-async def write_each(collection: Collection, operations: Sequence[UpdateOne]) -> tuple[int, list[Exception | None]]:
-    """As `insert_each`, for updates. Returns also, first, how many of them matched a document."""
+class Written(NamedTuple):
+    """The result of many updates: how many matched a document, which upserts inserted one, and the error of each."""
+
+    matched: int
+    inserted: frozenset[int]
+    errors: list[Exception | None]
+
+
+async def write_each(collection: Collection, operations: Sequence[UpdateOne]) -> Written:
+    """As `insert_each`, for updates."""
     errors: list[Exception | None] = [None] * len(operations)
     try:
         result = await collection.bulk_write(list(operations), ordered=False)
-        return result.matched_count, errors
+        return Written(result.matched_count, frozenset(result.upserted_ids or ()), errors)
     except BulkWriteError as error:
         details = error.details or {}
         _classify(details, errors)
-        return details.get("nMatched", 0), errors
+        inserted = frozenset(one["index"] for one in details.get("upserted", ()))
+        return Written(details.get("nMatched", 0), inserted, errors)
 
 
 def _classify(details: Mapping[str, Any], errors: list[Exception | None]) -> None:

@@ -13,7 +13,7 @@ from ticketing_common.entity import utc_now
 from ticketing_common.events import Event
 from ticketing_common.telemetry import current_traceparent, get_logger
 
-from .mongo import ASCENDING, Collection, Document, Index, without_majority
+from .mongo import ASCENDING, Collection, Document, Index, aggregate, without_majority
 
 __all__ = ["WITHOUT_EVENTS", "Commit", "Outbox", "OutboxEntry", "OutboxStats"]
 
@@ -176,13 +176,14 @@ class Outbox:
 
     async def stats(self) -> OutboxStats:
         """Count waiting and parked entries, by two index scans over documents that have some."""
-        rows = await self.collection.aggregate(
+        rows = await aggregate(
+            self.collection,
             [
                 {"$match": {f"{FIELD}.at": {"$gt": datetime.fromtimestamp(0, tz=utc_now().tzinfo)}}},
                 {"$project": {"count": {"$size": f"${FIELD}"}, "oldest": {"$min": f"${FIELD}.at"}}},
                 {"$group": {"_id": None, "count": {"$sum": "$count"}, "oldest": {"$min": "$oldest"}}},
-            ]
-        ).to_list(1)
+            ],
+        )
         parked = await self.collection.count_documents({f"{PARKED}.at": {"$exists": True}})
         if not rows:
             return OutboxStats(0, 0.0, parked)

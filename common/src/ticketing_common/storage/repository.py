@@ -154,7 +154,7 @@ class Repository(Generic[E]):
         return result.matched_count > 0
 
     async def _swap_each(self, swaps: Sequence["_Swap"]) -> list[bool | Exception]:
-        matched, errors = await write_each(self.collection, [UpdateOne(one.unchanged, one.change) for one in swaps])
+        matched, _, errors = await write_each(self.collection, [UpdateOne(one.unchanged, one.change) for one in swaps])
         stored = {one.id for one in swaps}
         if matched < len(swaps):
             # The result has only the number of matches. Entry ids are unique, so their presence shows which writes

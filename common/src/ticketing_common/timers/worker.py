@@ -25,8 +25,11 @@ log = get_logger(__name__)
 FIRST_RESTART_SECONDS: Final = 0.5
 LONGEST_RESTART_SECONDS: Final = 10.0
 GRACEFUL_SECONDS: Final = 4
-# arq's defaults (10 jobs every 0.5 s) start 49 jobs a second (measured); these start 1,800.
-MAX_JOBS: Final = 200
+# A job costs Redis and this process four round trips, and each does the work of all that are due and removes their
+# timers. So when thousands are due at one instant, few should start. arq's default of 0.5 s would wake too late.
+MAX_JOBS: Final = 20
+READ_LIMIT: Final = 2 * MAX_JOBS
+"""How many due jobs one poll reads. A killed worker leaves up to `MAX_JOBS` blocked ones at the head of the queue."""
 POLL_SECONDS: Final = 0.1
 # A killed worker's jobs are blocked for this and ten seconds more; until then the sweep does their work.
 JOB_TIMEOUT_SECONDS: Final = 15
@@ -105,6 +108,7 @@ class TimerWorker:
             redis_pool=connect(self._redis_url, self._queue),
             handle_signals=False,
             max_jobs=MAX_JOBS,
+            queue_read_limit=READ_LIMIT,
             poll_delay=POLL_SECONDS,
             job_timeout=JOB_TIMEOUT_SECONDS,
             keep_result=0,

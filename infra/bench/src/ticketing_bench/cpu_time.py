@@ -3,10 +3,14 @@
 import os
 import time
 from collections.abc import Mapping
+from typing import Final
 
 import psutil
 
 __all__ = ["CpuTime"]
+
+TICK_SECONDS: Final = 0.01
+"""The kernel counts the CPU time of a process in ticks."""
 
 
 class CpuTime:
@@ -21,8 +25,17 @@ class CpuTime:
     def cores(self) -> dict[str, float]:
         """Cores in use since then: CPU seconds per second, by process."""
         elapsed = time.monotonic() - self._begun
+        return {name: round(used / elapsed, 3) for name, used in self.seconds().items()}
+
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds since then, by process."""
         now = self._used()
-        return {name: round((now[name] - self._before[name]) / elapsed, 3) for name in now}
+        return {name: now[name] - self._before[name] for name in now}
+
+    def each_ms(self, count: int) -> dict[str, float]:
+        """CPU milliseconds since then for each of `count` operations, by process; this one is left out."""
+        own = next(iter(self._processes))
+        return {name: 1000 * max(used, TICK_SECONDS) / count for name, used in self.seconds().items() if name != own}
 
     def _used(self) -> dict[str, float]:
         times = {name: process.cpu_times() for name, process in self._processes.items()}

@@ -31,10 +31,12 @@ class GeneratorRole(Role):
         seconds: float,
         once: bool,
         pids: Mapping[str, int],
+        other_ports: Sequence[int] = (),
     ) -> dict[str, Any]:
         """A closed loop: each connection sends the next request after the last response.
 
         The requests repeat until the time is over, or with `once` each is sent once, which can end earlier.
+        `other_ports` are those of further replicas.
         """
         encoded = [request.encode() for request in requests]
         following = iter(encoded) if once else itertools.cycle(encoded)
@@ -46,7 +48,7 @@ class GeneratorRole(Role):
                 if time.monotonic() >= deadline:
                     break
 
-        async with Connections(port) as opened:
+        async with Connections(port, *other_ports) as opened:
             askers = [await opened.open() for _ in range(connections)]
             processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()

@@ -5,6 +5,7 @@ is used.
 """
 
 import asyncio
+import itertools
 import json
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -75,10 +76,10 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """A pool of connections to one server, without a limit."""
+    """A pool of connections to the replicas of one server, in turn; without a limit."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, *ports: int) -> None:
+        self._ports = itertools.cycle(ports)
         self._all: list[Connection] = []
         self._free: list[Connection] = []
 
@@ -93,7 +94,9 @@ class Connections:
 
     async def open(self) -> Connection:
         """A new connection, which is closed with the others."""
-        made: tuple[Any, Connection] = await asyncio.get_running_loop().create_connection(Connection, HOST, self._port)
+        made: tuple[Any, Connection] = await asyncio.get_running_loop().create_connection(
+            Connection, HOST, next(self._ports)
+        )
         self._all.append(made[1])
         return made[1]
 

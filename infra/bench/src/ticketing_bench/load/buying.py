@@ -11,7 +11,7 @@ from ticketing_testkit.servers import StripeDouble
 
 from .market import LoadedMarket, UnsettledError
 
-__all__ = ["measure_buying"]
+__all__ = ["all_captured", "measure_buying"]
 
 PATIENCE_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 0.05
@@ -41,14 +41,14 @@ async def _in_rounds(market: LoadedMarket, double: int) -> list[Finding]:
         people = await market.sign_in(count)
         answer = await market.ask(
             "buy",
-            orders_port=market.port("orders"),
+            orders_ports=[market.port("orders")],
             payments_port=market.port("payments"),
             buys=[(token, ticket) for (_, token), ticket in zip(people, tickets, strict=True)],
             at_once=at_once,
             pids=market.pids,
         )
         buyers = [person for person, _ in people]
-        elapsed = await _all_captured(market, buyers) - answer["begun"]
+        elapsed = await all_captured(market, buyers) - answer["begun"]
         bought.append(count / elapsed)
         cpu = answer["cpu"]
         market.say(f"bought {bought[-1]:.1f}/s; the double alone {ceiling[-1]:.1f}/s; {answer['statuses']}")
@@ -62,7 +62,7 @@ async def _in_rounds(market: LoadedMarket, double: int) -> list[Finding]:
     ]
 
 
-async def _all_captured(market: LoadedMarket, buyers: list[str]) -> float:
+async def all_captured(market: LoadedMarket, buyers: list[str]) -> float:
     """When that was, on CLOCK_MONOTONIC. Raises `UnsettledError`."""
     payments, deadline = market.collection("payments", "payments"), time.monotonic() + PATIENCE_SECONDS
     while True:

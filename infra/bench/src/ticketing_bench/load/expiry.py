@@ -4,7 +4,9 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
-from ticketing_bench.measurement import Finding, percentile
+from ticketing_bench.cpu_time import CpuTime
+from ticketing_bench.measurement import Answer, Finding, percentile
+from ticketing_bench.wire import http_request
 from ticketing_common.entity import utc_now
 from ticketing_common.events import TicketData
 from ticketing_common.storage import Outbox
@@ -19,31 +21,69 @@ __all__ = ["measure_expiry"]
 PATIENCE_SECONDS: Final = 180.0
 AT_ONCE: Final = 32
 SAMPLE_SECONDS: Final = 0.5
+PROBES_PER_SECOND: Final = 50
 
 
 async def measure_expiry(market: LoadedMarket) -> list[Finding]:
-    """From `expires_at` to the order's cancellation, as orders stores both; due within a minute, and at one instant."""
-    findings = []
-    for spread, below in ((market.sizes.spread_seconds, 1.0), (0.0, 3.0)):
-        orders = await _place(market, spread)
-        last = max(order.expires_at for order in orders)
-        await asyncio.sleep(max(0.0, (last - utc_now()).total_seconds()))
-        late = await _lateness(market, orders)
-        when = f"within {spread:g} s" if spread else "at one instant"
-        market.say(f"{len(orders):,} due {when}: p50 {percentile(late, 0.5):.2f} s, p99 {percentile(late, 0.99):.2f} s")
-        findings.append(
-            Finding(
-                part="expiry",
-                name=f"{len(orders):,} holds due {when}: late, p99",
-                unit="s",
-                rounds=(percentile(late, 0.99),),
-                below=below,
-                note=f"p50 {percentile(late, 0.5):.2f} s, the last {max(late):.2f} s, the first {min(late):.3f} s",
-            )
-        )
-        await market.settle(PATIENCE_SECONDS)
-        await market.check()
-    return findings
+    """From `expires_at` to the order's cancellation, as orders stores both; due within a minute, and at one instant.
+
+    At one instant also: the CPU time of each hold until every event is handled, and the latency of another route
+    meanwhile.
+    """
+    spread = await _place(market, market.sizes.spread_seconds)
+    findings = [await _end(market, spread, f"within {market.sizes.spread_seconds:g} s", below=1.0)]
+    await market.check()
+    orders = await _place(market, 0.0)
+    await asyncio.sleep(max(0.0, (orders[0].expires_at - utc_now()).total_seconds()))
+    processors = CpuTime("bench", market.pids)
+    meanwhile = asyncio.create_task(_probe(market, orders[0].ticket.id))
+    findings.append(await _end(market, orders, "at one instant", below=10.0))
+    each = processors.each_ms(len(orders))
+    await market.check()
+    late = [await meanwhile]
+    quiet = [await _probe(market, orders[0].ticket.id)]
+    ending = f"{len(orders):,} holds due at one instant"
+    return [
+        *findings,
+        Finding(
+            part="expiry",
+            name=f"{ending}: CPU time each",
+            unit="ms",
+            rounds=(sum(each.values()),),
+            note=", ".join(f"{name} {used:.2f}" for name, used in each.items() if used >= 0.1),
+        ),
+        Finding.compared(
+            "p99", late, quiet, part="expiry", name=f"{ending}: one ticket, p99, meanwhile", unit="ms", at_most=2.0
+        ),
+    ]
+
+
+async def _end(market: LoadedMarket, orders: list[Order], when: str, *, below: float) -> Finding:
+    """Wait for the end of all of them, and until every event is handled."""
+    last = max(order.expires_at for order in orders)
+    await asyncio.sleep(max(0.0, (last - utc_now()).total_seconds()))
+    late = await _lateness(market, orders)
+    market.say(f"{len(orders):,} due {when}: p50 {percentile(late, 0.5):.2f} s, p99 {percentile(late, 0.99):.2f} s")
+    await market.settle(PATIENCE_SECONDS)
+    return Finding(
+        part="expiry",
+        name=f"{len(orders):,} holds due {when}: late, p99",
+        unit="s",
+        rounds=(percentile(late, 0.99),),
+        below=below,
+        note=f"p50 {percentile(late, 0.5):.2f} s, the last {max(late):.2f} s, the first {min(late):.3f} s",
+    )
+
+
+async def _probe(market: LoadedMarket, ticket_id: str) -> Answer:
+    """The latency of a route that reads the database, at a low rate."""
+    return await market.ask(
+        "watch",
+        port=market.port("tickets"),
+        probe={"rate": PROBES_PER_SECOND, "requests": [http_request("GET", f"/api/tickets/{ticket_id}")]},
+        seconds=market.sizes.probe_seconds,
+        pids=market.pids,
+    )
 
 
 async def _place(market: LoadedMarket, spread: float) -> list[Order]:

@@ -78,7 +78,7 @@ class LoadRole(GeneratorRole):
 
     async def buy(
         self,
-        orders_port: int,
+        orders_ports: Sequence[int],
         payments_port: int,
         buys: Sequence[Sequence[str]],
         at_once: int,
@@ -86,7 +86,7 @@ class LoadRole(GeneratorRole):
     ) -> dict[str, Any]:
         """Each buyer (token, ticket) holds and pays, so many at once; `begun` is on CLOCK_MONOTONIC, seconds."""
         statuses: Counter[str] = Counter()
-        async with Connections(orders_port) as holding, Connections(payments_port) as paying:
+        async with Connections(*orders_ports) as holding, Connections(payments_port) as paying:
 
             async def one(buy: Sequence[str], hold: Connection, pay: Connection) -> None:
                 token, ticket = buy

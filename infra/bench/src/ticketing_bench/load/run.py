@@ -12,6 +12,7 @@ from .expiry import measure_expiry
 from .footprint import measure_memory, measure_starts
 from .growth import measure_growth
 from .market import LoadedMarket, running_market
+from .replicas import measure_replicas
 from .sizes import Sizes
 from .sustained import measure_sustained
 
@@ -24,6 +25,7 @@ _SALES: Final[Mapping[str, Measure]] = {
     "arena": measure_arena,
     "sustained": measure_sustained,
     "buying": measure_buying,
+    "replicas": measure_replicas,
     "memory": measure_memory,
     "expiry": measure_expiry,
 }

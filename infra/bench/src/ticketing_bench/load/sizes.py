@@ -25,6 +25,7 @@ class Sizes:
     expiring: int = 10_000
     lead_seconds: float = 150
     spread_seconds: float = 60
+    probe_seconds: float = 10
 
 
 FULL: Final = Sizes()
@@ -42,4 +43,5 @@ QUICK: Final = Sizes(
     expiring=300,
     lead_seconds=15,
     spread_seconds=5,
+    probe_seconds=1,
 )
