@@ -1,13 +1,11 @@
 """The workload that a call belongs to: a request, for which a caller waits, or the background.
 
 A context variable carries it, as it carries the deadline, because it must reach the driver's thread pool through code
-that is not ours. Three kinds of decisions depend on it:
+that is not ours. Two kinds of decisions depend on it:
 
 * which of two resources a call uses, so that neither workload waits for the other (`PerWorkload`): threads of the
   database driver, queues of the batcher, concurrent calls to Stripe;
-* how long it may take: a request has a deadline (`time_left`, `storage.reading`), the background has none;
-* whether a compare-and-swap may share its command: only an event handler checks again when the outcome is unclear
-  (`Repository`).
+* how long it may take: a request has a deadline (`time_left`, `storage.reading`), the background has none.
 """
 
 from collections.abc import Iterator
