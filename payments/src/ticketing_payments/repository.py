@@ -93,17 +93,24 @@ class PaymentRepository(Repository[Payment]):
         payment_id: str,
         change: Callable[[Payment], bool],
         choose_publisher: Callable[[Payment, Payment], Publisher[Payment] | None],
+        *,
+        loaded: Payment | None = None,
     ) -> Payment:
         """Load, change and save with the event; after a lost compare-and-swap start again, at most 8 times in all.
 
         `choose_publisher` gets the payment before and after the change. Unlike `update`, this may store a change
-        without an event. Nothing is written if `change` returns False. Raises `PaymentNotFoundError` and
-        `ConcurrentUpdateError`.
+        without an event. Nothing is written if `change` returns False. `loaded` is an earlier copy, which saves the
+        first load: the compare-and-swap refuses an outdated one, and the payment is loaded if the copy needs no change.
+        Raises `PaymentNotFoundError` and `ConcurrentUpdateError`.
         """
+        copy = loaded
         for _ in range(UPDATE_ATTEMPTS):
-            payment = await self.get(payment_id)
+            payment = replace(copy) if copy is not None else await self.get(payment_id)
+            may_be_outdated, copy = copy is not None, None
             before = replace(payment)
             if not change(payment):
+                if may_be_outdated:
+                    continue
                 return payment
             publish = choose_publisher(before, payment)
             try:
