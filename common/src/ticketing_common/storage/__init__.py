@@ -1,6 +1,6 @@
 """MongoDB: one document per aggregate with its outbox, and the projections of other services' aggregates."""
 
-from .batches import batched, batched_lists
+from .batches import batched, batched_insert, batched_lists, batched_write
 from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse
 from .lease import Lease
 from .mongo import (
@@ -15,6 +15,7 @@ from .mongo import (
     DuplicateKeyError,
     Index,
     ReturnDocument,
+    UpdateOne,
     connect,
     disconnect,
     ensure_indexes,
@@ -47,8 +48,11 @@ __all__ = [
     "Repository",
     "ReturnDocument",
     "StoredResponse",
+    "UpdateOne",
     "batched",
+    "batched_insert",
     "batched_lists",
+    "batched_write",
     "connect",
     "disconnect",
     "ensure_indexes",

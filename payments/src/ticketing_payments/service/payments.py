@@ -71,6 +71,7 @@ class PaymentService:
         self._stripe = stripe
         self._stripe_events = StripeEventProcessor(
             payments,
+            orders,
             inbox,
             stripe,
             lambda payment_id, event: self.advance(payment_id, event=event),
