@@ -5,7 +5,17 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from ticketing_common.storage import ASCENDING, Collection, Document, DuplicateKeyError, Index, ensure_indexes, reading
+from ticketing_common.storage import (
+    ASCENDING,
+    Collection,
+    Document,
+    DuplicateKeyError,
+    Index,
+    UpdateOne,
+    batched_upsert,
+    ensure_indexes,
+    reading,
+)
 from ticketing_common.telemetry import current_traceparent
 
 from .kinds import RULES, MailKind
@@ -36,6 +46,7 @@ class Mails:
     def __init__(self, collection: Collection, on_request: Callable[[str], None] | None = None) -> None:
         self.collection = collection
         self._on_request = on_request
+        self._store = batched_upsert(collection)
 
     async def ensure_indexes(self) -> None:
         """Create the indexes; idempotent."""
@@ -73,12 +84,12 @@ class Mails:
         }
         stored = {"$ne": [{"$type": "$state"}, "missing"]}
         try:
-            result = await self.collection.update_one(
-                {"_id": mail_id}, [{"$replaceWith": {"$cond": [stored, "$$ROOT", new]}}], upsert=True
+            is_new = await self._store(
+                UpdateOne({"_id": mail_id}, [{"$replaceWith": {"$cond": [stored, "$$ROOT", new]}}], upsert=True)
             )
         except DuplicateKeyError:  # a concurrent call has inserted it
             return False
-        if result.upserted_id is None:
+        if not is_new:
             return False
         if self._on_request is not None and not delay:
             self._on_request(mail_id)

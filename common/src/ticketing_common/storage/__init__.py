@@ -1,6 +1,6 @@
 """MongoDB: one document per aggregate with its outbox, and the projections of other services' aggregates."""
 
-from .batches import batched, batched_insert, batched_lists, batched_write
+from .batches import batched, batched_insert, batched_lists, batched_upsert, batched_write
 from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse
 from .lease import Lease
 from .mongo import (
@@ -52,6 +52,7 @@ __all__ = [
     "batched",
     "batched_insert",
     "batched_lists",
+    "batched_upsert",
     "batched_write",
     "connect",
     "disconnect",

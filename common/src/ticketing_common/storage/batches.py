@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from ticketing_common.batching import Batcher, Operation, Outcomes
 
-from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, reading, write_each
+from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, reading, upsert_each, write_each
 
-__all__ = ["batched", "batched_find", "batched_insert", "batched_lists", "batched_write"]
+__all__ = ["batched", "batched_find", "batched_insert", "batched_lists", "batched_upsert", "batched_write"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -79,3 +79,12 @@ def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
         return await write_each(collection, operations)
 
     return batched(collection, "update", write)
+
+
+def batched_upsert(collection: Collection) -> Batcher[UpdateOne, bool]:
+    """`update_one` with `upsert`: whether it inserted a document; raises `DuplicateKeyError` as `insert` does."""
+
+    async def upsert(operations: Sequence[UpdateOne]) -> list[bool | Exception]:
+        return await upsert_each(collection, operations)
+
+    return batched(collection, "update", upsert)

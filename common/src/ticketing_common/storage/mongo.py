@@ -58,6 +58,7 @@ __all__ = [
     "insert_each",
     "reading",
     "swap_each",
+    "upsert_each",
     "without_majority",
     "write_each",
 ]
@@ -203,6 +204,19 @@ async def swap_each(collection: Collection, swaps: Sequence[tuple[Document, Docu
     operations = [UpdateOne(unchanged, {**change, **refused}, upsert=True) for unchanged, change in swaps]
     errors = await write_each(collection, operations)
     return [False if _is_unmatched(error) else error or True for error in errors]
+
+
+async def upsert_each(collection: Collection, operations: Sequence[UpdateOne]) -> list[bool | Exception]:
+    """As `write_each`, for upserts. Returns for each whether it inserted a document, or its error."""
+    errors: list[Exception | None] = [None] * len(operations)
+    try:
+        result = await collection.bulk_write(list(operations), ordered=False)
+        inserted = set(result.upserted_ids or {})
+    except BulkWriteError as error:
+        details = error.details or {}
+        _classify(details, errors)
+        inserted = {upserted["index"] for upserted in details.get("upserted", [])}
+    return [error or index in inserted for index, error in enumerate(errors)]
 
 
 def _is_unmatched(error: Exception | None) -> bool:
