@@ -55,8 +55,7 @@ async def test_a_refused_insert_leaves_no_trace(parcels: ParcelRepository, commi
 
 
 Compartment = Callable[[], AbstractContextManager[None]]
-both_workloads = pytest.mark.parametrize("compartment", [nullcontext, background], ids=["alone", "together"])
-"""Changes of requests are sent alone, changes of the background in batches."""
+both_workloads = pytest.mark.parametrize("compartment", [nullcontext, background], ids=["request", "background"])
 
 
 @both_workloads
@@ -131,6 +130,32 @@ async def test_many_who_change_the_same_thing_lose_no_change(
     assert (found["stamps"], found["version"]) == (20, 21)
     versions = [parse_event(entry["subject"], entry["body"].encode()).data.version for entry in found["outbox"]]
     assert versions == list(range(2, 22))
+
+
+@both_workloads
+async def test_only_the_stale_changes_of_a_batch_are_refused(
+    parcels: ParcelRepository, commits: list[Commit], compartment: Compartment
+) -> None:
+    made = [Parcel(label=str(number)) for number in range(10)]
+    for parcel in made:
+        await parcels.add(parcel)
+    stale = await parcels.get(made[4].id)
+    await parcels.update(stale.id, stamp)
+    before = await document(parcels, stale)
+    commits.clear()
+
+    missing = Parcel(label="missing", version=1)
+    made.append(missing)
+
+    with compartment():
+        outcomes = await asyncio.gather(*(parcels.save(parcel, to_event) for parcel in made), return_exceptions=True)
+
+    assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [4, 10]
+    assert isinstance(outcomes[4], ConcurrentUpdateError)
+    assert isinstance(outcomes[10], ConcurrentUpdateError)
+    assert await document(parcels, stale) == before
+    assert await parcels.collection.count_documents({}) == 10
+    assert {commit.document_id for commit in commits} == {parcel.id for parcel in made} - {stale.id, missing.id}
 
 
 async def test_nothing_to_do_writes_nothing(parcels: ParcelRepository, commits: list[Commit]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import ClassVar, Final
 
 from ticketing_common.entity import utc_now
@@ -19,7 +20,10 @@ from ticketing_common.storage import (
     Outbox,
     Projection,
     Repository,
+    UpdateOne,
+    batched_insert,
     batched_lists,
+    batched_write,
     ensure_indexes,
     reading,
 )
@@ -73,6 +77,7 @@ class PaymentRepository(Repository[Payment]):
         super().__init__(outbox, Payment)
         active = {"status": {"$in": [status.value for status in ACTIVE_STATUSES]}}
         self._active = batched_lists(self.collection, "order_id", active, WITHOUT_EVENTS)
+        self._attempts = batched_lists(self.collection, "order_id", {}, WITHOUT_EVENTS)  # limited by `declines.py`
 
     async def get(self, entity_id: str) -> Payment:
         """The payment. Raises `PaymentNotFoundError`."""
@@ -93,17 +98,24 @@ class PaymentRepository(Repository[Payment]):
         payment_id: str,
         change: Callable[[Payment], bool],
         choose_publisher: Callable[[Payment, Payment], Publisher[Payment] | None],
+        *,
+        loaded: Payment | None = None,
     ) -> Payment:
         """Load, change and save with the event; after a lost compare-and-swap start again, at most 8 times in all.
 
         `choose_publisher` gets the payment before and after the change. Unlike `update`, this may store a change
-        without an event. Nothing is written if `change` returns False. Raises `PaymentNotFoundError` and
-        `ConcurrentUpdateError`.
+        without an event. Nothing is written if `change` returns False. `loaded` is an earlier copy, which saves the
+        first load: the compare-and-swap refuses an outdated one, and the payment is loaded if the copy needs no change.
+        Raises `PaymentNotFoundError` and `ConcurrentUpdateError`.
         """
+        copy = loaded
         for _ in range(UPDATE_ATTEMPTS):
-            payment = await self.get(payment_id)
+            payment = replace(copy) if copy is not None else await self.get(payment_id)
+            may_be_outdated, copy = copy is not None, None
             before = replace(payment)
             if not change(payment):
+                if may_be_outdated:
+                    continue
                 return payment
             publish = choose_publisher(before, payment)
             try:
@@ -121,11 +133,8 @@ class PaymentRepository(Repository[Payment]):
 
     async def find_latest(self, order_id: str) -> Payment | None:
         """The latest attempt to pay this order."""
-        with reading(self.collection):
-            document = await self.collection.find_one(
-                {"order_id": order_id}, WITHOUT_EVENTS, sort=[("attempt", DESCENDING)]
-            )
-        return self.to_entity(document) if document else None
+        attempts = await self._attempts(order_id)
+        return self.to_entity(max(attempts, key=itemgetter("attempt"))) if attempts else None
 
     async def list_unsuccessful(self, user_id: str, *, since: datetime, limit: int) -> list[Payment]:
         """The account's failed attempts created after `since` (UTC), newest first."""
@@ -199,6 +208,8 @@ class StripeEventInbox:
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
+        self._insert = batched_insert(collection)
+        self._write = batched_write(collection)
 
     async def ensure_indexes(self) -> None:
         """Create the indexes of the queries in this class; idempotent."""
@@ -215,12 +226,12 @@ class StripeEventInbox:
             "payment_id": event.payment_id,
             "intent_id": event.intent_id,
             "charge_id": event.charge_id,
-            "applied": False,
+            "applied": event.applied,
             "due_at": now + FIRST_RETRY,
             "tries": 0,
         }
         try:
-            await self._collection.insert_one({"_id": event.id, "received_at": now, **names})
+            await self._insert({"_id": event.id, "received_at": now, **names})
         except DuplicateKeyError:
             if not event.money_back:
                 return False
@@ -239,7 +250,7 @@ class StripeEventInbox:
 
     async def mark_applied(self, event_id: str) -> None:
         """Mark the event as applied, so that it is not retried."""
-        await self._collection.update_one({"_id": event_id}, {"$set": {"applied": True}})
+        await self._write(UpdateOne({"_id": event_id}, {"$set": {"applied": True}}))
 
     async def retry_later(self, event_id: str) -> None:
         """Delay the next try, from 5 s up to 1 h, so that an event that always fails does not block the others."""

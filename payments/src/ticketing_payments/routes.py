@@ -49,5 +49,6 @@ async def receive_webhook(
 ) -> WebhookResponse:
     """Webhook of Stripe. The response is sent when the event is stored; the event is applied afterwards."""
     event = await service.receive_webhook(await request.body(), signature)
-    background.add_task(service.apply_webhook, event)
+    if not event.applied:
+        background.add_task(service.apply_webhook, event)
     return WebhookResponse(received=True)

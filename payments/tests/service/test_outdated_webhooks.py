@@ -57,6 +57,17 @@ async def test_a_purchase_takes_three_calls_with_all_its_webhooks(
     assert [call.path.rpartition("/")[2] for call in proxy.calls[1:]] == ["confirm", "capture"]
 
 
+async def test_a_webhook_that_tells_nothing_new_is_stored_as_applied(
+    scenario: Scenario, stores: Stores, sign: Sign
+) -> None:
+    payment = await scenario.pay()
+    assert not (await scenario.service.receive_webhook(*sign(payment.id, event_type=CAPTURED))).applied
+    event = await scenario.service.receive_webhook(*sign(payment.id, event_type=AUTHORIZED, event_id="evt_late"))
+    assert event.applied
+    assert await stores.inbox._collection.count_documents({"_id": "evt_late", "applied": True}) == 1
+    assert not (await scenario.service.receive_webhook(*sign(payment.id, event_type="payment_intent.other"))).applied
+
+
 async def test_a_webhook_that_arrives_before_the_response_triggers_a_retrieval(
     scenario: Scenario,
     make_settings: MakeSettings,

@@ -16,7 +16,7 @@ from ticketing_common.storage import (
     batched,
     ensure_indexes,
     reading,
-    write_each,
+    upsert_each,
 )
 from ticketing_common.telemetry import current_traceparent
 
@@ -90,7 +90,7 @@ class Mails:
     async def _store_each(self, requests: Sequence[tuple[Document, timedelta]]) -> list[bool | Exception]:
         """For each whether it was stored; False if its fact has a mail already, or a concurrent call was faster."""
         stored = {"$ne": [{"$type": "$state"}, "missing"]}
-        result = await write_each(
+        outcomes = await upsert_each(
             self.collection,
             [
                 UpdateOne(
@@ -101,13 +101,10 @@ class Mails:
                 for new, _ in requests
             ],
         )
-        due = [new for place, (new, delay) in enumerate(requests) if place in result.inserted and not delay]
+        due = [new for (new, delay), outcome in zip(requests, outcomes, strict=True) if outcome is True and not delay]
         if due and self._on_request is not None:
             self._on_request(due[0]["_id"]["$literal"])
-        return [
-            place in result.inserted if error is None or isinstance(error, DuplicateKeyError) else error
-            for place, error in enumerate(result.errors)
-        ]
+        return [False if isinstance(outcome, DuplicateKeyError) else outcome for outcome in outcomes]
 
     @asynccontextmanager
     async def announcing(

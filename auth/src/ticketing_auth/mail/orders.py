@@ -1,5 +1,6 @@
 """Which mails an order event asks for, and when such a mail is no longer wanted."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -41,8 +42,10 @@ class OrderMails:
             return
         values = _values(order)
         if order.status is OrderStatus.COMPLETE:
-            await self._request(MailKind.ORDER_COMPLETE, order.user_id, order.id, values)
-            await self._request(MailKind.SOLD, order.ticket.user_id, order.id, values)
+            await asyncio.gather(
+                self._request(MailKind.ORDER_COMPLETE, order.user_id, order.id, values),
+                self._request(MailKind.SOLD, order.ticket.user_id, order.id, values),
+            )
         elif order.status is OrderStatus.CANCELLED and order.reason is not None:
             kind = _FOR_BUYER.get(order.reason)
             if kind is MailKind.EVENT_CANCELLED and not order.payment_id:  # an unpaid hold: no money comes back

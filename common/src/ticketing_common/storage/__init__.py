@@ -1,6 +1,6 @@
 """MongoDB: one document per aggregate with its outbox, and the projections of other services' aggregates."""
 
-from .batches import batched, batched_lists
+from .batches import batched, batched_insert, batched_lists, batched_write
 from .idempotency_keys import Claim, IdempotencyKeys, StoredResponse
 from .lease import Lease
 from .mongo import (
@@ -21,7 +21,7 @@ from .mongo import (
     disconnect,
     ensure_indexes,
     reading,
-    write_each,
+    upsert_each,
 )
 from .outbox import WITHOUT_EVENTS, Commit, Outbox, OutboxEntry, OutboxStats
 from .projection import Projection
@@ -53,10 +53,12 @@ __all__ = [
     "UpdateOne",
     "aggregate",
     "batched",
+    "batched_insert",
     "batched_lists",
+    "batched_write",
     "connect",
     "disconnect",
     "ensure_indexes",
     "reading",
-    "write_each",
+    "upsert_each",
 ]

@@ -76,6 +76,6 @@ def batched_write(collection: Collection) -> Batcher[UpdateOne, None]:
     """`update_one` where it does not matter whether anything matched; raises `DuplicateKeyError` as `insert` does."""
 
     async def write(operations: Sequence[UpdateOne]) -> list[Exception | None]:
-        return (await write_each(collection, operations)).errors
+        return await write_each(collection, operations)
 
     return batched(collection, "update", write)

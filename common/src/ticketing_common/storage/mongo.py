@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import motor.frameworks.asyncio
 import pymongo
@@ -58,6 +58,8 @@ __all__ = [
     "ensure_indexes",
     "insert_each",
     "reading",
+    "swap_each",
+    "upsert_each",
     "without_majority",
     "write_each",
 ]
@@ -83,6 +85,7 @@ DatabaseUnavailableError = (
 
 
 DUPLICATE_KEY: Final = 11_000
+IMMUTABLE_FIELD: Final = 66
 INDEX_NOT_FOUND: Final = 27
 THREADS: Final = min(5 * (os.cpu_count() or 1), 20)
 """Threads for requests, and as many for the background: Motor's own number, limited to the number of connections."""
@@ -183,25 +186,48 @@ async def insert_each(collection: Collection, documents: Sequence[Document]) -> 
     return errors
 
 
-class Written(NamedTuple):
-    """The result of many updates: how many matched a document, which upserts inserted one, and the error of each."""
-
-    matched: int
-    inserted: frozenset[int]
-    errors: list[Exception | None]
-
-
-async def write_each(collection: Collection, operations: Sequence[UpdateOne]) -> Written:
+async def write_each(collection: Collection, operations: Sequence[UpdateOne]) -> list[Exception | None]:
     """As `insert_each`, for updates."""
     errors: list[Exception | None] = [None] * len(operations)
     try:
+        await collection.bulk_write(list(operations), ordered=False)
+    except BulkWriteError as error:
+        _classify(error.details or {}, errors)
+    return errors
+
+
+async def swap_each(collection: Collection, swaps: Sequence[tuple[Document, Document]]) -> list[bool | Exception]:
+    """Apply each update (filter with an `_id`, change) as if alone, in one round trip. Returns for each whether its
+    filter matched a document, or its error.
+
+    A bulk write tells only the number of matches, so a swap without a match has to fail. Each is an upsert whose insert
+    MongoDB refuses, with an error for this operation alone: it would set an `_id` other than the filter's. So no swap
+    inserts a document.
+    """
+    if len(swaps) == 1:
+        result = await collection.update_one(*swaps[0])
+        return [result.matched_count > 0]
+    refused: Document = {"$setOnInsert": {"_id": None}}
+    operations = [UpdateOne(unchanged, {**change, **refused}, upsert=True) for unchanged, change in swaps]
+    errors = await write_each(collection, operations)
+    return [False if _is_unmatched(error) else error or True for error in errors]
+
+
+async def upsert_each(collection: Collection, operations: Sequence[UpdateOne]) -> list[bool | Exception]:
+    """As `write_each`, for upserts. Returns for each whether it inserted a document, or its error."""
+    errors: list[Exception | None] = [None] * len(operations)
+    try:
         result = await collection.bulk_write(list(operations), ordered=False)
-        return Written(result.matched_count, frozenset(result.upserted_ids or ()), errors)
+        inserted = set(result.upserted_ids or {})
     except BulkWriteError as error:
         details = error.details or {}
         _classify(details, errors)
-        inserted = frozenset(one["index"] for one in details.get("upserted", ()))
-        return Written(details.get("nMatched", 0), inserted, errors)
+        inserted = {upserted["index"] for upserted in details.get("upserted", [])}
+    return [error or index in inserted for index, error in enumerate(errors)]
+
+
+def _is_unmatched(error: Exception | None) -> bool:
+    return isinstance(error, WriteError) and error.code == IMMUTABLE_FIELD
 
 
 def _classify(details: Mapping[str, Any], errors: list[Exception | None]) -> None:

@@ -10,7 +10,6 @@ from ticketing_common.batching import Batcher
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
-from ticketing_common.resilience import in_background
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, init_series
 
@@ -21,10 +20,9 @@ from .mongo import (
     Document,
     DuplicateKeyError,
     Index,
-    UpdateOne,
     drop_indexes,
     ensure_indexes,
-    write_each,
+    swap_each,
 )
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
@@ -44,7 +42,6 @@ WALK_BATCH: Final = 500
 class _Swap:
     """One write that succeeds only if the document is unchanged since it was loaded."""
 
-    id: str
     unchanged: Document
     change: Document
     entries: Sequence[OutboxEntry]
@@ -129,7 +126,7 @@ class Repository(Generic[E]):
         loaded_version, loaded_at = entity.version, entity.updated_at
         try:
             swap = self._next_version(entity, publishers)
-            if not await self._compare_and_swap(swap):
+            if not await self._swap(swap):
                 if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
                     OUTBOX_FULL.labels(self.collection.name).inc()
                     raise UnavailableError(
@@ -141,29 +138,8 @@ class Repository(Generic[E]):
             raise
         self.outbox.committed(entity.id, swap.entries)
 
-    async def _compare_and_swap(self, swap: "_Swap") -> bool:
-        """Write if the document is unchanged since it was loaded; returns whether it was.
-
-        Batched only in the background and with an event. After a batch with misses, the stored entries show which
-        writes matched, and an entry that a sweep has published and removed meanwhile looks unwritten. Event handlers
-        then load again and find the change; a user must not get a wrong error.
-        """
-        if swap.entries and in_background():
-            return await self._swap(swap)
-        result = await self.collection.update_one(swap.unchanged, swap.change)
-        return result.matched_count > 0
-
     async def _swap_each(self, swaps: Sequence["_Swap"]) -> list[bool | Exception]:
-        matched, _, errors = await write_each(self.collection, [UpdateOne(one.unchanged, one.change) for one in swaps])
-        stored = {one.id for one in swaps}
-        if matched < len(swaps):
-            # The result has only the number of matches. Entry ids are unique, so their presence shows which writes
-            # matched.
-            ours = {"_id": {"$in": list(stored)}, f"{FIELD}.id": {"$in": [one.entries[0].id for one in swaps]}}
-            found = self.collection.find(ours, {f"{FIELD}.id": 1})
-            entries = {entry["id"] async for document in found for entry in document[FIELD]}
-            return [error or one.entries[0].id in entries for one, error in zip(swaps, errors, strict=True)]
-        return [error or True for error in errors]
+        return await swap_each(self.collection, [(one.unchanged, one.change) for one in swaps])
 
     async def save_all(self, entities: Sequence[E], publish: Publisher[E]) -> list[E]:
         """As `save`, for many in one round trip. Returns the saved ones.
@@ -191,7 +167,7 @@ class Repository(Generic[E]):
         document = self.to_document(entity)
         del document["_id"]
         pushed = {"$each": [entry.to_document() for entry in entries]}
-        return _Swap(entity.id, unchanged, {"$set": document, "$push": {FIELD: pushed}}, entries)
+        return _Swap(unchanged, {"$set": document, "$push": {FIELD: pushed}}, entries)
 
     async def update(self, entity_id: str, change: Callable[[E], Publisher[E] | None]) -> E:
         """Load, change, save; repeated after a lost race, up to `UPDATE_ATTEMPTS` times.

@@ -59,9 +59,9 @@ class Market:
     async def sign_in(self, count: int) -> list[tuple[str, str]]:
         """New accounts: id and token of each. Signed here with the key of auth, without the cost of a password."""
         now, people = utc_now(), [new_id() for _ in range(count)]
-        users: list[Document] = [
-            {"_id": one, "email": f"{one}@example.com", "version": 1, "created_at": now, "outbox": []} for one in people
-        ]
+        # With every field that auth needs: the mail worker reads the accounts.
+        fields = {"password_hash": "", "version": 1, "created_at": now, "updated_at": now, "outbox": []}
+        users: list[Document] = [{"_id": one, "email": f"{one}@example.com", **fields} for one in people]
         await self.collection("auth", "users").insert_many(users)
         signed = [(one, self._signer.sign(user_id=one, email=f"{one}@example.com", signed_in_at=now)) for one in people]
         self._tokens.update(signed)

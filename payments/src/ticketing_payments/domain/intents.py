@@ -71,6 +71,7 @@ class StripeEvent:
 
     An event about a PaymentIntent names our payment in its metadata. An event about a refund or a dispute names the
     PaymentIntent, or only the charge. An event with none of these does not concern a payment of this service.
+    `applied` is set for an event that was stored as applied, since it tells nothing new.
     """
 
     id: str
@@ -79,6 +80,12 @@ class StripeEvent:
     intent_id: str | None = None
     charge_id: str | None = None
     created: int = field(default=0, compare=False)
+    applied: bool = field(default=False, compare=False)
+
+    @property
+    def names_payment(self) -> bool:
+        """Whether the event names a payment, a PaymentIntent or a charge."""
+        return (self.payment_id or self.intent_id or self.charge_id) is not None
 
     @property
     def money_back(self) -> bool:

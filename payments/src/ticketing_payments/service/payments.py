@@ -41,6 +41,7 @@ from ticketing_payments.stripe_gateway import StripeGateway
 
 from .changes import apply_intent, note_change, refuse_with, void
 from .stripe_event_processor import StripeEventProcessor
+from .stripe_steps import take_step
 
 __all__ = ["PaymentService"]
 
@@ -70,6 +71,7 @@ class PaymentService:
         self._stripe = stripe
         self._stripe_events = StripeEventProcessor(
             payments,
+            orders,
             inbox,
             stripe,
             lambda payment_id, event: self.advance(payment_id, event=event),
@@ -92,7 +94,7 @@ class PaymentService:
         for _ in range(JOIN_ATTEMPTS):
             order = await self._payable_order(order_id, user_id)
             payment, begun = await self._begin_or_join(order, payment_method_id)
-            payment = await self.advance(payment.id)
+            payment = await self.advance(payment.id, payment=payment, order=order if begun else None)
             another_card = not begun and payment_method_id not in (None, payment.payment_method_id)
             if another_card and payment.status is PaymentStatus.REQUIRES_ACTION:
                 payment = await self.advance(payment.id, give_up=True)
@@ -120,7 +122,7 @@ class PaymentService:
             return
         payment = await self._payments.find_active(order.id)
         if payment is not None:
-            await self.advance(payment.id)
+            await self.advance(payment.id, payment=payment, order=order)
 
     async def receive_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
         """Check a webhook and store it once, also if it is repeated. Raises `WebhookSignatureError`."""
@@ -167,7 +169,14 @@ class PaymentService:
                 log.exception("payment check failed, retried later", payment_id=payment.id)
 
     async def advance(
-        self, payment_id: str, *, ask: bool = False, event: StripeEvent | None = None, give_up: bool = False
+        self,
+        payment_id: str,
+        *,
+        ask: bool = False,
+        event: StripeEvent | None = None,
+        give_up: bool = False,
+        payment: Payment | None = None,
+        order: OrderData | None = None,
     ) -> Payment:
         """Make Stripe, the payment and the order consistent; the only function that changes a stored payment.
 
@@ -176,18 +185,27 @@ class PaymentService:
         `event`, unless the payment already reflects it. After a refund or a dispute the retrieval comes first, since
         the response to a repeated capture may be older. `give_up` voids an attempt that waits for the buyer.
 
+        `payment` and `order` are the states that the caller has just read, for the first round. A payment is not
+        confirmed by such a state of the order: that round reads the order, after the payment was stored. So an order
+        that ends earlier is seen there, and the event of one that ends later finds the payment.
+
         Raises `PaymentNotFoundError`, `StripeUnknownError`, `CardDeclinedError`, `PaymentMethodRefusedError`,
         `StripeRequestRefusedError` and `ConcurrentUpdateError`.
         """
-        async with self._locks.setdefault(payment_id, asyncio.Lock()):
-            payment = await self._payments.get(payment_id)
+        lock = self._locks.setdefault(payment_id, asyncio.Lock())
+        if lock.locked():
+            payment = None  # another task is changing it
+        async with lock:
+            if payment is None:
+                payment = await self._payments.get(payment_id)
             ask = ask or (event is not None and not payment.knows(event))
             ask_first = event is not None and event.money_back and payment.stripe_id is not None
             refunded, disputed = payment.refunded_cents, payment.disputed
             intent: Intent | None = None
             for _ in range(MAX_STEPS):
                 first = ask_first and intent is None
-                step = Step.ASK if first else await self._choose(payment, intent, ask=ask, give_up=give_up)
+                step = Step.ASK if first else await self._choose(payment, order, intent, ask=ask, give_up=give_up)
+                order = None
                 if step is Step.NOTHING:
                     break
                 if step is Step.VOID and payment.undecided:
@@ -197,7 +215,7 @@ class PaymentService:
                     if not payment.over:
                         continue
                 try:
-                    intent = await self._do(step, payment)
+                    intent = await take_step(self._stripe, step, payment)
                 except StripeKeySpentError:
                     await self._change(payment, Payment.abandon)
                     raise
@@ -211,6 +229,8 @@ class PaymentService:
                 payment = await self._change(payment, apply_intent(intent, released=step is Step.VOID))
                 if step is Step.VOID and intent is not None and intent.state in OPEN_STATES:
                     break  # Stripe does not cancel it now; the reconciler tries again
+                if step is Step.CAPTURE and payment.paid:
+                    break  # the next change of the order comes with its event, which finds this state
                 if step is Step.REFUND and payment.status is PaymentStatus.CAPTURED:
                     break  # an open dispute prevents the refund; Stripe's event about its end triggers the next try
             known = intent is not None and intent.state not in OPEN_STATES
@@ -219,32 +239,17 @@ class PaymentService:
                 await self._payments.settle(payment)
             return payment
 
-    async def _choose(self, payment: Payment, intent: Intent | None, *, ask: bool, give_up: bool) -> Step:
+    async def _choose(
+        self, payment: Payment, order: OrderData | None, intent: Intent | None, *, ask: bool, give_up: bool
+    ) -> Step:
         if give_up and payment.status is PaymentStatus.REQUIRES_ACTION:
             return Step.VOID
-        order = await self._orders.find(payment.order_id)
+        if order is None:
+            order = await self._orders.find(payment.order_id)
         step = Step.NOTHING if order is None else next_step(payment, order, intent, utc_now())
         # A due step needs no retrieval before it: an expired hold is voided, whatever Stripe's state is.
         retrieve = ask and intent is None and payment.stripe_id is not None
         return Step.ASK if retrieve and step is Step.NOTHING else step
-
-    async def _do(self, step: Step, payment: Payment) -> Intent | None:
-        """Make one call to Stripe. None if Stripe has no PaymentIntent of this payment."""
-        if step is Step.CREATE:
-            return await self._stripe.create(payment)
-        if payment.stripe_id is None:
-            return None
-        match step:
-            case Step.CONFIRM:
-                return await self._stripe.confirm(payment.stripe_id)
-            case Step.CAPTURE:
-                return await self._stripe.capture(payment)
-            case Step.VOID:
-                return await self._stripe.cancel(payment.stripe_id)
-            case Step.REFUND:
-                return await self._stripe.refund(payment)
-            case _:
-                return await self._stripe.retrieve(payment.stripe_id)
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
         before = payment
@@ -254,7 +259,7 @@ class PaymentService:
             before = replace(current)
             return change(current)
 
-        payment = await self._payments.change(payment.id, remember_and_change, payment_change_event)
+        payment = await self._payments.change(payment.id, remember_and_change, payment_change_event, loaded=payment)
         note_change(before, payment)
         return payment
 

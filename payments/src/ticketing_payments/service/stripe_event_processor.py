@@ -8,15 +8,16 @@ of payments.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from ticketing_common.entity import utc_now
 from ticketing_common.errors import TicketingError
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STRIPE_EVENTS_FAILED
-from ticketing_payments.domain import StripeEvent
+from ticketing_payments.domain import Step, StripeEvent, next_step
 from ticketing_payments.errors import PaymentNotFoundError
-from ticketing_payments.repository import PaymentRepository, StripeEventInbox
+from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
 from ticketing_payments.stripe_gateway import StripeGateway
 
 __all__ = ["StripeEventProcessor"]
@@ -36,24 +37,32 @@ class StripeEventProcessor:
     def __init__(
         self,
         payments: PaymentRepository,
+        orders: OrderProjection,
         inbox: StripeEventInbox,
         stripe: StripeGateway,
         advance: Callable[[str, StripeEvent], Awaitable[object]],
     ) -> None:
         self._payments = payments
+        self._orders = orders
         self._inbox = inbox
         self._stripe = stripe
         self._advance = advance
         self._list_at = 0.0
 
     async def receive(self, body: bytes, signature: str | None) -> StripeEvent:
-        """Check a webhook and store it once, also if it is repeated. Raises `WebhookSignatureError`."""
+        """Check a webhook and store it once, also if it is repeated. Raises `WebhookSignatureError`.
+
+        An event that tells nothing new is stored as applied. Most do not: Stripe's responses tell the same, earlier.
+        """
         event = self._stripe.read_webhook(body, signature)
+        event = replace(event, applied=await self._tells_nothing_new(event))
         await self._inbox.add(event)
         return event
 
     async def apply(self, event: StripeEvent) -> None:
         """Make the event's payment consistent with Stripe. After a failure the event is retried later."""
+        if event.applied:
+            return
         try:
             payment_id = await self._payment_of(event)
             if payment_id is not None:
@@ -102,6 +111,15 @@ class StripeEventProcessor:
                     await self.apply(event)
         if newest:
             await self._inbox.move_cursor(newest)
+
+    async def _tells_nothing_new(self, event: StripeEvent) -> bool:
+        if event.payment_id is None:
+            return not event.names_payment
+        payment = await self._payments.find(event.payment_id)
+        if payment is None or not payment.knows(event):
+            return False
+        order = await self._orders.find(payment.order_id)  # an event also continues a step that failed
+        return order is None or next_step(payment, order, None, utc_now()) is Step.NOTHING
 
     async def _payment_of(self, event: StripeEvent) -> str | None:
         if event.payment_id is not None:

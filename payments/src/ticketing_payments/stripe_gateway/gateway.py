@@ -5,7 +5,7 @@ Every call that moves money names a known id. So after a lost response one retri
 retrieval itself never authorises anything.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -13,7 +13,6 @@ from typing import Final, Self
 from uuid import uuid4
 
 import stripe
-from stripe import RequestOptions
 from stripe.params import (
     DisputeListParams,
     EventListParams,
@@ -43,7 +42,7 @@ from ticketing_payments.settings import Settings
 
 from .calls import StripeCalls, unknown, was_replayed
 from .events import read_events, read_webhook
-from .intents import charge_of, decline_of, intent_of, with_money
+from .intents import Json, charge_of, decline_of, intent_of, with_money
 from .profiles import PROFILES
 from .refusals import blames_method, ends_authorization, init_refusal_series, note_refusal
 from .transport import StripeTransport
@@ -55,6 +54,7 @@ log = get_logger(__name__)
 API_VERSION: Final = "2026-10-28.endive"
 """Pinned, because requests and parsing were written against this version (https://docs.stripe.com/api/versioning)."""
 
+INTENTS: Final = "/v1/payment_intents"
 PAGE: Final = 100
 """The largest page that Stripe returns (https://docs.stripe.com/api/pagination)."""
 
@@ -68,7 +68,7 @@ class StripeGateway:
     """
 
     def __init__(self, client: stripe.StripeClient, settings: Settings) -> None:
-        self._intents = client.v1.payment_intents
+        self._ask = client.raw_request_async
         self._refunds = client.v1.refunds
         self._charges = client.v1.charges
         self._disputes = client.v1.disputes
@@ -113,9 +113,7 @@ class StripeGateway:
         if payment.payment_method_id is not None:
             params["payment_method"] = payment.payment_method_id
         try:
-            return await self._make(
-                lambda: self._intents.create_async(params, {"idempotency_key": payment.idempotency_key}), payment.id
-            )
+            return await self._post("", payment.id, params, key=payment.idempotency_key)
         except stripe.CardError as error:
             decline = decline_of(error)
             raise CardDeclinedError(decline.message, decline.code) from None
@@ -133,13 +131,11 @@ class StripeGateway:
     async def retrieve(self, intent_id: str) -> Intent:
         """Stripe's current state; for captured money also the refunded amount, and whether a dispute is open."""
         try:
-            found = await self._calls.make(
-                lambda: self._intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}), about=intent_id
-            )
+            found = await self._intent("get", f"/{intent_id}", intent_id, {"expand": ["latest_charge"]})
             charge = charge_of(found)
             if charge is None:
                 return intent_of(found)
-            disputes = await self._disputes_of(intent_id) if charge.disputed else []
+            disputes = await self._disputes_of(intent_id) if charge["disputed"] else []
             return with_money(intent_of(found), found, charge, disputes)
         except stripe.StripeError as error:
             unknown(error, intent_id)
@@ -154,11 +150,8 @@ class StripeGateway:
 
         Raises `StripeRequestRefusedError` if Stripe refuses our request.
         """
-        key = _any_key()
         try:
-            return await self._make(
-                lambda: self._intents.confirm_async(intent_id, self._profile.confirm, key), intent_id
-            )
+            return await self._post(f"/{intent_id}/confirm", intent_id, self._profile.confirm)
         except stripe.CardError as error:
             return Intent(intent_id, IntentState.DECLINED, decline=decline_of(error))
         except stripe.InvalidRequestError as error:
@@ -183,12 +176,7 @@ class StripeGateway:
         """
         intent_id = str(payment.stripe_id)
         try:
-            return await self._make(
-                lambda: self._intents.capture_async(
-                    intent_id, options={"idempotency_key": f"{payment.idempotency_key}:capture"}
-                ),
-                intent_id,
-            )
+            return await self._post(f"/{intent_id}/capture", intent_id, {}, key=f"{payment.idempotency_key}:capture")
         except (stripe.CardError, stripe.InvalidRequestError) as error:
             intent = await self.retrieve(intent_id)
             if intent.state is not IntentState.AUTHORIZED:
@@ -201,9 +189,8 @@ class StripeGateway:
 
     async def cancel(self, intent_id: str) -> Intent:
         """Cancel the PaymentIntent: void its authorisation, and prevent any later one."""
-        key = _any_key()
         try:
-            return await self._make(lambda: self._intents.cancel_async(intent_id, self._profile.cancel, key), intent_id)
+            return await self._post(f"/{intent_id}/cancel", intent_id, self._profile.cancel)
         except stripe.InvalidRequestError as error:
             intent = await self.retrieve(intent_id)  # already cancelled, or captured, which needs a refund
             if intent.state in OPEN_STATES - {IntentState.PROCESSING}:
@@ -271,14 +258,19 @@ class StripeGateway:
                 return
             params["starting_after"] = page.data[-1].id
 
-    async def _make(self, call: Callable[[], Awaitable[stripe.PaymentIntent]], about: str) -> Intent:
-        return intent_of(await self._calls.make(call, about=about))
+    async def _post(self, path: str, about: str, params: Mapping[str, object], *, key: str | None = None) -> Intent:
+        """Change a PaymentIntent; the result is its state. Without a `key`, one for the retries of this call alone."""
+        return intent_of(await self._intent("post", path, about, params, idempotency_key=key or str(uuid4())))
+
+    async def _intent(self, method: str, path: str, about: str, params: Mapping[str, object], **options: str) -> Json:
+        call = partial(self._ask, method, f"{INTENTS}{path}", **params, **options)
+        response = await self._calls.make(call, about=about)
+        found = response.data
+        if not isinstance(found, Mapping) or not {"id", "status"} <= found.keys():
+            log.error("unreadable payment intent", about=about)
+            raise StripeUnknownError
+        return found
 
     def read_webhook(self, body: bytes, signature: str | None) -> StripeEvent:
         """The event in a webhook. Raises `WebhookSignatureError`."""
         return read_webhook(body, signature, self._webhook_secret)
-
-
-def _any_key() -> RequestOptions:
-    """A random key for a call that Stripe executes only once anyway, so that a retry gets the lost response."""
-    return {"idempotency_key": str(uuid4())}
