@@ -20,7 +20,7 @@ from ticketing_common.web import response_cache
 from ticketing_common.web.change_counter import ChangeCounter
 from ticketing_common.web.deadline import MIN_CLIENT_TIMEOUT_SECONDS, DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
-from ticketing_common.web.response_cache import ResponseCacheMiddleware
+from ticketing_common.web.response_cache import ResponseCache, ResponseCacheMiddleware
 
 from .conftest import LoopClock
 
@@ -46,7 +46,7 @@ class Shop:
             self.call,
             service="shop",
             path="/list",
-            changes=self.changes,
+            cache=ResponseCache(self.changes),
         )
 
     async def call(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,6 +3,7 @@
 from .app import create_service_app
 from .caller_limits import CallerLimits
 from .change_counter import ChangeCounter
+from .early_answers import EarlyAnswer, EarlyRequest
 from .idempotency import CreationId, idempotent, is_repeated
 from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
@@ -23,6 +24,8 @@ __all__ = [
     "CallerLimits",
     "ChangeCounter",
     "CreationId",
+    "EarlyAnswer",
+    "EarlyRequest",
     "EventStream",
     "Handler",
     "Id",
