@@ -5,6 +5,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -39,6 +40,8 @@ PATIENCE_SECONDS: Final = 2.0
 PATIENCE_WHILE_AWAY_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 0.02
 """The part of the caller's remaining time that is reserved for sending the cached response."""
+TURN_SECONDS: Final = 0.25
+"""How long a request waits for another that computes the same response; afterwards it computes its own."""
 LEFT_ALONE_SECONDS: Final = 1.0
 """How long a database that was just found unavailable gets no query, and then one request at a time: the other requests
 need not wait for their own timeout, and the database is not overloaded when it recovers."""
@@ -151,6 +154,8 @@ class ResponseCacheMiddleware:
         self._path = path
         self._cache = cache
         self._away: _Absence | None = None
+        self._computing: dict[bytes, asyncio.Event] = {}
+        """By query; set when the response is kept, or the request that computed it has ended."""
         self._succeeded_at = 0.0
         """When the last request for this list succeeded (seconds of the monotonic clock)."""
         init_series(STALE_ANSWERS, (service,))
@@ -161,11 +166,34 @@ class ResponseCacheMiddleware:
             await self._app(scope, receive, send)
             return
         query: bytes = scope["query_string"]
-        fresh = self._cache.fresh(query)
+        fresh = self._cache.fresh(query) or await self._computed_by_another(query)
         if fresh is not None:
             scope["route"] = fresh.route
             await fresh(scope, receive, send)
             return
+        ended = asyncio.Event()
+        computing = self._computing.setdefault(query, ended) is ended
+        try:
+            await self._compute(query, ended, scope, receive, send)
+        finally:
+            ended.set()
+            if computing:
+                del self._computing[query]
+
+    async def _computed_by_another(self, query: bytes) -> _Answer | None:
+        """The response of a request that was computing it already, if nothing has changed meanwhile.
+
+        Without this, every second all concurrent requests would compute the same response.
+        """
+        computing = self._computing.get(query)
+        if computing is None or self._away is not None or self._cache.changes.version() is None:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN_SECONDS):
+                await computing.wait()
+        return self._cache.fresh(query)
+
+    async def _compute(self, query: bytes, ended: asyncio.Event, scope: Scope, receive: Receive, send: Send) -> None:
         known = self._cache.answers.get(query)
         # Before the query: a change during the query makes its result stale.
         mark = self._cache.changes.version()
@@ -197,6 +225,7 @@ class ResponseCacheMiddleware:
                     headers = [(name, value) for name, value in started["headers"] if name.lower() in KEPT_HEADERS]
                     revise = scope.get("state", {}).get("revise_answer")
                     self._cache.keep(query, _Answer(headers, bytes(body), asked_at, mark, scope.get("route"), revise))
+                    ended.set()  # before it is sent: this caller may read slowly
             clock.reschedule(None)
             sent = True
             await send(message)
