@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from secrets import token_hex
 from typing import Any
 
@@ -9,14 +10,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ticketing_common.entity import new_id
-from ticketing_common.events import TicketData
+from ticketing_common.entity import new_id, utc_now
+from ticketing_common.events import RevocationReason, TicketData, UserData
 from ticketing_orders import hold_cache
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.hold_cache import FRESH_SECONDS
 from ticketing_orders.settings import Settings
-from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.apps import Bus, Identity, run_app, serve_app, service_settings_for
 
 from .conftest import MakeTicket, RunningOrders
 
@@ -45,13 +46,15 @@ def make_app(mongo_url: str, nats_url: str, identity: Identity) -> Callable[...,
 
 @pytest.fixture
 async def one(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) -> AsyncIterator[RunningOrders]:
+    """Over HTTP, so that refusals need not reach the route: `refuse_at_once`."""
     app = make_app(rate_limit_holds="5/minute")
-    async with run_app(app) as client:
+    async with serve_app(app) as client:
         yield RunningOrders(app, client, identity, bus)
 
 
 @pytest.fixture
 async def other(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) -> AsyncIterator[RunningOrders]:
+    """Without a server, so that every refusal comes from the route."""
     app = make_app()
     async with run_app(app) as client:
         yield RunningOrders(app, client, identity, bus)
@@ -156,10 +159,11 @@ async def test_two_replicas_receive_each_others_holds_and_cancellations(
 ) -> None:
     await one.service.follow_ticket(ticket)
     winner, loser = new_id(), new_id()
-    held = other.app.state.hold_cache
+    feed, held = other.app.state.feed, other.app.state.hold_cache
+    before = feed.position
     order = (await hold(one, ticket.id, winner)).json()
     async with asyncio.timeout(30):
-        while ticket.id not in held._seen:  # noqa: ASYNC110 (there is no signal for a received event here)
+        while feed.position == before:  # noqa: ASYNC110 (there is no signal for a received event here)
             await asyncio.sleep(0.005)
     assert (await hold(other, ticket.id, new_id())).status_code == 409, "and records the seller"
     assert held.is_held_by_another(ticket.id, user_id=loser)
@@ -202,6 +206,46 @@ async def test_authentication_and_rate_limits_apply_to_refusals_from_memory(
     assert statuses == [409] * 5 + [429]
 
 
+async def test_a_refusal_from_memory_waits_for_no_turn_and_makes_the_checks_of_every_request(
+    one: RunningOrders, ticket: TicketData
+) -> None:
+    await one.service.follow_ticket(ticket)
+    await hold(one, ticket.id, new_id())
+    account, loser = new_id(), new_id()
+    one.app.state.runtime.revocations.note(ended_sessions(account))
+
+    def cookie(origin: str) -> dict[str, str]:
+        return {"Cookie": f"session={one.identity.token(loser)}", "Origin": origin}
+
+    async with one.app.state.hold_cache.lock(ticket.id):  # as if another request for the ticket hung
+        refused = await hold(one, ticket.id, loser)
+        own = await one.call("POST", user_id=None, json={"ticketId": ticket.id}, headers=cookie("http://testserver"))
+        foreign = await one.call("POST", user_id=None, json={"ticketId": ticket.id}, headers=cookie("http://evil.test"))
+        text = await one.call("POST", user_id=loser, content=b"{}", headers={"Content-Type": "text/plain"})
+    one.assert_problem(refused, 409)
+    assert refused.headers["x-content-type-options"] == "nosniff"
+    assert own.json() == refused.json() == (await hold(one, ticket.id, loser, "by-the-route")).json()
+    one.assert_problem(foreign, 403)
+    one.assert_problem(text, 422)
+    one.assert_problem(await hold(one, ticket.id, account), 401)
+    metrics = (await one.client.get("/metrics")).text
+    assert 'method="POST",route="/api/orders",service="orders",status="409"' in metrics
+    assert 'method="POST",route="/api/orders",service="orders",status="403"' in metrics
+
+
+def ended_sessions(account: str) -> UserData:
+    now = utc_now()
+    return UserData(
+        id=new_id(),
+        version=1,
+        user_id=account,
+        session_epoch=1,
+        revoked_before=now + timedelta(seconds=1),
+        tokens_end_at=now + timedelta(hours=1),
+        reason=RevocationReason.SIGNED_OUT,
+    )
+
+
 async def test_of_concurrent_requests_for_one_ticket_one_reaches_the_database(
     one: RunningOrders, ticket: TicketData
 ) -> None:
@@ -238,7 +282,8 @@ async def test_the_next_request_may_win_when_the_previous_one_is_refused(
     await one.service.follow_ticket(ticket)
     seller, buyer = hold(one, ticket.id, ticket.user_id), hold(one, ticket.id, new_id())
     assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
-    assert not one.app.state.hold_cache._locks
+    async with asyncio.timeout(30), one.app.state.hold_cache.lock(ticket.id):
+        pass  # no turn is left behind, for which the next request would wait
 
 
 async def test_a_listing_with_many_seats_is_never_refused_from_memory(

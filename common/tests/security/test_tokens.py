@@ -186,6 +186,12 @@ def test_a_changed_payload_no_longer_fits_its_signature(identity: Identity, veri
         verifier.verify(f"{header}.{encoded({**claims, 'sub': 'b' * 24})}.{signature}")
 
 
+@pytest.mark.parametrize("end", ["", "AAAA"], ids=["shorter", "longer"])
+def test_a_signature_of_another_length_is_refused(identity: Identity, verifier: TokenVerifier, end: str) -> None:
+    with pytest.raises(UnauthenticatedError):
+        verifier.verify(identity.token()[:-4] + 2 * end)
+
+
 @pytest.mark.parametrize(
     "token", ["", ".", "..", "a.b.c", "nonsense", "é.é.é", "\0", "a" * 10_000, "eyJhbGciOiJFZERTQSJ9.."]
 )

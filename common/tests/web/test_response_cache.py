@@ -20,7 +20,7 @@ from ticketing_common.web import response_cache
 from ticketing_common.web.change_counter import ChangeCounter
 from ticketing_common.web.deadline import MIN_CLIENT_TIMEOUT_SECONDS, DeadlineMiddleware
 from ticketing_common.web.error_handlers import ProblemMiddleware
-from ticketing_common.web.response_cache import ResponseCacheMiddleware
+from ticketing_common.web.response_cache import ResponseCache, ResponseCacheMiddleware
 
 from .conftest import LoopClock
 
@@ -46,7 +46,7 @@ class Shop:
             self.call,
             service="shop",
             path="/list",
-            changes=self.changes,
+            cache=ResponseCache(self.changes),
         )
 
     async def call(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,6 +101,34 @@ async def test_a_change_during_the_computation_counts(client: httpx.AsyncClient,
     shop.gate.set()
     await first
     assert (await client.get("/list")).json() == {"made": 2}
+
+
+async def test_concurrent_requests_share_one_computation(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response_cache, "FRESH_SECONDS", 600.0)
+    monkeypatch.setattr(response_cache, "TURN_SECONDS", 600.0)
+    shop.gate.clear()
+    requests = [asyncio.create_task(client.get("/list")) for _ in range(5)]
+    while not shop.made:  # noqa: ASYNC110 (one turn of the loop after the other)
+        await asyncio.sleep(0)
+    for _ in range(100):  # time for the others to come as far
+        await asyncio.sleep(0)
+    shop.gate.set()
+    assert {(await request).content for request in requests} == {b'{"made":1}'}
+    assert shop.made == 1
+
+
+async def test_a_request_does_not_wait_long_for_anothers_computation(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response_cache, "TURN_SECONDS", 0.01)
+    shop.gate.clear()
+    requests = [asyncio.create_task(client.get("/list")) for _ in range(2)]
+    while shop.made < 2:  # noqa: ASYNC110 (the limit of the wait itself is waited for)
+        await asyncio.sleep(0.001)
+    shop.gate.set()
+    assert {(await request).status_code for request in requests} == {200}
 
 
 async def test_while_no_change_events_arrive_nothing_is_cached(client: httpx.AsyncClient, shop: Shop) -> None:

@@ -103,4 +103,4 @@ async def test_a_wrapper_may_answer_instead_of_the_endpoint(app: FastAPI) -> Non
 
 
 def test_the_paths_of_cached_lists_come_from_their_routes() -> None:
-    assert cached_paths([router], prefix="/api") == ["/api/list"]
+    assert cached_paths([router]) == ["/list"]

@@ -14,7 +14,7 @@ from ticketing_bench.wire import Connections, http_request
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_testkit.apps import Bus
 
-SMALL = Sizes(rounds=2, seconds=0.1, watch_seconds=0.3, catalogue=50, connections=4)
+SMALL = Sizes(rounds=2, seconds=0.1, watch_seconds=0.3, catalogue=50, buyers=50, connections=4)
 GET = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -32,6 +32,8 @@ def test_a_small_run_measures_all_sides() -> None:
         "GET /api/tickets/{id}",
         "traced GET /api/tickets/{id}",
         "traced POST /api/tickets",
+        "POST /api/orders, refused",
+        "POST /api/orders, refused, new buyers",
         "POST /api/orders",
         "POST /api/users/signin",
     ]

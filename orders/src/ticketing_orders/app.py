@@ -14,6 +14,7 @@ from ticketing_common.web import LiveFeed, create_service_app
 
 from .checkins import CheckinRepository
 from .dependencies import HoldLimits
+from .early_refusal import refuse_at_once
 from .feed import order_message
 from .free_seats import FreeSeats
 from .hold_cache import HoldCache
@@ -78,4 +79,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routers=[router],
         assemble=assemble,
         publishes=ORDERS,
+        early_answers={("POST", ""): refuse_at_once},
     )

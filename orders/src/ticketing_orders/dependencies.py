@@ -37,7 +37,8 @@ async def limit_holds(request: Request) -> None:
     """Count an attempt to hold a ticket; raises `UnauthenticatedError` and `TooManyRequestsError`."""
     user = require_user(request)
     limits: HoldLimits = request.app.state.hold_limits
-    await limits.check(request, user_id=user.id, address=await address(request))
+    if not limits.off:
+        await limits.check(request, user_id=user.id, address=await address(request))
 
 
 OrderServiceDep: TypeAlias = Annotated[OrderService, Depends(order_service)]

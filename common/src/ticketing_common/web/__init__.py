@@ -2,6 +2,7 @@
 
 from .app import create_service_app
 from .change_counter import ChangeCounter
+from .early_answers import EarlyAnswer, EarlyRequest
 from .idempotency import CreationId, idempotent, is_repeated
 from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
@@ -22,6 +23,8 @@ __all__ = [
     "CallerLimits",
     "ChangeCounter",
     "CreationId",
+    "EarlyAnswer",
+    "EarlyRequest",
     "EventStream",
     "Handler",
     "Id",

@@ -2,9 +2,9 @@
 
 import gc
 import importlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -17,7 +17,9 @@ from ticketing_common.headers import header_of
 from ticketing_common.security import (
     AUDIENCE,
     AuthenticationMiddleware,
+    OriginCheck,
     OriginCheckMiddleware,
+    SessionReader,
     SessionRevocations,
     TokenVerifier,
 )
@@ -28,12 +30,13 @@ from ticketing_common.telemetry import configure_logging, init_security_series, 
 from .change_counter import ChangeCounter
 from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
+from .early_answers import EarlyAnswer, EarlyAnswerMiddleware
 from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
 from .health import router as health_router
 from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
 from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
-from .response_cache import ResponseCacheMiddleware, cached_paths
+from .response_cache import ResponseCache, ResponseCacheMiddleware, cached_paths
 from .routing import RoutingMiddleware
 from .security_headers import SecurityHeadersMiddleware
 from .wrapped_routes import ServiceRouter
@@ -55,6 +58,7 @@ def create_service_app(
     prefix: str | None = None,
     publishes: str | None = None,
     changes: ChangeCounter | None = None,
+    early_answers: Mapping[tuple[str, str], EarlyAnswer] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     ready_without_bus: bool = False,
 ) -> FastAPI:
@@ -62,7 +66,8 @@ def create_service_app(
 
     `publishes` is the stream that the service owns. `prefix` is the path of its public routes and its OpenAPI document;
     without a prefix it has neither. With a prefix and an event bus it refuses ended sessions (`SessionRevocations`).
-    `changes` invalidates the responses of `cached` routes. A request body longer than `max_body_bytes` is a 413.
+    `changes` invalidates the responses of `cached` routes. `early_answers` by method and relative path come before all
+    other work (`EarlyAnswerMiddleware`). A request body longer than `max_body_bytes` is a 413.
     `ready_without_bus`: see `ServiceRuntime`.
 
     Middleware concerns every request. What concerns one route is declared at that route (`wrapped_routes.py`).
@@ -70,6 +75,7 @@ def create_service_app(
     configure_telemetry(settings)
     init_security_series()
     changes = changes or ChangeCounter()
+    caches = {path: ResponseCache(changes) for path in cached_paths(routers)}
     lag = LoopLag(settings.service_name)
     revocations = SessionRevocations()
 
@@ -93,7 +99,12 @@ def create_service_app(
             finally:
                 await runtime.stop()
 
-    verifier = TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE)
+    sessions: dict[str, Any] = {
+        "verifier": TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE),
+        "cookie_names": settings.session_cookies,
+        "revocations": revocations,
+    }
+    origins: dict[str, Any] = {"allowed_origins": settings.allowed_origins, "cookie_names": settings.session_cookies}
     app = FastAPI(
         title=title,
         version="1",
@@ -110,11 +121,20 @@ def create_service_app(
             Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
             Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
             Middleware(ProblemMiddleware),
+            Middleware(
+                EarlyAnswerMiddleware,
+                prefix=prefix or "",
+                answers={**{("GET", path): cache.early for path, cache in caches.items()}, **(early_answers or {})},
+                origins=OriginCheck(**origins),
+                sessions=SessionReader(**sessions),
+            ),
             Middleware(RoutingMiddleware),
             Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
             *(
-                Middleware(ResponseCacheMiddleware, service=settings.service_name, path=path, changes=changes)
-                for path in cached_paths(routers, prefix=prefix or "")
+                Middleware(
+                    ResponseCacheMiddleware, service=settings.service_name, path=f"{prefix or ''}{path}", cache=cache
+                )
+                for path, cache in caches.items()
             ),
             Middleware(RequestBodyMiddleware, max_bytes=max_body_bytes, max_total_bytes=MAX_BODIES_BYTES),
             Middleware(
@@ -124,15 +144,8 @@ def create_service_app(
                 max_lag_seconds=settings.max_loop_lag_seconds,
                 lag=lag,
             ),
-            Middleware(
-                OriginCheckMiddleware, allowed_origins=settings.allowed_origins, cookie_names=settings.session_cookies
-            ),
-            Middleware(
-                AuthenticationMiddleware,
-                verifier=verifier,
-                cookie_names=settings.session_cookies,
-                revocations=revocations,
-            ),
+            Middleware(OriginCheckMiddleware, **origins),
+            Middleware(AuthenticationMiddleware, **sessions),
         ],
     )
     app.state.prefix = prefix or ""

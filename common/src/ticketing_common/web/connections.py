@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any, Final, cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-__all__ = ["BoundedConnection", "abort", "bound_buffers"]
+__all__ = ["BoundedConnection", "abort", "arrived_body", "bound_buffers"]
 
 WRITE_SECONDS: Final = 30.0
 """A peer that takes nothing from the write buffer for this long is gone or never reads."""
@@ -68,6 +68,11 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: cast(dict[object, object], {"transport": self.transport})}
 
+    def on_headers_complete(self) -> None:
+        """Let the application see whether the body has arrived (`arrived_body`)."""
+        super().on_headers_complete()
+        cast(Any, self.scope)["extensions"][EXTENSION]["cycle"] = self.cycle
+
     def _stop_write_timer(self) -> None:
         if self._writing is not None:
             self._writing.cancel()
@@ -84,6 +89,12 @@ def bound_buffers(scope: Scope) -> None:
     if transport is not None:
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
         _set_option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", BUFFER_BYTES)
+
+
+def arrived_body(scope: Scope) -> bytes | None:
+    """The whole body if it has arrived, without taking it; None if not, and under a server without this protocol."""
+    cycle: RequestResponseCycle | None = scope.get("extensions", {}).get(EXTENSION, {}).get("cycle")
+    return None if cycle is None or cycle.more_body else bytes(cycle.body)
 
 
 def abort(scope: Scope) -> bool:

@@ -101,8 +101,10 @@ class CallerLimits:
     """
 
     def __init__(self, name: str, *, account: str, address: str) -> None:
+        self.off = account == "off"
+        """Then nothing is counted, and the caller's address need not be found."""
         self._account = RateLimiter(account, name=name)
-        self._address = RateLimiter("off" if account == "off" else address, name=f"{name}-address")
+        self._address = RateLimiter("off" if self.off else address, name=f"{name}-address")
 
     async def check(self, request: Request, *, user_id: str, address: str) -> None:
         """Count one call of this account from this address; raises `TooManyRequestsError`."""

@@ -5,6 +5,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -19,9 +20,10 @@ from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STALE_ANSWERS, init_series
 
 from .change_counter import ChangeCounter
+from .early_answers import EarlyRequest
 from .responses import ends_answer
 
-__all__ = ["ResponseCacheMiddleware", "cached", "cached_paths"]
+__all__ = ["ResponseCache", "ResponseCacheMiddleware", "cached", "cached_paths"]
 
 log = get_logger(__name__)
 
@@ -38,6 +40,8 @@ PATIENCE_SECONDS: Final = 2.0
 PATIENCE_WHILE_AWAY_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 0.02
 """The part of the caller's remaining time that is reserved for sending the cached response."""
+TURN_SECONDS: Final = 0.25
+"""How long a request waits for another that computes the same response; afterwards it computes its own."""
 LEFT_ALONE_SECONDS: Final = 1.0
 """How long a database that was just found unavailable gets no query, and then one request at a time: the other requests
 need not wait for their own timeout, and the database is not overloaded when it recovers."""
@@ -56,6 +60,16 @@ class _Answer:
     """The route of the response, for metrics by route."""
     revise: Callable[[bytes], bytes] | None
     """Corrects the body for the current time."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it unchanged."""
+        await self.send_with(send)
+
+    async def send_with(self, send: Send, *more: tuple[bytes, bytes]) -> None:
+        """Send it with more headers."""
+        headers = [*self.headers, (b"content-length", b"%d" % len(self.body)), *more]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 @dataclass(slots=True)
@@ -81,10 +95,39 @@ def cached(endpoint: E) -> E:
     return endpoint
 
 
-def cached_paths(routers: Iterable[APIRouter], *, prefix: str) -> list[str]:
-    """The paths of the routes that are `cached`."""
+def cached_paths(routers: Iterable[APIRouter]) -> list[str]:
+    """The paths of the routes that are `cached`, relative to the service's prefix."""
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    return [f"{prefix}{route.path}" for route in routes if _CACHED in route.endpoint.__dict__]
+    return [route.path for route in routes if _CACHED in route.endpoint.__dict__]
+
+
+class ResponseCache:
+    """The responses of one path, by query."""
+
+    def __init__(self, changes: ChangeCounter) -> None:
+        self.changes = changes
+        self.answers: OrderedDict[bytes, _Answer] = OrderedDict()
+
+    def fresh(self, query: bytes) -> _Answer | None:
+        """The response to this query, if nothing has changed since it was computed, a second ago at most."""
+        known = self.answers.get(query)
+        if known is None or time.monotonic() - known.at >= FRESH_SECONDS:
+            return None
+        mark = self.changes.version()
+        return known if mark is not None and mark == known.mark else None
+
+    async def early(self, request: EarlyRequest) -> ASGIApp | None:
+        """The fresh response, as an `EarlyAnswer`."""
+        return self.fresh(request.scope["query_string"])
+
+    def keep(self, query: bytes, answer: _Answer) -> None:
+        """Store a response, unless it is too large; the oldest of too many is removed."""
+        if len(answer.body) > MAX_BODY_BYTES:
+            return
+        self.answers[query] = answer
+        self.answers.move_to_end(query)
+        if len(self.answers) > REMEMBERED:
+            self.answers.popitem(last=False)
 
 
 class ResponseCacheMiddleware:
@@ -96,6 +139,8 @@ class ResponseCacheMiddleware:
     (RFC 7234 §5.5.1, obsolete but still understood by clients). A query that is not cached is then a 503, as on every
     other route.
 
+    A fresh response is an `EarlyAnswer`, too, so that most requests do not come as far as this middleware.
+
     Where time alone makes a response wrong, its route stores a function in `request.state.revise_answer`, from the old
     body to the current one. A stale response goes through it; a fresh one is repeated unchanged, for a second at most.
 
@@ -103,13 +148,14 @@ class ResponseCacheMiddleware:
     answered no other request meanwhile: a caller with less remaining time, or one slow query, does not count.
     """
 
-    def __init__(self, app: ASGIApp, *, service: str, path: str, changes: ChangeCounter) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, path: str, cache: ResponseCache) -> None:
         self._app = app
         self._service = service
         self._path = path
-        self._changes = changes
-        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._cache = cache
         self._away: _Absence | None = None
+        self._computing: dict[bytes, asyncio.Event] = {}
+        """By query; set when the response is kept, or the request that computed it has ended."""
         self._succeeded_at = 0.0
         """When the last request for this list succeeded (seconds of the monotonic clock)."""
         init_series(STALE_ANSWERS, (service,))
@@ -120,13 +166,37 @@ class ResponseCacheMiddleware:
             await self._app(scope, receive, send)
             return
         query: bytes = scope["query_string"]
-        known = self._answers.get(query)
-        # Before the query: a change during the query makes its result stale.
-        mark = self._changes.version()
-        if known and mark is not None and mark == known.mark and time.monotonic() - known.at < FRESH_SECONDS:
-            scope["route"] = known.route
-            await _send(known, send)
+        fresh = self._cache.fresh(query) or await self._computed_by_another(query)
+        if fresh is not None:
+            scope["route"] = fresh.route
+            await fresh(scope, receive, send)
             return
+        ended = asyncio.Event()
+        computing = self._computing.setdefault(query, ended) is ended
+        try:
+            await self._compute(query, ended, scope, receive, send)
+        finally:
+            ended.set()
+            if computing:
+                del self._computing[query]
+
+    async def _computed_by_another(self, query: bytes) -> _Answer | None:
+        """The response of a request that was computing it already, if nothing has changed meanwhile.
+
+        Without this, every second all concurrent requests would compute the same response.
+        """
+        computing = self._computing.get(query)
+        if computing is None or self._away is not None or self._cache.changes.version() is None:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN_SECONDS):
+                await computing.wait()
+        return self._cache.fresh(query)
+
+    async def _compute(self, query: bytes, ended: asyncio.Event, scope: Scope, receive: Receive, send: Send) -> None:
+        known = self._cache.answers.get(query)
+        # Before the query: a change during the query makes its result stale.
+        mark = self._cache.changes.version()
         left = _callers_time_left()
         patience = PATIENCE_SECONDS if known else None
         if known and self._away:
@@ -154,7 +224,8 @@ class ResponseCacheMiddleware:
                 if ends_answer(message) and started is not None and started["status"] == 200:
                     headers = [(name, value) for name, value in started["headers"] if name.lower() in KEPT_HEADERS]
                     revise = scope.get("state", {}).get("revise_answer")
-                    self._keep(query, _Answer(headers, bytes(body), asked_at, mark, scope.get("route"), revise))
+                    self._cache.keep(query, _Answer(headers, bytes(body), asked_at, mark, scope.get("route"), revise))
+                    ended.set()  # before it is sent: this caller may read slowly
             clock.reschedule(None)
             sent = True
             await send(message)
@@ -171,30 +242,16 @@ class ResponseCacheMiddleware:
                 raise
             await self._send_stale(known, type(error).__name__, send)
 
-    def _keep(self, query: bytes, answer: _Answer) -> None:
-        if len(answer.body) > MAX_BODY_BYTES:
-            return
-        self._answers[query] = answer
-        self._answers.move_to_end(query)
-        if len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
-
     async def _send_stale(self, known: _Answer, reason: str, send: Send) -> None:
         age = int(time.monotonic() - known.at)
         STALE_ANSWERS.labels(self._service).inc()
         log.warning("stale response sent", path=self._path, age_seconds=age, reason=reason)
         if known.revise is not None:
             known = replace(known, body=known.revise(known.body))
-        await _send(known, send, (b"age", str(age).encode()), *STALE_HEADERS)
+        await known.send_with(send, (b"age", str(age).encode()), *STALE_HEADERS)
 
 
 def _callers_time_left() -> float:
     """Seconds; infinity when the caller sent no timeout."""
     left = time_left()
     return math.inf if left is None else max(0.0, left - ANSWER_SECONDS)
-
-
-async def _send(known: _Answer, send: Send, *more: tuple[bytes, bytes]) -> None:
-    headers = [*known.headers, (b"content-length", str(len(known.body)).encode()), *more]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": known.body})

@@ -9,10 +9,10 @@ def starts_stream(message: Message) -> bool:
     """Whether this message starts an event stream, which may stay open for hours without work."""
     if message["type"] != "http.response.start":
         return False
-    return any(
-        name.lower() == b"content-type" and value.startswith(b"text/event-stream")
-        for name, value in message.get("headers", ())
-    )
+    for name, value in message.get("headers", ()):  # a plain loop, because it runs several times per request
+        if value.startswith(b"text/event-stream") and name.lower() == b"content-type":
+            return True
+    return False
 
 
 def ends_answer(message: Message) -> bool:

@@ -30,6 +30,7 @@ from .serving import BASELINE, CATALOGUE
 __all__ = ["create_app"]
 
 JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
 
 
 class BaselineRoutes:
@@ -63,6 +64,11 @@ class BaselineRoutes:
     async def page(self, _request: Request) -> Response:
         """The same bytes every time."""
         return Response(self._page, media_type=JSON)
+
+    async def refuse(self, request: Request) -> Response:
+        """The same bytes every time, after reading the body."""
+        await request.body()
+        return Response(self._page, 409, media_type=PROBLEM)
 
     async def find(self, request: Request) -> Response:
         """One document by its id, with the driver of the services."""
@@ -112,6 +118,7 @@ def create_app() -> Starlette:
         lifespan=baseline.lifespan,
         routes=[
             Route("/page", baseline.page),
+            Route("/refused", baseline.refuse, methods=["POST"]),
             Route("/tickets/{id}", baseline.find),
             Route("/orders", baseline.hold, methods=["POST"]),
             Route("/v1/traces", baseline.take_spans, methods=["POST"]),

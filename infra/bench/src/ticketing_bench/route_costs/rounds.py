@@ -52,15 +52,19 @@ class Bench:
         *,
         expected: int = 200,
         once: bool = False,
+        at_once: int | None = None,
     ) -> Contender:
-        """A side over HTTP. `requests` makes those of a round; `once` when none may be repeated."""
+        """A side over HTTP. `requests` makes those of a round; `once` when none may be repeated.
+
+        `at_once` is the number of connections, if it is not that of the run.
+        """
 
         def measure(seconds: float) -> Answer:
             answer = self.generator.ask(
                 "flood",
                 port=server.port,
                 requests=requests(),
-                connections=self.connections,
+                connections=at_once or self.connections,
                 seconds=seconds,
                 once=once,
                 pids=self.deployment.pids_of(server),

@@ -19,6 +19,7 @@ from ticketing_testkit.apps import Bus
 from .hanging import measure_hanging
 from .holding import measure_holding
 from .reading import measure_reading
+from .refusing import measure_refusing
 from .rounds import Bench
 from .serving import CATALOGUE, Deployment
 from .signing_in import measure_signing_in
@@ -34,6 +35,7 @@ class Sizes:
     seconds: float
     watch_seconds: float
     catalogue: int = 2_000
+    buyers: int = 2_000
     connections: int = 16
 
 
@@ -60,6 +62,7 @@ def run(sizes: Sizes, say: Callable[[str], None]) -> list[Finding]:
         ids = asyncio.run(_catalogue(servers.urls["mongo_url"], sizes.catalogue))
         parts: list[Callable[[], list[Finding]]] = [
             lambda: measure_reading(bench, ids),
+            lambda: measure_refusing(bench, sizes.buyers),
             lambda: measure_holding(bench),
             lambda: measure_signing_in(bench),
             lambda: measure_hanging(bench, Path(folder)),
