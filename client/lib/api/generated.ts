@@ -97,7 +97,7 @@ export type ExportedMail = {
   requestedAt: string;
 };
 
-/** What a mail is about. Each kind has the templates `templates/<kind>.txt` and `templates/<kind>.html`. */
+/** What a mail is about. */
 export type MailKind = "verify" | "reset" | "password_changed" | "order_complete" | "hold_expired" | "hold_ended" | "payment_failed" | "event_cancelled" | "refunded" | "sold" | "sale_cancelled";
 
 /**

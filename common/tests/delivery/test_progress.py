@@ -94,7 +94,7 @@ async def test_what_is_published_later_is_not_waited_for(
     (first,) = await pull.fetch(1)
     asked = await bus.client.subscribe(f"$JS.API.CONSUMER.INFO.{PAYMENTS}.{DURABLE}")
     waiting = asyncio.create_task(is_handled(payments, timeout_seconds=CEILING_SECONDS))
-    for _ in range(2):  # Only the second look shows that the first one is over, and with it what the stream held.
+    for _ in range(2):  # Only the second check shows that the first one is over, and with it what the stream held.
         await asked.next_msg(timeout=CEILING_SECONDS)
     await bus.publish(PaymentAuthorized.of(payment()))
     await pull.fetch(1)  # and kept
@@ -164,7 +164,7 @@ async def test_a_blocked_consumer_makes_only_the_first_caller_wait(
     for _ in range(5):
         assert not await is_handled(payments, timeout_seconds=2.0)
     await bus.client.flush()
-    assert asked.pending_msgs <= looked + 5, "each looks once, and does not wait"
+    assert asked.pending_msgs <= looked + 5, "each checks once, and does not wait"
 
 
 async def test_a_consumer_that_makes_progress_is_waited_for(

@@ -18,11 +18,11 @@ PROXY = "10.244.1.7"
 async def counted_as(peer: str, *forwarded_for: str) -> str:
     """As uvicorn passes the request on if it trusts `PROXY`."""
 
-    async def tell(request: Request) -> PlainTextResponse:
+    async def show(request: Request) -> PlainTextResponse:
         return PlainTextResponse(await address(request))
 
     config = uvicorn.Config(
-        Starlette(routes=[Route("/", tell)]), lifespan="off", log_config=None, forwarded_allow_ips="10.0.0.0/8"
+        Starlette(routes=[Route("/", show)]), lifespan="off", log_config=None, forwarded_allow_ips="10.0.0.0/8"
     )
     config.load()
     transport = httpx.ASGITransport(app=config.loaded_app, client=(peer, 40_000))

@@ -13,8 +13,9 @@ __all__ = ["RULES", "Mail", "MailKind", "MailRules", "Values"]
 
 
 class MailKind(StrEnum):
-    """What a mail is about. Each kind has a template, `templates/<kind>.jinja`; its first line is the subject."""
+    """What a mail is about."""
 
+    # Each kind has a template, `templates/<kind>.jinja`; its first line is the subject.
     VERIFY = "verify"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a name)

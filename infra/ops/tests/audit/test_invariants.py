@@ -48,7 +48,7 @@ async def test_a_violation_says_where_and_what_repairs_it(marketplace: Marketpla
     seats.hold_overdue(marketplace)
     (violation,) = await audit(marketplace.addresses)
     assert violation.ids == {"order": marketplace.held_order, "ticket": marketplace.held}
-    assert violation.repair == INVARIANTS["seats.hold_overdue"].repair
+    assert violation.repair == INVARIANTS["hold_overdue"].repair
     assert "due" in violation.detail
 
 
@@ -67,4 +67,4 @@ async def test_a_refund_of_an_old_payment_is_found(marketplace: Marketplace, mon
 async def test_a_document_that_cannot_be_read_hides_nothing_else(marketplace: Marketplace) -> None:
     projections.a_ticket_without_a_version(marketplace)
     seats.hold_overdue(marketplace)
-    assert sorted(await named(marketplace)) == ["document_unreadable", "seats.hold_overdue"]
+    assert sorted(await named(marketplace)) == ["document_unreadable", "hold_overdue"]

@@ -28,13 +28,13 @@ def call_off(scenario: Scenario) -> None:
         bought[token] = (f"/api/orders/{order['id']}", f"/api/payments/{payment['id']}")
 
     def ended(token: str, reason: str) -> Callable[[], str]:
-        def look() -> str:
+        def check() -> str:
             order_path, payment_path = bought[token]
             scenario.wait(order_path, token, {"status": "cancelled", "reason": reason})
             paid = scenario.wait(payment_path, token, {"status": "refunded"})
             return f"{reason}, {paid['refundedAmount']:.2f} back"
 
-        return look
+        return check
 
     def refund() -> str:
         return f"202, {scenario.expect(202, 'POST', f'{bought[one][0]}/refund', seller)['reason']}"

@@ -73,11 +73,11 @@ def share_listing(scenario: Scenario) -> None:
     hold(scenario, "couple", couple, ticket_id)
 
     def shown(available: int, status: str) -> Callable[[], str]:
-        def look() -> str:
+        def check() -> str:
             scenario.wait(f"/api/tickets/{ticket_id}", None, {"available": available, "status": status})
             return f"{status}, {available} available"
 
-        return look
+        return check
 
     scenario.step("all five are taken", shown(0, "held"))
     pay_step(scenario, "family pays for four", family, order["id"])
