@@ -1,11 +1,12 @@
 """The HTTP side of every service: one application factory, one kind of error answer, one set of conventions."""
 
 from .app import create_service_app
+from .caller_limits import CallerLimits
 from .change_counter import ChangeCounter
 from .idempotency import CreationId, idempotent, is_repeated
 from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
-from .rate_limit import AddressDep, CallerLimits, Quota, RateLimit, RateLimiter, address, quota
+from .rate_limit import AddressDep, Quota, RateLimit, RateLimiter, address, quota
 from .response_cache import cached
 from .schemas import ApiModel, Id, Instant, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId

@@ -16,7 +16,7 @@ from ticketing_common.errors import TooManyRequestsError
 
 from .rate_windows import Windows
 
-__all__ = ["AddressDep", "CallerLimits", "Quota", "RateLimit", "RateLimiter", "address", "quota", "rate_limit_headers"]
+__all__ = ["AddressDep", "Quota", "RateLimit", "RateLimiter", "address", "quota", "rate_limit_headers"]
 
 _STATE = "rate_limit"
 REMEMBERED_ADDRESSES: Final = 10_000
@@ -92,22 +92,6 @@ def rate_limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
         return []
     policies, left = zip(*limits, strict=True)
     return [(b"ratelimit-policy", ", ".join(policies).encode()), (b"ratelimit", ", ".join(left).encode())]
-
-
-class CallerLimits:
-    """Two limits with one name. The limit per address stops one person with many accounts.
-
-    `off` for the account disables both. Both count in this replica's memory.
-    """
-
-    def __init__(self, name: str, *, account: str, address: str) -> None:
-        self._account = RateLimiter(account, name=name)
-        self._address = RateLimiter("off" if account == "off" else address, name=f"{name}-address")
-
-    async def check(self, request: Request, *, user_id: str, address: str) -> None:
-        """Count one call of this account from this address; raises `TooManyRequestsError`."""
-        await self._address.check(request, address)
-        await self._account.check(request, user_id)
 
 
 async def address(request: Request) -> str:
