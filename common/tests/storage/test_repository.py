@@ -133,6 +133,24 @@ async def test_many_who_change_the_same_thing_lose_no_change(
     assert versions == list(range(2, 22))
 
 
+async def test_only_the_stale_changes_of_a_batch_are_refused(parcels: ParcelRepository, commits: list[Commit]) -> None:
+    made = [Parcel(label=str(number)) for number in range(10)]
+    for parcel in made:
+        await parcels.add(parcel)
+    stale = await parcels.get(made[4].id)
+    await parcels.update(stale.id, stamp)
+    before = await document(parcels, stale)
+    commits.clear()
+
+    with background():
+        outcomes = await asyncio.gather(*(parcels.save(parcel, to_event) for parcel in made), return_exceptions=True)
+
+    assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [4]
+    assert isinstance(outcomes[4], ConcurrentUpdateError)
+    assert await document(parcels, stale) == before
+    assert {commit.document_id for commit in commits} == {parcel.id for parcel in made} - {stale.id}
+
+
 async def test_nothing_to_do_writes_nothing(parcels: ParcelRepository, commits: list[Commit]) -> None:
     await parcels.add(parcel := Parcel(label="a"))
     before = await document(parcels, parcel)
