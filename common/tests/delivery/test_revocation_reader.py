@@ -1,6 +1,7 @@
 """Each replica learns the ended sessions: earlier ones before it is ready, later ones through an outage."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from prometheus_client import REGISTRY
@@ -13,7 +14,7 @@ from ticketing_common.security import SessionRevocations, User
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 
-from .conftest import Until
+Until = Callable[..., Awaitable[None]]
 
 
 def ended(user_id: str, event_class: type[UserEvent] = UserSessionsRevoked) -> UserEvent:

@@ -2,30 +2,10 @@
 
 import asyncio
 
-from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import parse_event
-from ticketing_common.resilience import background
 from ticketing_common.storage import Commit
 
 from .parcels import Parcel, ParcelRepository, document, stamp, to_event
-
-
-async def test_only_the_stale_changes_of_a_batch_are_refused(parcels: ParcelRepository, commits: list[Commit]) -> None:
-    made = [Parcel(label=str(number)) for number in range(10)]
-    for parcel in made:
-        await parcels.add(parcel)
-    stale = await parcels.get(made[4].id)
-    await parcels.update(stale.id, stamp)
-    before = await document(parcels, stale)
-    commits.clear()
-
-    with background():
-        outcomes = await asyncio.gather(*(parcels.save(parcel, to_event) for parcel in made), return_exceptions=True)
-
-    assert [n for n, outcome in enumerate(outcomes) if outcome is not None] == [4]
-    assert isinstance(outcomes[4], ConcurrentUpdateError)
-    assert await document(parcels, stale) == before
-    assert {commit.document_id for commit in commits} == {parcel.id for parcel in made} - {stale.id}
 
 
 async def test_save_all_saves_each_aggregate_with_its_event(parcels: ParcelRepository, commits: list[Commit]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from .manifests import Manifest, containers, named, pod_of, pods_with, selects, workloads
 
-__all__ = ["POLICIES"]
+__all__ = ["POLICIES", "containers", "workloads"]
 
 Policy = Callable[[list[Manifest]], list[str]]
 PINNED = re.compile(r"^[a-z0-9./-]+(:[0-9]+)?[a-z0-9./-]*:v?[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?$")

@@ -16,9 +16,9 @@ def broken_promises(ledger: Ledger, stored: Stored) -> list[str]:
     return [
         *ledger.broken,
         *(f"account {email} is lost" for user, email in ledger.accounts.items() if user not in stored.accounts),
-        *(violation for listing in ledger.listings.values() for violation in _of_listing(listing, stored)),
-        *(violation for hold in ledger.holds.values() for violation in _of_hold(hold, stored)),
-        *(violation for charge in ledger.charges for violation in _of_charge(charge, stored)),
+        *(said for listing in ledger.listings.values() for said in _of_listing(listing, stored)),
+        *(said for hold in ledger.holds.values() for said in _of_hold(hold, stored)),
+        *(said for charge in ledger.charges for said in _of_charge(charge, stored)),
         *_listed_twice(stored),
         *_sold_twice(stored),
     ]
