@@ -9,6 +9,7 @@ const fs = require("fs");
 process.on("SIGTERM", () => process.exit(0));
 
 const INTERVAL_MS = 5000;
+const STARTING_MS = 1000; // while the member is not healthy, since the pod is not ready until then
 const ANSWER_MS = 3000;
 const UNAUTHORIZED = 13;
 const AUTHENTICATION_FAILED = 18;
@@ -63,9 +64,9 @@ function initiate() {
 }
 
 /**
- * A member that starts while its name still leads to its former pod does not find itself in its own configuration, and
- * checks again only when another member reports it, or at its next start: a forced reconfiguration is not enough
- * (measured).
+ * A member whose name does not lead to itself at its start does not find itself in its own configuration, and checks
+ * again only when another member reports it, or at its next start: a forced reconfiguration is not enough (measured).
+ * The pod's hosts file prevents this (statefulset.yaml); this is for a member that runs without it.
  */
 function findItself() {
   if (hello(addressOf(index)) === null) return log("waiting until my name leads to me");
@@ -151,10 +152,13 @@ function ensureMembers(db) {
   log(missing ? "member added" : "member removed", { host: missing ?? surplus });
 }
 
+let healthy = false;
+
 function round() {
   const self = hello(local);
+  healthy = Boolean(self?.isWritablePrimary || self?.secondary);
+  if (healthy) fs.writeFileSync(`${state}/healthy`, "");
   if (self === null) return;
-  if (self.isWritablePrimary || self.secondary) fs.writeFileSync(`${state}/healthy`, "");
   if (!self.setName) {
     try {
       if (index === 0) initiate();
@@ -182,5 +186,5 @@ for (;;) {
     log("round failed, going on", { error: String(error.message ?? error) });
   }
   fs.writeFileSync(`${state}/alive`, "");
-  sleep(INTERVAL_MS);
+  sleep(healthy ? INTERVAL_MS : STARTING_MS);
 }
