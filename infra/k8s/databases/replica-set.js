@@ -20,6 +20,7 @@ const database = process.env.DATABASE;
 const local = process.env.LOCAL_ADDRESS || "localhost:27017";
 const credentials = process.env.CREDENTIALS || "/credentials";
 const state = process.env.STATE || "/tmp";
+const tls = process.env.TLS_FOLDER; // with it, members are reached over TLS only
 
 const addressOf = (number) => process.env.MEMBER_ADDRESS.replace("#", number);
 const addresses = [];
@@ -29,7 +30,8 @@ const log = (message, facts = {}) => print(JSON.stringify({ time: new Date().toI
 
 function admin(address, user) {
   const login = user ? `${user}:${encodeURIComponent(secret(`${user}-password`))}@` : "";
-  const options = `directConnection=true&serverSelectionTimeoutMS=${ANSWER_MS}&connectTimeoutMS=${ANSWER_MS}`;
+  let options = `directConnection=true&serverSelectionTimeoutMS=${ANSWER_MS}&connectTimeoutMS=${ANSWER_MS}`;
+  if (tls) options += `&tls=true&tlsCAFile=${encodeURIComponent(`${tls}/ca.crt`)}`;
   return new Mongo(`mongodb://${login}${address}/?authSource=admin&${options}`).getDB("admin");
 }
 
@@ -129,6 +131,23 @@ function ensureUsers(db) {
   log("users are as the credentials say");
 }
 
+let certificate = "";
+
+/** Tells this member to read a renewed certificate. New connections get it, open ones stay. */
+function ensureCertificate() {
+  if (!tls) return;
+  const present = fs.readFileSync(`${tls}/tls-combined.pem`, "utf8");
+  if (present === certificate) return;
+  const db = admin(local, "admin");
+  try {
+    db.adminCommand({ rotateCertificates: 1 });
+  } finally {
+    db.getMongo().close();
+  }
+  certificate = present;
+  log("the member has read its certificate");
+}
+
 /** A loop, since mongosh waits for no server inside a callback. */
 function firstThatAnswers(candidates) {
   for (const address of candidates) if (hello(address) !== null) return address;
@@ -169,14 +188,16 @@ function round() {
     }
     return;
   }
-  if (!self.isWritablePrimary) return;
-  const db = login();
-  try {
-    ensureUsers(db);
-    ensureMembers(db);
-  } finally {
-    db.getMongo().close();
+  if (self.isWritablePrimary) {
+    const db = login();
+    try {
+      ensureUsers(db);
+      ensureMembers(db);
+    } finally {
+      db.getMongo().close();
+    }
   }
+  if (healthy) ensureCertificate();
 }
 
 for (;;) {

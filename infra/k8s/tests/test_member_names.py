@@ -5,10 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytestmark = pytest.mark.unit
-
 POD_IP = "10.244.3.9"
 
 

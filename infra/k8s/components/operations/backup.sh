@@ -4,8 +4,11 @@
 set -eu
 umask 077
 now=$(date -u +%Y%m%dT%H%M%SZ)
+# Over TLS if the component `tls` is in use.
+tls=${INTERNAL_CA_FILE:+--ssl --sslCAFile=$INTERNAL_CA_FILE}
 for service in auth tickets orders payments expiration; do
-  mongodump --config="/credentials/$service.yaml" --db="$service" --readPreference=secondaryPreferred \
+  # shellcheck disable=SC2086  # no option or two, without special characters
+  mongodump --config="/credentials/$service.yaml" $tls --db="$service" --readPreference=secondaryPreferred \
     --gzip --archive="/backups/$service-$now.part"
   mv "/backups/$service-$now.part" "/backups/$service-$now.gz"
 done
