@@ -92,7 +92,7 @@ def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
         for volume in [*volumes, *(part for v in volumes for part in v.get("projected", {}).get("sources", []))]:
             if "configMap" in volume:
                 ask(where, "ConfigMap", configs, volume["configMap"]["name"])
-            if "secret" in volume:
+            if "secret" in volume and not volume["secret"].get("optional"):
                 name = volume["secret"].get("secretName") or volume["secret"]["name"]
                 for key in [item["key"] for item in volume["secret"].get("items", [])] or [None]:
                     ask(where, "Secret", secrets, name, key)
