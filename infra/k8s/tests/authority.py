@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "Certificates"]
 
 USAGES = {"server auth": ExtendedKeyUsageOID.SERVER_AUTH, "client auth": ExtendedKeyUsageOID.CLIENT_AUTH}
 
@@ -64,3 +64,20 @@ class Authority:
             (folder / name).write_bytes(text)
         if {"type": "CombinedPEM"} in spec.get("additionalOutputFormats", []):
             (folder / "tls-combined.pem").write_bytes(private + chain)
+
+
+class Certificates:
+    """The Secret of one server, and CA files for its clients."""
+
+    def __init__(self, production: list[dict[str, Any]], folder: Path, secret: str) -> None:
+        self.folder = folder / "tls"
+        self._made_for = next(m for m in production if m["kind"] == "Certificate" and m["spec"]["secretName"] == secret)
+        self.authority, self.other = Authority(), Authority("another CA")
+        for name, authority in (("trusted", self.authority), ("wrong", self.other)):
+            (folder / f"{name}.crt").write_bytes(authority.pem)
+        self.trusted, self.wrong = str(folder / "trusted.crt"), str(folder / "wrong.crt")
+        self.authority.fill(self.folder, self._made_for)
+
+    def renew(self) -> None:
+        """Replace the certificate by one of the other CA, so that a client can tell which one it gets."""
+        self.other.fill(self.folder, self._made_for)
