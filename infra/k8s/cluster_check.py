@@ -237,9 +237,16 @@ class Check:
         try:
             self.kubectl.run("wait", f"job/{job}", "--for=condition=complete", "--timeout=120s", seconds=130)
         except CheckError as error:
-            self.step("audit", False, str(error))
+            self.step("audit", False, f"{error}; its log ends: {self._end_of_log(job)}")
         else:
             self.step("audit", True, "every invariant holds")
+
+    def _end_of_log(self, job: str) -> str:
+        # `kubectl wait` knows only that the job did not complete, also when it failed long ago.
+        try:
+            return self.kubectl.run("logs", f"job/{job}", "--tail=20").strip()
+        except CheckError as error:
+            return str(error)
 
     def table(self) -> Table:
         """All results."""

@@ -41,7 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
         tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
-        timers = Timers(connect(settings.redis_url.get_secret_value(), MAIL_QUEUE))
+        redis = connect(settings.redis_url.get_secret_value(), MAIL_QUEUE, ca_file=settings.internal_ca_file)
+        timers = Timers(redis)
         mails = Mails(
             runtime.collection("mails"),
             on_request=lambda mail_id: timers.arm_soon(f"{MAIL_QUEUE}:{mail_id}", utc_now()),

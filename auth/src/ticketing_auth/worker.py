@@ -50,6 +50,7 @@ def create_worker(settings: WorkerSettings) -> FastAPI:
         delivery = MailDelivery(queue, users, renderer, server, values=values, connections=settings.mail_connections)
         worker = TimerWorker(
             settings.redis_url.get_secret_value(),
+            ca_file=settings.internal_ca_file,
             queue=MAIL_QUEUE,
             on_timer=delivery.on_timer,
             periodic={delivery.deliver_due: SWEEP_SECONDS, delivery.give_up_overdue: GIVE_UP_SECONDS},

@@ -5,10 +5,22 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["EventServiceSettings", "NatsSettings", "ServiceSettings"]
+__all__ = ["EventServiceSettings", "InternalTlsSettings", "NatsSettings", "ServiceSettings"]
 
 
-class NatsSettings(BaseSettings):
+class InternalTlsSettings(BaseSettings):
+    """How the servers of the installation itself (MongoDB, NATS, Valkey) are verified."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    internal_ca_file: str = Field(
+        default="",
+        description="PEM file of the CA whose certificates MongoDB, NATS and Valkey must have; then they are reached "
+        "over TLS only. Empty: as their addresses say",
+    )
+
+
+class NatsSettings(InternalTlsSettings):
     """The address of the event bus, and the durability of its streams."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -24,7 +36,7 @@ class NatsSettings(BaseSettings):
     nats_lost_after_seconds: float = Field(default=15.0, gt=0, description="seconds without NATS until readiness fails")
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(InternalTlsSettings):
     """Settings that all five services have.
 
     No secret has a default: a service without its configuration must not start.

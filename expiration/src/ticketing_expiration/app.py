@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         deadlines = DeadlineRepository(runtime.outbox("deadlines"))
         runtime.add_stores(deadlines)
         runtime.enable_resync(deadlines, expiration_completed)
-        timers = Timers(connect(settings.redis_url.get_secret_value()))
+        timers = Timers(connect(settings.redis_url.get_secret_value(), ca_file=settings.internal_ca_file))
         app.state.service = ExpirationService(deadlines, timers)
         runtime.subscribe(subscriptions(app.state.service))
         try:

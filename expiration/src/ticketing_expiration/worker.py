@@ -42,7 +42,7 @@ def create_worker(settings: Settings) -> FastAPI:
     async def work(runtime: ServiceRuntime) -> AsyncIterator[None]:
         deadlines = DeadlineRepository(runtime.outbox("deadlines"))
         runtime.add_stores(deadlines)
-        timers = Timers(connect(redis_url))
+        timers = Timers(connect(redis_url, ca_file=settings.internal_ca_file))
         service = ExpirationService(deadlines, timers)
 
         async def arm_upcoming() -> None:
@@ -50,6 +50,7 @@ def create_worker(settings: Settings) -> FastAPI:
 
         worker = TimerWorker(
             redis_url,
+            ca_file=settings.internal_ca_file,
             queue=QUEUE,
             on_timer=service.on_timer,
             periodic={service.release_due: SWEEP_SECONDS, arm_upcoming: REARM_SECONDS},

@@ -9,6 +9,7 @@ const fs = require("fs");
 process.on("SIGTERM", () => process.exit(0));
 
 const INTERVAL_MS = 5000;
+const STARTING_MS = 1000; // while the member is not healthy, since the pod is not ready until then
 const ANSWER_MS = 3000;
 const UNAUTHORIZED = 13;
 const AUTHENTICATION_FAILED = 18;
@@ -19,6 +20,7 @@ const database = process.env.DATABASE;
 const local = process.env.LOCAL_ADDRESS || "localhost:27017";
 const credentials = process.env.CREDENTIALS || "/credentials";
 const state = process.env.STATE || "/tmp";
+const tls = process.env.TLS_FOLDER; // with it, members are reached over TLS only
 
 const addressOf = (number) => process.env.MEMBER_ADDRESS.replace("#", number);
 const addresses = [];
@@ -28,7 +30,8 @@ const log = (message, facts = {}) => print(JSON.stringify({ time: new Date().toI
 
 function admin(address, user) {
   const login = user ? `${user}:${encodeURIComponent(secret(`${user}-password`))}@` : "";
-  const options = `directConnection=true&serverSelectionTimeoutMS=${ANSWER_MS}&connectTimeoutMS=${ANSWER_MS}`;
+  let options = `directConnection=true&serverSelectionTimeoutMS=${ANSWER_MS}&connectTimeoutMS=${ANSWER_MS}`;
+  if (tls) options += `&tls=true&tlsCAFile=${encodeURIComponent(`${tls}/ca.crt`)}`;
   return new Mongo(`mongodb://${login}${address}/?authSource=admin&${options}`).getDB("admin");
 }
 
@@ -63,9 +66,9 @@ function initiate() {
 }
 
 /**
- * A member that starts while its name still leads to its former pod does not find itself in its own configuration, and
- * checks again only when another member reports it, or at its next start: a forced reconfiguration is not enough
- * (measured).
+ * A member whose name does not lead to itself at its start does not find itself in its own configuration, and checks
+ * again only when another member reports it, or at its next start: a forced reconfiguration is not enough (measured).
+ * The pod's hosts file prevents this (statefulset.yaml); this is for a member that runs without it.
  */
 function findItself() {
   if (hello(addressOf(index)) === null) return log("waiting until my name leads to me");
@@ -128,6 +131,23 @@ function ensureUsers(db) {
   log("users are as the credentials say");
 }
 
+let certificate = "";
+
+/** Tells this member to read a renewed certificate. New connections get it, open ones stay. */
+function ensureCertificate() {
+  if (!tls) return;
+  const present = fs.readFileSync(`${tls}/tls-combined.pem`, "utf8");
+  if (present === certificate) return;
+  const db = admin(local, "admin");
+  try {
+    db.adminCommand({ rotateCertificates: 1 });
+  } finally {
+    db.getMongo().close();
+  }
+  certificate = present;
+  log("the member has read its certificate");
+}
+
 /** A loop, since mongosh waits for no server inside a callback. */
 function firstThatAnswers(candidates) {
   for (const address of candidates) if (hello(address) !== null) return address;
@@ -151,10 +171,13 @@ function ensureMembers(db) {
   log(missing ? "member added" : "member removed", { host: missing ?? surplus });
 }
 
+let healthy = false;
+
 function round() {
   const self = hello(local);
+  healthy = Boolean(self?.isWritablePrimary || self?.secondary);
+  if (healthy) fs.writeFileSync(`${state}/healthy`, "");
   if (self === null) return;
-  if (self.isWritablePrimary || self.secondary) fs.writeFileSync(`${state}/healthy`, "");
   if (!self.setName) {
     try {
       if (index === 0) initiate();
@@ -165,14 +188,16 @@ function round() {
     }
     return;
   }
-  if (!self.isWritablePrimary) return;
-  const db = login();
-  try {
-    ensureUsers(db);
-    ensureMembers(db);
-  } finally {
-    db.getMongo().close();
+  if (self.isWritablePrimary) {
+    const db = login();
+    try {
+      ensureUsers(db);
+      ensureMembers(db);
+    } finally {
+      db.getMongo().close();
+    }
   }
+  if (healthy) ensureCertificate();
 }
 
 for (;;) {
@@ -182,5 +207,5 @@ for (;;) {
     log("round failed, going on", { error: String(error.message ?? error) });
   }
   fs.writeFileSync(`${state}/alive`, "");
-  sleep(INTERVAL_MS);
+  sleep(healthy ? INTERVAL_MS : STARTING_MS);
 }

@@ -53,7 +53,7 @@ class ClusterNats(NatsServer):
         config = config.replace("port: 4222", f'listen: "127.0.0.1:{self.port}"')
         config = config.replace("http_port: 8222", "").replace("store_dir: /data", f'store_dir: "{self.directory}"')
         Path(command[-1]).write_text(config)
-        for name in ("users.conf", "cluster.conf"):
+        for name in ("users.conf", "cluster.conf", "tls.conf"):
             (self.directory / name).write_text((CONFIGURATION / name).read_text())
         return command
 

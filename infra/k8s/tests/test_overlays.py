@@ -29,8 +29,8 @@ Manifests = list[dict[str, Any]]
 
 def test_every_object_is_valid_in_the_supported_versions(manifests: Manifests) -> None:
     for manifest in manifests:
-        if manifest["apiVersion"].startswith("gateway.networking.k8s.io/"):
-            continue  # not part of Kubernetes; see every_route_leads_to_a_service
+        if manifest["apiVersion"].startswith(("gateway.networking.k8s.io/", "cert-manager.io/")):
+            continue  # not part of Kubernetes; see every_route_leads_to_a_service and test_tls.py
         for version in KUBERNETES:
             kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -92,7 +92,7 @@ def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
         for volume in [*volumes, *(part for v in volumes for part in v.get("projected", {}).get("sources", []))]:
             if "configMap" in volume:
                 ask(where, "ConfigMap", configs, volume["configMap"]["name"])
-            if "secret" in volume:
+            if "secret" in volume and not volume["secret"].get("optional"):
                 name = volume["secret"].get("secretName") or volume["secret"]["name"]
                 for key in [item["key"] for item in volume["secret"].get("items", [])] or [None]:
                     ask(where, "Secret", secrets, name, key)
@@ -105,8 +105,22 @@ def unresolved(manifests: Manifests, secrets: dict[str, set[str]]) -> list[str]:
     return broken
 
 
+def _kept_by_cert_manager(manifests: Manifests) -> dict[str, set[str]]:
+    """The Secrets of the Certificates, and their keys. https://cert-manager.io/docs/usage/certificate/"""
+    return {
+        m["spec"]["secretName"]: {"tls.crt", "tls.key", "ca.crt"}
+        | {
+            "tls-combined.pem"
+            for extra in m["spec"].get("additionalOutputFormats", [])
+            if extra["type"] == "CombinedPEM"
+        }
+        for m in manifests
+        if m["kind"] == "Certificate"
+    }
+
+
 def test_every_reference_to_a_setting_or_a_secret_resolves(manifests: Manifests) -> None:
-    assert unresolved(manifests, _made_secrets()) == []
+    assert unresolved(manifests, {**_made_secrets(), **_kept_by_cert_manager(manifests)}) == []
 
 
 def test_a_missing_key_of_a_secret_is_detected(production: Manifests) -> None:

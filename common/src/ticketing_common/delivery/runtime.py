@@ -80,7 +80,11 @@ class ServiceRuntime:
         """Ended sessions, which event streams that are open must end, too."""
         self._ready_without_bus = ready_without_bus
         self._publishes = publishes
-        self._client = connect(settings.mongo_url.get_secret_value(), application=settings.service_name)
+        self._client = connect(
+            settings.mongo_url.get_secret_value(),
+            application=settings.service_name,
+            ca_file=settings.internal_ca_file,
+        )
         self.database: Database = self._client[settings.database_name]
         self._stores: list[_HasIndexes] = []
         self._bus: NatsConnection | None = None

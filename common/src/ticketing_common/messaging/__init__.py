@@ -1,6 +1,6 @@
 """NATS JetStream: the connection, the streams, and publishing with acknowledgement."""
 
-from .connection import NatsConnection
+from .connection import NatsConnection, tls_options
 from .publisher import JetStreamPublisher, Message, NotPublishedError, RefusedError, Sent
 from .streams import (
     ConfigurationDriftError,
@@ -24,4 +24,5 @@ __all__ = [
     "ensure_stream",
     "stream_config",
     "stream_drift",
+    "tls_options",
 ]

@@ -1,8 +1,9 @@
 """The process's one NATS connection. It reconnects without limit and records how long it has been lost."""
 
 import asyncio
+import ssl
 import time
-from typing import Final
+from typing import Final, TypedDict
 
 import nats
 from nats.aio.client import Client
@@ -11,13 +12,29 @@ from nats.js import JetStreamContext
 from ticketing_common.settings import NatsSettings
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["NatsConnection"]
+__all__ = ["NatsConnection", "tls_options"]
 
 log = get_logger(__name__)
 
 CONNECT_RETRY_SECONDS: Final = 0.5
 FLUSH_SECONDS: Final = 1
 CLOSE_SECONDS: Final = 0.5
+
+
+class _TlsOptions(TypedDict, total=False):
+    tls: ssl.SSLContext
+    tls_handshake_first: bool
+
+
+def tls_options(ca_file: str) -> _TlsOptions:
+    """Options of `nats.connect` to reach only servers with a certificate of this CA; none without a file.
+
+    The handshake comes before the server's first message. By default NATS begins in the clear, and a client that was
+    given a TLS context continues in the clear if the server does not ask for TLS. Raises OSError for an unusable file.
+    """
+    if not ca_file:
+        return {}
+    return {"tls": ssl.create_default_context(cafile=ca_file), "tls_handshake_first": True}
 
 
 class NatsConnection:
@@ -30,6 +47,7 @@ class NatsConnection:
     def __init__(self, settings: NatsSettings, *, name: str) -> None:
         self._settings = settings
         self._name = name
+        self._tls = tls_options(settings.internal_ca_file)
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
         self._lost_since: float | None = time.monotonic()
@@ -90,6 +108,7 @@ class NatsConnection:
                     ping_interval=10,
                     max_outstanding_pings=2,
                     pending_size=16 * 1024 * 1024,
+                    **self._tls,
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_reconnected,

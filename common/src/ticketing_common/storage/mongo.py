@@ -96,8 +96,10 @@ GRACE_SECONDS: Final = 0.1
 """The driver's timeout comes this much after the request's deadline, so that the deadline's error is raised first."""
 
 
-def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> DatabaseClient:
+def connect(url: str, *, application: str, pool_size: int = POOL_SIZE, ca_file: str = "") -> DatabaseClient:
     """A client for the running event loop; it connects at the first operation.
+
+    With `ca_file` (PEM) only over TLS, and only to servers with a certificate of that CA for their name.
 
     Writes wait for a majority and the journal, so a change that was answered with 201 survives the loss of a node. The
     driver safely retries once. Waits are short, because callers wait: 3 s to find a server, 2 s for a free connection,
@@ -122,7 +124,13 @@ def connect(url: str, *, application: str, pool_size: int = POOL_SIZE) -> Databa
         connectTimeoutMS=3_000,
         socketTimeoutMS=int(ANSWER_SECONDS * 1_000),
         waitQueueTimeoutMS=2_000,
+        **_tls_options(ca_file),
     )
+
+
+def _tls_options(ca_file: str) -> dict[str, Any]:
+    # Left out without a file: `tls=False` would override an address that asks for TLS.
+    return {"tls": True, "tlsCAFile": ca_file} if ca_file else {}
 
 
 async def disconnect(client: DatabaseClient, *, seconds: float) -> None:

@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from arq.utils import timestamp_ms, to_unix_ms
-from redis.asyncio import ConnectionPool
+from redis.asyncio import ConnectionPool, SSLConnection
 from redis.exceptions import RedisError
 
 from ticketing_common.batching import Batcher, Operation
@@ -43,12 +43,24 @@ def from_json(body: bytes) -> dict[str, Any]:
     return job
 
 
-def connect(url: str, queue: str) -> ArqRedis:
-    """A client of this queue. It connects at its first command."""
-    pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
+def connect(url: str, queue: str, *, ca_file: str = "") -> ArqRedis:
+    """A client of this queue. It connects at its first command.
+
+    With `ca_file` (PEM) only over TLS, and only to a server with a certificate of that CA for its name.
+    """
+    pool = ConnectionPool.from_url(
+        url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS, **_tls_options(ca_file)
+    )
     client = ArqRedis(pool, default_queue_name=queue, job_serializer=to_json, job_deserializer=from_json)
     client.auto_close_connection_pool = True  # no other client uses the pool
     return client
+
+
+def _tls_options(ca_file: str) -> dict[str, Any]:
+    # redis-py 5 verifies the chain by default, but the name only on request.
+    if not ca_file:
+        return {}
+    return {"connection_class": SSLConnection, "ssl_ca_certs": ca_file, "ssl_check_hostname": True}
 
 
 @dataclass(frozen=True, slots=True)

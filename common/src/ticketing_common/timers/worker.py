@@ -53,8 +53,10 @@ class TimerWorker:
         queue: str,
         on_timer: Callable[[str], Awaitable[timedelta | None]],
         periodic: Mapping[Periodic, float],
+        ca_file: str = "",
     ) -> None:
         self._redis_url = redis_url
+        self._ca_file = ca_file
         self._queue = queue
         self._fired = on_timer
         self._periodic = periodic
@@ -105,7 +107,7 @@ class TimerWorker:
         worker = _Worker(
             [func(self.on_timer, name=JOB, timeout=JOB_TIMEOUT_SECONDS, keep_result=0, max_tries=MAX_TRIES)],
             queue_name=self._queue,
-            redis_pool=connect(self._redis_url, self._queue),
+            redis_pool=connect(self._redis_url, self._queue, ca_file=self._ca_file),
             handle_signals=False,
             max_jobs=MAX_JOBS,
             queue_read_limit=READ_LIMIT,

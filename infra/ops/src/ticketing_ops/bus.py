@@ -12,6 +12,8 @@ import nats.errors
 import typer
 from nats.aio.client import Client
 
+from ticketing_common.messaging import tls_options
+
 from .console import fail
 from .data_dir import DataDirOption, data_dir_of
 
@@ -30,10 +32,11 @@ def _nats_url(data_dir: Path | None) -> str:
     return state.addresses["nats"]
 
 
-async def connect(url: str, *, name: str, inbox: str = "_INBOX") -> Client:
+async def connect(url: str, *, name: str, inbox: str = "_INBOX", ca_file: str = "") -> Client:
     """A connection that does not reconnect, and whose errors never contain the address (it can hold a password).
 
-    Replies arrive on subjects below `inbox`; a restricted user may subscribe to its own only. Raises OSError,
+    Replies arrive on subjects below `inbox`; a restricted user may subscribe to its own only. With `ca_file` (PEM) the
+    server must have a certificate of that CA. Raises OSError,
     TimeoutError, ValueError or one of the client's errors.
     """
 
@@ -43,14 +46,20 @@ async def connect(url: str, *, name: str, inbox: str = "_INBOX") -> Client:
     # The client's own timeout covers one attempt; if no server listens it retries without end (measured).
     async with asyncio.timeout(CONNECT_SECONDS):
         return await nats.connect(
-            url, name=name, allow_reconnect=False, connect_timeout=3, error_cb=ignore, inbox_prefix=inbox
+            url,
+            name=name,
+            allow_reconnect=False,
+            connect_timeout=3,
+            error_cb=ignore,
+            inbox_prefix=inbox,
+            **tls_options(ca_file),
         )
 
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Client]:
     try:
-        client = await connect(url, name="ticketing")
+        client = await connect(url, name="ticketing", ca_file=os.environ.get("INTERNAL_CA_FILE", ""))
     except (OSError, TimeoutError, ValueError, nats.errors.Error) as error:
         fail(f"NATS does not answer: {type(error).__name__}.")
     try:

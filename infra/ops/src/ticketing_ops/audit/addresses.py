@@ -26,6 +26,8 @@ class AuditAddresses:
     nats_url: str = field(repr=False)
     stripe_url: str
     stripe_key: str = field(repr=False)
+    ca_file: str = ""
+    """PEM file of the CA that MongoDB and NATS are verified with; empty: as their addresses say."""
 
     def database(self, service: str) -> str:
         """The name of a service's database."""
@@ -47,7 +49,8 @@ class AuditAddresses:
     def of_environment(cls, environment: Mapping[str, str]) -> Self | None:
         """The addresses of `<SERVICE>_MONGO_URL` (five), `NATS_URL`, `STRIPE_KEY`; None when no database is named.
 
-        `<SERVICE>_MONGO_DATABASE` and `STRIPE_API_BASE` may be left out. Raises `MissingAddressError`.
+        `<SERVICE>_MONGO_DATABASE`, `STRIPE_API_BASE` and `INTERNAL_CA_FILE` may be left out. Raises
+        `MissingAddressError`.
         """
         urls = {service: environment.get(f"{service.upper()}_MONGO_URL", "") for service in SERVICES}
         if not any(urls.values()):
@@ -66,4 +69,5 @@ class AuditAddresses:
             nats_url=needed["NATS_URL"],
             stripe_url=environment.get("STRIPE_API_BASE") or STRIPE_URL,
             stripe_key=needed["STRIPE_KEY"],
+            ca_file=environment.get("INTERNAL_CA_FILE", ""),
         )

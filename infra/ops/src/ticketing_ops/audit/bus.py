@@ -28,10 +28,10 @@ _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Err
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
+async def connected(url: str, *, ca_file: str = "") -> AsyncIterator[Client]:
     """A connection for one audit; raises `UnreadableError`."""
     try:
-        client = await connect(url, name="ticketing-audit", inbox="_INBOX_audit")
+        client = await connect(url, name="ticketing-audit", inbox="_INBOX_audit", ca_file=ca_file)
     except (*_FAILURES, ValueError) as error:
         raise UnreadableError("NATS", f"it does not answer, {type(error).__name__}") from None
     try:

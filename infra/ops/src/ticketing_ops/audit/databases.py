@@ -41,7 +41,9 @@ class Databases:
                 url = addresses.mongo_urls[service]
                 if url not in by_url:
                     try:
-                        by_url[url] = connect(url, application="ticketing-audit", pool_size=20)
+                        by_url[url] = connect(
+                            url, application="ticketing-audit", pool_size=20, ca_file=addresses.ca_file
+                        )
                     except (DatabaseError, ValueError) as error:
                         raise UnreadableError(f"The database of {service}", f"its address is wrong: {error}") from None
             clients = {service: by_url[addresses.mongo_urls[service]] for service in SERVICES}

@@ -132,7 +132,7 @@ async def examine(
     grace = timedelta(seconds=grace_seconds)
     async with (
         Databases.connect(addresses) as databases,
-        bus.connected(addresses.nats_url) as client,
+        bus.connected(addresses.nats_url, ca_file=addresses.ca_file) as client,
         Stripe.connect(addresses) as stripe,
     ):
         parts = _Parts(databases, client, stripe)
