@@ -119,6 +119,9 @@ function useLoop(contact: () => Promise<Link>, report: (link: Link) => void, ena
       let link: Link = "offline";
       try {
         if (navigator.onLine) link = await contact();
+      } catch (error) {
+        // For example storage that another tab has cleared: this page must not stop contacting the server.
+        console.error(error);
       } finally {
         running.current = false;
       }

@@ -22,6 +22,12 @@ def promised() -> Ledger:
     ledger.charge(Charge("bought", None, paid=False))
     ledger.charge(Charge("bought", "second", paid=True))
     ledger.charge(Charge("ended", "returned", paid=True))
+    ledger.list_ticket(Listing("off", "seller", "A third", 3_000, version=1, off_requested=True, off=True))
+    ledger.place(Hold("called off", "buyer", "off", 3_000, seen_complete=True))
+    ledger.place(
+        Hold("given back", "buyer", "sold", 1_000, (2,), seen_complete=True, refund_requested=True, refunded=True)
+    )
+    ledger.admit("pass", "checkin")
     return ledger
 
 
@@ -39,16 +45,23 @@ def kept() -> Stored:
 
     return Stored(
         accounts={"seller": {}, "buyer": {}},
-        tickets={"sold": ticket("A night", 4, "sold"), "back": ticket("Another", 2, "deleted", deleted=True)},
+        tickets={
+            "sold": ticket("A night", 4, "sold"),
+            "back": ticket("Another", 2, "deleted", deleted=True),
+            "off": ticket("A third", 2, "cancelled"),
+        },
         orders={
             "bought": order("sold", 1_000, "complete", None, "second"),
             "ended": order("back", 2_000, "cancelled", "buyer", None),
+            "called off": order("off", 3_000, "cancelled", "event_cancelled", "third"),
+            "given back": {**order("sold", 1_000, "cancelled", "refunded", "fourth"), "seats": [2]},
         },
         payments={
             "first": {"_id": "first", "order_id": "bought", "status": "failed"},
             "second": {"_id": "second", "order_id": "bought", "status": "captured"},
             "returned": {"_id": "returned", "order_id": "ended", "status": "voided"},
         },
+        checkins={"checkin": {"_id": "checkin", "pass_id": "pass"}},
     )
 
 
@@ -83,6 +96,19 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
         "payment second was acknowledged and is voided, its order bought complete",
     ),
     "a decline": (lambda s: s.payments["first"].update(status="voided"), "no attempt says so"),
+    "a call-off undone": (lambda s: s.tickets["off"].update(status="sold"), "ticket off was called off and is sold"),
+    "a call-off without a request": (lambda s: s.tickets["sold"].update(status="cancelled"), "did not request it"),
+    "a paid order of a cancelled event": (
+        lambda s: s.orders["called off"].update(status="complete", reason=None),
+        "order called off is complete, although its event was called off",
+    ),
+    "a refund undone": (
+        lambda s: s.orders["given back"].update(status="complete", reason=None),
+        "order given back was refunded and is complete",
+    ),
+    "a check-in": (lambda s: s.checkins.pop("checkin"), "check-in checkin of pass pass is lost"),
+    "a check-in of another pass": (lambda s: s.checkins["checkin"].update(pass_id="other"), "is lost"),
+    "a second check-in": (lambda s: s.checkins.update(more={"pass_id": "pass"}), "pass pass has 2 check-ins"),
     "one key for two": (
         lambda s: s.tickets.update(again={**s.tickets["sold"]}),
         "2 tickets were made under the key of A night",
@@ -113,6 +139,14 @@ def test_an_unfinished_state_is_named() -> None:
     stored.orders["ended"]["status"] = "created"  # type: ignore[index]
     stored.payments["second"]["status"] = "initiated"  # type: ignore[index]
     assert unsettled(stored) == ["order ended is still created", "payment second is still initiated"]
+
+
+def test_a_pass_that_admits_twice_is_named() -> None:
+    ledger = promised()
+    ledger.admit("pass", "checkin")  # the answer to a repeated request
+    assert ledger.broken == []
+    ledger.admit("pass", "another")
+    assert ledger.broken == ["pass pass admitted twice, as checkin and as another"]
 
 
 def test_a_ticket_that_is_held_again_after_its_sale_was_shown_is_named() -> None:

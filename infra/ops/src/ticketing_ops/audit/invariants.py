@@ -124,8 +124,8 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
         Invariant(
             "captured_without_order",
             "a captured payment belongs to a complete order; any other is refunded",
-            "`ticketing resync orders`: payments receives the cancellation again and refunds; if the row is voided "
-            "already, refund by hand in Stripe",
+            "`ticketing resync orders`: payments receives the cancellation again and refunds; if the row is voided, "
+            "or refunded by a refund that failed later, refund by hand in Stripe",
         ),
         Invariant(
             "complete_refunded",

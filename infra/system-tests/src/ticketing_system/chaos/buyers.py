@@ -1,4 +1,4 @@
-"""Buyers: hold a ticket, then pay, get a decline, cancel, do nothing, or do two things concurrently."""
+"""Buyers: hold a ticket, then pay, get a decline, cancel, do nothing, or do two things concurrently; then enter."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ NEWEST: Final = 4
 PLANS: Final = {"pay": 50, "decline first": 10, "cancel": 12, "forget": 8, "pay and cancel": 10, "pay twice": 10}
 SAMPLES: Final = 20
 SAMPLE_SECONDS: Final = 0.25
+ENTERING: Final = 0.8
+REFUNDED: Final = 0.1
+"""The shares of paid orders whose buyers enter, and that the seller refunds."""
 
 
 @dataclass
@@ -105,11 +108,30 @@ class Buyer:
                 # A listing of several seats stays on the board for about as many sales.
                 if self.caller.chance.random() * self.caller.ledger.listings[hold.ticket_id].quantity < 1:
                     self.board.take_off(hold.ticket_id)
-            elif hold.seen_complete:
+                await self._use(hold)
+            elif hold.seen_complete and not self.caller.ledger.may_end(hold):
                 self.caller.ledger.broken.append(f"order {hold.id} was shown as complete and then as {status}")
             if status != "created":
                 return
             await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def _use(self, hold: Hold) -> None:
+        """The buyer shows the passes at the entrance, the seller refunds, both, or neither."""
+        chance, ledger = self.caller.chance, self.caller.ledger
+        seller = self.board.sellers[ledger.listings[hold.ticket_id].seller_id]
+        refund = chance.random() < REFUNDED
+        if chance.random() >= ENTERING:
+            if refund:
+                await seller.refund(hold)
+            return
+        answer = await self.caller.decided("read passes", "GET", f"/api/orders/{hold.id}/passes")
+        if answer is None:
+            return
+        if not answer.done or tuple(one["seat"] for one in answer.body) != tuple(sorted(hold.seats)):
+            ledger.broken.append(f"order {hold.id} was complete, and its passes are {answer}")
+            return
+        scans = [seller.check_in(hold, one["code"], one["id"]) for one in answer.body]
+        await asyncio.gather(*scans, *([seller.refund(hold)] if refund else []))
 
     def _check_known(self, hold: Hold, answer: Answer | None) -> None:
         if answer is not None and answer.status == 404:

@@ -11,6 +11,7 @@ class Listing:
     """A ticket whose listing was acknowledged; `version` is the newest acknowledged one. Money in cents.
 
     `deleted`: its deletion was acknowledged. `in_doubt`: a deletion was requested without a response.
+    `off_requested`: the seller has called the event off; `off`: that was acknowledged.
     """
 
     id: str
@@ -21,6 +22,8 @@ class Listing:
     quantity: int = 1
     deleted: bool = False
     in_doubt: bool = False
+    off_requested: bool = False
+    off: bool = False
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Hold:
     """An acknowledged order, with its seats and the price of one seat that the response showed.
 
     `cancelled`: the cancellation was acknowledged. `seen_complete`: a response showed it as paid.
+    `refund_requested`: the seller has refunded it; `refunded`: that was acknowledged.
     """
 
     id: str
@@ -37,6 +41,8 @@ class Hold:
     seats: tuple[int, ...] = (1,)
     cancelled: bool = False
     seen_complete: bool = False
+    refund_requested: bool = False
+    refunded: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Ledger:
     listings: dict[str, Listing] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     charges: list[Charge] = field(default_factory=list)
+    checkins: dict[str, str] = field(default_factory=dict)
+    """The id of the acknowledged check-in, by the id of its pass."""
     broken: list[str] = field(default_factory=list)
     begun: Counter[str] = field(default_factory=Counter)
     """Actions begun, by name."""
@@ -72,9 +80,19 @@ class Ledger:
         """Record an order, as `list_ticket` does for listings."""
         for other in self.holds.values():
             same = set(other.seats) & set(hold.seats) if other.ticket_id == hold.ticket_id else ()
-            if same and other.seen_complete and other.id != hold.id:
+            if same and other.seen_complete and not self.may_end(other) and other.id != hold.id:
                 self.broken.append(f"ticket {hold.ticket_id} was held as {hold.id} after {other.id} had bought it")
         return self.holds.setdefault(hold.id, hold)
+
+    def may_end(self, hold: Hold) -> bool:
+        """Whether a paid order may end: its refund was requested, or its event was called off."""
+        return hold.refund_requested or self.listings[hold.ticket_id].off_requested
+
+    def admit(self, pass_id: str, checkin_id: str) -> None:
+        """Record a check-in; a pass has one."""
+        first = self.checkins.setdefault(pass_id, checkin_id)
+        if first != checkin_id:
+            self.broken.append(f"pass {pass_id} admitted twice, as {first} and as {checkin_id}")
 
     def charge(self, charge: Charge) -> None:
         """Record a payment; every response is a separate promise."""

@@ -75,6 +75,7 @@ class _Run:
             buyers = [Buyer(self._caller(http, f"buyer-{n}"), self._board) for n in range(options.buyers)]
             for caller in (*(seller.caller for seller in sellers), *(buyer.caller for buyer in buyers)):
                 await caller.sign_up()
+            self._board.sellers = {seller.caller.id: seller for seller in sellers}
             stopping = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 for seller in sellers:

@@ -1,11 +1,11 @@
-"""Sellers: list tickets, change their prices, and delete some of them."""
+"""Sellers: list tickets, change their prices, delete some, call some events off, refund orders and check passes in."""
 
 import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
 from .caller import Caller
-from .ledger import Listing
+from .ledger import Hold, Listing
 
 __all__ = ["Board", "Seller"]
 
@@ -18,6 +18,8 @@ class Board:
     """The ids of the tickets on sale, newest last: buyers try these."""
 
     open: list[str] = field(default_factory=list)
+    sellers: "dict[str, Seller]" = field(default_factory=dict)
+    """By their ids."""
 
     def take_off(self, ticket_id: str) -> None:
         """Remove a ticket that is sold or deleted."""
@@ -38,8 +40,10 @@ class Seller:
         while not stopping.is_set():
             if len(self.board.open) < OPEN_LISTINGS:
                 await self._list()
-            elif chance.random() < 0.7:
+            elif (share := chance.random()) < 0.6:
                 await self._change_price(chance.choice(self.board.open))
+            elif share < 0.8:
+                await self._call_off(chance.choice(self.board.open))
             else:
                 await self._take_back(chance.choice(self.board.open))
             await asyncio.sleep(chance.uniform(0.0, 0.2))
@@ -87,3 +91,45 @@ class Seller:
         listing.in_doubt = False
         if listing.deleted:
             self.board.take_off(ticket_id)
+
+    async def _call_off(self, ticket_id: str) -> None:
+        listing = self.caller.ledger.listings[ticket_id]
+        if listing.seller_id != self.caller.id or listing.in_doubt:
+            return
+        listing.off_requested = True
+        self.board.take_off(ticket_id)
+        answer = await self.caller.decided(
+            "call off", "POST", f"/api/tickets/{ticket_id}/cancel", key=self.caller.key()
+        )
+        if answer is not None and answer.done:
+            listing.off = True
+        elif answer is not None and answer.status == 404 and not listing.deleted and not listing.in_doubt:
+            self.caller.ledger.broken.append(f"ticket {ticket_id} was listed and is not there any more")
+
+    async def refund(self, hold: Hold) -> None:
+        """Refund a paid order."""
+        hold.refund_requested = True
+        path = f"/api/orders/{hold.id}/refund"
+        answer = await self.caller.decided("refund", "POST", path, key=self.caller.key())
+        if answer is None:
+            return
+        hold.refunded = answer.done
+        # 409: the order has ended, because the event was called off.
+        if not answer.done and not (answer.status == 409 and self.caller.ledger.listings[hold.ticket_id].off_requested):
+            self.caller.ledger.broken.append(f"order {hold.id} was paid, and its refund gave {answer}")
+
+    async def check_in(self, hold: Hold, code: str, pass_id: str) -> None:
+        """Scan a pass; some passes twice, as a second entrance does at the same time."""
+        twice = self.caller.chance.random() < 0.5
+        await asyncio.gather(*(self._scan(hold, code, pass_id) for _ in range(1 + twice)))
+
+    async def _scan(self, hold: Hold, code: str, pass_id: str) -> None:
+        ledger, scanned = self.caller.ledger, {"code": code}
+        answer = await self.caller.decided("scan", "POST", "/api/orders/checkins", scanned, key=self.caller.key())
+        if answer is None:
+            return
+        status = answer.body.get("passStatus")
+        if answer.done:
+            ledger.admit(pass_id, answer.body["id"])
+        elif status != "used" and not (status == "void" and ledger.may_end(hold)):
+            ledger.broken.append(f"pass {pass_id} of order {hold.id} is not admitted: {answer}")

@@ -17,8 +17,9 @@ def broken_promises(ledger: Ledger, stored: Stored) -> list[str]:
         *ledger.broken,
         *(f"account {email} is lost" for user, email in ledger.accounts.items() if user not in stored.accounts),
         *(said for listing in ledger.listings.values() for said in _of_listing(listing, stored)),
-        *(said for hold in ledger.holds.values() for said in _of_hold(hold, stored)),
+        *(said for hold in ledger.holds.values() for said in _of_hold(hold, ledger, stored)),
         *(said for charge in ledger.charges for said in _of_charge(charge, stored)),
+        *_lost_checkins(ledger, stored),
         *_listed_twice(stored),
         *_sold_twice(stored),
     ]
@@ -49,9 +50,13 @@ def _of_listing(listing: Listing, stored: Stored) -> Iterator[str]:
         yield f"ticket {listing.id} was taken back and is {ticket['status']}"
     if not listing.deleted and not listing.in_doubt and ticket["deleted_at"] is not None:
         yield f"ticket {listing.id} is deleted, and no deletion was requested"
+    if listing.off and ticket["status"] != "cancelled":
+        yield f"ticket {listing.id} was called off and is {ticket['status']}"
+    if ticket["status"] == "cancelled" and not listing.off_requested:
+        yield f"ticket {listing.id} is called off, and its seller did not request it"
 
 
-def _of_hold(hold: Hold, stored: Stored) -> Iterator[str]:
+def _of_hold(hold: Hold, ledger: Ledger, stored: Stored) -> Iterator[str]:
     order = stored.orders.get(hold.id)
     if order is None:
         yield f"order {hold.id} is lost"
@@ -62,8 +67,12 @@ def _of_hold(hold: Hold, stored: Stored) -> Iterator[str]:
         yield f"order {hold.id} is not what was acknowledged"
     if hold.cancelled and order["status"] != "cancelled":
         yield f"order {hold.id} was cancelled and is {order['status']}"
-    if hold.seen_complete and order["status"] != "complete":
+    if hold.seen_complete and order["status"] != "complete" and not ledger.may_end(hold):
         yield f"order {hold.id} was complete and is {order['status']} ({order['reason']})"
+    if ledger.listings[hold.ticket_id].off and order["status"] != "cancelled":
+        yield f"order {hold.id} is {order['status']}, although its event was called off"
+    if hold.refunded and order["reason"] not in ("refunded", "event_cancelled"):
+        yield f"order {hold.id} was refunded and is {order['status']} ({order['reason']})"
 
 
 def _of_charge(charge: Charge, stored: Stored) -> Iterator[str]:
@@ -84,6 +93,15 @@ def _of_charge(charge: Charge, stored: Stored) -> Iterator[str]:
             return
     ended = f"{order['status']} ({order['reason']})" if order else "lost"
     yield f"payment {payment['_id']} was acknowledged and is {payment['status']}, its order {charge.order_id} {ended}"
+
+
+def _lost_checkins(ledger: Ledger, stored: Stored) -> Iterator[str]:
+    for pass_id, checkin_id in ledger.checkins.items():
+        checkin = stored.checkins.get(checkin_id)
+        if checkin is None or checkin["pass_id"] != pass_id:
+            yield f"check-in {checkin_id} of pass {pass_id} is lost"
+    uses = Counter(checkin["pass_id"] for checkin in stored.checkins.values())
+    yield from (f"pass {pass_id} has {count} check-ins" for pass_id, count in uses.items() if count > 1)
 
 
 def _listed_twice(stored: Stored) -> Iterator[str]:
