@@ -1,6 +1,6 @@
 """Fixtures: the auth service over a real database, called by a browser or by programs."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepo
 from ticketing_auth.settings import Settings
 from ticketing_common.storage import Database, Outbox
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
+from ticketing_testkit.servers import NatsServer, running
 
 PASSWORD = "correct horse battery"
 
@@ -68,6 +69,23 @@ class RunningAuth:
         cookie = cls.session_cookie(answer, name)
         assert cookie is not None
         return cookie
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One NATS server for all tests of auth: to start one takes longer than most of them."""
+    with running(NatsServer(tmp_path_factory.mktemp("nats"))) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    """The event bus with the streams of this test, which are deleted afterwards with their consumers."""
+    async with Bus.connect(nats_url) as connected:
+        yield connected
+        for stream in await connected.js.streams_info():
+            assert stream.config.name is not None
+            await connected.js.delete_stream(stream.config.name)
 
 
 @pytest.fixture

@@ -156,4 +156,5 @@ async def test_mails_with_a_link_are_limited_per_email_with_or_without_an_accoun
         for email in (EMAIL, "bob@example.com"):
             statuses = [(await auth.post("password-reset", json={"email": email})).status_code for _ in range(3)]
             assert statuses == [202, 202, 429]
-        assert (await auth.post("verification")).status_code == 429
+        statuses = [(await auth.post("verification")).status_code for _ in range(3)]
+        assert statuses == [202, 202, 429], "resets, which any stranger may ask for, do not count"

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from ticketing_common.security import CurrentUser, User, first_cookie
 from ticketing_common.web import AddressDep, RateLimiter
 
-from .domain import DEVICE_DAYS
+from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
 from .service import AccountService, AuthService
 from .settings import Settings
@@ -64,10 +64,14 @@ class RateLimits:
         await self._address.check(request, address)
         await self._account.check(request, address, email)
 
-    async def check_mail(self, request: Request, *, email: str, address: str) -> None:
-        """Count a mail with a link to this e-mail, which need not have an account. Raises `TooManyRequestsError`."""
+    async def check_mail(self, request: Request, purpose: TokenPurpose, *, email: str, address: str) -> None:
+        """Count a mail with a link to this e-mail, which need not have an account. Raises `TooManyRequestsError`.
+
+        Each purpose has its own count: any stranger may ask for resets, which must not keep the owner from confirming
+        the e-mail, nor must the owner's confirmations keep the owner from a reset.
+        """
         await self._mails_address.check(request, address)
-        await self._mails.check(request, email)
+        await self._mails.check(request, purpose.value, email)
 
     async def check_token(self, request: Request, *, address: str) -> None:
         """Count a use of a one-time token, as a sign-in from this address. Raises `TooManyRequestsError`."""

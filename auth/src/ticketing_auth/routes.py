@@ -18,6 +18,7 @@ from .dependencies import (
     SettingsDep,
     not_stored,
 )
+from .domain import TokenPurpose
 from .schemas import (
     AccountResponse,
     ChangePasswordRequest,
@@ -134,7 +135,7 @@ async def request_verification(
     user: AccountDep, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
 ) -> EmptyResponse:
     """Send a link that confirms the caller's e-mail, valid for 30 minutes. Without effect if it is confirmed."""
-    await limits.check_mail(request, email=user.email, address=address)
+    await limits.check_mail(request, TokenPurpose.VERIFY_EMAIL, email=user.email, address=address)
     await accounts.request_verification(user)
     return EmptyResponse()
 
@@ -157,7 +158,7 @@ async def request_password_reset(
     body: ResetRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
 ) -> EmptyResponse:
     """Send a link to set a new password, valid for 30 minutes. The response is the same without an account."""
-    await limits.check_mail(request, email=body.email, address=address)
+    await limits.check_mail(request, TokenPurpose.RESET_PASSWORD, email=body.email, address=address)
     await accounts.request_reset(body.email)
     return EmptyResponse()
 

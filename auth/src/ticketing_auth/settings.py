@@ -97,7 +97,7 @@ class Settings(EventServiceSettings, _Timers):
     )
     rate_limit_mails: RateLimit = Field(
         default="5/hour",
-        description="mails with a link per e-mail and replica, to confirm it or to reset the password; or `off`",
+        description="mails to confirm the e-mail, and mails to reset the password, per e-mail and replica; or `off`",
     )
     rate_limit_mails_address: RateLimit = Field(
         default="50/hour", description="the same per address and replica; or `off`"

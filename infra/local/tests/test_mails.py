@@ -40,5 +40,7 @@ def test_no_mail_and_an_unknown_id_are_said_so(tmp_path: Path) -> None:
     assert "No mail yet." in run(tmp_path, "list").output
     missing = run(tmp_path, "show", "00000000000000000001-000000")
     assert missing.exit_code == 1
-    store(tmp_path, "Hello", "Text")
-    assert "Hello" in run(tmp_path, "list").output
+    stored = store(tmp_path, "Hello " * 20, "Text")
+    listed = run(tmp_path, "list").output
+    assert "Hello" in listed
+    assert stored in listed, "the id is whole, as `show` needs it"

@@ -64,6 +64,30 @@ def test_what_a_mail_contains_cannot_run_on_the_page(server: MailServer) -> None
         assert "allow-same-origin" not in sandbox
 
 
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        b"Content-Type: text/plain; charset=unknown-8\r\n\r\ntext",
+        b"To: \xff\xfe@x\r\nSubject: \xff\r\nDate: never\r\nMessage-ID: <<>>[\r\n\r\n\xff",
+        b"From: \r\nTo: ,,,;\r\nContent-Transfer-Encoding: base64\r\n\r\n!",
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\nno parts",
+        b"",
+    ],
+)
+def test_a_malformed_mail_does_not_hide_the_others(tmp_path: Path, malformed: bytes) -> None:
+    inbox = Inbox(tmp_path)
+    inbox.add(malformed)
+    inbox.add(b"Subject: well-formed\r\n\r\ntext")
+
+    newest, oldest = (
+        (*map(mail.header, ("From", "To", "Subject", "Date", "Message-ID")), mail.body("plain"), mail.body("html"))
+        for mail in inbox.mails(10)
+    )
+
+    assert newest == ("", "", "well-formed", "", "", "text", None)
+    assert len(oldest) == len(newest)
+
+
 def test_another_host_name_is_refused(server: MailServer) -> None:
     send(server)
     assert httpx.get(f"{server.url}/mails.json", headers={"Host": "evil.example"}).status_code == 421

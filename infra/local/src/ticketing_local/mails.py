@@ -4,7 +4,7 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ticketing_ops.console import console, fail, print_lines, printable
@@ -30,7 +30,8 @@ def list_mails(
     if not mails:
         console.print("No mail yet.")
         return
-    table = Table("id", "to", "subject", box=None, padding=(0, 2))
+    id_column = Column("id", no_wrap=True, min_width=len(mails[0].id))  # to be copied into `show`
+    table = Table(id_column, "to", "subject", box=None, padding=(0, 2))
     for mail in mails:
         table.add_row(mail.id, Text(printable(mail.header("To"))), Text(printable(mail.header("Subject"))))
     console.print(table)

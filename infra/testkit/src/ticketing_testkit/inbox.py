@@ -5,9 +5,11 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.errors import MessageError
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,8 @@ __all__ = ["Inbox", "StoredMail"]
 
 MOST: Final = 1_000
 """Older mails are deleted, so that a long run does not fill the disk."""
+_UNREADABLE: Final = (LookupError, ValueError, AttributeError, TypeError, MessageError)
+"""What the standard library raises for malformed headers and unknown encodings: such a mail must not hide others."""
 _ID: Final = re.compile(r"[0-9]{20}-[0-9]{6}")
 
 
@@ -32,13 +36,17 @@ class StoredMail:
         return datetime.fromtimestamp(int(self.id.partition("-")[0]) / 1e9, tz=UTC)
 
     def header(self, name: str) -> str:
-        """A header as text; empty if it is missing."""
-        return str(self.message[name] or "")
+        """A header as text; empty if it is missing, or if it cannot be read."""
+        with suppress(*_UNREADABLE):
+            return str(self.message[name] or "")
+        return ""
 
     def body(self, kind: str) -> str | None:
-        """The part of this kind, `plain` or `html`; None if there is none."""
-        part = self.message.get_body((kind,))
-        return str(part.get_content()) if part is not None else None
+        """The part of this kind, `plain` or `html`; None if there is none, or if it cannot be read."""
+        with suppress(*_UNREADABLE):
+            part = self.message.get_body((kind,))
+            return str(part.get_content()) if part is not None else None
+        return None
 
 
 class Inbox:

@@ -119,12 +119,14 @@ async def _local_only(
 
 def _page(title: str, body: str) -> web.Response:
     style = (
-        "body{font-family:sans-serif;margin:2em;max-width:70em}td,th{text-align:left;padding:.2em 1em .2em 0}"
+        "body{font-family:sans-serif;margin:2em;max-width:70em}@media(max-width:40em){body{margin:1em}}"
+        "td,th{text-align:left;vertical-align:top;padding:.2em 1em .2em 0;overflow-wrap:anywhere}"
         "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f4;padding:1em}iframe{width:100%;height:30em}"
     )
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{style}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
+        f'<meta name="viewport" content="width=device-width"><style>{style}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
     return web.Response(text=text, content_type="text/html", headers=_headers(PAGE_POLICY))
 
