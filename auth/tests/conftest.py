@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_auth.app import create_app
+from ticketing_auth.open_sessions import OpenSessions
 from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
@@ -133,6 +134,13 @@ async def users(database: Database) -> UserRepository:
 @pytest.fixture
 async def revoked(database: Database) -> RevokedSessions:
     sessions = RevokedSessions(database["revoked_sessions"])
+    await sessions.ensure_indexes()
+    return sessions
+
+
+@pytest.fixture
+async def open_sessions(database: Database) -> OpenSessions:
+    sessions = OpenSessions(database["open_sessions"])
     await sessions.ensure_indexes()
     return sessions
 

@@ -164,7 +164,7 @@ async def test_a_forged_or_foreign_or_old_device_cookie_makes_no_known_device(
         expired = DeviceTokens(identity.private_key_pem, lifetime=timedelta(seconds=-1)).sign(made["id"], None)
         other_key = DeviceTokens("another key", lifetime=timedelta(days=1)).sign(made["id"], None)
 
-        for forged in (foreign, foreign[:-2], expired, other_key, "x", "", "é", service.open_session(user)):
+        for forged in (foreign, foreign[:-2], expired, other_key, "x", "", "é", await service.open_session(user)):
             thief = Browser(app, "198.51.100.3")
             thief.http.headers = httpx.Headers(
                 [(b"Origin", b"http://testserver"), (b"Cookie", f"{name}={forged}".encode())]

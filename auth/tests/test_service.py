@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from ticketing_auth.domain import User
 from ticketing_auth.errors import CredentialsInvalidError, EmailTakenError
+from ticketing_auth.open_sessions import OpenSessions
 from ticketing_auth.passwords import PasswordHasher
 from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.service import AuthService
@@ -27,6 +28,7 @@ WRONG = SecretStr("correct horse batteries")
 def service(
     users: UserRepository,
     revoked: RevokedSessions,
+    open_sessions: OpenSessions,
     passwords: PasswordHasher,
     guesses: PasswordGuesses,
     settings: MakeSettings,
@@ -34,7 +36,7 @@ def service(
 ) -> AuthService:
     made = settings()
     signer = TokenSigner(identity.private_key_pem, issuer=made.jwt_issuer, audience=AUDIENCE, lifetime_seconds=1800)
-    return AuthService(users, revoked, passwords, guesses, signer, made)
+    return AuthService(users, revoked, open_sessions, passwords, guesses, signer, made)
 
 
 @pytest.fixture
@@ -104,19 +106,21 @@ async def test_signing_in_renews_a_hash_of_weaker_parameters(service: AuthServic
 
 async def test_every_sign_in_starts_its_own_session(service: AuthService, read: Callable[[str], VerifiedUser]) -> None:
     user = await service.sign_up(EMAIL, PASSWORD)
-    phone, laptop = read(service.open_session(user)), read(service.open_session(user))
+    phone, laptop = read(await service.open_session(user)), read(await service.open_session(user))
 
     await service.sign_out(phone)
 
     assert await service.find_account(phone) is None
-    assert await service.find_account(laptop) == user
+    found = await service.find_account(laptop)
+    assert found is not None
+    assert found.id == user.id
 
 
 async def test_signing_out_ends_all_tokens_of_a_session_and_no_api_token(
     service: AuthService, read: Callable[[str], VerifiedUser]
 ) -> None:
     user = await service.sign_up(EMAIL, PASSWORD)
-    token, api_token = read(service.open_session(user)), read(service.issue_token(user))
+    token, api_token = read(await service.open_session(user)), read(service.issue_token(user))
     renewed = read(
         service._signer.sign(
             user_id=user.id, email=user.email, signed_in_at=token.signed_in_at, session_id=token.session_id
@@ -127,4 +131,6 @@ async def test_signing_out_ends_all_tokens_of_a_session_and_no_api_token(
     await service.sign_out(token)
 
     assert await service.find_account(renewed) is None
-    assert await service.find_account(api_token) == user
+    found = await service.find_account(api_token)
+    assert found is not None
+    assert found.id == user.id

@@ -6,6 +6,7 @@ import { DataExport } from "@/components/DataExport";
 import { DeleteAccountForm } from "@/components/DeleteAccountForm";
 import { EmailState } from "@/components/EmailState";
 import { FailureState } from "@/components/FailureState";
+import { OpenSessions } from "@/components/OpenSessions";
 import { SignOutEverywhere } from "@/components/SignOutEverywhere";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
@@ -25,6 +26,7 @@ export default function AccountPage(props: InferGetServerSidePropsType<typeof ge
         <>
           <EmailState user={user} />
           <ChangePasswordForm user={user} />
+          <OpenSessions user={user} />
           <SignOutEverywhere />
           <DataExport />
           <DeleteAccountForm user={user} />

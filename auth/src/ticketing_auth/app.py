@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI
 
-from ticketing_common.delivery import ServiceRuntime
+from ticketing_common.delivery import END_SESSIONS, ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.events.subjects import USERS
@@ -16,11 +16,13 @@ from ticketing_common.web import create_service_app
 from .dependencies import RateLimits
 from .mail import Mails, OrderMails
 from .obligations import Obligations
+from .open_sessions import OpenSessions
 from .passwords import PasswordHasher
 from .publishers import account_changed
 from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
 from .service import AccountService, AuthService
+from .session_routes import router as session_router
 from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
 
@@ -39,6 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
         users = UserRepository(runtime.outbox("users"))
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
+        open_sessions = OpenSessions(runtime.collection("open_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
         tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
         redis = connect(settings.redis_url.get_secret_value(), MAIL_QUEUE, ca_file=settings.internal_ca_file)
@@ -48,16 +51,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             on_request=lambda mail_id: timers.arm_soon(f"{MAIL_QUEUE}:{mail_id}", utc_now()),
         )
         obligations = Obligations(runtime.collection("obligations"))
-        runtime.add_stores(users, revoked, guesses, tokens, mails, obligations)
+        runtime.add_stores(users, revoked, open_sessions, guesses, tokens, mails, obligations)
         app.state.settings = settings
         app.state.mails = mails
         runtime.subscribe(subscriptions(OrderMails(mails), obligations))
         app.state.rate_limits = RateLimits(settings)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
-            auth = AuthService(users, revoked, passwords, guesses, signer, settings)
+            auth = AuthService(users, revoked, open_sessions, passwords, guesses, signer, settings)
             app.state.service = auth
-            app.state.accounts = AccountService(users, tokens, mails, obligations, auth)
+            accounts = AccountService(users, tokens, open_sessions, mails, obligations, auth)
+            app.state.accounts = accounts
             runtime.enable_resync(users, account_changed)
+            runtime.enable_command(END_SESSIONS, accounts.end_sessions_of)
             try:
                 yield
             finally:
@@ -67,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         title="Users",
         prefix="/api/users",
-        routers=[router],
+        routers=[router, session_router],
         assemble=assemble,
         publishes=USERS,
         ready_without_bus=True,  # the database decides who is signed in; events wait in the outbox

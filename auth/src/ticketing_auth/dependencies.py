@@ -11,6 +11,7 @@ from ticketing_common.web import AddressDep, RateLimiter
 
 from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
+from .open_sessions import device_label
 from .service import AccountService, AuthService
 from .settings import Settings
 
@@ -20,6 +21,7 @@ __all__ = [
     "AuthServiceDep",
     "DeviceCookies",
     "DeviceCookiesDep",
+    "DeviceLabelDep",
     "PasswordPrompt",
     "PasswordPromptDep",
     "RateLimits",
@@ -210,6 +212,11 @@ async def not_stored(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
+async def device(request: Request) -> str | None:
+    """The label of the browser that sends this request."""
+    return device_label(request.headers.get("user-agent", ""))
+
+
 async def account_service(request: Request) -> AccountService:
     """The use cases of accounts of this process."""
     service: AccountService = request.app.state.accounts
@@ -236,6 +243,7 @@ async def password_prompt(
 AccountDep: TypeAlias = Annotated[Account, Depends(account)]
 AccountServiceDep: TypeAlias = Annotated[AccountService, Depends(account_service)]
 AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
+DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
 RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
 SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]

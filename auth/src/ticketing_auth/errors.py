@@ -7,6 +7,7 @@ from ticketing_common.errors import (
     FieldError,
     ForbiddenError,
     InvalidInputError,
+    NotFoundError,
     TooManyRequestsError,
     UnauthenticatedError,
     UnavailableError,
@@ -21,6 +22,7 @@ __all__ = [
     "PasswordIsEmailError",
     "PasswordQueueFullError",
     "SessionEndedError",
+    "SessionNotFoundError",
     "TokenSpentError",
     "TooManyGuessesError",
     "WrongPasswordError",
@@ -69,6 +71,13 @@ class SessionEndedError(UnauthenticatedError):
 
     def __init__(self) -> None:
         super().__init__("The session has ended.")
+
+
+class SessionNotFoundError(NotFoundError):
+    """The account has no open session with this id; it may be another account's."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such open session of yours.")
 
 
 class TokenSpentError(InvalidInputError):

@@ -1,15 +1,38 @@
 """From an account to the events that describe it."""
 
-from ticketing_common.events import UserData, UserDeleted, UserSessionsRevoked
+from collections.abc import Callable
+from datetime import datetime
+
+from ticketing_common.events import SessionEndedData, UserData, UserDeleted, UserSessionEnded, UserSessionsRevoked
 
 from .domain import User
 
-__all__ = ["account_changed", "sessions_revoked", "user_deleted"]
+__all__ = ["account_changed", "session_ended", "sessions_revoked", "user_deleted"]
 
 
 def sessions_revoked(user: User) -> UserSessionsRevoked:
     """All sessions of the account ended."""
     return UserSessionsRevoked.of(_state(user))
+
+
+def session_ended(
+    session_id: str, *, ended_at: datetime, tokens_end_at: datetime
+) -> Callable[[User], UserSessionEnded]:
+    """The publisher for the end of one session of the account. Times are UTC."""
+
+    def publish(user: User) -> UserSessionEnded:
+        return UserSessionEnded.of(
+            SessionEndedData(
+                id=user.id,
+                version=user.version,
+                user_id=user.id,
+                session_id=session_id,
+                ended_at=ended_at,
+                tokens_end_at=tokens_end_at,
+            )
+        )
+
+    return publish
 
 
 def user_deleted(user: User) -> UserDeleted:

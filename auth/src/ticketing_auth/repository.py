@@ -82,9 +82,26 @@ class RevokedSessions:
         """Create the expiry index; idempotent."""
         await ensure_indexes(self._collection, self.INDEXES)
 
-    async def add(self, session_id: str, *, forgotten_at: datetime) -> None:
-        """Store that this session is over, until `forgotten_at` (UTC); idempotent."""
-        await self._collection.update_one({"_id": session_id}, {"$set": {"forgotten_at": forgotten_at}}, upsert=True)
+    async def add(self, session_id: str, *, forgotten_at: datetime) -> bool:
+        """Store that this session is over, until `forgotten_at` (UTC); idempotent.
+
+        Returns whether its event remains to be published: `published` was not called yet.
+        """
+        change = {"$set": {"forgotten_at": forgotten_at}}
+        for last in (False, True):
+            try:
+                stored: Document = await self._collection.find_one_and_update(
+                    {"_id": session_id}, change, upsert=True, return_document=ReturnDocument.AFTER
+                )
+                break
+            except DuplicateKeyError:  # a concurrent call inserted it
+                if last:
+                    raise
+        return "published" not in stored
+
+    async def published(self, session_id: str) -> None:
+        """Store that the event of this session's end is in an outbox, so that a repeated sign-out adds no other."""
+        await self._collection.update_one({"_id": session_id}, {"$set": {"published": True}})
 
     async def contains(self, session_id: str) -> bool:
         """Whether this session is over."""

@@ -12,6 +12,7 @@ from .dependencies import (
     AccountServiceDep,
     AuthServiceDep,
     DeviceCookiesDep,
+    DeviceLabelDep,
     PasswordPromptDep,
     RateLimitsDep,
     SessionCookieDep,
@@ -51,6 +52,7 @@ async def sign_up(
     address: AddressDep,
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
+    device: DeviceLabelDep,
 ) -> UserResponse:
     """Create an account and start a session. A mail asks to confirm the e-mail.
 
@@ -61,7 +63,7 @@ async def sign_up(
     await accounts.request_verification(user)
     if cookie.holder is not None:  # one browser has one session: the former ends
         await service.sign_out(cookie.holder)
-    cookie.set(service.open_session(user))
+    cookie.set(await service.open_session(user, device=device))
     devices.set(service.account_name(user.email), service.device_token(user))
     return UserResponse(id=user.id, email=user.email)
 
@@ -75,6 +77,7 @@ async def sign_in(
     address: AddressDep,
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
+    device: DeviceLabelDep,
 ) -> UserResponse:
     """Start a session.
 
@@ -87,7 +90,7 @@ async def sign_in(
     user = await service.sign_in(body.email, body.password, device_token=known)
     if cookie.holder is not None:  # one browser has one session: the former ends
         await service.sign_out(cookie.holder)
-    cookie.set(service.open_session(user))
+    cookie.set(await service.open_session(user, device=device))
     devices.set(name, service.device_token(user, known))
     return UserResponse(id=user.id, email=user.email)
 
@@ -109,7 +112,7 @@ async def issue_token(
 
 @router.post("/signout")
 async def sign_out(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> EmptyResponse:
-    """End the session; idempotent. Copies of its token are not renewed, and expire."""
+    """End the session, or the API token, at every service; idempotent."""
     if caller is not None:
         await service.sign_out(caller)
     if caller is None or cookie.brought:  # a sign-out by bearer token does not affect the cookie
@@ -118,14 +121,16 @@ async def sign_out(caller: OptionalUser, service: AuthServiceDep, cookie: Sessio
 
 
 @router.get("/currentuser")
-async def current_user(caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep) -> CurrentUserResponse:
+async def current_user(
+    caller: OptionalUser, service: AuthServiceDep, cookie: SessionCookieDep, device: DeviceLabelDep
+) -> CurrentUserResponse:
     """The signed-in user, or null. Renews the session of a browser, at once if `emailVerified` has changed."""
     user = await service.find_account(caller) if caller is not None else None
     if caller is None or user is None:
         if cookie.brought:
             cookie.delete()
         return CurrentUserResponse(current_user=None)
-    if cookie.brought and (token := service.renew_session(caller, user)):
+    if cookie.brought and (token := await service.renew_session(caller, user, device=device)):
         cookie.set(token)
     return CurrentUserResponse(current_user=AccountResponse.model_validate(user))
 
@@ -187,6 +192,7 @@ async def change_password(
     service: AuthServiceDep,
     accounts: AccountServiceDep,
     cookie: SessionCookieDep,
+    device: DeviceLabelDep,
 ) -> AccountResponse:
     """Change the password. All other sessions and API tokens end; a browser gets a new cookie.
 
@@ -195,7 +201,7 @@ async def change_password(
     known = await prompt.count_try()
     changed = await accounts.change_password(prompt.user, body.current_password, body.password, device_token=known)
     if cookie.brought:
-        cookie.set(service.open_session(changed))
+        cookie.set(await service.open_session(changed, device=device))
     return AccountResponse.model_validate(changed)
 
 

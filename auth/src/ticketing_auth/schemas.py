@@ -15,6 +15,7 @@ from ticketing_common.web import ApiModel, RequestModel
 from .domain import TokenPurpose, normalized_email
 from .mail import MailKind
 from .service import Export
+from .session_schemas import ExportedSession
 
 __all__ = [
     "AccountResponse",
@@ -23,6 +24,7 @@ __all__ = [
     "CurrentUserResponse",
     "DeleteAccountRequest",
     "EmptyResponse",
+    "EndSessionRequest",
     "ExportResponse",
     "ResetPasswordRequest",
     "ResetRequest",
@@ -195,6 +197,14 @@ class DeleteAccountRequest(RequestModel):
     password: GivenPassword
 
 
+class EndSessionRequest(RequestModel):
+    """The present password. Spaces around a password are part of it."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    password: GivenPassword
+
+
 class ExportedAccount(AccountResponse):
     """The account's own record."""
 
@@ -232,6 +242,7 @@ class ExportResponse(ApiModel):
     wrong_passwords: list[datetime]
     open_links: list[ExportedLink]
     mails: list[ExportedMail]
+    open_sessions: list[ExportedSession]
     elsewhere: list[ElsewhereResponse]
 
     @classmethod
@@ -251,6 +262,7 @@ class ExportResponse(ApiModel):
             wrong_passwords=list(export.wrong_passwords),
             open_links=[ExportedLink.model_validate(token) for token in export.tokens],
             mails=[ExportedMail(kind=kind, requested_at=requested_at) for kind, requested_at in export.mails],
+            open_sessions=[ExportedSession.model_validate(session) for session in export.sessions],
             elsewhere=list(ELSEWHERE),
         )
 

@@ -1,6 +1,13 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
-import type { CheckinRequest, ExportResponse, Operations, PaymentRequest, SignInRequest } from "./generated";
+import type {
+  CheckinRequest,
+  ExportResponse,
+  Operations,
+  PaymentRequest,
+  SessionResponse,
+  SignInRequest,
+} from "./generated";
 import { nextCursor } from "./link";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
 import type {
@@ -66,6 +73,10 @@ export interface Api {
   changePassword(currentPassword: string, password: string): Promise<void>;
   /** Ends all sessions, this one too. */
   signOutEverywhere(): Promise<void>;
+  /** The open sessions in browsers, the last used first. */
+  listSessions(signal?: AbortSignal): Promise<SessionResponse[]>;
+  /** Ends one open session, after the password. */
+  endSession(id: string, password: string): Promise<void>;
   /** The data that is stored about the account. */
   exportAccount(): Promise<ExportResponse>;
   deleteAccount(password: string): Promise<void>;
@@ -179,6 +190,9 @@ export function createApi(
       void (await body("POST /api/users/password-reset/confirm", { body: { token, password } })),
     changePassword: async (currentPassword, password) =>
       void (await body("PUT /api/users/password", { body: { currentPassword, password } })),
+    listSessions: (signal) => body("GET /api/users/sessions", { signal }),
+    endSession: async (id, password) =>
+      void (await body("DELETE /api/users/sessions/{id}", { id, body: { password } })),
     signOutEverywhere: async () => void (await body("POST /api/users/signout-everywhere")),
     exportAccount: () => body("GET /api/users/me/export"),
     deleteAccount: async (password) => void (await body("DELETE /api/users/me", { body: { password } })),

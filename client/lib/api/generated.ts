@@ -65,6 +65,11 @@ export type EmptyRequest = Record<string, never>;
 /** An empty object. */
 export type EmptyResponse = Record<string, never>;
 
+/** The present password. Spaces around a password are part of it. */
+export type EndSessionRequest = {
+  password: string;
+};
+
 /** Everything that the auth service holds about the caller, without secrets, and where to get the rest. */
 export type ExportResponse = {
   exportedAt: string;
@@ -72,6 +77,7 @@ export type ExportResponse = {
   wrongPasswords: Array<string>;
   openLinks: Array<ExportedLink>;
   mails: Array<ExportedMail>;
+  openSessions: Array<ExportedSession>;
   elsewhere: Array<ElsewhereResponse>;
 };
 
@@ -95,6 +101,14 @@ export type ExportedLink = {
 export type ExportedMail = {
   kind: MailKind;
   requestedAt: string;
+};
+
+/** An open session in a browser. */
+export type ExportedSession = {
+  device: string | null;
+  createdAt: string;
+  renewedAt: string;
+  expiresAt: string;
 };
 
 /** What a mail is about. */
@@ -236,6 +250,20 @@ export type ResetPasswordRequest = {
 /** The e-mail of an account, which need not exist. */
 export type ResetRequest = {
   email: string;
+};
+
+/**
+ * An open session in a browser; `current` for the one that asks. `device` is null if its browser is not known.
+ *
+ * `renewed_at` is the time of the last renewal, which an active browser does every ten minutes.
+ */
+export type SessionResponse = {
+  id: string;
+  device: string | null;
+  createdAt: string;
+  renewedAt: string;
+  expiresAt: string;
+  current: boolean;
 };
 
 /** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
@@ -562,6 +590,18 @@ export interface Operations {
   "DELETE /api/users/me": {
     query: never;
     body: DeleteAccountRequest;
+    answer: undefined;
+  };
+  /** List Sessions */
+  "GET /api/users/sessions": {
+    query: never;
+    body: undefined;
+    answer: Array<SessionResponse>;
+  };
+  /** End Session */
+  "DELETE /api/users/sessions/{id}": {
+    query: never;
+    body: EndSessionRequest;
     answer: undefined;
   };
 }

@@ -92,6 +92,8 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
   const transport: Transport = async (path, init) => {
     const headers = new Headers(init.headers);
     if (req.headers.cookie) headers.set("Cookie", req.headers.cookie);
+    // Auth names the reader's device by it when a page renews the session.
+    if (req.headers["user-agent"]) headers.set("User-Agent", req.headers["user-agent"]);
     headers.set("X-Forwarded-For", callerOf(req).forwardedFor);
     // Lets the service stop when this timeout has passed; the header name is Envoy's, which proxies support.
     headers.set("X-Envoy-Expected-Rq-Timeout-Ms", String(timeout));

@@ -52,6 +52,34 @@ test("a new password keeps this session, ends the other ones, and is needed from
   expect(problems).toEqual([]);
 });
 
+test("the list of sessions shows another device, and ends its session after the password", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const problems = problemsOf(page);
+  const person = await signUpIn(context, baseURL);
+  const other = await secondDevice(context, person);
+
+  await page.goto("/account");
+  const lines = page.getByRole("region", { name: "Where you are signed in" }).getByRole("listitem");
+  await expect(lines).toHaveCount(2);
+  await expect(lines.filter({ hasText: "This device" })).toHaveCount(1);
+  await lines.getByRole("button", { name: /^Sign out .* on / }).click();
+  await page.getByLabel(/^Your password, to sign out/).fill("not the password");
+  await page.getByRole("button", { name: "Sign out that device" }).click();
+  await expect(page.getByText("The present password is wrong.")).toBeVisible();
+  await page.getByLabel(/^Your password, to sign out/).fill(person.password);
+  await page.getByRole("button", { name: "Sign out that device" }).click();
+  await expect(page.getByText(/is signed out\.$/)).toBeVisible();
+  await expect(lines).toHaveCount(1);
+
+  const session = await other.request.get("/api/users/currentuser");
+  expect(await session.json()).toEqual({ currentUser: null });
+  await other.context().close();
+  expect(problems).toEqual([]);
+});
+
 test("signing out everywhere ends the session of another device, which keeps what was entered", async ({
   page,
   context,

@@ -6,6 +6,7 @@ import { ChangePasswordForm } from "@/components/ChangePasswordForm";
 import { DataExport } from "@/components/DataExport";
 import { DeleteAccountForm } from "@/components/DeleteAccountForm";
 import { EmailState } from "@/components/EmailState";
+import { OpenSessions } from "@/components/OpenSessions";
 import { SignOutButton } from "@/components/SignOutButton";
 import { SignOutEverywhere } from "@/components/SignOutEverywhere";
 import { accountData } from "@/lib/accountExport";
@@ -83,6 +84,67 @@ describe("the form for a new password", () => {
     const completions = [...document.querySelectorAll("input")].map(({ autocomplete }) => autocomplete);
     expect(completions).toEqual(["username", "current-password", "new-password"]);
     expect(document.querySelector<HTMLInputElement>("[autocomplete=username]")?.value).toBe(USER.email);
+  });
+});
+
+describe("the list of open sessions", () => {
+  const times = {
+    createdAt: "2026-11-29T12:00:00Z",
+    renewedAt: "2026-11-29T12:10:00Z",
+    expiresAt: "2026-11-29T12:40:00Z",
+  };
+  const here = { id: "a1", device: "Firefox on Linux", current: true, ...times };
+  const phone = { id: "b2", device: "Safari on iPhone", current: false, ...times };
+  const unknown = { id: "c3", device: null, current: false, ...times };
+
+  it("says which one is this device, and ends another one after the password", async () => {
+    let open = [here, phone, unknown];
+    const sent = network({
+      "GET /api/users/sessions": () => json(open),
+      "DELETE /api/users/sessions/b2": () => {
+        open = [here, unknown];
+        return new Response(null, { status: 204 });
+      },
+    });
+    render(<OpenSessions user={USER} />);
+    expect((await screen.findByText("This device")).closest("li")?.textContent).toContain("Firefox on Linux");
+    expect(screen.getByText("Unknown browser")).toBeDefined();
+
+    press("Sign out Safari on iPhone");
+    type("Your password, to sign out Safari on iPhone", "secret");
+    press("Sign out that device");
+
+    expect(await screen.findByText("Safari on iPhone is signed out.")).toBeDefined();
+    await waitFor(() => expect(screen.queryByText("Safari on iPhone")).toBeNull());
+    expect(sent).toContainEqual({ call: "DELETE /api/users/sessions/b2", body: { password: "secret" } });
+  });
+
+  it("keeps the line and says so if the password is wrong", async () => {
+    const errors = [{ field: "password", message: "The present password is wrong." }];
+    network({
+      "GET /api/users/sessions": () => json([here, phone]),
+      "DELETE /api/users/sessions/b2": () => problem(403, "Wrong password", { errors }),
+    });
+    render(<OpenSessions user={USER} />);
+    await screen.findByText("Safari on iPhone");
+    press("Sign out Safari on iPhone");
+    type("Your password, to sign out Safari on iPhone", "not it");
+    press("Sign out that device");
+    const error = await screen.findByText("The present password is wrong.");
+    expect(input("Your password, to sign out Safari on iPhone").getAttribute("aria-describedby")).toBe(error.id);
+  });
+
+  it("counts one that has ended meanwhile as signed out", async () => {
+    network({
+      "GET /api/users/sessions": () => json([here, phone]),
+      "DELETE /api/users/sessions/b2": () => problem(404, "Not found"),
+    });
+    render(<OpenSessions user={USER} />);
+    await screen.findByText("Safari on iPhone");
+    press("Sign out Safari on iPhone");
+    type("Your password, to sign out Safari on iPhone", "secret");
+    press("Sign out that device");
+    expect(await screen.findByText("Safari on iPhone is signed out.")).toBeDefined();
   });
 });
 

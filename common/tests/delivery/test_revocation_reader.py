@@ -2,13 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from prometheus_client import REGISTRY
 
 from ticketing_common.delivery import revocation_reader
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import RevocationReason, UserData, UserDeleted, UserEvent, UserSessionsRevoked
+from ticketing_common.events import (
+    RevocationReason,
+    SessionEndedData,
+    UserData,
+    UserDeleted,
+    UserEvent,
+    UserSessionEnded,
+    UserSessionsRevoked,
+)
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.security import SessionRevocations, User
 from ticketing_testkit.apps import Bus
@@ -35,12 +44,28 @@ def former(user_id: str) -> User:
     return User(user_id, "", "", utc_now(), utc_now() + timedelta(minutes=30), session_epoch=0)
 
 
+def alone(user: User) -> UserSessionEnded:
+    """The event of the end of this session."""
+    return UserSessionEnded.of(
+        SessionEndedData(
+            id=user.id,
+            version=2,
+            user_id=user.id,
+            session_id=user.session_key,
+            ended_at=utc_now(),
+            tokens_end_at=utc_now() + timedelta(hours=1),
+        )
+    )
+
+
 async def test_what_ended_before_the_start_is_known_once_the_reader_has_caught_up(
     connection: NatsConnection, bus: Bus, until: Until
 ) -> None:
     users = [new_id() for _ in range(300)]
     for user_id in users:
         await bus.publish(ended(user_id, UserDeleted if user_id == users[0] else UserSessionsRevoked))
+    single = replace(former(new_id()), session_id=new_id())
+    await bus.publish(alone(single))
     revocations = SessionRevocations()
     reader = revocation_reader(connection, revocations, service="parcels")
     reader.start()
@@ -51,6 +76,8 @@ async def test_what_ended_before_the_start_is_known_once_the_reader_has_caught_u
 
         await until(caught_up)
         assert all(revocations.ended(former(user_id)) for user_id in users)
+        assert revocations.ended(single)
+        assert not revocations.ended(replace(single, session_id=new_id())), "another session of the account"
         assert REGISTRY.get_sample_value("session_revocations_current", {"service": "parcels"}) == 1
     finally:
         await reader.stop()

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from ticketing_common.events import RevocationReason, UserData
+from ticketing_common.events import RevocationReason, SessionEndedData, UserData
 from ticketing_common.security import AuthenticationMiddleware, SessionRevocations, TokenVerifier, User
 from ticketing_testkit.apps import Identity
 
@@ -106,3 +106,39 @@ async def test_a_request_with_a_token_of_an_ended_session_has_no_user(
         revocations.note(revoked(1))
         assert await ask(0) == [None, "The session has ended."]
         assert await ask(1) == [ANN, None]
+
+
+def ended_alone(session_id: str, *, end_in: timedelta = timedelta(hours=1)) -> SessionEndedData:
+    return SessionEndedData(
+        id=ANN, version=2, user_id=ANN, session_id=session_id, ended_at=NOW, tokens_end_at=NOW + end_in
+    )
+
+
+def of_session(session_id: str | None, token_id: str = "token") -> User:
+    return User(ANN, "", token_id, NOW, NOW + timedelta(minutes=30), session_id=session_id, session_epoch=0)
+
+
+def test_a_session_that_ended_alone_takes_no_other_with_it() -> None:
+    revocations = SessionRevocations()
+    for _ in range(2):
+        revocations.note_session(ended_alone("laptop"))
+        revocations.note_session(ended_alone("an API token"))
+    assert revocations.ended(of_session("laptop"))
+    assert revocations.ended(of_session(None, "an API token"))
+    assert not revocations.ended(of_session("phone"))
+    assert not revocations.ended(of_session(None, "another API token"))
+    assert len(revocations) == 2
+
+
+def test_an_ended_session_is_dropped_when_its_tokens_have_expired() -> None:
+    revocations = SessionRevocations()
+    revocations.note_session(ended_alone("long ago", end_in=timedelta(hours=-1)))  # read back at the start
+    assert len(revocations) == 0
+    for number in range(5):
+        revocations.note_session(ended_alone(str(number), end_in=timedelta(hours=1)))
+    # Time passes: as if each had ended an hour earlier.
+    for session_id, data in revocations._single.items():
+        revocations._single[session_id] = data.model_copy(update={"tokens_end_at": NOW})
+    revocations.note_session(ended_alone("now"))
+    assert len(revocations) == 1
+    assert revocations.ended(of_session("now"))

@@ -1,6 +1,7 @@
 """The NATS configuration on a real server: each service publishes only its own events."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import nats.errors
@@ -10,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
-from ticketing_common.delivery import StreamReader
+from ticketing_common.delivery import END_SESSIONS, OperatorCommand, StreamReader
 from ticketing_common.events.subjects import PAYMENTS, USERS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
@@ -153,3 +154,32 @@ async def test_no_service_may_delete_or_read_the_stream_of_another(clients: dict
         await js.delete_stream(PAYMENTS)
     with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
         await js.get_msg(PAYMENTS, 1)
+
+
+async def test_auth_ends_sessions_for_the_operator_and_for_no_service(clients: dict[str, Client]) -> None:
+    address = clients["auth"].connected_url
+    assert address is not None
+    connection = NatsConnection(NatsSettings(nats_url=SecretStr(address.geturl())), name="auth")
+    await connection.connect()
+    asked: list[str] = []
+
+    async def end(account_id: str) -> str:
+        asked.append(account_id)
+        return "ended"
+
+    command = OperatorCommand(connection, END_SESSIONS, end, service="auth")
+    await command.start()
+    try:
+        await connection.client.flush()
+        for service in ("auth", "orders"):
+            with pytest.raises((TimeoutError, nats.errors.Error)):
+                await clients[service].request(END_SESSIONS, b"forged", timeout=REFUSED_SECONDS)
+        inbox = "_INBOX.operator"  # the command's own: services may reply to no other
+        answers = await clients["operator"].subscribe(inbox)
+        await clients["operator"].publish(END_SESSIONS, b"an id", reply=inbox)
+        answer = await answers.next_msg(timeout=PATIENCE_SECONDS)
+        assert json.loads(answer.data) == {"done": "ended"}
+        assert asked == ["an id"]
+    finally:
+        await command.stop()
+        await connection.close()

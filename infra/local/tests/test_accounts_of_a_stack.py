@@ -30,7 +30,7 @@ WAIT_SECONDS = 60.0
 def ticketing(command: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RATE_LIMIT_SIGNUP": "off", "RATE_LIMIT_SIGNIN": "off"}
     return subprocess.run(
-        [TICKETING, command, "--data-dir", folder, *arguments],
+        [TICKETING, *command.split(), "--data-dir", folder, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -104,6 +104,25 @@ def test_all_sessions_end_at_every_service_and_a_new_one_is_valid(api: Api, caus
 
     until(lambda: [statuses(api, one) for one in (former, other)] == [REFUSED, REFUSED])
     assert statuses(api, new) == ACCEPTED, "it began in the same second"
+
+
+def test_one_session_ends_at_every_service_and_an_operator_ends_the_rest(api: Api, folder: Path) -> None:
+    """A copy of the token is refused after sign-out; the account's other tokens are not."""
+    email = f"ann-{token_hex(4)}@example.com"
+    copied, other = (api.account(email, PASSWORD) for _ in range(2))
+    assert [statuses(api, one) for one in (copied, other)] == [ACCEPTED, ACCEPTED]
+
+    assert api.call("POST", "/api/users/signout", copied).status_code == 200
+
+    until(lambda: statuses(api, copied) == REFUSED)
+    assert statuses(api, other) == ACCEPTED
+
+    account = api.call("GET", "/api/users/me/export", other).json()["account"]["id"]
+    ended = ticketing("accounts end-sessions", folder, account)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert account in ended.stdout.replace("\n", "")
+    until(lambda: statuses(api, other) == REFUSED)
+    assert ticketing("accounts end-sessions", folder, new_id()).returncode == 1
 
 
 def places_with(address: str, folder: Path, state: StackState) -> set[str]:

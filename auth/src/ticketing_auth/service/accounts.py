@@ -14,11 +14,13 @@ from ticketing_auth.errors import (
     AccountInUseError,
     CredentialsInvalidError,
     SessionEndedError,
+    SessionNotFoundError,
     TokenSpentError,
     WrongPasswordError,
 )
 from ticketing_auth.mail import MailKind, Mails
 from ticketing_auth.obligations import Obligations
+from ticketing_auth.open_sessions import OpenSession, OpenSessions
 from ticketing_auth.publishers import sessions_revoked, user_deleted
 from ticketing_auth.repository import OneTimeToken, OneTimeTokens, UserRepository
 from ticketing_common.entity import utc_now
@@ -38,6 +40,7 @@ class Export:
     wrong_passwords: Sequence[datetime]
     tokens: Sequence[OneTimeToken]
     mails: Sequence[tuple[MailKind, datetime]]
+    sessions: Sequence[OpenSession]
 
 
 class AccountService:
@@ -48,11 +51,18 @@ class AccountService:
     """
 
     def __init__(
-        self, users: UserRepository, tokens: OneTimeTokens, mails: Mails, obligations: Obligations, auth: AuthService
+        self,
+        users: UserRepository,
+        tokens: OneTimeTokens,
+        open_sessions: OpenSessions,
+        mails: Mails,
+        obligations: Obligations,
+        auth: AuthService,
     ) -> None:
         self._obligations: Final = obligations
         self._users: Final = users
         self._tokens: Final = tokens
+        self._open_sessions: Final = open_sessions
         self._mails: Final = mails
         self._auth: Final = auth
 
@@ -131,14 +141,41 @@ class AccountService:
         """End every session and every API token of the account."""
         await self._end_sessions(user.id, RevocationReason.SIGNED_OUT, lambda _fresh: None)
 
+    async def end_sessions_of(self, account_id: str) -> str:
+        """An operator's command: end every session and every API token of an account. Returns what was done.
+
+        Raises `NotFoundError` and `SessionEndedError`, the latter for a deleted account.
+        """
+        # The event has a reason that replicas of earlier releases know: they would drop one with another reason.
+        user = await self._end_sessions(account_id, RevocationReason.SIGNED_OUT, lambda _fresh: None, cause="operator")
+        return f"all sessions of account {user.id} ended"
+
+    async def list_sessions(self, user: User) -> list[OpenSession]:
+        """The account's open sessions, the last renewed first."""
+        return await self._open_sessions.list_of_user(user.id, epoch=user.session_epoch)
+
+    async def end_session(self, user: User, session_id: str, password: SecretStr, *, device_token: str | None) -> None:
+        """End one of the account's open sessions, after its password.
+
+        Raises `WrongPasswordError`, `TooManyGuessesError` and `SessionNotFoundError`.
+        """
+        await self._check(user, password, field="password", device_token=device_token)
+        session = await self._open_sessions.find(session_id, user_id=user.id, epoch=user.session_epoch)
+        if session is None:
+            raise SessionNotFoundError
+        await self._auth.end_session(
+            session.id, user_id=user.id, signed_in_at=session.created_at, reason="ended_by_owner"
+        )
+
     async def export(self, user: User) -> Export:
         """What this service holds about the account, without secrets."""
-        wrong, tokens, mails = await asyncio.gather(
+        wrong, tokens, mails, sessions = await asyncio.gather(
             self._auth.wrong_passwords(user.email),
             self._tokens.list_of_user(user.id),
             self._mails.list_of_account(user.id),
+            self.list_sessions(user),
         )
-        return Export(user, tuple(wrong), tuple(tokens), tuple(mails))
+        return Export(user, tuple(wrong), tuple(tokens), tuple(mails), tuple(sessions))
 
     async def delete(self, user: User, password: SecretStr, *, device_token: str | None) -> None:
         """Delete the account with its personal data, and end all its sessions; final.
@@ -163,6 +200,7 @@ class AccountService:
         await self._users.update(user.id, leave)
         record_security_event(SecurityEvent.ACCOUNT_DELETED, {"account_id": user.id})
         await self._tokens.remove_of_user(user.id)
+        await self._open_sessions.remove_of_user(user.id)
         await self._mails.forget_account(user.id)
 
     async def _check(self, user: User, password: SecretStr, *, field: str, device_token: str | None) -> User:
@@ -197,7 +235,10 @@ class AccountService:
         await self._tokens.remove_of_user(user.id)
         return changed
 
-    async def _end_sessions(self, user_id: str, reason: RevocationReason, change: Callable[[User], None]) -> User:
+    async def _end_sessions(
+        self, user_id: str, reason: RevocationReason, change: Callable[[User], None], *, cause: str | None = None
+    ) -> User:
+        """`cause` is for the security log, if it differs from the reason."""
         now = utc_now()
 
         def apply(fresh: User) -> Callable[[User], UserSessionsRevoked]:
@@ -208,5 +249,5 @@ class AccountService:
             return sessions_revoked
 
         user = await self._users.update(user_id, apply)
-        record_security_event(SecurityEvent.SESSIONS_REVOKED, {"account_id": user_id, "reason": reason.value})
+        record_security_event(SecurityEvent.SESSIONS_REVOKED, {"account_id": user_id, "reason": cause or reason.value})
         return user

@@ -1,6 +1,7 @@
 """The use cases of auth: sign-up, sign-in, session renewal and sign-out."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,12 +16,15 @@ from ticketing_auth.errors import (
     SessionEndedError,
     TooManyGuessesError,
 )
+from ticketing_auth.open_sessions import OpenSession, OpenSessions
 from ticketing_auth.passwords import CommonPasswords, PasswordHasher
+from ticketing_auth.publishers import session_ended
 from ticketing_auth.repository import Guess, PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common import security
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import ConcurrentUpdateError, NotFoundError
+from ticketing_common.events import UserSessionEnded
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import SecurityEvent, get_logger, record_security_event
 from ticketing_common.web import quota
@@ -41,6 +45,7 @@ class AuthService:
         self,
         users: UserRepository,
         revoked: RevokedSessions,
+        open_sessions: OpenSessions,
         passwords: PasswordHasher,
         guesses: PasswordGuesses,
         signer: security.TokenSigner,
@@ -50,6 +55,7 @@ class AuthService:
         limit = quota(settings.rate_limit_guesses)
         self._users = users
         self._revoked = revoked
+        self._open_sessions = open_sessions
         self._passwords = passwords
         self._common_passwords = CommonPasswords()
         self._guesses = guesses
@@ -142,9 +148,25 @@ class AuthService:
         """A device token for a browser that has just signed in. It keeps the device of `known`, the browser's token."""
         return self._devices.sign(user.id, self._devices.read(known, user.id))
 
-    def open_session(self, user: User) -> str:
-        """The first token of a new session."""
-        return self._sign(user, signed_in_at=utc_now(), session_id=new_id())
+    async def open_session(self, user: User, *, device: str | None = None) -> str:
+        """The first token of a new session. `device` is its label in the owner's list of sessions."""
+        session_id, now = new_id(), utc_now()
+        await self._list_session(user, session_id, signed_in_at=now, device=device)
+        return self._sign(user, signed_in_at=now, session_id=session_id)
+
+    async def _list_session(self, user: User, session_id: str, *, signed_in_at: datetime, device: str | None) -> None:
+        now = utc_now()
+        await self._open_sessions.store(
+            OpenSession(
+                id=session_id,
+                user_id=user.id,
+                session_epoch=user.session_epoch,
+                device=device,
+                created_at=signed_in_at,
+                renewed_at=now,
+                expires_at=now + self.rules.lifetime,
+            )
+        )
 
     def issue_token(self, user: User) -> str:
         """A token for programs, without a session."""
@@ -166,7 +188,7 @@ class AuthService:
         The database decides, so this holds at once, and without the event bus.
         """
         user, is_signed_out = await asyncio.gather(
-            self._users.find(caller.id), self._revoked.contains(_session(caller))
+            self._users.find(caller.id), self._revoked.contains(caller.session_key)
         )
         if user is None or is_signed_out:
             return None
@@ -179,7 +201,7 @@ class AuthService:
             raise SessionEndedError
         return user
 
-    def renew_session(self, caller: security.User, user: User) -> str | None:
+    async def renew_session(self, caller: security.User, user: User, *, device: str | None = None) -> str | None:
         """The session's next token. None if this token is young and still true, if the session is too old, or if there
         is no session.
 
@@ -192,15 +214,31 @@ class AuthService:
             signed_in_at=caller.signed_in_at, expires_at=caller.expires_at, now=utc_now(), is_outdated=is_outdated
         ):
             return None
+        await self._list_session(user, caller.session_id, signed_in_at=caller.signed_in_at, device=device)
         return self._sign(user, signed_in_at=caller.signed_in_at, session_id=caller.session_id)
 
     async def sign_out(self, caller: security.User) -> None:
-        """End the caller's session, so that none of its tokens is renewed any more; idempotent."""
-        await self._revoked.add(
-            _session(caller), forgotten_at=self.rules.forgotten_at(signed_in_at=caller.signed_in_at)
+        """End the caller's session, or API token, at every service; idempotent."""
+        await self.end_session(
+            caller.session_key, user_id=caller.id, signed_in_at=caller.signed_in_at, reason="signed_out"
         )
-        log.info("signed out", user_id=caller.id)
 
+    async def end_session(self, session_id: str, *, user_id: str, signed_in_at: datetime, reason: str) -> None:
+        """End one session of an account at every service; idempotent.
 
-def _session(caller: security.User) -> str:
-    return caller.session_id or caller.token_id
+        From the first write on, auth accepts and renews none of its tokens. The second one makes the event for the
+        other services. If the process dies between the two, the session stays in the owner's list, and the next call
+        publishes the event.
+        """
+        now = utc_now()
+        if await self._revoked.add(session_id, forgotten_at=self.rules.forgotten_at(signed_in_at=signed_in_at)):
+            publish = session_ended(session_id, ended_at=now, tokens_end_at=self.rules.tokens_end_at(revoked_at=now))
+
+            def end(user: User) -> Callable[[User], UserSessionEnded] | None:
+                return publish if user.deleted_at is None else None  # all sessions of a deleted account are over
+
+            with suppress(NotFoundError):
+                await self._users.update(user_id, end)
+            await self._revoked.published(session_id)
+            record_security_event(SecurityEvent.SESSION_ENDED, {"account_id": user_id, "reason": reason})
+        await self._open_sessions.remove(session_id)

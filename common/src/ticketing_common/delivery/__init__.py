@@ -2,6 +2,7 @@
 
 from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters
+from .operator_command import END_SESSIONS, OperatorCommand
 from .progress import ConsumerProgress
 from .relay import Relay
 from .revocation_reader import revocation_reader
@@ -10,12 +11,14 @@ from .stream_reader import StreamReader
 from .subscription import EventSubscription, Handler
 
 __all__ = [
+    "END_SESSIONS",
     "Consumer",
     "ConsumerProgress",
     "DeadLetter",
     "DeadLetters",
     "EventSubscription",
     "Handler",
+    "OperatorCommand",
     "Relay",
     "ServiceRuntime",
     "StreamReader",

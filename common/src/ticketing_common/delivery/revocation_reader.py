@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from ticketing_common.events import UserEvent, parse_event
+from ticketing_common.events import UserEvent, UserSessionEnded, parse_event
 from ticketing_common.events.subjects import USERS
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.security import SessionRevocations
@@ -29,6 +29,8 @@ def revocation_reader(connection: NatsConnection, revocations: SessionRevocation
         event = parse_event(subject, body)
         if isinstance(event, UserEvent):
             revocations.note(event.data)
+        elif isinstance(event, UserSessionEnded):
+            revocations.note_session(event.data)
 
     reader = StreamReader(connection, USERS, on_event=note, on_gap=lambda: None, history=EVERYTHING)
     REVOCATIONS_CURRENT.labels(service).set_function(lambda: float(reader.caught_up and connection.connected))

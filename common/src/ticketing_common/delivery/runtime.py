@@ -1,7 +1,7 @@
 """The parts that every service starts and stops in order: database, event bus, relay, consumers, stream readers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import nats.errors
@@ -36,6 +36,7 @@ from ticketing_common.telemetry import get_logger, metrics
 
 from .consumer import Consumer
 from .dead_letters import DeadLetters
+from .operator_command import OperatorCommand
 from .progress import ConsumerProgress
 from .relay import Relay
 from .resync import Resync
@@ -91,7 +92,7 @@ class ServiceRuntime:
         self._relay: Relay | None = None
         self._consumers: list[Consumer] = []
         self._readers: list[StreamReader] = []
-        self._resync: Resync[Any] | None = None
+        self._operator_requests: list[Resync[Any] | OperatorCommand] = []
         self._setup: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._missing: set[str] = {"database", "start-up"}
@@ -144,7 +145,11 @@ class ServiceRuntime:
 
     def enable_resync(self, repository: Repository[E], publish: Publisher[E]) -> None:
         """Republish these aggregates on `ticketing resync`; `publish` makes the event of the current state."""
-        self._resync = Resync(self.bus, repository, publish, service=self.settings.service_name)
+        self._operator_requests.append(Resync(self.bus, repository, publish, service=self.settings.service_name))
+
+    def enable_command(self, subject: str, run: Callable[[str], Awaitable[str]]) -> None:
+        """Let operators send a command to this service: see `OperatorCommand`."""
+        self._operator_requests.append(OperatorCommand(self.bus, subject, run, service=self.settings.service_name))
 
     @property
     def bus(self) -> NatsConnection:
@@ -188,8 +193,8 @@ class ServiceRuntime:
         """
         await cancel_and_wait(self._setup)  # first, because it starts the keeper
         await cancel_and_wait(self._keeper)
-        if self._resync is not None:
-            await self._resync.stop()
+        for one in self._operator_requests:
+            await one.stop()
         await asyncio.gather(
             *(reader.stop() for reader in self._readers), *(consumer.stop() for consumer in self._consumers)
         )
@@ -236,8 +241,8 @@ class ServiceRuntime:
             consumer.start()
         for reader in self._readers:
             reader.start()
-        if self._resync is not None:
-            await self._resync.start()
+        for one in self._operator_requests:
+            await one.start()
 
     async def _declare_streams(self) -> float:
         """Create or update the streams as declared. Returns the seconds until the next attempt, 0 when all are correct.

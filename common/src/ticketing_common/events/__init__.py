@@ -33,7 +33,15 @@ from .ticket import (
     TicketStatus,
     TicketUpdated,
 )
-from .user import RevocationReason, UserData, UserDeleted, UserEvent, UserSessionsRevoked
+from .user import (
+    RevocationReason,
+    SessionEndedData,
+    UserData,
+    UserDeleted,
+    UserEvent,
+    UserSessionEnded,
+    UserSessionsRevoked,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -59,6 +67,7 @@ __all__ = [
     "PaymentStatus",
     "PaymentVoided",
     "RevocationReason",
+    "SessionEndedData",
     "TicketCancelled",
     "TicketCreated",
     "TicketData",
@@ -69,6 +78,7 @@ __all__ = [
     "UserData",
     "UserDeleted",
     "UserEvent",
+    "UserSessionEnded",
     "UserSessionsRevoked",
     "parse_event",
 ]

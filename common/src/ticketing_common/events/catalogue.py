@@ -11,7 +11,7 @@ from .expiration import ExpirationCompleted
 from .order import OrderCancelled, OrderCompleted, OrderCreated
 from .payment import PaymentAuthorized, PaymentCaptured, PaymentDisputed, PaymentFailed, PaymentRefunded, PaymentVoided
 from .ticket import TicketCancelled, TicketCreated, TicketDeleted, TicketUpdated
-from .user import UserDeleted, UserSessionsRevoked
+from .user import UserDeleted, UserSessionEnded, UserSessionsRevoked
 
 __all__ = ["CATALOGUE", "parse_event"]
 
@@ -33,6 +33,7 @@ CATALOGUE: Final[dict[str, type[Event]]] = {
         PaymentDisputed,
         ExpirationCompleted,
         UserSessionsRevoked,
+        UserSessionEnded,
         UserDeleted,
     )
 }

@@ -6,7 +6,15 @@ from pydantic import Field
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = ["RevocationReason", "UserData", "UserDeleted", "UserEvent", "UserSessionsRevoked"]
+__all__ = [
+    "RevocationReason",
+    "SessionEndedData",
+    "UserData",
+    "UserDeleted",
+    "UserEvent",
+    "UserSessionEnded",
+    "UserSessionsRevoked",
+]
 
 
 class RevocationReason(StrEnum):
@@ -47,3 +55,20 @@ class UserDeleted(UserEvent):
     """The account was deleted for good. All its sessions ended with it."""
 
     NAME = "user.deleted"
+
+
+class SessionEndedData(EventData):
+    """One ended session of an account. Its tokens are refused until `tokens_end_at`."""
+
+    user_id: str
+    session_id: str = Field(description="the claim `sid` of its tokens, or `jti` of a token without `sid`")
+    ended_at: EventTime
+    tokens_end_at: EventTime = Field(description="from then on no token of the session can be valid")
+
+
+class UserSessionEnded(Event):
+    """One session of the account ended: it was signed out, or the owner ended it from another one."""
+
+    NAME = "user.session_ended"
+
+    data: SessionEndedData

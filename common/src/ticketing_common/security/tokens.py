@@ -49,6 +49,11 @@ class User:
     email_verified: bool = False
     session_epoch: int | None = None
 
+    @property
+    def session_key(self) -> str:
+        """Identifies the session, or the token if it has no session."""
+        return self.session_id or self.token_id
+
 
 class TokenSigner:
     """Signs tokens; only auth uses it."""

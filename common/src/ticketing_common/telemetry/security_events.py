@@ -34,6 +34,8 @@ class SecurityEvent(StrEnum):
     PASSWORD_CHANGED = "password.changed"  # noqa: S105
     SESSIONS_REVOKED = "sessions.revoked"
     """All sessions of the account ended; the field `reason` names the cause."""
+    SESSION_ENDED = "session.ended"
+    """One session ended, or one API token; the field `reason` names the cause."""
     UNAUTHENTICATED = "access.unauthenticated"
     """401: no session or token, or one that is not valid."""
     DENIED = "access.denied"
@@ -49,6 +51,7 @@ ROUTINE: Final = frozenset(
         SecurityEvent.SIGN_IN_SUCCEEDED,
         SecurityEvent.ACCOUNT_CREATED,
         SecurityEvent.EMAIL_VERIFIED,
+        SecurityEvent.SESSION_ENDED,
         SecurityEvent.INPUT_REFUSED,
     }
 )

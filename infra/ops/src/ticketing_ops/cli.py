@@ -5,6 +5,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from .accounts import accounts_app
 from .audit.command import audit_command
 from .console import console, fail
 from .dead_letters import dead_letters_app
@@ -20,7 +21,8 @@ DEFAULT_WINDOW_SECONDS = 900
 
 
 def add_commands(to: typer.Typer) -> None:
-    """Add the commands for audit, events, dead letters, streams, passes and resync."""
+    """Add the commands for accounts, audit, events, dead letters, streams, passes and resync."""
+    to.add_typer(accounts_app, name="accounts")
     to.add_typer(events_app, name="events")
     to.add_typer(dead_letters_app, name="dead-letters")
     to.add_typer(streams_app, name="streams")
