@@ -229,7 +229,7 @@ async def test_a_timer_that_fires_during_completions_waits_for_them(
     make_order: MakeOrder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ticketing_expiration.service.TURN_SECONDS", 600.0)
+    monkeypatch.setattr("ticketing_expiration.service.COMPLETIONS_WAIT_SECONDS", 600.0)
     order = make_order(due_in=-1)
     await service.follow_order(order)
     begun, may_list = asyncio.Event(), asyncio.Event()

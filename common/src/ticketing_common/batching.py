@@ -12,7 +12,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from ticketing_common.resilience import PER_TURN, PerWorkload, empty_context, in_background
+from ticketing_common.resilience import PER_ITERATION, PerWorkload, empty_context, in_background
 from ticketing_common.telemetry import client_span, suppress_unless_sampled
 
 __all__ = ["Batcher", "Operation", "Outcomes"]
@@ -85,7 +85,7 @@ class Batcher(Generic[A, R]):
                 return
             outcomes = [error]
         for place, ((_, future), outcome) in enumerate(zip(batch, outcomes, strict=True)):
-            if place and place % PER_TURN == 0 and in_background():
+            if place and place % PER_ITERATION == 0 and in_background():
                 await asyncio.sleep(0)  # these calls continue now, and the requests between them and the next
             if future.done():
                 continue  # its caller has gone

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 __all__ = [
-    "PER_TURN",
+    "PER_ITERATION",
+    "IterationLimit",
     "PerWorkload",
-    "TurnLimit",
     "background",
     "cancel_and_wait",
     "empty_context",
@@ -33,7 +33,7 @@ T = TypeVar("T")
 _IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
 _CLOCKS: Final[ContextVar["tuple[asyncio.Timeout, ...]"]] = ContextVar("clocks", default=())
 REPEAT_SECONDS: Final = 1.0
-PER_TURN: Final = 8
+PER_ITERATION: Final = 8
 """Handlers of events in one iteration of the event loop. Each takes about 0.1 ms, and requests wait for all of them."""
 
 
@@ -90,8 +90,8 @@ def until(clock: asyncio.Timeout) -> Iterator[None]:
         _CLOCKS.reset(token)
 
 
-class TurnLimit:
-    """Lets at most `PER_TURN` callers pass in one iteration of the event loop; the others pass in later ones, in order.
+class IterationLimit:
+    """Lets at most `PER_ITERATION` callers pass in one iteration of the event loop, and the others in later ones.
 
     A hundred events arrive together and share their commands. Without a limit, their handlers would all run in one
     iteration, and each request would wait for them at every step.
@@ -102,7 +102,7 @@ class TurnLimit:
 
     async def __call__(self) -> None:
         """Return in the first iteration that has space."""
-        while self._passed >= PER_TURN:  # noqa: ASYNC110 (the next iteration is the event)
+        while self._passed >= PER_ITERATION:  # noqa: ASYNC110 (the next iteration is the event)
             await asyncio.sleep(0)
         if self._passed == 0:
             asyncio.get_running_loop().call_soon(self._begin)

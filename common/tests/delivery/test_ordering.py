@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from ticketing_common.delivery.ordering import KeyedWorkers
-from ticketing_common.resilience import PER_TURN
+from ticketing_common.resilience import PER_ITERATION
 
 pytestmark = pytest.mark.unit
 
@@ -75,7 +75,7 @@ async def test_few_items_start_in_one_turn_of_the_event_loop_and_all_in_order() 
         await asyncio.sleep(0)
         begun.append(len(work.begun))
 
-    assert max(after - before for before, after in pairwise(begun)) == PER_TURN
+    assert max(after - before for before, after in pairwise(begun)) == PER_ITERATION
     assert work.begun == [str(number) for number in range(50)]
     work.gate.set()
     await workers.finish(30)

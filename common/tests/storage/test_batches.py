@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect
 
 from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id
-from ticketing_common.resilience import PER_TURN, background
+from ticketing_common.resilience import PER_ITERATION, background
 from ticketing_common.storage import Database, DuplicateKeyError, connect, disconnect
 from ticketing_common.storage.batches import batched_find, batched_insert, batched_lists, batched_write
 from ticketing_common.storage.mongo import DatabaseError, UpdateOne
@@ -63,7 +63,7 @@ async def test_few_calls_of_the_background_continue_in_one_turn_of_the_event_loo
         await asyncio.sleep(0)
         continued.append(len(done))
 
-    assert max(after - before for before, after in pairwise(continued)) <= PER_TURN
+    assert max(after - before for before, after in pairwise(continued)) <= PER_ITERATION
     assert done == list(range(50))
     await asyncio.gather(*calls)
 

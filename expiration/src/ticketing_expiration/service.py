@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 BATCH: Final = 500
 UPCOMING_LIMIT: Final = 10_000
-TURN_SECONDS: Final = 5.0
+COMPLETIONS_WAIT_SECONDS: Final = 5.0
 """How long a timer waits for completions under way; less than arq's limit for a job."""
 
 
@@ -59,7 +59,7 @@ class ExpirationService:
         starts none of the others: when thousands are due at one instant, few of their timers fire.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(COMPLETIONS_WAIT_SECONDS):
                 await self._idle.wait()
         remaining = await self._deadlines.remaining(order_id)
         if remaining is None:  # completed in an earlier batch, or cancelled

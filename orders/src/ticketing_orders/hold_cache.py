@@ -22,7 +22,7 @@ FRESH_SECONDS: Final = 1.0
 FOLLOWED_SECONDS: Final = 300.0
 """How long an entry is used while events arrive: the event of an ended hold removes it, after some 20 ms. The limit is
 a precaution: one request in five minutes finds out at the database."""
-TURN_SECONDS: Final = 3.0
+LOCK_WAIT_SECONDS: Final = 3.0
 """Longer than it takes to read thousands of concurrent requests: a request that waits less makes a futile write."""
 REMEMBERED: Final = 10_000
 """Tickets; about 3 MB."""
@@ -45,7 +45,7 @@ class HoldCache:
 
     Without the cache, each of fifty buyers who want a ticket that is gone makes a write that the unique index refuses.
     A refusal from the cache equals the response of the index at some moment of the last second, or since then no event
-    has told of a change. The cache never grants a ticket. It never refuses the holder, whose request may repeat the one
+    has reported a change. The cache never grants a ticket. It never refuses the holder, whose request may repeat the one
     that got the ticket, and never the seller, who gets another error.
 
     `is_followed` says whether events of orders arrive, in time, of all replicas.
@@ -108,7 +108,7 @@ class HoldCache:
                 pass
             elif lock.locked():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(TURN_SECONDS):
+                    async with asyncio.timeout(LOCK_WAIT_SECONDS):
                         taken = await lock.acquire()
                 if taken and ticket_id in self._many:  # recorded while waiting: the next request need not wait either
                     lock.release()

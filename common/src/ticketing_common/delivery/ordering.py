@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from ticketing_common.resilience import TurnLimit, cancel_and_wait
+from ticketing_common.resilience import IterationLimit, cancel_and_wait
 from ticketing_common.telemetry import get_logger
 
 __all__ = ["KeyedWorkers"]
@@ -21,7 +21,7 @@ class KeyedWorkers(Generic[T]):
     def __init__(self, work: Callable[[T], Awaitable[None]], *, concurrency: int, capacity: int) -> None:
         self._work = work
         self._slots = asyncio.Semaphore(concurrency)
-        self._turn = TurnLimit()
+        self._limit = IterationLimit()
         self._capacity = capacity
         self._waiting: dict[str, deque[T]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,7 +56,7 @@ class KeyedWorkers(Generic[T]):
         try:
             while queue:
                 async with self._slots:
-                    await self._turn()
+                    await self._limit()
                     if queue:  # empty if `remove_waiting` ran while this key waited for a slot or a turn
                         await self._work_on(queue.popleft())
         finally:

@@ -40,7 +40,7 @@ PATIENCE_SECONDS: Final = 2.0
 PATIENCE_WHILE_AWAY_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 0.02
 """The part of the caller's remaining time that is reserved for sending the cached response."""
-TURN_SECONDS: Final = 0.25
+SHARED_WAIT_SECONDS: Final = 0.25
 """How long a request waits for another that computes the same response; afterwards it computes its own."""
 LEFT_ALONE_SECONDS: Final = 1.0
 """How long a database that was just found unavailable gets no query, and then one request at a time: the other requests
@@ -189,7 +189,7 @@ class ResponseCacheMiddleware:
         if computing is None or self._away is not None or self._cache.changes.version() is None:
             return None
         with suppress(TimeoutError):
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(SHARED_WAIT_SECONDS):
                 await computing.wait()
         return self._cache.fresh(query)
 

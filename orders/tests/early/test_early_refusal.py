@@ -1,78 +1,24 @@
 """Late requests are refused from memory; only requests that may get the ticket reach the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
-from secrets import token_hex
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import RevocationReason, TicketData, UserData
 from ticketing_orders import hold_cache
-from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order
 from ticketing_orders.hold_cache import FRESH_SECONDS
-from ticketing_orders.settings import Settings
-from ticketing_testkit.apps import Bus, Identity, run_app, serve_app, service_settings_for
+from ticketing_testkit.apps import Bus, Identity, run_app
 
-from .conftest import MakeTicket, RunningOrders
+from ..conftest import RunningOrders
+from .conftest import hold, keys
 
 Start = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def long_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cache entries and locks last as long as a test takes on a busy machine."""
-    monkeypatch.setattr(hold_cache, "FRESH_SECONDS", 600.0)
-    monkeypatch.setattr(hold_cache, "TURN_SECONDS", 600.0)
-
-
-@pytest.fixture
-def make_app(mongo_url: str, nats_url: str, identity: Identity) -> Callable[..., FastAPI]:
-    database = f"test_{token_hex(6)}"
-
-    def make(**settings: Any) -> FastAPI:
-        fields: dict[str, Any] = service_settings_for(
-            mongo_url=mongo_url, database=database, nats_url=nats_url, identity=identity
-        )
-        return create_app(Settings.model_validate(fields | settings))
-
-    return make
-
-
-@pytest.fixture
-async def one(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) -> AsyncIterator[RunningOrders]:
-    """Over HTTP, so that refusals need not reach the route: `refuse_at_once`."""
-    app = make_app(rate_limit_holds="5/minute")
-    async with serve_app(app) as client:
-        yield RunningOrders(app, client, identity, bus)
-
-
-@pytest.fixture
-async def other(make_app: Callable[..., FastAPI], identity: Identity, bus: Bus) -> AsyncIterator[RunningOrders]:
-    """Without a server, so that every refusal comes from the route."""
-    app = make_app()
-    async with run_app(app) as client:
-        yield RunningOrders(app, client, identity, bus)
-
-
-@pytest.fixture
-def ticket(make_ticket: MakeTicket) -> TicketData:
-    return make_ticket()
-
-
-async def hold(api: RunningOrders, ticket_id: str, user_id: str, key: str = "") -> httpx.Response:
-    headers = {"Idempotency-Key": key} if key else {}
-    return await api.call("POST", user_id=user_id, json={"ticketId": ticket_id}, headers=headers)
-
-
-async def keys(api: RunningOrders) -> int:
-    total: int = await api.app.state.runtime.collection("idempotency_keys").count_documents({})
-    return total
 
 
 async def test_a_late_request_is_refused_before_a_write(one: RunningOrders, ticket: TicketData) -> None:
@@ -258,7 +204,7 @@ async def test_of_concurrent_requests_for_one_ticket_one_reaches_the_database(
 async def test_a_request_that_waits_for_a_hanging_one_continues_after_a_second(
     one: RunningOrders, ticket: TicketData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hold_cache, "TURN_SECONDS", 1.0)
+    monkeypatch.setattr(hold_cache, "LOCK_WAIT_SECONDS", 1.0)
     await one.service.follow_ticket(ticket)
     place, hangs, go_on = one.service.place, asyncio.Event(), asyncio.Event()
 
@@ -284,51 +230,3 @@ async def test_the_next_request_may_win_when_the_previous_one_is_refused(
     assert [answer.status_code for answer in await asyncio.gather(seller, buyer)] == [403, 201]
     async with asyncio.timeout(30), one.app.state.hold_cache.lock(ticket.id):
         pass  # no turn is left behind, for which the next request would wait
-
-
-async def test_a_listing_with_many_seats_is_never_refused_from_memory(
-    one: RunningOrders, other: RunningOrders, make_ticket: MakeTicket
-) -> None:
-    many = make_ticket(quantity=40, highest_seat=40)
-    await one.service.follow_ticket(many)
-    answers = await asyncio.gather(*(hold(api, many.id, new_id()) for api in (one, other) for _ in range(20)))
-    assert [answer.status_code for answer in answers] == [201] * 40
-    assert sorted(seat for answer in answers for seat in answer.json()["seats"]) == list(range(1, 41))
-    for api in (one, other):
-        refused = await hold(api, many.id, new_id())
-        assert (refused.status_code, refused.json()["available"]) == (409, 0)
-        api.assert_problem(await hold(api, many.id, many.user_id), 403)
-
-
-async def test_a_listing_that_gets_more_seats_is_no_longer_refused_from_memory(
-    one: RunningOrders, ticket: TicketData
-) -> None:
-    await one.service.follow_ticket(ticket)
-    order = (await hold(one, ticket.id, winner := new_id())).json()
-    assert (await hold(one, ticket.id, new_id())).status_code == 409
-    await one.call("DELETE", f"/{order['id']}", user_id=winner)
-    await one.service.follow_ticket(ticket.model_copy(update={"version": 9, "quantity": 3, "highest_seat": 3}))
-    statuses = [(await hold(one, ticket.id, new_id())).status_code for _ in range(4)]
-    assert statuses == [201, 201, 201, 409]
-
-
-async def test_while_events_arrive_a_seat_that_went_long_ago_costs_no_write_until_it_is_free(
-    one: RunningOrders, other: RunningOrders, ticket: TicketData, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hold_cache, "FRESH_SECONDS", 0.0)
-    await one.service.follow_ticket(ticket)
-    holder, loser = new_id(), new_id()
-    order = (await hold(other, ticket.id, holder)).json()
-
-    async with asyncio.timeout(60):
-        while not one.app.state.feed.is_current():  # noqa: ASYNC110 (some seconds after the connection)
-            await asyncio.sleep(0.05)
-    assert (await hold(one, ticket.id, loser)).status_code == 409, "by the index, which also shows the holder"
-    known = await keys(one)
-    assert (await hold(one, ticket.id, loser, "again")).status_code == 409
-    assert await keys(one) == known, "before a write"
-
-    assert (await other.call("DELETE", f"/{order['id']}", user_id=holder)).status_code == 204
-    async with asyncio.timeout(60):
-        while (await hold(one, ticket.id, new_id())).status_code != 201:  # noqa: ASYNC110 (the event is waited for)
-            await asyncio.sleep(0.05)
