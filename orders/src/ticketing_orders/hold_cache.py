@@ -44,9 +44,9 @@ class HoldCache:
     Of a listing with several seats it stores only that fact: the cache refuses none of its requests and delays none.
 
     Without the cache, each of fifty buyers who want a ticket that is gone makes a write that the unique index refuses.
-    A refusal from the cache equals the response of the index at some moment of the last second, or since then no event
-    has reported a change. The cache never grants a ticket. It never refuses the holder, whose request may repeat the one
-    that got the ticket, and never the seller, who gets another error.
+    A refusal from the cache equals the response of the index at some moment of the last second, or no event has
+    reported a change since then. The cache never grants a ticket. It never refuses the holder, whose request may repeat
+    the one that got the ticket, and never the seller, who gets another error.
 
     `is_followed` says whether events of orders arrive, in time, of all replicas.
     """
