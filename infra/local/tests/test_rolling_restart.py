@@ -30,16 +30,17 @@ class Marketplace:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.seller, self.buyer = self._sign_up(), self._sign_up()
+        (_, self.seller), (self._buyers_form, self.buyer) = self._sign_up(), self._sign_up()
         self._free: Queue[str] = Queue()
 
-    def _sign_up(self) -> dict[str, str]:
+    def _sign_up(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The form that signs the new account in, and the headers of its session."""
         address = f"{self.stack.state.addresses['auth']}/api/users"
         person = {"email": f"{token_hex(6)}@example.com", "password": token_hex(8)}
         httpx.post(f"{address}/signup", json=person, timeout=30).raise_for_status()
         form = {"username": person["email"], "password": person["password"]}
         token = httpx.post(f"{address}/token", data=form, timeout=30).json()["access_token"]
-        return {"Authorization": f"Bearer {token}"}
+        return form, {"Authorization": f"Bearer {token}"}
 
     def ticket(self) -> str:
         """The id of a new ticket."""
@@ -74,16 +75,24 @@ class Marketplace:
 
         def hold_and_cancel(http: httpx.Client, address: str) -> httpx.Response:
             ticket = self._free.get()
-            held = http.post(f"{address}/api/orders", json={"ticketId": ticket}, headers=self.buyer)
-            if held.status_code != 201:
-                return held
-            cancelled = http.delete(f"{address}/api/orders/{held.json()['id']}", headers=self.buyer)
-            self._free.put(ticket)
-            return cancelled
+            try:
+                held = http.post(f"{address}/api/orders", json={"ticketId": ticket}, headers=self.buyer)
+                if held.status_code != 201:
+                    return held
+                return http.delete(f"{address}/api/orders/{held.json()['id']}", headers=self.buyer)
+            finally:
+                self._free.put(ticket)
+
+        def sign_in_and_out(http: httpx.Client, address: str) -> httpx.Response:
+            signed_in = http.post(f"{address}/api/users/token", data=self._buyers_form)
+            if signed_in.status_code != 200:
+                return signed_in
+            session = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+            return http.post(f"{address}/api/users/signout", headers=session)
 
         match service:
             case "auth":
-                return [get("users/currentuser"), post("users/signout")]
+                return [get("users/currentuser"), sign_in_and_out]
             case "tickets":
                 return [get("tickets"), sell, get("tickets/mine")]
             case "orders":

@@ -106,7 +106,7 @@ async def test_calling_off_against_a_hold(market: InProcessMarket) -> None:
         assert (order["status"], order["reason"]) == ("cancelled", "event_cancelled")
         return "held first"
 
-    await play(market, once, outcome, wanted={"called off first", "held first"})
+    await play(market, pair, once, outcome, wanted={"called off first", "held first"})
 
 
 async def test_calling_off_against_a_payment(market: InProcessMarket) -> None:
@@ -130,7 +130,7 @@ async def test_calling_off_against_a_payment(market: InProcessMarket) -> None:
             assert payment["refunded_cents"] == (CENTS if payment["status"] == "refunded" else 0)
         return "refunded" if "refunded" in states else "voided or not begun"
 
-    await play(market, once, outcome, wanted={"refunded", "voided or not begun"})
+    await play(market, pair, once, outcome, wanted={"refunded", "voided or not begun"})
 
 
 async def test_a_refund_by_the_seller_against_one_at_stripe(market: InProcessMarket) -> None:
@@ -171,4 +171,4 @@ async def test_a_refund_by_the_seller_against_one_at_stripe(market: InProcessMar
         assert charge["amount_refunded"] == CENTS
         return "refunded at Stripe" if ended.buyer.status_code == 200 else "refunded by the seller"
 
-    await play(market, once, outcome, wanted={"refunded at Stripe", "refunded by the seller"})
+    await play(market, pair, once, outcome, wanted={"refunded at Stripe", "refunded by the seller"})

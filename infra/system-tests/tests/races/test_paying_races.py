@@ -63,7 +63,7 @@ async def test_pay_against_cancel(market: InProcessMarket) -> None:
         assert set(paid) <= {"voided"}
         return "cancelled too late for the bank" if paid else "cancelled first"
 
-    await play(market, once, outcome, wanted={"paid", "cancelled too late for the bank", "cancelled first"})
+    await play(market, pair, once, outcome, wanted={"paid", "cancelled too late for the bank", "cancelled first"})
 
 
 async def test_pay_against_expire(market: InProcessMarket) -> None:
@@ -88,7 +88,7 @@ async def test_pay_against_expire(market: InProcessMarket) -> None:
 
     market.give_buyers(2)
     try:
-        await play(market, once, outcome, wanted={"paid", "expired"}, at_once=30)
+        await play(market, pair, once, outcome, wanted={"paid", "expired"}, at_once=30)
     finally:
         market.give_buyers(900)
 
@@ -111,7 +111,7 @@ async def test_a_double_click_on_pay(market: InProcessMarket) -> None:
         assert ids <= {payment["_id"]}
         return "joined" if answers == {201} else "second turned away"
 
-    await play(market, once, outcome, wanted={"joined", "second turned away"})
+    await play(market, pair, once, outcome, wanted={"joined", "second turned away"})
 
 
 async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
@@ -134,7 +134,7 @@ async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
         assert {answer.status_code for answer in (ended.one, ended.other)} <= ANSWERS
         return "first card" if payment["payment_method_id"] == GOOD_CARD else "second card"
 
-    await play(market, once, outcome, wanted={"first card", "second card"})
+    await play(market, pair, once, outcome, wanted={"first card", "second card"})
 
 
 async def test_a_webhook_against_the_http_answer(market: InProcessMarket) -> None:
@@ -164,6 +164,6 @@ async def test_a_webhook_against_the_http_answer(market: InProcessMarket) -> Non
 
     market.proxy.before_answer = hold_up_the_answer
     try:
-        await play(market, once, outcome, wanted={"answer", "webhook"})
+        await play(market, pair, once, outcome, wanted={"answer", "webhook"})
     finally:
         market.proxy.before_answer = None

@@ -53,7 +53,7 @@ async def test_delete_against_order(market: InProcessMarket) -> None:
         return "deleted while the order was on its way"
 
     wanted = {"held first", "deleted while the order was on its way", "deleted first"}
-    await play(market, once, outcome, wanted=wanted)
+    await play(market, pair, once, outcome, wanted=wanted)
 
 
 async def test_a_price_change_against_an_order(market: InProcessMarket) -> None:
@@ -82,4 +82,4 @@ async def test_a_price_change_against_an_order(market: InProcessMarket) -> None:
         return "edited first" if shown == AFTER else "edited while the order was on its way"
 
     wanted = {"held first", "edited while the order was on its way", "edited first"}
-    await play(market, once, outcome, wanted=wanted)
+    await play(market, pair, once, outcome, wanted=wanted)
