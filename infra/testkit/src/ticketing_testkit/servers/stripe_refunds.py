@@ -56,6 +56,7 @@ def extend(app: web.Application) -> None:
     Charge._capture = _capture
     Charge.amount_captured = property(lambda charge: getattr(charge, "_taken", charge.amount) * charge.captured)
     Charge.amount_refunded = property(lambda charge: getattr(charge, "_refunded", 0))
+    Charge.refunds = property(_refunds)
     Charge.disputed = property(lambda charge: getattr(charge, "_disputed", False))
     Dispute._api_list_all = classmethod(_list_of("charge", "payment_intent"))
     app.router.add_get("/v1/disputes", _listed_disputes)
@@ -67,10 +68,10 @@ def extend(app: web.Application) -> None:
 
 def recount() -> None:
     """Recompute the refunded amount of each charge after the store was read from its file."""
-    stored = list(resources.store.values())
-    for charge in (found for found in stored if isinstance(found, Charge)):
-        charge._refunded = 0
-    for refund in (found for found in stored if isinstance(found, Refund) and found.status not in NOT_REFUNDED):
+    refunds = list(_all(Refund))
+    for refund in refunds:
+        resources.store[f"charge:{refund.charge}"]._refunded = 0
+    for refund in (found for found in refunds if found.status not in NOT_REFUNDED):
         resources.store[f"charge:{refund.charge}"]._refunded += refund.amount
 
 
@@ -117,6 +118,12 @@ def _refund(
     of._refunded = of.amount_refunded + wanted
     _send_events(of, "charge.refunded")
     _send_events(refund, "refund.created")
+
+
+def _refunds(charge: Any) -> Any:
+    """The list in every answer that contains a charge. Only a charge that had a refund is searched for in the store."""
+    url = f"/v1/charges/{charge.id}/refunds"
+    return Refund._api_list_all(url, charge=charge.id) if hasattr(charge, "_refunded") else List(url)
 
 
 def _withdrawn(charge: Any) -> bool:
