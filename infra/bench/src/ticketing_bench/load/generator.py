@@ -1,18 +1,16 @@
 """The load generator's other ways: all at once, one by one, or each buyer from hold to payment."""
 
 import asyncio
-import base64
 import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.measurement import percentile
-from ticketing_bench.wire import HOST, Connection, Connections, http_request
+from ticketing_bench.wire import Connection, Connections, http_request
 
 __all__ = ["LoadRole"]
 
@@ -102,40 +100,6 @@ class LoadRole(GeneratorRole):
             await _in_lanes(buys, pairs, lambda buy, lane: one(buy, *lane))
             cores = processors.cores()
         return {"statuses": dict(statuses), "begun": begun, "cpu": cores}
-
-    async def charge(self, port: int, key: str, count: int, at_once: int) -> dict[str, Any]:
-        """What the Stripe double can do when nothing else is asked of it: create, confirm, capture; per second."""
-        authorization = base64.b64encode(f"{key}:".encode()).decode()
-
-        def call(path: str, **fields: object) -> bytes:
-            content = urlencode(fields)
-            lines = [
-                f"POST /v1/payment_intents{path} HTTP/1.1",
-                f"Host: {HOST}",
-                f"Authorization: Basic {authorization}",
-                "Content-Type: application/x-www-form-urlencoded",
-                f"Content-Length: {len(content)}",
-            ]
-            return "\r\n".join([*lines, "", content]).encode()
-
-        statuses: Counter[int] = Counter()
-
-        async def one(_: int, connection: Connection) -> None:
-            statuses[
-                await connection.ask(
-                    call("", amount=2_550, currency="usd", payment_method=CARD, capture_method="manual")
-                )
-            ] += 1
-            intent = json.loads(connection.body)["id"]
-            for step in ("confirm", "capture"):
-                statuses[await connection.ask(call(f"/{intent}/{step}"))] += 1
-
-        async with Connections(port) as opened:
-            lanes = [await opened.open() for _ in range(at_once)]
-            begun = time.monotonic()
-            await _in_lanes(range(count), lanes, one)
-            elapsed = time.monotonic() - begun
-        return {"rate": count / elapsed, "statuses": dict(statuses)}
 
 
 def _post(path: str, token: str, body: object) -> bytes:

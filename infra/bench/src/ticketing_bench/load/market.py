@@ -45,7 +45,6 @@ class LoadedMarket:
         self.stack, self.sizes, self.say = stack, sizes, say
         self.cores = psutil.cpu_count() or 1
         self.sign_in, self.collection, self.check = market.sign_in, market.collection, market.check
-        self.stripe_key = market.addresses.stripe_key
         self._market, self._generator = market, generator
         self.idle_memory = self.memory()
 

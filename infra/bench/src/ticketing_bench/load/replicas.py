@@ -1,24 +1,21 @@
 """Holds, refusals and purchases with one process of orders and with two, in turns on the same stack."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.measurement import Answer, Finding
 from ticketing_local.services import ServiceProcess
 from ticketing_testkit.servers import free_port
 
-from .buying import all_captured
-from .market import LoadedMarket, UnsettledError, hold
+from .market import LoadedMarket, hold
+from .operations import ask_each, buy, by_process
 
 __all__ = ["measure_replicas"]
 
 SECOND: Final = "orders, second"
 CONNECTIONS: Final = 32
-PATIENCE_SECONDS: Final = 120.0
 NO_GROWTH: Final = 1.1
 """With one tenth for the noise of a shared machine."""
 
@@ -50,7 +47,7 @@ async def measure_replicas(market: LoadedMarket) -> list[Finding]:
                 name=f"{about}: CPU time each",
                 unit="ms",
                 at_most=NO_GROWTH,
-                note=f"by process; one: {_by_process(of[1])}; two: {_by_process(of[2])}",
+                note=f"by process; one: {by_process(of[1])}; two: {by_process(of[2])}",
             ),
         ]
     return findings
@@ -77,64 +74,19 @@ async def _hold(market: LoadedMarket, ports: Sequence[int], pids: Mapping[str, i
     tickets = await market.seed_tickets(market.sizes.buyers)
     people = await market.sign_in(market.sizes.buyers)
     requests = [hold(token, ticket) for (_, token), ticket in zip(people, tickets, strict=True)]
-    return await _ask(market, ports, pids, requests, 201)
+    return await ask_each(market, ports, requests, expected=201, at_once=CONNECTIONS, pids=pids)
 
 
 async def _refuse(market: LoadedMarket, ports: Sequence[int], pids: Mapping[str, int]) -> Answer:
     (ticket,) = await market.seed_tickets(1)
     holder, *people = await market.sign_in(market.sizes.buyers + 1)
-    await _ask(market, ports, pids, [hold(holder[1], ticket)], 201)
-    return await _ask(market, ports, pids, [hold(token, ticket) for _, token in people], 409)
-
-
-async def _ask(
-    market: LoadedMarket, ports: Sequence[int], pids: Mapping[str, int], requests: Sequence[str], status: int
-) -> Answer:
-    processors = CpuTime("bench", pids)
-    answer = await market.ask(
-        "flood",
-        port=ports[0],
-        other_ports=ports[1:],
-        requests=requests,
-        connections=min(CONNECTIONS, len(requests)),
-        seconds=PATIENCE_SECONDS,
-        once=True,
-        pids=pids,
-    )
-    await market.settle(PATIENCE_SECONDS)
-    if answer["statuses"] != {status: len(requests)}:
-        raise UnsettledError(f"instead of {status} the responses were {answer['statuses']}")
-    return {"rate": answer["rate"], "cpu": answer["cpu"], **_each(processors, len(requests))}
+    await ask_each(market, ports, [hold(holder[1], ticket)], expected=201, at_once=1, pids=pids)
+    requests = [hold(token, ticket) for _, token in people]
+    return await ask_each(market, ports, requests, expected=409, at_once=CONNECTIONS, pids=pids)
 
 
 async def _buy(market: LoadedMarket, ports: Sequence[int], pids: Mapping[str, int]) -> Answer:
-    count = market.sizes.buys
-    tickets = await market.seed_tickets(count)
-    people = await market.sign_in(count)
-    processors = CpuTime("bench", pids)
-    begun = time.monotonic()
-    answer = await market.ask(
-        "buy",
-        orders_ports=ports,
-        payments_port=market.port("payments"),
-        buys=[(token, ticket) for (_, token), ticket in zip(people, tickets, strict=True)],
-        at_once=market.sizes.buys_at_once,
-        pids=pids,
-    )
-    elapsed = await all_captured(market, [person for person, _ in people]) - begun
-    await market.settle(PATIENCE_SECONDS)
-    return {"rate": count / elapsed, "cpu": answer["cpu"], **_each(processors, count)}
-
-
-def _each(processors: CpuTime, count: int) -> dict[str, object]:
-    """The CPU time of one operation in milliseconds: of all processes together, and by process."""
-    by_process = processors.each_ms(count)
-    return {"cpu_ms": sum(by_process.values()), "by_process": by_process}
-
-
-def _by_process(answers: Sequence[Answer]) -> str:
-    last = answers[-1]["by_process"]
-    return ", ".join(f"{name} {each:.1f}" for name, each in last.items() if each >= 0.1)
+    return await buy(market, ports, at_once=market.sizes.buys_at_once[0], pids=pids)
 
 
 _OPERATIONS: Final[Mapping[str, Callable[..., Awaitable[Answer]]]] = {

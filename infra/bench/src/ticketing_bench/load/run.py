@@ -11,6 +11,7 @@ from .buying import measure_buying
 from .expiry import measure_expiry
 from .footprint import measure_memory, measure_starts
 from .growth import measure_growth
+from .listing import measure_listing
 from .market import LoadedMarket, running_market
 from .replicas import measure_replicas
 from .sizes import Sizes
@@ -25,6 +26,7 @@ _SALES: Final[Mapping[str, Measure]] = {
     "arena": measure_arena,
     "sustained": measure_sustained,
     "buying": measure_buying,
+    "listing": measure_listing,
     "replicas": measure_replicas,
     "memory": measure_memory,
     "expiry": measure_expiry,
