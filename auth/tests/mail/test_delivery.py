@@ -112,22 +112,26 @@ async def test_a_mail_is_given_up_visibly_when_its_time_is_over(
 
 
 async def test_an_account_gets_a_limited_number_of_mails_of_a_kind_in_an_hour(
-    mails: Mails, ann: User, users: UserRepository, delivery: MailDelivery, mail_server: MailServer
+    mails: Mails, ann: User, users: UserRepository, make_delivery: MakeDelivery, mail_server: MailServer
 ) -> None:
     ben = User(email="ben@example.com", password_hash="x")
     await users.add(ben)
     for number in range(9):
         await request(mails, ann, f"order {number}")
     await request(mails, ben, "of Ben")
+    labels = {"kind": "hold_expired", "outcome": "limited"}
+    before = REGISTRY.get_sample_value("mails_total", labels) or 0
     # All in one hour, whatever the hour of this test is.
     await mails.collection.update_many(
         {}, [{"$set": {"requested_at": {"$dateTrunc": {"date": "$requested_at", "unit": "hour"}}}}]
     )
 
-    await delivery.deliver_due()
+    await make_delivery(connections=1).deliver_due()
 
     assert sorted(mail_server.recipients) == ["ann@example.com"] * 5 + ["ben@example.com"]
-    assert await mails.collection.count_documents({"state": "limited"}) == 4
+    limited = await mails.collection.find({"state": "limited"}).to_list(None)
+    assert [mail["attempts"] for mail in limited] == [1, 0, 0, 0]  # one command ended those behind the first
+    assert (REGISTRY.get_sample_value("mails_total", labels) or 0) == before + 4
 
 
 async def test_a_deleted_account_gets_no_mail(

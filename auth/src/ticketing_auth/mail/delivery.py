@@ -133,7 +133,7 @@ class MailDelivery:
         mail = claim.mail
         fields = {"mail_id": mail.id, "user_id": mail.user_id, "attempt": mail.attempts}
         if await self._queue.exceeds_limit(mail):
-            await self._end(claim, "limited")
+            _count(mail, "limited", await self._queue.end_limited(mail))
             return
         user = await self._users.find(mail.user_id)
         if user is None or "@" not in user.email:  # the account was deleted
@@ -181,5 +181,5 @@ class MailDelivery:
             self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS)
 
 
-def _count(mail: Mail, outcome: str) -> None:
-    metrics.MAILS.labels(mail.kind.value, outcome).inc()
+def _count(mail: Mail, outcome: str, mails: int = 1) -> None:
+    metrics.MAILS.labels(mail.kind.value, outcome).inc(mails)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Final
 
@@ -79,7 +79,7 @@ class MailQueue:
         )
 
     async def end(self, claim: Claim, state: str, *, reason: str | None = None) -> bool:
-        """Record the end of a mail: `sent`, `refused`, `dropped` or `limited`. False if it has ended before.
+        """Record the end of a mail: `sent`, `refused` or `dropped`. False if it has ended before.
 
         It applies also when another worker has claimed the mail since: what the mail server accepted is sent.
         """
@@ -109,7 +109,7 @@ class MailQueue:
         worker, and needs no counter that a crash could leave wrong.
         """
         limit = RULES[mail.kind].per_hour
-        start = mail.requested_at.replace(minute=0, second=0, microsecond=0)
+        start = _hour(mail.requested_at)
         earlier = await self._collection.count_documents(
             {
                 "user_id": mail.user_id,
@@ -120,6 +120,25 @@ class MailQueue:
             limit=limit,
         )
         return earlier >= limit
+
+    async def end_limited(self, mail: Mail) -> int:
+        """End a mail that exceeds the limit, and all queued ones like it that were requested later in the same hour.
+
+        They exceed it, too. A seller of thousands of seats has thousands of them, and one command ends them all.
+        Returns how many have ended.
+        """
+        requested_at = {"$gte": mail.requested_at, "$lt": _hour(mail.requested_at) + timedelta(hours=1)}
+        result = await self._collection.update_many(
+            {
+                "user_id": mail.user_id,
+                "kind": mail.kind.value,
+                "requested_at": requested_at,
+                "$or": [{"requested_at": {"$gt": mail.requested_at}}, {"_id": {"$gte": mail.id}}],
+                "state": "queued",
+            },
+            [{"$set": {"state": "limited", "ended_at": "$$NOW"}}],
+        )
+        return int(result.modified_count)
 
     async def has_mail(self, user_id: str, ids: Sequence[str]) -> bool:
         """Whether one of these mails to the account exists, in any state."""
@@ -139,6 +158,10 @@ class MailQueue:
             hint="queued_next_at",
         )
         return QueueState(queued, max(0.0, rows[0]["milliseconds"] / 1000) if rows else 0.0)
+
+
+def _hour(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)
 
 
 def _mail(document: Document) -> Mail:
