@@ -19,6 +19,7 @@ from ticketing_common.events.subjects import DEAD_LETTERS, SAFETY_NETS, STREAM_S
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
 from ticketing_common.settings import EventServiceSettings, NatsSettings
 from ticketing_common.storage import Database, Outbox, connect
+from ticketing_testkit.servers import drop_databases
 from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 
@@ -76,9 +77,9 @@ class EventSystem:
         finally:
             await asyncio.gather(*(one.runtime.stop() for one in system._living))
             await system.observer.close()
-            for service in ("tickets", *system.subscribers):
-                await system._client.drop_database(system.database(service).name)
             system._client.close()
+            names = [system.database(service).name for service in ("tickets", *system.subscribers)]
+            await asyncio.to_thread(drop_databases, str(settings["mongo_url"]), *names)
 
     def database(self, service: str) -> Database:
         """The database of a service."""

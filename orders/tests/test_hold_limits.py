@@ -5,27 +5,28 @@ from starlette.requests import Request
 
 from ticketing_common.entity import new_id
 from ticketing_common.errors import TooManyRequestsError
+from ticketing_common.web import CallerLimits
 from ticketing_common.web.rate_limit import rate_limit_headers
-from ticketing_orders.dependencies import HoldLimits
+from ticketing_orders.dependencies import hold_limits
 from ticketing_orders.settings import Settings
 
 pytestmark = pytest.mark.unit
 
 
-def limits(**rates: str) -> HoldLimits:
+def limits(**rates: str) -> CallerLimits:
     needed = {
         "mongo_url": "mongodb://nowhere",
         "nats_url": "nats://nowhere",
         "jwt_public_keys": [],
         "pass_key": "unused",
     }
-    return HoldLimits(Settings.model_validate(needed | rates))
+    return hold_limits(Settings.model_validate(needed | rates))
 
 
-async def hold(limits: HoldLimits, address: str) -> dict[str, int]:
+async def hold(limits: CallerLimits, address: str) -> dict[str, int]:
     """Try as a new user; returns the remaining attempts by limit."""
-    request = Request({"type": "http"})
-    await limits.check(request, user_id=new_id(), address=address)
+    request = Request({"type": "http", "client": (address, 1)})
+    await limits.check(request, user_id=new_id())
     left = dict(rate_limit_headers(request.scope))[b"ratelimit"].decode()
     return {name: int(remaining) for name, remaining in re.findall(r'"([\w-]+)";r=(\d+)', left)}
 

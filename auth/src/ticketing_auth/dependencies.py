@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 from fastapi import Depends, Request, Response
 
 from ticketing_common.security import CurrentUser, User, first_cookie
-from ticketing_common.web import AddressDep, RateLimiter
+from ticketing_common.web import AddressDep, RateLimiter, part_of_app
 
 from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
@@ -179,22 +179,10 @@ class PasswordPrompt:
         return self.devices.get(self.account_name)
 
 
-async def auth_service(request: Request) -> AuthService:
-    """The one service object of this process."""
-    service: AuthService = request.app.state.service
-    return service
-
-
-async def rate_limits(request: Request) -> RateLimits:
-    """The counters of this process."""
-    limits: RateLimits = request.app.state.rate_limits
-    return limits
-
-
-async def settings(request: Request) -> Settings:
-    """The settings of this process."""
-    found: Settings = request.app.state.settings
-    return found
+AccountServiceDep: TypeAlias = Annotated[AccountService, part_of_app("accounts")]
+AuthServiceDep: TypeAlias = Annotated[AuthService, part_of_app("service")]
+RateLimitsDep: TypeAlias = Annotated[RateLimits, part_of_app("rate_limits")]
+SettingsDep: TypeAlias = Annotated[Settings, part_of_app("settings")]
 
 
 async def session_cookie(request: Request, response: Response) -> SessionCookie:
@@ -217,13 +205,7 @@ async def device(request: Request) -> str | None:
     return device_label(request.headers.get("user-agent", ""))
 
 
-async def account_service(request: Request) -> AccountService:
-    """The use cases of accounts of this process."""
-    service: AccountService = request.app.state.accounts
-    return service
-
-
-async def account(caller: CurrentUser, service: Annotated[AuthService, Depends(auth_service)]) -> Account:
+async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
     """The caller's account, as it is now; raises `UnauthenticatedError`, also if the session was ended."""
     return await service.get_account(caller)
 
@@ -232,8 +214,8 @@ async def password_prompt(
     user: Annotated[Account, Depends(account)],
     request: Request,
     address: AddressDep,
-    service: Annotated[AuthService, Depends(auth_service)],
-    limits: Annotated[RateLimits, Depends(rate_limits)],
+    service: AuthServiceDep,
+    limits: RateLimitsDep,
     devices: Annotated[DeviceCookies, Depends(device_cookies)],
 ) -> PasswordPrompt:
     """The guard of a change of the caller's account that asks for its password; the endpoint counts the try."""
@@ -241,11 +223,7 @@ async def password_prompt(
 
 
 AccountDep: TypeAlias = Annotated[Account, Depends(account)]
-AccountServiceDep: TypeAlias = Annotated[AccountService, Depends(account_service)]
-AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
 DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
-RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
-SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
 PasswordPromptDep: TypeAlias = Annotated[PasswordPrompt, Depends(password_prompt)]

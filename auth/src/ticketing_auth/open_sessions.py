@@ -109,21 +109,14 @@ class OpenSessions:
 
     async def list_of_user(self, user_id: str, *, epoch: int) -> list[OpenSession]:
         """The account's open sessions, the last renewed first, at most 100."""
-        query: Document = {"user_id": user_id, "session_epoch": {"$gte": epoch}, "expires_at": {"$gt": utc_now()}}
         with reading(self._collection):
-            found = self._collection.find(query).sort("renewed_at", DESCENDING).limit(MOST_LISTED)
+            found = self._collection.find(_open(user_id, epoch)).sort("renewed_at", DESCENDING).limit(MOST_LISTED)
             return [_session(document) for document in await found.to_list(None)]
 
     async def find(self, session_id: str, *, user_id: str, epoch: int) -> OpenSession | None:
         """This session, if it is one of the account and open."""
-        query: Document = {
-            "_id": session_id,
-            "user_id": user_id,
-            "session_epoch": {"$gte": epoch},
-            "expires_at": {"$gt": utc_now()},
-        }
         with reading(self._collection):
-            document = await self._collection.find_one(query)
+            document = await self._collection.find_one({"_id": session_id} | _open(user_id, epoch))
         return _session(document) if document else None
 
     async def remove(self, session_id: str) -> None:
@@ -133,6 +126,10 @@ class OpenSessions:
     async def remove_of_user(self, user_id: str) -> None:
         """Remove all sessions of an account; idempotent."""
         await self._collection.delete_many({"user_id": user_id})
+
+
+def _open(user_id: str, epoch: int) -> Document:
+    return {"user_id": user_id, "session_epoch": {"$gte": epoch}, "expires_at": {"$gt": utc_now()}}
 
 
 def _session(document: Document) -> OpenSession:

@@ -10,7 +10,8 @@ decisions depend on it:
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = [
     "PER_ITERATION",
     "IterationLimit",
     "PerWorkload",
+    "WorkloadExecutor",
     "background",
     "cancel_and_wait",
     "empty_context",
@@ -63,6 +65,26 @@ def background() -> Iterator[None]:
         yield
     finally:
         _IN_BACKGROUND.reset(token)
+
+
+class WorkloadExecutor(Executor):
+    """Two thread pools; it chooses by the caller's workload: `submit` runs in the caller's context."""
+
+    def __init__(self, threads: int, *, name: str) -> None:
+        """`threads` is the size of each pool; threads start on demand."""
+        self._pools = PerWorkload(
+            requests=ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-requests"),
+            background=ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-background"),
+        )
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Run `fn` in the pool of the current workload."""
+        return self._pools.current.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Shut down both pools."""
+        for pool in (self._pools.requests, self._pools.background):
+            pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 def empty_context(*, in_background: bool) -> Context:

@@ -1,13 +1,14 @@
 """Generated keys, and a small ASGI application behind the middleware under test."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from ticketing_common.security import TokenSigner, TokenVerifier
+from ticketing_common.security import OriginCheck, SessionReader, TokenSigner, TokenVerifier
 from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
 Browse = Callable[[ASGIApp], AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -21,6 +22,16 @@ def signer(identity: Identity) -> TokenSigner:
 @pytest.fixture
 def verifier(identity: Identity) -> TokenVerifier:
     return TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
+
+
+@pytest.fixture
+def checks(verifier: TokenVerifier) -> Mapping[str, Any]:
+    """The arguments of `AuthenticationMiddleware`."""
+    names = ["session"]
+    return {
+        "origins": OriginCheck(allowed_origins=["https://ticketing.dev/", "http://localhost:3000"], cookie_names=names),
+        "sessions": SessionReader(verifier=verifier, cookie_names=names),
+    }
 
 
 @pytest.fixture

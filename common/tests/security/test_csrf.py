@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import Response
 
 from ticketing_common.errors import ForbiddenError
-from ticketing_common.security import OriginCheckMiddleware
+from ticketing_common.security import AuthenticationMiddleware
 
 from .conftest import Browse
 
@@ -17,11 +17,8 @@ OWN = "https://ticketing.dev"
 
 
 @pytest.fixture
-async def browser(browse: Browse) -> AsyncIterator[httpx.AsyncClient]:
-    app = OriginCheckMiddleware(
-        Response("done"), allowed_origins=[f"{OWN}/", "http://localhost:3000"], cookie_names=["session"]
-    )
-    async with browse(app) as browser:
+async def browser(browse: Browse, checks: Mapping[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    async with browse(AuthenticationMiddleware(Response("done"), **checks)) as browser:
         yield browser
 
 

@@ -1,12 +1,13 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from ticketing_common.security import AuthenticationMiddleware, CurrentUser, OptionalUser, TokenVerifier
-from ticketing_common.web.error_handlers import ProblemMiddleware
+from ticketing_common.security import AuthenticationMiddleware, CurrentUser, OptionalUser
+from ticketing_common.web.request_scope import RequestScopeMiddleware
 from ticketing_testkit.apps import Identity
 
 from .conftest import Browse
@@ -15,11 +16,11 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def app(verifier: TokenVerifier) -> FastAPI:
+def app(checks: Mapping[str, Any]) -> FastAPI:
     app = FastAPI(
         middleware=[
-            Middleware(ProblemMiddleware),
-            Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=["session"]),
+            Middleware(RequestScopeMiddleware, service="test", behind_tls=True),
+            Middleware(AuthenticationMiddleware, **checks),
         ]
     )
 

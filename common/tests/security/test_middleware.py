@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import httpx
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from ticketing_common.security import AuthenticationMiddleware, TokenVerifier
+from ticketing_common.security import AuthenticationMiddleware
 from ticketing_testkit.apps import Identity
 
 from .conftest import Browse
@@ -30,8 +30,8 @@ async def who(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture
-async def ask(browse: Browse, verifier: TokenVerifier) -> AsyncIterator[Ask]:
-    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
+async def ask(browse: Browse, checks: Mapping[str, Any]) -> AsyncIterator[Ask]:
+    async with browse(AuthenticationMiddleware(who, **checks)) as browser:
 
         async def call(*headers: Any) -> list[Any]:
             called = await browser.get("/", headers=httpx.Headers(list(headers)))
@@ -52,9 +52,11 @@ async def test_a_cookie_or_a_bearer_header_authenticates(ask: Ask, identity: Ide
     assert await ask(("authorization", f"bearer   {identity.token(email=ANN)}")) == [ANN, False, None]
 
 
-async def test_a_token_in_the_address_is_not_read(browse: Browse, verifier: TokenVerifier, identity: Identity) -> None:
+async def test_a_token_in_the_address_is_not_read(
+    browse: Browse, checks: Mapping[str, Any], identity: Identity
+) -> None:
     """URLs appear in browser histories, proxy logs and Referer headers."""
-    async with browse(AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"])) as browser:
+    async with browse(AuthenticationMiddleware(who, **checks)) as browser:
         for name in ("session", "access_token", "token", "authorization"):
             assert (await browser.get("/", params={name: identity.token()})).json() == [None, False, None]
 
@@ -103,7 +105,7 @@ async def test_one_request_leaves_nothing_for_the_next(ask: Ask, identity: Ident
     assert await ask() == [None, False, None]
 
 
-async def test_other_protocols_than_http_pass_unchanged(verifier: TokenVerifier) -> None:
+async def test_other_protocols_than_http_pass_unchanged(checks: Mapping[str, Any]) -> None:
     seen: list[Scope] = []
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,6 +117,6 @@ async def test_other_protocols_than_http_pass_unchanged(verifier: TokenVerifier)
     async def send(_message: Message) -> None:
         raise AssertionError
 
-    middleware = AuthenticationMiddleware(inner, verifier=verifier, cookie_names=["session"])
+    middleware = AuthenticationMiddleware(inner, **checks)
     await middleware({"type": "lifespan"}, receive, send)
     assert seen == [{"type": "lifespan"}]

@@ -10,7 +10,14 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from ticketing_common.events import RevocationReason, SessionEndedData, UserData
-from ticketing_common.security import AuthenticationMiddleware, SessionRevocations, TokenVerifier, User
+from ticketing_common.security import (
+    AuthenticationMiddleware,
+    OriginCheck,
+    SessionReader,
+    SessionRevocations,
+    TokenVerifier,
+    User,
+)
 from ticketing_testkit.apps import Identity
 
 pytestmark = pytest.mark.unit
@@ -94,7 +101,9 @@ async def test_a_request_with_a_token_of_an_ended_session_has_no_user(
         await JSONResponse(answer)(scope, receive, send)
 
     revocations = SessionRevocations()
-    app = AuthenticationMiddleware(who, verifier=verifier, cookie_names=["session"], revocations=revocations)
+    origins = OriginCheck(allowed_origins=[], cookie_names=["session"])
+    sessions = SessionReader(verifier=verifier, cookie_names=["session"], revocations=revocations)
+    app = AuthenticationMiddleware(who, origins=origins, sessions=sessions)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as browser:
 
         async def ask(epoch: int) -> list[str | None]:

@@ -11,9 +11,16 @@ from pydantic import BaseModel
 from starlette.middleware import Middleware
 
 from ticketing_common.errors import ForbiddenError, InvalidInputError, NotFoundError, TooManyRequestsError
-from ticketing_common.security import AuthenticationMiddleware, CurrentUser, TokenVerifier
+from ticketing_common.security import (
+    AuthenticationMiddleware,
+    CurrentUser,
+    OriginCheck,
+    SessionReader,
+    TokenVerifier,
+)
 from ticketing_common.telemetry import SecurityEvent, configure_logging, init_security_series, record_security_event
-from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
+from ticketing_common.web.error_handlers import add_error_handlers
+from ticketing_common.web.request_scope import RequestScopeMiddleware
 from ticketing_testkit.apps import AUDIENCE, ISSUER, Identity
 
 pytestmark = pytest.mark.unit
@@ -45,8 +52,13 @@ async def client(identity: Identity) -> Any:
         raise InvalidInputError("No such size.")
 
     verifier = TokenVerifier([identity.public_key_pem], issuer=ISSUER, audience=AUDIENCE)
-    authentication = Middleware(AuthenticationMiddleware, verifier=verifier, cookie_names=["session"])
-    app = FastAPI(middleware=[Middleware(ProblemMiddleware), authentication])
+    authentication = Middleware(
+        AuthenticationMiddleware,
+        origins=OriginCheck(allowed_origins=[], cookie_names=["session"]),
+        sessions=SessionReader(verifier=verifier, cookie_names=["session"]),
+    )
+    scope = Middleware(RequestScopeMiddleware, service="things", behind_tls=True)
+    app = FastAPI(middleware=[scope, authentication])
     add_error_handlers(app)
     app.state.prefix = "/api"
     app.include_router(router, prefix="/api")

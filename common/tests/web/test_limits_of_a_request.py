@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 from ticketing_common.resilience import time_left, until
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.web.deadline import DeadlineMiddleware
-from ticketing_common.web.error_handlers import ProblemMiddleware
 from ticketing_common.web.load_shedding import LoadSheddingMiddleware, LoopLag
+from ticketing_common.web.request_scope import RequestScopeMiddleware
 
 from .conftest import LoopClock
 
@@ -82,7 +82,8 @@ def target() -> Target:
 
 
 def caller(app: ASGIApp) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(ProblemMiddleware(app)), base_url="http://test")
+    rendered = RequestScopeMiddleware(app, service="test", behind_tls=True)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(rendered), base_url="http://test")
 
 
 def shedding(target: Target, *, lag: float = 0.0, **limits: Any) -> httpx.AsyncClient:

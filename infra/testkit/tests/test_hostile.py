@@ -8,7 +8,8 @@ from fastapi import FastAPI, HTTPException
 from pydantic import AfterValidator, BaseModel, StringConstraints
 from starlette.middleware import Middleware
 
-from ticketing_common.web.error_handlers import ProblemMiddleware, add_error_handlers
+from ticketing_common.web.error_handlers import add_error_handlers
+from ticketing_common.web.request_scope import RequestScopeMiddleware
 from ticketing_testkit.hostile import findings
 
 pytestmark = pytest.mark.unit
@@ -18,7 +19,9 @@ NORMALISED = AfterValidator(lambda text: unicodedata.normalize("NFC", text))
 
 def a_service() -> FastAPI:
     app = FastAPI(
-        middleware=[Middleware(ProblemMiddleware)], generate_unique_id_function=lambda route: route.name, docs_url=None
+        middleware=[Middleware(RequestScopeMiddleware, service="test", behind_tls=True)],
+        generate_unique_id_function=lambda route: route.name,
+        docs_url=None,
     )
     add_error_handlers(app)
     return app

@@ -13,7 +13,7 @@ from ticketing_common.telemetry import metrics
 from ticketing_common.web import LiveFeed, create_service_app
 
 from .checkins import CheckinRepository
-from .dependencies import HoldLimits
+from .dependencies import hold_limits
 from .early_refusal import refuse_at_once
 from .feed import order_message
 from .free_seats import FreeSeats
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service = OrderService(orders, tickets, payments, held, free_seats, settings, runtime.progress(PAYMENTS))
         app.state.service = service
         app.state.pass_service = PassService(orders, tickets, checkins, settings)
-        app.state.hold_limits = HoldLimits(settings)
+        app.state.hold_limits = hold_limits(settings)
         app.state.hold_cache = held
         runtime.subscribe(subscriptions(service))
         runtime.enable_resync(orders, order_republished)

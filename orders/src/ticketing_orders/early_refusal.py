@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Scope
 
-from ticketing_common.headers import header_of
+from ticketing_common.asgi import header_of
 from ticketing_common.security import User
 from ticketing_common.telemetry.metrics import HOLDS_LOST
 from ticketing_common.web import EarlyRequest, Handler, is_repeated, wrapped_by

@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias
 from fastapi import Depends, Header, Request
 
 from ticketing_common.errors import TooLargeError
-from ticketing_common.web import CallerLimits, RateLimiter, address
+from ticketing_common.web import CallerLimits, RateLimiter, part_of_app
 
 from .errors import WebhookSignatureError
 from .service import PaymentService
@@ -32,20 +32,8 @@ class PaymentLimits:
 
     async def check(self, request: Request, *, user_id: str, about: str) -> None:
         """Count a call about this order or payment. Raises `TooManyRequestsError`."""
-        await self._caller.check(request, user_id=user_id, address=await address(request))
+        await self._caller.check(request, user_id=user_id)
         await self._one.check(request, user_id, about)
-
-
-async def payment_limits(request: Request) -> PaymentLimits:
-    """The counters of this process."""
-    limits: PaymentLimits = request.app.state.payment_limits
-    return limits
-
-
-async def payment_service(request: Request) -> PaymentService:
-    """The one service object of this process."""
-    service: PaymentService = request.app.state.service
-    return service
 
 
 async def limit_body(request: Request) -> None:
@@ -62,5 +50,5 @@ async def stripe_signature(stripe_signature: Annotated[str | None, Header()] = N
 
 
 StripeSignature: TypeAlias = Annotated[str | None, Depends(stripe_signature)]
-PaymentServiceDep: TypeAlias = Annotated[PaymentService, Depends(payment_service)]
-PaymentLimitsDep: TypeAlias = Annotated[PaymentLimits, Depends(payment_limits)]
+PaymentServiceDep: TypeAlias = Annotated[PaymentService, part_of_app("service")]
+PaymentLimitsDep: TypeAlias = Annotated[PaymentLimits, part_of_app("payment_limits")]

@@ -2,10 +2,10 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from ticketing_common.security import require_user
-from ticketing_common.web import CallerLimits, address
+from ticketing_common.web import CallerLimits, part_of_app
 
 from .errors import EmailUnverifiedError
 from .service import TicketService
@@ -23,7 +23,7 @@ async def limit_listings(request: Request) -> None:
     """Count a change of the caller's listings; raises `UnauthenticatedError` and `TooManyRequestsError`."""
     user = require_user(request)
     limits: CallerLimits = request.app.state.listing_limits
-    await limits.check(request, user_id=user.id, address=await address(request))
+    await limits.check(request, user_id=user.id)
 
 
 async def require_verified_seller(request: Request) -> None:
@@ -37,10 +37,4 @@ async def require_verified_seller(request: Request) -> None:
         raise EmailUnverifiedError
 
 
-async def ticket_service(request: Request) -> TicketService:
-    """The use cases of this process."""
-    service: TicketService = request.app.state.service
-    return service
-
-
-TicketServiceDep: TypeAlias = Annotated[TicketService, Depends(ticket_service)]
+TicketServiceDep: TypeAlias = Annotated[TicketService, part_of_app("service")]

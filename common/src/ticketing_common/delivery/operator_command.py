@@ -1,4 +1,4 @@
-"""A command that an operator sends to a service over core NATS, as `ticketing resync` does."""
+"""Commands that an operator sends to a service over core NATS, as `ticketing resync` does."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from ticketing_common.errors import TicketingError
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["END_SESSIONS", "OperatorCommand"]
+__all__ = ["END_SESSIONS", "OperatorCommand", "OperatorRequests"]
 
 log = get_logger(__name__)
 
@@ -20,18 +20,12 @@ END_SESSIONS: Final = "end_sessions.auth"
 MAX_ARGUMENT: Final = 256
 
 
-class OperatorCommand:
-    """Answers requests on one subject; one replica takes each request (queue group).
+class OperatorRequests:
+    """Receives the requests on one subject; one replica takes each request (queue group)."""
 
-    `run` gets the text of the request, and returns what the operator reads. Its refusals are answered as errors.
-    """
-
-    def __init__(
-        self, connection: NatsConnection, subject: str, run: Callable[[str], Awaitable[str]], *, service: str
-    ) -> None:
+    def __init__(self, connection: NatsConnection, subject: str, *, service: str) -> None:
         self._connection = connection
         self._subject = subject
-        self._run = run
         self._service = service
         self._subscription: Subscription | None = None
 
@@ -47,6 +41,23 @@ class OperatorCommand:
             await self._subscription.unsubscribe()
 
     async def _on_request(self, request: Msg) -> None:
+        raise NotImplementedError
+
+    async def _answer(self, request: Msg, **report: object) -> None:
+        if request.reply:
+            await self._connection.client.publish(request.reply, json.dumps(report).encode())
+
+
+class OperatorCommand(OperatorRequests):
+    """`run` gets the text of the request, and returns what the operator reads. Its refusals are answered as errors."""
+
+    def __init__(
+        self, connection: NatsConnection, subject: str, run: Callable[[str], Awaitable[str]], *, service: str
+    ) -> None:
+        super().__init__(connection, subject, service=service)
+        self._run = run
+
+    async def _on_request(self, request: Msg) -> None:
         try:
             argument = request.data[:MAX_ARGUMENT].decode()
             answer = {"done": await self._run(argument)}
@@ -55,5 +66,4 @@ class OperatorCommand:
         except Exception as error:
             log.exception("operator's command failed", subject=self._subject)
             answer = {"error": repr(error)}
-        if request.reply:
-            await self._connection.client.publish(request.reply, json.dumps(answer).encode())
+        await self._answer(request, **answer)

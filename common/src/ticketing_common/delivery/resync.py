@@ -1,11 +1,9 @@
 """Resync: republishes the current state of every aggregate, so that incomplete projections become complete."""
 
 import asyncio
-import json
 from typing import Final, Generic, TypeVar
 
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from ticketing_common.entity import Entity
 from ticketing_common.messaging import NatsConnection
@@ -13,6 +11,8 @@ from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.storage import Repository
 from ticketing_common.storage.repository import Publisher
 from ticketing_common.telemetry import get_logger
+
+from .operator_command import OperatorRequests
 
 __all__ = ["Resync", "resync_subject"]
 
@@ -28,8 +28,8 @@ def resync_subject(service: str) -> str:
     return f"resync.{service}"
 
 
-class Resync(Generic[E]):
-    """Answers resync requests. One replica takes each request (queue group); it runs one at a time.
+class Resync(OperatorRequests, Generic[E]):
+    """Answers resync requests; a replica runs one at a time.
 
     The events pass through the outbox like all others, with the aggregate's current version. Traffic continues
     meanwhile, and projections that are up to date ignore the events.
@@ -38,23 +38,14 @@ class Resync(Generic[E]):
     def __init__(
         self, connection: NatsConnection, repository: Repository[E], publish: Publisher[E], *, service: str
     ) -> None:
-        self._connection = connection
+        super().__init__(connection, resync_subject(service), service=service)
         self._repository = repository
         self._publish = publish
-        self._service = service
-        self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Subscribe to requests."""
-        self._subscription = await self._connection.client.subscribe(
-            resync_subject(self._service), queue=self._service, cb=self._on_request
-        )
 
     async def stop(self) -> None:
         """Unsubscribe, and cancel a running resync: the operator can request it again."""
-        if self._subscription is not None and self._connection.connected:
-            await self._subscription.unsubscribe()
+        await super().stop()
         await cancel_and_wait(self._task)
 
     async def _on_request(self, request: Msg) -> None:
@@ -89,7 +80,3 @@ class Resync(Generic[E]):
             return
         log.info("resync done", restated=count)
         await self._answer(request, done=True, restated=count)
-
-    async def _answer(self, request: Msg, **report: object) -> None:
-        if request.reply:
-            await self._connection.client.publish(request.reply, json.dumps(report).encode())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import nats.errors
 import nats.js.errors
@@ -36,7 +36,7 @@ from ticketing_common.telemetry import get_logger, metrics
 
 from .consumer import Consumer
 from .dead_letters import DeadLetters
-from .operator_command import OperatorCommand
+from .operator_command import OperatorCommand, OperatorRequests
 from .progress import ConsumerProgress
 from .relay import Relay
 from .resync import Resync
@@ -92,7 +92,7 @@ class ServiceRuntime:
         self._relay: Relay | None = None
         self._consumers: list[Consumer] = []
         self._readers: list[StreamReader] = []
-        self._operator_requests: list[Resync[Any] | OperatorCommand] = []
+        self._operator_requests: list[OperatorRequests] = []
         self._setup: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._missing: set[str] = {"database", "start-up"}

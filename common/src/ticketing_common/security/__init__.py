@@ -1,11 +1,16 @@
-"""Authentication: tokens, the middleware that reads them, and the dependencies of routes. The codes of passes."""
+"""Authentication: tokens, and the sessions that they make. The codes of passes."""
 
-from .cookies import first_cookie
-from .csrf import OriginCheck, OriginCheckMiddleware
-from .dependencies import CurrentUser, OptionalUser, require_user
-from .middleware import AuthenticationMiddleware, SessionReader
 from .pass_codes import MAX_PASS_CODE, PassClaims, PassCodeError, PassKeys, PassSigner, PublicKey
-from .revocations import SessionRevocations
+from .sessions import (
+    AuthenticationMiddleware,
+    CurrentUser,
+    OptionalUser,
+    OriginCheck,
+    SessionReader,
+    SessionRevocations,
+    first_cookie,
+    require_user,
+)
 from .tokens import AUDIENCE, TokenSigner, TokenVerifier, User
 
 __all__ = [
@@ -15,7 +20,6 @@ __all__ = [
     "CurrentUser",
     "OptionalUser",
     "OriginCheck",
-    "OriginCheckMiddleware",
     "PassClaims",
     "PassCodeError",
     "PassKeys",

@@ -34,9 +34,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.topology_description import TopologyDescription
 from pymongo.write_concern import WriteConcern
 
-from ticketing_common.resilience import in_background, time_left
-
-from .threads import WorkloadExecutor
+from ticketing_common.resilience import WorkloadExecutor, in_background, time_left
 
 __all__ = [
     "ASCENDING",
@@ -109,7 +107,8 @@ def connect(url: str, *, application: str, pool_size: int = POOL_SIZE, ca_file: 
     pool (10 threads on two cores) would run out first; there are more than enough connections for both.
     """
     if not isinstance(motor.frameworks.asyncio._EXECUTOR, WorkloadExecutor):
-        motor.frameworks.asyncio._EXECUTOR = WorkloadExecutor(THREADS)  # type: ignore[assignment]  # any Executor will do
+        pools = WorkloadExecutor(THREADS, name="mongo")
+        motor.frameworks.asyncio._EXECUTOR = pools  # type: ignore[assignment]  # any Executor will do
     return AsyncIOMotorClient(
         url,
         appname=application,

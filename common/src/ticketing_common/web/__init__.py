@@ -12,7 +12,7 @@ from .schemas import ApiModel, Id, Instant, NoFields, Price, RequestModel, from_
 from .sse import EVENT_STREAM, EventStream, LastEventId
 from .stream_limits import Viewer, ViewerDep
 from .text import ONE_LINE, PARAGRAPHS
-from .wrapped_routes import Handler, ServiceRouter, wrapped_by
+from .wrapped_routes import Handler, ServiceRouter, part_of_app, wrapped_by
 
 __all__ = [
     "EVENT_STREAM",
@@ -53,6 +53,7 @@ __all__ = [
     "idempotent",
     "is_repeated",
     "link_next",
+    "part_of_app",
     "quota",
     "wrapped_by",
 ]

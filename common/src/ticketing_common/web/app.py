@@ -4,7 +4,7 @@ import gc
 import importlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -12,13 +12,12 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 from starlette.types import Scope
 
+from ticketing_common.asgi import header_of
 from ticketing_common.delivery import ServiceRuntime, revocation_reader
-from ticketing_common.headers import header_of
 from ticketing_common.security import (
     AUDIENCE,
     AuthenticationMiddleware,
     OriginCheck,
-    OriginCheckMiddleware,
     SessionReader,
     SessionRevocations,
     TokenVerifier,
@@ -31,14 +30,13 @@ from .change_counter import ChangeCounter
 from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
 from .early_answers import EarlyAnswer, EarlyAnswerMiddleware
-from .error_handlers import Problem, ProblemMiddleware, add_error_handlers
+from .error_handlers import Problem, add_error_handlers
 from .health import router as health_router
 from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
 from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
 from .request_scope import RequestScopeMiddleware
 from .response_cache import ResponseCache, ResponseCacheMiddleware, cached_paths
 from .routing import RoutingMiddleware
-from .security_headers import SecurityHeadersMiddleware
 from .wrapped_routes import ServiceRouter
 
 __all__ = ["Assemble", "configure_telemetry", "create_service_app"]
@@ -99,12 +97,12 @@ def create_service_app(
             finally:
                 await runtime.stop()
 
-    sessions: dict[str, Any] = {
-        "verifier": TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE),
-        "cookie_names": settings.session_cookies,
-        "revocations": revocations,
-    }
-    origins: dict[str, Any] = {"allowed_origins": settings.allowed_origins, "cookie_names": settings.session_cookies}
+    origins = OriginCheck(allowed_origins=settings.allowed_origins, cookie_names=settings.session_cookies)
+    sessions = SessionReader(
+        verifier=TokenVerifier(settings.jwt_public_keys, issuer=settings.jwt_issuer, audience=AUDIENCE),
+        cookie_names=settings.session_cookies,
+        revocations=revocations,
+    )
     app = FastAPI(
         title=title,
         version="1",
@@ -116,17 +114,20 @@ def create_service_app(
         telemetry=_telemetry(),
         responses={"4XX": {"model": Problem, "description": "RFC 9457 problem details"}},
         generate_unique_id_function=_operation_id,
-        # Outermost first. The third renders errors that are raised inside it.
+        # Outermost first. The first one renders errors that are raised inside it.
         middleware=[
-            Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
-            Middleware(RequestScopeMiddleware, service=settings.service_name, prefix=prefix or ""),
-            Middleware(ProblemMiddleware),
+            Middleware(
+                RequestScopeMiddleware,
+                service=settings.service_name,
+                prefix=prefix or "",
+                behind_tls=settings.cookie_secure,
+            ),
             Middleware(
                 EarlyAnswerMiddleware,
                 prefix=prefix or "",
                 answers={**{("GET", path): cache.early for path, cache in caches.items()}, **(early_answers or {})},
-                origins=OriginCheck(**origins),
-                sessions=SessionReader(**sessions),
+                origins=origins,
+                sessions=sessions,
             ),
             Middleware(RoutingMiddleware),
             Middleware(DeadlineMiddleware, seconds=settings.request_seconds),
@@ -144,8 +145,7 @@ def create_service_app(
                 max_lag_seconds=settings.max_loop_lag_seconds,
                 lag=lag,
             ),
-            Middleware(OriginCheckMiddleware, **origins),
-            Middleware(AuthenticationMiddleware, **sessions),
+            Middleware(AuthenticationMiddleware, origins=origins, sessions=sessions),
         ],
     )
     app.state.prefix = prefix or ""

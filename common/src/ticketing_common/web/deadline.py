@@ -6,11 +6,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ticketing_common.asgi import ends_answer, header_of, starts_stream
 from ticketing_common.errors import DeadlineError
-from ticketing_common.headers import header_of
 from ticketing_common.resilience import until
-
-from .responses import ends_answer, starts_stream
 
 __all__ = ["DeadlineMiddleware"]
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from ticketing_common.errors import FieldError, TicketingError, UnavailableError
 from ticketing_common.security import User
@@ -24,11 +24,10 @@ __all__ = [
     "REFUSALS",
     "Problem",
     "ProblemError",
-    "ProblemMiddleware",
     "add_error_handlers",
     "problem_response",
-    "refusal",
     "refusal_of",
+    "response_to",
 ]
 
 log = get_logger(__name__)
@@ -77,7 +76,7 @@ def problem_response(
     return Response(to_json(body), status, headers, MEDIA_TYPE)
 
 
-def refusal(error: TicketingError, scope: Scope) -> Response:
+def _refusal(error: TicketingError, scope: Scope) -> Response:
     """The response for one of our errors. Records the refusal if it is a security event."""
     if error.security_event is not None:
         _record(error.security_event, type(error).__name__, scope, error.security_fields)
@@ -111,42 +110,18 @@ def _template(scope: Scope) -> str | None:
     return None if path is None else f"{getattr(scope['app'].state, 'prefix', '')}{path}"
 
 
-class ProblemMiddleware:
-    """Converts every exception raised inside into a problem response, without internal details."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        except Exception as error:
-            if started:
-                raise
-            await self._answer(error, scope)(scope, receive, send)
-
-    def _answer(self, error: Exception, scope: Scope) -> Response:
-        if isinstance(error, TicketingError):
-            return refusal(error, scope)
-        if isinstance(error, HTTPException):  # from a middleware, for example for a body over its limit
-            return _http_problem(error)
-        if isinstance(error, DatabaseUnavailableError):
-            log.warning("database unavailable", path=scope["path"], error=repr(error))
-            return refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."), scope)
-        request_id = current_trace_id() or token_hex(16)
-        log.exception("unexpected error", path=scope["path"], request_id=request_id, exc_info=error)
-        return problem_response(500, TicketingError.title, requestId=request_id)
+def response_to(error: Exception, scope: Scope) -> Response:
+    """The response for any exception that a request raised, without internal details."""
+    if isinstance(error, TicketingError):
+        return _refusal(error, scope)
+    if isinstance(error, HTTPException):  # from a middleware, for example for a body over its limit
+        return _http_problem(error)
+    if isinstance(error, DatabaseUnavailableError):
+        log.warning("database unavailable", path=scope["path"], error=repr(error))
+        return _refusal(UnavailableError("The database does not answer. Nothing was lost; please try again."), scope)
+    request_id = current_trace_id() or token_hex(16)
+    log.exception("unexpected error", path=scope["path"], request_id=request_id, exc_info=error)
+    return problem_response(500, TicketingError.title, requestId=request_id)
 
 
 def _field(location: tuple[int | str, ...]) -> str | None:
@@ -197,7 +172,7 @@ REFUSALS: Final = (TicketingError, RequestValidationError, HTTPException)
 async def refusal_of(error: TicketingError | RequestValidationError | HTTPException, request: Request) -> Response:
     """The response for a refusal, wherever it is caught."""
     if isinstance(error, TicketingError):
-        return refusal(error, request.scope)
+        return _refusal(error, request.scope)
     return await (_invalid if isinstance(error, RequestValidationError) else _http)(request, error)
 
 

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from .connections import WRITE_SECONDS, BoundedConnection
-from .security_headers import answer_headers
+from .request_scope import security_headers
 
 __all__ = ["HttpProtocol"]
 
@@ -200,7 +200,7 @@ class HttpProtocol(BoundedConnection):
             (b"content-type", b"application/problem+json"),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
-            *answer_headers(behind_tls=False),
+            *security_headers(behind_tls=False),
         ]
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (self._refusal, title.encode(), head, body))

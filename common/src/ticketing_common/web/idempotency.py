@@ -10,8 +10,8 @@ from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Request, Response
 
+from ticketing_common.asgi import header_of
 from ticketing_common.errors import ConflictError, FieldError, InvalidInputError
-from ticketing_common.headers import header_of
 from ticketing_common.storage import Claim, DatabaseUnavailableError, IdempotencyKeys, StoredResponse
 from ticketing_common.telemetry import get_logger
 

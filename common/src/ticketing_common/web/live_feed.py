@@ -10,8 +10,6 @@ from datetime import datetime
 from math import inf
 from typing import Annotated, Final, TypeAlias
 
-from fastapi import Depends, Request
-
 from ticketing_common.delivery import ServiceRuntime, StreamReader
 from ticketing_common.delivery.progress import RECONNECTED_SECONDS
 from ticketing_common.errors import OverloadedError, TooManyRequestsError
@@ -24,6 +22,7 @@ from .recent_events import Reader, RecentEvents
 from .sse import SharedFrame, SseConnection, frame
 from .stream_limits import RETRY_AFTER_SECONDS, StreamLimits, Viewer
 from .termination import on_termination
+from .wrapped_routes import part_of_app
 
 __all__ = ["LiveFeed", "LiveFeedDep", "SseMessage"]
 
@@ -246,10 +245,4 @@ def _sequence(last_id: str | None) -> int:
     return int(last_id) if last_id is not None and len(last_id) < 20 and last_id.isdecimal() else -1
 
 
-async def live_feed(request: Request) -> LiveFeed:
-    """The feed of this process, as its service has assembled it."""
-    feed: LiveFeed = request.app.state.feed
-    return feed
-
-
-LiveFeedDep: TypeAlias = Annotated[LiveFeed, Depends(live_feed)]
+LiveFeedDep: TypeAlias = Annotated[LiveFeed, part_of_app("feed")]

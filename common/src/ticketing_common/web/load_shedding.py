@@ -7,11 +7,10 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ticketing_common.asgi import ends_answer, starts_stream
 from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, init_series
-
-from .responses import ends_answer, starts_stream
 
 __all__ = ["MAX_IN_FLIGHT", "LoadSheddingMiddleware", "LoopLag"]
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ticketing_common.asgi import header_of
 from ticketing_common.errors import OverloadedError, RequestTimeoutError, TooLargeError
-from ticketing_common.headers import header_of
 
 __all__ = ["MAX_BODIES_BYTES", "MAX_BODY_BYTES", "RequestBodyMiddleware"]
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ticketing_common.asgi import ends_answer
 from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import time_left, until
 from ticketing_common.storage import DatabaseUnavailableError
@@ -21,7 +22,6 @@ from ticketing_common.telemetry.metrics import STALE_ANSWERS, init_series
 
 from .change_counter import ChangeCounter
 from .early_answers import EarlyRequest
-from .responses import ends_answer
 
 __all__ = ["ResponseCache", "ResponseCacheMiddleware", "cached", "cached_paths"]
 

@@ -5,9 +5,8 @@ from typing import Final
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ticketing_common.asgi import ends_answer, starts_stream
 from ticketing_common.errors import NotFoundError
-
-from .responses import ends_answer, starts_stream
 
 __all__ = ["METHODS", "RoutingMiddleware", "allowed_methods"]
 

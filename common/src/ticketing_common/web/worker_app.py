@@ -12,11 +12,11 @@ from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.settings import ServiceSettings
 
 from .app import configure_telemetry
-from .error_handlers import ProblemMiddleware, add_error_handlers
+from .error_handlers import add_error_handlers
 from .health import router as health_router
 from .http_protocol import HttpProtocol
+from .request_scope import RequestScopeMiddleware
 from .routing import RoutingMiddleware
-from .security_headers import SecurityHeadersMiddleware
 
 __all__ = ["Work", "create_worker_app", "serve_worker"]
 
@@ -52,8 +52,7 @@ def create_worker_app(settings: ServiceSettings, *, title: str, work: Work, publ
         openapi_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(SecurityHeadersMiddleware, behind_tls=settings.cookie_secure),
-            Middleware(ProblemMiddleware),
+            Middleware(RequestScopeMiddleware, service=settings.service_name, behind_tls=settings.cookie_secure),
             Middleware(RoutingMiddleware),
         ],
     )

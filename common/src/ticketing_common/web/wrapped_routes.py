@@ -1,6 +1,6 @@
-"""Wrappers of one route's handler, declared at the route, for example `@idempotent`.
+"""What routes declare: wrappers of their handlers, for example `@idempotent`, and the parts of the service they call.
 
-A dependency cannot do this: FastAPI gives it neither the response nor a way to respond instead of the endpoint.
+A dependency cannot wrap a handler: FastAPI gives it neither the response nor a way to respond instead of the endpoint.
 Middleware can, but it compares paths, and the route does not show it. A route class is FastAPI's own way to replace the
 handler (https://fastapi.tiangolo.com/how-to/custom-request-and-route/).
 """
@@ -8,10 +8,10 @@ handler (https://fastapi.tiangolo.com/how-to/custom-request-and-route/).
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-__all__ = ["Handler", "ServiceRouter", "wrapped_by"]
+__all__ = ["Handler", "ServiceRouter", "part_of_app", "wrapped_by"]
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 """Reads and validates the input, resolves the dependencies, calls the endpoint. Raises the refusals of all of them.
@@ -45,3 +45,15 @@ class ServiceRouter(APIRouter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=_WrappedRoute, **options)
+
+
+def part_of_app(name: str) -> Any:
+    """The default of a dependency that is the one object of this process in `app.state`, where `assemble` put it.
+
+    Use it as `OrderServiceDep: TypeAlias = Annotated[OrderService, part_of_app("service")]`.
+    """
+
+    async def part(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(part)

@@ -12,7 +12,7 @@ from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
 from ticketing_common.topology import DURABLES, SERVICES
 from ticketing_ops.audit import AuditAddresses
-from ticketing_testkit.servers import StripeDouble, running
+from ticketing_testkit.servers import StripeDouble, drop_databases, running
 
 from .marketplace import Marketplace, consumer
 
@@ -45,6 +45,5 @@ async def marketplace(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -
     made = Marketplace(addresses, mongo)
     yield made
     made.close()
-    for service in SERVICES:
-        mongo.drop_database(addresses.database(service))
     mongo.close()
+    drop_databases(mongo_url, *addresses.databases.values())

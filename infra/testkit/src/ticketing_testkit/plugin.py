@@ -11,14 +11,14 @@ from secrets import token_hex
 
 import pytest
 import structlog
-from pymongo import MongoClient
 
+from ticketing_common.delivery import consumer
 from ticketing_common.storage import Database, connect
 from ticketing_common.telemetry import configure_logging
 from ticketing_common.web.connections import BoundedConnection
 
 from .apps import Bus, Identity, service_settings_for
-from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble, running
+from .servers import Mongod, NatsCluster, NatsServer, RedisServer, StripeDouble, drop_databases, running
 
 __all__: list[str] = []
 
@@ -27,6 +27,17 @@ def pytest_configure() -> None:
     """Print plain tracebacks. structlog's default formats all variables, which takes up to a second each."""
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_fetches() -> Iterator[None]:
+    """Let an idle consumer of a service in this process end soon: it stops when its open fetch ends, after 2 s at most.
+
+    Each test that starts a service stops it, too, and would wait for that.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(consumer, "FETCH_SECONDS", 0.2)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +59,7 @@ def database_name(mongo_url: str) -> Iterator[str]:
     """The name of a database for this test, dropped afterwards."""
     name = f"test_{token_hex(6)}"
     yield name
-    client: MongoClient[dict[str, object]] = MongoClient(mongo_url)
-    client.drop_database(name)
-    client.close()
+    drop_databases(mongo_url, name)
 
 
 @pytest.fixture

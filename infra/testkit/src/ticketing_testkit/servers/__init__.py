@@ -2,7 +2,7 @@
 
 from .binaries import ServerStartError
 from .mail_server import MailServer
-from .mongod import Mongod
+from .mongod import Mongod, drop_databases
 from .nats_cluster import NatsCluster
 from .nats_server import NatsServer
 from .process import ServerProcess, free_port, is_alive
@@ -19,6 +19,7 @@ __all__ = [
     "ServerProcess",
     "ServerStartError",
     "StripeDouble",
+    "drop_databases",
     "free_port",
     "is_alive",
     "running",

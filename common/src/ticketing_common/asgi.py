@@ -1,8 +1,17 @@
-"""Properties of a response, read from its ASGI messages."""
+"""Direct access to the raw headers of a request and the messages of a response, for middleware."""
 
-from starlette.types import Message
+from starlette.types import Message, Scope
 
-__all__ = ["ends_answer", "starts_stream"]
+__all__ = ["ends_answer", "header_of", "starts_stream"]
+
+
+def header_of(scope: Scope, name: bytes) -> bytes | None:
+    """The first header of that name (lower case), or None. A plain loop, because it runs several times per request."""
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return None
 
 
 def starts_stream(message: Message) -> bool:

@@ -12,23 +12,12 @@ from pymongo.errors import ServerSelectionTimeoutError
 from ticketing_common.errors import OverloadedError
 from ticketing_common.web import response_cache
 from ticketing_common.web.deadline import MIN_CLIENT_TIMEOUT_SECONDS, DeadlineMiddleware
-from ticketing_common.web.error_handlers import ProblemMiddleware
+from ticketing_common.web.request_scope import RequestScopeMiddleware
 
-from .conftest import LoopClock
+from ..conftest import LoopClock
 from .shop import Shop
 
 pytestmark = pytest.mark.unit
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return Shop()
-
-
-@pytest.fixture
-async def client(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.app), base_url="http://shop") as client:
-        yield client
 
 
 async def stale(client: httpx.AsyncClient) -> bool:
@@ -99,7 +88,7 @@ SHORT_TIMEOUT = {"X-Envoy-Expected-Rq-Timeout-Ms": "0"}
 @pytest.fixture
 async def outside(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the list through the middleware for the caller's timeout and for errors."""
-    app = ProblemMiddleware(DeadlineMiddleware(shop.app, seconds=60))
+    app = RequestScopeMiddleware(DeadlineMiddleware(shop.app, seconds=60), service="test", behind_tls=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
         yield client
 

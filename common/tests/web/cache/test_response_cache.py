@@ -1,7 +1,6 @@
 """When a response comes from the cache, and when it is computed again."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -11,17 +10,6 @@ from ticketing_common.web import response_cache
 from .shop import Shop
 
 pytestmark = pytest.mark.unit
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return Shop()
-
-
-@pytest.fixture
-async def client(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(shop.app), base_url="http://shop") as client:
-        yield client
 
 
 async def test_the_list_is_read_once_while_nothing_changes(client: httpx.AsyncClient) -> None:
