@@ -15,7 +15,7 @@ def every_long_running_container_has_its_probes(manifests: list[Manifest]) -> li
     """Startup, readiness and liveness probes; the liveness probe never uses the readiness endpoint."""
     broken = []
     for name, manifest, pod in workloads(manifests):
-        if manifest["kind"] not in ("Deployment", "StatefulSet"):
+        if manifest["kind"] not in ("Deployment", "StatefulSet", "DaemonSet"):
             continue
         for container in pod["spec"]["containers"]:
             missing = [p for p in ("startupProbe", "readinessProbe", "livenessProbe") if p not in container]
