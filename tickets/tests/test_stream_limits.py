@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from prometheus_client import REGISTRY
 from ticketing_common.events import TicketCreated
 from ticketing_common.web import sse
 from ticketing_testkit.apps import Bus, serve_app
+from ticketing_testkit.authority import Authority
 from ticketing_testkit.event_streams import listen
 from ticketing_testkit.servers import free_port
 from ticketing_tickets.app import create_app
@@ -95,19 +97,28 @@ async def test_a_stream_without_events_sends_heartbeats(service_settings: dict[s
         await asyncio.wait([listening])
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_service_that_shuts_down_ends_its_streams_first(
-    service_settings: dict[str, object], bus: Bus, seller: dict[str, str], tmp_path: Path
+    service_settings: dict[str, object], bus: Bus, seller: dict[str, str], tmp_path: Path, scheme: str
 ) -> None:
     """The server waits until every answer is complete, and a stream would never be."""
     port = free_port()
     variables = {
         name.upper(): value if isinstance(value, str) else json.dumps(value) for name, value in service_settings.items()
     }
-    command = (sys.executable, "-m", "uvicorn", "--factory", "ticketing_tickets.app:create_app", "--port", str(port))
+    authority = Authority()
+    if scheme == "https":
+        authority.fill(tmp_path / "tls", ["localhost"])
+        variables["UVICORN_SSL_CERTFILE"] = str(tmp_path / "tls" / "tls.crt")
+        variables["UVICORN_SSL_KEYFILE"] = str(tmp_path / "tls" / "tls.key")
+    trust = ssl.create_default_context(cadata=authority.pem.decode())
+    # Over TLS a server that closes a connection waits for the peer to agree, and the idle ones of this client do not.
+    options = ("--factory", "--port", str(port), "--timeout-graceful-shutdown", "1")
+    command = (sys.executable, "-m", "uvicorn", "ticketing_tickets.app:create_app", *options)
     with (tmp_path / "log").open("w") as log:
         process = await asyncio.create_subprocess_exec(*command, env=os.environ | variables, stdout=log, stderr=log)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx.AsyncClient(base_url=f"{scheme}://localhost:{port}", verify=trust, timeout=30) as client:
             await is_ready(client)
             async with listen(client, STREAM) as one, listen(client, STREAM) as other:
                 await asyncio.gather(one.next(), other.next())

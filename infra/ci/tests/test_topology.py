@@ -68,7 +68,7 @@ def test_every_process_and_every_database_has_its_manifests() -> None:
 def test_every_process_and_every_database_has_its_network_policy() -> None:
     named = {
         policy["metadata"]["name"]
-        for file in ("services.yaml", "state.yaml")
+        for file in ("services.yaml", "workers.yaml", "state.yaml")
         for policy in yaml.safe_load_all((K8S / "network" / file).read_text())
     }
     assert {*PROCESSES, *(f"{service}-mongodb" for service in SERVICES)} <= named

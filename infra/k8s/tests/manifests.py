@@ -6,7 +6,7 @@ from typing import Any
 Manifest = dict[str, Any]
 
 
-WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 
 def pod_of(manifest: Manifest) -> Manifest:

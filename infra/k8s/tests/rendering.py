@@ -136,7 +136,8 @@ def _matches(manifest: Manifest, target: Manifest) -> bool:
 
 
 def _json_patch(manifest: Manifest, operation: Manifest) -> None:
-    *parents, last = operation["path"].strip("/").split("/")
+    # RFC 6901: `~1` is a slash inside a name.
+    *parents, last = (step.replace("~1", "/") for step in operation["path"].strip("/").split("/"))
     place: Any = manifest
     for step in parents:
         place = place[int(step)] if isinstance(place, list) else place[step]

@@ -26,7 +26,7 @@ from ticketing_common.timers import connect as connect_redis
 from ticketing_ops.bus import connect as connect_tool
 from ticketing_testkit.servers import Mongod, NatsServer, RedisServer
 
-from .authority import Certificates
+from .certificates import Certificates
 
 Manifests = list[dict[str, Any]]
 PATIENCE_SECONDS = 60.0

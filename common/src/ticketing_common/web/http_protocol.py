@@ -14,6 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from .certificates import ServedCertificate
 from .connections import WRITE_SECONDS, BoundedConnection
 from .request_scope import security_headers
 
@@ -41,12 +42,13 @@ class _Ignored(list[tuple[bytes, bytes]]):
 
 
 class _Callers:
-    """One server's connections that wait for a request, longest wait first, and the limit of all connections."""
+    """One server's connections that wait for a request, longest wait first, their limit, and its certificate."""
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, config: Config) -> None:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES
         self.limit = files if limit is None else min(limit, files)
         self.waiting: dict[HttpProtocol, None] = {}
+        self.certificate = ServedCertificate(config)
 
 
 _SERVERS: Final[WeakKeyDictionary[ServerState, _Callers]] = WeakKeyDictionary()
@@ -71,8 +73,9 @@ class HttpProtocol(BoundedConnection):
         super().__init__(config, server_state, app_state, _loop)
         callers = _SERVERS.get(server_state)
         if callers is None:
-            callers = _SERVERS[server_state] = _Callers(self.limit_concurrency)
+            callers = _SERVERS[server_state] = _Callers(self.limit_concurrency, config)
         self._callers = callers
+        callers.certificate.refresh()
         self.limit_concurrency = None
         self.ws_protocol_class = None  # no WebSockets: an upgrade request is handled as any other
         self._in_head = True

@@ -1,5 +1,6 @@
 """A worker process: an application whose only routes are /healthz, /readyz and /metrics."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypeAlias
@@ -75,4 +76,7 @@ def serve_worker(app: FastAPI, address: _HealthAddress) -> None:
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=1,  # probes need no more
+        # The variables of uvicorn's command line, which the services are started with.
+        ssl_certfile=os.environ.get("UVICORN_SSL_CERTFILE"),
+        ssl_keyfile=os.environ.get("UVICORN_SSL_KEYFILE"),
     )

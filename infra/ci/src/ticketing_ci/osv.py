@@ -26,6 +26,8 @@ SERVERS: Final[Mapping[str, tuple[str, str]]] = {
     "nats": ("Bitnami", "nats"),
     "valkey/valkey": ("Bitnami", "valkey"),
     "axllent/mailpit": ("Go", "github.com/axllent/mailpit"),
+    # Of its modules, the one that connects; all of a release have one version.
+    "otel/opentelemetry-collector-k8s": ("Go", "go.opentelemetry.io/collector/config/confighttp"),
 }
 """Ecosystem and name in OSV's database, by the repositories of the images. Bitnami has servers by their versions."""
 MODERATE: Final = 4.0

@@ -81,7 +81,10 @@ RULES = (
     Rule(("nats-tests/", "docs/events/"), Effect(frozenset({"common", "nats-tests"}))),
     # Whether they match the services is a unit test, which always runs.
     Rule(("docs/openapi/",), Effect(client=True, product=True)),
-    Rule(("infra/k8s/", "infra/k8s-dev/", "infra/k8s-prod/", "skaffold.yaml", ".dockerignore"), Effect(manifests=True)),
+    Rule(
+        ("infra/k8s/", "infra/k8s-dev/", "infra/k8s-logs/", "infra/k8s-prod/", "skaffold.yaml", ".dockerignore"),
+        Effect(manifests=True),
+    ),
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
     Rule(("infra/ci/", "conftest.py"), EVERYTHING),

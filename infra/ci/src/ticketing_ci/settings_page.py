@@ -26,7 +26,9 @@ HEAD: Final = """\
 
 Made by `make docs` from the settings classes; edit those. A service reads its settings from environment variables at
 start, and does not start when one is missing or wrong. Secrets have no default. A rate is a number per period:
-`10/minute`, `4/6hours`. The client's variables are in [its README](../client/README.md).
+`10/minute`, `4/6hours`. The client's variables are in [its README](../client/README.md). uvicorn reads variables of its
+own: `FORWARDED_ALLOW_IPS`, the trusted proxies, and `UVICORN_SSL_CERTFILE` with `UVICORN_SSL_KEYFILE`, PEM files with
+which a service or worker speaks HTTPS only; changed files are read again.
 """
 TABLE: Final = ("| variable | type | default | meaning |", "| --- | --- | --- | --- |")
 TYPES: Final[dict[object, str]] = {
