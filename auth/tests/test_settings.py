@@ -48,6 +48,7 @@ def test_limits_can_be_set_and_switched_off(required: dict[str, Any], monkeypatc
 @pytest.mark.parametrize(
     "wrong",
     [
+        *({"pwned_passwords_url": "http://api.example.com/range/"}, {"pwned_passwords_url": "https://api.example.com"}),
         *({"session_minutes": 0}, {"password_threads": 0}, {"password_queue": -1}),
         *({"rate_limit_signin": "often"}, {"rate_limit_signup": ""}),
         *({"rate_limit_guesses": "9/hour"}, {"rate_limit_guesses": "many"}),

@@ -17,7 +17,7 @@ from .dependencies import RateLimits
 from .mail import Mails, OrderMails
 from .obligations import Obligations
 from .open_sessions import OpenSessions
-from .passwords import PasswordHasher
+from .passwords import BreachedPasswords, PasswordHasher
 from .publishers import account_changed
 from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
@@ -56,8 +56,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.mails = mails
         runtime.subscribe(subscriptions(OrderMails(mails), obligations))
         app.state.rate_limits = RateLimits(settings)
+        breached = BreachedPasswords.at(settings.pwned_passwords_url)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
-            auth = AuthService(users, revoked, open_sessions, passwords, guesses, signer, settings)
+            auth = AuthService(users, revoked, open_sessions, passwords, guesses, signer, settings, breached)
             app.state.service = auth
             accounts = AccountService(users, tokens, open_sessions, mails, obligations, auth)
             app.state.accounts = accounts
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 yield
             finally:
                 await timers.close()
+                await breached.close()
 
     return create_service_app(
         settings,

@@ -18,6 +18,7 @@ __all__ = [
     "AccountInUseError",
     "CredentialsInvalidError",
     "EmailTakenError",
+    "PasswordBreachedError",
     "PasswordCommonError",
     "PasswordIsEmailError",
     "PasswordQueueFullError",
@@ -122,6 +123,14 @@ class PasswordCommonError(InvalidInputError):
         super().__init__(
             "See errors.", errors=(FieldError("This password is too common. Choose another.", "password"),)
         )
+
+
+class PasswordBreachedError(InvalidInputError):
+    """The new password is in a list of passwords that leaked from other sites."""
+
+    def __init__(self) -> None:
+        detail = "This password is in a list of leaked passwords. Choose another."
+        super().__init__("See errors.", errors=(FieldError(detail, "password"),))
 
 
 class PasswordIsEmailError(InvalidInputError):

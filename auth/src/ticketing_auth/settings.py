@@ -81,6 +81,14 @@ class Settings(EventServiceSettings, _Timers):
         default=64, ge=0, description="passwords that may wait for a thread, some 25 ms each; the next is refused (503)"
     )
 
+    pwned_passwords_url: Annotated[
+        str, Field(pattern=r"^(https://\S+/|http://(127\.0\.0\.1|localhost)(:\d+)?/\S*)?$")
+    ] = Field(
+        default="",
+        description="range API that knows leaked passwords, `https://api.pwnedpasswords.com/range/`; empty: new "
+        "passwords are compared with the built-in list only",
+    )
+
     rate_limit_signup: RateLimit = Field(
         default="100/hour", description="accounts created per address and replica; or `off`"
     )

@@ -1,4 +1,4 @@
-"""The workload of a call, the deadline of its request, how much background work runs at once, and cancellation.
+"""The workload of a call, the deadline of its request, background work that repeats, and cancellation.
 
 A call belongs to a request, for which a caller waits, or to the background. A context variable carries this workload,
 as it carries the deadline, because it must reach the driver's thread pool through code that is not ours. Two kinds of
@@ -10,12 +10,14 @@ decisions depend on it:
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+from ticketing_common.telemetry import get_logger, trace_scope
 
 __all__ = [
     "PER_ITERATION",
@@ -26,9 +28,12 @@ __all__ = [
     "cancel_and_wait",
     "empty_context",
     "in_background",
+    "repeated",
     "time_left",
     "until",
 ]
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -148,3 +153,27 @@ async def cancel_and_wait(*tasks: "asyncio.Task[Any] | None", repeat_seconds: fl
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=repeat_seconds)
     await asyncio.gather(*begun, return_exceptions=True)
+
+
+@asynccontextmanager
+async def repeated(work: Callable[[], Awaitable[object]], every_seconds: float, *, failure: str) -> AsyncIterator[None]:
+    """While the block runs, do this work in the background every `every_seconds` seconds.
+
+    An error is logged as `failure`, and does not stop the repetition. The work needs a lease if only one replica may do
+    it at a time.
+    """
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(every_seconds)
+            try:
+                with trace_scope(None), background():
+                    await work()
+            except Exception:
+                log.exception(failure)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        await cancel_and_wait(task)

@@ -21,6 +21,7 @@ from .hold_cache import HoldCache
 from .pass_service import PassService
 from .publishers import order_republished
 from .repository import OrderRepository, PaymentProjection, TicketProjection
+from .retention import forget_regularly
 from .routes import router
 from .service import OrderService
 from .settings import Settings
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         runtime.subscribe(subscriptions(service))
         runtime.enable_resync(orders, order_republished)
         app.state.feed = LiveFeed(runtime, ORDERS, order_message, listener=follow, on_gap=forget)
-        async with app.state.feed.open():
+        async with app.state.feed.open(), forget_regularly(orders, payments, settings):
             yield
 
     return create_service_app(

@@ -1,7 +1,7 @@
 """An order: the seats of a listing that a buyer holds, until when, at what price, and every way in which it may end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -63,6 +63,7 @@ class Order(Entity):
     `expires_at` is UTC. `payment_id` is the payment that completed the order, and stays when its capture fails.
     `refunded_cents` and `disputed` are what became of that payment while the order was complete. `status_since` is
     when `status` changed (UTC), if only those two changed after it; None means at `updated_at`.
+    `user_id` is the buyer; empty once the time that the record names a person is over (`forget_person`).
     `slot` and `turn` number the account's open holds, and its holds of this ticket (see `account_holds.py`); None where
     these limits are off, and in orders of earlier versions.
     """
@@ -215,6 +216,15 @@ class Order(Entity):
         self.status_since = self.status_since or self.updated_at
         self.refunded_cents, self.disputed = refunded_cents, disputed
         return True
+
+    def forget_person(self) -> None:
+        """Remove the buyer, and the seller's id and texts. The rest proves which seats are sold, for how much.
+
+        `slot` and `turn` go too: their indexes are unique for a buyer, and orders without one would violate them.
+        """
+        self.status_since = self.status_since or self.updated_at
+        self.user_id, self.slot, self.turn = "", None, None
+        self.ticket = replace(self.ticket, title="", venue=None, user_id=None)
 
     def _move(self, target: OrderStatus, reason: OrderReason | None = None) -> bool:
         """The only place that changes `status`; allows what the transition table allows."""

@@ -1,6 +1,7 @@
 """Every query of the orders database, and the index that each one uses."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import ClassVar, Final
 
 from ticketing_common.events import OrderStatus, PaymentData, TicketData
@@ -35,6 +36,12 @@ SEATS: Final[Document] = {"$ifNull": ["$seats", [1]]}
 """In a pipeline: the seats of an order; those of earlier versions have seat 1."""
 ENDED_COMPLETE: Final[Document] = {"status": OrderStatus.CANCELLED.value, "payment_id": {"$type": "string"}}
 """Only a payment that completed the order is named in it."""
+WITH_BUYER: Final[Document] = {"user_id": {"$gt": ""}}
+UNPAID_WITH_BUYER: Final[Document] = {"status": OrderStatus.CANCELLED.value, "payment_id": None, **WITH_BUYER}
+SOLD_WITH_BUYER: Final[Document] = {"payment_id": {"$gt": ""}, **WITH_BUYER}
+TOLD: Final[Document] = {"outbox.0": {"$exists": False}, "outbox_parked.0": {"$exists": False}}
+"""Every event of the order is published."""
+FORGET_AT_ONCE: Final = 200
 
 
 class OrderRepository(Repository[Order]):
@@ -77,6 +84,13 @@ class OrderRepository(Repository[Order]):
         # The orders of a listing that were complete and ended, whose passes are void.
         Index(
             [("ticket.id", ASCENDING), ("_id", ASCENDING)], name="void_passes", partialFilterExpression=ENDED_COMPLETE
+        ),
+        # What still names its buyer (`retention.py`); an open hold costs no key here.
+        Index([("updated_at", ASCENDING)], name="unpaid_with_buyer", partialFilterExpression=UNPAID_WITH_BUYER),
+        Index(
+            [("status", ASCENDING), ("updated_at", ASCENDING)],
+            name="sold_with_buyer",
+            partialFilterExpression=SOLD_WITH_BUYER,
         ),
     )
 
@@ -185,6 +199,29 @@ class OrderRepository(Repository[Order]):
         found = {group["_id"]: [seat for seats in group["seats"] for seat in seats] for group in groups}
         return [found.get(ticket_id, []) for ticket_id in ticket_ids]
 
+    async def walk_over(self, *, unpaid_before: datetime, sold_before: datetime) -> AsyncIterator[list[Order]]:
+        """The orders that name their buyer and are over, in batches, the oldest first. Times in UTC.
+
+        Those that never were complete and ended before `unpaid_before`; those that were, and ended before
+        `sold_before`; and the complete ones that were last changed, and whose event began, before `sold_before`, unless
+        a dispute is open. None that has an unpublished event.
+        """
+        unpaid: Document = {**UNPAID_WITH_BUYER, "updated_at": {"$lt": unpaid_before}}
+        ended: Document = {**SOLD_WITH_BUYER, "status": OrderStatus.CANCELLED.value}
+        complete: Document = {
+            **SOLD_WITH_BUYER,
+            "status": OrderStatus.COMPLETE.value,
+            "ticket.starts_at": {"$not": {"$gte": sold_before}},
+            "disputed": {"$ne": True},
+        }
+        for query in (unpaid, *({**one, "updated_at": {"$lt": sold_before}} for one in (ended, complete))):
+            cursor = self.collection.find({**query, **TOLD}, WITHOUT_EVENTS).sort("updated_at", ASCENDING)
+            try:
+                while documents := await cursor.to_list(FORGET_AT_ONCE):
+                    yield self.to_entities(documents)
+            finally:
+                await cursor.close()
+
     async def list_of_user(self, user_id: str, page: PageRequest) -> Page[Order]:
         """A page of a user's orders, newest first. Raises `InvalidInputError` for a made-up cursor."""
         return await self._newest_first({"user_id": user_id}, page)
@@ -233,7 +270,28 @@ class TicketProjection(Projection[TicketData]):
 
 
 class PaymentProjection(Projection[PaymentData]):
-    """The payments, as their owner published them; so an authorisation that arrives after its failure is ignored."""
+    """The payments, as their owner published them; so an authorisation that arrives after its failure is ignored.
+
+    Stored without the buyer, which the order names. The field stays, empty, since earlier versions require it.
+    """
+
+    INDEXES: ClassVar[Sequence[Index]] = (
+        # Documents that an earlier version wrote.
+        Index([("user_id", ASCENDING)], name="with_buyer", partialFilterExpression=WITH_BUYER),
+    )
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, PaymentData)
+
+    def to_document(self, data: PaymentData) -> Document:
+        """The payment as stored, without the buyer."""
+        return super().to_document(data) | {"user_id": ""}
+
+    async def forget_buyers(self) -> int:
+        """Remove the buyer from documents that an earlier version wrote, or still writes. Returns their number."""
+        forgotten = 0
+        while found := await self.collection.find(WITH_BUYER, {"_id": 1}).limit(FORGET_AT_ONCE).to_list(None):
+            ids = [document["_id"] for document in found]
+            result = await self.collection.update_many({"_id": {"$in": ids}}, {"$set": {"user_id": ""}})
+            forgotten += result.modified_count
+        return forgotten

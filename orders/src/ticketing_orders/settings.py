@@ -23,6 +23,15 @@ class Settings(EventServiceSettings):
     reservation_window_seconds: int = Field(
         default=900, gt=0, description="seconds that an unpaid order holds its ticket"
     )
+    records_days: int = Field(
+        default=3_650,
+        ge=540,
+        description="the record of a sale names its buyer for so many days after its end, or after the event; a "
+        "dispute may come 540 days after the payment",
+    )
+    unpaid_orders_days: int = Field(
+        default=90, ge=7, description="the same for orders that never were paid, after their end"
+    )
     rate_limit_holds: RateLimit = Field(
         default="30/minute",
         description="attempts to hold a ticket, per account and replica; `off` (load runs): no limit on holds at all",

@@ -15,6 +15,7 @@ from .dependencies import PaymentLimits
 from .publishers import payment_republished
 from .reconciler import Reconciler
 from .repository import OrderProjection, PaymentRepository, StripeEventInbox
+from .retention import PaymentRetention
 from .routes import router
 from .service import PaymentService
 from .settings import Settings
@@ -36,7 +37,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         payments = PaymentRepository(runtime.outbox("payments"))
         orders = OrderProjection(runtime.collection("orders"), runtime.progress(ORDERS).is_caught_up)
         inbox = StripeEventInbox(runtime.collection("stripe_events"))
-        runtime.add_stores(payments, orders, inbox)
+        retention = PaymentRetention(payments, orders)
+        runtime.add_stores(payments, orders, inbox, retention)
         async with StripeGateway.connect(settings) as stripe:
             service = PaymentService(payments, orders, inbox, stripe, settings)
             app.state.service = service
@@ -47,7 +49,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             reconciler = Reconciler(service.reconcile, acquire=lease.acquire, seconds=settings.reconcile_seconds)
             reconciler.start()
             try:
-                yield
+                async with retention.forgetting():
+                    yield
             finally:
                 await reconciler.stop()
 

@@ -1,14 +1,13 @@
 """Removes the texts of deleted listings, and the listings of deleted accounts, in the background of every replica."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.resilience import cancel_and_wait
-from ticketing_common.telemetry import get_logger, trace_scope
+from ticketing_common.resilience import repeated
+from ticketing_common.telemetry import get_logger
 
 from .departures import Departures
 from .service import TicketService
@@ -34,7 +33,7 @@ async def forget_regularly(
         if count := await service.forget_deleted(before=utc_now() - after):
             log.info("texts of deleted listings removed", count=count)
 
-    async with _repeated(forget, every_seconds, failure="texts of deleted listings not removed, retrying later"):
+    async with repeated(forget, every_seconds, failure="texts of deleted listings not removed, retrying later"):
         yield
 
 
@@ -42,25 +41,5 @@ async def forget_regularly(
 async def withdraw_regularly(departures: Departures, *, every_seconds: float = WITHDRAW_SECONDS) -> AsyncIterator[None]:
     """While the block runs, withdraw listings of deleted accounts that have become free. Needs no lease either."""
     failure = "listings of deleted accounts not withdrawn, retrying later"
-    async with _repeated(departures.withdraw_all, every_seconds, failure=failure):
+    async with repeated(departures.withdraw_all, every_seconds, failure=failure):
         yield
-
-
-@asynccontextmanager
-async def _repeated(
-    work: Callable[[], Awaitable[object]], every_seconds: float, *, failure: str
-) -> AsyncIterator[None]:
-    async def sweep() -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            try:
-                with trace_scope(None):
-                    await work()
-            except Exception:
-                log.exception(failure)
-
-    task = asyncio.create_task(sweep())
-    try:
-        yield
-    finally:
-        await cancel_and_wait(task)

@@ -17,7 +17,7 @@ from ticketing_auth.errors import (
     TooManyGuessesError,
 )
 from ticketing_auth.open_sessions import OpenSession, OpenSessions
-from ticketing_auth.passwords import CommonPasswords, PasswordHasher
+from ticketing_auth.passwords import BreachedPasswords, CommonPasswords, PasswordHasher
 from ticketing_auth.publishers import session_ended
 from ticketing_auth.repository import Guess, PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
@@ -50,6 +50,7 @@ class AuthService:
         guesses: PasswordGuesses,
         signer: security.TokenSigner,
         settings: Settings,
+        breached: BreachedPasswords | None = None,
     ) -> None:
         secret = settings.jwt_key.get_secret_value()
         limit = quota(settings.rate_limit_guesses)
@@ -58,6 +59,7 @@ class AuthService:
         self._open_sessions = open_sessions
         self._passwords = passwords
         self._common_passwords = CommonPasswords()
+        self._breached_passwords = breached or BreachedPasswords(None)
         self._guesses = guesses
         self._guess_rules = GuessRules.of(limit.amount, limit.window) if limit else None
         self._names = AccountNames(secret)
@@ -70,7 +72,7 @@ class AuthService:
     async def sign_up(self, email: str, password: SecretStr) -> User:
         """Create an account.
 
-        Raises `PasswordCommonError`, `PasswordIsEmailError`, `EmailTakenError` and `PasswordQueueFullError`.
+        Raises `EmailTakenError`, and what `new_hash` raises.
         """
         user = User(email=email, password_hash=await self.new_hash(password, email=email))
         await self._users.add(user)
@@ -80,9 +82,10 @@ class AuthService:
     async def new_hash(self, password: SecretStr, *, email: str) -> str:
         """The hash of a new password of the account with this e-mail.
 
-        Raises `PasswordCommonError`, `PasswordIsEmailError` and `PasswordQueueFullError`.
+        Raises `PasswordCommonError`, `PasswordIsEmailError`, `PasswordBreachedError` and `PasswordQueueFullError`.
         """
         self._common_passwords.check_new(password, email=email)
+        await self._breached_passwords.check_new(password)
         return await self._passwords.hash(password)
 
     async def sign_in(self, email: str, password: SecretStr, *, device_token: str | None = None) -> User:

@@ -64,7 +64,7 @@ class OrderData(EventData):
 
     status: OrderStatus
     reason: OrderReason | None
-    user_id: str = Field(description="the buyer")
+    user_id: str = Field(description="the buyer; empty in the record of an old order")
     expires_at: EventTime
     created_at: EventTime
     payment_id: str | None = Field(description="the payment that completed it")

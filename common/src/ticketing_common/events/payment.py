@@ -35,7 +35,7 @@ class PaymentData(EventData):
     """A payment. Money in integer cents."""
 
     order_id: str
-    user_id: str
+    user_id: str = Field(description="the buyer; empty in the record of an old payment")
     amount_cents: int = Field(gt=0)
     currency: str
     status: PaymentStatus

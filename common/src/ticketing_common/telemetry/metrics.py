@@ -10,6 +10,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
+    "BREACHED_PASSWORD_CHECKS",
     "CALLS_IN_PROGRESS",
     "CALLS_REFUSED",
     "CALLS_REPEATED",
@@ -111,6 +112,9 @@ MAILS: Final = Counter("mails", "Mails by kind and outcome", ["kind", "outcome"]
 MAILS_QUEUED: Final = Gauge("mails_queued", "Mails that are not delivered yet")
 MAILS_OLDEST: Final = Gauge("mails_oldest_seconds", "Time for which the longest overdue mail has been due")
 MAIL_SERVER_AVAILABLE: Final = Gauge("mail_server_available", "0 after a failed connection to the mail server, else 1")
+BREACHED_PASSWORD_CHECKS: Final = Counter(
+    "breached_password_checks", "New passwords that a range API was asked about, by outcome", ["outcome"]
+)
 SECURITY_EVENTS: Final = Counter("security_events", "Sign-ins, refusals and reached limits, by event", ["event"])
 
 REVOCATIONS_CURRENT: Final = Gauge(

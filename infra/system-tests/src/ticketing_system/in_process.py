@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from secrets import token_hex
 from typing import Any, Final, Self
 
@@ -24,10 +25,15 @@ import ticketing_payments.app
 import ticketing_payments.settings
 import ticketing_tickets.app
 import ticketing_tickets.settings
+from ticketing_common.entity import utc_now
 from ticketing_common.events.subjects import ORDERS
 from ticketing_common.storage import DatabaseClient, connect
 from ticketing_common.topology import SERVICES
 from ticketing_ops.audit import AuditAddresses
+from ticketing_orders.repository import OrderRepository
+from ticketing_orders.retention import forget_people
+from ticketing_payments.repository import OrderProjection, PaymentRepository
+from ticketing_payments.retention import PaymentRetention
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
@@ -72,6 +78,7 @@ class InProcessMarket(Market):
         self.bank = Bank(servers.stripe_url, self.stripe_key)
         self.people: list[str] = []
         self._orders_app: FastAPI
+        self._payments_apps: list[FastAPI] = []
 
     @classmethod
     @asynccontextmanager
@@ -107,6 +114,26 @@ class InProcessMarket(Market):
         """Set how long new holds last, in seconds."""
         service = self._orders_app.state.service
         service._settings = service._settings.model_copy(update={"reservation_window_seconds": seconds})
+
+    async def make_payments_settled(self) -> None:
+        """Let the reconciler check every payment that it would check later."""
+        payments = self.collection("payments", "payments")
+        while await payments.count_documents({"check_at": {"$ne": None}}):
+            now = utc_now()
+            await payments.update_many({"check_at": {"$gt": now}}, {"$set": {"check_at": now}})
+            await asyncio.sleep(0.05)
+        await self.settle()
+
+    async def forget_people(self) -> None:
+        """Let the times pass after which orders and payments lose their people."""
+        later = utc_now() + timedelta(seconds=1)
+        orders = OrderRepository(self._orders_app.state.runtime.outbox("orders"))
+        await forget_people(orders, unpaid_before=later, sold_before=later, pause_seconds=0)
+        await self.settle()
+        runtime = self._payments_apps[0].state.runtime
+        payments = PaymentRepository(runtime.outbox("payments"))
+        await PaymentRetention(payments, OrderProjection(runtime.collection("orders"))).forget_people()
+        await self.settle()
 
     async def _before_sample(self) -> None:
         await self.proxy.webhooks.delivered()
@@ -164,6 +191,7 @@ class InProcessMarket(Market):
                 self.orders, self._orders_app = client, app
             case "Payments":
                 self.payments.append(client)
+                self._payments_apps.append(app)
 
     @asynccontextmanager
     async def _webhook_endpoint(self) -> AsyncIterator[None]:

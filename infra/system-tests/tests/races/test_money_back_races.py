@@ -1,4 +1,7 @@
-"""A seller's call-off and refund, and changes at Stripe, against what buyers do: no buyer is charged without seats."""
+"""A seller's call-off and refund, and changes at Stripe, against what buyers do: no buyer is charged without seats.
+
+The last test lets the orders of all of them become old.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -15,6 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)
 
 SEED = 20_261_129
 CENTS = 2_550
+PAYMENTS_KNOWS = (("payments", "orders"), ("payments", "payments"))
 
 
 class Round(NamedTuple):
@@ -37,9 +41,9 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def has_payment(market: InProcessMarket, order_id: str, status: str) -> bool:
-    """Whether a payment of the order has this status."""
-    return bool(await market.documents("payments", "payments", order_id=order_id, status=status))
+async def has_payment(market: InProcessMarket, order_id: str, status: str, **fields: Any) -> bool:
+    """Whether a payment of the order has this status, and these fields."""
+    return bool(await market.documents("payments", "payments", order_id=order_id, status=status, **fields))
 
 
 async def captured(market: InProcessMarket, buyer: str, order_id: str) -> dict[str, Any]:
@@ -172,3 +176,36 @@ async def test_a_refund_by_the_seller_against_one_at_stripe(market: InProcessMar
         return "refunded at Stripe" if ended.buyer.status_code == 200 else "refunded by the seller"
 
     await play(market, pair, once, outcome, wanted={"refunded at Stripe", "refunded by the seller"})
+
+
+async def test_old_orders_lose_their_people_everywhere_and_the_audit_finds_nothing(market: InProcessMarket) -> None:
+    """All that this module has left: sales, unpaid holds, refunds, events that were called off."""
+    buyer, loser = market.people[17], market.people[18]
+    ticket_id = await market.list_ticket(market.people[0])
+    order_id = str((await market.hold(buyer, ticket_id)).json()["id"])
+    payment = await captured(market, buyer, order_id)
+    unpaid = str((await market.hold(buyer, await market.list_ticket(market.people[0]))).json()["id"])
+    (await market.cancel(buyer, unpaid)).raise_for_status()
+    await market.settle()
+    await market.make_payments_settled()
+
+    await market.forget_people()
+
+    for service, name in (("orders", "orders"), ("orders", "payments"), ("tickets", "orders"), *PAYMENTS_KNOWS):
+        documents = await market.documents(service, name)
+        assert documents, "the test proves nothing without them"
+        named = [document for document in documents if any(person in str(document) for person in market.people)]
+        assert named == [], f"{service}.{name}"
+    assert (await the(market, "tickets", "tickets", _id=ticket_id))["status"] == "sold"
+    assert (await market.hold(loser, ticket_id)).status_code == 409
+    assert (await market.call(buyer, "orders", "GET", "/api/orders")).json() == []
+    assert (await market.call(buyer, "orders", "GET", f"/api/orders/{order_id}")).status_code == 403
+    assert await market.violations() == []
+
+    dispute = await market.bank.dispute(payment["stripe_id"])
+    await until(lambda: has_payment(market, order_id, "captured", disputed=True))
+    await market.bank.decide(dispute["id"], "lost")
+    await until(lambda: has_payment(market, order_id, "refunded"))
+    await market.settle()
+    assert await market.violations() == []
+    assert (await the(market, "orders", "orders", _id=order_id))["reason"] == "refunded"

@@ -134,6 +134,15 @@ class Payment(Entity):
         """Whether the payment is authorised or captured."""
         return self.status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED)
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing about its money is undecided: no attempt, capture, void, refund, check or dispute."""
+        return (self.over or self.status is PaymentStatus.CAPTURED) and self.check_at is None and not self.disputed
+
+    def forget_person(self) -> None:
+        """Remove the buyer and the card. `stripe_id` stays: a late dispute names nothing else."""
+        self.user_id, self.payment_method_id = "", None
+
     def check_owner(self, user_id: str) -> None:
         """Raise `PaymentForbiddenError` unless the payment is this user's."""
         if self.user_id != user_id:

@@ -158,7 +158,7 @@ async def _read(parts: _Parts, moment: Moment, intents: Intents, only: _Suspects
     async def orders() -> None:
         cases = order_cases(parts.databases, intents, only.orders if only else None)
         async for case in _checked(cases, ORDER_CHECKS, moment, found, found.orders):
-            if case.order is not None:
+            if case.order is not None and case.order.user_id:  # empty in the record of an old order
                 owners.setdefault(case.order.user_id, ("order", case.id))
 
     async def tickets() -> None:
