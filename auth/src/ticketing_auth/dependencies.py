@@ -12,7 +12,7 @@ from ticketing_common.web import AddressDep, RateLimiter
 from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
 from .open_sessions import device_label
-from .service import AccountService, AuthService
+from .service import AccountService, AuthService, SecondFactorService
 from .settings import Settings
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "PasswordPromptDep",
     "RateLimits",
     "RateLimitsDep",
+    "SecondFactorDep",
     "SessionCookie",
     "SessionCookieDep",
     "SettingsDep",
@@ -223,6 +224,12 @@ async def account_service(request: Request) -> AccountService:
     return service
 
 
+async def second_factor_service(request: Request) -> SecondFactorService:
+    """The use cases of second factors of this process."""
+    service: SecondFactorService = request.app.state.second_factors
+    return service
+
+
 async def account(caller: CurrentUser, service: Annotated[AuthService, Depends(auth_service)]) -> Account:
     """The caller's account, as it is now; raises `UnauthenticatedError`, also if the session was ended."""
     return await service.get_account(caller)
@@ -245,6 +252,7 @@ AccountServiceDep: TypeAlias = Annotated[AccountService, Depends(account_service
 AuthServiceDep: TypeAlias = Annotated[AuthService, Depends(auth_service)]
 DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
 RateLimitsDep: TypeAlias = Annotated[RateLimits, Depends(rate_limits)]
+SecondFactorDep: TypeAlias = Annotated[SecondFactorService, Depends(second_factor_service)]
 SettingsDep: TypeAlias = Annotated[Settings, Depends(settings)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
