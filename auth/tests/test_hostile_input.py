@@ -21,7 +21,10 @@ async def test_hostile_input_is_refused_cheaply_and_changes_nothing(run_auth: Ru
         before = await fingerprint(auth.app.state.runtime.database)
 
         # These have no input, so they succeed whatever their headers and body contain.
-        without_input = ("sign_out", "sign_out_everywhere", "request_verification", "export_account", "list_sessions")
+        without_input = (
+            *("sign_out", "sign_out_everywhere", "request_verification", "export_account", "list_sessions"),
+            "show_second_factor",
+        )
         found = [finding async for finding in findings(auth.app, token, except_for=without_input)]
 
         assert found == []
@@ -35,9 +38,12 @@ async def test_every_route_and_place_of_input_is_tried(auth: RunningAuth, identi
     accounts = {"change_password", "export_account", "delete_account", "request_verification", "confirm_verification"}
     resets = {"request_password_reset", "confirm_password_reset"}
     listed = {"list_sessions", "end_session"}
-    assert sessions | accounts | resets | listed == {operation for operation, _ in tried}
+    factors = {"show_second_factor", "enrol_second_factor", "confirm_second_factor"}
+    factors |= {"replace_recovery_codes", "turn_off_second_factor"}
+    assert sessions | accounts | resets | listed | factors == {operation for operation, _ in tried}
     assert {("sign_in", "field email"), ("sign_up", "field password"), ("issue_token", "field username")} <= tried
     assert {("confirm_password_reset", "field token"), ("change_password", "field currentPassword")} <= tried
+    assert {("sign_in", "field code"), ("issue_token", "field code"), ("turn_off_second_factor", "field code")} <= tried
 
 
 @pytest.mark.parametrize("length", [3, 64, 254])

@@ -220,6 +220,7 @@ async def test_the_api_is_documented_under_its_own_prefix(auth: RunningAuth) -> 
             *("signup", "signin", "token", "signout", "signout-everywhere", "currentuser", "password"),
             *("verification", "verification/confirm", "password-reset", "password-reset/confirm", "me", "me/export"),
             *("sessions", "sessions/{id}"),
+            *("second-factor", "second-factor/confirm", "second-factor/recovery-codes"),
         )
     }
     password = document["components"]["schemas"]["SignUpRequest"]["properties"]["password"]

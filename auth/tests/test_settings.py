@@ -18,6 +18,7 @@ def required(identity: Identity) -> dict[str, Any]:
         "redis_url": "redis://localhost",
         "jwt_public_keys": [identity.public_key_pem],
         "jwt_key": identity.private_key_pem,
+        "second_factor_keys": [identity.second_factor_key],
     }
 
 

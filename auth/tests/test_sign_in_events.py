@@ -7,6 +7,7 @@ import pytest
 from ticketing_common.telemetry import configure_logging
 
 from .conftest import RunAuth
+from .factor_calls import Clock, enrol, renew_codes, sign_in
 
 EMAIL = "ann@example.com"
 
@@ -40,3 +41,43 @@ async def test_each_way_that_a_sign_in_ends_is_logged_without_the_email(
     assert len(unknown) == 32
     for secret in ("@example.com", "nobody", "wrong password", "correct horse"):
         assert secret not in printed
+
+
+async def test_what_happens_to_the_second_factor_is_logged_without_a_code(
+    run_auth: RunAuth, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    async with run_auth(rate_limit_codes="1/day", rate_limit_signin="off") as auth:
+        configure_logging(service="auth", level="info")
+        account = (await auth.sign_up()).json()["id"]
+        app, codes = await enrol(auth, clock)
+        secret = (await auth.users.get(account)).second_factor
+        await sign_in(auth)
+        await sign_in(auth, codes[0])
+        renewed = (await renew_codes(auth, app.next_code())).json()["recoveryCodes"]
+        await sign_in(auth, wrong := app.wrong_code())
+        await sign_in(auth, used := app.code())
+        auth.browser.cookies.clear()
+        bearer = {"Authorization": f"Bearer {auth.app.state.service.issue_token(await auth.users.get(account))}"}
+        await auth.app.state.runtime.collection("code_guesses").delete_many({})
+        answer = await auth.browser.request(
+            "DELETE",
+            "/api/users/second-factor",
+            headers=bearer,
+            json={"password": "correct horse battery", "code": renewed[0]},
+        )
+        assert answer.status_code == 204
+        printed = capsys.readouterr().out
+
+    lines = [json.loads(line) for line in printed.splitlines() if '"security event"' in line]
+    logged = [line["security_event"] for line in lines if line["security_event"].startswith("second_factor.")]
+    assert logged == [
+        *("second_factor.enabled", "second_factor.required", "second_factor.recovery_code_used"),
+        *("second_factor.recovery_codes_replaced", "second_factor.failed", "second_factor.blocked"),
+        "second_factor.disabled",
+    ]
+    assert {line["account_id"] for line in lines if line["security_event"].startswith("second_factor.")} == {account}
+    assert secret is not None
+    plain = [code.replace("-", "") for code in (*codes, *renewed)]
+    for hidden in (*codes, *renewed, *plain, secret.sealed_secret, f'"{wrong}"', f'"{used}"'):
+        assert hidden not in printed

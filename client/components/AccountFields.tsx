@@ -54,6 +54,24 @@ export function NewPasswordField({ label, error }: PasswordProps) {
   );
 }
 
+/** A code of the second factor; `recovery` also allows a recovery code. */
+export function CodeField({ label = "Code", recovery = false, error }: Props & { label?: string; recovery?: boolean }) {
+  return (
+    <TextField
+      label={label}
+      name="code"
+      inputMode={recovery ? "text" : "numeric"}
+      autoComplete="one-time-code"
+      autoCapitalize="characters"
+      spellCheck={false}
+      maxLength={64}
+      required
+      hint={recovery ? "6 digits from your authenticator app, or a recovery code." : "6 digits from your app."}
+      error={error?.fieldErrors.code}
+    />
+  );
+}
+
 /** Says which account the password of a form belongs to; not shown and not sent. */
 export function UsernameOfForm({ email }: { email: string }) {
   return <input type="text" autoComplete="username" value={email} readOnly hidden />;

@@ -1,12 +1,15 @@
 /** E-mail and password, for signing in and for signing up. */
 import Head from "next/head";
 import { useRouter } from "next/router";
+import { useEffect, useRef, useState } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import type { SignInRequest } from "@/lib/api/generated";
 import { safeReturnPath } from "@/lib/returnTo";
 import { announceSession, announceSignUp } from "@/lib/session";
 import styles from "@/styles/page.module.css";
-import { CurrentPasswordField, EmailField, NewPasswordField } from "./AccountFields";
+import { CodeField, CurrentPasswordField, EmailField, NewPasswordField } from "./AccountFields";
 import { Button } from "./Button";
 import { FormError } from "./FormError";
 import { Notice } from "./Notice";
@@ -38,16 +41,40 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
   const router = useRouter();
   const text = TEXTS[kind];
   const PasswordField = kind === "signin" ? CurrentPasswordField : NewPasswordField;
+  const [asksForCode, setAsksForCode] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (asksForCode) form.current?.querySelector<HTMLInputElement>("input[name=code]")?.focus();
+  }, [asksForCode]);
   const { busy, error, submit } = useFormSubmission(
     async (data) => {
       const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
-      if (kind === "signin") await api.signIn(credentials);
-      else announceSignUp((await api.signUp(credentials)).id);
+      if (kind === "signin") {
+        if (!(await signIn({ ...credentials, ...(data.has("code") && { code: String(data.get("code")) }) }))) return;
+      } else announceSignUp((await api.signUp(credentials)).id);
       announceSession();
       await router.replace(safeReturnPath(returnTo));
     },
     { signInOn401: false },
   );
+
+  /** False if the account also asks for a code, which the form then shows. */
+  async function signIn(credentials: SignInRequest): Promise<boolean> {
+    try {
+      await api.signIn(credentials);
+      return true;
+    } catch (failure) {
+      if (!(failure instanceof ApiError)) throw failure;
+      if (failure.needsCode && !credentials.code) {
+        setAsksForCode(true);
+        return false;
+      }
+      // The password is wrong after all: it was changed meanwhile.
+      if (failure.status === 401 && !failure.needsCode) setAsksForCode(false);
+      throw failure;
+    }
+  }
+
   const query = returnTo === "/" ? "" : `?returnTo=${encodeURIComponent(returnTo)}`;
 
   return (
@@ -55,19 +82,32 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
       <Head>
         <title>{`${text.title} · Ticketing`}</title>
       </Head>
-      <form className={styles.card} onSubmit={submit} noValidate>
+      <form className={styles.card} onSubmit={submit} noValidate ref={form}>
         <div>
           <h1>{text.title}</h1>
           {returnTo !== "/" && <p className={styles.lead}>You then return to the page you came from.</p>}
         </div>
         {done && <Notice tone="good">{done}</Notice>}
-        <FormError error={error} fields={["email", "password"]} />
-        <EmailField error={error} />
-        <PasswordField label="Password" error={error} />
-        {kind === "signin" && (
-          <p>
-            <PageLink href="/forgot-password">Forgot your password?</PageLink>
-          </p>
+        <FormError error={error} fields={["email", "password", "code"]} />
+        {/* Hidden fields keep their values, and are sent with the code. */}
+        <div className={asksForCode ? undefined : styles.form} hidden={asksForCode}>
+          <EmailField error={error} />
+          <PasswordField label="Password" error={error} />
+          {kind === "signin" && (
+            <p>
+              <PageLink href="/forgot-password">Forgot your password?</PageLink>
+            </p>
+          )}
+        </div>
+        {asksForCode && (
+          <>
+            <CodeField recovery error={error} />
+            <p>
+              <button type="button" className={styles.link} onClick={() => setAsksForCode(false)}>
+                Use another account
+              </button>
+            </p>
+          </>
         )}
         <Button type="submit" wide busy={busy}>
           {text.title}

@@ -1,9 +1,9 @@
-/** Keeps a form's input while the user signs in again; only in this tab, and never a password. */
+/** Keeps a form's input while the user signs in again; only in this tab, and never a password or a code. */
 
 const PREFIX = "draft:";
 
 export function saveDraft(path: string, data: FormData): void {
-  const fields = [...data].filter(([name, value]) => !/password/i.test(name) && typeof value === "string");
+  const fields = [...data].filter(([name, value]) => !/password|^code$/i.test(name) && typeof value === "string");
   try {
     sessionStorage.setItem(PREFIX + path, JSON.stringify(Object.fromEntries(fields)));
   } catch {

@@ -1,4 +1,4 @@
-/** Your account: e-mail address, password, sessions, data, deletion. */
+/** Your account: e-mail address, password, second factor, sessions, data, deletion. */
 import type { InferGetServerSidePropsType } from "next";
 import Head from "next/head";
 import { ChangePasswordForm } from "@/components/ChangePasswordForm";
@@ -7,6 +7,7 @@ import { DeleteAccountForm } from "@/components/DeleteAccountForm";
 import { EmailState } from "@/components/EmailState";
 import { FailureState } from "@/components/FailureState";
 import { OpenSessions } from "@/components/OpenSessions";
+import { SecondFactor } from "@/components/SecondFactor";
 import { SignOutEverywhere } from "@/components/SignOutEverywhere";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
@@ -26,6 +27,7 @@ export default function AccountPage(props: InferGetServerSidePropsType<typeof ge
         <>
           <EmailState user={user} />
           <ChangePasswordForm user={user} />
+          <SecondFactor user={user} />
           <OpenSessions user={user} />
           <SignOutEverywhere />
           <DataExport />

@@ -60,6 +60,12 @@ def pass_keys() -> Iterator[Secret]:
     yield "pass-signing", {"PASS_KEY": private_pem(Ed25519PrivateKey.generate()), "PASS_PUBLIC_KEYS": "[]"}
 
 
+def second_factor_keys() -> Iterator[Secret]:
+    """The key that encrypts the secrets of second factors, for auth only. Backups need it, too: keep a copy of it."""
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    yield "second-factor", {"SECOND_FACTOR_KEYS": json.dumps([key])}
+
+
 def token_keys() -> Iterator[Secret]:
     """The Ed25519 pair: the private key for auth only, the public key for all."""
     key = Ed25519PrivateKey.generate()
@@ -152,7 +158,7 @@ def certificate() -> Iterator[Secret]:
 
 def groups(members: int, *, tls: bool) -> list[list[Secret]]:
     """Groups of Secrets that are created completely or not at all, because addresses repeat the passwords."""
-    own = [list(token_keys()), list(pass_keys()), list(bus()), list(timers())]
+    own = [list(token_keys()), list(pass_keys()), list(second_factor_keys()), list(bus()), list(timers())]
     found = [*own, list(smtp()), list(stripe()), list(stripe_audit())]
     by_service = list(databases(members))
     found += [by_service[start : start + 4] for start in range(0, len(by_service), 4)]

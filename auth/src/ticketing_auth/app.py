@@ -5,15 +5,17 @@ from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI
 
-from ticketing_common.delivery import END_SESSIONS, ServiceRuntime
+from ticketing_common.delivery import END_SESSIONS, RESET_FACTOR, ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
 from ticketing_common.events.subjects import USERS
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.timers import Timers, connect
-from ticketing_common.web import create_service_app
+from ticketing_common.web import create_service_app, quota
 
 from .dependencies import RateLimits
+from .domain import GuessRules
+from .enrolment import SecretVault
 from .mail import Mails, OrderMails
 from .obligations import Obligations
 from .open_sessions import OpenSessions
@@ -21,7 +23,8 @@ from .passwords import BreachedPasswords, PasswordHasher
 from .publishers import account_changed
 from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
 from .routes import router
-from .service import AccountService, AuthService
+from .second_factor_routes import router as second_factor_router
+from .service import AccountService, AuthService, CodeCheck, GuessLimit, SecondFactorService
 from .session_routes import router as session_router
 from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
@@ -32,10 +35,12 @@ __all__ = ["create_app"]
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The auth service; settings come from the environment unless given.
 
-    Raises `ValueError` if a key is not an Ed25519 key, or if no public key matches the private key.
+    Raises `ValueError` if a key is not an Ed25519 key, if no public key matches the private key, or if a key of second
+    factors has another length.
     """
     settings = settings or Settings()
     signer = _signer(settings)
+    vault = SecretVault([key.get_secret_value() for key in settings.second_factor_keys])
 
     @asynccontextmanager
     async def assemble(app: FastAPI, runtime: ServiceRuntime) -> AsyncIterator[None]:
@@ -43,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         open_sessions = OpenSessions(runtime.collection("open_sessions"))
         guesses = PasswordGuesses(runtime.collection("password_guesses"))
+        code_guesses = PasswordGuesses(runtime.collection("code_guesses"))
         tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
         redis = connect(settings.redis_url.get_secret_value(), MAIL_QUEUE, ca_file=settings.internal_ca_file)
         timers = Timers(redis)
@@ -51,19 +57,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             on_request=lambda mail_id: timers.arm_soon(f"{MAIL_QUEUE}:{mail_id}", utc_now()),
         )
         obligations = Obligations(runtime.collection("obligations"))
-        runtime.add_stores(users, revoked, open_sessions, guesses, tokens, mails, obligations)
+        runtime.add_stores(users, revoked, open_sessions, guesses, code_guesses, tokens, mails, obligations)
         app.state.settings = settings
         app.state.mails = mails
         runtime.subscribe(subscriptions(OrderMails(mails), obligations))
         app.state.rate_limits = RateLimits(settings)
         breached = BreachedPasswords.at(settings.pwned_passwords_url)
+        codes = CodeCheck(users, mails, vault, GuessLimit(code_guesses, _code_rules(settings)))
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
-            auth = AuthService(users, revoked, open_sessions, passwords, guesses, signer, settings, breached)
+            auth = AuthService(users, revoked, open_sessions, passwords, guesses, codes, signer, settings, breached)
             app.state.service = auth
             accounts = AccountService(users, tokens, open_sessions, mails, obligations, auth)
             app.state.accounts = accounts
+            second_factors = SecondFactorService(users, accounts, auth, codes, vault)
+            app.state.second_factors = second_factors
             runtime.enable_resync(users, account_changed)
             runtime.enable_command(END_SESSIONS, accounts.end_sessions_of)
+            runtime.enable_command(RESET_FACTOR, second_factors.reset)
             try:
                 yield
             finally:
@@ -74,11 +84,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         title="Users",
         prefix="/api/users",
-        routers=[router, session_router],
+        routers=[router, session_router, second_factor_router],
         assemble=assemble,
         publishes=USERS,
         ready_without_bus=True,  # the database decides who is signed in; events wait in the outbox
     )
+
+
+def _code_rules(settings: Settings) -> GuessRules | None:
+    limit = quota(settings.rate_limit_codes)
+    return GuessRules.of_codes(limit.amount, limit.window) if limit else None
 
 
 def _signer(settings: Settings) -> TokenSigner:

@@ -12,7 +12,7 @@ from ticketing_common.web import AddressDep, RateLimiter, part_of_app
 from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
 from .open_sessions import device_label
-from .service import AccountService, AuthService
+from .service import AccountService, AuthService, SecondFactorService
 from .settings import Settings
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "PasswordPromptDep",
     "RateLimits",
     "RateLimitsDep",
+    "SecondFactorDep",
     "SessionCookie",
     "SessionCookieDep",
     "SettingsDep",
@@ -182,6 +183,7 @@ class PasswordPrompt:
 AccountServiceDep: TypeAlias = Annotated[AccountService, part_of_app("accounts")]
 AuthServiceDep: TypeAlias = Annotated[AuthService, part_of_app("service")]
 RateLimitsDep: TypeAlias = Annotated[RateLimits, part_of_app("rate_limits")]
+SecondFactorDep: TypeAlias = Annotated[SecondFactorService, part_of_app("second_factors")]
 SettingsDep: TypeAlias = Annotated[Settings, part_of_app("settings")]
 
 

@@ -11,6 +11,8 @@ from email_validator import validate_email
 from ticketing_common.entity import Entity
 from ticketing_common.events import RevocationReason
 
+from .second_factor import PendingFactor, SecondFactor
+
 __all__ = [
     "DEVICE_DAYS",
     "SESSION_DAYS",
@@ -50,7 +52,8 @@ class User(Entity):
     """An account. `email` is in its normal form. The hash is secret, and no `repr` shows it.
 
     `session_epoch` counts how often all sessions were ended, the last time at `sessions_revoked_at`: sessions of a
-    lower epoch are over. A deleted account keeps its id, and neither its e-mail nor its hash.
+    lower epoch are over. `second_factor_changes` counts what its owner is told about the second factor by mail. A
+    deleted account keeps its id, and neither its e-mail, its hash nor its second factor.
     """
 
     email: str
@@ -60,6 +63,9 @@ class User(Entity):
     sessions_revoked_at: datetime | None = None
     tokens_end_at: datetime | None = None
     revocation_reason: RevocationReason | None = None
+    second_factor: SecondFactor | None = None
+    pending_factor: PendingFactor | None = None
+    second_factor_changes: int = 0
     deleted_at: datetime | None = None
 
     @property
@@ -93,6 +99,8 @@ class User(Entity):
         """
         self.email = f"deleted:{self.id}"
         self.password_hash = ""
+        self.second_factor = None
+        self.pending_factor = None
         self.email_verified = False
         self.deleted_at = now
         self.revoke_sessions(RevocationReason.DELETED, rules, now=now)
@@ -129,7 +137,7 @@ class SessionRules:
 
 @dataclass(frozen=True, kw_only=True)
 class GuessRules:
-    """The maximum number of wrong passwords of an account within `window`, a sliding window.
+    """The maximum number of wrong passwords, or wrong codes, of an account within `window`, a sliding window.
 
     Browsers that have signed in to the account before (known devices) have a separate share, so strangers cannot lock
     out the owner. Both shares together are the limit. One known device has half of the devices' share, so one stolen
@@ -146,6 +154,15 @@ class GuessRules:
         """The shares of a limit of `amount`, which is at least 10."""
         devices = amount // DEVICES_SHARE
         return cls(window=window, strangers=amount - devices, devices=devices, each_device=amount // DEVICE_SHARE)
+
+    @classmethod
+    def of_codes(cls, amount: int, window: timedelta) -> Self:
+        """The shares of a limit of wrong codes: `amount` for strangers, and as many for known devices.
+
+        Only a caller with the right password reaches this count, and people mistype codes more often than an attacker
+        may guess, so the devices' share is not a part of the strangers'.
+        """
+        return cls(window=window, strangers=amount, devices=amount, each_device=max(1, amount // 2))
 
 
 def normalized_email(value: str) -> str:

@@ -1,6 +1,7 @@
 """Errors of the auth service, each a subclass of a kind in `ticketing_common.errors`."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from ticketing_common.errors import (
     ConflictError,
@@ -16,18 +17,30 @@ from ticketing_common.telemetry import SecurityEvent
 
 __all__ = [
     "AccountInUseError",
+    "CodeRefusedError",
     "CredentialsInvalidError",
     "EmailTakenError",
+    "NoEnrolmentError",
+    "NoSecondFactorError",
     "PasswordBreachedError",
     "PasswordCommonError",
     "PasswordIsEmailError",
     "PasswordQueueFullError",
+    "SecondFactorOnError",
+    "SecondFactorRequiredError",
+    "SecondFactorUnreadableError",
     "SessionEndedError",
     "SessionNotFoundError",
     "TokenSpentError",
+    "TooManyCodesError",
     "TooManyGuessesError",
+    "WrongCodeError",
     "WrongPasswordError",
 ]
+
+CODE_REQUIRED: Final = "tag:ticketing.dev,2026:second-factor-required"
+"""The problem's type (RFC 9457 §3.1.1): a program asks for a code, and repeats the sign-in with it."""
+WRONG_CODE: Final = "The code is wrong, too old, or was used before."
 
 
 class CredentialsInvalidError(UnauthenticatedError):
@@ -65,6 +78,86 @@ class WrongPasswordError(ForbiddenError):
         detail = "The present password is wrong."
         super().__init__(detail, errors=(FieldError(detail, field),))
         self.security_fields = account
+
+
+class SecondFactorRequiredError(UnauthenticatedError):
+    """The password is right, and the account also asks for a code. No session was opened."""
+
+    title = "A code is needed"
+    problem_type = CODE_REQUIRED
+    security_event = SecurityEvent.SECOND_FACTOR_REQUIRED
+
+    def __init__(self, account: Mapping[str, str | None]) -> None:
+        super().__init__("Enter the code of your authenticator app, or a recovery code.")
+        self.security_fields = account
+
+
+class CodeRefusedError(UnauthenticatedError):
+    """The password of a sign-in is right, and the code is wrong, too old, or was used before."""
+
+    title = "Wrong code"
+    problem_type = CODE_REQUIRED
+    security_event = SecurityEvent.SECOND_FACTOR_FAILED
+
+    def __init__(self, account: Mapping[str, str | None]) -> None:
+        super().__init__(WRONG_CODE, errors=(FieldError(WRONG_CODE, "code"),))
+        self.security_fields = account
+
+
+class WrongCodeError(ForbiddenError):
+    """The caller is signed in, and has given a code that is wrong, too old, or was used before."""
+
+    title = "Wrong code"
+    security_event = SecurityEvent.SECOND_FACTOR_FAILED
+
+    def __init__(self, account: Mapping[str, str | None]) -> None:
+        super().__init__(WRONG_CODE, errors=(FieldError(WRONG_CODE, "code"),))
+        self.security_fields = account
+
+
+class TooManyCodesError(TooManyRequestsError):
+    """The account has reached its limit of wrong codes. This code was not checked."""
+
+    security_event = SecurityEvent.SECOND_FACTOR_BLOCKED
+
+    def __init__(self, account: Mapping[str, str | None], *, retry_after_seconds: int) -> None:
+        detail = "Too many wrong codes. Use a browser that has signed in before, or try again later."
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.security_fields = account
+
+
+class SecondFactorOnError(ConflictError):
+    """The account has a second factor already."""
+
+    title = "The second factor is on"
+
+    def __init__(self) -> None:
+        super().__init__("Turn the second factor off before you set up another one.")
+
+
+class NoSecondFactorError(ConflictError):
+    """The account has no second factor."""
+
+    title = "The second factor is off"
+
+    def __init__(self) -> None:
+        super().__init__("The account has no second factor.")
+
+
+class NoEnrolmentError(ConflictError):
+    """No new secret waits for its first code, or it has waited too long."""
+
+    title = "Nothing to confirm"
+
+    def __init__(self) -> None:
+        super().__init__("Begin again: the secret was not shown, or was shown too long ago.")
+
+
+class SecondFactorUnreadableError(UnavailableError):
+    """No key of this service decrypts the secret, so no code can be checked. A recovery code still works."""
+
+    def __init__(self) -> None:
+        super().__init__("Codes cannot be checked at present. Use a recovery code.", retry_after_seconds=60)
 
 
 class SessionEndedError(UnauthenticatedError):

@@ -81,13 +81,15 @@ async def sign_in(
 ) -> UserResponse:
     """Start a session.
 
-    401: unknown e-mail or wrong password, with the same text and in the same time. 429: too many wrong passwords from
-    any addresses; a browser that has signed in to the account before may still sign in.
+    401: unknown e-mail or wrong password, with the same text and in the same time. 401 with the problem type
+    `tag:ticketing.dev,2026:second-factor-required`: the account also asks for a code, or the code is wrong. 429: too
+    many wrong passwords or codes from any addresses; a browser that has signed in to the account before may still sign
+    in.
     """
     await limits.check_sign_in(request, email=body.email, address=address)
     name = service.account_name(body.email)
     known = devices.get(name)
-    user = await service.sign_in(body.email, body.password, device_token=known)
+    user = await service.sign_in(body.email, body.password, code=body.code, device_token=known)
     if cookie.holder is not None:  # one browser has one session: the former ends
         await service.sign_out(cookie.holder)
     cookie.set(await service.open_session(user, device=device))
@@ -104,9 +106,9 @@ async def issue_token(
     address: AddressDep,
     settings: SettingsDep,
 ) -> TokenResponse:
-    """Issue a bearer token for programs. It sets no cookie and is not renewed."""
+    """Issue a bearer token for programs. It sets no cookie and is not renewed. 401: as for a sign-in."""
     await limits.check_sign_in(request, email=form.username, address=address)
-    user = await service.sign_in(form.username, form.password)
+    user = await service.sign_in(form.username, form.password, code=form.code)
     return TokenResponse(access_token=service.issue_token(user), expires_in=settings.session_minutes * 60)
 
 

@@ -1,19 +1,17 @@
 """JSON of accounts and sessions. Requests contain passwords, responses never do."""
 
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self
 
-from email_validator import EmailNotValidError
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from ticketing_common.entity import utc_now
 from ticketing_common.web import ApiModel, RequestModel
 
-from .domain import TokenPurpose, normalized_email
+from .credentials import EMAIL_LENGTH, Email, GivenCode, GivenPassword, MailToken, NewPassword, email_or_other
+from .domain import TokenPurpose
 from .mail import MailKind
+from .second_factor_schemas import SecondFactorResponse
 from .service import Export
 from .session_schemas import ExportedSession
 
@@ -35,64 +33,6 @@ __all__ = [
     "UserResponse",
 ]
 
-MIN_PASSWORD: Final = 8
-MAX_PASSWORD: Final = 128
-MAX_TOKEN: Final = 128
-"""Characters; ours have 43."""
-MAX_EMAIL: Final = 254
-"""RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
-
-
-def _email(value: str) -> str:
-    try:
-        return normalized_email(value)
-    except EmailNotValidError as error:
-        raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from None
-
-
-def _email_or_other(value: str) -> str:
-    """The normal form of an e-mail. Other text stays unchanged, so that it fails like an unknown e-mail."""
-    with suppress(EmailNotValidError):
-        return normalized_email(value)
-    return value
-
-
-def _password(minimum: int) -> Callable[[SecretStr], SecretStr]:
-    def check(value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if not minimum <= len(text) <= MAX_PASSWORD:
-            raise PydanticCustomError(
-                "password_length",
-                "Password should have {minimum} to {maximum} characters",
-                {"minimum": minimum, "maximum": MAX_PASSWORD},
-            )
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            # JSON can escape a lone surrogate (RFC 8259 §8.2), which cannot be encoded and hashed.
-            raise PydanticCustomError("password_text", "Password should be valid Unicode")
-        return value
-
-    return check
-
-
-def _password_schema(minimum: int) -> WithJsonSchema:
-    return WithJsonSchema(
-        {"type": "string", "format": "password", "writeOnly": True, "minLength": minimum, "maxLength": MAX_PASSWORD}
-    )
-
-
-_EMAIL_LENGTH: Final = StringConstraints(strip_whitespace=True, max_length=MAX_EMAIL)
-"""Checked before normalisation, whose time grows with the square of the length: 64 KB of marks take seconds."""
-
-Email: TypeAlias = Annotated[
-    str,
-    _EMAIL_LENGTH,
-    AfterValidator(_email),
-    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
-]
-NewPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(MIN_PASSWORD)), _password_schema(MIN_PASSWORD)]
-GivenPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(1)), _password_schema(1)]
-"""An existing password. The rules for new passwords do not apply, so that they lock out no account."""
-
 
 class SignUpRequest(RequestModel):
     """A new account. Spaces around a password are part of it."""
@@ -104,23 +44,25 @@ class SignUpRequest(RequestModel):
 
 
 class SignInRequest(RequestModel):
-    """The credentials of an account."""
+    """The credentials of an account. `code` is needed only if the account has a second factor."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
     email: Email
     password: GivenPassword
+    code: GivenCode | None = None
 
 
 class TokenForm(BaseModel):
     """The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
 
-    Unknown parameters are ignored, as §3.2 requires.
+    `code` is ours, for an account with a second factor. Unknown parameters are ignored, as §3.2 requires.
     """
 
     grant_type: Literal["password"] = "password"
-    username: Annotated[str, _EMAIL_LENGTH, AfterValidator(_email_or_other)]
+    username: Annotated[str, EMAIL_LENGTH, AfterValidator(email_or_other)]
     password: GivenPassword
+    code: GivenCode | None = None
 
 
 class TokenResponse(ApiModel):
@@ -154,9 +96,6 @@ class CurrentUserResponse(ApiModel):
 
 class EmptyResponse(ApiModel):
     """An empty object."""
-
-
-MailToken: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN)]
 
 
 class ConfirmRequest(RequestModel):
@@ -239,6 +178,7 @@ class ExportResponse(ApiModel):
 
     exported_at: datetime
     account: ExportedAccount
+    second_factor: SecondFactorResponse
     wrong_passwords: list[datetime]
     open_links: list[ExportedLink]
     mails: list[ExportedMail]
@@ -259,6 +199,7 @@ class ExportResponse(ApiModel):
                 updated_at=user.updated_at,
                 sessions_ended_at=user.sessions_revoked_at,
             ),
+            second_factor=SecondFactorResponse.of(user.second_factor),
             wrong_passwords=list(export.wrong_passwords),
             open_links=[ExportedLink.model_validate(token) for token in export.tokens],
             mails=[ExportedMail(kind=kind, requested_at=requested_at) for kind, requested_at in export.mails],

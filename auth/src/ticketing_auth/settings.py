@@ -70,6 +70,10 @@ class Settings(EventServiceSettings, _Timers):
     service_name: str = "auth"
 
     jwt_key: SecretStr = Field(description="Ed25519 private key, PEM; its public half is one of JWT_PUBLIC_KEYS")
+    second_factor_keys: list[SecretStr] = Field(
+        min_length=1,
+        description="keys of 32 bytes, each in base64; the first encrypts the secrets of second factors, all decrypt",
+    )
     session_minutes: Annotated[int, Field(gt=0)] = Field(
         default=30, description="minutes that a token and its cookie are valid"
     )
@@ -99,6 +103,11 @@ class Settings(EventServiceSettings, _Timers):
     rate_limit_guesses: Annotated[RateLimit, AfterValidator(_enough_guesses)] = Field(
         default="100/hour",
         description="wrong passwords per account over all replicas, 10 at least; a fifth for known devices; or `off`",
+    )
+    rate_limit_codes: RateLimit = Field(
+        default="20/day",
+        description="wrong codes of a second factor per account over all replicas, as many again from known devices; "
+        "or `off`",
     )
     rate_limit_signin_address: RateLimit = Field(
         default="100/minute", description="sign-ins per address and replica; or `off`"

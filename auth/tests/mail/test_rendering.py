@@ -24,6 +24,7 @@ VALUES: dict[str, Any] = {
     "payment_failed": True,
     "token": "t0ken",
     "minutes": 30,
+    "change": "on",
 }
 
 HOSTILE = [
@@ -61,6 +62,14 @@ def test_every_kind_has_a_subject_a_text_and_html_with_a_link(renderer: Renderer
     assert f'<a href="{SITE}/' in text_of(message, "html")
     assert "{" not in text_of(message)
     assert "None" not in text_of(message)
+
+
+def test_each_change_of_the_second_factor_has_its_own_text(renderer: Renderer) -> None:
+    changes = ("on", "off", "reset", "recovery_codes", "recovery_code_used")
+    kind = MailKind.SECOND_FACTOR
+    mails = [renderer.message(mail(kind), {"change": change}, to="ann@example.com") for change in changes]
+    assert len({message["Subject"] for message in mails}) == len(changes)
+    assert all("If this was not you" in text_of(message) for message in mails)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MailKind if kind not in (MailKind.VERIFY, MailKind.RESET)])

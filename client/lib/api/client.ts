@@ -2,9 +2,11 @@
 import { ApiError, errorFrom, unreachable } from "./errors";
 import type {
   CheckinRequest,
+  EnrolmentResponse,
   ExportResponse,
   Operations,
   PaymentRequest,
+  SecondFactorResponse,
   SessionResponse,
   SignInRequest,
 } from "./generated";
@@ -77,6 +79,16 @@ export interface Api {
   listSessions(signal?: AbortSignal): Promise<SessionResponse[]>;
   /** Ends one open session, after the password. */
   endSession(id: string, password: string): Promise<void>;
+  /** Whether a sign-in asks for a code. */
+  getSecondFactor(signal?: AbortSignal): Promise<SecondFactorResponse>;
+  /** A new secret, which `confirmSecondFactor` turns on. */
+  enrolSecondFactor(password: string): Promise<EnrolmentResponse>;
+  /** Turns the second factor on, and ends all other sessions. Returns the recovery codes, which no other call shows. */
+  confirmSecondFactor(code: string): Promise<string[]>;
+  /** Returns new recovery codes, voids the former ones, and ends all other sessions. */
+  replaceRecoveryCodes(password: string, code: string): Promise<string[]>;
+  /** Turns the second factor off, and ends all other sessions. */
+  turnOffSecondFactor(password: string, code: string): Promise<void>;
   /** The data that is stored about the account. */
   exportAccount(): Promise<ExportResponse>;
   deleteAccount(password: string): Promise<void>;
@@ -193,6 +205,14 @@ export function createApi(
     listSessions: (signal) => body("GET /api/users/sessions", { signal }),
     endSession: async (id, password) =>
       void (await body("DELETE /api/users/sessions/{id}", { id, body: { password } })),
+    getSecondFactor: (signal) => body("GET /api/users/second-factor", { signal }),
+    enrolSecondFactor: (password) => body("POST /api/users/second-factor", { body: { password } }),
+    confirmSecondFactor: async (code) =>
+      (await body("POST /api/users/second-factor/confirm", { body: { code } })).recoveryCodes,
+    replaceRecoveryCodes: async (password, code) =>
+      (await body("POST /api/users/second-factor/recovery-codes", { body: { password, code } })).recoveryCodes,
+    turnOffSecondFactor: async (password, code) =>
+      void (await body("DELETE /api/users/second-factor", { body: { password, code } })),
     signOutEverywhere: async () => void (await body("POST /api/users/signout-everywhere")),
     exportAccount: () => body("GET /api/users/me/export"),
     deleteAccount: async (password) => void (await body("DELETE /api/users/me", { body: { password } })),

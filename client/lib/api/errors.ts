@@ -24,6 +24,11 @@ export class ApiError extends Error {
     return this.status === 409 && this.problem.title === "Still running";
   }
 
+  /** The password is right, and the account also asks for a code; or the code is wrong. */
+  get needsCode(): boolean {
+    return this.problem.type === "tag:ticketing.dev,2026:second-factor-required";
+  }
+
   /** Messages by input name; see also `generalErrors`. */
   get fieldErrors(): Record<string, string> {
     const byField: Record<string, string> = {};

@@ -43,6 +43,11 @@ export type ConfirmRequest = {
   token: string;
 };
 
+/** A code that the authenticator app shows for the new secret. */
+export type ConfirmSecondFactorRequest = {
+  code: string;
+};
+
 /** The signed-in user, or null. */
 export type CurrentUserResponse = {
   currentUser: AccountResponse | null;
@@ -70,10 +75,24 @@ export type EndSessionRequest = {
   password: string;
 };
 
+/** The present password. Spaces around a password are part of it. */
+export type EnrolSecondFactorRequest = {
+  password: string;
+};
+
+/** A new secret, in base32, as the address that authenticator apps read, and as a QR code of it (a `data:` URI). */
+export type EnrolmentResponse = {
+  secret: string;
+  uri: string;
+  qrCode: string;
+  expiresAt: string;
+};
+
 /** Everything that the auth service holds about the caller, without secrets, and where to get the rest. */
 export type ExportResponse = {
   exportedAt: string;
   account: ExportedAccount;
+  secondFactor: SecondFactorResponse;
   wrongPasswords: Array<string>;
   openLinks: Array<ExportedLink>;
   mails: Array<ExportedMail>;
@@ -112,7 +131,7 @@ export type ExportedSession = {
 };
 
 /** What a mail is about. */
-export type MailKind = "verify" | "reset" | "password_changed" | "order_complete" | "hold_expired" | "hold_ended" | "payment_failed" | "event_cancelled" | "refunded" | "sold" | "sale_cancelled";
+export type MailKind = "verify" | "reset" | "password_changed" | "second_factor" | "order_complete" | "hold_expired" | "hold_ended" | "payment_failed" | "event_cancelled" | "refunded" | "sold" | "sale_cancelled";
 
 /**
  * Why an order was cancelled.
@@ -241,6 +260,11 @@ export type PublicKey = {
   alg: "EdDSA";
 };
 
+/** Recovery codes, each for one use. No other response shows them. */
+export type RecoveryCodesResponse = {
+  recoveryCodes: Array<string>;
+};
+
 /** The token from the link of a mail, and the new password. Spaces around a password are part of it. */
 export type ResetPasswordRequest = {
   token: string;
@@ -250,6 +274,19 @@ export type ResetPasswordRequest = {
 /** The e-mail of an account, which need not exist. */
 export type ResetRequest = {
   email: string;
+};
+
+/** The present password, and a code of the second factor or a recovery code. */
+export type SecondFactorRequest = {
+  password: string;
+  code: string;
+};
+
+/** Whether a sign-in asks for a code, since when, and how many recovery codes are left. */
+export type SecondFactorResponse = {
+  state: "on" | "off";
+  enabledAt: string | null;
+  recoveryCodesLeft: number;
 };
 
 /**
@@ -269,10 +306,11 @@ export type SessionResponse = {
 /** The status in responses: the stored one, or `ended`, which is computed from the time and never stored. */
 export type ShownStatus = "available" | "held" | "sold" | "cancelled" | "ended";
 
-/** The credentials of an account. */
+/** The credentials of an account. `code` is needed only if the account has a second factor. */
 export type SignInRequest = {
   email: string;
   password: string;
+  code?: string | null;
 };
 
 /** A new account. Spaces around a password are part of it. */
@@ -333,12 +371,13 @@ export type TicketSort = "newest" | "oldest" | "price" | "-price" | "startsAt" |
 /**
  * The resource owner password credentials of OAuth 2.0 (RFC 6749 §4.3.2); `username` is the e-mail.
  *
- * Unknown parameters are ignored, as §3.2 requires.
+ * `code` is ours, for an account with a second factor. Unknown parameters are ignored, as §3.2 requires.
  */
 export type TokenForm = {
   grant_type?: "password";
   username: string;
   password: string;
+  code?: string | null;
 };
 
 /** What a one-time token permits. A token of one purpose is unknown to the other. */
@@ -603,5 +642,35 @@ export interface Operations {
     query: never;
     body: EndSessionRequest;
     answer: undefined;
+  };
+  /** Show Second Factor */
+  "GET /api/users/second-factor": {
+    query: never;
+    body: undefined;
+    answer: SecondFactorResponse;
+  };
+  /** Enrol Second Factor */
+  "POST /api/users/second-factor": {
+    query: never;
+    body: EnrolSecondFactorRequest;
+    answer: EnrolmentResponse;
+  };
+  /** Turn Off Second Factor */
+  "DELETE /api/users/second-factor": {
+    query: never;
+    body: SecondFactorRequest;
+    answer: undefined;
+  };
+  /** Confirm Second Factor */
+  "POST /api/users/second-factor/confirm": {
+    query: never;
+    body: ConfirmSecondFactorRequest;
+    answer: RecoveryCodesResponse;
+  };
+  /** Replace Recovery Codes */
+  "POST /api/users/second-factor/recovery-codes": {
+    query: never;
+    body: SecondFactorRequest;
+    answer: RecoveryCodesResponse;
   };
 }

@@ -1,4 +1,6 @@
-/** Accounts: a new password, ended sessions, mailed links, leaving. */
+/** Accounts: a new password, sign-in in two steps, ended sessions, mailed links, leaving. */
+import { createHmac } from "node:crypto";
+import { AxeBuilder } from "@axe-core/playwright";
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
 import { newPerson, type Person, problemsOf, signIn, signUpIn, uniqueTitle } from "./marketplace";
 
@@ -49,6 +51,78 @@ test("a new password keeps this session, ends the other ones, and is needed from
   await signIn(other, { ...person, password });
   await expect(other).toHaveURL(/\/account$/);
   await other.context().close();
+  expect(problems).toEqual([]);
+});
+
+/** The code of an authenticator app (RFC 6238) for a secret in base32, `steps` of 30 seconds from now. */
+function codeOf(secret: string, steps: number): string {
+  const bits = [...secret].map((letter) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"),
+  );
+  const bytes =
+    bits
+      .join("")
+      .match(/.{8}/g)
+      ?.map((byte) => Number.parseInt(byte, 2)) ?? [];
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const mac = createHmac("sha1", Buffer.from(bytes)).update(counter).digest();
+  const offset = (mac.at(-1) ?? 0) & 15;
+  return String((mac.readUInt32BE(offset) & 0x7fff_ffff) % 1_000_000).padStart(6, "0");
+}
+
+test("sign-in in two steps: set up, asked for after the password, a recovery code, off", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  const problems = problemsOf(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  const person = await signUpIn(context, baseURL);
+  await page.goto("/account");
+  const section = page.getByRole("region", { name: "Sign-in in two steps" });
+  const unfaulted = async () => {
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  };
+
+  await section.getByRole("button", { name: "Set it up" }).click();
+  await section.getByLabel("Your password, to set it up").fill(person.password);
+  await section.getByRole("button", { name: "Show the key" }).click();
+  const secret = ((await section.locator("code").textContent()) ?? "").replaceAll(" ", "");
+  const picture = section.getByRole("img", { name: "QR code for your authenticator app" });
+  await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0);
+  await unfaulted();
+  await section.getByLabel("Code", { exact: true }).fill(codeOf(secret, 0));
+  await section.getByRole("button", { name: "Turn it on" }).click();
+  await expect(section.getByRole("heading", { name: "Your recovery codes" })).toBeFocused();
+  const codes = await section.getByRole("listitem").allTextContents();
+  expect(codes).toHaveLength(10);
+  await unfaulted();
+  await section.getByRole("button", { name: "I have saved them" }).click();
+  await expect(section.getByText("Recovery codes left: 10.")).toBeVisible();
+
+  await page.getByRole("button", { name: "Sign out", exact: true }).first().click();
+  await expect(page.getByRole("link", { name: "Sign up" })).toBeVisible();
+  await page.goto("/signin?returnTo=%2Faccount");
+  await signIn(page, person);
+  const code = page.getByLabel("Code");
+  await expect(code).toBeFocused();
+  await unfaulted();
+  await code.fill(codes[0] as string);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page).toHaveURL(/\/account$/);
+  await expect(section.getByText("Recovery codes left: 9.")).toBeVisible();
+
+  await section.getByRole("button", { name: "Turn it off" }).click();
+  await section.getByLabel("Your password, for this change").fill(person.password);
+  await section.getByLabel("Code", { exact: true }).fill(codes[0] as string);
+  await section.getByRole("button", { name: "Turn off sign-in in two steps" }).click();
+  await expect(section.getByText("The code is wrong, too old, or was used before.")).toBeVisible();
+  await section.getByLabel("Code", { exact: true }).fill(codes[1] as string);
+  await section.getByRole("button", { name: "Turn off sign-in in two steps" }).click();
+  await expect(section.getByText(/your password alone signs in/)).toBeVisible();
   expect(problems).toEqual([]);
 });
 

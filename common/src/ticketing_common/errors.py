@@ -58,11 +58,13 @@ class TicketingError(Exception):
 
     `detail` is one sentence for the user, which subclasses build from their data. A kind with a `security_event` is
     recorded when it becomes a response, with the error's `security_fields`. `members` are data for programs: extension
-    members of the response (RFC 9457, section 3.2).
+    members of the response (RFC 9457, section 3.2). `problem_type` is a URI for a kind that a program must recognise
+    (section 3.1.1); "about:blank" means that the status says all.
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
+    problem_type: ClassVar[str] = "about:blank"
     security_event: ClassVar[SecurityEvent | None] = None
     security_fields: Mapping[str, str | None] = MappingProxyType({})
     members: Mapping[str, int | float | str] = MappingProxyType({})

@@ -46,6 +46,12 @@ def test_the_key_of_passes_goes_to_orders_with_the_public_keys_that_stay_valid()
     assert given({"PASS_KEY": PRIVATE})["pass-signing"]["PASS_PUBLIC_KEYS"] == "[]"
 
 
+def test_the_keys_of_second_factors_go_to_auth_as_a_list() -> None:
+    assert given({"SECOND_FACTOR_KEYS": ' ["bmV3", "b2xk"]\n'}) == {
+        "second-factor": {"SECOND_FACTOR_KEYS": '["bmV3", "b2xk"]'}
+    }
+
+
 def test_nothing_given_is_nothing_to_do() -> None:
     assert given({"JWT_KEY": "", "PASS_KEY": "", "STRIPE_KEY": ""}) == {}
 

@@ -162,7 +162,15 @@ def test_only_the_deployment_reads_secrets_and_hands_them_to_one_step() -> None:
     ]
     steps = [step for _, step in EVERY_STEP if any("secrets." in str(value) for value in step.get("env", {}).values())]
 
-    names = ("JWT_KEY", "PASS_KEY", "SMTP_URL", "STRIPE_KEY", "STRIPE_AUDIT_KEY", "STRIPE_WEBHOOK_SECRET")
+    names = (
+        "JWT_KEY",
+        "PASS_KEY",
+        "SECOND_FACTOR_KEYS",
+        "SMTP_URL",
+        "STRIPE_KEY",
+        "STRIPE_AUDIT_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+    )
     assert readers == [("deploy.yml", name) for name in names]
     assert [step["run"] for step in steps] == ["make cluster-secrets"]
 

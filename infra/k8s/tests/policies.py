@@ -201,8 +201,8 @@ def nothing_secret_is_in_the_tree(manifests: list[Manifest]) -> list[str]:
 
 
 def only_its_signer_has_a_private_key(manifests: list[Manifest]) -> list[str]:
-    """Only auth refers to the Secret that signs tokens, and only orders to the one that signs passes."""
-    signers = {"jwt-signing": "auth", "pass-signing": "orders"}
+    """Only auth refers to the Secrets that sign tokens and encrypt second factors, only orders to that of passes."""
+    signers = {"jwt-signing": "auth", "second-factor": "auth", "pass-signing": "orders"}
     return [
         f"{name} is given the private key of {signer}"
         for name, _, pod in workloads(manifests)

@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
-from ticketing_common.delivery import END_SESSIONS, OperatorCommand, StreamReader
+from ticketing_common.delivery import END_SESSIONS, RESET_FACTOR, OperatorCommand, StreamReader
 from ticketing_common.events.subjects import PAYMENTS, USERS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
@@ -156,29 +156,32 @@ async def test_no_service_may_delete_or_read_the_stream_of_another(clients: dict
         await js.get_msg(PAYMENTS, 1)
 
 
-async def test_auth_ends_sessions_for_the_operator_and_for_no_service(clients: dict[str, Client]) -> None:
+@pytest.mark.parametrize("subject", [END_SESSIONS, RESET_FACTOR])
+async def test_auth_takes_commands_from_the_operator_and_from_no_service(
+    clients: dict[str, Client], subject: str
+) -> None:
     address = clients["auth"].connected_url
     assert address is not None
     connection = NatsConnection(NatsSettings(nats_url=SecretStr(address.geturl())), name="auth")
     await connection.connect()
     asked: list[str] = []
 
-    async def end(account_id: str) -> str:
+    async def run(account_id: str) -> str:
         asked.append(account_id)
-        return "ended"
+        return "done"
 
-    command = OperatorCommand(connection, END_SESSIONS, end, service="auth")
+    command = OperatorCommand(connection, subject, run, service="auth")
     await command.start()
     try:
         await connection.client.flush()
         for service in ("auth", "orders"):
             with pytest.raises((TimeoutError, nats.errors.Error)):
-                await clients[service].request(END_SESSIONS, b"forged", timeout=REFUSED_SECONDS)
+                await clients[service].request(subject, b"forged", timeout=REFUSED_SECONDS)
         inbox = "_INBOX.operator"  # the command's own: services may reply to no other
         answers = await clients["operator"].subscribe(inbox)
-        await clients["operator"].publish(END_SESSIONS, b"an id", reply=inbox)
+        await clients["operator"].publish(subject, b"an id", reply=inbox)
         answer = await answers.next_msg(timeout=PATIENCE_SECONDS)
-        assert json.loads(answer.data) == {"done": "ended"}
+        assert json.loads(answer.data) == {"done": "done"}
         assert asked == ["an id"]
     finally:
         await command.stop()

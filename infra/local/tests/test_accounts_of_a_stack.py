@@ -11,9 +11,11 @@ from secrets import token_hex
 from typing import Any
 
 import httpx
+import jwt
 import nats
 import pytest
 from pymongo import MongoClient
+from pyotp import TOTP
 
 from ticketing_common.entity import new_id
 from ticketing_ops.api import Api
@@ -123,6 +125,26 @@ def test_one_session_ends_at_every_service_and_an_operator_ends_the_rest(api: Ap
     assert account in ended.stdout.replace("\n", "")
     until(lambda: statuses(api, other) == REFUSED)
     assert ticketing("accounts end-sessions", folder, new_id()).returncode == 1
+
+
+def test_an_operator_turns_a_lost_second_factor_off(api: Api, folder: Path) -> None:
+    email = f"ann-{token_hex(4)}@example.com"
+    token = api.account(email, PASSWORD)
+    begun = api.call("POST", "/api/users/second-factor", token, json={"password": PASSWORD})
+    body = {"code": TOTP(begun.json()["secret"]).now()}
+    assert api.call("POST", "/api/users/second-factor/confirm", token, json=body).status_code == 200
+    until(lambda: statuses(api, token) == REFUSED)
+    credentials = {"username": email, "password": PASSWORD}
+    asked = api.call("POST", "/api/users/token", data=credentials)
+    assert asked.json()["type"] == "tag:ticketing.dev,2026:second-factor-required"
+
+    account = jwt.decode(token, options={"verify_signature": False})["sub"]
+    reset = ticketing("accounts reset-factor", folder, account)
+
+    assert reset.returncode == 0, reset.stdout + reset.stderr
+    assert account in reset.stdout.replace("\n", "")
+    assert api.call("POST", "/api/users/token", data=credentials).status_code == 200
+    assert ticketing("accounts reset-factor", folder, "no id").returncode == 1
 
 
 def places_with(address: str, folder: Path, state: StackState) -> set[str]:

@@ -19,6 +19,8 @@ class MailKind(StrEnum):
     VERIFY = "verify"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a name)
+    SECOND_FACTOR = "second_factor"
+    """It was turned on or off, got new recovery codes, or a recovery code was used."""
     ORDER_COMPLETE = "order_complete"
     HOLD_EXPIRED = "hold_expired"
     HOLD_ENDED = "hold_ended"

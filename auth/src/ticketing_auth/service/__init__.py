@@ -2,6 +2,18 @@
 
 from .account_mails import account_mails
 from .accounts import AccountService, Export
+from .code_check import CodeCheck
+from .guess_limit import GuessLimit
+from .second_factor import Enrolment, SecondFactorService
 from .sessions import AuthService
 
-__all__ = ["AccountService", "AuthService", "Export", "account_mails"]
+__all__ = [
+    "AccountService",
+    "AuthService",
+    "CodeCheck",
+    "Enrolment",
+    "Export",
+    "GuessLimit",
+    "SecondFactorService",
+    "account_mails",
+]

@@ -34,4 +34,13 @@ def account_mails(tokens: OneTimeTokens) -> Mapping[MailKind, Values]:
         """None if the process died before it stored the change that the mail announces."""
         return {} if user.session_epoch >= mail.values["session_epoch"] else None
 
-    return {MailKind.VERIFY: verify, MailKind.RESET: reset, MailKind.PASSWORD_CHANGED: password_changed}
+    async def second_factor(mail: Mail, user: User) -> Mapping[str, Any] | None:
+        """None if the process died before it stored the change that the mail announces, and no other was made since."""
+        return mail.values if user.second_factor_changes >= mail.values["changes"] else None
+
+    return {
+        MailKind.VERIFY: verify,
+        MailKind.RESET: reset,
+        MailKind.PASSWORD_CHANGED: password_changed,
+        MailKind.SECOND_FACTOR: second_factor,
+    }

@@ -126,7 +126,7 @@ class AccountService:
 
         Raises `WrongPasswordError`, `TooManyGuessesError`, and what `new_hash` raises.
         """
-        checked = await self._check(user, current, field="currentPassword", device_token=device_token)
+        checked = await self.check_password(user, current, field="currentPassword", device_token=device_token)
         new_hash = await self._auth.new_hash(password, email=user.email)
 
         def check(fresh: User) -> None:
@@ -139,7 +139,7 @@ class AccountService:
 
     async def sign_out_everywhere(self, user: User) -> None:
         """End every session and every API token of the account."""
-        await self._end_sessions(user.id, RevocationReason.SIGNED_OUT, lambda _fresh: None)
+        await self.end_sessions(user.id, RevocationReason.SIGNED_OUT, lambda _fresh: None)
 
     async def end_sessions_of(self, account_id: str) -> str:
         """An operator's command: end every session and every API token of an account. Returns what was done.
@@ -147,7 +147,7 @@ class AccountService:
         Raises `NotFoundError` and `SessionEndedError`, the latter for a deleted account.
         """
         # The event has a reason that replicas of earlier releases know: they would drop one with another reason.
-        user = await self._end_sessions(account_id, RevocationReason.SIGNED_OUT, lambda _fresh: None, cause="operator")
+        user = await self.end_sessions(account_id, RevocationReason.SIGNED_OUT, lambda _fresh: None, cause="operator")
         return f"all sessions of account {user.id} ended"
 
     async def list_sessions(self, user: User) -> list[OpenSession]:
@@ -159,7 +159,7 @@ class AccountService:
 
         Raises `WrongPasswordError`, `TooManyGuessesError` and `SessionNotFoundError`.
         """
-        await self._check(user, password, field="password", device_token=device_token)
+        await self.check_password(user, password, field="password", device_token=device_token)
         session = await self._open_sessions.find(session_id, user_id=user.id, epoch=user.session_epoch)
         if session is None:
             raise SessionNotFoundError
@@ -183,7 +183,7 @@ class AccountService:
         What this removes after the account itself holds no address, and expires by itself if this process dies before.
         Raises `WrongPasswordError`, `TooManyGuessesError` and `AccountInUseError`.
         """
-        await self._check(user, password, field="password", device_token=device_token)
+        await self.check_password(user, password, field="password", device_token=device_token)
         holds, sales = await asyncio.gather(
             self._obligations.count_holds(user.id), self._obligations.count_sales_to_come(user.id)
         )
@@ -203,7 +203,11 @@ class AccountService:
         await self._open_sessions.remove_of_user(user.id)
         await self._mails.forget_account(user.id)
 
-    async def _check(self, user: User, password: SecretStr, *, field: str, device_token: str | None) -> User:
+    async def check_password(self, user: User, password: SecretStr, *, field: str, device_token: str | None) -> User:
+        """The account, after its present password, which was given in the request's field `field`.
+
+        Raises `WrongPasswordError`, and what the check of a sign-in raises.
+        """
         try:
             return await self._auth.check_password(user.email, password, device_token=device_token)
         except CredentialsInvalidError as error:
@@ -223,6 +227,7 @@ class AccountService:
         def change(fresh: User) -> None:
             check(fresh)
             fresh.password_hash = new_hash
+            fresh.pending_factor = None  # begun by a caller who knew the former password
 
         announcement = self._mails.announcing(
             MailKind.PASSWORD_CHANGED,
@@ -231,14 +236,18 @@ class AccountService:
             values={"session_epoch": user.session_epoch + 1},
         )
         async with announcement:
-            changed = await self._end_sessions(user.id, reason, change)
+            changed = await self.end_sessions(user.id, reason, change)
         await self._tokens.remove_of_user(user.id)
         return changed
 
-    async def _end_sessions(
+    async def end_sessions(
         self, user_id: str, reason: RevocationReason, change: Callable[[User], None], *, cause: str | None = None
     ) -> User:
-        """`cause` is for the security log, if it differs from the reason."""
+        """Change the account, and end all its sessions, in one write. `cause` is for the security log, if it differs
+        from the reason.
+
+        Raises `SessionEndedError` if the account is deleted, and what `change` raises.
+        """
         now = utc_now()
 
         def apply(fresh: User) -> Callable[[User], UserSessionsRevoked]:

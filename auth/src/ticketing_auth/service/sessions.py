@@ -19,19 +19,19 @@ from ticketing_auth.errors import (
 from ticketing_auth.open_sessions import OpenSession, OpenSessions
 from ticketing_auth.passwords import BreachedPasswords, CommonPasswords, PasswordHasher
 from ticketing_auth.publishers import session_ended
-from ticketing_auth.repository import Guess, PasswordGuesses, RevokedSessions, UserRepository
+from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common import security
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError
 from ticketing_common.events import UserSessionEnded
-from ticketing_common.storage import DatabaseUnavailableError
-from ticketing_common.telemetry import SecurityEvent, get_logger, record_security_event
+from ticketing_common.telemetry import SecurityEvent, record_security_event
 from ticketing_common.web import quota
 
-__all__ = ["AuthService"]
+from .code_check import CodeCheck
+from .guess_limit import GuessLimit
 
-log = get_logger(__name__)
+__all__ = ["AuthService"]
 
 
 class AuthService:
@@ -48,6 +48,7 @@ class AuthService:
         open_sessions: OpenSessions,
         passwords: PasswordHasher,
         guesses: PasswordGuesses,
+        codes: CodeCheck,
         signer: security.TokenSigner,
         settings: Settings,
         breached: BreachedPasswords | None = None,
@@ -61,7 +62,8 @@ class AuthService:
         self._common_passwords = CommonPasswords()
         self._breached_passwords = breached or BreachedPasswords(None)
         self._guesses = guesses
-        self._guess_rules = GuessRules.of(limit.amount, limit.window) if limit else None
+        self._guess_limit = GuessLimit(guesses, GuessRules.of(limit.amount, limit.window) if limit else None)
+        self._codes = codes
         self._names = AccountNames(secret)
         self._devices = DeviceTokens(secret, lifetime=timedelta(days=DEVICE_DAYS))
         self._signer = signer
@@ -88,9 +90,16 @@ class AuthService:
         await self._breached_passwords.check_new(password)
         return await self._passwords.hash(password)
 
-    async def sign_in(self, email: str, password: SecretStr, *, device_token: str | None = None) -> User:
-        """The user with this e-mail and password. Raises what `check_password` raises."""
+    async def sign_in(
+        self, email: str, password: SecretStr, *, code: str | None = None, device_token: str | None = None
+    ) -> User:
+        """The user with this e-mail and password, and with this code if the account has a second factor.
+
+        Every sign-in goes through this method. A wrong password reveals nothing about the second factor. Raises what
+        `check_password` and `CodeCheck.sign_in` raise.
+        """
         user = await self.check_password(email, password, device_token=device_token)
+        user = await self._codes.sign_in(user, code, device_id=self.device_id(device_token, user))
         record_security_event(SecurityEvent.SIGN_IN_SUCCEEDED, {"account_id": user.id})
         return user
 
@@ -108,18 +117,18 @@ class AuthService:
         name = self.account_name(email)
         user = await self._users.find_by_email(email)
         account = {"account_id": user.id if user else None, "account_key": None if user else name}
-        device_id = self._devices.read(device_token, user.id if user else None)
-        guess = await self._reserve(name, device_id)
+        device_id = self.device_id(device_token, user)
+        guess = await self._guess_limit.reserve(name, device_id=device_id)
         if guess is not None and not guess.admitted:
             raise TooManyGuessesError(account, retry_after_seconds=guess.retry_after_seconds)
         try:
             verdict = await self._passwords.verify(password, user.password_hash if user else None)
         except PasswordQueueFullError:
-            await self._release(name, guess)
+            await self._guess_limit.release(name, guess)
             raise
         if user is None or not verdict.matches:
             raise CredentialsInvalidError(account)
-        await self._release(name, guess)
+        await self._guess_limit.release(name, guess)
         if verdict.new_hash is not None:
             user.password_hash = verdict.new_hash
             with suppress(ConcurrentUpdateError):  # a concurrent sign-in has stored it
@@ -130,22 +139,13 @@ class AuthService:
         """The times (UTC) of the wrong passwords that are counted for this e-mail."""
         return await self._guesses.list_of(self.account_name(email))
 
-    async def _reserve(self, name: str, device_id: str | None) -> Guess | None:
-        if self._guess_rules is None:
-            return None
-        return await self._guesses.reserve(name, self._guess_rules, device_id=device_id)
-
-    async def _release(self, name: str, guess: Guess | None) -> None:
-        if guess is None:
-            return
-        try:
-            await self._guesses.release(name, guess.id)
-        except DatabaseUnavailableError as error:  # the password is right all the same
-            log.warning("right guess stays counted", error=repr(error))
-
     def account_name(self, email: str) -> str:
         """A keyed hash of the e-mail, which need not have an account."""
         return self._names.of(email)
+
+    def device_id(self, device_token: str | None, user: User | None) -> str | None:
+        """The id of a browser's device, if its token is one of this account's."""
+        return self._devices.read(device_token, user.id if user else None)
 
     def device_token(self, user: User, known: str | None = None) -> str:
         """A device token for a browser that has just signed in. It keeps the device of `known`, the browser's token."""

@@ -2,7 +2,7 @@
 
 from .consumer import Consumer
 from .dead_letters import DeadLetter, DeadLetters
-from .operator_command import END_SESSIONS, OperatorCommand
+from .operator_command import END_SESSIONS, RESET_FACTOR, OperatorCommand
 from .progress import ConsumerProgress
 from .relay import Relay
 from .revocation_reader import revocation_reader
@@ -12,6 +12,7 @@ from .subscription import EventSubscription, Handler
 
 __all__ = [
     "END_SESSIONS",
+    "RESET_FACTOR",
     "Consumer",
     "ConsumerProgress",
     "DeadLetter",

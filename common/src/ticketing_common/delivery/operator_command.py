@@ -11,12 +11,14 @@ from ticketing_common.errors import TicketingError
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["END_SESSIONS", "OperatorCommand", "OperatorRequests"]
+__all__ = ["END_SESSIONS", "RESET_FACTOR", "OperatorCommand", "OperatorRequests"]
 
 log = get_logger(__name__)
 
 END_SESSIONS: Final = "end_sessions.auth"
 """The subject on which auth takes an account's id, and ends its sessions. Only operators may publish to it."""
+RESET_FACTOR: Final = "reset_factor.auth"
+"""The subject on which auth takes an account's id, and turns its second factor off; for operators only, too."""
 MAX_ARGUMENT: Final = 256
 
 

@@ -25,6 +25,17 @@ class SecurityEvent(StrEnum):
     """A wrong password, or an e-mail that has no account."""
     SIGN_IN_BLOCKED = "sign_in.blocked"
     """The account reached its limit of wrong passwords; this one was not checked."""
+    SECOND_FACTOR_REQUIRED = "second_factor.required"
+    """A right password without the code that the account also asks for."""
+    SECOND_FACTOR_FAILED = "second_factor.failed"
+    """A wrong or used code, after a right password or within a session."""
+    SECOND_FACTOR_BLOCKED = "second_factor.blocked"
+    """The account reached its limit of wrong codes; this one was not checked."""
+    SECOND_FACTOR_ENABLED = "second_factor.enabled"
+    SECOND_FACTOR_DISABLED = "second_factor.disabled"
+    """The field `reason` says by whom: `owner` or `operator`."""
+    RECOVERY_CODES_REPLACED = "second_factor.recovery_codes_replaced"
+    RECOVERY_CODE_USED = "second_factor.recovery_code_used"
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_DELETED = "account.deleted"
     EMAIL_VERIFIED = "account.email_verified"
@@ -49,6 +60,7 @@ class SecurityEvent(StrEnum):
 ROUTINE: Final = frozenset(
     {
         SecurityEvent.SIGN_IN_SUCCEEDED,
+        SecurityEvent.SECOND_FACTOR_REQUIRED,
         SecurityEvent.ACCOUNT_CREATED,
         SecurityEvent.EMAIL_VERIFIED,
         SecurityEvent.SESSION_ENDED,

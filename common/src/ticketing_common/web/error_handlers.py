@@ -62,10 +62,11 @@ def problem_response(
     detail: str | None = None,
     errors: tuple[FieldError, ...] = (),
     headers: Mapping[str, str] | None = None,
+    problem_type: str = TicketingError.problem_type,
     **members: int | float | str,
 ) -> Response:
     """A problem+json response. `errors` always has at least one entry, so clients can simply list it."""
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    body: dict[str, Any] = {"type": problem_type, "title": title, "status": status}
     if detail:
         body["detail"] = detail
     body["errors"] = [
@@ -89,7 +90,13 @@ def _refusal(error: TicketingError, scope: Scope) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return problem_response(
-        error.status, error.title, detail=error.detail, errors=error.errors, headers=headers, **error.members
+        error.status,
+        error.title,
+        detail=error.detail,
+        errors=error.errors,
+        headers=headers,
+        problem_type=error.problem_type,
+        **error.members,
     )
 
 

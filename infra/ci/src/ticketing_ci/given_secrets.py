@@ -22,6 +22,7 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Secrets by name; raises `ValueError` when a group is incomplete.
 
     `JWT_PREVIOUS_PUBLIC_KEYS` and `PASS_OTHER_PUBLIC_KEYS` (JSON lists) keep what the previous keys signed valid.
+    `SECOND_FACTOR_KEYS` is such a list, too: the first key encrypts, all decrypt.
     """
     found: dict[str, dict[str, str]] = {}
     if private := environment.get("JWT_KEY", "").strip():
@@ -34,6 +35,8 @@ def given(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
     if private := environment.get("PASS_KEY", "").strip():
         others = json.loads(environment.get("PASS_OTHER_PUBLIC_KEYS") or "[]")
         found["pass-signing"] = {"PASS_KEY": f"{private}\n", "PASS_PUBLIC_KEYS": json.dumps(others)}
+    if keys := environment.get("SECOND_FACTOR_KEYS", "").strip():
+        found["second-factor"] = {"SECOND_FACTOR_KEYS": json.dumps(json.loads(keys))}
     if address := environment.get("SMTP_URL"):
         found["smtp"] = {"SMTP_URL": address}
     there = [name for name in STRIPE if environment.get(name)]

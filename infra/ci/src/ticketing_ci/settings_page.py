@@ -38,6 +38,7 @@ TYPES: Final[dict[object, str]] = {
     bool: "`true`, `false`",
     list[str]: "JSON list",
     SecretStr: "secret",
+    list[SecretStr]: "JSON list of secrets",
     type(None): "",
 }
 NAMED: Final = {get_args(RateLimit)[1]: "rate", get_args(Currency)[1]: "currency code"}

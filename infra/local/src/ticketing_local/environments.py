@@ -44,6 +44,7 @@ def service_environment(service: str, keys: Keys, servers: Mapping[str, str]) ->
     own = {"MONGO_DATABASE": service}
     if service == "auth":
         own["JWT_KEY"] = keys.jwt_private
+        own["SECOND_FACTOR_KEYS"] = json.dumps([keys.second_factor])
     if service == "orders":
         own["PASS_KEY"] = keys.pass_private
     if service in ("auth", "expiration"):

@@ -1,5 +1,6 @@
 """Keys of the local stack: created on the first run, stored in the data directory, never in the repository."""
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -20,13 +21,14 @@ __all__ = ["Keys"]
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The Ed25519 pair that signs and checks tokens, the key that signs passes (PEM), and the secrets shared with the
-    Stripe double.
+    """The Ed25519 pair that signs and checks tokens, the key that signs passes (PEM), the key that encrypts the secrets
+    of second factors (base64), and the secrets shared with the Stripe double.
     """
 
     jwt_private: str
     jwt_public: str
     pass_private: str
+    second_factor: str
     stripe_key: str
     stripe_publishable_key: str
     stripe_webhook_secret: str
@@ -41,6 +43,9 @@ class Keys:
             jwt_private=private,
             jwt_public=public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
             pass_private=_load_or_make(folder / "pass_key.pem", _new_private_key),
+            second_factor=_load_or_make(
+                folder / "second_factor_key", lambda: base64.b64encode(secrets.token_bytes(32)).decode()
+            ),
             # The double accepts any key with the right prefix.
             stripe_key=_load_or_make(folder / "stripe_key", lambda: f"sk_local_{secrets.token_hex(12)}"),
             stripe_publishable_key=_load_or_make(folder / "stripe_public", lambda: f"pk_local_{secrets.token_hex(12)}"),

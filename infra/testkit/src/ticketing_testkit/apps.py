@@ -3,8 +3,10 @@
 import asyncio
 import socket
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from secrets import token_bytes
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -41,6 +43,7 @@ class Identity:
         self.public_key_pem = public_pem(key)
         pass_key = Ed25519PrivateKey.generate()
         self.pass_key_pem, self.pass_public_key_pem = private_pem(pass_key), public_pem(pass_key)
+        self.second_factor_key = b64encode(token_bytes(32)).decode()
 
     def token(self, user_id: str | None = None, email: str = "someone@example.com", **claims: Any) -> str:
         """A valid token; `claims` replace single claims, None removes one."""
@@ -82,6 +85,7 @@ def service_settings_for(*, mongo_url: str, database: str, nats_url: str, identi
         "nats_url": nats_url,
         "jwt_public_keys": [identity.public_key_pem],
         "pass_key": identity.pass_key_pem,
+        "second_factor_keys": [identity.second_factor_key],
         "cookie_secure": False,
         "allowed_origins": ["http://testserver"],
         "overtake_wait_seconds": 0.3,

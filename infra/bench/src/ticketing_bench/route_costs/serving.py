@@ -54,6 +54,7 @@ class Deployment:
             "JWT_KEY": self._identity.private_key_pem,
             "JWT_PUBLIC_KEYS": json.dumps([self._identity.public_key_pem]),
             "PASS_KEY": self._identity.pass_key_pem,
+            "SECOND_FACTOR_KEYS": json.dumps([self._identity.second_factor_key]),
             "COOKIE_SECURE": "false",
             "ALLOWED_ORIGINS": "[]",
             "OTEL_TRACES_EXPORTER": "none",

@@ -1,0 +1,115 @@
+"""The HTTP routes of the second factor."""
+
+import asyncio
+
+from fastapi import Depends
+
+from ticketing_common.web import ServiceRouter
+
+from .dependencies import (
+    AccountDep,
+    AuthServiceDep,
+    DeviceLabelDep,
+    PasswordPromptDep,
+    SecondFactorDep,
+    SessionCookieDep,
+    not_stored,
+)
+from .enrolment import qr_code
+from .second_factor_schemas import (
+    ConfirmSecondFactorRequest,
+    EnrolmentResponse,
+    EnrolSecondFactorRequest,
+    RecoveryCodesResponse,
+    SecondFactorRequest,
+    SecondFactorResponse,
+)
+
+__all__ = ["router"]
+
+router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
+
+
+@router.get("/second-factor")
+async def show_second_factor(user: AccountDep) -> SecondFactorResponse:
+    """Whether a sign-in asks for a code, and how many recovery codes are left."""
+    return SecondFactorResponse.of(user.second_factor)
+
+
+@router.post("/second-factor")
+async def enrol_second_factor(
+    body: EnrolSecondFactorRequest, prompt: PasswordPromptDep, factors: SecondFactorDep
+) -> EnrolmentResponse:
+    """Get a new secret for an authenticator app (RFC 6238), valid for ten minutes until it is confirmed with a code.
+
+    403: the password is wrong, which counts like a wrong sign-in. 409: the second factor is on.
+    """
+    known = await prompt.count_try()
+    enrolment = await factors.begin(prompt.user, body.password, device_token=known)
+    return EnrolmentResponse(
+        secret=enrolment.secret,
+        uri=enrolment.uri,
+        qr_code=await asyncio.to_thread(qr_code, enrolment.uri),
+        expires_at=enrolment.expires_at,
+    )
+
+
+@router.post("/second-factor/confirm")
+async def confirm_second_factor(
+    body: ConfirmSecondFactorRequest,
+    prompt: PasswordPromptDep,
+    service: AuthServiceDep,
+    factors: SecondFactorDep,
+    cookie: SessionCookieDep,
+    device: DeviceLabelDep,
+) -> RecoveryCodesResponse:
+    """Turn the second factor on with a code of its secret. All other sessions and API tokens end; a browser gets a new
+    cookie.
+
+    The recovery codes are in this response only. 403: the code is wrong, which is counted. 409: no secret waits for a
+    code, or the second factor is on.
+    """
+    known = await prompt.count_try()
+    changed, codes = await factors.confirm(prompt.user, body.code, device_token=known)
+    if cookie.brought:
+        cookie.set(await service.open_session(changed, device=device))
+    return RecoveryCodesResponse(recovery_codes=codes)
+
+
+@router.post("/second-factor/recovery-codes")
+async def replace_recovery_codes(
+    body: SecondFactorRequest,
+    prompt: PasswordPromptDep,
+    service: AuthServiceDep,
+    factors: SecondFactorDep,
+    cookie: SessionCookieDep,
+    device: DeviceLabelDep,
+) -> RecoveryCodesResponse:
+    """Get ten new recovery codes; the former ones are void. All other sessions and API tokens end.
+
+    403: the password or the code is wrong, which is counted. 409: the second factor is off.
+    """
+    known = await prompt.count_try()
+    changed, codes = await factors.replace_recovery_codes(prompt.user, body.password, body.code, device_token=known)
+    if cookie.brought:
+        cookie.set(await service.open_session(changed, device=device))
+    return RecoveryCodesResponse(recovery_codes=codes)
+
+
+@router.delete("/second-factor", status_code=204)
+async def turn_off_second_factor(
+    body: SecondFactorRequest,
+    prompt: PasswordPromptDep,
+    service: AuthServiceDep,
+    factors: SecondFactorDep,
+    cookie: SessionCookieDep,
+    device: DeviceLabelDep,
+) -> None:
+    """Turn the second factor off. All other sessions and API tokens end; a browser gets a new cookie.
+
+    403: the password or the code is wrong, which is counted. 409: the second factor is off.
+    """
+    known = await prompt.count_try()
+    changed = await factors.turn_off(prompt.user, body.password, body.code, device_token=known)
+    if cookie.brought:
+        cookie.set(await service.open_session(changed, device=device))

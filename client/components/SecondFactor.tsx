@@ -1,0 +1,255 @@
+/** Sign-in in two steps: setting up an authenticator app, recovery codes, and turning it off. */
+import { useCallback, useEffect, useState } from "react";
+import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
+import type { EnrolmentResponse, SecondFactorResponse } from "@/lib/api/generated";
+import type { User } from "@/lib/api/types";
+import styles from "@/styles/page.module.css";
+import { CodeField, CurrentPasswordField, UsernameOfForm } from "./AccountFields";
+import { AccountSection } from "./AccountSection";
+import { Button } from "./Button";
+import { FormError } from "./FormError";
+import { LocalTime } from "./LocalTime";
+import { Notice } from "./Notice";
+import { RecoveryCodes } from "./RecoveryCodes";
+import own from "./SecondFactor.module.css";
+
+/** Fewer recovery codes than this are a reason for new ones. */
+const FEW_CODES = 4;
+
+export function SecondFactor({ user }: { user: User }) {
+  const [factor, setFactor] = useState<SecondFactorResponse | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [enrolment, setEnrolment] = useState<EnrolmentResponse | null>(null);
+  const [codes, setCodes] = useState<string[] | null>(null);
+  const [done, setDone] = useState("");
+
+  const load = useCallback(async (signal?: AbortSignal) => {
+    setError(null);
+    try {
+      setFactor(await api.getSecondFactor(signal));
+    } catch (failure) {
+      if (failure instanceof ApiError) setError(failure);
+      else if (!signal?.aborted) throw failure;
+    }
+  }, []);
+
+  useEffect(() => {
+    const stop = new AbortController();
+    void load(stop.signal);
+    return () => stop.abort();
+  }, [load]);
+
+  async function show(newCodes: string[], what: string) {
+    setEnrolment(null);
+    setCodes(newCodes);
+    setDone(what);
+    await load();
+  }
+
+  return (
+    <AccountSection title="Sign-in in two steps">
+      {error && (
+        <div className={styles.actions}>
+          <Notice tone="bad">{error.message}</Notice>
+          <Button variant="secondary" onClick={() => load()}>
+            Load again
+          </Button>
+        </div>
+      )}
+      {!factor && !error && <p>Loading…</p>}
+      <p role="status" className={own.status}>
+        {done}
+      </p>
+      {codes && <RecoveryCodes codes={codes} onSaved={() => setCodes(null)} />}
+      {!codes && factor?.state === "on" && (
+        <TurnedOn
+          user={user}
+          factor={factor}
+          onReplaced={(replaced) => show(replaced, "Your former recovery codes no longer work.")}
+          onOff={async () => {
+            setDone("It is off: your password alone signs in. Every other session of your account has ended.");
+            await load();
+          }}
+        />
+      )}
+      {!codes && factor?.state === "off" && !enrolment && (
+        <TurnedOff
+          user={user}
+          onBegun={(begun) => {
+            setDone("");
+            setEnrolment(begun);
+          }}
+        />
+      )}
+      {enrolment && (
+        <Enrolment
+          enrolment={enrolment}
+          onConfirmed={(first) => show(first, "It is on. Every other session of your account has ended.")}
+          onStop={() => setEnrolment(null)}
+        />
+      )}
+    </AccountSection>
+  );
+}
+
+function TurnedOff({ user, onBegun }: { user: User; onBegun: (enrolment: EnrolmentResponse) => void }) {
+  const [open, setOpen] = useState(false);
+  const { busy, error, submit } = useFormSubmission(async (data) =>
+    onBegun(await api.enrolSecondFactor(String(data.get("password")))),
+  );
+  return (
+    <>
+      <p>
+        Off. When it is on, each sign-in asks for a code of an authenticator app after your password. Then your password
+        alone is not enough for another person.
+      </p>
+      <div className={styles.row}>
+        <Button variant="secondary" aria-expanded={open} onClick={() => setOpen(!open)}>
+          Set it up
+        </Button>
+      </div>
+      {open && (
+        <form className={styles.form} onSubmit={submit} noValidate>
+          <FormError error={error} fields={["password"]} />
+          <UsernameOfForm email={user.email} />
+          <CurrentPasswordField label="Your password, to set it up" error={error} />
+          <Button type="submit" busy={busy}>
+            Show the key
+          </Button>
+        </form>
+      )}
+    </>
+  );
+}
+
+interface EnrolmentProps {
+  enrolment: EnrolmentResponse;
+  onConfirmed: (codes: string[]) => Promise<void>;
+  onStop: () => void;
+}
+
+function Enrolment({ enrolment, onConfirmed, onStop }: EnrolmentProps) {
+  const { busy, error, submit } = useFormSubmission(async (data) =>
+    onConfirmed(await api.confirmSecondFactor(String(data.get("code")))),
+  );
+  return (
+    <>
+      <p>Scan this with your authenticator app, within ten minutes. Then enter the code that the app shows.</p>
+      {/* The service draws it; an image optimiser has nothing to do on an SVG. */}
+      {/* biome-ignore lint/performance/noImgElement: see above */}
+      <img
+        className={own.qr}
+        src={enrolment.qrCode}
+        alt="QR code for your authenticator app"
+        width={220}
+        height={220}
+      />
+      <p>
+        Or enter this key in the app:
+        <code className={own.secret}>{enrolment.secret.match(/.{1,4}/g)?.join(" ")}</code>
+      </p>
+      <form className={styles.form} onSubmit={submit} noValidate>
+        <FormError error={error} fields={["code"]} />
+        <CodeField error={error} />
+        <div className={styles.row}>
+          <Button type="submit" busy={busy}>
+            Turn it on
+          </Button>
+          <Button variant="secondary" onClick={onStop}>
+            Cancel
+          </Button>
+        </div>
+      </form>
+    </>
+  );
+}
+
+interface TurnedOnProps {
+  user: User;
+  factor: SecondFactorResponse;
+  onReplaced: (codes: string[]) => Promise<void>;
+  onOff: () => Promise<void>;
+}
+
+function TurnedOn({ user, factor, onReplaced, onOff }: TurnedOnProps) {
+  const [chosen, setChosen] = useState<"codes" | "off" | null>(null);
+  const left = factor.recoveryCodesLeft;
+  return (
+    <>
+      <p>
+        On
+        {factor.enabledAt && (
+          <>
+            {" "}
+            since <LocalTime iso={factor.enabledAt} />
+          </>
+        )}
+        . Recovery codes left: {left}.
+      </p>
+      {left < FEW_CODES && <Notice tone="warn">Get new recovery codes before the last one is used.</Notice>}
+      <div className={styles.row}>
+        <Button
+          variant="secondary"
+          aria-expanded={chosen === "codes"}
+          onClick={() => setChosen(chosen === "codes" ? null : "codes")}
+        >
+          New recovery codes
+        </Button>
+        <Button
+          variant="secondary"
+          aria-expanded={chosen === "off"}
+          onClick={() => setChosen(chosen === "off" ? null : "off")}
+        >
+          Turn it off
+        </Button>
+      </div>
+      {chosen === "codes" && (
+        <WithCode
+          key="codes"
+          user={user}
+          label="Replace my recovery codes"
+          send={async (password, code) => onReplaced(await api.replaceRecoveryCodes(password, code))}
+        />
+      )}
+      {chosen === "off" && (
+        <WithCode
+          key="off"
+          user={user}
+          label="Turn off sign-in in two steps"
+          danger
+          send={async (password, code) => {
+            await api.turnOffSecondFactor(password, code);
+            await onOff();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface WithCodeProps {
+  user: User;
+  label: string;
+  danger?: boolean;
+  send: (password: string, code: string) => Promise<void>;
+}
+
+/** A change that asks for the password and a code. */
+function WithCode({ user, label, danger = false, send }: WithCodeProps) {
+  const { busy, error, submit } = useFormSubmission((data) =>
+    send(String(data.get("password")), String(data.get("code"))),
+  );
+  return (
+    <form className={styles.form} onSubmit={submit} noValidate>
+      <FormError error={error} fields={["password", "code"]} />
+      <UsernameOfForm email={user.email} />
+      <CurrentPasswordField label="Your password, for this change" error={error} />
+      <CodeField recovery error={error} />
+      <Button type="submit" variant={danger ? "danger" : "primary"} busy={busy}>
+        {label}
+      </Button>
+    </form>
+  );
+}
