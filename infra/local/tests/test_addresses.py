@@ -50,3 +50,12 @@ def test_an_address_with_a_wrong_scheme_is_refused(variable: str, address: str) 
 def test_a_malformed_address_is_refused_without_a_crash(address: str) -> None:
     with pytest.raises(ServerStartError, match="REDIS_URL points to"):
         check_address("REDIS_URL", address)
+
+
+def test_a_port_that_is_too_large_is_not_that_of_another_server() -> None:
+    """The resolver takes the last 16 bits of a port."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(ServerStartError, match="REDIS_URL points to"),
+    ):
+        check_address("REDIS_URL", f"redis://127.0.0.1:{other.getsockname()[1] + 65_536}")

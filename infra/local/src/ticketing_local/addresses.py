@@ -9,6 +9,7 @@ from ticketing_testkit.servers import ServerStartError
 __all__ = ["check_address"]
 
 TIMEOUT_SECONDS: Final = 3.0
+MAX_PORT: Final = 65_535
 _DEFAULT_PORTS: Final[Mapping[str, Mapping[str, int | None]]] = {
     "MONGO_URL": {"mongodb": 27017, "mongodb+srv": None},
     "NATS_URL": {"nats": 4222, "tls": 4222},
@@ -34,6 +35,8 @@ def check_address(variable: str, address: str) -> None:
     # MongoDB lists hosts behind one scheme and one user, NATS lists whole addresses.
     servers = [_host_and_port(one.partition("://")[2] or one, default) for one in rest.split(",")]
     for host, port in servers:
+        if port > MAX_PORT:  # the resolver would use its last 16 bits
+            continue
         try:
             with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS):
                 return
