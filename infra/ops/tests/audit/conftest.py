@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
 from ticketing_common.topology import DURABLES, SERVICES
-from ticketing_ops.audit import AuditAddresses
+from ticketing_ops.audit import AuditAddresses, examination
 from ticketing_testkit.servers import StripeDouble, drop_databases, running
 
 from .marketplace import Marketplace, consumer
@@ -25,8 +25,11 @@ def own_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeDoubl
 
 
 @pytest.fixture
-async def marketplace(mongo_url: str, nats_url: str, own_stripe: StripeDouble) -> AsyncIterator[Marketplace]:
-    """A separate marketplace for this test."""
+async def marketplace(
+    mongo_url: str, nats_url: str, own_stripe: StripeDouble, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Marketplace]:
+    """A separate marketplace, which only the test changes: an audit need not wait before it reads again."""
+    monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.0)
     client = await nats.connect(nats_url)
     for stream in (*STREAM_SUBJECTS, *SAFETY_NETS):
         await ensure_stream(client.jetstream(), stream_config(stream, replicas=1))
