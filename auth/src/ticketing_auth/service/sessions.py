@@ -59,7 +59,6 @@ class AuthService:
         self._open_sessions = open_sessions
         self._passwords = passwords
         self._common_passwords = CommonPasswords()
-        self._guesses = guesses
         self._guess_limit = GuessLimit(guesses, GuessRules.of(limit.amount, limit.window) if limit else None)
         self._codes = codes
         self._names = AccountNames(secret)
@@ -134,7 +133,11 @@ class AuthService:
 
     async def wrong_passwords(self, email: str) -> list[datetime]:
         """The times (UTC) of the wrong passwords that are counted for this e-mail."""
-        return await self._guesses.list_of(self.account_name(email))
+        return await self._guess_limit.list_of(self.account_name(email))
+
+    async def wrong_codes(self, user_id: str) -> list[datetime]:
+        """The times (UTC) of the wrong codes that are counted for this account."""
+        return await self._codes.wrong_codes(user_id)
 
     def account_name(self, email: str) -> str:
         """A keyed hash of the e-mail, which need not have an account."""
