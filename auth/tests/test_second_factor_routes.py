@@ -153,6 +153,8 @@ async def test_codes_cannot_be_guessed_and_the_owners_browser_is_not_locked_out(
         assert (await sign_in(one, app.code(), headers=cookies)).status_code == 200
         (counted,) = await guesses.find({}).to_list(None)
         assert len(counted["guesses"]) == 6, "a right code uses nothing up"
+        assert len((await one.browser.get("/api/users/me/export")).json()["wrongCodes"]) == 6
+        assert await told(Post(one)) == ["on", "blocked"], "the owner is told once"
 
 
 async def test_a_stolen_session_sets_up_nothing_and_an_unconfirmed_secret_counts_for_nothing(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ticketing_auth.enrolment import SecretVault
 from ticketing_common.entity import Entity
 from ticketing_common.storage import Repository
 from ticketing_testkit.apps import Identity
@@ -85,21 +86,24 @@ async def test_a_crash_at_any_write_leaves_the_factor_as_it_was_or_complete(
 
 
 async def test_a_new_key_replaces_the_former_at_the_next_code_and_without_any_no_code_is_accepted(
-    run_auth: RunAuth, clock: Clock
+    auth: RunningAuth, identity: Identity, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    former, new = Identity().second_factor_key, Identity().second_factor_key
-    async with run_auth(second_factor_keys=[former]) as auth:
-        await auth.sign_up()
-        app, codes = await enrol(auth, clock)
-    async with run_auth(second_factor_keys=[new]) as auth:
-        answer = await sign_in(auth, app.next_code())
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
-        assert (await sign_in(auth, codes[0])).status_code == 200, "recovery codes need no key"
-        assert await auth.app.state.runtime.collection("code_guesses").count_documents({"guesses": {"$ne": []}}) == 0
-    async with run_auth(second_factor_keys=[new, former]) as auth:
-        assert (await sign_in(auth, app.code())).status_code == 200
-    async with run_auth(second_factor_keys=[new]) as auth:
-        assert (await sign_in(auth, app.next_code())).status_code == 200
+    former, new = identity.second_factor_key, Identity().second_factor_key
+
+    def restart_with(*keys: str) -> None:
+        monkeypatch.setattr(auth.app.state.second_factors._codes, "_vault", SecretVault(keys))
+
+    await auth.sign_up()
+    app, codes = await enrol(auth, clock)
+    restart_with(new)
+    answer = await sign_in(auth, app.next_code())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert (await sign_in(auth, codes[0])).status_code == 200, "recovery codes need no key"
+    assert await auth.app.state.runtime.collection("code_guesses").count_documents({"guesses": {"$ne": []}}) == 0
+    restart_with(new, former)
+    assert (await sign_in(auth, app.code())).status_code == 200
+    restart_with(new)
+    assert (await sign_in(auth, app.next_code())).status_code == 200
 
 
 @dataclass(kw_only=True)

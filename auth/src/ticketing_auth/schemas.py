@@ -180,6 +180,7 @@ class ExportResponse(ApiModel):
     account: ExportedAccount
     second_factor: SecondFactorResponse
     wrong_passwords: list[datetime]
+    wrong_codes: list[datetime]
     open_links: list[ExportedLink]
     mails: list[ExportedMail]
     open_sessions: list[ExportedSession]
@@ -201,6 +202,7 @@ class ExportResponse(ApiModel):
             ),
             second_factor=SecondFactorResponse.of(user.second_factor),
             wrong_passwords=list(export.wrong_passwords),
+            wrong_codes=list(export.wrong_codes),
             open_links=[ExportedLink.model_validate(token) for token in export.tokens],
             mails=[ExportedMail(kind=kind, requested_at=requested_at) for kind, requested_at in export.mails],
             open_sessions=[ExportedSession.model_validate(session) for session in export.sessions],

@@ -42,7 +42,7 @@ _CODE: Final = re.compile(rf"[0-9]{{6}}|[{_ALPHABET}]{{{_LENGTH}}}")
 
 @dataclass(frozen=True, kw_only=True)
 class PendingFactor:
-    """A new secret that no code has confirmed. It is asked for at no sign-in, and signs nobody in."""
+    """A new secret that no code has confirmed. No sign-in asks for it or accepts it."""
 
     sealed_secret: str = field(repr=False)
     expires_at: datetime

@@ -65,7 +65,7 @@ def test_every_kind_has_a_subject_a_text_and_html_with_a_link(renderer: Renderer
 
 
 def test_each_change_of_the_second_factor_has_its_own_text(renderer: Renderer) -> None:
-    changes = ("on", "off", "reset", "recovery_codes", "recovery_code_used")
+    changes = ("on", "off", "reset", "recovery_codes", "recovery_code_used", "blocked")
     kind = MailKind.SECOND_FACTOR
     mails = [renderer.message(mail(kind), {"change": change}, to="ann@example.com") for change in changes]
     assert len({message["Subject"] for message in mails}) == len(changes)

@@ -94,6 +94,7 @@ export type ExportResponse = {
   account: ExportedAccount;
   secondFactor: SecondFactorResponse;
   wrongPasswords: Array<string>;
+  wrongCodes: Array<string>;
   openLinks: Array<ExportedLink>;
   mails: Array<ExportedMail>;
   openSessions: Array<ExportedSession>;

@@ -20,7 +20,8 @@ class MailKind(StrEnum):
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a name)
     SECOND_FACTOR = "second_factor"
-    """It was turned on or off, got new recovery codes, or a recovery code was used."""
+    """It was turned on or off, got new recovery codes, a recovery code was used, or too many codes
+    were wrong."""
     ORDER_COMPLETE = "order_complete"
     HOLD_EXPIRED = "hold_expired"
     HOLD_ENDED = "hold_ended"

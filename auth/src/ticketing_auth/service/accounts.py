@@ -38,6 +38,7 @@ class Export:
 
     user: User
     wrong_passwords: Sequence[datetime]
+    wrong_codes: Sequence[datetime]
     tokens: Sequence[OneTimeToken]
     mails: Sequence[tuple[MailKind, datetime]]
     sessions: Sequence[OpenSession]
@@ -169,13 +170,14 @@ class AccountService:
 
     async def export(self, user: User) -> Export:
         """What this service holds about the account, without secrets."""
-        wrong, tokens, mails, sessions = await asyncio.gather(
+        passwords, codes, tokens, mails, sessions = await asyncio.gather(
             self._auth.wrong_passwords(user.email),
+            self._auth.wrong_codes(user.id),
             self._tokens.list_of_user(user.id),
             self._mails.list_of_account(user.id),
             self.list_sessions(user),
         )
-        return Export(user, tuple(wrong), tuple(tokens), tuple(mails), tuple(sessions))
+        return Export(user, tuple(passwords), tuple(codes), tuple(tokens), tuple(mails), tuple(sessions))
 
     async def delete(self, user: User, password: SecretStr, *, device_token: str | None) -> None:
         """Delete the account with its personal data, and end all its sessions; final.

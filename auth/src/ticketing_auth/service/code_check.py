@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from ticketing_auth.domain import User
@@ -99,10 +100,14 @@ class CodeCheck:
     async def counted(self, user: User, *, device_id: str | None) -> AsyncIterator[None]:
         """Count the code that this block checks: it stays counted if the block raises `WrongCodeError`.
 
-        If the process dies or the database fails, it stays counted, too. Raises `TooManyCodesError`.
+        If the process dies or the database fails, it stays counted, too. Raises `TooManyCodesError`; a mail tells the
+        owner once a day, since another person may know the password.
         """
         guess = await self._limit.reserve(user.id, device_id=device_id)
         if guess is not None and not guess.admitted:
+            fact = f"blocked-{user.id}-{utc_now():%Y-%m-%d}"
+            values = {"change": "blocked", "changes": 0}
+            await self._mails.request(MailKind.SECOND_FACTOR, user_id=user.id, fact=fact, values=values)
             raise TooManyCodesError({"account_id": user.id}, retry_after_seconds=guess.retry_after_seconds)
         try:
             yield
@@ -112,6 +117,10 @@ class CodeCheck:
             await self._limit.release(user.id, guess)
             raise
         await self._limit.release(user.id, guess)
+
+    async def wrong_codes(self, user_id: str) -> list[datetime]:
+        """The times (UTC) of the wrong codes that are counted for this account."""
+        return await self._limit.list_of(user_id)
 
     @asynccontextmanager
     async def announced(self, user: User, change: str) -> AsyncIterator[None]:

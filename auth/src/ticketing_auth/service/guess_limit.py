@@ -1,5 +1,7 @@
 """A limit of wrong passwords, or of wrong codes, of each account."""
 
+from datetime import datetime
+
 from ticketing_auth.domain import GuessRules
 from ticketing_auth.repository import Guess, PasswordGuesses
 from ticketing_common.storage import DatabaseUnavailableError
@@ -31,3 +33,7 @@ class GuessLimit:
             await self._guesses.release(account, guess.id)
         except DatabaseUnavailableError as error:  # the guess is right all the same
             log.warning("right guess stays counted", error=repr(error))
+
+    async def list_of(self, account: str) -> list[datetime]:
+        """The times (UTC) of the account's counted guesses, for its owner."""
+        return await self._guesses.list_of(account)

@@ -61,7 +61,6 @@ class AuthService:
         self._passwords = passwords
         self._common_passwords = CommonPasswords()
         self._breached_passwords = breached or BreachedPasswords(None)
-        self._guesses = guesses
         self._guess_limit = GuessLimit(guesses, GuessRules.of(limit.amount, limit.window) if limit else None)
         self._codes = codes
         self._names = AccountNames(secret)
@@ -137,7 +136,11 @@ class AuthService:
 
     async def wrong_passwords(self, email: str) -> list[datetime]:
         """The times (UTC) of the wrong passwords that are counted for this e-mail."""
-        return await self._guesses.list_of(self.account_name(email))
+        return await self._guess_limit.list_of(self.account_name(email))
+
+    async def wrong_codes(self, user_id: str) -> list[datetime]:
+        """The times (UTC) of the wrong codes that are counted for this account."""
+        return await self._codes.wrong_codes(user_id)
 
     def account_name(self, email: str) -> str:
         """A keyed hash of the e-mail, which need not have an account."""
