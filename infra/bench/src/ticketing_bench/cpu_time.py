@@ -7,7 +7,7 @@ from typing import Final
 
 import psutil
 
-__all__ = ["CpuTime"]
+__all__ = ["TICK_SECONDS", "CpuTime"]
 
 TICK_SECONDS: Final = 0.01
 """The kernel counts the CPU time of a process in ticks."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ticketing_bench.cpu_time import TICK_SECONDS
 from ticketing_bench.measurement import Answer, Finding, InvalidRunError, measure_in_turns
 from ticketing_bench.worker import Worker
 from ticketing_testkit.servers import ServerProcess
@@ -109,7 +110,12 @@ class Bench:
             say=lambda side, answer: self.say(f"{name}: {side}: {answer['rate']:,.0f} requests/s"),
         )
         rates = answers[subject.name], answers[baseline.name]
-        costs = ([{"cost": one["cpu"]["server"] / one["rate"] * 1e6, "cpu": {}} for one in side] for side in rates)
+        # A short round may use less than a tick of the kernel's clock, which counts as nothing.
+        least = TICK_SECONDS / self.seconds
+        costs = (
+            [{"cost": max(one["cpu"]["server"], least) / one["rate"] * 1e6, "cpu": {}} for one in side]
+            for side in rates
+        )
         return [
             Finding.compared(*("rate", *rates), part=PART, name=name, unit="requests/s", at_least=at_least, note=note),
             Finding.compared("cost", *costs, part=PART, name=f"{name}, processor", unit="µs/request"),
