@@ -13,6 +13,7 @@ from ticketing_common.events import UserSessionEnded
 from ticketing_common.security import User
 from ticketing_common.telemetry import configure_logging
 from ticketing_testkit.apps import Bus, Identity
+from ticketing_testkit.crashes import KilledError
 from ticketing_testkit.servers import free_port
 
 from .conftest import PASSWORD, RunAuth, RunningAuth
@@ -162,7 +163,7 @@ async def test_ending_the_own_session_deletes_its_cookie(auth: RunningAuth) -> N
 
 
 async def test_a_repeated_sign_out_publishes_one_event_and_one_that_was_interrupted_publishes_it_later(
-    run_auth: RunAuth,
+    run_auth: RunAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the bus, so that the events stay in the outbox and this replica does not learn them."""
     async with run_auth(nats_url=f"nats://127.0.0.1:{free_port()}") as auth:
@@ -175,16 +176,25 @@ async def test_a_repeated_sign_out_publishes_one_event_and_one_that_was_interrup
             assert document is not None
             return [entry["subject"] for entry in document["outbox"]]
 
-        # The first half of a sign-out whose process died.
-        session_id = (await listed(auth, token))[0]["id"]
-        assert await auth.revoked.add(session_id, forgotten_at=utc_now())
+        async def die(*_: object) -> None:
+            raise KilledError
+
+        service = auth.app.state.service
+        with monkeypatch.context() as dying:
+            dying.setattr(service._users, "update", die)  # between the two writes of a sign-out
+            assert (await auth.post("signout", headers=headers)).status_code == 500
         assert not await is_open(auth, token)
         assert await waiting() == []
+        with monkeypatch.context() as dying:
+            dying.setattr(service._revoked, "published", die)  # the event is stored, and it is not noted
+            assert (await auth.post("signout", headers=headers)).status_code == 500
+        assert await waiting() == [f"user.session_ended.{user_id}"]
 
         for _ in range(3):
             assert (await auth.post("signout", headers=headers)).status_code == 200
 
-        assert await waiting() == [f"user.session_ended.{user_id}"]
+        ended = f"user.session_ended.{user_id}"
+        assert await waiting() == [ended, ended], "one for each death, and one more than is needed is harmless"
         assert await auth.app.state.runtime.collection("open_sessions").count_documents({}) == 0
 
 

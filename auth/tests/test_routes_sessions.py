@@ -141,7 +141,19 @@ async def test_signing_out_clears_what_the_browser_stored(auth: RunningAuth) -> 
     await auth.sign_up()
     assert "clear-site-data" not in (await auth.current_user()).headers
     assert (await auth.post("signout")).headers["clear-site-data"] == '"storage"'
-    assert (await auth.current_user(cookie="expired")).headers["clear-site-data"] == '"storage"'
+
+
+async def test_a_session_that_ended_without_a_sign_out_here_clears_the_cookie_only(
+    auth: RunningAuth, session_token: MakeToken
+) -> None:
+    """A device at an entrance has admissions that are not sent yet, and was offline for half an hour."""
+    ended = session_token(sid=new_id())
+    await auth.post("signout", headers={"Authorization": f"Bearer {ended}"})
+    for cookie in ("expired", ended):
+        answer = await auth.current_user(cookie=cookie)
+        assert answer.json() == SIGNED_OUT
+        assert auth.given_cookie(answer).value == ""
+        assert "clear-site-data" not in answer.headers
 
 
 async def test_a_copied_cookie_is_neither_accepted_here_nor_renewed_after_sign_out(

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from ticketing_auth.schemas import SignInRequest, SignUpRequest, TokenForm, TokenResponse
+from ticketing_auth.schemas import ResetRequest, SignInRequest, SignUpRequest, TokenForm, TokenResponse
 
 pytestmark = pytest.mark.unit
 
@@ -57,3 +57,16 @@ def test_a_form_of_another_grant_is_refused() -> None:
 def test_a_token_response_has_the_names_of_rfc_6749() -> None:
     response = TokenResponse(access_token="t", expires_in=1800)
     assert response.model_dump(by_alias=True) == {"access_token": "t", "token_type": "bearer", "expires_in": 1800}
+
+
+@pytest.mark.parametrize("local", ["a" * 65, "ä" * 33], ids=["characters", "bytes"])
+def test_a_new_account_has_no_longer_local_part_than_mail_servers_accept(local: str) -> None:
+    email, longest = f"{local}@example.com", f"{'a' * 64}@example.com"
+    with pytest.raises(ValidationError) as refused:
+        SignUpRequest.model_validate({"email": email, "password": SECRET})
+    assert [error["loc"] for error in refused.value.errors()] == [("email",)]
+    assert SignUpRequest.model_validate({"email": longest, "password": SECRET}).email == longest
+    # An account from before the rule.
+    assert SignInRequest.model_validate({"email": email, "password": SECRET}).email == email
+    assert TokenForm.model_validate({"username": email, "password": SECRET}).username == email
+    assert ResetRequest.model_validate({"email": email}).email == email

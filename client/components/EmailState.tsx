@@ -16,8 +16,7 @@ export function EmailState({ user: { email, emailVerified } }: { user: User }) {
       {emailVerified === false && (
         <>
           <p>
-            Check your mail: open the link that we sent you, and confirm the address. The link works once, for 30
-            minutes.
+            Check your mail: open the link that we sent you, and confirm the address. The link works for 30 minutes.
           </p>
           <VerificationMail />
         </>

@@ -1,4 +1,7 @@
-/** The paid orders of a listing and its counts, loaded again whenever the listing changes: every sale changes it. */
+/**
+ * The paid orders of a listing and its counts, loaded again whenever the listing changes: every sale changes it. A part
+ * refund and a dispute change the order only, so the page also loads them regularly while it is visible.
+ */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
@@ -20,6 +23,7 @@ interface Sales {
 
 /** Changes of a listing that sells fast arrive many times a second: one request after this time covers them. Milliseconds. */
 const COLLECT_MS = 1_500;
+const RELOAD_MS = 30_000;
 
 export function useSales(ticket: Ticket, initial: Page<Order>, initialCounts: Counts): Sales {
   const { id, version } = ticket;
@@ -45,6 +49,21 @@ export function useSales(ticket: Ticket, initial: Page<Order>, initialCounts: Co
     }, COLLECT_MS);
     return () => clearTimeout(timer);
   }, [version, load]);
+
+  useEffect(() => {
+    let loadedAt = Date.now();
+    const loadIfDue = () => {
+      if (document.visibilityState !== "visible" || Date.now() - loadedAt < RELOAD_MS) return;
+      loadedAt = Date.now();
+      load();
+    };
+    const timer = setInterval(loadIfDue, RELOAD_MS);
+    document.addEventListener("visibilitychange", loadIfDue);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", loadIfDue);
+    };
+  }, [load]);
 
   async function refund(order: Order) {
     const attempt = attempts.current.get(order.id) ?? new Attempt();

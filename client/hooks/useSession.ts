@@ -35,6 +35,7 @@ export function useSessionEnded(user: User | null | undefined): boolean {
       if (body === null) {
         setEndedAt(router.asPath);
         saveDraftsOfPage(router.asPath);
+        forgetLoadedCheckins();
       }
       // Another tab signed in to another account, or confirmed the e-mail address: show that.
       if (body?.id !== userId || body?.emailVerified !== emailVerified) {
@@ -49,6 +50,12 @@ export function useSessionEnded(user: User | null | undefined): boolean {
   useEffect(() => {
     latest.current = renew;
   });
+
+  // The page of an entrance works without a session: what it keeps goes once the reader comes to sign in again.
+  const signedOut = userId === undefined && isSignedOutPage(router.pathname);
+  useEffect(() => {
+    if (signedOut) forgetLoadedCheckins();
+  }, [signedOut]);
 
   useEffect(() => {
     if (userId === undefined) return;
@@ -70,4 +77,12 @@ export function useSessionEnded(user: User | null | undefined): boolean {
   }, [userId]);
 
   return endedAt !== null && (endedAt === router.asPath || isSignedOutPage(router.pathname));
+}
+
+/** Most readers never check passes: its code is loaded on demand. Without it there is nothing to delete, either. */
+function forgetLoadedCheckins(): void {
+  import("@/lib/checkin/signOut").then(
+    ({ forgetLoaded }) => forgetLoaded(),
+    () => {},
+  );
 }

@@ -1,6 +1,6 @@
 /**
  * Confirm the e-mail address with the token of the mailed link. It takes a press of a button, because some mail servers
- * open the links of a mail and run the scripts there, and the token works once.
+ * open the links of a mail and run the scripts there: that would confirm an address without its reader.
  */
 import Head from "next/head";
 import { useState } from "react";
@@ -45,24 +45,15 @@ function Confirmation({ token, user }: { token: string | undefined; user: User |
     announceSession();
   });
   if (error?.status === 422) {
+    // A link that is too old to say so itself.
+    if (user?.emailVerified) return <Confirmed user={user} />;
     return (
       <LinkProblem incomplete={false}>
         <NewMail user={user} />
       </LinkProblem>
     );
   }
-  if (confirmed) {
-    return (
-      <EmptyState
-        heading="h1"
-        takesFocus
-        title="Your e-mail address is confirmed"
-        text="Thank you. You can close this page."
-      >
-        <ButtonLink href={user ? "/account" : "/signin"}>{user ? "Your account" : "Sign in"}</ButtonLink>
-      </EmptyState>
-    );
-  }
+  if (confirmed) return <Confirmed user={user} />;
   return (
     <div className={styles.card}>
       <div>
@@ -76,6 +67,20 @@ function Confirmation({ token, user }: { token: string | undefined; user: User |
         Confirm the address
       </Button>
     </div>
+  );
+}
+
+/** Also after a second use of the link. */
+function Confirmed({ user }: { user: User | null }) {
+  return (
+    <EmptyState
+      heading="h1"
+      takesFocus
+      title="Your e-mail address is confirmed"
+      text="Thank you. You can close this page."
+    >
+      <ButtonLink href={user ? "/account" : "/signin"}>{user ? "Your account" : "Sign in"}</ButtonLink>
+    </EmptyState>
   );
 }
 

@@ -156,3 +156,21 @@ async def test_more_listings_than_one_batch_are_withdrawn(
         await service.create(SELLER, details)
     await departures.on_user_deleted(deleted())
     assert await tickets.list_offered_ids(SELLER, after="", limit=10) == []
+
+
+async def test_a_listing_that_cannot_be_read_stops_neither_the_others_nor_other_departures(
+    service: TicketService,
+    tickets: TicketRepository,
+    departures: Departures,
+    details: TicketDetails,
+    status_of: Callable[[str], Awaitable[TicketStatus]],
+) -> None:
+    first, second = sorted((new_id(), new_id()))
+    broken, own, other = [(await service.create(seller, details)).id for seller in (first, first, second)]
+    await tickets.collection.update_one({"_id": broken}, {"$set": {"version": "?"}})
+    with pytest.raises(ValueError, match="version"):  # the event is redelivered
+        await departures.on_user_deleted(deleted(first))
+    assert await status_of(own) is TicketStatus.DELETED
+    await departures._collection.insert_one({"_id": second, "deleted_at": utc_now()})
+    assert await departures.withdraw_all() == 1
+    assert await status_of(other) is TicketStatus.DELETED

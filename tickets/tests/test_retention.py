@@ -64,6 +64,15 @@ async def test_two_concurrent_replicas_forget_each_listing_once(
     assert [(await stored(tickets, one)).version for one in ids] == [3] * 5
 
 
+async def test_a_listing_that_cannot_be_published_stops_no_other(
+    service: TicketService, tickets: TicketRepository
+) -> None:
+    broken, other = [await deleted(service, tickets, ago=ago) for ago in (41 * DAY, 40 * DAY)]
+    await tickets.collection.update_one({"_id": broken}, {"$set": {"price_cents": 0}})
+    assert await service.forget_deleted(before=utc_now() - 30 * DAY) == 1
+    assert (await stored(tickets, other)).title == ""
+
+
 async def test_a_sale_that_was_decided_before_the_deletion_keeps_its_texts(
     service: TicketService, tickets: TicketRepository, order_for: Callable[..., OrderScenario]
 ) -> None:

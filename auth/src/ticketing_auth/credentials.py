@@ -17,6 +17,7 @@ __all__ = [
     "GivenCode",
     "GivenPassword",
     "MailToken",
+    "NewEmail",
     "NewPassword",
     "email_or_other",
 ]
@@ -29,6 +30,8 @@ MAX_TOKEN: Final = 128
 """Characters; ours have 43."""
 MAX_EMAIL: Final = 254
 """RFC 5321 §4.5.3.1.3: a path has 256 octets, two of them its angle brackets."""
+MAX_LOCAL_PART: Final = 64
+"""Octets, before the @ (RFC 5321 §4.5.3.1.1)."""
 
 
 def _email(value: str) -> str:
@@ -36,6 +39,18 @@ def _email(value: str) -> str:
         return normalized_email(value)
     except EmailNotValidError as error:
         raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from None
+
+
+def _new_email(value: str) -> str:
+    """The normal form of an e-mail that mail servers must accept. Older accounts may have a longer local part."""
+    email = _email(value)
+    if len(email.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
+        raise PydanticCustomError(
+            "email_local_part",
+            "The part of the e-mail before the @ should have at most {maximum} bytes",
+            {"maximum": MAX_LOCAL_PART},
+        )
+    return email
 
 
 def email_or_other(value: str) -> str:
@@ -75,6 +90,12 @@ Email: TypeAlias = Annotated[
     str,
     EMAIL_LENGTH,
     AfterValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
+]
+NewEmail: TypeAlias = Annotated[
+    str,
+    EMAIL_LENGTH,
+    AfterValidator(_new_email),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
 ]
 NewPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(MIN_PASSWORD)), _password_schema(MIN_PASSWORD)]

@@ -106,12 +106,20 @@ class SessionCookie:
             if other in self._cookies:
                 self._response.delete_cookie(other, **self._attributes)
 
-    def delete(self) -> None:
-        """Delete the cookie under every name, and the data that pages have stored in the browser.
+    def sign_out(self) -> None:
+        """The person leaves this browser: delete the cookie, and the data that pages have stored in the browser.
 
         Browsers follow the header over HTTPS and on localhost (W3C, Clear Site Data).
         """
         self._response.headers["Clear-Site-Data"] = '"storage"'
+        self.delete()
+
+    def delete(self) -> None:
+        """Delete the cookie under every name.
+
+        The session has expired, or was ended elsewhere: the stored data stays, since admissions that a device at an
+        entrance has not sent yet would be lost. The pages delete the rest of it.
+        """
         preferred, *others = self._settings.session_cookies
         for name in (preferred, *(other for other in others if other in self._cookies)):
             self._response.delete_cookie(name, **self._attributes)

@@ -160,10 +160,6 @@ class OneTimeTokens:
         with reading(self._collection):
             return _token(await self._collection.find_one(_valid(purpose, token)))
 
-    async def take(self, purpose: TokenPurpose, token: str) -> OneTimeToken | None:
-        """As `find`, and removes the token: of several concurrent calls one gets it."""
-        return _token(await self._collection.find_one_and_delete(_valid(purpose, token)))
-
     async def list_of_user(self, user_id: str) -> list[OneTimeToken]:
         """The account's tokens that are not too old."""
         query = {"user_id": user_id, "expires_at": {"$gt": utc_now()}}

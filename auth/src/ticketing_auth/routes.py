@@ -118,7 +118,7 @@ async def sign_out(caller: OptionalUser, service: AuthServiceDep, cookie: Sessio
     if caller is not None:
         await service.sign_out(caller)
     if caller is None or cookie.brought:  # a sign-out by bearer token does not affect the cookie
-        cookie.delete()
+        cookie.sign_out()
     return EmptyResponse()
 
 
@@ -211,7 +211,7 @@ async def change_password(
 async def sign_out_everywhere(user: AccountDep, accounts: AccountServiceDep, cookie: SessionCookieDep) -> EmptyResponse:
     """End every session and every API token of the caller, this one included, at all services."""
     await accounts.sign_out_everywhere(user)
-    cookie.delete()
+    cookie.sign_out()
     return EmptyResponse()
 
 
@@ -235,5 +235,5 @@ async def delete_account(
     """
     known = await prompt.count_try()
     await accounts.delete(prompt.user, body.password, device_token=known)
-    cookie.delete()
+    cookie.sign_out()
     devices.delete(prompt.account_name)

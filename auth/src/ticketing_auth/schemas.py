@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from ticketing_common.entity import utc_now
 from ticketing_common.web import ApiModel, RequestModel
 
-from .credentials import EMAIL_LENGTH, Email, GivenCode, GivenPassword, MailToken, NewPassword, email_or_other
+from .credentials import EMAIL_LENGTH, Email, GivenCode, GivenPassword, MailToken, NewEmail, NewPassword, email_or_other
 from .domain import TokenPurpose
 from .mail import MailKind
 from .second_factor_schemas import SecondFactorResponse
@@ -39,7 +39,7 @@ class SignUpRequest(RequestModel):
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
-    email: Email
+    email: NewEmail
     password: NewPassword
 
 

@@ -39,4 +39,4 @@ async def end_session(
     known = await prompt.count_try()
     await accounts.end_session(prompt.user, session_id, body.password, device_token=known)
     if cookie.brought and session_id == caller.session_id:
-        cookie.delete()
+        cookie.sign_out()

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from ticketing_auth.domain import User, normalized_email
 from ticketing_auth.mail import Mail, MailDelivery, MailKind, MailQueue, Mails, message_id
 from ticketing_auth.repository import UserRepository
-from ticketing_common.entity import new_id
+from ticketing_common.entity import new_id, utc_now
 
 from .conftest import MailServer, MakeDelivery, text_of
 from .requested import ORDER, make_due, request, stored
@@ -242,3 +242,25 @@ async def test_a_retried_mail_is_due_after_its_back_off(mails: Mails, ann: User,
     due = (await stored(mails))["next_at"] - claim.mail.requested_at
     assert timedelta(seconds=7) < due
     assert await queue.claim() is None
+
+
+async def test_a_document_that_cannot_be_read_stops_no_other_mail(
+    mails: Mails, users: UserRepository, ann: User, make_delivery: MakeDelivery, mail_server: MailServer
+) -> None:
+    """Neither an account's document nor a mail's, which may be of a newer release."""
+    broken = User(email="broken@example.com", password_hash="x")
+    await users.add(broken)
+    await users.collection.update_one({"_id": broken.id}, {"$set": {"version": "?"}})
+    await request(mails, broken, fact="of a broken account")
+    await request(mails, ann, fact="of a later kind")
+    await mails.collection.update_one({"_id": {"$regex": "later kind"}}, {"$set": {"kind": "later"}})
+    await make_due(mails)  # these are the first in the queue
+    await request(mails, ann, fact="after them")
+
+    delivery = make_delivery(connections=1)
+    await delivery.deliver_due()
+    assert mail_server.recipients == [ann.email]
+
+    await mails.collection.update_many({"state": "queued"}, {"$set": {"give_up_at": utc_now() - timedelta(seconds=1)}})
+    await delivery.give_up_overdue()
+    assert await mails.collection.count_documents({"state": "given_up"}) == 2

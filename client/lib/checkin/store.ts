@@ -1,6 +1,6 @@
 /**
  * What this device keeps for checking passes without a network, in IndexedDB: the listing with its keys and void passes,
- * and every scan. Sign-out deletes it.
+ * and every scan. Sign-out deletes it; a session that ends otherwise leaves the scans that are not sent yet.
  */
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { CheckinCounts, PublicKey, Ticket } from "../api/types";
@@ -137,6 +137,24 @@ export async function listScans(ticketId: string): Promise<Scan[]> {
 export async function listWaiting(): Promise<Scan[]> {
   const scans = await (await open()).getAllFromIndex("scans", "state", "waiting");
   return scans.sort((one, other) => one.scannedAt - other.scannedAt);
+}
+
+/**
+ * Deletes all but what only this device has: scans without a decision, and admissions that the server refused. They name no
+ * person.
+ */
+export async function keepOwnScans(): Promise<void> {
+  const transaction = (await open()).transaction(["listings", "scans"], "readwrite");
+  const scans = transaction.objectStore("scans");
+  const decided = (await scans.getAll()).filter(
+    ({ state, admittedAt }) => state === "accepted" || (state === "refused" && admittedAt === null),
+  );
+  await Promise.all([
+    transaction.objectStore("listings").clear(),
+    ...decided.map(({ passId }) => scans.delete(passId)),
+  ]);
+  await transaction.done;
+  announceChange();
 }
 
 export async function clearStore(): Promise<void> {

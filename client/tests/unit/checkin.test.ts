@@ -7,7 +7,7 @@ import { ApiError, localError } from "@/lib/api/errors";
 import type { Problem, PublicKey } from "@/lib/api/types";
 import { checkIn, conflictsOf, countAdmitted } from "@/lib/checkin/checkIn";
 import { refusalOf, settleWaiting } from "@/lib/checkin/settle";
-import { countUnsent, forgetCheckins } from "@/lib/checkin/signOut";
+import { countUnsent, forgetCheckins, forgetLoaded } from "@/lib/checkin/signOut";
 import { clearStore, findListing, type KeptListing, listScans, onStoreChange, saveListing } from "@/lib/checkin/store";
 
 const TICKET = "b".repeat(24);
@@ -219,4 +219,21 @@ it("signing out deletes the listing and the scans, and open pages notice it", as
   expect(noticed).toHaveBeenCalled();
   expect(await findListing(TICKET)).toBeNull();
   expect(await listScans(TICKET)).toEqual([]);
+});
+
+it("a session that ends without a sign-out here leaves only what the server does not have", async () => {
+  await saveListing(listing);
+  await checkIn(code(1), listing);
+  server.mockRejectedValueOnce(conflict({ passStatus: "used", firstAt: "2026-06-01T18:00:00Z" }));
+  await checkIn(code(2), listing);
+  online.mockReturnValue(false);
+  await checkIn(code(3), listing);
+  await forgetLoaded();
+  expect(await findListing(TICKET)).toBeNull();
+  expect((await listScans(TICKET)).map(({ seat }) => seat)).toEqual([3]);
+
+  online.mockReturnValue(true);
+  accept();
+  expect(await settleWaiting("seller")).toBe("decided");
+  expect(await countUnsent()).toBe(0);
 });

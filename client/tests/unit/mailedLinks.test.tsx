@@ -117,6 +117,14 @@ describe("the link to confirm an e-mail address", () => {
     expect(await screen.findByRole("heading", { name: "This link no longer works" })).toBeDefined();
     expect(screen.getByRole("link", { name: "Your account" }).getAttribute("href")).toBe("/account");
   });
+
+  it("that is too old says that the address is confirmed, if it is", async () => {
+    network({ [CONFIRM]: () => problem(422, "The link is spent.") });
+    open("/verify-email#token=t0ken");
+    render(<VerifyEmailPage user={{ ...USER, emailVerified: true }} />);
+    press("Confirm the address");
+    expect(await screen.findByRole("heading", { name: "Your e-mail address is confirmed" })).toBeDefined();
+  });
 });
 
 describe("asking for a link", () => {

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from ticketing_common.entity import utc_now
+from ticketing_common.errors import TicketingError
 from ticketing_common.events import TicketEvent, UserDeleted
 from ticketing_common.storage import ASCENDING, Collection
 from ticketing_common.telemetry import get_logger
@@ -21,6 +22,8 @@ log = get_logger(__name__)
 LATEST_LISTING: Final = timedelta(hours=1)
 """A request that was admitted just before the account was deleted has listed its ticket long before that."""
 AT_ONCE: Final = 100
+UNREADABLE: Final = (TicketingError, KeyError, TypeError, ValueError)
+"""Errors of one document; those of the database concern all of them."""
 
 
 class Departures:
@@ -51,19 +54,26 @@ class Departures:
         """
         withdrawn = 0
         async for departure in self._collection.find().sort("_id", ASCENDING):
-            withdrawn += await self._withdraw(departure["_id"])
-            if departure["deleted_at"] < utc_now() - LATEST_LISTING:
-                await self._collection.delete_one({"_id": departure["_id"]})
+            try:
+                withdrawn += await self._withdraw(departure["_id"])
+                if departure["deleted_at"] < utc_now() - LATEST_LISTING:
+                    await self._collection.delete_one({"_id": departure["_id"]})
+            except UNREADABLE:
+                log.exception("listings of a deleted account not withdrawn", user_id=departure["_id"])
         return withdrawn
 
     async def _withdraw(self, seller_id: str) -> int:
-        """Withdraw the seller's listings. Returns their number."""
+        """Withdraw the seller's listings. Returns their number.
+
+        One that cannot be changed does not stop the others; its error is raised at the end.
+        """
 
         def change(ticket: Ticket) -> Callable[[Ticket], TicketEvent]:
             ticket.withdraw()
             return ticket_changed
 
         withdrawn = 0
+        errors: list[Exception] = []
         after = ""
         while ids := await self._tickets.list_offered_ids(seller_id, after=after, limit=AT_ONCE):
             for ticket_id in ids:
@@ -71,8 +81,13 @@ class Departures:
                     await self._tickets.update(ticket_id, change)
                 except TicketNotFoundError:  # another replica has just deleted it
                     continue
+                except UNREADABLE as error:
+                    errors.append(error)
+                    continue
                 withdrawn += 1
             after = ids[-1]
         if withdrawn:
             log.info("listings of a deleted account withdrawn", user_id=seller_id, count=withdrawn)
+        if errors:
+            raise errors[0]
         return withdrawn

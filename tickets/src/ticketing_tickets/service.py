@@ -9,6 +9,7 @@ from typing import Final
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderStatus, TicketCancelled, TicketDeleted, TicketStatus
+from ticketing_common.telemetry import get_logger
 from ticketing_common.web.pagination import Page, PageRequest
 
 from .domain import Ticket, TicketDetails, TicketSearch, check_price
@@ -18,6 +19,8 @@ from .repository import OrderProjection, TicketRepository
 from .rounds import Rounds
 
 __all__ = ["TicketService"]
+
+log = get_logger(__name__)
 
 FOLLOW_ATTEMPTS: Final = 16
 FORGET_AT_ONCE: Final = 100
@@ -116,14 +119,24 @@ class TicketService:
         """Remove the texts of listings that were deleted before `before` (UTC), here and by event in each projection.
 
         Returns how many listings changed. Two replicas may do it at the same time: the second finds nothing to remove.
+        One that cannot be changed does not stop the others.
         """
         forgotten = 0
         while batch := await self._tickets.list_deleted_with_texts(before=before, limit=FORGET_AT_ONCE):
+            saved = 0
             for ticket in batch:
                 ticket.forget_texts()
-                with suppress(ConcurrentUpdateError):  # the next batch has it, if it still has its texts
+                try:
                     await self._tickets.save(ticket, ticket_deleted)
-                    forgotten += 1
+                except ConcurrentUpdateError:  # the next batch has it, if it still has its texts
+                    continue
+                except (KeyError, TypeError, ValueError):
+                    log.exception("texts of a deleted listing not removed", ticket_id=ticket.id)
+                else:
+                    saved += 1
+            if not saved:
+                break
+            forgotten += saved
         return forgotten
 
     async def follow_order(self, order: OrderData) -> None:

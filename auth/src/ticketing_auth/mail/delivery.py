@@ -135,11 +135,11 @@ class MailDelivery:
         if await self._queue.exceeds_limit(mail):
             _count(mail, "limited", await self._queue.end_limited(mail))
             return
-        user = await self._users.find(mail.user_id)
-        if user is None or "@" not in user.email:  # the account was deleted
-            await self._end(claim, "dropped", reason="no account")
-            return
         try:
+            user = await self._users.find(mail.user_id)
+            if user is None or "@" not in user.email:  # the account was deleted
+                await self._end(claim, "dropped", reason="no account")
+                return
             values = await self._values.get(mail.kind, stored_values)(mail, user)
             if values is None:
                 await self._end(claim, "dropped", reason="no longer wanted")

@@ -8,10 +8,13 @@ from secrets import token_hex
 from typing import Final
 
 from ticketing_common.storage import ASCENDING, Collection, Document, ReturnDocument, aggregate
+from ticketing_common.telemetry import get_logger
 
 from .kinds import RULES, Mail, MailKind
 
 __all__ = ["Claim", "MailQueue", "QueueState", "retry_delay"]
+
+log = get_logger(__name__)
 
 LEASE: Final = timedelta(minutes=1)
 """How long a claimed mail is not due; longer than one delivery may take. After a crash another worker takes it then."""
@@ -52,9 +55,17 @@ class MailQueue:
         """Claim the mail that has been due for the longest time; None if no mail is due.
 
         An attempt is counted here, so a mail that kills the process at each attempt does not stay first in the queue.
+        One that cannot be read, of a newer release for example, is skipped until its lease ends.
         """
-        token = token_hex(8)
-        found = await self._collection.find_one_and_update(
+        while found := await self._claim(token := token_hex(8)):
+            try:
+                return Claim(_mail(found), token)
+            except (KeyError, TypeError, ValueError):
+                log.exception("mail cannot be read, skipped", mail_id=found["_id"])
+        return None
+
+    async def _claim(self, token: str) -> Document | None:
+        found: Document | None = await self._collection.find_one_and_update(
             {"state": "queued", "$expr": {"$lte": ["$next_at", "$$NOW"]}},
             [
                 {
@@ -68,7 +79,7 @@ class MailQueue:
             sort=[("next_at", ASCENDING)],
             return_document=ReturnDocument.AFTER,
         )
-        return Claim(_mail(found), token) if found else None
+        return found
 
     async def retry(self, claim: Claim, *, reason: str) -> None:
         """Make the mail due again after `retry_delay`, unless another worker has claimed it since."""
@@ -98,8 +109,12 @@ class MailQueue:
             result = await self._collection.update_one(
                 {"_id": document["_id"], **overdue}, [{"$set": {"state": "given_up", "ended_at": "$$NOW"}}]
             )
-            if result.modified_count:  # else another worker was faster, or it was sent at this moment
+            if not result.modified_count:  # another worker was faster, or it was sent at this moment
+                continue
+            try:
                 given_up.append(_mail(document))
+            except (KeyError, TypeError, ValueError):
+                log.exception("mail that cannot be read given up", mail_id=document["_id"])
         return given_up
 
     async def exceeds_limit(self, mail: Mail) -> bool:

@@ -73,12 +73,18 @@ class AccountService:
             await self._mails.request(MailKind.VERIFY, user_id=user.id, fact=token_hex(8))
 
     async def confirm_verification(self, token: str) -> User:
-        """Note that the owner reads the mails of this address. Raises `TokenSpentError`."""
-        taken = await self._tokens.take(TokenPurpose.VERIFY_EMAIL, token)
-        user = await self._holder(taken)
+        """Note that the owner reads the mails of this address; idempotent while the token is valid.
+
+        The first use decides, and a further one finds the address confirmed: its reader sees that instead of an error.
+        Raises `TokenSpentError`.
+        """
+        found = await self._tokens.find(TokenPurpose.VERIFY_EMAIL, token)
+        user = await self._holder(found)
+        if user.email_verified:
+            return user
 
         def verify(fresh: User) -> None:
-            if taken is None or not taken.fits(fresh):
+            if found is None or not found.fits(fresh):
                 raise TokenSpentError
             fresh.email_verified = True
 
