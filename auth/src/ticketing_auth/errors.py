@@ -121,7 +121,7 @@ class TooManyCodesError(TooManyRequestsError):
     security_event = SecurityEvent.SECOND_FACTOR_BLOCKED
 
     def __init__(self, account: Mapping[str, str | None], *, retry_after_seconds: int) -> None:
-        detail = "Too many wrong codes. Use a browser that has signed in before, or try again later."
+        detail = "Too many wrong codes. Use a recovery code or a browser that has signed in before, or try again later."
         super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.security_fields = account
 

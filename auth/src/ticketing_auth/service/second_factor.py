@@ -101,7 +101,7 @@ class SecondFactorService:
                 sealed_secret=pending.sealed_secret, enabled_at=now, last_step=step, recovery_hashes=hashes
             )
 
-        async with self._codes.counted(user, device_id=self._auth.device_id(device_token, user)):
+        async with self._codes.counted(user, code, device_id=self._auth.device_id(device_token, user)):
             changed = await self._change(user, "on", turn_on)
         record_security_event(SecurityEvent.SECOND_FACTOR_ENABLED, {"account_id": user.id})
         return changed, recovery_codes
@@ -161,7 +161,7 @@ class SecondFactorService:
             self._codes.accept(fresh, code)
             change(fresh)
 
-        async with self._codes.counted(user, device_id=self._auth.device_id(device_token, user)):
+        async with self._codes.counted(user, code, device_id=self._auth.device_id(device_token, user)):
             return await self._change(user, name, apply)
 
     async def _change(
