@@ -167,6 +167,13 @@ class SessionEndedError(UnauthenticatedError):
         super().__init__("The session has ended.")
 
 
+class AccountDeletedError(NotFoundError):
+    """An operator's command names an account that was deleted. It has no sessions, and no second factor."""
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(f"Account {account_id} is deleted, and has no sessions.")
+
+
 class SessionNotFoundError(NotFoundError):
     """The account has no open session with this id; it may be another account's."""
 
