@@ -16,6 +16,7 @@ from ticketing_common.errors import (
 from ticketing_common.telemetry import SecurityEvent
 
 __all__ = [
+    "AccountDeletedError",
     "AccountInUseError",
     "CodeRefusedError",
     "CredentialsInvalidError",
