@@ -6,6 +6,7 @@ import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { EnrolmentResponse, SecondFactorResponse } from "@/lib/api/generated";
 import type { User } from "@/lib/api/types";
+import { reportOthersEnded } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CodeField, CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
@@ -49,6 +50,7 @@ export function SecondFactor({ user }: { user: User }) {
     setCodes(newCodes);
     setChanged(true);
     setDone(what);
+    reportOthersEnded();
     await load();
   }
 
@@ -75,6 +77,7 @@ export function SecondFactor({ user }: { user: User }) {
           onReplaced={(replaced) => show(replaced, "Your former recovery codes no longer work.")}
           onOff={async () => {
             setDone("It is off: your password alone signs in. Every other session of your account has ended.");
+            reportOthersEnded();
             await load();
             setChanged(true);
           }}
