@@ -139,8 +139,9 @@ async def test_codes_cannot_be_guessed_and_the_owners_browser_is_not_locked_out(
         waits = [int(answer.headers["Retry-After"]) for answer in answers if answer.status_code == 429]
         assert all(wait > 80_000 for wait in waits)
         clock.forward()
-        for code in (app.code(), codes[0]):
-            assert (await one.token(code=code)).status_code == 429, "a right code is not checked either"
+        assert (await one.token(code=app.code())).status_code == 429, "a right code is not checked either"
+        assert (await one.token(code=new_recovery_codes()[0])).status_code == 401
+        assert (await one.token(code=codes[0])).status_code == 200, "a recovery code lets the owner in all the same"
         assert (await sign_in(one, app.code(), password="wrong password")).status_code == 401
         assert (await sign_in(other)).json()["type"] == REQUIRED
 
@@ -154,7 +155,7 @@ async def test_codes_cannot_be_guessed_and_the_owners_browser_is_not_locked_out(
         (counted,) = await guesses.find({}).to_list(None)
         assert len(counted["guesses"]) == 6, "a right code uses nothing up"
         assert len((await one.browser.get("/api/users/me/export")).json()["wrongCodes"]) == 6
-        assert await told(Post(one)) == ["on", "blocked"], "the owner is told once"
+        assert await told(Post(one)) == ["on", "blocked", "recovery_code_used"], "the owner is told once"
 
 
 async def test_a_stolen_session_sets_up_nothing_and_an_unconfirmed_secret_counts_for_nothing(

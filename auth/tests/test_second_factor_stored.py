@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ticketing_auth.enrolment import SecretVault
+from ticketing_auth.errors import AccountDeletedError
 from ticketing_common.entity import Entity
 from ticketing_common.storage import Repository
 from ticketing_testkit.apps import Identity
@@ -52,6 +53,9 @@ async def test_an_operator_resets_a_lost_factor_and_a_deleted_account_keeps_none
     (stored,) = await auth.users.collection.find({"_id": user_id}).to_list(None)
     assert (stored["second_factor"], stored["pending_factor"]) == (None, None)
     assert (await sign_in(auth, app.next_code())).json().get("type") != REQUIRED
+    for command in (factors.reset, auth.app.state.accounts.end_sessions_of):
+        with pytest.raises(AccountDeletedError, match=f"{user_id} is deleted"):
+            await command(user_id)
 
 
 async def test_a_crash_at_any_write_leaves_the_factor_as_it_was_or_complete(

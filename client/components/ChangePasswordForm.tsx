@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import type { User } from "@/lib/api/types";
+import { reportOthersEnded } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CurrentPasswordField, NewPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
@@ -27,6 +28,7 @@ function PasswordFields({ user, onChanged }: { user: User; onChanged: () => void
   const { busy, error, submit } = useFormSubmission(async (data) => {
     await api.changePassword(String(data.get("currentPassword")), String(data.get("password")));
     onChanged();
+    reportOthersEnded();
   });
   return (
     <form className={styles.form} onSubmit={submit} noValidate>

@@ -43,8 +43,12 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
   const PasswordField = kind === "signin" ? CurrentPasswordField : NewPasswordField;
   const [asksForCode, setAsksForCode] = useState(false);
   const form = useRef<HTMLFormElement>(null);
+  const asked = useRef(false);
   useEffect(() => {
-    if (asksForCode) form.current?.querySelector<HTMLInputElement>("input[name=code]")?.focus();
+    // Each step replaces the other, and with it the element that had the focus.
+    asked.current ||= asksForCode;
+    const first = asksForCode ? "code" : "email";
+    if (asked.current) form.current?.querySelector<HTMLInputElement>(`input[name=${first}]`)?.focus();
   }, [asksForCode]);
   const { busy, error, submit } = useFormSubmission(
     async (data) => {

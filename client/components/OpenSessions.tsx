@@ -5,6 +5,7 @@ import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { SessionResponse } from "@/lib/api/generated";
 import type { User } from "@/lib/api/types";
+import { onOthersEnded } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
@@ -34,7 +35,11 @@ export function OpenSessions({ user }: { user: User }) {
   useEffect(() => {
     const stop = new AbortController();
     void load(stop.signal);
-    return () => stop.abort();
+    const unsubscribe = onOthersEnded(() => void load(stop.signal));
+    return () => {
+      unsubscribe();
+      stop.abort();
+    };
   }, [load]);
 
   async function afterEnd(session: SessionResponse) {

@@ -1,10 +1,12 @@
 /** Sign-in in two steps: setting up an authenticator app, recovery codes, and turning it off. */
 import { useCallback, useEffect, useState } from "react";
+import { useFocusOnShow } from "@/hooks/useFocusOnShow";
 import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { EnrolmentResponse, SecondFactorResponse } from "@/lib/api/generated";
 import type { User } from "@/lib/api/types";
+import { reportOthersEnded } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CodeField, CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
@@ -24,6 +26,8 @@ export function SecondFactor({ user }: { user: User }) {
   const [enrolment, setEnrolment] = useState<EnrolmentResponse | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
   const [done, setDone] = useState("");
+  /** After the first change, what replaces the pressed button takes the focus. */
+  const [changed, setChanged] = useState(false);
 
   const load = useCallback(async (signal?: AbortSignal) => {
     setError(null);
@@ -44,7 +48,9 @@ export function SecondFactor({ user }: { user: User }) {
   async function show(newCodes: string[], what: string) {
     setEnrolment(null);
     setCodes(newCodes);
+    setChanged(true);
     setDone(what);
+    reportOthersEnded();
     await load();
   }
 
@@ -67,18 +73,23 @@ export function SecondFactor({ user }: { user: User }) {
         <TurnedOn
           user={user}
           factor={factor}
+          takesFocus={changed}
           onReplaced={(replaced) => show(replaced, "Your former recovery codes no longer work.")}
           onOff={async () => {
             setDone("It is off: your password alone signs in. Every other session of your account has ended.");
+            reportOthersEnded();
             await load();
+            setChanged(true);
           }}
         />
       )}
       {!codes && factor?.state === "off" && !enrolment && (
         <TurnedOff
           user={user}
+          takesFocus={changed}
           onBegun={(begun) => {
             setDone("");
+            setChanged(true);
             setEnrolment(begun);
           }}
         />
@@ -94,14 +105,21 @@ export function SecondFactor({ user }: { user: User }) {
   );
 }
 
-function TurnedOff({ user, onBegun }: { user: User; onBegun: (enrolment: EnrolmentResponse) => void }) {
+interface TurnedOffProps {
+  user: User;
+  takesFocus: boolean;
+  onBegun: (enrolment: EnrolmentResponse) => void;
+}
+
+function TurnedOff({ user, takesFocus, onBegun }: TurnedOffProps) {
+  const text = useFocusOnShow<HTMLParagraphElement>(takesFocus);
   const [open, setOpen] = useState(false);
   const { busy, error, submit } = useFormSubmission(async (data) =>
     onBegun(await api.enrolSecondFactor(String(data.get("password")))),
   );
   return (
     <>
-      <p>
+      <p ref={text} tabIndex={-1}>
         Off. When it is on, each sign-in asks for a code of an authenticator app after your password. Then your password
         alone is not enough for another person.
       </p>
@@ -131,12 +149,15 @@ interface EnrolmentProps {
 }
 
 function Enrolment({ enrolment, onConfirmed, onStop }: EnrolmentProps) {
+  const text = useFocusOnShow<HTMLParagraphElement>();
   const { busy, error, submit } = useFormSubmission(async (data) =>
     onConfirmed(await api.confirmSecondFactor(String(data.get("code")))),
   );
   return (
     <>
-      <p>Scan this with your authenticator app, within ten minutes. Then enter the code that the app shows.</p>
+      <p ref={text} tabIndex={-1}>
+        Scan this with your authenticator app, within ten minutes. Then enter the code that the app shows.
+      </p>
       {/* The service draws it; an image optimiser has nothing to do on an SVG. */}
       {/* biome-ignore lint/performance/noImgElement: see above */}
       <img
@@ -169,16 +190,18 @@ function Enrolment({ enrolment, onConfirmed, onStop }: EnrolmentProps) {
 interface TurnedOnProps {
   user: User;
   factor: SecondFactorResponse;
+  takesFocus: boolean;
   onReplaced: (codes: string[]) => Promise<void>;
   onOff: () => Promise<void>;
 }
 
-function TurnedOn({ user, factor, onReplaced, onOff }: TurnedOnProps) {
+function TurnedOn({ user, factor, takesFocus, onReplaced, onOff }: TurnedOnProps) {
+  const text = useFocusOnShow<HTMLParagraphElement>(takesFocus);
   const [chosen, setChosen] = useState<"codes" | "off" | null>(null);
   const left = factor.recoveryCodesLeft;
   return (
     <>
-      <p>
+      <p ref={text} tabIndex={-1}>
         On
         {factor.enabledAt && (
           <>

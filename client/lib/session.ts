@@ -30,6 +30,17 @@ export function onSignUp(listener: (userId: string) => void): () => void {
   return () => here.removeEventListener("sign-up", receive);
 }
 
+/** Reports that every other session of the account has ended, by a change on this page. */
+export function reportOthersEnded(): void {
+  here.dispatchEvent(new Event("others-ended"));
+}
+
+/** Calls `listener` when every other session has ended, until the returned function is called. */
+export function onOthersEnded(listener: () => void): () => void {
+  here.addEventListener("others-ended", listener);
+  return () => here.removeEventListener("others-ended", listener);
+}
+
 /** Calls `listener` when the session should be checked, until the returned function is called. */
 export function onSessionChange(listener: () => void): () => void {
   const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);

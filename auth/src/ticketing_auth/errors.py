@@ -16,6 +16,7 @@ from ticketing_common.errors import (
 from ticketing_common.telemetry import SecurityEvent
 
 __all__ = [
+    "AccountDeletedError",
     "AccountInUseError",
     "CodeRefusedError",
     "CredentialsInvalidError",
@@ -121,7 +122,7 @@ class TooManyCodesError(TooManyRequestsError):
     security_event = SecurityEvent.SECOND_FACTOR_BLOCKED
 
     def __init__(self, account: Mapping[str, str | None], *, retry_after_seconds: int) -> None:
-        detail = "Too many wrong codes. Use a browser that has signed in before, or try again later."
+        detail = "Too many wrong codes. Use a recovery code or a browser that has signed in before, or try again later."
         super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.security_fields = account
 
@@ -165,6 +166,13 @@ class SessionEndedError(UnauthenticatedError):
 
     def __init__(self) -> None:
         super().__init__("The session has ended.")
+
+
+class AccountDeletedError(NotFoundError):
+    """An operator's command names an account that was deleted. It has no sessions, and no second factor."""
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(f"Account {account_id} is deleted, and has no sessions.")
 
 
 class SessionNotFoundError(NotFoundError):

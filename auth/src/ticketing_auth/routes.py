@@ -153,7 +153,8 @@ async def confirm_verification(
 ) -> EmptyResponse:
     """Confirm an e-mail with the token of the link. The next `currentuser` renews the cookie with the new state.
 
-    422: the token was used, is older than 30 minutes, or the password was changed since.
+    A further use of a valid token has the same answer. 422: the token is older than 30 minutes, or the password was
+    changed since.
     """
     await limits.check_token(request, address=address)
     await accounts.confirm_verification(body.token)

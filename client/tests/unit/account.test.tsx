@@ -119,6 +119,16 @@ describe("the list of open sessions", () => {
     expect(sent).toContainEqual({ call: "DELETE /api/users/sessions/b2", body: { password: "secret" } });
   });
 
+  it("leaves out what a change of the password has ended", async () => {
+    const lists = [[here, phone], [here]];
+    network({ "GET /api/users/sessions": () => json(lists.shift()), "PUT /api/users/password": () => json({}) });
+    render(<OpenSessions user={USER} />);
+    await screen.findByText("Safari on iPhone");
+    render(<ChangePasswordForm user={USER} />);
+    press("Change the password");
+    await waitFor(() => expect(screen.queryByText("Safari on iPhone")).toBeNull());
+  });
+
   it("keeps the line and says so if the password is wrong", async () => {
     const errors = [{ field: "password", message: "The present password is wrong." }];
     network({

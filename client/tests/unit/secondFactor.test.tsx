@@ -43,6 +43,13 @@ describe("the section of the account page", () => {
     type("Your password, to set it up", "secret");
     await press("Show the key");
     expect(await screen.findByText("ABCD EFGH")).toBeDefined();
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByText(/Scan this/)));
+    await press("Cancel");
+    expect(document.activeElement).toBe(screen.getByText(/^Off\./));
+    await press("Set it up");
+    type("Your password, to set it up", "secret");
+    await press("Show the key");
+    await screen.findByText("ABCD EFGH");
     expect(screen.getByRole<HTMLImageElement>("img").src).toBe("data:image/svg+xml,x");
 
     type("Code", "000000");
@@ -59,7 +66,7 @@ describe("the section of the account page", () => {
     expect(screen.getAllByRole("listitem").map((line) => line.textContent)).toEqual(CODES);
     await press("I have saved them");
     expect(screen.queryByText(CODES[0] as string)).toBeNull();
-    expect(await screen.findByText(/Recovery codes left: 10/)).toBeDefined();
+    expect(document.activeElement).toBe(await screen.findByText(/Recovery codes left: 10/));
     expect(sent).toContainEqual({ call: "POST /api/users/second-factor/confirm", body: { code: "123456" } });
   });
 
@@ -92,6 +99,7 @@ describe("the section of the account page", () => {
       }
     }
     expect(await screen.findByText(/your password alone signs in/)).toBeDefined();
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByText(/^Off\./)));
     expect(copied).toEqual([`${CODES.join("\n")}\n`]);
     const body = { password: "secret", code: "123456" };
     expect(sent).toContainEqual({ call: "POST /api/users/second-factor/recovery-codes", body });
@@ -151,6 +159,7 @@ describe("the sign-in form", () => {
     await press("Sign in");
     await press("Use another account");
     expect(screen.queryByLabelText("Code")).toBeNull();
+    expect(document.activeElement).toBe(screen.getByLabelText("E-mail"));
     await press("Sign in");
     await screen.findByLabelText("Code");
     type("Code", "123456");

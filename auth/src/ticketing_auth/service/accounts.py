@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from ticketing_auth.domain import RevocationReason, TokenPurpose, User
 from ticketing_auth.errors import (
+    AccountDeletedError,
     AccountInUseError,
     CredentialsInvalidError,
     SessionEndedError,
@@ -151,11 +152,14 @@ class AccountService:
     async def end_sessions_of(self, account_id: str) -> str:
         """An operator's command: end every session and every API token of an account. Returns what was done.
 
-        Raises `NotFoundError` and `SessionEndedError`, the latter for a deleted account.
+        Raises `NotFoundError`, also for a deleted account (`AccountDeletedError`).
         """
-        # The event has a reason that replicas of earlier releases know: they would drop one with another reason.
-        user = await self.end_sessions(account_id, RevocationReason.SIGNED_OUT, lambda _fresh: None, cause="operator")
-        return f"all sessions of account {user.id} ended"
+        try:
+            # The event has a reason that replicas of earlier releases know: they would drop one with another reason.
+            await self.end_sessions(account_id, RevocationReason.SIGNED_OUT, lambda _fresh: None, cause="operator")
+        except SessionEndedError:
+            raise AccountDeletedError(account_id) from None
+        return f"all sessions of account {account_id} ended"
 
     async def list_sessions(self, user: User) -> list[OpenSession]:
         """The account's open sessions, the last renewed first."""

@@ -35,7 +35,8 @@ class CodeCheck:
     code, at any replicas, exactly one succeeds.
 
     A code is counted before it is checked, and only after the right password, or within a session: no stranger can
-    use up the count.
+    use up the count. Recovery codes are not counted: their 120 bits cannot be guessed (NIST SP 800-63B asks for a limit
+    below 64), and they let an owner in whose count was used up with a stolen password.
     """
 
     def __init__(self, users: UserRepository, mails: Mails, vault: SecretVault, limit: GuessLimit) -> None:
@@ -62,7 +63,7 @@ class CodeCheck:
             self.accept(fresh, code)
 
         try:
-            async with self.counted(user, device_id=device_id):
+            async with self.counted(user, code, device_id=device_id):
                 if not is_recovery_code(code):
                     return await self._users.change(user.id, use)
                 async with self.announced(user, "recovery_code_used"):
@@ -97,12 +98,16 @@ class CodeCheck:
         user.second_factor = replace(factor, last_step=step, sealed_secret=sealed)
 
     @asynccontextmanager
-    async def counted(self, user: User, *, device_id: str | None) -> AsyncIterator[None]:
-        """Count the code that this block checks: it stays counted if the block raises `WrongCodeError`.
+    async def counted(self, user: User, code: str, *, device_id: str | None) -> AsyncIterator[None]:
+        """Count the code that this block checks, except a recovery code: it stays counted if the block raises
+        `WrongCodeError`.
 
         If the process dies or the database fails, it stays counted, too. Raises `TooManyCodesError`; a mail tells the
         owner once a day, since another person may know the password.
         """
+        if is_recovery_code(code):
+            yield
+            return
         guess = await self._limit.reserve(user.id, device_id=device_id)
         if guess is not None and not guess.admitted:
             fact = f"blocked-{user.id}-{utc_now():%Y-%m-%d}"

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from ticketing_auth.domain import RevocationReason, User
 from ticketing_auth.enrolment import SecretVault, new_secret, otpauth_uri
 from ticketing_auth.errors import (
+    AccountDeletedError,
     NoEnrolmentError,
     NoSecondFactorError,
     SecondFactorOnError,
@@ -101,7 +102,7 @@ class SecondFactorService:
                 sealed_secret=pending.sealed_secret, enabled_at=now, last_step=step, recovery_hashes=hashes
             )
 
-        async with self._codes.counted(user, device_id=self._auth.device_id(device_token, user)):
+        async with self._codes.counted(user, code, device_id=self._auth.device_id(device_token, user)):
             changed = await self._change(user, "on", turn_on)
         record_security_event(SecurityEvent.SECOND_FACTOR_ENABLED, {"account_id": user.id})
         return changed, recovery_codes
@@ -133,12 +134,15 @@ class SecondFactorService:
     async def reset(self, account_id: str) -> str:
         """An operator's command: turn the factor off for an owner who has lost it, and end all sessions.
 
-        Returns what was done. Raises `NotFoundError` and `SessionEndedError`, the latter for a deleted account.
+        Returns what was done. Raises `NotFoundError`, also for a deleted account (`AccountDeletedError`).
         """
         user = await self._users.get(account_id)
         if user.second_factor is None and user.deleted_at is None:
             return f"account {user.id} has no second factor"
-        await self._change(user, "reset", _remove, cause="operator")
+        try:
+            await self._change(user, "reset", _remove, cause="operator")
+        except SessionEndedError:
+            raise AccountDeletedError(account_id) from None
         record_security_event(SecurityEvent.SECOND_FACTOR_DISABLED, {"account_id": user.id, "reason": "operator"})
         return f"the second factor of account {user.id} is off, and all its sessions ended"
 
@@ -161,7 +165,7 @@ class SecondFactorService:
             self._codes.accept(fresh, code)
             change(fresh)
 
-        async with self._codes.counted(user, device_id=self._auth.device_id(device_token, user)):
+        async with self._codes.counted(user, code, device_id=self._auth.device_id(device_token, user)):
             return await self._change(user, name, apply)
 
     async def _change(
