@@ -68,6 +68,25 @@ def test_every_seat_is_sold_once_and_no_buyer_is_refused_early(seed: int, replic
     asyncio.run(sale())
 
 
+async def test_a_refusal_from_memory_counts_the_seats_that_were_taken_since_the_reading() -> None:
+    ticket = listing(4)
+    judge = Judge(ticket)
+    free, other = FreeSeats(judge.read, lambda: True), FreeSeats(judge.read)
+
+    async def refused() -> object:
+        with pytest.raises(TicketReservedError) as error:
+            await free.hold(ticket, 5, judge.store())
+        return error.value.members["available"]
+
+    assert await refused() == 4
+    await free.hold(ticket, 1, judge.store())
+    assert await refused() == 3
+    free.see(await other.hold(ticket, 2, judge.store()))
+    before = judge.readings
+    assert await refused() == 1
+    assert judge.readings == before
+
+
 async def test_concurrent_refusals_share_one_database_query() -> None:
     ticket = listing(500)
     judge = Judge(ticket)

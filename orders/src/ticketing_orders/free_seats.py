@@ -157,6 +157,11 @@ class _Listing:
                 limit -= 1
         return limit
 
+    @property
+    def available(self) -> int:
+        """The number of free seats in the last reading, without those that this replica knows to be taken since then."""
+        return min(self.shown_free, self.taken.count(0, 1, (self.limit or 0) + 1))
+
     def shown_within(self, seconds: float) -> bool:
         """Whether the database was read within the last `seconds` and no seat became free since then."""
         return time.monotonic() - self.shown_at < seconds
@@ -247,7 +252,7 @@ class FreeSeats:
                 return seats
             fresh_seconds = FOLLOWED_SECONDS if self._is_followed() else FRESH_SECONDS
             if listing.shown_free < quantity and listing.shown_within(fresh_seconds):
-                raise TicketReservedError(ticket_id, available=listing.shown_free)
+                raise TicketReservedError(ticket_id, available=listing.available)
             left = deadline - time.monotonic()
             if listing.chosen and left > 0:
                 await listing.changed(left)
