@@ -159,7 +159,7 @@ class _Listing:
 
     @property
     def available(self) -> int:
-        """The number of free seats in the last reading, without those that this replica knows to be taken since then."""
+        """The number of free seats in the last reading, without those that this replica knows to be taken since."""
         return min(self.shown_free, self.taken.count(0, 1, (self.limit or 0) + 1))
 
     def shown_within(self, seconds: float) -> bool:
