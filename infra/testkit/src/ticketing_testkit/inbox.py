@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.message import EmailMessage
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 __all__ = ["Inbox", "StoredMail"]
@@ -55,6 +57,9 @@ class Inbox:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._numbers = itertools.count()
+        self._kept: deque[str] | None = None
+        """The ids of all mails, oldest first; listing the directory for each mail would take longer with every mail."""
+        self._lock = Lock()
 
     def add(self, content: bytes) -> str:
         """Store a mail and return its id. A reader never sees a part of it."""
@@ -63,8 +68,13 @@ class Inbox:
         temporary = self._directory / f"{mail_id}.new"
         temporary.write_bytes(content)
         os.replace(temporary, self._path(mail_id))
-        for old in self.ids()[MOST:]:
-            self._path(old).unlink(missing_ok=True)
+        with self._lock:
+            if self._kept is None:
+                self._kept = deque(reversed(self.ids()))
+            else:
+                self._kept.append(mail_id)
+            while len(self._kept) > MOST:
+                self._path(self._kept.popleft()).unlink(missing_ok=True)
         return mail_id
 
     def ids(self) -> Sequence[str]:
