@@ -27,6 +27,7 @@ __all__ = [
     "RateLimits",
     "RateLimitsDep",
     "SecondFactorDep",
+    "SessionAfterChangeDep",
     "SessionCookie",
     "SessionCookieDep",
     "SettingsDep",
@@ -215,6 +216,25 @@ async def device(request: Request) -> str | None:
     return device_label(request.headers.get("user-agent", ""))
 
 
+class SessionAfterChange:
+    """The session of a caller whose change has ended all sessions of the account."""
+
+    def __init__(
+        self,
+        service: AuthServiceDep,
+        cookie: Annotated[SessionCookie, Depends(session_cookie)],
+        device: Annotated[str | None, Depends(device)],
+    ) -> None:
+        self._service = service
+        self._cookie = cookie
+        self._device = device
+
+    async def reopen(self, account: Account) -> None:
+        """Give the browser a new session; a program that sent its token in a header gets none."""
+        if self._cookie.brought:
+            self._cookie.set(await self._service.open_session(account, device=self._device))
+
+
 async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
     """The caller's account, as it is now; raises `UnauthenticatedError`, also if the session was ended."""
     return await service.get_account(caller)
@@ -236,4 +256,5 @@ AccountDep: TypeAlias = Annotated[Account, Depends(account)]
 DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
+SessionAfterChangeDep: TypeAlias = Annotated[SessionAfterChange, Depends()]
 PasswordPromptDep: TypeAlias = Annotated[PasswordPrompt, Depends(password_prompt)]

@@ -15,6 +15,7 @@ from .dependencies import (
     DeviceLabelDep,
     PasswordPromptDep,
     RateLimitsDep,
+    SessionAfterChangeDep,
     SessionCookieDep,
     SettingsDep,
     not_stored,
@@ -192,10 +193,8 @@ async def confirm_password_reset(
 async def change_password(
     body: ChangePasswordRequest,
     prompt: PasswordPromptDep,
-    service: AuthServiceDep,
     accounts: AccountServiceDep,
-    cookie: SessionCookieDep,
-    device: DeviceLabelDep,
+    session: SessionAfterChangeDep,
 ) -> AccountResponse:
     """Change the password. All other sessions and API tokens end; a browser gets a new cookie.
 
@@ -203,8 +202,7 @@ async def change_password(
     """
     known = await prompt.count_try()
     changed = await accounts.change_password(prompt.user, body.current_password, body.password, device_token=known)
-    if cookie.brought:
-        cookie.set(await service.open_session(changed, device=device))
+    await session.reopen(changed)
     return AccountResponse.model_validate(changed)
 
 

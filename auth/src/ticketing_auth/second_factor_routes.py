@@ -8,11 +8,9 @@ from ticketing_common.web import ServiceRouter
 
 from .dependencies import (
     AccountDep,
-    AuthServiceDep,
-    DeviceLabelDep,
     PasswordPromptDep,
     SecondFactorDep,
-    SessionCookieDep,
+    SessionAfterChangeDep,
     not_stored,
 )
 from .enrolment import qr_code
@@ -58,10 +56,8 @@ async def enrol_second_factor(
 async def confirm_second_factor(
     body: ConfirmSecondFactorRequest,
     prompt: PasswordPromptDep,
-    service: AuthServiceDep,
     factors: SecondFactorDep,
-    cookie: SessionCookieDep,
-    device: DeviceLabelDep,
+    session: SessionAfterChangeDep,
 ) -> RecoveryCodesResponse:
     """Turn the second factor on with a code of its secret. All other sessions and API tokens end; a browser gets a new
     cookie.
@@ -71,8 +67,7 @@ async def confirm_second_factor(
     """
     known = await prompt.count_try()
     changed, codes = await factors.confirm(prompt.user, body.code, device_token=known)
-    if cookie.brought:
-        cookie.set(await service.open_session(changed, device=device))
+    await session.reopen(changed)
     return RecoveryCodesResponse(recovery_codes=codes)
 
 
@@ -80,10 +75,8 @@ async def confirm_second_factor(
 async def replace_recovery_codes(
     body: SecondFactorRequest,
     prompt: PasswordPromptDep,
-    service: AuthServiceDep,
     factors: SecondFactorDep,
-    cookie: SessionCookieDep,
-    device: DeviceLabelDep,
+    session: SessionAfterChangeDep,
 ) -> RecoveryCodesResponse:
     """Get ten new recovery codes; the former ones are void. All other sessions and API tokens end.
 
@@ -91,8 +84,7 @@ async def replace_recovery_codes(
     """
     known = await prompt.count_try()
     changed, codes = await factors.replace_recovery_codes(prompt.user, body.password, body.code, device_token=known)
-    if cookie.brought:
-        cookie.set(await service.open_session(changed, device=device))
+    await session.reopen(changed)
     return RecoveryCodesResponse(recovery_codes=codes)
 
 
@@ -100,10 +92,8 @@ async def replace_recovery_codes(
 async def turn_off_second_factor(
     body: SecondFactorRequest,
     prompt: PasswordPromptDep,
-    service: AuthServiceDep,
     factors: SecondFactorDep,
-    cookie: SessionCookieDep,
-    device: DeviceLabelDep,
+    session: SessionAfterChangeDep,
 ) -> None:
     """Turn the second factor off. All other sessions and API tokens end; a browser gets a new cookie.
 
@@ -111,5 +101,4 @@ async def turn_off_second_factor(
     """
     known = await prompt.count_try()
     changed = await factors.turn_off(prompt.user, body.password, body.code, device_token=known)
-    if cookie.brought:
-        cookie.set(await service.open_session(changed, device=device))
+    await session.reopen(changed)
