@@ -1,29 +1,9 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
-import type {
-  CheckinRequest,
-  EnrolmentResponse,
-  ExportResponse,
-  Operations,
-  PaymentRequest,
-  SecondFactorResponse,
-  SessionResponse,
-  SignInRequest,
-} from "./generated";
+import type { CheckinRequest, Operations, PaymentRequest, SignInRequest } from "./generated";
 import { nextCursor } from "./link";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
-import type {
-  Checkin,
-  CheckinCounts,
-  Order,
-  OrderInput,
-  Pass,
-  Payment,
-  PublicKey,
-  Ticket,
-  TicketInput,
-  User,
-} from "./types";
+import type { Order, OrderInput, Ticket, TicketInput, User } from "./types";
 
 export interface Page<Item> {
   items: Item[];
@@ -31,7 +11,7 @@ export interface Page<Item> {
   next: string | null;
 }
 
-export interface Answer<Body> {
+interface Answer<Body> {
   body: Body;
   headers: Headers;
 }
@@ -52,72 +32,12 @@ interface CallOptions<Name extends Operation> {
 export type Transport = (path: string, init: RequestInit) => Promise<Response>;
 
 /** Query parameters by their names in the contract; empty ones are left out. */
-export type Query<Name extends string = string> = { [Parameter in Name]?: string | undefined };
+type Query<Name extends string = string> = { [Parameter in Name]?: string | undefined };
 export type TicketQuery = Query<Operations["GET /api/tickets"]["query"]>;
-export type PageQuery = Query<Operations["GET /api/orders"]["query"]>;
-export type SalesQuery = Query<Operations["GET /api/orders/sales"]["query"]>;
+type PageQuery = Query<Operations["GET /api/orders"]["query"]>;
+type SalesQuery = Query<Operations["GET /api/orders/sales"]["query"]>;
 
-export interface Api {
-  signUp(credentials: SignInRequest): Promise<User>;
-  signIn(credentials: SignInRequest): Promise<User>;
-  signOut(): Promise<void>;
-  /** The signed-in user, or null. Also renews the session cookie. */
-  currentUser(): Promise<Answer<User | null>>;
-  /** Mails the signed-in user a link that confirms the e-mail address. */
-  requestVerification(): Promise<void>;
-  /** Confirms the e-mail address with the token of the mailed link. */
-  confirmEmail(token: string): Promise<void>;
-  /** Mails a link for a new password. The response is the same whether or not the address has an account. */
-  requestPasswordReset(email: string): Promise<void>;
-  /** Sets a new password with the token of the mailed link, and ends all sessions. */
-  resetPassword(token: string, password: string): Promise<void>;
-  /** Ends all other sessions. */
-  changePassword(currentPassword: string, password: string): Promise<void>;
-  /** Ends all sessions, this one too. */
-  signOutEverywhere(): Promise<void>;
-  /** The open sessions in browsers, the last used first. */
-  listSessions(signal?: AbortSignal): Promise<SessionResponse[]>;
-  /** Ends one open session, after the password. */
-  endSession(id: string, password: string): Promise<void>;
-  /** Whether a sign-in asks for a code. */
-  getSecondFactor(signal?: AbortSignal): Promise<SecondFactorResponse>;
-  /** A new secret, which `confirmSecondFactor` turns on. */
-  enrolSecondFactor(password: string): Promise<EnrolmentResponse>;
-  /** Turns the second factor on, and ends all other sessions. Returns the recovery codes, which no other call shows. */
-  confirmSecondFactor(code: string): Promise<string[]>;
-  /** Returns new recovery codes, voids the former ones, and ends all other sessions. */
-  replaceRecoveryCodes(password: string, code: string): Promise<string[]>;
-  /** Turns the second factor off, and ends all other sessions. */
-  turnOffSecondFactor(password: string, code: string): Promise<void>;
-  /** The data that is stored about the account. */
-  exportAccount(): Promise<ExportResponse>;
-  deleteAccount(password: string): Promise<void>;
-  listTickets(query: TicketQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
-  listMyTickets(query: PageQuery, signal?: AbortSignal): Promise<Page<Ticket>>;
-  getTicket(id: string, signal?: AbortSignal): Promise<Ticket>;
-  createTicket(input: TicketInput, idempotencyKey: string): Promise<Ticket>;
-  updateTicket(id: string, input: TicketInput): Promise<Ticket>;
-  deleteTicket(id: string): Promise<void>;
-  /** Calls the event off: every order of it ends, and what was paid is refunded. */
-  cancelTicket(id: string, idempotencyKey: string): Promise<Ticket>;
-  createOrder(input: OrderInput, idempotencyKey: string): Promise<Order>;
-  listOrders(query: PageQuery, signal?: AbortSignal): Promise<Page<Order>>;
-  getOrder(id: string, signal?: AbortSignal): Promise<Order>;
-  cancelOrder(id: string): Promise<void>;
-  /** The paid orders of one of the user's own listings. */
-  listSales(query: SalesQuery, signal?: AbortSignal): Promise<Page<Order>>;
-  /** Refunds a paid order of one of the user's own listings. */
-  refundOrder(id: string, idempotencyKey: string): Promise<Order>;
-  listPasses(orderId: string, signal?: AbortSignal): Promise<Pass[]>;
-  /** The public keys that verify the codes of passes. */
-  getPassKeys(signal?: AbortSignal): Promise<PublicKey[]>;
-  /** Admits with the code of a pass, once. */
-  checkIn(input: CheckinRequest, idempotencyKey: string, signal?: AbortSignal): Promise<Checkin>;
-  countCheckins(ticketId: string, signal?: AbortSignal): Promise<CheckinCounts>;
-  pay(input: PaymentRequest, idempotencyKey: string): Promise<Payment>;
-  /** Makes the payments service read the payment's status from Stripe, after the browser has finished its part. */
-  refreshPayment(id: string): Promise<Payment>;
-}
+export type Api = ReturnType<typeof createApi>;
 
 interface ApiOptions {
   onResponse?: (response: Response, startedAt: number) => void;
@@ -131,7 +51,7 @@ interface ApiOptions {
 export function createApi(
   transport: Transport,
   { onResponse = () => {}, retryPolicy, budget = new RetryBudget() }: ApiOptions = {},
-): Api {
+) {
   function call<Name extends Operation>(
     operation: Name,
     options: CallOptions<Name> = {},
@@ -187,57 +107,88 @@ export function createApi(
     return { items: answer.body, next: nextCursor(answer.headers.get("link")) };
   }
 
+  /** For calls whose response says nothing but that they succeeded. */
+  async function done<Name extends Operation>(operation: Name, options?: CallOptions<Name>): Promise<void> {
+    await call(operation, options);
+  }
+
   return {
-    signUp: (credentials) => body("POST /api/users/signup", { body: credentials }),
-    signIn: (credentials) => body("POST /api/users/signin", { body: credentials }),
-    signOut: async () => void (await body("POST /api/users/signout")),
-    async currentUser() {
+    signUp: (credentials: SignInRequest): Promise<User> => body("POST /api/users/signup", { body: credentials }),
+    signIn: (credentials: SignInRequest): Promise<User> => body("POST /api/users/signin", { body: credentials }),
+    signOut: () => done("POST /api/users/signout"),
+    /** The signed-in user, or null. Also renews the session cookie. */
+    async currentUser(): Promise<Answer<User | null>> {
       const answer = await call("GET /api/users/currentuser");
       return { body: answer.body.currentUser, headers: answer.headers };
     },
-    requestVerification: async () => void (await body("POST /api/users/verification")),
-    confirmEmail: async (token) => void (await body("POST /api/users/verification/confirm", { body: { token } })),
-    requestPasswordReset: async (email) => void (await body("POST /api/users/password-reset", { body: { email } })),
-    resetPassword: async (token, password) =>
-      void (await body("POST /api/users/password-reset/confirm", { body: { token, password } })),
-    changePassword: async (currentPassword, password) =>
-      void (await body("PUT /api/users/password", { body: { currentPassword, password } })),
-    listSessions: (signal) => body("GET /api/users/sessions", { signal }),
-    endSession: async (id, password) =>
-      void (await body("DELETE /api/users/sessions/{id}", { id, body: { password } })),
-    getSecondFactor: (signal) => body("GET /api/users/second-factor", { signal }),
-    enrolSecondFactor: (password) => body("POST /api/users/second-factor", { body: { password } }),
-    confirmSecondFactor: async (code) =>
+    /** Mails the signed-in user a link that confirms the e-mail address. */
+    requestVerification: () => done("POST /api/users/verification"),
+    /** Confirms the e-mail address with the token of the mailed link. */
+    confirmEmail: (token: string) => done("POST /api/users/verification/confirm", { body: { token } }),
+    /** Mails a link for a new password. The response is the same whether or not the address has an account. */
+    requestPasswordReset: (email: string) => done("POST /api/users/password-reset", { body: { email } }),
+    /** Sets a new password with the token of the mailed link, and ends all sessions. */
+    resetPassword: (token: string, password: string) =>
+      done("POST /api/users/password-reset/confirm", { body: { token, password } }),
+    /** Ends all other sessions. */
+    changePassword: (currentPassword: string, password: string) =>
+      done("PUT /api/users/password", { body: { currentPassword, password } }),
+    /** The open sessions in browsers, the last used first. */
+    listSessions: (signal?: AbortSignal) => body("GET /api/users/sessions", { signal }),
+    endSession: (id: string, password: string) => done("DELETE /api/users/sessions/{id}", { id, body: { password } }),
+    /** Whether a sign-in asks for a code. */
+    getSecondFactor: (signal?: AbortSignal) => body("GET /api/users/second-factor", { signal }),
+    /** A new secret, which `confirmSecondFactor` turns on. */
+    enrolSecondFactor: (password: string) => body("POST /api/users/second-factor", { body: { password } }),
+    /** Turns the second factor on, and ends all other sessions. Returns the recovery codes, which no other call shows. */
+    confirmSecondFactor: async (code: string) =>
       (await body("POST /api/users/second-factor/confirm", { body: { code } })).recoveryCodes,
-    replaceRecoveryCodes: async (password, code) =>
+    /** Returns new recovery codes, voids the former ones, and ends all other sessions. */
+    replaceRecoveryCodes: async (password: string, code: string) =>
       (await body("POST /api/users/second-factor/recovery-codes", { body: { password, code } })).recoveryCodes,
-    turnOffSecondFactor: async (password, code) =>
-      void (await body("DELETE /api/users/second-factor", { body: { password, code } })),
-    signOutEverywhere: async () => void (await body("POST /api/users/signout-everywhere")),
+    /** Turns the second factor off, and ends all other sessions. */
+    turnOffSecondFactor: (password: string, code: string) =>
+      done("DELETE /api/users/second-factor", { body: { password, code } }),
+    /** Ends all sessions, this one too. */
+    signOutEverywhere: () => done("POST /api/users/signout-everywhere"),
+    /** The data that is stored about the account. */
     exportAccount: () => body("GET /api/users/me/export"),
-    deleteAccount: async (password) => void (await body("DELETE /api/users/me", { body: { password } })),
-    listTickets: (query, signal) => page("GET /api/tickets", query, signal),
-    listMyTickets: (query, signal) => page("GET /api/tickets/mine", query, signal),
-    getTicket: (id, signal) => body("GET /api/tickets/{id}", { id, signal }),
-    createTicket: (input, idempotencyKey) => body("POST /api/tickets", { body: input, idempotencyKey }),
-    updateTicket: (id, input) => body("PUT /api/tickets/{id}", { id, body: input }),
-    deleteTicket: (id) => body("DELETE /api/tickets/{id}", { id }),
-    cancelTicket: (id, idempotencyKey) => body("POST /api/tickets/{id}/cancel", { id, idempotencyKey }),
-    createOrder: (input, idempotencyKey) => body("POST /api/orders", { body: input, idempotencyKey }),
-    listOrders: (query, signal) => page("GET /api/orders", query, signal),
-    getOrder: (id, signal) => body("GET /api/orders/{id}", { id, signal }),
-    cancelOrder: (id) => body("DELETE /api/orders/{id}", { id }),
-    listSales: (query, signal) => page("GET /api/orders/sales", query, signal),
-    refundOrder: (id, idempotencyKey) => body("POST /api/orders/{id}/refund", { id, idempotencyKey }),
-    listPasses: (id, signal) => body("GET /api/orders/{id}/passes", { id, signal }),
-    async getPassKeys(signal) {
-      return (await body("GET /api/orders/pass-keys", { signal })).keys;
-    },
-    checkIn: (input, idempotencyKey, signal) =>
+    deleteAccount: (password: string) => done("DELETE /api/users/me", { body: { password } }),
+    listTickets: (query: TicketQuery, signal?: AbortSignal): Promise<Page<Ticket>> =>
+      page("GET /api/tickets", query, signal),
+    listMyTickets: (query: PageQuery, signal?: AbortSignal): Promise<Page<Ticket>> =>
+      page("GET /api/tickets/mine", query, signal),
+    getTicket: (id: string, signal?: AbortSignal): Promise<Ticket> => body("GET /api/tickets/{id}", { id, signal }),
+    createTicket: (input: TicketInput, idempotencyKey: string): Promise<Ticket> =>
+      body("POST /api/tickets", { body: input, idempotencyKey }),
+    updateTicket: (id: string, input: TicketInput): Promise<Ticket> =>
+      body("PUT /api/tickets/{id}", { id, body: input }),
+    deleteTicket: (id: string) => done("DELETE /api/tickets/{id}", { id }),
+    /** Calls the event off: every order of it ends, and what was paid is refunded. */
+    cancelTicket: (id: string, idempotencyKey: string): Promise<Ticket> =>
+      body("POST /api/tickets/{id}/cancel", { id, idempotencyKey }),
+    createOrder: (input: OrderInput, idempotencyKey: string): Promise<Order> =>
+      body("POST /api/orders", { body: input, idempotencyKey }),
+    listOrders: (query: PageQuery, signal?: AbortSignal): Promise<Page<Order>> =>
+      page("GET /api/orders", query, signal),
+    getOrder: (id: string, signal?: AbortSignal): Promise<Order> => body("GET /api/orders/{id}", { id, signal }),
+    cancelOrder: (id: string) => done("DELETE /api/orders/{id}", { id }),
+    /** The paid orders of one of the user's own listings. */
+    listSales: (query: SalesQuery, signal?: AbortSignal): Promise<Page<Order>> =>
+      page("GET /api/orders/sales", query, signal),
+    /** Refunds a paid order of one of the user's own listings. */
+    refundOrder: (id: string, idempotencyKey: string): Promise<Order> =>
+      body("POST /api/orders/{id}/refund", { id, idempotencyKey }),
+    listPasses: (id: string, signal?: AbortSignal) => body("GET /api/orders/{id}/passes", { id, signal }),
+    /** The public keys that verify the codes of passes. */
+    getPassKeys: async () => (await body("GET /api/orders/pass-keys")).keys,
+    /** Admits with the code of a pass, once. */
+    checkIn: (input: CheckinRequest, idempotencyKey: string, signal?: AbortSignal) =>
       body("POST /api/orders/checkins", { body: input, idempotencyKey, signal }),
-    countCheckins: (ticketId, signal) => body("GET /api/orders/checkins", { query: { ticketId }, signal }),
-    pay: (input, idempotencyKey) => body("POST /api/payments", { body: input, idempotencyKey }),
-    refreshPayment: (id) => body("POST /api/payments/{id}/refresh", { id }),
+    countCheckins: (ticketId: string) => body("GET /api/orders/checkins", { query: { ticketId } }),
+    pay: (input: PaymentRequest, idempotencyKey: string) => body("POST /api/payments", { body: input, idempotencyKey }),
+    /** Makes the payments service read the payment's status from Stripe, after the browser has finished its part. */
+    refreshPayment: (id: string) => body("POST /api/payments/{id}/refresh", { id }),
   };
 }
 
