@@ -1,46 +1,22 @@
 /** The inputs of forms about accounts, marked so that password managers recognise them (HTML Standard, autofill). */
-import type { ApiError } from "@/lib/api/errors";
 import { TextField } from "./Field";
 
-interface Props {
-  /** The error of the form's last submission. */
-  error: ApiError | null;
+export function EmailField() {
+  return <TextField label="E-mail" name="email" type="email" autoComplete="username" required />;
 }
 
-export function EmailField({ error }: Props) {
-  return (
-    <TextField
-      label="E-mail"
-      name="email"
-      type="email"
-      autoComplete="username"
-      required
-      error={error?.fieldErrors.email}
-    />
-  );
-}
-
-interface PasswordProps extends Props {
+interface PasswordProps {
   label: string;
   name?: string;
 }
 
 /** The password that the account has. */
-export function CurrentPasswordField({ label, name = "password", error }: PasswordProps) {
-  return (
-    <TextField
-      label={label}
-      name={name}
-      type="password"
-      autoComplete="current-password"
-      required
-      error={error?.fieldErrors[name]}
-    />
-  );
+export function CurrentPasswordField({ label, name = "password" }: PasswordProps) {
+  return <TextField label={label} name={name} type="password" autoComplete="current-password" required />;
 }
 
 /** A password that the account is to have; auth enforces the rule of the hint. */
-export function NewPasswordField({ label, error }: PasswordProps) {
+export function NewPasswordField({ label }: PasswordProps) {
   return (
     <TextField
       label={label}
@@ -49,16 +25,15 @@ export function NewPasswordField({ label, error }: PasswordProps) {
       autoComplete="new-password"
       required
       hint="8 characters or more, and none of the common ones."
-      error={error?.fieldErrors.password}
     />
   );
 }
 
 /** A code of the second factor; `recovery` also allows a recovery code. */
-export function CodeField({ label = "Code", recovery = false, error }: Props & { label?: string; recovery?: boolean }) {
+export function CodeField({ recovery = false }: { recovery?: boolean }) {
   return (
     <TextField
-      label={label}
+      label="Code"
       name="code"
       inputMode={recovery ? "text" : "numeric"}
       autoComplete="one-time-code"
@@ -67,7 +42,6 @@ export function CodeField({ label = "Code", recovery = false, error }: Props & {
       maxLength={64}
       required
       hint={recovery ? "6 digits from your authenticator app, or a recovery code." : "6 digits from your app."}
-      error={error?.fieldErrors.code}
     />
   );
 }

@@ -1,6 +1,6 @@
 /** A button that asks for confirmation before an action that cannot be undone. */
-import { type ReactNode, useId, useRef, useState } from "react";
-import { ApiError } from "@/lib/api/errors";
+import { type ReactNode, useId, useRef } from "react";
+import { useAction } from "@/hooks/useAction";
 import { Button } from "./Button";
 import styles from "./ConfirmDialog.module.css";
 import { Notice } from "./Notice";
@@ -17,29 +17,17 @@ interface Props {
 export function ConfirmDialog({ label, title, children, confirmLabel, keepLabel, onConfirm }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError | null>(null);
-
-  async function confirm() {
-    setBusy(true);
-    setError(null);
-    try {
-      await onConfirm();
-      dialog.current?.close();
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure;
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  }
+  const { busy, error, start, clearError } = useAction(async () => {
+    await onConfirm();
+    dialog.current?.close();
+  });
 
   return (
     <>
       <Button variant="danger" onClick={() => dialog.current?.showModal()}>
         {label}
       </Button>
-      <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={() => setError(null)}>
+      <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={clearError}>
         <div className={styles.content}>
           <h2 id={titleId}>{title}</h2>
           <div>{children}</div>
@@ -48,7 +36,7 @@ export function ConfirmDialog({ label, title, children, confirmLabel, keepLabel,
             <Button variant="secondary" onClick={() => dialog.current?.close()}>
               {keepLabel}
             </Button>
-            <Button variant="danger" busy={busy} onClick={confirm}>
+            <Button variant="danger" busy={busy} onClick={start}>
               {confirmLabel}
             </Button>
           </div>

@@ -2,7 +2,6 @@
 import Head from "next/head";
 import { useRouter } from "next/router";
 import { useEffect, useRef, useState } from "react";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { SignInRequest } from "@/lib/api/generated";
@@ -10,8 +9,7 @@ import { safeReturnPath } from "@/lib/returnTo";
 import { announceSession, announceSignUp } from "@/lib/session";
 import styles from "@/styles/page.module.css";
 import { CodeField, CurrentPasswordField, EmailField, NewPasswordField } from "./AccountFields";
-import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { Form, FormError, SubmitButton } from "./Form";
 import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
 
@@ -50,17 +48,15 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
     const first = asksForCode ? "code" : "email";
     if (asked.current) form.current?.querySelector<HTMLInputElement>(`input[name=${first}]`)?.focus();
   }, [asksForCode]);
-  const { busy, error, submit } = useFormSubmission(
-    async (data) => {
-      const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
-      if (kind === "signin") {
-        if (!(await signIn({ ...credentials, ...(data.has("code") && { code: String(data.get("code")) }) }))) return;
-      } else announceSignUp((await api.signUp(credentials)).id);
-      announceSession();
-      await router.replace(safeReturnPath(returnTo));
-    },
-    { signInOn401: false },
-  );
+
+  async function send(data: FormData) {
+    const credentials = { email: String(data.get("email")), password: String(data.get("password")) };
+    if (kind === "signin") {
+      if (!(await signIn({ ...credentials, ...(data.has("code") && { code: String(data.get("code")) }) }))) return;
+    } else announceSignUp((await api.signUp(credentials)).id);
+    announceSession();
+    await router.replace(safeReturnPath(returnTo));
+  }
 
   /** False if the account also asks for a code, which the form then shows. */
   async function signIn(credentials: SignInRequest): Promise<boolean> {
@@ -86,17 +82,17 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
       <Head>
         <title>{`${text.title} · Ticketing`}</title>
       </Head>
-      <form className={styles.card} onSubmit={submit} noValidate ref={form}>
+      <Form className={styles.card} send={send} signInOn401={false} ref={form}>
         <div>
           <h1>{text.title}</h1>
           {returnTo !== "/" && <p className={styles.lead}>You then return to the page you came from.</p>}
         </div>
         {done && <Notice tone="good">{done}</Notice>}
-        <FormError error={error} fields={["email", "password", "code"]} />
+        <FormError />
         {/* Hidden fields keep their values, and are sent with the code. */}
         <div className={asksForCode ? undefined : styles.form} hidden={asksForCode}>
-          <EmailField error={error} />
-          <PasswordField label="Password" error={error} />
+          <EmailField />
+          <PasswordField label="Password" />
           {kind === "signin" && (
             <p>
               <PageLink href="/forgot-password">Forgot your password?</PageLink>
@@ -105,7 +101,7 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
         </div>
         {asksForCode && (
           <>
-            <CodeField recovery error={error} />
+            <CodeField recovery />
             <p>
               <button type="button" className={styles.link} onClick={() => setAsksForCode(false)}>
                 Use another account
@@ -113,13 +109,11 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
             </p>
           </>
         )}
-        <Button type="submit" wide busy={busy}>
-          {text.title}
-        </Button>
+        <SubmitButton wide>{text.title}</SubmitButton>
         <p>
           {text.question} <PageLink href={text.otherPath + query}>{text.other}</PageLink>
         </p>
-      </form>
+      </Form>
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { downloadJson } from "@/lib/download";
 import styles from "@/styles/page.module.css";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { ErrorNotice } from "./ErrorNotice";
 
 export function DataExport() {
   const [done, setDone] = useState(false);
@@ -20,7 +20,7 @@ export function DataExport() {
     <AccountSection title="Your data">
       <p>A JSON file with what we keep about your account, your listings and your orders.</p>
       <div className={styles.actions}>
-        <FormError error={error} fields={[]} />
+        <ErrorNotice error={error} />
         <Button variant="secondary" busy={busy} onClick={start}>
           Download your data
         </Button>

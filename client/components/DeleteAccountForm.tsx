@@ -1,25 +1,24 @@
 /** Deletes the account, after its password. */
 import { useRouter } from "next/router";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { labelOfLeaving, useLeaving } from "@/hooks/useLeaving";
 import { api } from "@/lib/api/browser";
-import type { ApiError } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
 import styles from "@/styles/page.module.css";
 import { CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
-import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { Form, FormError, SubmitButton, useSubmission } from "./Form";
 import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
 
 export function DeleteAccountForm({ user }: { user: User }) {
   const router = useRouter();
   const { unsent, leave } = useLeaving();
-  const { busy, error, submit } = useFormSubmission(async (data) => {
-    if (await leave(() => api.deleteAccount(String(data.get("password")))))
-      await router.replace("/signin?done=deletion");
-  });
+
+  async function deleteAccount(data: FormData) {
+    const password = String(data.get("password"));
+    if (await leave(() => api.deleteAccount(password))) await router.replace("/signin?done=deletion");
+  }
+
   return (
     <AccountSection title="Delete account">
       <p>This cannot be undone.</p>
@@ -33,19 +32,19 @@ export function DeleteAccountForm({ user }: { user: User }) {
         You cannot delete the account while an order of yours or of your tickets is unpaid, or while you have sold
         tickets for an event to come.
       </p>
-      <form className={styles.form} onSubmit={submit} noValidate>
-        {error?.status === 409 ? <InUse error={error} /> : <FormError error={error} fields={["password"]} />}
+      <Form className={styles.form} send={deleteAccount}>
+        <Refusal />
         <UsernameOfForm email={user.email} />
-        <CurrentPasswordField label="Your password" error={error} />
-        <Button type="submit" variant="danger" busy={busy}>
-          {labelOfLeaving("Delete my account", unsent)}
-        </Button>
-      </form>
+        <CurrentPasswordField label="Your password" />
+        <SubmitButton variant="danger">{labelOfLeaving("Delete my account", unsent)}</SubmitButton>
+      </Form>
     </AccountSection>
   );
 }
 
-function InUse({ error }: { error: ApiError }) {
+function Refusal() {
+  const { error } = useSubmission();
+  if (error?.status !== 409) return <FormError />;
   const { holds = 0, sales = 0 } = error.problem;
   return (
     <Notice tone="bad" title="Your account cannot be deleted yet">

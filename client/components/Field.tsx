@@ -1,37 +1,52 @@
 /** A labelled input with its hint and its error, connected for screen readers. */
-import { type ComponentProps, useId } from "react";
+import { type ComponentProps, type ReactNode, useId } from "react";
 import styles from "./Field.module.css";
+import { useSubmission } from "./Form";
 
 interface FieldText {
   label: string;
-  optional?: boolean;
+  optional?: boolean | undefined;
   hint?: string | undefined;
+  /** If absent: the message of the form's last submission about the field. */
   error?: string | undefined;
 }
 
-function useDescription({ hint, error }: FieldText) {
+interface Connection {
+  id: string;
+  className: string | undefined;
+  "aria-describedby": string | undefined;
+  "aria-invalid": true | undefined;
+}
+
+interface Props extends FieldText {
+  name?: string | undefined;
+  input: (connection: Connection) => ReactNode;
+}
+
+function Field({ label, optional = false, hint, error: given, name = "", input }: Props) {
   const id = useId();
+  const error = useSubmission().error?.fieldErrors[name] ?? given;
   const hintId = hint ? `${id}-hint` : undefined;
   const errorId = error ? `${id}-error` : undefined;
   const describedBy = [errorId, hintId].filter(Boolean).join(" ") || undefined;
-  return { id, hintId, errorId, aria: { "aria-describedby": describedBy, "aria-invalid": error ? true : undefined } };
-}
-
-function Frame(props: FieldText & { ids: ReturnType<typeof useDescription>; children: React.ReactNode }) {
-  const { label, optional, hint, error, ids, children } = props;
   return (
     <div className={styles.field}>
-      <label htmlFor={ids.id} className={styles.label}>
+      <label htmlFor={id} className={styles.label}>
         {label} {optional && <span className={styles.optional}>(optional)</span>}
       </label>
-      {children}
+      {input({
+        id,
+        className: styles.input,
+        "aria-describedby": describedBy,
+        "aria-invalid": error ? true : undefined,
+      })}
       {error && (
-        <p id={ids.errorId} className={styles.error}>
+        <p id={errorId} className={styles.error}>
           {error}
         </p>
       )}
       {hint && (
-        <p id={ids.hintId} className={styles.hint}>
+        <p id={hintId} className={styles.hint}>
           {hint}
         </p>
       )}
@@ -39,29 +54,17 @@ function Frame(props: FieldText & { ids: ReturnType<typeof useDescription>; chil
   );
 }
 
-export function TextField({ label, optional, hint, error, ...input }: FieldText & ComponentProps<"input">) {
-  const ids = useDescription({ label, hint, error });
-  return (
-    <Frame label={label} optional={optional ?? false} hint={hint} error={error} ids={ids}>
-      <input {...input} id={ids.id} className={styles.input} {...ids.aria} />
-    </Frame>
-  );
+export function TextField({ label, optional, hint, error, ...rest }: FieldText & ComponentProps<"input">) {
+  const text = { label, optional, hint, error, name: rest.name };
+  return <Field {...text} input={(connection) => <input {...rest} {...connection} />} />;
 }
 
-export function TextAreaField({ label, optional, hint, error, ...input }: FieldText & ComponentProps<"textarea">) {
-  const ids = useDescription({ label, hint, error });
-  return (
-    <Frame label={label} optional={optional ?? false} hint={hint} error={error} ids={ids}>
-      <textarea {...input} id={ids.id} className={styles.input} {...ids.aria} />
-    </Frame>
-  );
+export function TextAreaField({ label, optional, hint, error, ...rest }: FieldText & ComponentProps<"textarea">) {
+  const text = { label, optional, hint, error, name: rest.name };
+  return <Field {...text} input={(connection) => <textarea {...rest} {...connection} />} />;
 }
 
-export function SelectField({ label, optional, hint, error, ...input }: FieldText & ComponentProps<"select">) {
-  const ids = useDescription({ label, hint, error });
-  return (
-    <Frame label={label} optional={optional ?? false} hint={hint} error={error} ids={ids}>
-      <select {...input} id={ids.id} className={styles.input} {...ids.aria} />
-    </Frame>
-  );
+export function SelectField({ label, optional, hint, error, ...rest }: FieldText & ComponentProps<"select">) {
+  const text = { label, optional, hint, error, name: rest.name };
+  return <Field {...text} input={(connection) => <select {...rest} {...connection} />} />;
 }

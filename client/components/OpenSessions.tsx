@@ -1,48 +1,35 @@
 /** The account's open sessions; each but this one can be ended, after the password (OWASP ASVS 5.0, V7.5.2). */
-import { useCallback, useEffect, useState } from "react";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { useEffect, useState } from "react";
+import { useLoaded } from "@/hooks/useLoaded";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { SessionResponse } from "@/lib/api/generated";
 import type { User } from "@/lib/api/types";
 import { onOthersEnded } from "@/lib/session";
 import styles from "@/styles/page.module.css";
-import { CurrentPasswordField, UsernameOfForm } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { LoadState } from "./LoadState";
 import { LocalTime } from "./LocalTime";
-import { Notice } from "./Notice";
 import lines from "./OpenSessions.module.css";
+import { PasswordForm } from "./PasswordForm";
 import { SignOutButton } from "./SignOutButton";
 
 export function OpenSessions({ user }: { user: User }) {
-  const [sessions, setSessions] = useState<SessionResponse[] | null>(null);
-  const [error, setError] = useState<ApiError | null>(null);
+  const sessions = useLoaded(api.listSessions);
+  const { load } = sessions;
   const [chosen, setChosen] = useState<string | null>(null);
   const [ended, setEnded] = useState("");
 
-  const load = useCallback(async (signal?: AbortSignal) => {
-    setError(null);
+  useEffect(() => onOthersEnded(() => void load()), [load]);
+
+  async function end(session: SessionResponse, password: string) {
     try {
-      setSessions(await api.listSessions(signal));
+      await api.endSession(session.id, password);
     } catch (failure) {
-      if (failure instanceof ApiError) setError(failure);
-      else if (!signal?.aborted) throw failure;
+      // It has ended meanwhile, which is what was asked for.
+      if (!(failure instanceof ApiError && failure.status === 404)) throw failure;
     }
-  }, []);
-
-  useEffect(() => {
-    const stop = new AbortController();
-    void load(stop.signal);
-    const unsubscribe = onOthersEnded(() => void load(stop.signal));
-    return () => {
-      unsubscribe();
-      stop.abort();
-    };
-  }, [load]);
-
-  async function afterEnd(session: SessionResponse) {
     setChosen(null);
     setEnded(`${nameOf(session)} is signed out.`);
     await load();
@@ -51,21 +38,13 @@ export function OpenSessions({ user }: { user: User }) {
   return (
     <AccountSection title="Where you are signed in">
       <p>Browsers that used your account in the last half hour. Other sessions have ended by themselves.</p>
-      {error && (
-        <div className={styles.actions}>
-          <Notice tone="bad">{error.message}</Notice>
-          <Button variant="secondary" onClick={() => load()}>
-            Load the list again
-          </Button>
-        </div>
-      )}
-      {!sessions && !error && <p>Loading…</p>}
+      <LoadState of={sessions} again="Load the list again" />
       <p role="status" className={lines.status}>
         {ended}
       </p>
-      {sessions && (
+      {sessions.result && (
         <ul className={lines.sessions}>
-          {sessions.map((session) => (
+          {sessions.result.map((session) => (
             <li key={session.id} className={lines.session}>
               <div className={lines.line}>
                 <div>
@@ -93,40 +72,20 @@ export function OpenSessions({ user }: { user: User }) {
                   </Button>
                 )}
               </div>
-              {chosen === session.id && <EndSession user={user} session={session} onEnded={() => afterEnd(session)} />}
+              {chosen === session.id && (
+                <PasswordForm
+                  user={user}
+                  label={`Your password, to sign out ${nameOf(session)}`}
+                  submitLabel="Sign out that device"
+                  danger
+                  send={(password) => end(session, password)}
+                />
+              )}
             </li>
           ))}
         </ul>
       )}
     </AccountSection>
-  );
-}
-
-interface EndSessionProps {
-  user: User;
-  session: SessionResponse;
-  onEnded: () => Promise<void>;
-}
-
-function EndSession({ user, session, onEnded }: EndSessionProps) {
-  const { busy, error, submit } = useFormSubmission(async (data) => {
-    try {
-      await api.endSession(session.id, String(data.get("password")));
-    } catch (failure) {
-      // It has ended meanwhile, which is what was asked for.
-      if (!(failure instanceof ApiError && failure.status === 404)) throw failure;
-    }
-    await onEnded();
-  });
-  return (
-    <form className={styles.form} onSubmit={submit} noValidate>
-      <FormError error={error} fields={["password"]} />
-      <UsernameOfForm email={user.email} />
-      <CurrentPasswordField label={`Your password, to sign out ${nameOf(session)}`} error={error} />
-      <Button type="submit" variant="danger" busy={busy}>
-        Sign out that device
-      </Button>
-    </form>
   );
 }
 

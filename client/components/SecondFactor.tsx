@@ -1,19 +1,20 @@
 /** Sign-in in two steps: setting up an authenticator app, recovery codes, and turning it off. */
-import { useCallback, useEffect, useState } from "react";
+import { useState } from "react";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
+import { useLoaded } from "@/hooks/useLoaded";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
 import type { EnrolmentResponse, SecondFactorResponse } from "@/lib/api/generated";
 import type { User } from "@/lib/api/types";
 import { reportOthersEnded } from "@/lib/session";
 import styles from "@/styles/page.module.css";
-import { CodeField, CurrentPasswordField, UsernameOfForm } from "./AccountFields";
+import { CodeField } from "./AccountFields";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { Form, FormError, SubmitButton } from "./Form";
+import { LoadState } from "./LoadState";
 import { LocalTime } from "./LocalTime";
 import { Notice } from "./Notice";
+import { PasswordForm } from "./PasswordForm";
 import { RecoveryCodes } from "./RecoveryCodes";
 import own from "./SecondFactor.module.css";
 
@@ -21,29 +22,13 @@ import own from "./SecondFactor.module.css";
 const FEW_CODES = 4;
 
 export function SecondFactor({ user }: { user: User }) {
-  const [factor, setFactor] = useState<SecondFactorResponse | null>(null);
-  const [error, setError] = useState<ApiError | null>(null);
+  const loaded = useLoaded(api.getSecondFactor);
+  const { result: factor, load } = loaded;
   const [enrolment, setEnrolment] = useState<EnrolmentResponse | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
   const [done, setDone] = useState("");
   /** After the first change, what replaces the pressed button takes the focus. */
   const [changed, setChanged] = useState(false);
-
-  const load = useCallback(async (signal?: AbortSignal) => {
-    setError(null);
-    try {
-      setFactor(await api.getSecondFactor(signal));
-    } catch (failure) {
-      if (failure instanceof ApiError) setError(failure);
-      else if (!signal?.aborted) throw failure;
-    }
-  }, []);
-
-  useEffect(() => {
-    const stop = new AbortController();
-    void load(stop.signal);
-    return () => stop.abort();
-  }, [load]);
 
   async function show(newCodes: string[], what: string) {
     setEnrolment(null);
@@ -56,15 +41,7 @@ export function SecondFactor({ user }: { user: User }) {
 
   return (
     <AccountSection title="Sign-in in two steps">
-      {error && (
-        <div className={styles.actions}>
-          <Notice tone="bad">{error.message}</Notice>
-          <Button variant="secondary" onClick={() => load()}>
-            Load again
-          </Button>
-        </div>
-      )}
-      {!factor && !error && <p>Loading…</p>}
+      <LoadState of={loaded} again="Load again" />
       <p role="status" className={own.status}>
         {done}
       </p>
@@ -114,9 +91,6 @@ interface TurnedOffProps {
 function TurnedOff({ user, takesFocus, onBegun }: TurnedOffProps) {
   const text = useFocusOnShow<HTMLParagraphElement>(takesFocus);
   const [open, setOpen] = useState(false);
-  const { busy, error, submit } = useFormSubmission(async (data) =>
-    onBegun(await api.enrolSecondFactor(String(data.get("password")))),
-  );
   return (
     <>
       <p ref={text} tabIndex={-1}>
@@ -129,14 +103,12 @@ function TurnedOff({ user, takesFocus, onBegun }: TurnedOffProps) {
         </Button>
       </div>
       {open && (
-        <form className={styles.form} onSubmit={submit} noValidate>
-          <FormError error={error} fields={["password"]} />
-          <UsernameOfForm email={user.email} />
-          <CurrentPasswordField label="Your password, to set it up" error={error} />
-          <Button type="submit" busy={busy}>
-            Show the key
-          </Button>
-        </form>
+        <PasswordForm
+          user={user}
+          label="Your password, to set it up"
+          submitLabel="Show the key"
+          send={async (password) => onBegun(await api.enrolSecondFactor(password))}
+        />
       )}
     </>
   );
@@ -150,9 +122,6 @@ interface EnrolmentProps {
 
 function Enrolment({ enrolment, onConfirmed, onStop }: EnrolmentProps) {
   const text = useFocusOnShow<HTMLParagraphElement>();
-  const { busy, error, submit } = useFormSubmission(async (data) =>
-    onConfirmed(await api.confirmSecondFactor(String(data.get("code")))),
-  );
   return (
     <>
       <p ref={text} tabIndex={-1}>
@@ -171,18 +140,19 @@ function Enrolment({ enrolment, onConfirmed, onStop }: EnrolmentProps) {
         Or enter this key in the app:
         <code className={own.secret}>{enrolment.secret.match(/.{1,4}/g)?.join(" ")}</code>
       </p>
-      <form className={styles.form} onSubmit={submit} noValidate>
-        <FormError error={error} fields={["code"]} />
-        <CodeField error={error} />
+      <Form
+        className={styles.form}
+        send={async (data) => onConfirmed(await api.confirmSecondFactor(String(data.get("code"))))}
+      >
+        <FormError />
+        <CodeField />
         <div className={styles.row}>
-          <Button type="submit" busy={busy}>
-            Turn it on
-          </Button>
+          <SubmitButton>Turn it on</SubmitButton>
           <Button variant="secondary" onClick={onStop}>
             Cancel
           </Button>
         </div>
-      </form>
+      </Form>
     </>
   );
 }
@@ -229,18 +199,22 @@ function TurnedOn({ user, factor, takesFocus, onReplaced, onOff }: TurnedOnProps
         </Button>
       </div>
       {chosen === "codes" && (
-        <WithCode
+        <PasswordForm
           key="codes"
           user={user}
-          label="Replace my recovery codes"
+          label="Your password, for this change"
+          code
+          submitLabel="Replace my recovery codes"
           send={async (password, code) => onReplaced(await api.replaceRecoveryCodes(password, code))}
         />
       )}
       {chosen === "off" && (
-        <WithCode
+        <PasswordForm
           key="off"
           user={user}
-          label="Turn off sign-in in two steps"
+          label="Your password, for this change"
+          code
+          submitLabel="Turn off sign-in in two steps"
           danger
           send={async (password, code) => {
             await api.turnOffSecondFactor(password, code);
@@ -249,30 +223,5 @@ function TurnedOn({ user, factor, takesFocus, onReplaced, onOff }: TurnedOnProps
         />
       )}
     </>
-  );
-}
-
-interface WithCodeProps {
-  user: User;
-  label: string;
-  danger?: boolean;
-  send: (password: string, code: string) => Promise<void>;
-}
-
-/** A change that asks for the password and a code. */
-function WithCode({ user, label, danger = false, send }: WithCodeProps) {
-  const { busy, error, submit } = useFormSubmission((data) =>
-    send(String(data.get("password")), String(data.get("code"))),
-  );
-  return (
-    <form className={styles.form} onSubmit={submit} noValidate>
-      <FormError error={error} fields={["password", "code"]} />
-      <UsernameOfForm email={user.email} />
-      <CurrentPasswordField label="Your password, for this change" error={error} />
-      <CodeField recovery error={error} />
-      <Button type="submit" variant={danger ? "danger" : "primary"} busy={busy}>
-        {label}
-      </Button>
-    </form>
   );
 }

@@ -6,7 +6,7 @@ import { ApiError } from "@/lib/api/errors";
 import { formatWait } from "@/lib/format";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { ErrorNotice } from "./ErrorNotice";
 
 interface Props {
   label: string;
@@ -34,7 +34,7 @@ export function SendAgain({ label, sent, send }: Props) {
 
   return (
     <div className={styles.actions}>
-      <FormError error={error} fields={[]} />
+      <ErrorNotice error={error} />
       <Button
         variant="secondary"
         busy={busy}

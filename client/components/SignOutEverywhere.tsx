@@ -6,7 +6,7 @@ import { api } from "@/lib/api/browser";
 import styles from "@/styles/page.module.css";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
-import { FormError } from "./FormError";
+import { ErrorNotice } from "./ErrorNotice";
 
 export function SignOutEverywhere() {
   const router = useRouter();
@@ -22,7 +22,7 @@ export function SignOutEverywhere() {
         stay as they are.
       </p>
       <div className={styles.actions}>
-        <FormError error={error} fields={[]} />
+        <ErrorNotice error={error} />
         <Button variant="secondary" busy={busy} onClick={start}>
           {labelOfLeaving("Sign out everywhere", unsent)}
         </Button>

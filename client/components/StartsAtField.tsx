@@ -12,11 +12,10 @@ interface Props {
   startsAt: string | null;
   /** Known only in the browser: null on the server and during hydration. */
   zone: string | null;
-  errors: Record<string, string>;
   readOnly?: boolean;
 }
 
-export function StartsAtField({ startsAt, zone, errors, readOnly = false }: Props) {
+export function StartsAtField({ startsAt, zone, readOnly = false }: Props) {
   const shown = zone && startsAt ? localInputFromIso(startsAt, zone) : "";
   const [text, setText] = useState(shown);
   const instants = zone ? isosFromLocalInput(text, zone) : [];
@@ -34,7 +33,6 @@ export function StartsAtField({ startsAt, zone, errors, readOnly = false }: Prop
         hint={zone ? `In your time zone, ${zoneName(zone)}.` : undefined}
         defaultValue={shown}
         onInput={(event) => setText(event.currentTarget.value)}
-        error={errors[STARTS_AT]}
       />
       {/* Rendered even while hidden, so that a restored draft can set it. */}
       <div hidden={!later}>
@@ -42,7 +40,6 @@ export function StartsAtField({ startsAt, zone, errors, readOnly = false }: Prop
           label="Clocks go back: which of the two times?"
           name={STARTS_AT_WHICH}
           defaultValue={zone ? whichOf(startsAt, isosFromLocalInput(shown, zone)) : ""}
-          error={errors[STARTS_AT_WHICH]}
         >
           <option value="">Choose one</option>
           <option value="earlier">{label("First", earlier)}</option>

@@ -1,18 +1,16 @@
 /** The form for a new listing and for changes to it. */
 import { useRouter } from "next/router";
 import { useEffect, useMemo, useRef } from "react";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { useHydrated } from "@/hooks/useHydrated";
 import { invalidInput } from "@/lib/api/errors";
 import type { Ticket, TicketInput } from "@/lib/api/types";
 import { restoreDraft } from "@/lib/draft";
 import { countTickets, MAX_SEATS_PER_LISTING, seatsOf } from "@/lib/seats";
-import { STARTS_AT, STARTS_AT_WHICH, startsAtFrom } from "@/lib/startsAt";
+import { STARTS_AT, startsAtFrom } from "@/lib/startsAt";
 import { ownZone } from "@/lib/timeZone";
 import styles from "@/styles/page.module.css";
-import { Button } from "./Button";
 import { TextAreaField, TextField } from "./Field";
-import { FormError } from "./FormError";
+import { Form, FormError, SubmitButton } from "./Form";
 import { Notice } from "./Notice";
 import { StartsAtField } from "./StartsAtField";
 
@@ -20,7 +18,6 @@ const NO_TITLE = { title: "Enter a title." };
 const NO_PRICE = { price: "Enter a number with at most two decimals, for example 25 or 25.50." };
 const NO_QUANTITY = { quantity: `Enter a whole number from 1 to ${MAX_SEATS_PER_LISTING.toLocaleString("en")}.` };
 const HALF_A_DATE = { [STARTS_AT]: "Enter both a date and a time, or leave both empty." };
-const FIELDS = ["title", "price", "quantity", "venue", STARTS_AT, STARTS_AT_WHICH, "description"];
 
 interface Props {
   ticket?: Ticket;
@@ -41,7 +38,8 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
     // The session had ended at the last submission: the seller has signed in again and returned.
     if (hydrated && form.current) restoreDraft(asPath, form.current);
   }, [hydrated, asPath]);
-  const { busy, error, submit } = useFormSubmission(async (data) => {
+
+  async function send(data: FormData) {
     const text = (name: string) => String(data.get(name)).trim() || null;
     const title = text("title");
     const price = readPrice(String(data.get("price")));
@@ -64,12 +62,11 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
       // A service of the previous version refuses the field; without it, a listing has one seat.
       ...((quantity > 1 || ticket?.quantity !== undefined) && { quantity }),
     });
-  });
-  const errors = error?.fieldErrors ?? {};
+  }
 
   return (
-    <form ref={form} className={styles.card} onSubmit={submit} noValidate data-draft>
-      <FormError error={error} fields={FIELDS} />
+    <Form ref={form} className={styles.card} send={send} data-draft>
+      <FormError />
       {taken > 0 && (
         <Notice tone="info" title={`${taken} of ${countTickets(seats)} ${taken === 1 ? "is" : "are"} sold or on hold.`}>
           You can change the price for further buyers, the number of tickets and the description.
@@ -82,7 +79,6 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
         readOnly={taken > 0}
         maxLength={200}
         defaultValue={ticket?.title}
-        error={errors.title}
       />
       <div className={styles.pair}>
         <TextField
@@ -93,7 +89,6 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
           inputMode="decimal"
           placeholder="25.00"
           defaultValue={ticket?.price.toFixed(2)}
-          error={errors.price}
         />
         <TextField
           label="Number of tickets"
@@ -102,10 +97,9 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
           inputMode="numeric"
           hint={taken > 0 ? `At least ${taken}.` : undefined}
           defaultValue={seats}
-          error={errors.quantity}
         />
       </div>
-      <StartsAtField key={zone} startsAt={before} zone={zone} errors={errors} readOnly={taken > 0} />
+      <StartsAtField key={zone} startsAt={before} zone={zone} readOnly={taken > 0} />
       <TextField
         label="Venue"
         name="venue"
@@ -113,7 +107,6 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
         readOnly={taken > 0}
         maxLength={200}
         defaultValue={ticket?.venue ?? ""}
-        error={errors.venue}
       />
       <TextAreaField
         label="Description"
@@ -122,12 +115,9 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
         maxLength={2000}
         hint="Section, entrance and anything else that buyers should know."
         defaultValue={ticket?.description ?? ""}
-        error={errors.description}
       />
-      <Button type="submit" wide busy={busy}>
-        {submitLabel}
-      </Button>
-    </form>
+      <SubmitButton wide>{submitLabel}</SubmitButton>
+    </Form>
   );
 }
 

@@ -1,26 +1,27 @@
-/** Runs the action of a button once at a time and keeps the error. Forms use useFormSubmission. */
+/** Runs the action of a button or a form once at a time and keeps the error. */
 import { useRef, useState } from "react";
 import { ApiError } from "@/lib/api/errors";
 
-interface Action {
+interface Action<Input extends unknown[]> {
   busy: boolean;
   error: ApiError | null;
-  start: () => Promise<void>;
+  start: (...input: Input) => Promise<void>;
+  clearError: () => void;
 }
 
 /** `run` may reject with an ApiError, which is kept as `error` until the next start. */
-export function useAction(run: () => Promise<void>): Action {
+export function useAction<Input extends unknown[]>(run: (...input: Input) => Promise<void>): Action<Input> {
   const running = useRef(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
 
-  async function start() {
+  async function start(...input: Input) {
     if (running.current) return;
     running.current = true;
     setBusy(true);
     setError(null);
     try {
-      await run();
+      await run(...input);
     } catch (failure) {
       if (!(failure instanceof ApiError)) throw failure;
       setError(failure);
@@ -30,5 +31,5 @@ export function useAction(run: () => Promise<void>): Action {
     }
   }
 
-  return { busy, error, start };
+  return { busy, error, start, clearError: () => setError(null) };
 }

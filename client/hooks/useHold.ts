@@ -7,6 +7,7 @@ import type { OrderInput, Ticket } from "@/lib/api/types";
 import { Attempt } from "@/lib/attempt";
 import { signInPath } from "@/lib/returnTo";
 import { seatsOf } from "@/lib/seats";
+import { useAction } from "./useAction";
 
 /** What the orders service knew at a refusal; a newer version of the listing replaces it. */
 interface Correction {
@@ -34,9 +35,7 @@ interface Hold {
 export function useHold(ticket: Ticket): Hold {
   const router = useRouter();
   const attempt = useRef(new Attempt());
-  const [busy, setBusy] = useState(false);
   const [lost, setLost] = useState(false);
-  const [error, setError] = useState<ApiError | null>(null);
   const [agreedPrice, setAgreedPrice] = useState(ticket.price);
   const [correction, setCorrection] = useState<Correction | null>(null);
   const corrected = correction?.version === ticket.version ? correction : null;
@@ -44,9 +43,7 @@ export function useHold(ticket: Ticket): Hold {
   const free = Math.min(shownFree, corrected?.available ?? shownFree);
   const price = corrected?.price ?? ticket.price;
 
-  async function hold(quantity: number) {
-    setBusy(true);
-    setError(null);
+  const { busy, error, start } = useAction(async (quantity: number) => {
     setLost(false);
     try {
       const input = orderInput(ticket, quantity, price);
@@ -56,18 +53,16 @@ export function useHold(ticket: Ticket): Hold {
       if (!(failure instanceof ApiError)) throw failure;
       if (failure.status === 401) await router.push(signInPath(ticketPath(ticket.id, quantity)));
       else if (failure.status === 409 && !failure.stillRunning) refused(failure);
-      else setError(failure);
-    } finally {
-      setBusy(false);
+      else throw failure;
     }
-  }
+  });
 
   function refused({ problem: { available, price } }: ApiError) {
     setCorrection({ version: ticket.version, available, price });
     setLost(!available && price === undefined);
   }
 
-  return { busy, lost, error, free, price, agreedPrice, agree: () => setAgreedPrice(price), hold };
+  return { busy, lost, error, free, price, agreedPrice, agree: () => setAgreedPrice(price), hold: start };
 }
 
 /** A service of the previous version, which sends no quantity, refuses requests with `quantity` or `price`. */

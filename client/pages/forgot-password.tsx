@@ -2,12 +2,10 @@
 import Head from "next/head";
 import { useState } from "react";
 import { EmailField } from "@/components/AccountFields";
-import { Button } from "@/components/Button";
 import { CheckYourMail } from "@/components/CheckYourMail";
-import { FormError } from "@/components/FormError";
+import { Form, FormError, SubmitButton } from "@/components/Form";
 import { PageLink } from "@/components/PageLink";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { api } from "@/lib/api/browser";
 import { page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
@@ -52,16 +50,15 @@ export default function ForgotPasswordPage() {
 
 function RequestForm({ takesFocus, onSent }: { takesFocus: boolean; onSent: (email: string) => void }) {
   const heading = useFocusOnShow<HTMLHeadingElement>(takesFocus);
-  const { busy, error, submit } = useFormSubmission(
-    async (data) => {
-      const email = String(data.get("email")).trim();
-      await api.requestPasswordReset(email);
-      onSent(email);
-    },
-    { signInOn401: false },
-  );
+
+  async function send(data: FormData) {
+    const email = String(data.get("email")).trim();
+    await api.requestPasswordReset(email);
+    onSent(email);
+  }
+
   return (
-    <form className={styles.card} onSubmit={submit} noValidate>
+    <Form className={styles.card} send={send} signInOn401={false}>
       <div>
         <h1 ref={heading} tabIndex={-1}>
           Forgot your password?
@@ -70,14 +67,12 @@ function RequestForm({ takesFocus, onSent }: { takesFocus: boolean; onSent: (ema
           Enter the e-mail address of your account. We send it a link to set a new password.
         </p>
       </div>
-      <FormError error={error} fields={["email"]} />
-      <EmailField error={error} />
-      <Button type="submit" wide busy={busy}>
-        Send the link
-      </Button>
+      <FormError />
+      <EmailField />
+      <SubmitButton wide>Send the link</SubmitButton>
       <p>
         <PageLink href="/signin">Back to sign in</PageLink>
       </p>
-    </form>
+    </Form>
   );
 }

@@ -1,13 +1,14 @@
 /** Reset password: set a new one with the token of the mailed link. */
 import Head from "next/head";
 import { useRouter } from "next/router";
+import { useState } from "react";
 import { NewPasswordField } from "@/components/AccountFields";
-import { Button, ButtonLink } from "@/components/Button";
-import { FormError } from "@/components/FormError";
+import { ButtonLink } from "@/components/Button";
+import { Form, FormError, SubmitButton } from "@/components/Form";
 import { LinkProblem } from "@/components/LinkProblem";
-import { useFormSubmission } from "@/hooks/useFormSubmission";
 import { useLinkToken } from "@/hooks/useLinkToken";
 import { api } from "@/lib/api/browser";
+import { ApiError } from "@/lib/api/errors";
 import { page } from "@/lib/server/pageProps";
 import { announceSession } from "@/lib/session";
 import styles from "@/styles/page.module.css";
@@ -35,15 +36,20 @@ export default function ResetPasswordPage() {
 /** Without a token, the page is not hydrated yet, and the form cannot be sent. */
 function NewPasswordForm({ token }: { token: string | undefined }) {
   const router = useRouter();
-  const { busy, error, submit } = useFormSubmission(
-    async (data) => {
+  const [spent, setSpent] = useState(false);
+
+  async function send(data: FormData) {
+    try {
       await api.resetPassword(token ?? "", String(data.get("password")));
-      announceSession();
-      await router.replace("/signin?done=password-reset");
-    },
-    { signInOn401: false },
-  );
-  if (error?.status === 422 && !error.fieldErrors.password) {
+    } catch (failure) {
+      if (!(failure instanceof ApiError && failure.status === 422 && !failure.fieldErrors.password)) throw failure;
+      return setSpent(true);
+    }
+    announceSession();
+    await router.replace("/signin?done=password-reset");
+  }
+
+  if (spent) {
     return (
       <LinkProblem incomplete={false}>
         <NewLink />
@@ -51,17 +57,15 @@ function NewPasswordForm({ token }: { token: string | undefined }) {
     );
   }
   return (
-    <form className={styles.card} onSubmit={submit} noValidate>
+    <Form className={styles.card} send={send} signInOn401={false}>
       <div>
         <h1>Set a new password</h1>
         <p className={styles.lead}>This ends every session of your account. You then sign in with the new password.</p>
       </div>
-      <FormError error={error} fields={["password"]} />
-      <NewPasswordField label="New password" error={error} />
-      <Button type="submit" wide busy={busy}>
-        Set the password
-      </Button>
-    </form>
+      <FormError />
+      <NewPasswordField label="New password" />
+      <SubmitButton wide>Set the password</SubmitButton>
+    </Form>
   );
 }
 

@@ -6,7 +6,7 @@ import Head from "next/head";
 import { useState } from "react";
 import { Button, ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
-import { FormError } from "@/components/FormError";
+import { ErrorNotice } from "@/components/ErrorNotice";
 import { LinkProblem } from "@/components/LinkProblem";
 import { useAction } from "@/hooks/useAction";
 import { useLinkToken } from "@/hooks/useLinkToken";
@@ -62,7 +62,7 @@ function Confirmation({ token, user }: { token: string | undefined; user: User |
           It shows that the address of your account is yours, and that our mail reaches you.
         </p>
       </div>
-      <FormError error={error} fields={[]} />
+      <ErrorNotice error={error} />
       <Button wide busy={busy} onClick={start}>
         Confirm the address
       </Button>

@@ -3,8 +3,13 @@ import type { ApiError } from "@/lib/api/errors";
 import { formatWait } from "@/lib/format";
 import { Notice } from "./Notice";
 
-/** `fields` are the inputs that show their own errors. The first of them gets the focus, so one needs no summary. */
-export function FormError({ error, fields }: { error: ApiError | null; fields: string[] }) {
+interface Props {
+  error: ApiError | null;
+  /** The inputs that show their own errors. The first of them gets the focus, so one needs no summary. */
+  fields?: string[];
+}
+
+export function ErrorNotice({ error, fields = [] }: Props) {
   if (!error) return null;
   const marked = fields.filter((name) => name in error.fieldErrors).length;
   const messages = error.generalErrors(fields);
