@@ -1,5 +1,4 @@
 /** E-mail and password, for signing in and for signing up. */
-import Head from "next/head";
 import { useRouter } from "next/router";
 import { useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
@@ -12,6 +11,7 @@ import { CodeField, CurrentPasswordField, EmailField, NewPasswordField } from ".
 import { Form, FormError, SubmitButton } from "./Form";
 import { Notice } from "./Notice";
 import { PageLink } from "./PageLink";
+import { PageTitle } from "./PageTitle";
 
 const TEXTS = {
   signin: {
@@ -79,9 +79,7 @@ export function CredentialsForm({ kind, returnTo, done }: Props) {
 
   return (
     <div className={styles.narrow}>
-      <Head>
-        <title>{`${text.title} · Ticketing`}</title>
-      </Head>
+      <PageTitle>{text.title}</PageTitle>
       <Form className={styles.card} send={send} signInOn401={false} ref={form}>
         <div>
           <h1>{text.title}</h1>

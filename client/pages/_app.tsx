@@ -3,12 +3,14 @@ import type { AppProps } from "next/app";
 import Head from "next/head";
 import { Layout } from "@/components/Layout";
 import { useFocusOnNavigation } from "@/hooks/useFocusOnNavigation";
+import { useServerClock } from "@/hooks/useServerClock";
 import type { SharedProps } from "@/lib/server/pageProps";
 import "@/lib/interruptibleHydration";
 import "@/styles/global.css";
 
 export default function App({ Component, pageProps }: AppProps<Partial<SharedProps>>) {
   useFocusOnNavigation();
+  useServerClock(pageProps.renderedAt);
   return (
     <>
       <Head>

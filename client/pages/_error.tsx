@@ -5,9 +5,9 @@
  * there is no nonce, so the Content-Security-Policy blocks their scripts.
  */
 import type { NextPageContext } from "next";
-import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
+import { PageTitle } from "@/components/PageTitle";
 
 interface Props {
   failed: boolean;
@@ -28,9 +28,7 @@ export default function ErrorPage({ failed }: Props) {
   const { title, text } = failed ? WORDS.failed : WORDS.missing;
   return (
     <>
-      <Head>
-        <title>{`${failed ? "Something went wrong" : title} · Ticketing`}</title>
-      </Head>
+      <PageTitle>{failed ? "Something went wrong" : title}</PageTitle>
       <EmptyState heading="h1" title={title} text={text}>
         <ButtonLink href="/">Browse tickets</ButtonLink>
       </EmptyState>

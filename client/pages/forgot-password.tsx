@@ -1,10 +1,10 @@
 /** Forgot password: ask for a mail with a link. The page is the same whether or not the address has an account. */
-import Head from "next/head";
 import { useState } from "react";
 import { EmailField } from "@/components/AccountFields";
 import { CheckYourMail } from "@/components/CheckYourMail";
 import { Form, FormError, SubmitButton } from "@/components/Form";
 import { PageLink } from "@/components/PageLink";
+import { PageTitle } from "@/components/PageTitle";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
 import { api } from "@/lib/api/browser";
 import { page } from "@/lib/server/pageProps";
@@ -17,9 +17,7 @@ export default function ForgotPasswordPage() {
   const [again, setAgain] = useState(false);
   return (
     <div className={styles.narrow}>
-      <Head>
-        <title>{`${sentTo === null ? "Forgot password" : "Check your mail"} · Ticketing`}</title>
-      </Head>
+      <PageTitle>{sentTo === null ? "Forgot password" : "Check your mail"}</PageTitle>
       {sentTo === null ? (
         <RequestForm takesFocus={again} onSent={setSentTo} />
       ) : (

@@ -1,6 +1,4 @@
 /** Browse: the tickets for sale, with search and sorting; the address holds the page's whole state. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { useRouter } from "next/router";
 import { useEffect, useRef } from "react";
 import { BrowseFilters } from "@/components/BrowseFilters";
@@ -8,10 +6,10 @@ import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
+import { PageTitle } from "@/components/PageTitle";
 import { TicketGrid, TicketGridSkeleton } from "@/components/TicketCard";
 import { useLiveTickets } from "@/hooks/useLiveTickets";
 import { useNavigating } from "@/hooks/useNavigating";
-import { useServerClock } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
 import type { Api, Page } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
@@ -27,7 +25,7 @@ import {
   ticketQuery,
 } from "@/lib/browseQuery";
 import { browseView } from "@/lib/live/views";
-import { page } from "@/lib/server/pageProps";
+import { type PageProps, page } from "@/lib/server/pageProps";
 import { ownZone } from "@/lib/timeZone";
 import styles from "@/styles/page.module.css";
 
@@ -36,22 +34,19 @@ interface Props {
   tickets: Page<Ticket>;
   /** Error messages for filter values, by the filter's name. */
   filterErrors: Record<string, string>;
-  /** When this page was rendered, milliseconds since the epoch. */
-  renderedAt: number;
 }
 
-export const getServerSideProps = page<Props>(async ({ api: services, context }) => {
-  const requested = readBrowseState(context.query);
+export const getServerSideProps = page<Props>(async ({ services, query }) => {
+  const requested = readBrowseState(query);
   // Without scripts the reader's zone is unknown: use UTC, and the page says so.
   const state = hasDays(requested) && !requested.zone ? { ...requested, zone: "UTC" } : requested;
-  const renderedAt = Date.now();
   const refused = (filterErrors: Record<string, string>) => {
-    return { props: { state, tickets: { items: [], next: null }, filterErrors, renderedAt }, status: 422 };
+    return { props: { state, tickets: { items: [], next: null }, filterErrors }, status: 422 };
   };
   const wrong = dayErrors(state);
   if (Object.keys(wrong).length > 0) return refused(wrong);
   try {
-    return { props: { state, tickets: await loadPages(services, state), filterErrors: {}, renderedAt } };
+    return { props: { state, tickets: await loadPages(services, state), filterErrors: {} } };
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 422)) throw error;
     return refused(error.fieldErrors);
@@ -67,12 +62,10 @@ async function loadPages(services: Api, state: BrowseState): Promise<Page<Ticket
   return loaded;
 }
 
-export default function BrowsePage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function BrowsePage(props: PageProps<Props>) {
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>Tickets for sale · Ticketing</title>
-      </Head>
+      <PageTitle>Tickets for sale</PageTitle>
       <div>
         <h1>Find your next night out</h1>
         <p className={styles.lead}>Tickets from fans who cannot go, held for you while you pay.</p>
@@ -82,8 +75,7 @@ export default function BrowsePage(props: InferGetServerSidePropsType<typeof get
   );
 }
 
-function Browse({ state, tickets, filterErrors, renderedAt }: Props) {
-  useServerClock(renderedAt);
+function Browse({ state, tickets, filterErrors }: Props) {
   const router = useRouter();
   useReadersDays(state);
   const navigating = useNavigating();

@@ -1,43 +1,37 @@
 /** My listings: the signed-in user's listings in every status, and the total sales. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
+import { PageTitle } from "@/components/PageTitle";
 import { SalesSummary } from "@/components/SalesSummary";
 import { TicketGrid } from "@/components/TicketCard";
 import { useLiveTickets } from "@/hooks/useLiveTickets";
-import { useServerClock } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
-import type { Ticket, User } from "@/lib/api/types";
+import type { Ticket } from "@/lib/api/types";
 import { listingsView } from "@/lib/live/views";
-import { page } from "@/lib/server/pageProps";
+import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
   tickets: Page<Ticket>;
-  /** When this page was rendered, milliseconds since the epoch. */
-  renderedAt: number;
 }
 
 /** The maximum page size: the summary counts what is loaded, and few sellers have more. */
 const LIMIT = "100";
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services }) => {
-    return { props: { tickets: await services.listMyTickets({ limit: LIMIT }), renderedAt: Date.now() } };
+  async ({ services }) => {
+    return { props: { tickets: await services.listMyTickets({ limit: LIMIT }) } };
   },
   { signedIn: true },
 );
 
-export default function ListingsPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function ListingsPage(props: PageProps<Props>) {
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>My listings · Ticketing</title>
-      </Head>
+      <PageTitle>My listings</PageTitle>
       <div className={styles.head}>
         <h1>My listings</h1>
         <ButtonLink href="/sell">Sell tickets</ButtonLink>
@@ -47,8 +41,7 @@ export default function ListingsPage(props: InferGetServerSidePropsType<typeof g
   );
 }
 
-function Listings({ tickets, user, renderedAt }: Props & { user: User | null }) {
-  useServerClock(renderedAt);
+function Listings({ tickets, user }: Props & SharedProps) {
   const list = useLiveTickets(tickets, listingsView(user?.id), (query, signal) =>
     api.listMyTickets({ limit: LIMIT, ...query }, signal),
   );

@@ -1,11 +1,11 @@
 /** Reset password: set a new one with the token of the mailed link. */
-import Head from "next/head";
 import { useRouter } from "next/router";
 import { useState } from "react";
 import { NewPasswordField } from "@/components/AccountFields";
 import { ButtonLink } from "@/components/Button";
 import { Form, FormError, SubmitButton } from "@/components/Form";
 import { LinkProblem } from "@/components/LinkProblem";
+import { PageTitle } from "@/components/PageTitle";
 import { useLinkToken } from "@/hooks/useLinkToken";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
@@ -19,9 +19,7 @@ export default function ResetPasswordPage() {
   const token = useLinkToken();
   return (
     <div className={styles.narrow}>
-      <Head>
-        <title>Set a new password · Ticketing</title>
-      </Head>
+      <PageTitle>Set a new password</PageTitle>
       {token === null ? (
         <LinkProblem incomplete>
           <NewLink />

@@ -1,8 +1,8 @@
 /** Sell: create a listing. */
-import Head from "next/head";
 import { useRouter } from "next/router";
 import { useRef, useState } from "react";
 import { FailureState } from "@/components/FailureState";
+import { PageTitle } from "@/components/PageTitle";
 import { TicketForm } from "@/components/TicketForm";
 import { UnverifiedSeller } from "@/components/UnverifiedSeller";
 import { api } from "@/lib/api/browser";
@@ -33,9 +33,7 @@ export default function SellPage({ failure, user }: { failure?: Failure; user: U
 
   return (
     <div className={`${styles.stack} ${styles.medium}`}>
-      <Head>
-        <title>Sell tickets · Ticketing</title>
-      </Head>
+      <PageTitle>Sell tickets</PageTitle>
       <div>
         <h1>Sell tickets</h1>
         <p className={styles.lead}>

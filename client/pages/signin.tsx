@@ -16,9 +16,9 @@ const DONE = {
   deletion: "Your account is deleted.",
 };
 
-export const getServerSideProps = page<Props>(async ({ user, context }) => {
-  const returnTo = safeReturnPath(context.query.returnTo);
-  const done = first(context.query.done) ?? "";
+export const getServerSideProps = page<Props>(async ({ user, query }) => {
+  const returnTo = safeReturnPath(query.returnTo);
+  const done = first(query.done) ?? "";
   return user ? { redirect: returnTo } : { props: { returnTo, done: isDone(done) ? done : null } };
 });
 

@@ -7,8 +7,8 @@ interface Props {
   returnTo: string;
 }
 
-export const getServerSideProps = page<Props>(async ({ user, context }) => {
-  const returnTo = safeReturnPath(context.query.returnTo);
+export const getServerSideProps = page<Props>(async ({ user, query }) => {
+  const returnTo = safeReturnPath(query.returnTo);
   return user ? { redirect: returnTo } : { props: { returnTo } };
 });
 

@@ -2,12 +2,12 @@
  * Confirm the e-mail address with the token of the mailed link. It takes a press of a button, because some mail servers
  * open the links of a mail and run the scripts there: that would confirm an address without its reader.
  */
-import Head from "next/head";
 import { useState } from "react";
 import { Button, ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { LinkProblem } from "@/components/LinkProblem";
+import { PageTitle } from "@/components/PageTitle";
 import { useAction } from "@/hooks/useAction";
 import { useLinkToken } from "@/hooks/useLinkToken";
 import { api } from "@/lib/api/browser";
@@ -22,9 +22,7 @@ export default function VerifyEmailPage({ user }: { user: User | null }) {
   const token = useLinkToken();
   return (
     <div className={styles.narrow}>
-      <Head>
-        <title>Confirm your e-mail address · Ticketing</title>
-      </Head>
+      <PageTitle>Confirm your e-mail address</PageTitle>
       {token === null ? (
         <LinkProblem incomplete>
           <NewMail user={user} />

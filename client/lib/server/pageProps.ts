@@ -5,7 +5,7 @@ import { type Api, createApi, type Transport } from "@/lib/api/client";
 import { ApiError, localError } from "@/lib/api/errors";
 import { RetryBudget, SERVER_RETRY_POLICY } from "@/lib/api/retry";
 import type { User } from "@/lib/api/types";
-import { signInPath } from "@/lib/returnTo";
+import { first, signInPath } from "@/lib/returnTo";
 import { callerOf } from "./forwarded";
 import { type RuntimeConfig, runtimeConfig } from "./runtimeConfig";
 import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
@@ -19,40 +19,49 @@ export interface Failure {
 export interface SharedProps {
   user: User | null;
   config: RuntimeConfig;
+  /** When the server rendered the page, milliseconds since the epoch. */
+  renderedAt: number;
 }
 
-export interface PageContext {
-  api: Api;
+/** The props of a page: those of its own, unless its data could not be loaded. */
+export type PageProps<Props> = (Props | { failure: Failure }) & SharedProps;
+
+interface PageContext {
+  services: Api;
   user: User | null;
-  context: GetServerSidePropsContext;
+  /** The `[id]` of the address. */
+  id: string;
+  query: GetServerSidePropsContext["query"];
 }
 
-type Loaded<Props> = { props: Props; status?: number } | { redirect: string } | { notFound: true };
+type Loaded<Props> = { props: Props; status?: number } | { redirect: string };
 
 /** A page with data from the server. An ApiError from `load` becomes a 404, a redirect to sign-in, or the page's `failure` prop. */
 export function page<Props extends object>(
   load: (page: PageContext) => Promise<Loaded<Props>>,
   { signedIn = false }: { signedIn?: boolean } = {},
-): GetServerSideProps<(Props | { failure: Failure }) & SharedProps> {
+): GetServerSideProps<PageProps<Props>> {
   return async (context) => {
     context.res.setHeader("Cache-Control", "private, no-store");
-    const api = serverApi(context);
+    const services = serverApi(context);
     const config = runtimeConfig();
     let user: User | null = null;
     try {
-      user = await currentUser(api, context);
+      user = await currentUser(services, context);
       if (signedIn && !user) return redirect(signInPath(context.resolvedUrl));
-      const loaded = await load({ api, user, context });
+      const id = first(context.params?.id) ?? "";
+      const loaded = await load({ services, user, id, query: context.query });
       if ("redirect" in loaded) return redirect(loaded.redirect);
-      if ("notFound" in loaded) return { notFound: true };
       if (loaded.status) setStatus(context, loaded.status);
-      return { props: { ...loaded.props, user, config } };
+      return { props: { ...loaded.props, user, config, renderedAt: Date.now() } };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) return { notFound: true };
       if (error.status === 401) return redirect(signInPath(context.resolvedUrl));
       setStatus(context, error.status || 502);
-      return { props: { failure: { status: error.status, message: error.message }, user, config } };
+      return {
+        props: { failure: { status: error.status, message: error.message }, user, config, renderedAt: Date.now() },
+      };
     }
 
     async function currentUser(client: Api, { req, res }: GetServerSidePropsContext): Promise<User | null> {

@@ -3,7 +3,6 @@
  * every listing and account, so that the browser may keep it (lib/checkin/shell.ts). It loads what it needs itself.
  */
 import type { GetServerSideProps } from "next";
-import Head from "next/head";
 import { useEffect, useRef, useState } from "react";
 import { BackLink } from "@/components/BackLink";
 import { ButtonLink } from "@/components/Button";
@@ -13,6 +12,7 @@ import { Scanner } from "@/components/checkin/Scanner";
 import { ScanResult, type Shown } from "@/components/checkin/ScanResult";
 import { EmptyState } from "@/components/EmptyState";
 import { LocalTime } from "@/components/LocalTime";
+import { PageTitle } from "@/components/PageTitle";
 import { loadReader } from "@/hooks/useCamera";
 import { type Link, useCheckin } from "@/hooks/useCheckin";
 import type { Verdict } from "@/lib/checkin/checkIn";
@@ -29,9 +29,7 @@ export default function CheckinPage() {
   const ticketId = useTicketId();
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>Check passes · Ticketing</title>
-      </Head>
+      <PageTitle>Check passes</PageTitle>
       {ticketId && <Entrance key={ticketId} ticketId={ticketId} />}
     </div>
   );

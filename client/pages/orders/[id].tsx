@@ -1,6 +1,4 @@
 /** One order: its payment form while the hold lasts, then its outcome and its passes. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { BackLink } from "@/components/BackLink";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
@@ -9,35 +7,33 @@ import { LocalTime } from "@/components/LocalTime";
 import { OrderedTickets } from "@/components/OrderedTickets";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PageLink } from "@/components/PageLink";
+import { PageTitle } from "@/components/PageTitle";
 import { Passes, PassesUnavailable } from "@/components/Passes";
 import { PaymentForm } from "@/components/PaymentForm";
 import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
 import { useOrder } from "@/hooks/useOrder";
 import { mayHavePasses, usePasses } from "@/hooks/usePasses";
-import { useServerNow } from "@/hooks/useServerNow";
+import { useServerNow } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Order, Pass } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { first } from "@/lib/returnTo";
 import { orderTotals } from "@/lib/seats";
-import { page, type SharedProps } from "@/lib/server/pageProps";
+import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
   order: Order;
   /** Null if the order has none, or if they could not be loaded. */
   passes: Pass[] | null;
-  /** When this page was rendered, milliseconds since the epoch. */
-  renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services, context }) => {
-    const order = await services.getOrder(first(context.params?.id) ?? "");
+  async ({ services, id }) => {
+    const order = await services.getOrder(id);
     const passes = mayHavePasses(order) ? await services.listPasses(order.id).catch(withoutPasses) : null;
-    return { props: { order, passes, renderedAt: Date.now() } };
+    return { props: { order, passes } };
   },
   { signedIn: true },
 );
@@ -48,7 +44,7 @@ function withoutPasses(error: unknown): null {
   return null;
 }
 
-export default function OrderPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function OrderPage(props: PageProps<Props>) {
   return "failure" in props ? (
     <FailureState failure={props.failure} heading="h1" />
   ) : (
@@ -74,9 +70,7 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
 
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>{`Order: ${order.ticket.title} · Ticketing`}</title>
-      </Head>
+      <PageTitle>{`Order: ${order.ticket.title}`}</PageTitle>
       <BackLink href="/orders">My orders</BackLink>
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">

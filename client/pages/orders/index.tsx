@@ -1,35 +1,30 @@
 /** My orders: the signed-in user's open, paid, cancelled and expired orders. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
 import { OrderList } from "@/components/OrderList";
+import { PageTitle } from "@/components/PageTitle";
 import { useLiveOrders } from "@/hooks/useLiveOrders";
-import { useServerNow } from "@/hooks/useServerNow";
+import { useServerNow } from "@/hooks/useServerClock";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
-import { page } from "@/lib/server/pageProps";
+import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
   orders: Page<Order>;
-  /** When this page was rendered, milliseconds since the epoch. */
-  renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services }) => ({ props: { orders: await services.listOrders({}), renderedAt: Date.now() } }),
+  async ({ services }) => ({ props: { orders: await services.listOrders({}) } }),
   { signedIn: true },
 );
 
-export default function OrdersPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function OrdersPage(props: PageProps<Props>) {
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>My orders · Ticketing</title>
-      </Head>
+      <PageTitle>My orders</PageTitle>
       <h1>My orders</h1>
       {"failure" in props ? <FailureState failure={props.failure} /> : <Orders {...props} />}
     </div>
@@ -40,7 +35,7 @@ function isOpen(order: Order): boolean {
   return order.status === "created";
 }
 
-function Orders({ orders, renderedAt }: Props) {
+function Orders({ orders, renderedAt }: Props & SharedProps) {
   const list = useLiveOrders(orders);
   const now = useServerNow(renderedAt, list.items.some(isOpen));
   if (list.items.length === 0) {

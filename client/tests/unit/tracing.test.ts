@@ -88,8 +88,8 @@ describe("a request's trace", () => {
     });
     vi.stubEnv("TICKETS_URL", service);
     const context = { req: { headers: {}, socket: {} }, res: { setHeader: () => {} }, resolvedUrl: "/" };
-    const load = page(async ({ api }) => {
-      await api.listTickets({});
+    const load = page(async ({ services }) => {
+      await services.listTickets({});
       return { props: {} };
     });
     await trace.getTracer("next.js").startActiveSpan("GET /", async (span) => {

@@ -1,19 +1,17 @@
 /** Edit or delete one of the user's own listings. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { useRouter } from "next/router";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { Notice } from "@/components/Notice";
 import { PageLink } from "@/components/PageLink";
+import { PageTitle } from "@/components/PageTitle";
 import { TicketForm } from "@/components/TicketForm";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { api } from "@/lib/api/browser";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
-import { first } from "@/lib/returnTo";
 import { seatsOf } from "@/lib/seats";
-import { page } from "@/lib/server/pageProps";
+import { type PageProps, page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
@@ -21,19 +19,17 @@ interface Props {
 }
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services, user, context }) => {
-    const ticket = await services.getTicket(first(context.params?.id) ?? "");
+  async ({ services, user, id }) => {
+    const ticket = await services.getTicket(id);
     return ticket.userId === user?.id ? { props: { ticket } } : { redirect: `/tickets/${ticket.id}` };
   },
   { signedIn: true },
 );
 
-export default function EditTicketPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function EditTicketPage(props: PageProps<Props>) {
   return (
     <div className={`${styles.stack} ${styles.medium}`}>
-      <Head>
-        <title>Edit listing · Ticketing</title>
-      </Head>
+      <PageTitle>Edit listing</PageTitle>
       {"failure" in props ? (
         <FailureState failure={props.failure} heading="h1" />
       ) : (

@@ -1,34 +1,29 @@
 /** One ticket, with the form to hold it. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { useRouter } from "next/router";
 import { BackLink } from "@/components/BackLink";
 import { FailureState } from "@/components/FailureState";
 import { HoldPanel } from "@/components/HoldPanel";
 import { LocalTime } from "@/components/LocalTime";
 import { Notice } from "@/components/Notice";
+import { PageTitle } from "@/components/PageTitle";
 import { SimilarTickets } from "@/components/SimilarTickets";
 import { TicketBadge } from "@/components/StatusBadge";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
-import { useServerClock } from "@/hooks/useServerClock";
 import { useTicketStatus } from "@/hooks/useTicketStatus";
-import type { Ticket, User } from "@/lib/api/types";
-import { first } from "@/lib/returnTo";
+import type { Ticket } from "@/lib/api/types";
 import { seatsLeft, seatsOf } from "@/lib/seats";
-import { page } from "@/lib/server/pageProps";
+import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
   ticket: Ticket;
-  /** When this page was rendered, milliseconds since the epoch. */
-  renderedAt: number;
 }
 
-export const getServerSideProps = page<Props>(async ({ api: services, context }) => ({
-  props: { ticket: await services.getTicket(first(context.params?.id) ?? ""), renderedAt: Date.now() },
+export const getServerSideProps = page<Props>(async ({ services, id }) => ({
+  props: { ticket: await services.getTicket(id) },
 }));
 
-export default function TicketPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function TicketPage(props: PageProps<Props>) {
   return "failure" in props ? (
     <FailureState failure={props.failure} heading="h1" />
   ) : (
@@ -36,17 +31,14 @@ export default function TicketPage(props: InferGetServerSidePropsType<typeof get
   );
 }
 
-function TicketDetails({ ticket: initial, user, renderedAt }: Props & { user: User | null }) {
-  useServerClock(renderedAt);
+function TicketDetails({ ticket: initial, user }: Props & SharedProps) {
   const ticket = useLiveTicket(initial);
   const status = useTicketStatus(ticket ?? initial);
   const justListed = useRouter().query.listed === "1";
   if (!ticket) return <Withdrawn ticket={initial} />;
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>{`${ticket.title} · Ticketing`}</title>
-      </Head>
+      <PageTitle>{ticket.title}</PageTitle>
       <BackLink href="/">All tickets</BackLink>
       {justListed && (
         <Notice

@@ -1,6 +1,4 @@
 /** The sales of one of the user's own listings: check passes, refund an order, call the event off. */
-import type { InferGetServerSidePropsType } from "next";
-import Head from "next/head";
 import { BackLink } from "@/components/BackLink";
 import { ButtonLink } from "@/components/Button";
 import { CallOff } from "@/components/CallOff";
@@ -8,42 +6,38 @@ import { EmptyState } from "@/components/EmptyState";
 import { FailureState } from "@/components/FailureState";
 import { LoadMore } from "@/components/LoadMore";
 import { Notice } from "@/components/Notice";
+import { PageTitle } from "@/components/PageTitle";
 import { SaleList } from "@/components/SaleList";
 import { TicketBadge } from "@/components/StatusBadge";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { useSales } from "@/hooks/useSales";
-import { useServerClock } from "@/hooks/useServerClock";
 import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Page } from "@/lib/api/client";
 import type { CheckinCounts, Order, Ticket } from "@/lib/api/types";
-import { first } from "@/lib/returnTo";
 import { countTickets, seatsLeft } from "@/lib/seats";
-import { page } from "@/lib/server/pageProps";
+import { type PageProps, page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
 interface Props {
   ticket: Ticket;
   sales: Page<Order>;
   counts: Pick<CheckinCounts, "sold" | "checkedIn">;
-  /** When this page was rendered, milliseconds since the epoch. */
-  renderedAt: number;
 }
 
 export const getServerSideProps = page<Props>(
-  async ({ api: services, user, context }) => {
-    const id = first(context.params?.id) ?? "";
+  async ({ services, user, id }) => {
     const ticket = await services.getTicket(id);
     if (ticket.userId !== user?.id) return { redirect: `/tickets/${ticket.id}` };
     const [sales, { sold, checkedIn }] = await Promise.all([
       services.listSales({ ticketId: id }),
       services.countCheckins(id),
     ]);
-    return { props: { ticket, sales, counts: { sold, checkedIn }, renderedAt: Date.now() } };
+    return { props: { ticket, sales, counts: { sold, checkedIn } } };
   },
   { signedIn: true },
 );
 
-export default function SalesPage(props: InferGetServerSidePropsType<typeof getServerSideProps>) {
+export default function SalesPage(props: PageProps<Props>) {
   return "failure" in props ? (
     <FailureState failure={props.failure} heading="h1" />
   ) : (
@@ -51,17 +45,14 @@ export default function SalesPage(props: InferGetServerSidePropsType<typeof getS
   );
 }
 
-function Sales({ ticket: initial, sales, counts: initialCounts, renderedAt }: Props) {
-  useServerClock(renderedAt);
+function Sales({ ticket: initial, sales, counts: initialCounts }: Props) {
   const ticket = useLiveTicket(initial) ?? initial;
   const status = useTicketStatus(ticket);
   const { list, counts, refunded, refund } = useSales(ticket, sales, initialCounts);
   const cancelled = ticket.status === "cancelled";
   return (
     <div className={styles.stack}>
-      <Head>
-        <title>{`Sales: ${ticket.title} · Ticketing`}</title>
-      </Head>
+      <PageTitle>{`Sales: ${ticket.title}`}</PageTitle>
       <BackLink href={`/tickets/${ticket.id}`}>The listing</BackLink>
       <header className={styles.title}>
         <div className={styles.row}>
