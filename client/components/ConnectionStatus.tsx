@@ -1,6 +1,6 @@
 /** Shows when live updates are interrupted and when they resume; a live region, so screen readers announce both. */
-import { useEffect, useRef, useState } from "react";
-import { useConnection } from "@/hooks/useConnection";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { currentConnection, subscribeConnection } from "@/lib/live/connection";
 import styles from "./ConnectionStatus.module.css";
 
 const TEXTS = {
@@ -13,7 +13,7 @@ const TEXTS = {
 const BACK_MS = 4_000;
 
 export function ConnectionStatus() {
-  const connection = useConnection();
+  const connection = useSyncExternalStore(subscribeConnection, currentConnection, () => "current" as const);
   const wasAway = useRef(false);
   const [back, setBack] = useState(false);
 

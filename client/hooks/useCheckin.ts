@@ -111,7 +111,8 @@ function useLoop(contact: () => Promise<Link>, report: (link: Link) => void, ena
     if (!enabled) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let failures = 0;
-    let stopped = false;
+    const stop = new AbortController();
+    const { signal } = stop;
     const run = async () => {
       clearTimeout(timer);
       if (running.current) return;
@@ -125,7 +126,7 @@ function useLoop(contact: () => Promise<Link>, report: (link: Link) => void, ena
       } finally {
         running.current = false;
       }
-      if (stopped) return;
+      if (signal.aborted) return;
       report(link);
       failures = link === "offline" ? failures + 1 : 0;
       const pause = failures === 0 ? REFRESH_MS : Math.min(LONGEST_PAUSE_MS, 2_000 * 2 ** failures);
@@ -133,17 +134,13 @@ function useLoop(contact: () => Promise<Link>, report: (link: Link) => void, ena
     };
     const now = () => void run();
     const onVisible = () => document.visibilityState === "visible" && now();
-    const onOffline = () => report("offline");
     now();
-    window.addEventListener("online", now);
-    window.addEventListener("offline", onOffline);
-    document.addEventListener("visibilitychange", onVisible);
+    window.addEventListener("online", now, { signal });
+    window.addEventListener("offline", () => report("offline"), { signal });
+    document.addEventListener("visibilitychange", onVisible, { signal });
     return () => {
-      stopped = true;
+      stop.abort();
       clearTimeout(timer);
-      window.removeEventListener("online", now);
-      window.removeEventListener("offline", onOffline);
-      document.removeEventListener("visibilitychange", onVisible);
     };
   }, [contact, report, enabled]);
 }

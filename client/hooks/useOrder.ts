@@ -1,7 +1,7 @@
 /** An order, kept current by its own event stream in every tab. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
+import { ignoreFailure } from "@/lib/api/errors";
 import type { Order } from "@/lib/api/types";
 import { serverClock } from "@/lib/clock";
 import { openEventStream } from "@/lib/live/eventStream";
@@ -36,9 +36,7 @@ export function useOrder(initial: Order): LiveOrder {
     request.current?.abort();
     const controller = new AbortController();
     request.current = controller;
-    api.getOrder(initial.id, controller.signal).then(take, (failure) => {
-      if (!(controller.signal.aborted || failure instanceof ApiError)) throw failure;
-    });
+    api.getOrder(initial.id, controller.signal).then(take, ignoreFailure);
   }, [initial.id, take]);
 
   useEffect(() => () => request.current?.abort(), []);

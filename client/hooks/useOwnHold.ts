@@ -1,7 +1,7 @@
 /** The reader's own open order for a ticket, so that the ticket page does not say that another buyer holds it. */
 import { useEffect, useState } from "react";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
+import { ignoreFailure } from "@/lib/api/errors";
 import type { Order, Ticket, User } from "@/lib/api/types";
 import { whenServerTimeIs } from "@/lib/clock";
 import { seatsOf } from "@/lib/seats";
@@ -19,13 +19,13 @@ export function useOwnHold(ticket: Ticket, user: User | null): Order | null {
     setOrder(null);
     if (!mayHold) return;
     const request = new AbortController();
-    api.listOrders({ limit: NEWEST }, request.signal).then(
-      ({ items }) => setOrder(items.find((item) => item.ticket.id === ticket.id && item.status === "created") ?? null),
-      (failure) => {
-        // Optional content: the page is correct without it.
-        if (!(request.signal.aborted || failure instanceof ApiError)) throw failure;
-      },
-    );
+    api
+      .listOrders({ limit: NEWEST }, request.signal)
+      .then(
+        ({ items }) =>
+          setOrder(items.find((item) => item.ticket.id === ticket.id && item.status === "created") ?? null),
+        ignoreFailure,
+      );
     return () => request.abort();
   }, [ticket.id, mayHold]);
 

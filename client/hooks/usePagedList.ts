@@ -1,7 +1,7 @@
 /** A list that grows by its cursor: starts from what the server rendered, appends a page at a time. */
 import { useCallback, useEffect, useLayoutEffect, useReducer, useRef } from "react";
 import type { Page } from "@/lib/api/client";
-import { ApiError } from "@/lib/api/errors";
+import { ApiError, ignoreFailure } from "@/lib/api/errors";
 
 export interface PagedList<Item> {
   items: Item[];
@@ -87,16 +87,11 @@ export function usePagedList<Item extends { id: string }>(
     again.current = controller;
     const { initial: basis, list, load } = shown.current;
     dispatch({ basis, change: () => ({ loading: false }) });
-    loadFirst(list.items.length, load, controller.signal).then(
-      (fresh) => {
-        if (controller.signal.aborted) return;
-        const list = shown.current.mend(fresh);
-        dispatch({ basis, change: () => ({ list }) });
-      },
-      (failure) => {
-        if (!(controller.signal.aborted || failure instanceof ApiError)) throw failure;
-      },
-    );
+    loadFirst(list.items.length, load, controller.signal).then((fresh) => {
+      if (controller.signal.aborted) return;
+      const list = shown.current.mend(fresh);
+      dispatch({ basis, change: () => ({ list }) });
+    }, ignoreFailure);
   }, []);
 
   return { items: list.items, hasMore: list.next !== null, loading, error, loadMore, reload, update };

@@ -39,11 +39,8 @@ export function usePasses(order: Order, initial: Pass[] | null): Passes {
       );
     };
     load();
-    document.addEventListener("visibilitychange", load);
-    return () => {
-      request.abort();
-      document.removeEventListener("visibilitychange", load);
-    };
+    document.addEventListener("visibilitychange", load, { signal: request.signal });
+    return () => request.abort();
   }, [id, version, wanted]);
 
   return state;

@@ -5,7 +5,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
-import { ApiError } from "@/lib/api/errors";
+import { ignoreFailure } from "@/lib/api/errors";
 import type { CheckinCounts, Order, Ticket } from "@/lib/api/types";
 import { Attempt } from "@/lib/attempt";
 import { type PagedList, usePagedList } from "./usePagedList";
@@ -36,9 +36,7 @@ export function useSales(ticket: Ticket, initial: Page<Order>, initialCounts: Co
 
   const load = useCallback(() => {
     reload();
-    api.countCheckins(id).then(setCounts, (failure) => {
-      if (!(failure instanceof ApiError)) throw failure;
-    });
+    api.countCheckins(id).then(setCounts, ignoreFailure);
   }, [id, reload]);
 
   useEffect(() => {

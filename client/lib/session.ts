@@ -25,9 +25,7 @@ export function announceSignUp(userId: string): void {
 
 /** Calls `listener` with the id of an account that this page has made, until the returned function is called. */
 export function onSignUp(listener: (userId: string) => void): () => void {
-  const receive = (event: Event) => listener((event as CustomEvent<string>).detail);
-  here.addEventListener("sign-up", receive);
-  return () => here.removeEventListener("sign-up", receive);
+  return on("sign-up", (event) => listener((event as CustomEvent<string>).detail));
 }
 
 /** Reports that every other session of the account has ended, by a change on this page. */
@@ -37,17 +35,21 @@ export function reportOthersEnded(): void {
 
 /** Calls `listener` when every other session has ended, until the returned function is called. */
 export function onOthersEnded(listener: () => void): () => void {
-  here.addEventListener("others-ended", listener);
-  return () => here.removeEventListener("others-ended", listener);
+  return on("others-ended", listener);
 }
 
 /** Calls `listener` when the session should be checked, until the returned function is called. */
 export function onSessionChange(listener: () => void): () => void {
   const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
   channel?.addEventListener("message", (event) => event.data !== TAB && listener());
-  here.addEventListener("change", listener);
+  const leave = on("change", listener);
   return () => {
     channel?.close();
-    here.removeEventListener("change", listener);
+    leave();
   };
+}
+
+function on(name: string, listener: (event: Event) => void): () => void {
+  here.addEventListener(name, listener);
+  return () => here.removeEventListener(name, listener);
 }

@@ -67,6 +67,12 @@ export function invalidInput(messages: Record<string, string>): ApiError {
   return new ApiError(422, { type: "about:blank", title: "Please check the marked fields.", status: 422, errors });
 }
 
+/** Handles the failure of a call without which the page is still correct. Throws what no call of the API rejects with. */
+export function ignoreFailure(failure: unknown): void {
+  const aborted = failure instanceof DOMException && failure.name === "AbortError";
+  if (!(aborted || failure instanceof ApiError)) throw failure;
+}
+
 export function unreachable(): ApiError {
   return localError(0);
 }

@@ -115,15 +115,17 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
 /** Aborts an attempt that is silent, whose page is hidden, or whose stream is closed. */
 function abandonWhen(attempt: AbortController, closed: AbortSignal): { received: () => void; done: () => void } {
   const abort = () => attempt.abort();
+  const ended = new AbortController();
+  const { signal } = ended;
   let silence = setTimeout(abort, HEARTBEAT_TIMEOUT_MS);
   let hidden: ReturnType<typeof setTimeout> | undefined;
   const onVisibilityChange = () => {
     clearTimeout(hidden);
     if (document.visibilityState === "hidden") hidden = setTimeout(abort, HIDDEN_TIMEOUT_MS);
   };
-  closed.addEventListener("abort", abort);
-  window.addEventListener("offline", abort);
-  document.addEventListener("visibilitychange", onVisibilityChange);
+  closed.addEventListener("abort", abort, { signal });
+  window.addEventListener("offline", abort, { signal });
+  document.addEventListener("visibilitychange", onVisibilityChange, { signal });
   onVisibilityChange();
   return {
     received() {
@@ -133,9 +135,7 @@ function abandonWhen(attempt: AbortController, closed: AbortSignal): { received:
     done() {
       clearTimeout(silence);
       clearTimeout(hidden);
-      closed.removeEventListener("abort", abort);
-      window.removeEventListener("offline", abort);
-      document.removeEventListener("visibilitychange", onVisibilityChange);
+      ended.abort();
     },
   };
 }
@@ -143,29 +143,29 @@ function abandonWhen(attempt: AbortController, closed: AbortSignal): { received:
 /** Resolves after the delay, when the network is back, or when the stream is closed. */
 function pause(ms: number, closed: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    const ended = new AbortController();
     const over = () => {
       clearTimeout(timer);
-      window.removeEventListener("online", over);
-      closed.removeEventListener("abort", over);
+      ended.abort();
       resolve();
     };
     const timer = setTimeout(over, ms);
-    window.addEventListener("online", over);
-    closed.addEventListener("abort", over);
+    window.addEventListener("online", over, { signal: ended.signal });
+    closed.addEventListener("abort", over, { signal: ended.signal });
   });
 }
 
 /** Resolves when the condition holds, checked on visibility changes, or when the stream is closed. */
 function waitFor(condition: () => boolean, closed: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    const ended = new AbortController();
     const check = () => {
       if (!condition() && !closed.aborted) return;
-      document.removeEventListener("visibilitychange", check);
-      closed.removeEventListener("abort", check);
+      ended.abort();
       resolve();
     };
-    document.addEventListener("visibilitychange", check);
-    closed.addEventListener("abort", check);
+    document.addEventListener("visibilitychange", check, { signal: ended.signal });
+    closed.addEventListener("abort", check, { signal: ended.signal });
     check();
   });
 }
