@@ -1,5 +1,5 @@
 /** Recovery codes, shown once: to copy, to download, and to be put away by the reader. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
 import { downloadText } from "@/lib/download";
 import styles from "@/styles/page.module.css";
@@ -10,6 +10,12 @@ import own from "./SecondFactor.module.css";
 export function RecoveryCodes({ codes, onSaved }: { codes: string[]; onSaved: () => void }) {
   const heading = useFocusOnShow<HTMLHeadingElement>();
   const [done, setDone] = useState("");
+  useEffect(() => {
+    // The browser asks before it closes or reloads the page: no other page shows the codes again.
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, []);
   const text = `${codes.join("\n")}\n`;
 
   async function copy() {

@@ -27,6 +27,9 @@ const press = async (name: string) => {
   fireEvent.click(button);
 };
 
+/** Whether the browser asks before it leaves the page. */
+const asksBeforeLeaving = () => !window.dispatchEvent(new Event("beforeunload", { cancelable: true }));
+
 describe("the section of the account page", () => {
   it("sets an app up after the password, and shows the recovery codes once", async () => {
     let factor: object = OFF;
@@ -64,7 +67,9 @@ describe("the section of the account page", () => {
     const heading = await screen.findByRole("heading", { name: "Your recovery codes" });
     expect(document.activeElement).toBe(heading);
     expect(screen.getAllByRole("listitem").map((line) => line.textContent)).toEqual(CODES);
+    expect(asksBeforeLeaving()).toBe(true);
     await press("I have saved them");
+    expect(asksBeforeLeaving()).toBe(false);
     expect(screen.queryByText(CODES[0] as string)).toBeNull();
     expect(document.activeElement).toBe(await screen.findByText(/Recovery codes left: 10/));
     expect(sent).toContainEqual({ call: "POST /api/users/second-factor/confirm", body: { code: "123456" } });
