@@ -10,7 +10,8 @@ interface Appearance {
 }
 
 function classes({ variant = "primary", wide = false }: Omit<Appearance, "children">): string {
-  return [styles.button, styles[variant], wide && styles.wide].filter(Boolean).join(" ");
+  // Buttons do nothing in print.
+  return [styles.button, styles[variant], wide && styles.wide, "screenOnly"].filter(Boolean).join(" ");
 }
 
 interface ButtonState {

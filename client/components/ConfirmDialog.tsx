@@ -1,6 +1,7 @@
 /** A button that asks for confirmation before an action that cannot be undone. */
 import { type ReactNode, useId, useRef } from "react";
 import { useAction } from "@/hooks/useAction";
+import page from "@/styles/page.module.css";
 import { Button } from "./Button";
 import styles from "./ConfirmDialog.module.css";
 import { Notice } from "./Notice";
@@ -28,7 +29,7 @@ export function ConfirmDialog({ label, title, children, confirmLabel, keepLabel,
         {label}
       </Button>
       <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={clearError}>
-        <div className={styles.content}>
+        <div className={page.fields}>
           <h2 id={titleId}>{title}</h2>
           <div>{children}</div>
           {error && <Notice tone="bad">{error.message}</Notice>}

@@ -3,6 +3,7 @@ import { type Ref, useEffect, useImperativeHandle, useRef, useState } from "reac
 import { groupExpiry, groupNumber, isCard, readCard } from "@/lib/payments/cardData";
 import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
 import { doubleCardEntry, TEST_CARDS } from "@/lib/payments/stripeDouble";
+import page from "@/styles/page.module.css";
 import styles from "./DoubleCardFields.module.css";
 import { TextField } from "./Field";
 
@@ -44,7 +45,7 @@ export function DoubleCardFields({ scriptUrl, publishableKey, ref }: Props) {
   }
 
   return (
-    <div ref={fields} className={styles.fields}>
+    <div ref={fields} className={page.fields}>
       <div className={styles.test}>
         <p>Test mode: no real card is charged. Use one of these cards:</p>
         <ul>

@@ -21,10 +21,10 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
       <Head>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
       </Head>
-      <a href="#main" className={styles.skip}>
+      <a href="#main" className={`${styles.skip} screenOnly`}>
         Skip to content
       </a>
-      <header className={styles.header}>
+      <header className={`${styles.header} screenOnly`}>
         <div className={styles.bar}>
           <PageLink href="/" className={styles.brand}>
             <Stub />
@@ -68,7 +68,7 @@ export function Layout({ user, children }: { user: User | null | undefined; chil
       <main id="main" className={styles.main} tabIndex={-1}>
         {children}
       </main>
-      <footer className={styles.footer}>
+      <footer className={`${styles.footer} screenOnly`}>
         <p>Tickets from fans to fans. We hold your tickets while you pay, and charge you only if you get them.</p>
       </footer>
     </>

@@ -39,9 +39,7 @@ export function OpenSessions({ user }: { user: User }) {
     <AccountSection title="Where you are signed in">
       <p>Browsers that used your account in the last half hour. Other sessions have ended by themselves.</p>
       <LoadState of={sessions} again="Load the list again" />
-      <p role="status" className={lines.status}>
-        {ended}
-      </p>
+      <p role="status">{ended}</p>
       {sessions.result && (
         <ul className={lines.sessions}>
           {sessions.result.map((session) => (

@@ -4,6 +4,7 @@ import { useId } from "react";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { countTickets, orderTotals } from "@/lib/seats";
+import page from "@/styles/page.module.css";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
 import { PageLink } from "./PageLink";
@@ -20,14 +21,14 @@ export function OrderList({ title, orders, now }: Props) {
   const id = useId();
   if (orders.length === 0) return null;
   return (
-    <section className={styles.section} aria-labelledby={id}>
+    <section className={page.group} aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
-      <ul className={styles.list}>
+      <ul className={page.group}>
         {orders.map((order) => {
           const { quantity, total } = orderTotals(order);
           return (
             <li key={order.id} className={styles.item}>
-              <h3 className={styles.title}>
+              <h3 className={`${styles.title} ${page.wholeCard}`}>
                 <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
               </h3>
               <span className={styles.price}>{formatPrice(total, order.ticket.currency)}</span>

@@ -17,7 +17,7 @@ export function Passes({ order, passes }: Props) {
   const current = order.status === "complete";
   return (
     <section className={styles.passes} aria-labelledby="passes">
-      <header className={`${page.head} ${styles.head}`}>
+      <header className={`${page.head} screenOnly`}>
         <h2 id="passes">{passes.length === 1 ? "Your pass" : "Your passes"}</h2>
         {current && (
           <div className={page.row}>
@@ -29,7 +29,7 @@ export function Passes({ order, passes }: Props) {
         )}
       </header>
       {current && (
-        <p className={`${page.count} ${styles.hint}`}>
+        <p className={`${page.count} screenOnly`}>
           Show {passes.length === 1 ? "the code" : "one code per person"} at the entrance, on a screen or on paper. Each
           admits once: do not share a picture of it.
         </p>
@@ -76,7 +76,7 @@ function PassCard({ order, pass }: { order: Order; pass: Pass }) {
             width={320}
             height={320}
           />
-          <details className={styles.text}>
+          <details className={`${styles.text} screenOnly`}>
             <summary>Code as text</summary>
             <p>If the camera at the entrance cannot read the QR code, this text does the same.</p>
             <code>{pass.code}</code>

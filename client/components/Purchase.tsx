@@ -57,7 +57,7 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
       {lost && <Lost several={several} />}
       {taken && !lost && <Taken several={several} />}
       {several && free > 0 && (
-        <div className={purchase.choice}>
+        <div className={styles.group}>
           <QuantityStepper
             label="Number of tickets"
             value={count}

@@ -15,7 +15,7 @@ interface Props {
 
 export function SaleList({ orders, onRefund }: Props) {
   return (
-    <ul className={styles.list}>
+    <ul className={page.group}>
       {orders.map((order) => (
         <Sale key={order.id} order={order} onRefund={() => onRefund(order)} />
       ))}

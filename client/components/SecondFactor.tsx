@@ -42,9 +42,7 @@ export function SecondFactor({ user }: { user: User }) {
   return (
     <AccountSection title="Sign-in in two steps">
       <LoadState of={loaded} again="Load again" />
-      <p role="status" className={own.status}>
-        {done}
-      </p>
+      <p role="status">{done}</p>
       {codes && <RecoveryCodes codes={codes} onSaved={() => setCodes(null)} />}
       {!codes && factor?.state === "on" && (
         <TurnedOn

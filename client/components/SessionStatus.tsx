@@ -10,7 +10,7 @@ export function SessionStatus({ user }: { user: User | null | undefined }) {
   const ended = useSessionEnded(user);
   const { asPath, pathname } = useRouter();
   return (
-    <div role="status" className={ended ? styles.status : styles.none}>
+    <div role="status" className={ended ? `${styles.status} screenOnly` : undefined}>
       {ended && (
         <>
           Your session has ended.{" "}

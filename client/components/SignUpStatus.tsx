@@ -18,7 +18,7 @@ export function SignUpStatus({ user }: { user: User | null | undefined }) {
   }
 
   return (
-    <div role="status" className={shown ? `${styles.status} ${styles.news}` : styles.none}>
+    <div role="status" className={shown ? `${styles.status} ${styles.news} screenOnly` : undefined}>
       {shown && (
         <>
           Check your mail: we have sent {user.email} a link to confirm the address.{" "}

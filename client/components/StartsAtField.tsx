@@ -4,8 +4,8 @@ import { formatDateTime } from "@/lib/format";
 import { isosFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import { STARTS_AT, STARTS_AT_WHICH, whichOf } from "@/lib/startsAt";
 import { zoneName } from "@/lib/timeZone";
+import styles from "@/styles/page.module.css";
 import { SelectField, TextField } from "./Field";
-import styles from "./StartsAtField.module.css";
 
 interface Props {
   /** The listing's present start. */
@@ -23,7 +23,7 @@ export function StartsAtField({ startsAt, zone, readOnly = false }: Props) {
   const label = (which: string, iso: string | undefined) =>
     iso ? `${which}: ${formatDateTime(iso, "local", "always")}` : which;
   return (
-    <div className={styles.field}>
+    <div className={styles.fields}>
       <TextField
         label="Starts at"
         name={STARTS_AT}

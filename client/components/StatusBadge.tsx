@@ -1,6 +1,7 @@
 /** The status of a ticket or an order in a few words. */
 import type { CancelReason, Order, TicketStatus } from "@/lib/api/types";
 import { formatRemaining } from "@/lib/format";
+import tones from "@/styles/tones.module.css";
 import styles from "./StatusBadge.module.css";
 
 const TICKET: Record<TicketStatus, { text: string; tone: "good" | "warn" | "quiet" }> = {
@@ -25,30 +26,28 @@ const CANCELLED: Record<CancelReason, string> = {
 export function TicketBadge({ status, left }: { status: TicketStatus; left?: string | null }) {
   // A newer version of the service may send statuses that this page does not know.
   const { text, tone } = TICKET[status] ?? { text: "Not for sale", tone: "quiet" };
-  return <span className={`${styles.badge} ${styles[tone]}`}>{(status === "available" && left) || text}</span>;
+  return <span className={`${styles.badge} ${tones[tone]}`}>{(status === "available" && left) || text}</span>;
 }
 
 /** The remaining time to pay an open order. */
 export function TimeLeftBadge({ remainingMs }: { remainingMs: number }) {
   const text = remainingMs > 0 ? `${formatRemaining(remainingMs)} left` : "Time is up";
   return (
-    <span role="timer" aria-live="off" className={`${styles.badge} ${styles.warn} ${styles.time}`}>
+    <span role="timer" aria-live="off" className={`${styles.badge} ${tones.warn} ${styles.time}`}>
       {text}
     </span>
   );
 }
 
 export function OrderBadge({ order }: { order: Pick<Order, "status" | "reason"> }) {
-  if (order.status === "complete") return <span className={`${styles.badge} ${styles.good}`}>Bought</span>;
-  if (order.status === "created") return <span className={`${styles.badge} ${styles.warn}`}>Waiting for payment</span>;
+  if (order.status === "complete") return <span className={`${styles.badge} ${tones.good}`}>Bought</span>;
+  if (order.status === "created") return <span className={`${styles.badge} ${tones.warn}`}>Waiting for payment</span>;
   return (
-    <span className={`${styles.badge} ${styles.quiet}`}>
-      {(order.reason && CANCELLED[order.reason]) ?? "Cancelled"}
-    </span>
+    <span className={`${styles.badge} ${tones.quiet}`}>{(order.reason && CANCELLED[order.reason]) ?? "Cancelled"}</span>
   );
 }
 
 export function EmailBadge({ verified }: { verified: boolean }) {
-  const tone = verified ? styles.good : styles.warn;
+  const tone = verified ? tones.good : tones.warn;
   return <span className={`${styles.badge} ${tone}`}>{verified ? "Confirmed" : "Not confirmed"}</span>;
 }

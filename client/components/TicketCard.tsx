@@ -6,6 +6,7 @@ import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket } from "@/lib/api/types";
 import { formatPrice, stubDate } from "@/lib/format";
 import { seatsLeft } from "@/lib/seats";
+import page from "@/styles/page.module.css";
 import { PageLink } from "./PageLink";
 import { TicketBadge } from "./StatusBadge";
 import styles from "./TicketCard.module.css";
@@ -21,7 +22,7 @@ function Card({ ticket }: { ticket: Ticket }) {
     <li className={styles.card}>
       <StubDate startsAt={ticket.startsAt} />
       <div className={styles.body}>
-        <h2 className={styles.title}>
+        <h2 className={`${styles.title} ${page.wholeCard}`}>
           <PageLink href={`/tickets/${ticket.id}`}>{ticket.title}</PageLink>
         </h2>
         <p className={styles.venue}>{ticket.venue ?? "Venue not specified"}</p>

@@ -74,7 +74,7 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
       <BackLink href="/orders">My orders</BackLink>
       <div className={styles.columns}>
         <section className={styles.stack} aria-label="Order">
-          <div className={`${styles.title} ${styles.screenOnly}`}>
+          <div className={`${styles.title} screenOnly`}>
             <div className={styles.row}>
               <OrderBadge order={order} />
             </div>
@@ -88,7 +88,7 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
               />
             </div>
           ) : (
-            <div className={styles.screenOnly}>
+            <div className="screenOnly">
               <OrderOutcome order={order} wasPaid={passes !== null} />
             </div>
           )}
