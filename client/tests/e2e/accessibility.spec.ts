@@ -1,7 +1,17 @@
 /** axe checks on every page; the two runs cover both widths and both colour schemes. */
 import { AxeBuilder } from "@axe-core/playwright";
-import { expect, type Page, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, listTickets, newSeller, payWith, signUpIn, uniqueTitle } from "./marketplace";
+import { expect, type Page } from "@playwright/test";
+import {
+  CARD,
+  holdTicket,
+  listTicket,
+  listTickets,
+  OWN_ORIGIN,
+  payWith,
+  signUpIn,
+  test,
+  uniqueTitle,
+} from "./marketplace";
 
 for (const { device, viewport, colorScheme } of [
   { device: "phone", viewport: { width: 390, height: 844 }, colorScheme: "light" },
@@ -10,9 +20,8 @@ for (const { device, viewport, colorScheme } of [
   test.describe(`${device}, ${colorScheme}`, () => {
     test.use({ viewport, colorScheme });
 
-    test("axe finds nothing on any page, and nothing is wider than the screen", async ({ page, context, baseURL }) => {
+    test("axe finds nothing on any page, and nothing is wider than the screen", async ({ page, context, seller }) => {
       test.setTimeout(240_000);
-      const seller = await newSeller(baseURL);
       const title = uniqueTitle("Chamber music");
       const ticket = await listTicket(seller, title);
       const other = await listTicket(seller, title);
@@ -33,8 +42,8 @@ for (const { device, viewport, colorScheme } of [
         await expectNoFault(page, path);
       }
 
-      await signUpIn(context, baseURL);
-      const headers = { Origin: baseURL ?? "" };
+      await signUpIn(context);
+      const headers = OWN_ORIGIN;
       for (const path of ["/orders", "/listings", "/sell", "/account"]) {
         await page.goto(path);
         await expectNoFault(page, path);
@@ -47,11 +56,11 @@ for (const { device, viewport, colorScheme } of [
       });
       const sale = await ownSeveral.json();
       const elsewhere = await holdTicket(seller, { ...ticket, id: mine });
-      const open = await holdTicket(context.request, ticket, headers);
-      const cancelled = await holdTicket(context.request, other, headers);
+      const open = await holdTicket(context.request, ticket);
+      const cancelled = await holdTicket(context.request, other);
       await context.request.delete(`/api/orders/${cancelled.id}`, { headers });
-      await holdTicket(seller, sale, {}, 2);
-      const group = await holdTicket(context.request, several, headers, 3);
+      await holdTicket(seller, sale, 2);
+      const group = await holdTicket(context.request, several, 3);
       for (const path of [
         `/orders/${open.id}`,
         `/orders/${group.id}`,
@@ -92,7 +101,7 @@ for (const { device, viewport, colorScheme } of [
       await page.getByRole("button", { name: "List for sale" }).click();
       await expect(page.getByLabel("Price in US dollars")).toHaveAttribute("aria-invalid", "true");
       await expectNoFault(page, "/sell, refused");
-      const order = await holdTicket(context.request, lost, headers);
+      const order = await holdTicket(context.request, lost);
       await page.goto(`/orders/${order.id}`);
       await page.getByRole("button", { name: "Cancel this order" }).click();
       await expectNoFault(page, "order, dialog");

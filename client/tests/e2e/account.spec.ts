@@ -1,8 +1,8 @@
 /** Accounts: a new password, sign-in in two steps, ended sessions, mailed links, leaving. */
 import { createHmac } from "node:crypto";
 import { AxeBuilder } from "@axe-core/playwright";
-import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { newPerson, type Person, problemsOf, signIn, signUpIn, uniqueTitle } from "./marketplace";
+import { type BrowserContext, expect, type Page } from "@playwright/test";
+import { newPerson, type Person, problemsOf, signIn, signUpIn, test, uniqueTitle } from "./marketplace";
 
 /** Some of these need two browsers, which a busy machine slows down. */
 test.describe.configure({ timeout: 120_000 });
@@ -21,10 +21,9 @@ async function secondDevice(context: BrowserContext, person: Person): Promise<Pa
 test("a new password keeps this session, ends the other ones, and is needed from then on", async ({
   page,
   context,
-  baseURL,
 }) => {
   const problems = problemsOf(page);
-  const person = await signUpIn(context, baseURL);
+  const person = await signUpIn(context);
   const other = await secondDevice(context, person);
   await other.goto("/account");
 
@@ -71,14 +70,10 @@ function codeOf(secret: string, steps: number): string {
   return String((mac.readUInt32BE(offset) & 0x7fff_ffff) % 1_000_000).padStart(6, "0");
 }
 
-test("sign-in in two steps: set up, asked for after the password, a recovery code, off", async ({
-  page,
-  context,
-  baseURL,
-}) => {
+test("sign-in in two steps: set up, asked for after the password, a recovery code, off", async ({ page, context }) => {
   const problems = problemsOf(page);
   await page.setViewportSize({ width: 390, height: 844 });
-  const person = await signUpIn(context, baseURL);
+  const person = await signUpIn(context);
   await page.goto("/account");
   const section = page.getByRole("region", { name: "Sign-in in two steps" });
   const unfaulted = async () => {
@@ -110,6 +105,14 @@ test("sign-in in two steps: set up, asked for after the password, a recovery cod
   const code = page.getByLabel("Code");
   await expect(code).toBeFocused();
   await unfaulted();
+  // "Back" leaves the sign-in page, and the password is not kept for "forward".
+  await page.goBack();
+  await expect(page.getByRole("link", { name: "Sign up" })).toBeVisible();
+  await expect(page).not.toHaveURL(/signin/);
+  await page.goForward();
+  await expect(page.getByLabel("Password")).toHaveValue("");
+  await signIn(page, person);
+  await expect(code).toBeFocused();
   await code.fill(codes[0] as string);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page).toHaveURL(/\/account$/);
@@ -129,10 +132,9 @@ test("sign-in in two steps: set up, asked for after the password, a recovery cod
 test("the list of sessions shows another device, and ends its session after the password", async ({
   page,
   context,
-  baseURL,
 }) => {
   const problems = problemsOf(page);
-  const person = await signUpIn(context, baseURL);
+  const person = await signUpIn(context);
   const other = await secondDevice(context, person);
 
   await page.goto("/account");
@@ -157,14 +159,14 @@ test("the list of sessions shows another device, and ends its session after the 
 test("signing out everywhere ends the session of another device, which keeps what was entered", async ({
   page,
   context,
-  baseURL,
 }) => {
-  const person = await signUpIn(context, baseURL);
+  const person = await signUpIn(context);
   const other = await secondDevice(context, person);
   const title = uniqueTitle("Kept");
   await other.goto("/sell");
   await other.getByLabel("Title").fill(title);
   await other.getByLabel("Price in US dollars").fill("10");
+  await other.getByLabel("Starts at").fill("2999-06-01T19:30");
 
   await page.goto("/account");
   await page.getByRole("button", { name: "Sign out everywhere" }).click();
@@ -179,11 +181,14 @@ test("signing out everywhere ends the session of another device, which keeps wha
   await expect(other.getByText("Your session has ended.")).toBeVisible();
   await signIn(other, person);
   await expect(other.getByLabel("Title")).toHaveValue(title);
+  await expect(other.getByLabel("Starts at")).toHaveValue("2999-06-01T19:30");
+  await other.getByRole("button", { name: "List for sale" }).click();
+  await expect(other.getByText("Your ticket is listed.")).toBeVisible();
   await other.context().close();
 });
 
-test("a person downloads the data of the account, and deletes it", async ({ page, context, baseURL }) => {
-  const person = await signUpIn(context, baseURL);
+test("a person downloads the data of the account, and deletes it", async ({ page, context }) => {
+  const person = await signUpIn(context);
   await page.goto("/account");
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download your data" }).click();

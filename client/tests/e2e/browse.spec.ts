@@ -1,7 +1,7 @@
 /** Finding a ticket: the address holds the page's whole state, with and without scripts, and "back" restores the position. */
-import { expect, test } from "@playwright/test";
+import { expect } from "@playwright/test";
 import { HYDRATION_MARK } from "@/lib/interruptibleHydration";
-import { listTicket, newSeller, problemsOf, uniqueTitle } from "./marketplace";
+import { listTicket, problemsOf, test, uniqueTitle } from "./marketplace";
 
 test("the page hydrates in slices", async ({ page }) => {
   await page.goto("/");
@@ -23,8 +23,7 @@ test("dates are kept in the address, survive a reload, and can be cleared", asyn
   expect(problems).toEqual([]);
 });
 
-test("typed text is kept while the list updates, and an invalid price is marked", async ({ page, baseURL }) => {
-  const seller = await newSeller(baseURL);
+test("typed text is kept while the list updates, and an invalid price is marked", async ({ page, seller }) => {
   const title = uniqueTitle("Slow typing");
   await listTicket(seller, title);
   await page.goto("/");
@@ -40,14 +39,28 @@ test("typed text is kept while the list updates, and an invalid price is marked"
   await page.getByLabel("From price").fill("cheap");
   await expect(page.getByLabel("From price")).toHaveAttribute("aria-invalid", "true");
   await expect(page.getByRole("heading", { name: "Check your filters" })).toBeVisible();
-  await seller.dispose();
 });
 
-test("going back from a ticket restores the scroll position in a long list", async ({ page, baseURL }) => {
-  const seller = await newSeller(baseURL);
-  const series = uniqueTitle("Long way");
+test("a long list grows while it is scrolled, survives a reload, and is at the same place after going back", async ({
+  page,
+  seller,
+}) => {
+  const series = uniqueTitle("Series");
   for (let night = 1; night <= 45; night++) await listTicket(seller, `${series} night ${night}`, night);
-  await page.goto(`/?q=${encodeURIComponent(series)}&sort=price&pages=3`);
+  await page.goto(`/?q=${encodeURIComponent(series)}`);
+  const cards = page.getByRole("listitem").filter({ hasText: series });
+  await page.getByLabel("Sort by").selectOption("price");
+  await expect(page).toHaveURL(/sort=price/);
+  await expect(cards.first()).toContainText("$1.00");
+  await expect(async () => {
+    await page.mouse.wheel(0, 4000);
+    await expect(cards).toHaveCount(45, { timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+  await expect(cards.last()).toContainText("$45.00");
+  await expect(page).toHaveURL(/pages=3/);
+  await page.reload();
+  await expect(cards).toHaveCount(45);
+
   const wanted = page.getByRole("link", { name: `${series} night 40` });
   await wanted.scrollIntoViewIfNeeded();
   const place = await page.evaluate(() => window.scrollY);
@@ -57,14 +70,16 @@ test("going back from a ticket restores the scroll position in a long list", asy
   await page.goBack();
   await expect(wanted).toBeInViewport();
   await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(place);
-  await seller.dispose();
+
+  await page.getByLabel("To price").fill("2");
+  await expect(cards).toHaveCount(2);
+  await expect(page).toHaveURL(/maxPrice=2/);
 });
 
 test.describe("without scripts", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("the list is shown and can be searched", async ({ page, baseURL }) => {
-    const seller = await newSeller(baseURL);
+  test("the list is shown and can be searched", async ({ page, seller }) => {
     const title = uniqueTitle("Plain paper");
     await listTicket(seller, title);
     await page.goto("/");
@@ -72,6 +87,5 @@ test.describe("without scripts", () => {
     await page.keyboard.press("Enter");
     await expect(page).toHaveURL(/q=Plain\+paper/);
     await expect(page.getByRole("listitem").filter({ hasText: title })).toHaveCount(1);
-    await seller.dispose();
   });
 });

@@ -1,28 +1,26 @@
 /** Passes, from the order page to the entrance: the camera, no network, two devices, refunds, and an event called off. */
 import { AxeBuilder } from "@axe-core/playwright";
-import { type BrowserContext, expect, type Page, test } from "@playwright/test";
+import { type BrowserContext, expect, type Page } from "@playwright/test";
 import type { Ticket } from "@/lib/api/types";
 import { frameWith, launchWithCamera } from "./camera";
 import {
+  BASE_URL,
   buyTickets,
   LIVE_UPDATE,
   listTickets,
-  newPerson,
-  newSeller,
+  OWN_ORIGIN,
+  type Person,
   passesOf,
   problemsOf,
   signUpIn,
+  test,
   uniqueTitle,
 } from "./marketplace";
 
 /** A seller who is signed in to this browser, and their listing. */
-async function sellIn(context: BrowserContext, baseURL: string | undefined, person = newPerson("seller")) {
-  await signUpIn(context, baseURL, person);
-  const headers = { Origin: baseURL ?? "" };
-  const data = { title: uniqueTitle("Lantern walk"), price: 20, venue: "Old Mint", quantity: 5 };
-  const response = await context.request.post("/api/tickets", { data, headers });
-  expect(response.status(), await response.text()).toBe(201);
-  return { ticket: (await response.json()) as Ticket, person };
+async function sellIn(context: BrowserContext): Promise<{ ticket: Ticket; person: Person }> {
+  const person = await signUpIn(context);
+  return { person, ticket: await listTickets(context.request, uniqueTitle("Lantern walk"), 5) };
 }
 
 async function enter(page: Page, code: string): Promise<void> {
@@ -46,13 +44,12 @@ async function expectToBeKept(page: Page): Promise<void> {
 
 const result = (page: Page) => page.getByRole("alert").filter({ hasText: /admit|Ready|Checking/i });
 
-test("the camera reads a pass from the order page and admits once", async ({ page, context, browser, baseURL }) => {
+test("the camera reads a pass from the order page and admits once", async ({ page, context, browser, buyer }) => {
   test.setTimeout(120_000);
   const entrance = await browser.newContext();
-  const { ticket, person } = await sellIn(entrance, baseURL);
+  const { ticket, person } = await sellIn(entrance);
   await entrance.close();
-  await signUpIn(context, baseURL);
-  const buyer = await newSeller(baseURL);
+  await signUpIn(context);
   const order = await buyTickets(buyer, ticket, 1);
   const [pass] = await passesOf(buyer, order);
   if (!pass) throw new Error("a pass is expected");
@@ -64,7 +61,7 @@ test("the camera reads a pass from the order page and admits once", async ({ pag
   const withCamera = await launchWithCamera(frame);
   try {
     const device = await withCamera.newContext({
-      baseURL: baseURL ?? "",
+      baseURL: BASE_URL,
       viewport: { width: 390, height: 844 },
       permissions: ["camera"],
     });
@@ -72,7 +69,7 @@ test("the camera reads a pass from the order page and admits once", async ({ pag
     const problems = problemsOf(screen);
     const signedIn = await device.request.post("/api/users/signin", {
       data: person,
-      headers: { Origin: baseURL ?? "" },
+      headers: OWN_ORIGIN,
     });
     expect(signedIn.status()).toBe(200);
     await screen.goto(`/tickets/${ticket.id}/sales`);
@@ -95,26 +92,24 @@ test("the camera reads a pass from the order page and admits once", async ({ pag
   }
   await page.reload();
   await expect(page.getByText("Used: this pass has admitted its holder")).toBeVisible();
-  await buyer.dispose();
 });
 
 test("an entrance works offline, also after a reload, and shows what another device admitted meanwhile", async ({
   page,
   context,
   browser,
-  baseURL,
+  buyer,
 }) => {
   test.setTimeout(120_000);
-  const { ticket, person } = await sellIn(context, baseURL);
-  const buyer = await newSeller(baseURL);
+  const { ticket, person } = await sellIn(context);
   const [one, two] = await passesOf(buyer, await buyTickets(buyer, ticket, 2));
   if (!one || !two) throw new Error("two passes are expected");
 
   await page.goto(`/checkin/${ticket.id}`);
   await expect(page.getByText("Connected to the server.")).toBeVisible(LIVE_UPDATE);
   await expectToBeKept(page);
-  const other = await browser.newContext({ baseURL: baseURL ?? "" });
-  await other.request.post("/api/users/signin", { data: person, headers: { Origin: baseURL ?? "" } });
+  const other = await browser.newContext();
+  await other.request.post("/api/users/signin", { data: person, headers: OWN_ORIGIN });
   const elsewhere = await other.newPage();
   await elsewhere.goto(`/checkin/${ticket.id}`);
   await expect(elsewhere.getByText("Connected to the server.")).toBeVisible(LIVE_UPDATE);
@@ -155,7 +150,6 @@ test("an entrance works offline, also after a reload, and shows what another dev
   await page.goto(`/checkin/${ticket.id}`);
   await expect(page.getByRole("heading", { name: "Sign in to check passes" })).toBeVisible();
   await other.close();
-  await buyer.dispose();
 });
 
 async function caughtOffline(context: BrowserContext, path: string): Promise<boolean> {
@@ -174,15 +168,14 @@ test("a refund and an event called off reach the buyers' open pages, and their p
   page,
   context,
   browser,
-  baseURL,
+  buyer,
 }) => {
   test.setTimeout(120_000);
   const problems = problemsOf(page);
-  const { ticket } = await sellIn(context, baseURL);
-  const buyer = await newSeller(baseURL);
+  const { ticket } = await sellIn(context);
   const refunded = await buyTickets(buyer, ticket, 2);
   const lost = await buyTickets(buyer, ticket, 1);
-  const reading = await browser.newContext({ storageState: await buyer.storageState(), baseURL: baseURL ?? "" });
+  const reading = await browser.newContext({ storageState: await buyer.storageState() });
   const [first, second] = [await reading.newPage(), await reading.newPage()];
   await first.goto(`/orders/${refunded.id}`);
   await second.goto(`/orders/${lost.id}`);
@@ -197,7 +190,7 @@ test("a refund and an event called off reach the buyers' open pages, and their p
   await expect(page.getByText("The order is refunded.")).toBeVisible();
   await expect(sale).toHaveCount(0);
   await expect(first.getByText("Your money goes back to you")).toBeVisible(LIVE_UPDATE);
-  await expect(first.getByText("The $40.00 that you paid")).toBeVisible();
+  await expect(first.getByText("The $51.00 that you paid")).toBeVisible();
   await expect(first.getByText("Void: this pass no longer admits")).toHaveCount(2);
 
   await page.getByRole("button", { name: "Call the event off" }).click();
@@ -205,17 +198,14 @@ test("a refund and an event called off reach the buyers' open pages, and their p
   await page.getByRole("button", { name: "Yes, call it off" }).click();
   await expect(page.getByText("You called this event off.")).toBeVisible(LIVE_UPDATE);
   await expect(second.getByText("The event was called off", { exact: true })).toBeVisible(LIVE_UPDATE);
-  await expect(second.getByText("The $20.00 that you paid")).toBeVisible();
+  await expect(second.getByText("The $25.50 that you paid")).toBeVisible();
   await expect(second.getByText("Void: this pass no longer admits")).toBeVisible();
   await reading.close();
-  await buyer.dispose();
   expect(problems).toEqual([]);
 });
 
-test("printed, the receipt and each pass have a page of their own", async ({ page, context, baseURL }) => {
-  const seller = await newSeller(baseURL);
+test("printed, the receipt and each pass have a page of their own", async ({ page, context, seller, buyer }) => {
   const ticket = await listTickets(seller, uniqueTitle("Paper theatre"), 5);
-  const buyer = await newSeller(baseURL);
   const order = await buyTickets(buyer, ticket, 3);
   await context.addCookies((await buyer.storageState()).cookies);
   await page.goto(`/orders/${order.id}`);
@@ -225,5 +215,4 @@ test("printed, the receipt and each pass have a page of their own", async ({ pag
   expect(pdf.match(/\/Type\s*\/Page\b/g)).toHaveLength(4);
   await page.emulateMedia({ media: "print" });
   await expect(page.getByRole("button")).toHaveCount(0);
-  await Promise.all([seller.dispose(), buyer.dispose()]);
 });

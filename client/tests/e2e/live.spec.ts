@@ -1,23 +1,23 @@
 /** Changes from other browsers appear without a reload: lists, tickets, orders in two tabs, and two buyers at once. */
-import { expect, test } from "@playwright/test";
+import { expect } from "@playwright/test";
 import {
   changeTicket,
   holdTicket,
   LIVE_UPDATE,
   listTicket,
-  newSeller,
+  payFor,
   problemsOf,
   signUpIn,
+  test,
   uniqueTitle,
 } from "./marketplace";
 
 test("a browse page shows a listing appear, change its price, be held, be free again and be withdrawn", async ({
   page,
-  baseURL,
+  seller,
+  buyer,
 }) => {
   const problems = problemsOf(page);
-  const seller = await newSeller(baseURL);
-  const buyer = await newSeller(baseURL);
   const title = uniqueTitle("Live music");
   await page.goto(`/?q=${encodeURIComponent(title)}`);
   await expect(page.getByRole("heading", { name: "No matching tickets" })).toBeVisible();
@@ -36,15 +36,13 @@ test("a browse page shows a listing appear, change its price, be held, be free a
     .toBe(204);
   await expect(card).toHaveCount(0, LIVE_UPDATE);
   expect(problems).toEqual([]);
-  await Promise.all([seller.dispose(), buyer.dispose()]);
 });
 
 test("a ticket page shows that the ticket is sold or withdrawn, and offers other tickets", async ({
   page,
-  baseURL,
+  seller,
+  buyer,
 }) => {
-  const seller = await newSeller(baseURL);
-  const buyer = await newSeller(baseURL);
   const title = uniqueTitle("Farewell tour");
   const sold = await listTicket(seller, title);
   const withdrawn = await listTicket(seller, title);
@@ -53,8 +51,7 @@ test("a ticket page shows that the ticket is sold or withdrawn, and offers other
   await expect(page.getByRole("link", { name: "Sign in to hold this ticket" })).toBeVisible();
   const order = await holdTicket(buyer, sold);
   await expect(page.getByText("Another buyer holds this ticket.")).toBeVisible(LIVE_UPDATE);
-  const paid = await buyer.post("/api/payments", { data: { orderId: order.id, paymentMethodId: "pm_card_visa" } });
-  expect(paid.status()).toBe(201);
+  await payFor(buyer, order);
   await expect(page.getByText("This ticket is sold.")).toBeVisible(LIVE_UPDATE);
   const similar = page.getByRole("region", { name: "Similar tickets" });
   await similar.getByRole("link", { name: title, exact: true }).click();
@@ -62,21 +59,19 @@ test("a ticket page shows that the ticket is sold or withdrawn, and offers other
   await seller.delete(`/api/tickets/${withdrawn.id}`);
   await expect(page.getByText("The seller has withdrawn this ticket.")).toBeVisible(LIVE_UPDATE);
   await expect(similar.getByRole("link", { name: other.title })).toBeVisible();
-  await Promise.all([seller.dispose(), buyer.dispose()]);
 });
 
 test("of two buyers who press at once, one gets the ticket, and the other sees why not and is offered another", async ({
   browser,
-  baseURL,
+  seller,
 }) => {
-  const seller = await newSeller(baseURL);
   const title = uniqueTitle("Last seat");
   const ticket = await listTicket(seller, title);
   const other = await listTicket(seller, title, 28);
   const contexts = await Promise.all([browser.newContext(), browser.newContext()]);
   const pages = await Promise.all(
     contexts.map(async (context) => {
-      await signUpIn(context, baseURL);
+      await signUpIn(context);
       const page = await context.newPage();
       await page.goto(`/tickets/${ticket.id}`);
       return page;
@@ -97,31 +92,25 @@ test("of two buyers who press at once, one gets the ticket, and the other sees w
   const similar = loser.getByRole("region", { name: "Similar tickets" });
   await similar.getByRole("link", { name: title }).click();
   await expect(loser).toHaveURL(new RegExp(`/tickets/${other.id}$`));
-  await Promise.all([seller.dispose(), ...contexts.map((context) => context.close())]);
+  await Promise.all(contexts.map((context) => context.close()));
 });
 
 test("an order that is cancelled in one tab is cancelled in the other, and the seller sees it free again", async ({
   page,
   context,
   browser,
-  baseURL,
 }) => {
   const sellerContext = await browser.newContext();
-  await signUpIn(sellerContext, baseURL);
-  const sellerApi = sellerContext.request;
+  await signUpIn(sellerContext);
   const title = uniqueTitle("Second thoughts");
-  const created = await sellerApi.post("/api/tickets", {
-    data: { title, price: 12 },
-    headers: { Origin: baseURL ?? "" },
-  });
-  const ticket = await created.json();
+  const ticket = await listTicket(sellerContext.request, title);
   const listings = await sellerContext.newPage();
   await listings.goto("/listings");
   const listing = listings.getByRole("listitem").filter({ hasText: title });
   await expect(listing).toContainText("Available");
 
-  await signUpIn(context, baseURL);
-  const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+  await signUpIn(context);
+  const order = await holdTicket(context.request, ticket);
   await expect(listing).toContainText("On hold", LIVE_UPDATE);
   await page.goto(`/orders/${order.id}`);
   const second = await context.newPage();
@@ -138,9 +127,8 @@ test("an order that is cancelled in one tab is cancelled in the other, and the s
   await sellerContext.close();
 });
 
-test("a page shows that it is offline, and is up to date when it is back", async ({ page, context, baseURL }) => {
+test("a page shows that it is offline, and is up to date when it is back", async ({ page, context, seller }) => {
   const problems = problemsOf(page);
-  const seller = await newSeller(baseURL);
   const title = uniqueTitle("Tunnel party");
   const ticket = await listTicket(seller, title);
   await page.goto(`/?q=${encodeURIComponent(title)}`);
@@ -157,5 +145,4 @@ test("a page shows that it is offline, and is up to date when it is back", async
   await expect(card.filter({ hasText: "$31.00" })).toBeVisible(LIVE_UPDATE);
   await expect(page.getByRole("link", { name: second.title })).toBeVisible(LIVE_UPDATE);
   expect(problems).toEqual([]);
-  await seller.dispose();
 });

@@ -1,16 +1,15 @@
 /** Accounts through the mails of the stack: confirm an address, reset a password. */
-import { expect, test } from "@playwright/test";
+import { expect } from "@playwright/test";
 import { mailedLink } from "./inbox";
-import { LIVE_UPDATE, newPerson, problemsOf, signIn, signUpIn } from "./marketplace";
+import { LIVE_UPDATE, newPerson, problemsOf, signIn, signUpIn, test } from "./marketplace";
 
 test("a new account confirms its address by the link of a mail, its other tab shows it, and a second use says so again", async ({
   page,
   context,
-  baseURL,
 }) => {
   test.setTimeout(120_000);
   const problems = problemsOf(page);
-  const { email } = await signUpIn(context, baseURL);
+  const { email } = await signUpIn(context);
   await page.goto("/account");
   await expect(page.getByText("Not confirmed", { exact: true })).toBeVisible();
 
@@ -32,11 +31,10 @@ test("a forgotten password is reset by the link of a mail, once, and every sessi
   page,
   browser,
   context,
-  baseURL,
 }) => {
   test.setTimeout(120_000);
   const device = await browser.newContext();
-  const person = await signUpIn(device, baseURL);
+  const person = await signUpIn(device);
   const signedIn = await device.newPage();
   await signedIn.goto("/account");
 

@@ -1,7 +1,38 @@
 /** Test data for the browser tests, made through the public API: accounts, listings and orders. */
 import { randomBytes } from "node:crypto";
-import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
+import {
+  type APIRequestContext,
+  type BrowserContext,
+  test as base,
+  expect,
+  type Page,
+  request,
+} from "@playwright/test";
 import type { Order, Pass, Ticket } from "@/lib/api/types";
+
+/** The address of the product. */
+export const BASE_URL = process.env.BASE_URL ?? "";
+
+/** The services accept a cookie only together with our own Origin. */
+export const OWN_ORIGIN = { Origin: BASE_URL };
+
+interface Accounts {
+  /** The API sessions of two new accounts. */
+  seller: APIRequestContext;
+  buyer: APIRequestContext;
+}
+
+export const test = base.extend<Accounts>({
+  seller: ({ baseURL }, use) => withAccount(baseURL, use),
+  buyer: ({ baseURL }, use) => withAccount(baseURL, use),
+});
+
+async function withAccount(baseURL: string | undefined, use: (api: APIRequestContext) => Promise<void>): Promise<void> {
+  const api = await request.newContext({ baseURL: baseURL ?? "", extraHTTPHeaders: OWN_ORIGIN });
+  await signUp(api, newPerson("person"));
+  await use(api);
+  await api.dispose();
+}
 
 export interface Person {
   email: string;
@@ -25,21 +56,10 @@ export function uniqueTitle(event: string): string {
   return `${event} ${randomBytes(4).toString("hex")}`;
 }
 
-/** Signs up a new account and returns its API session. */
-export async function newSeller(baseURL: string | undefined): Promise<APIRequestContext> {
-  // The services accept a cookie only together with our own Origin.
-  const api = await request.newContext({ baseURL: baseURL ?? "", extraHTTPHeaders: { Origin: baseURL ?? "" } });
-  await signUp(api);
-  return api;
-}
-
 /** Signs up a new account in this browser, without its pages. */
-export async function signUpIn(
-  context: BrowserContext,
-  baseURL: string | undefined,
-  person = newPerson("person"),
-): Promise<Person> {
-  return signUp(context.request, person, { Origin: baseURL ?? "" });
+export async function signUpIn(context: BrowserContext, person = newPerson("person")): Promise<Person> {
+  await signUp(context.request, person);
+  return person;
 }
 
 /** Fills the sign-in page, which is open, and sends it. */
@@ -49,14 +69,9 @@ export async function signIn(page: Page, { email, password }: Person): Promise<v
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-async function signUp(
-  api: APIRequestContext,
-  person = newPerson("person"),
-  headers: Record<string, string> = {},
-): Promise<Person> {
-  const response = await api.post("/api/users/signup", { data: person, headers });
+async function signUp(api: APIRequestContext, data: Person): Promise<void> {
+  const response = await api.post("/api/users/signup", { data, headers: OWN_ORIGIN });
   expect(response.status(), await response.text()).toBe(201);
-  return person;
 }
 
 export async function listTicket(
@@ -67,13 +82,13 @@ export async function listTicket(
   quantity?: number,
 ): Promise<Ticket> {
   const data = { title, price, venue: "Roundhouse", startsAt, ...(quantity && { quantity }) };
-  const response = await seller.post("/api/tickets", { data });
+  const response = await seller.post("/api/tickets", { data, headers: OWN_ORIGIN });
   expect(response.status(), await response.text()).toBe(201);
   return response.json();
 }
 
 export async function changeTicket(seller: APIRequestContext, { id }: Ticket, data: object): Promise<void> {
-  const response = await seller.put(`/api/tickets/${id}`, { data });
+  const response = await seller.put(`/api/tickets/${id}`, { data, headers: OWN_ORIGIN });
   expect(response.status(), await response.text()).toBe(200);
 }
 
@@ -83,13 +98,9 @@ export async function listTickets(seller: APIRequestContext, title: string, quan
 }
 
 /** Holds tickets for the account of this API session; one without `quantity`. */
-export async function holdTicket(
-  buyer: APIRequestContext,
-  { id }: Ticket,
-  headers: Record<string, string> = {},
-  quantity?: number,
-): Promise<Order> {
-  const response = await buyer.post("/api/orders", { data: { ticketId: id, ...(quantity && { quantity }) }, headers });
+export async function holdTicket(buyer: APIRequestContext, { id }: Ticket, quantity?: number): Promise<Order> {
+  const data = { ticketId: id, ...(quantity && { quantity }) };
+  const response = await buyer.post("/api/orders", { data, headers: OWN_ORIGIN });
   expect(response.status(), await response.text()).toBe(201);
   return response.json();
 }
@@ -118,12 +129,17 @@ export function problemsOf(page: Page): string[] {
   return problems;
 }
 
+/** Pays for an order with the account of this API session. */
+export async function payFor(buyer: APIRequestContext, order: Order): Promise<void> {
+  const data = { orderId: order.id, paymentMethodId: "pm_card_visa" };
+  const response = await buyer.post("/api/payments", { data, headers: OWN_ORIGIN });
+  expect(response.status(), await response.text()).toBe(201);
+}
+
 /** Holds and pays for tickets with the account of this API session; resolves once the order is complete. */
 export async function buyTickets(buyer: APIRequestContext, ticket: Ticket, quantity: number): Promise<Order> {
-  const order = await holdTicket(buyer, ticket, {}, quantity);
-  const data = { orderId: order.id, paymentMethodId: "pm_card_visa" };
-  const payment = await buyer.post("/api/payments", { data });
-  expect(payment.status(), await payment.text()).toBe(201);
+  const order = await holdTicket(buyer, ticket, quantity);
+  await payFor(buyer, order);
   await expect
     .poll(async () => (await (await buyer.get(`/api/orders/${order.id}`)).json()).status, LIVE_UPDATE)
     .toBe("complete");

@@ -1,18 +1,17 @@
 /** Cards with 3-D Secure, and holds that expire. */
-import { expect, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, newSeller, payWith, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+import { expect } from "@playwright/test";
+import { CARD, holdTicket, listTicket, payWith, problemsOf, signUpIn, test, uniqueTitle } from "./marketplace";
 
 const QUESTION = { name: "3-D Secure test question" };
 
 test("a card with 3-D Secure is refused, then confirmed, and only the receipt is printed", async ({
   page,
   context,
-  baseURL,
+  seller,
 }) => {
   const problems = problemsOf(page);
-  const seller = await newSeller(baseURL);
   const ticket = await listTicket(seller, uniqueTitle("Secure sounds"), 40);
-  const buyer = await signUpIn(context, baseURL);
+  const buyer = await signUpIn(context);
   await page.goto(`/tickets/${ticket.id}`);
   await page.getByRole("button", { name: "Hold this ticket" }).click();
 
@@ -34,19 +33,17 @@ test("a card with 3-D Secure is refused, then confirmed, and only the receipt is
   await expect(page.getByRole("navigation", { name: "Main" })).toBeHidden();
   await expect(receipt.getByRole("button")).toBeHidden();
   expect(problems).toEqual([]);
-  await seller.dispose();
 });
 
 for (const wrongBy of [-10, 10]) {
   test(`a computer whose clock is ${wrongBy} minutes off counts down by the server's clock`, async ({
     page,
     context,
-    baseURL,
+    seller,
   }) => {
-    const seller = await newSeller(baseURL);
     const ticket = await listTicket(seller, uniqueTitle("Other time"));
-    await signUpIn(context, baseURL);
-    const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+    await signUpIn(context);
+    const order = await holdTicket(context.request, ticket);
     const secondsLeft = () => (Date.parse(order.expiresAt) - Date.now()) / 1000;
     await page.clock.install({ time: Date.now() + wrongBy * 60_000 });
     await page.goto(`/orders/${order.id}`);
@@ -57,19 +54,17 @@ for (const wrongBy of [-10, 10]) {
       expect(Math.abs(minutes * 60 + seconds - secondsLeft())).toBeLessThan(8);
     }).toPass({ timeout: 10_000 });
     await expect(page.getByRole("button", { name: /^Pay \$/ })).toBeEnabled();
-    await seller.dispose();
   });
 }
 
 test("a hold that expires while its page is open ends there, and the ticket can be held again", async ({
   page,
   context,
-  baseURL,
+  seller,
 }) => {
-  const seller = await newSeller(baseURL);
   const ticket = await listTicket(seller, uniqueTitle("Late show"));
-  await signUpIn(context, baseURL);
-  const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+  await signUpIn(context);
+  const order = await holdTicket(context.request, ticket);
   const remainingMs = Date.parse(order.expiresAt) - Date.now();
   test.skip(remainingMs > 120_000, "holds are long here: start the product with RESERVATION_WINDOW_SECONDS=45");
   test.setTimeout(remainingMs + 60_000);
@@ -82,5 +77,4 @@ test("a hold that expires while its page is open ends there, and the ticket can 
   await page.getByRole("link", { name: "View the ticket" }).click();
   await page.getByRole("button", { name: "Hold this ticket" }).click();
   await expect(page.getByRole("timer")).toBeVisible();
-  await seller.dispose();
 });

@@ -1,13 +1,12 @@
 /** The main scenario in a real browser: sign up, find a ticket, hold it, pay for it; also by keyboard alone, and on a phone. */
-import { expect, type Locator, type Page, test } from "@playwright/test";
-import { CARD, listTicket, newPerson, newSeller, payWith, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+import { expect, type Locator, type Page } from "@playwright/test";
+import { CARD, listTicket, newPerson, payWith, problemsOf, signUpIn, test, uniqueTitle } from "./marketplace";
 
 test("a new buyer signs up, finds a listing, holds it, is declined, pays with another card and owns it", async ({
   page,
-  baseURL,
+  seller,
 }) => {
   const problems = problemsOf(page);
-  const seller = await newSeller(baseURL);
   const ticket = await listTicket(seller, uniqueTitle("Evening concert"));
   const buyer = newPerson("buyer");
 
@@ -45,14 +44,12 @@ test("a new buyer signs up, finds a listing, holds it, is declined, pays with an
   await expect
     .poll(async () => (await (await seller.get(`/api/tickets/${ticket.id}`)).json()).status, { timeout: 10_000 })
     .toBe("sold");
-  await seller.dispose();
   expect(problems).toEqual([]);
 });
 
-test("a purchase needs only the keyboard", async ({ page, context, baseURL }) => {
-  const seller = await newSeller(baseURL);
+test("a purchase needs only the keyboard", async ({ page, context, seller }) => {
   const ticket = await listTicket(seller, uniqueTitle("Organ recital"));
-  await signUpIn(context, baseURL);
+  await signUpIn(context);
 
   await page.goto("/");
   await tabTo(page, page.getByRole("link", { name: "Skip to content" }));
@@ -81,16 +78,14 @@ test("a purchase needs only the keyboard", async ({ page, context, baseURL }) =>
   await expect(page.getByRole("alertdialog").getByRole("button", { name: "Complete" })).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
-  await seller.dispose();
 });
 
 test.describe("on a phone", () => {
   test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
 
-  test("everything is within the screen and large enough to tap", async ({ page, context, baseURL }) => {
-    const seller = await newSeller(baseURL);
+  test("everything is within the screen and large enough to tap", async ({ page, context, seller }) => {
     const ticket = await listTicket(seller, uniqueTitle("Pocket theatre"));
-    await signUpIn(context, baseURL);
+    await signUpIn(context);
     await page.goto(`/?q=${encodeURIComponent(ticket.title)}`);
     await expectToFit(page);
     await page.getByRole("link", { name: ticket.title }).tap();
@@ -105,7 +100,6 @@ test.describe("on a phone", () => {
     await page.getByRole("button", { name: /^Pay \$/ }).tap();
     await expect(page.getByText("The ticket is yours", { exact: true })).toBeVisible({ timeout: 20_000 });
     await expectToFit(page);
-    await seller.dispose();
   });
 });
 

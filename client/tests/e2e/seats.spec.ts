@@ -1,15 +1,15 @@
 /** Listings with several seats: buying some of them, live numbers, races that are lost in part, and changes by the seller. */
-import { expect, test } from "@playwright/test";
+import { expect } from "@playwright/test";
 import {
   CARD,
   changeTicket,
   holdTicket,
   LIVE_UPDATE,
   listTickets,
-  newSeller,
   payWith,
   problemsOf,
   signUpIn,
+  test,
   uniqueTitle,
 } from "./marketplace";
 
@@ -17,17 +17,17 @@ test("a buyer buys 3 of 5 seats, and another browser shows how many are left", a
   page,
   context,
   browser,
-  baseURL,
+  seller,
+  buyer,
 }) => {
   const problems = problemsOf(page);
-  const seller = await newSeller(baseURL);
   const ticket = await listTickets(seller, uniqueTitle("Open air"), 5);
   const other = await browser.newPage();
   await other.goto(`/?q=${encodeURIComponent(ticket.title)}`);
   const card = other.getByRole("listitem").filter({ hasText: ticket.title });
   await expect(card).toContainText("5 of 5 left");
 
-  await signUpIn(context, baseURL);
+  await signUpIn(context);
   await page.goto(`/tickets/${ticket.id}`);
   await page.getByRole("button", { name: "More tickets" }).click();
   await page.getByLabel("Number of tickets").press("ArrowUp");
@@ -51,42 +51,36 @@ test("a buyer buys 3 of 5 seats, and another browser shows how many are left", a
   await expect(order).toContainText("3 tickets");
   await expect(order).toContainText("$76.50");
 
-  const rest = await newSeller(baseURL);
-  await holdTicket(rest, ticket, {}, 2);
+  await holdTicket(buyer, ticket, 2);
   await expect(card).toContainText("On hold", LIVE_UPDATE);
   expect(problems).toEqual([]);
-  await Promise.all([seller.dispose(), rest.dispose(), other.close()]);
+  await other.close();
 });
 
-test("a buyer who wants more seats than are left is offered the rest", async ({ page, context, baseURL }) => {
-  const seller = await newSeller(baseURL);
-  const rival = await newSeller(baseURL);
+test("a buyer who wants more seats than are left is offered the rest", async ({ page, context, seller, buyer }) => {
   const ticket = await listTickets(seller, uniqueTitle("Nearly full"), 5);
-  await signUpIn(context, baseURL);
+  await signUpIn(context);
   // Without live updates the page still shows five free seats when it sends the order.
   await page.route("**/api/tickets/stream", (route) => route.abort());
   await page.goto(`/tickets/${ticket.id}`);
   for (let presses = 0; presses < 2; presses++) await page.getByRole("button", { name: "More tickets" }).click();
-  await holdTicket(rival, ticket, {}, 3);
+  await holdTicket(buyer, ticket, 3);
   await page.getByRole("button", { name: "Hold 3 tickets" }).click();
   await expect(page.getByText("Only 2 tickets are left.")).toBeVisible();
   await page.getByRole("button", { name: "Take 2 tickets" }).click();
   await expect(page.getByRole("timer")).toBeVisible();
   await expect(page.getByRole("button", { name: "Pay $51.00" })).toBeVisible();
-  await Promise.all([seller.dispose(), rival.dispose()]);
 });
 
-test("a buyer is asked before a hold at a higher price", async ({ page, context, baseURL }) => {
-  const seller = await newSeller(baseURL);
-  const rival = await newSeller(baseURL);
+test("a buyer is asked before a hold at a higher price", async ({ page, context, seller, buyer }) => {
   const ticket = await listTickets(seller, uniqueTitle("Rising price"), 5);
-  await signUpIn(context, baseURL);
+  await signUpIn(context);
   await page.route("**/api/tickets/stream", (route) => route.abort());
   await page.goto(`/tickets/${ticket.id}`);
   await changeTicket(seller, ticket, { title: ticket.title, price: 30, quantity: 5 });
   // A wrong price is always refused, so this waits without a side effect until the orders service has the new price.
   const knownPrice = async () => {
-    const refusal = await rival.post("/api/orders", { data: { ticketId: ticket.id, quantity: 1, price: 1 } });
+    const refusal = await buyer.post("/api/orders", { data: { ticketId: ticket.id, quantity: 1, price: 1 } });
     return (await refusal.json()).price;
   };
   await expect.poll(knownPrice, LIVE_UPDATE).toBe(30);
@@ -95,16 +89,14 @@ test("a buyer is asked before a hold at a higher price", async ({ page, context,
   await page.getByRole("button", { name: "Accept the new price" }).click();
   await page.getByRole("button", { name: "Hold 1 ticket" }).click();
   await expect(page.getByRole("button", { name: "Pay $30.00" })).toBeVisible();
-  await Promise.all([seller.dispose(), rival.dispose()]);
 });
 
 test("a seller lists 3 tickets, and changes their number and price while one is held", async ({
   page,
   context,
-  baseURL,
+  buyer,
 }) => {
-  const buyer = await newSeller(baseURL);
-  await signUpIn(context, baseURL);
+  await signUpIn(context);
   const title = uniqueTitle("Three seats");
   await page.goto("/sell");
   await page.getByLabel("Title").fill(title);
@@ -131,5 +123,4 @@ test("a seller lists 3 tickets, and changes their number and price while one is 
   await expect(page.getByText("$12.50")).toBeVisible();
   await page.goto("/listings");
   await expect(page.getByRole("listitem").filter({ hasText: title })).toContainText("1 of 2 left");
-  await buyer.dispose();
 });

@@ -1,13 +1,12 @@
 /** What a page may load and run: our own scripts by nonce, the payment script, and nothing from anywhere else. */
 import { connect } from "node:net";
-import { expect, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, newSeller, payWith, signUpIn, uniqueTitle } from "./marketplace";
+import { expect } from "@playwright/test";
+import { BASE_URL, CARD, holdTicket, listTicket, payWith, signUpIn, test, uniqueTitle } from "./marketplace";
 
-test("pages load from us and from the payment script's origin only", async ({ page, context, baseURL }) => {
-  const seller = await newSeller(baseURL);
+test("pages load from us and from the payment script's origin only", async ({ page, context, seller }) => {
   const ticket = await listTicket(seller, uniqueTitle("Closed doors"));
-  await signUpIn(context, baseURL);
-  const order = await holdTicket(context.request, ticket, { Origin: baseURL ?? "" });
+  await signUpIn(context);
+  const order = await holdTicket(context.request, ticket);
   const origins = new Set<string>();
   page.on("request", (request) => {
     const { protocol, origin } = new URL(request.url());
@@ -17,7 +16,7 @@ test("pages load from us and from the payment script's origin only", async ({ pa
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   }
-  const own = new URL(baseURL ?? "").origin;
+  const own = new URL(BASE_URL).origin;
   expect([...origins]).toEqual([own]);
 
   await page.goto(`/orders/${order.id}`);
@@ -76,8 +75,8 @@ test("the page for an unknown address runs its scripts, and the browser reports 
 });
 
 /** The bytes of a response; the server closes the connection after it. */
-function exchange(baseURL: string | undefined, bytes: string): Promise<string> {
-  const { hostname, port } = new URL(baseURL ?? "");
+function exchange(bytes: string): Promise<string> {
+  const { hostname, port } = new URL(BASE_URL);
   return new Promise((resolve, reject) => {
     let text = "";
     const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ""));
@@ -89,7 +88,7 @@ function exchange(baseURL: string | undefined, bytes: string): Promise<string> {
   });
 }
 
-test("every response has the security headers, whichever part of the server sends it", async ({ page, baseURL }) => {
+test("every response has the security headers, whichever part of the server sends it", async ({ page }) => {
   const script = (await (await page.request.get("/")).text()).match(/\/_next\/static\/[^"]+\.js/)?.[0];
   const bare = "Host: x\r\nConnection: close\r\nX-Forwarded-Proto: https\r\n\r\n";
   const requests = [
@@ -105,7 +104,7 @@ test("every response has the security headers, whichever part of the server send
   requests.push(`POST / HTTP/1.1\r\n${bare}`, `PUT /icon.svg HTTP/1.1\r\n${bare}`, "garbage\r\n\r\n");
   requests.push(`GET / HTTP/1.1\r\nX-A: ${"a".repeat(17_000)}\r\n${bare}`);
   for (const bytes of requests) {
-    const answer = await exchange(baseURL, bytes);
+    const answer = await exchange(bytes);
     const head = answer.slice(0, answer.indexOf("\r\n\r\n"));
     const about = `${bytes.split("\r\n")[0]}\n${head}`;
     expect(head, about).toMatch(/^content-security-policy: .*frame-ancestors 'none'/im);
@@ -119,14 +118,13 @@ test("every response has the security headers, whichever part of the server send
   }
 });
 
-test("a request hidden in another one's body stays a body", async ({ baseURL }) => {
-  const seller = await newSeller(baseURL);
+test("a request hidden in another one's body stays a body", async ({ seller }) => {
   const { cookies } = await seller.storageState();
   const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
   const title = uniqueTitle("Hidden");
   const body = JSON.stringify({ title, price: 10 });
   const hidden =
-    `POST /api/tickets HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nOrigin: ${baseURL}\r\n` +
+    `POST /api/tickets HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nOrigin: ${BASE_URL}\r\n` +
     `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
   for (const method of ["DELETE", "OPTIONS", "GET", "HEAD"]) {
     for (const [headers, content] of [
@@ -135,12 +133,12 @@ test("a request hidden in another one's body stays a body", async ({ baseURL }) 
     ]) {
       const head = `${method} /api/tickets/aaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n`;
       // OPTIONS is a 204 with the methods of the path.
-      expect(await exchange(baseURL, head + content)).toMatch(/^HTTP\/1\.1 (4|204)/);
+      expect(await exchange(head + content)).toMatch(/^HTTP\/1\.1 (4|204)/);
     }
   }
   expect(await (await seller.get("/api/tickets/mine")).text()).not.toContain(title);
   // The same request on its own creates the listing, so it was only read as a body before.
-  expect(await exchange(baseURL, hidden.replace("Host: x", "Host: x\r\nConnection: close"))).toMatch(/^HTTP\/1\.1 201/);
+  expect(await exchange(hidden.replace("Host: x", "Host: x\r\nConnection: close"))).toMatch(/^HTTP\/1\.1 201/);
   expect(await (await seller.get("/api/tickets/mine")).text()).toContain(title);
   await seller.dispose();
 });

@@ -1,13 +1,12 @@
 /** Times in other time zones, on days when clocks change, and at the start of an event. */
-import { expect, test } from "@playwright/test";
-import { listTicket, newSeller, problemsOf, signUpIn, uniqueTitle } from "./marketplace";
+import { expect } from "@playwright/test";
+import { listTicket, problemsOf, signUpIn, test, uniqueTitle } from "./marketplace";
 
 test.describe("in New York", () => {
   test.use({ timezoneId: "America/New_York" });
 
-  test("a filter's day is a day in the reader's zone, also when the address has no zone", async ({ page, baseURL }) => {
+  test("a filter's day is a day in the reader's zone, also when the address has no zone", async ({ page, seller }) => {
     const problems = problemsOf(page);
-    const seller = await newSeller(baseURL);
     const series = uniqueTitle("Late show");
     // Just before, the first and the last moment of 14 March 2027, on which clocks change, and just after.
     for (const [name, startsAt] of [
@@ -38,9 +37,9 @@ test.describe("in New York", () => {
     await seller.dispose();
   });
 
-  test("a seller chooses one of two equal times, and an edit keeps the choice", async ({ page, context, baseURL }) => {
+  test("a seller chooses one of two equal times, and an edit keeps the choice", async ({ page, context }) => {
     const problems = problemsOf(page);
-    await signUpIn(context, baseURL);
+    await signUpIn(context);
     await page.goto("/sell");
     await page.getByLabel("Title").fill(uniqueTitle("Clocks go back"));
     await page.getByLabel("Price in US dollars").fill("12");
@@ -76,11 +75,10 @@ test.describe("in New York", () => {
 test("a listing that ends while its page is open leaves the list and cannot be held any more", async ({
   page,
   context,
-  baseURL,
+  seller,
 }) => {
   const problems = problemsOf(page);
-  await signUpIn(context, baseURL);
-  const seller = await newSeller(baseURL);
+  await signUpIn(context);
   const title = uniqueTitle("Starting now");
   const begins = Date.now() + 12_000;
   const ticket = await listTicket(seller, title, 10, new Date(begins).toISOString());
@@ -102,5 +100,4 @@ test("a listing that ends while its page is open leaves the list and cannot be h
   await expect(cards).toHaveCount(1);
   await expect(list.getByRole("status").filter({ hasText: "1 listing" })).toBeVisible();
   expect(problems).toEqual([]);
-  await seller.dispose();
 });

@@ -5,9 +5,8 @@
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { test } from "@playwright/test";
 import { chromium } from "../e2e/chromium";
-import { holdTicket, listTicket, newSeller } from "../e2e/marketplace";
+import { holdTicket, listTicket, test } from "../e2e/marketplace";
 
 /** The last major version that runs on Node 20. */
 const LIGHTHOUSE = "lighthouse@12.8.2";
@@ -18,10 +17,8 @@ interface Report {
   audits: Record<string, { numericValue: number }>;
 }
 
-test("lighthouse", async ({ baseURL }, info) => {
+test("lighthouse", async ({ baseURL, seller, buyer }, info) => {
   test.setTimeout(RUNS * 8 * 90_000);
-  const seller = await newSeller(baseURL);
-  const buyer = await newSeller(baseURL);
   const ticket = await listTicket(seller, "Nocturnes by candlelight", 42);
   const order = await holdTicket(buyer, await listTicket(seller, "Winter ballet", 55));
   const { cookies } = await buyer.storageState();

@@ -1,7 +1,17 @@
 /** Takes docs/screenshots: every page in both widths and both colour schemes, with the demo data of a fresh stack. */
 import { join } from "node:path";
-import { type Browser, expect, type Page, test } from "@playwright/test";
-import { CARD, holdTicket, listTicket, newPerson, newSeller, payWith, signUpIn } from "../e2e/marketplace";
+import { type APIRequestContext, type Browser, expect, type Page } from "@playwright/test";
+import {
+  CARD,
+  holdTicket,
+  listTicket,
+  newPerson,
+  OWN_ORIGIN,
+  payFor,
+  payWith,
+  signUpIn,
+  test,
+} from "../e2e/marketplace";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "..", "docs", "screenshots");
 
@@ -13,12 +23,9 @@ const VARIANTS = [
 ] as const;
 
 /** One signed-in reader for all variants, so that every screenshot shows the same orders and listings. */
-async function seedData(browser: Browser, baseURL: string | undefined) {
-  const headers = { Origin: baseURL ?? "" };
+async function seedData(browser: Browser, seller: APIRequestContext, rival: APIRequestContext) {
   const context = await browser.newContext();
-  await signUpIn(context, baseURL, { ...newPerson("reader"), email: "robin@example.com" });
-  const seller = await newSeller(baseURL);
-  const rival = await newSeller(baseURL);
+  await signUpIn(context, { ...newPerson("reader"), email: "robin@example.com" });
   const held = await listTicket(seller, "Nocturnes by candlelight", 42);
   const bought = await listTicket(seller, "The Marriage of Figaro", 68.5, undefined, 20);
   const several = await listTicket(seller, "Open air: strings at sunset", 35, undefined, 20);
@@ -26,16 +33,16 @@ async function seedData(browser: Browser, baseURL: string | undefined) {
   const taken = await listTicket(seller, "Midnight jazz at the harbour", 24);
   await listTicket(seller, "Midnight jazz at the harbour, balcony", 21);
   await holdTicket(rival, taken);
-  await holdTicket(rival, several, {}, 8);
+  await holdTicket(rival, several, 8);
 
   const page = await context.newPage();
-  const order = await holdTicket(context.request, bought, headers, 3);
+  const order = await holdTicket(context.request, bought, 3);
   await page.goto(`/orders/${order.id}`);
   await payWith(page, CARD.works);
   await expect(page.getByRole("region", { name: "Receipt" })).toBeVisible({ timeout: 20_000 });
-  const cancelled = await holdTicket(context.request, dropped, headers);
-  await context.request.delete(`/api/orders/${cancelled.id}`, { headers });
-  const open = await holdTicket(context.request, held, headers);
+  const cancelled = await holdTicket(context.request, dropped);
+  await context.request.delete(`/api/orders/${cancelled.id}`, { headers: OWN_ORIGIN });
+  const open = await holdTicket(context.request, held);
 
   const mine = [];
   for (const [title, price] of [
@@ -44,28 +51,30 @@ async function seedData(browser: Browser, baseURL: string | undefined) {
     ["Winter ballet", 55],
   ] as const) {
     const data = { title, price, venue: "Old Mint", startsAt: "2999-06-01T19:30:00Z" };
-    mine.push(await (await context.request.post("/api/tickets", { data, headers })).json());
+    mine.push(await (await context.request.post("/api/tickets", { data, headers: OWN_ORIGIN })).json());
   }
   const sale = { title: "Summer choir", price: 15, venue: "Old Mint", startsAt: "2999-06-01T19:30:00Z", quantity: 40 };
-  const mineSeveral = await (await context.request.post("/api/tickets", { data: sale, headers })).json();
+  const mineSeveral = await (await context.request.post("/api/tickets", { data: sale, headers: OWN_ORIGIN })).json();
   const [first, second, third] = mine;
   await holdTicket(rival, second);
-  await holdTicket(rival, mineSeveral, {}, 4);
+  await holdTicket(rival, mineSeveral, 4);
   const sold = await holdTicket(rival, third);
-  const paid = await rival.post("/api/payments", { data: { orderId: sold.id, paymentMethodId: "pm_card_visa" } });
-  expect(paid.status()).toBe(201);
+  await payFor(rival, sold);
   await expect
     .poll(async () => (await (await rival.get(`/api/tickets/${third.id}`)).json()).status, { timeout: 20_000 })
     .toBe("sold");
-  await Promise.all([seller.dispose(), rival.dispose()]);
   const state = await context.storageState();
   await context.close();
   return { state, held, taken, several, open, done: order, cancelled, mine: first, mineSeveral };
 }
 
-test("screenshots", async ({ browser, baseURL }) => {
+test("screenshots", async ({ browser, seller, buyer }) => {
   test.setTimeout(300_000);
-  const { state, held, taken, several, open, done, cancelled, mine, mineSeveral } = await seedData(browser, baseURL);
+  const { state, held, taken, several, open, done, cancelled, mine, mineSeveral } = await seedData(
+    browser,
+    seller,
+    buyer,
+  );
   const signedOut: Record<string, string> = {
     browse: "/",
     "nothing-found": "/?q=zeppelin",
