@@ -32,7 +32,7 @@ export function OrderList({ title, orders, now }: Props) {
                 <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
               </h3>
               <span className={styles.price}>{formatPrice(total, order.ticket.currency)}</span>
-              <p className={styles.when}>
+              <p className={page.count}>
                 {quantity > 1 && `${countTickets(quantity)} · `}
                 <LocalTime iso={order.createdAt} />
               </p>

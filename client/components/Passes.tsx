@@ -3,7 +3,6 @@ import type { Order, Pass } from "@/lib/api/types";
 import page from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { LocalTime } from "./LocalTime";
-import { Notice } from "./Notice";
 import styles from "./Passes.module.css";
 
 interface Props {
@@ -84,13 +83,5 @@ function PassCard({ order, pass }: { order: Order; pass: Pass }) {
         </>
       )}
     </li>
-  );
-}
-
-export function PassesUnavailable() {
-  return (
-    <Notice tone="warn" title="Your passes could not be loaded.">
-      The tickets are yours. Reload this page in a moment to see the passes.
-    </Notice>
   );
 }

@@ -1,5 +1,6 @@
 /** A number input with buttons for fewer and more. */
 import { useId, useState } from "react";
+import field from "./Field.module.css";
 import styles from "./QuantityStepper.module.css";
 
 interface Props {
@@ -24,7 +25,7 @@ export function QuantityStepper({ label, value, max, onChange }: Props) {
 
   return (
     <div className={styles.field}>
-      <label htmlFor={id} className={styles.label}>
+      <label htmlFor={id} className={field.label}>
         {label}
       </label>
       <div className={styles.stepper}>

@@ -5,6 +5,7 @@ import { serverClock } from "@/lib/clock";
 import { formatPrice } from "@/lib/format";
 import { seatsOf } from "@/lib/seats";
 import { statusAt } from "@/lib/ticketStatus";
+import page from "@/styles/page.module.css";
 import styles from "./SalesSummary.module.css";
 
 interface Props {
@@ -22,30 +23,21 @@ export function SalesSummary({ tickets, more }: Props) {
   const quantity = seats.reduce((sum, listing) => sum + listing.quantity, 0);
   const taken = quantity - seats.reduce((sum, listing) => sum + listing.free, 0);
   const count = (status: TicketStatus) => `${inState(status).length}${plus}`;
+  const figures = [
+    ["Available", count("available")],
+    ["On hold", count("held")],
+    ["Sold", count("sold")],
+    ["Sales", totalSales(tickets, more)],
+  ];
+  if (quantity > tickets.length) figures.push(["Tickets sold or on hold", `${taken} of ${quantity}${plus}`]);
   return (
     <dl className={styles.summary}>
-      <div>
-        <dt>Available</dt>
-        <dd>{count("available")}</dd>
-      </div>
-      <div>
-        <dt>On hold</dt>
-        <dd>{count("held")}</dd>
-      </div>
-      <div>
-        <dt>Sold</dt>
-        <dd>{count("sold")}</dd>
-      </div>
-      <div>
-        <dt>Sales</dt>
-        <dd>{totalSales(tickets, more)}</dd>
-      </div>
-      {quantity > tickets.length && (
-        <div>
-          <dt>Tickets sold or on hold</dt>
-          <dd>{`${taken} of ${quantity}${plus}`}</dd>
+      {figures.map(([name, figure]) => (
+        <div key={name}>
+          <dt className={page.count}>{name}</dt>
+          <dd>{figure}</dd>
         </div>
-      )}
+      ))}
     </dl>
   );
 }

@@ -1,8 +1,9 @@
 /** Renders every page within the layout and passes it the shared props. */
 import type { AppProps } from "next/app";
 import Head from "next/head";
+import { useRouter } from "next/router";
+import { useEffect, useRef } from "react";
 import { Layout } from "@/components/Layout";
-import { useFocusOnNavigation } from "@/hooks/useFocusOnNavigation";
 import { useServerClock } from "@/hooks/useServerClock";
 import type { SharedProps } from "@/lib/server/pageProps";
 import "@/lib/interruptibleHydration";
@@ -22,4 +23,15 @@ export default function App({ Component, pageProps }: AppProps<Partial<SharedPro
       </Layout>
     </>
   );
+}
+
+/** Moves the focus to the content after navigation to another page, as a full load would. A changed query does not count. */
+function useFocusOnNavigation(): void {
+  const path = useRouter().asPath.split(/[?#]/)[0];
+  const previous = useRef(path);
+  useEffect(() => {
+    if (previous.current === path) return;
+    previous.current = path;
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [path]);
 }

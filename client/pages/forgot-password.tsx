@@ -1,10 +1,10 @@
 /** Forgot password: ask for a mail with a link. The page is the same whether or not the address has an account. */
 import { useState } from "react";
 import { EmailField } from "@/components/AccountFields";
-import { CheckYourMail } from "@/components/CheckYourMail";
 import { Form, FormError, SubmitButton } from "@/components/Form";
 import { PageLink } from "@/components/PageLink";
 import { PageTitle } from "@/components/PageTitle";
+import { SendAgain } from "@/components/SendAgain";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
 import { api } from "@/lib/api/browser";
 import { page } from "@/lib/server/pageProps";
@@ -21,26 +21,13 @@ export default function ForgotPasswordPage() {
       {sentTo === null ? (
         <RequestForm takesFocus={again} onSent={setSentTo} />
       ) : (
-        <div className={styles.card}>
-          <CheckYourMail send={() => api.requestPasswordReset(sentTo)}>
-            <p>
-              If <strong>{sentTo}</strong> has an account, we have sent it a link to set a new password. The link works
-              once, for 30 minutes.
-            </p>
-          </CheckYourMail>
-          <p>
-            <button
-              type="button"
-              className={styles.link}
-              onClick={() => {
-                setAgain(true);
-                setSentTo(null);
-              }}
-            >
-              Use another address
-            </button>
-          </p>
-        </div>
+        <CheckYourMail
+          email={sentTo}
+          onOtherAddress={() => {
+            setAgain(true);
+            setSentTo(null);
+          }}
+        />
       )}
     </div>
   );
@@ -72,5 +59,31 @@ function RequestForm({ takesFocus, onSent }: { takesFocus: boolean; onSent: (ema
         <PageLink href="/signin">Back to sign in</PageLink>
       </p>
     </Form>
+  );
+}
+
+function CheckYourMail({ email, onOtherAddress }: { email: string; onOtherAddress: () => void }) {
+  const heading = useFocusOnShow<HTMLHeadingElement>();
+  return (
+    <div className={styles.card}>
+      <h1 ref={heading} tabIndex={-1}>
+        Check your mail
+      </h1>
+      <p>
+        If <strong>{email}</strong> has an account, we have sent it a link to set a new password. The link works once,
+        for 30 minutes.
+      </p>
+      <p className={styles.lead}>Nothing there after a minute? Look in your spam folder, or send it again.</p>
+      <SendAgain
+        label="Send the mail again"
+        sent="We have sent it again."
+        send={() => api.requestPasswordReset(email)}
+      />
+      <p>
+        <button type="button" className={styles.link} onClick={onOtherAddress}>
+          Use another address
+        </button>
+      </p>
+    </div>
   );
 }

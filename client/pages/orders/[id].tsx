@@ -4,11 +4,12 @@ import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Countdown } from "@/components/Countdown";
 import { FailureState } from "@/components/FailureState";
 import { LocalTime } from "@/components/LocalTime";
+import { Notice } from "@/components/Notice";
 import { OrderedTickets } from "@/components/OrderedTickets";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { PageLink } from "@/components/PageLink";
 import { PageTitle } from "@/components/PageTitle";
-import { Passes, PassesUnavailable } from "@/components/Passes";
+import { Passes } from "@/components/Passes";
 import { PaymentForm } from "@/components/PaymentForm";
 import { Receipt } from "@/components/Receipt";
 import { OrderBadge } from "@/components/StatusBadge";
@@ -93,7 +94,11 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
             </div>
           )}
           {passes && mayHavePasses(order) && <Passes order={order} passes={passes} />}
-          {failed && <PassesUnavailable />}
+          {failed && (
+            <Notice tone="warn" title="Your passes could not be loaded.">
+              The tickets are yours. Reload this page in a moment to see the passes.
+            </Notice>
+          )}
         </section>
         {open && (
           <section className={`${styles.card} ${styles.side}`} aria-label="Payment">

@@ -1,38 +1,31 @@
 /** A stream over a real socket that ends, refuses, or is silent. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener, ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { currentConnection } from "@/lib/live/connection";
 import { openEventStream } from "@/lib/live/eventStream";
+import { serve } from "./servers";
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
-
-let server: Server;
 let address: string;
-let answers: Answer[];
+let answers: RequestListener[];
 let lastEventIds: (string | undefined)[];
 let close: (() => void) | undefined;
 
 beforeEach(async () => {
   answers = [];
   lastEventIds = [];
-  server = createServer((request, response) => {
+  address = await serve((request, response) => {
     lastEventIds.push(request.headers["last-event-id"] as string | undefined);
     const answer = answers.shift() ?? ((_request, open) => void open.writeHead(200).flushHeaders());
     answer(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   // The shortest delays.
   vi.spyOn(Math, "random").mockReturnValue(0);
 });
 
-afterEach(async () => {
+afterEach(() => {
   close?.();
   close = undefined;
   vi.restoreAllMocks();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
 });
 
 function subscribe(pollMs = 60_000) {

@@ -4,7 +4,7 @@ import { localError, unreachable } from "@/lib/api/errors";
 import { Attempt } from "@/lib/attempt";
 import { browsePath, readBrowseState, ticketQuery } from "@/lib/browseQuery";
 import { ServerClock } from "@/lib/clock";
-import { formatDateTime, formatPrice, formatRemaining, formatWait, stubDate } from "@/lib/format";
+import { formatDateTime, formatPrice, formatRemaining, formatWait } from "@/lib/format";
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 
 describe("the server's clock", () => {
@@ -127,14 +127,6 @@ describe("money and time", () => {
       "2 minutes",
       "12 minutes",
     ]);
-  });
-
-  it("show a card's day in the reader's zone", () => {
-    const iso = "2026-07-01T01:00:00Z";
-    expect(stubDate(iso, "UTC")).toEqual({ month: "Jul", day: "1", weekday: "Wed" });
-    vi.stubEnv("TZ", "America/New_York");
-    expect(stubDate(iso)).toEqual({ month: "Jun", day: "30", weekday: "Tue" });
-    vi.unstubAllEnvs();
   });
 
   it("match Intl in every zone and season", () => {

@@ -7,6 +7,8 @@ import { unreachable } from "@/lib/api/errors";
 import { suspectSession } from "@/lib/session";
 
 vi.mock("@/lib/api/browser", () => ({ api: { currentUser: vi.fn() } }));
+const forgetLoaded = vi.hoisted(() => vi.fn(async () => {}));
+vi.mock("@/lib/checkin/signOut", () => ({ forgetLoaded }));
 const router = vi.hoisted(() => ({ asPath: "/sell", pathname: "/sell", replace: vi.fn(async () => true) }));
 vi.mock("next/router", () => ({ useRouter: () => router }));
 
@@ -28,6 +30,25 @@ afterEach(() => {
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
 describe("a session", () => {
+  it("that has ended leaves what this device keeps for checking passes only to its own scans", async () => {
+    // The code that deletes the rest is loaded on demand: first of these tests, so that no other one has asked for it.
+    vi.useRealTimers();
+    const patient = { timeout: 10_000 };
+    currentUser.mockResolvedValueOnce(answer(me)).mockResolvedValue(answer(null));
+    const { rerender } = renderHook(({ user }) => useSessionEnded(user), {
+      initialProps: { user: me as typeof me | null },
+    });
+    await act(async () => suspectSession());
+    expect(currentUser).toHaveBeenCalledTimes(1);
+    expect(forgetLoaded).not.toHaveBeenCalled();
+    await act(async () => suspectSession());
+    await vi.waitFor(() => expect(forgetLoaded).toHaveBeenCalledTimes(1), patient);
+    // The page of an entrance needs no session, and its reader comes to sign in later.
+    Object.assign(router, { asPath: "/signin", pathname: "/signin" });
+    rerender({ user: null });
+    await vi.waitFor(() => expect(forgetLoaded).toHaveBeenCalledTimes(2), patient);
+  });
+
   it("is renewed well before its 30 minutes are over, as long as the page is visible", async () => {
     currentUser.mockResolvedValue(answer(me));
     const { result } = renderHook(() => useSessionEnded(me));
