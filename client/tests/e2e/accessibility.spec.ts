@@ -43,22 +43,16 @@ for (const { device, viewport, colorScheme } of [
       }
 
       await signUpIn(context);
-      const headers = OWN_ORIGIN;
       for (const path of ["/orders", "/listings", "/sell", "/account"]) {
         await page.goto(path);
         await expectNoFault(page, path);
       }
-      const own = await context.request.post("/api/tickets", { data: { title, price: 5 }, headers });
-      const mine = (await own.json()).id as string;
-      const ownSeveral = await context.request.post("/api/tickets", {
-        data: { title, price: 5, quantity: 5 },
-        headers,
-      });
-      const sale = await ownSeveral.json();
-      const elsewhere = await holdTicket(seller, { ...ticket, id: mine });
+      const mine = await listTicket(context.request, title);
+      const sale = await listTickets(context.request, title, 5);
+      const elsewhere = await holdTicket(seller, mine);
       const open = await holdTicket(context.request, ticket);
       const cancelled = await holdTicket(context.request, other);
-      await context.request.delete(`/api/orders/${cancelled.id}`, { headers });
+      await context.request.delete(`/api/orders/${cancelled.id}`, { headers: OWN_ORIGIN });
       await holdTicket(seller, sale, 2);
       const group = await holdTicket(context.request, several, 3);
       for (const path of [
@@ -71,8 +65,8 @@ for (const { device, viewport, colorScheme } of [
         "/orders",
         "/listings",
         `/tickets/${ticket.id}`,
-        `/tickets/${mine}`,
-        `/tickets/${mine}/edit`,
+        `/tickets/${mine.id}`,
+        `/tickets/${mine.id}/edit`,
         `/tickets/${sale.id}/sales`,
         `/checkin/${sale.id}`,
       ]) {
@@ -114,7 +108,6 @@ for (const { device, viewport, colorScheme } of [
       await expect(page.getByRole("region", { name: "Receipt" })).toBeVisible({ timeout: 20_000 });
       await expect(page.getByRole("img", { name: /^QR code/ })).toBeVisible();
       await expectNoFault(page, "order, receipt and passes");
-      await seller.dispose();
     });
   });
 }

@@ -25,7 +25,6 @@ test("pages load from us and from the payment script's origin only", async ({ pa
   const policy = (await page.request.get("/")).headers()["content-security-policy"] ?? "";
   const allowed = policy.match(/script-src ([^;]*)/)?.[1]?.split(" ") ?? [];
   for (const origin of origins) expect([own, ...allowed]).toContain(origin);
-  await seller.dispose();
 });
 
 test("each response has its own nonce, and a script without it does not run", async ({ page }) => {
@@ -140,5 +139,4 @@ test("a request hidden in another one's body stays a body", async ({ seller }) =
   // The same request on its own creates the listing, so it was only read as a body before.
   expect(await exchange(hidden.replace("Host: x", "Host: x\r\nConnection: close"))).toMatch(/^HTTP\/1\.1 201/);
   expect(await (await seller.get("/api/tickets/mine")).text()).toContain(title);
-  await seller.dispose();
 });

@@ -34,41 +34,6 @@ test.describe("in New York", () => {
     await expect(page.getByText("Days in the time zone UTC")).toBeVisible();
     await expect(cards.filter({ hasText: "before" })).toBeVisible();
     expect(problems).toEqual([]);
-    await seller.dispose();
-  });
-
-  test("a seller chooses one of two equal times, and an edit keeps the choice", async ({ page, context }) => {
-    const problems = problemsOf(page);
-    await signUpIn(context);
-    await page.goto("/sell");
-    await page.getByLabel("Title").fill(uniqueTitle("Clocks go back"));
-    await page.getByLabel("Price in US dollars").fill("12");
-    await expect(page.getByText("In your time zone, America/New York.")).toBeVisible();
-    const start = page.getByLabel("Starts at");
-    const which = page.getByLabel("Clocks go back: which of the two times?");
-    const list = page.getByRole("button", { name: "List for sale" });
-
-    await start.fill("2027-03-14T02:30");
-    await list.click();
-    await expect(page.getByText(/go forward from Mar 14, 2027, 2:00 AM to Mar 14, 2027, 3:00 AM/)).toBeVisible();
-    await expect(which).toBeHidden();
-
-    await start.fill("2027-11-07T01:30");
-    await expect(which).toBeVisible();
-    await list.click();
-    await expect(which).toBeFocused();
-    await which.selectOption({ label: "Second: Nov 7, 2027, 1:30 AM (UTC−5)" });
-    await list.click();
-    await expect(page.getByText("Your ticket is listed.")).toBeVisible();
-    await expect(page.getByText("Nov 7, 2027, 1:30 AM (UTC−5)")).toBeVisible();
-
-    await page.getByRole("link", { name: "Edit or delete" }).click();
-    await expect(which).toHaveValue("later");
-    await page.getByLabel("Price in US dollars").fill("13");
-    await page.getByRole("button", { name: "Save changes" }).click();
-    await expect(page.getByText("$13.00")).toBeVisible();
-    await expect(page.getByText("Nov 7, 2027, 1:30 AM (UTC−5)")).toBeVisible();
-    expect(problems).toEqual([]);
   });
 });
 

@@ -56,14 +56,6 @@ describe("the form for a new password", () => {
     expect(router.push).not.toHaveBeenCalled();
   });
 
-  it("shows at the new password why it is refused", async () => {
-    const errors = [{ field: "password", message: "This password is too common" }];
-    network({ "PUT /api/users/password": () => problem(422, "Invalid", { errors }) });
-    change();
-    const error = await screen.findByText("This password is too common");
-    expect(input("New password").getAttribute("aria-describedby")).toContain(error.id);
-  });
-
   it("says how many fields are wrong, if several are", async () => {
     const errors = ["currentPassword", "password"].map((field) => ({ field, message: "This must not be empty" }));
     network({ "PUT /api/users/password": () => problem(422, "Invalid", { errors }) });
@@ -127,21 +119,6 @@ describe("the list of open sessions", () => {
     render(<ChangePasswordForm user={USER} />);
     press("Change the password");
     await waitFor(() => expect(screen.queryByText("Safari on iPhone")).toBeNull());
-  });
-
-  it("keeps the line and says so if the password is wrong", async () => {
-    const errors = [{ field: "password", message: "The present password is wrong." }];
-    network({
-      "GET /api/users/sessions": () => json([here, phone]),
-      "DELETE /api/users/sessions/b2": () => problem(403, "Wrong password", { errors }),
-    });
-    render(<OpenSessions user={USER} />);
-    await screen.findByText("Safari on iPhone");
-    press("Sign out Safari on iPhone");
-    type("Your password, to sign out Safari on iPhone", "not it");
-    press("Sign out that device");
-    const error = await screen.findByText("The present password is wrong.");
-    expect(input("Your password, to sign out Safari on iPhone").getAttribute("aria-describedby")).toBe(error.id);
   });
 
   it("counts one that has ended meanwhile as signed out", async () => {
@@ -285,14 +262,5 @@ describe("deleting the account", () => {
     expect(alert.textContent).toContain(text);
     const links = [...alert.querySelectorAll("a")].map((link) => link.getAttribute("href"));
     expect(links).toEqual(paths);
-  });
-
-  it("names the password if that is wrong", async () => {
-    const errors = [{ field: "password", message: "The present password is wrong." }];
-    network({ "DELETE /api/users/me": () => problem(403, "Wrong password", { errors }) });
-    remove();
-    expect(await screen.findByText("The present password is wrong.")).toBeDefined();
-    await waitFor(() => expect(document.activeElement).toBe(input("Your password")));
-    expect(router.replace).not.toHaveBeenCalled();
   });
 });
