@@ -167,6 +167,12 @@ function TurnedOn({ user, factor, takesFocus, onReplaced, onOff }: TurnedOnProps
   const text = useFocusOnShow<HTMLParagraphElement>(takesFocus);
   const [chosen, setChosen] = useState<"codes" | "off" | null>(null);
   const left = factor.recoveryCodesLeft;
+  const toggle = (change: "codes" | "off") => ({
+    variant: "secondary" as const,
+    "aria-expanded": chosen === change,
+    onClick: () => setChosen(chosen === change ? null : change),
+  });
+  const form = { user, label: "Your password, for this change", code: true };
   return (
     <>
       <p ref={text} tabIndex={-1}>
@@ -181,37 +187,21 @@ function TurnedOn({ user, factor, takesFocus, onReplaced, onOff }: TurnedOnProps
       </p>
       {left < FEW_CODES && <Notice tone="warn">Get new recovery codes before the last one is used.</Notice>}
       <div className={styles.row}>
-        <Button
-          variant="secondary"
-          aria-expanded={chosen === "codes"}
-          onClick={() => setChosen(chosen === "codes" ? null : "codes")}
-        >
-          New recovery codes
-        </Button>
-        <Button
-          variant="secondary"
-          aria-expanded={chosen === "off"}
-          onClick={() => setChosen(chosen === "off" ? null : "off")}
-        >
-          Turn it off
-        </Button>
+        <Button {...toggle("codes")}>New recovery codes</Button>
+        <Button {...toggle("off")}>Turn it off</Button>
       </div>
       {chosen === "codes" && (
         <PasswordForm
+          {...form}
           key="codes"
-          user={user}
-          label="Your password, for this change"
-          code
           submitLabel="Replace my recovery codes"
           send={async (password, code) => onReplaced(await api.replaceRecoveryCodes(password, code))}
         />
       )}
       {chosen === "off" && (
         <PasswordForm
+          {...form}
           key="off"
-          user={user}
-          label="Your password, for this change"
-          code
           submitLabel="Turn off sign-in in two steps"
           danger
           send={async (password, code) => {

@@ -29,10 +29,9 @@ export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
       reload();
     };
     const unsubscribe = subscribeToTickets({
-      onChange: (change) => {
-        const id = change.kind === "changed" ? change.ticket.id : change.id;
+      onChange: ({ id, ticket }) => {
         if (!shown.current.some((order) => order.ticket.id === id && order.status !== "cancelled")) return;
-        const several = change.kind === "changed" && seatsOf(change.ticket).quantity > 1;
+        const several = ticket !== null && seatsOf(ticket).quantity > 1;
         if (!several) reloadNow();
         else timer ??= setTimeout(reloadNow, COLLECT_MS * (0.5 + Math.random() / 2));
       },

@@ -11,11 +11,7 @@ export function useLiveTicket(initial: Ticket): Ticket | null {
   useEffect(() => {
     const request = new AbortController();
     const apply = (change: TicketChange) => {
-      if (change.kind === "deleted") {
-        if (change.id === initial.id) setTicket(null);
-      } else if (change.ticket.id === initial.id) {
-        setTicket((known) => newer(known, change.ticket));
-      }
+      if (change.id === initial.id) setTicket((known) => change.ticket && newer(known, change.ticket));
     };
     for (const change of latestChanges()) apply(change);
     const leave = subscribeToTickets({

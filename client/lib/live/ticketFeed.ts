@@ -4,7 +4,11 @@ import { serverClock } from "../clock";
 import { openEventStream } from "./eventStream";
 import type { StreamEvent } from "./eventStreamParser";
 
-export type TicketChange = { kind: "changed"; ticket: Ticket } | { kind: "deleted"; id: string; version: number };
+export interface TicketChange {
+  id: string;
+  /** Null once it is deleted. */
+  ticket: Ticket | null;
+}
 
 export interface TicketListener {
   onChange: (change: TicketChange) => void;
@@ -64,21 +68,14 @@ function open(): () => void {
 }
 
 function readChange({ type, data }: StreamEvent): TicketChange | null {
-  switch (type) {
-    case "ticket.created":
-    case "ticket.updated":
-      return { kind: "changed", ticket: JSON.parse(data) as Ticket };
-    case "ticket.deleted":
-      return { kind: "deleted", ...(JSON.parse(data) as { id: string; version: number }) };
-    default:
-      return null;
-  }
+  if (!["ticket.created", "ticket.updated", "ticket.deleted"].includes(type)) return null;
+  const ticket = JSON.parse(data) as Ticket;
+  return { id: ticket.id, ticket: type === "ticket.deleted" ? null : ticket };
 }
 
 function remember(change: TicketChange): void {
-  const id = change.kind === "changed" ? change.ticket.id : change.id;
-  latest.delete(id);
-  latest.set(id, change);
+  latest.delete(change.id);
+  latest.set(change.id, change);
   for (const oldest of latest.keys()) {
     if (latest.size <= MAX_REMEMBERED) break;
     latest.delete(oldest);

@@ -17,14 +17,10 @@ export interface TicketView {
  * deleted or the list no longer keeps it. A new ticket is inserted by the list's order, unless its position is on a page
  * that is not loaded yet.
  */
-export function applyChange(list: Page<Ticket>, change: TicketChange, view: TicketView): Page<Ticket> {
-  const id = change.kind === "changed" ? change.ticket.id : change.id;
+export function applyChange(list: Page<Ticket>, { id, ticket }: TicketChange, view: TicketView): Page<Ticket> {
   const place = list.items.findIndex((item) => item.id === id);
   const known = list.items[place];
-  if (change.kind === "deleted") {
-    return known ? without(list, known) : list;
-  }
-  const { ticket } = change;
+  if (!ticket) return known ? without(list, known) : list;
   if (known) {
     if (ticket.version >= known.version && !view.keeps(ticket)) return without(list, known);
     return ticket.version > known.version ? { ...list, items: list.items.with(place, ticket) } : list;

@@ -93,7 +93,7 @@ describe("a list of tickets for sale", () => {
   };
   const publish = (ticket: Ticket) =>
     act(() => {
-      for (const { onChange } of feed.listeners) onChange({ kind: "changed", ticket });
+      for (const { onChange } of feed.listeners) onChange({ id: ticket.id, ticket });
     });
 
   it("drops each listing at its start, and keeps held, sold and undated ones", async () => {

@@ -20,7 +20,7 @@ const listOrders = vi.mocked(api.listOrders);
 const order = { id: "o", status: "created", ticket: { id: "a" } } as Order;
 const publish = (ticket: Ticket) =>
   act(async () => {
-    for (const { onChange } of feed.listeners) onChange({ kind: "changed", ticket });
+    for (const { onChange } of feed.listeners) onChange({ id: ticket.id, ticket });
   });
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
