@@ -172,14 +172,6 @@ describe("an address that is not confirmed", () => {
   });
 });
 
-it("signing out everywhere leads to a sign-in page that says so", async () => {
-  const sent = network({ "POST /api/users/signout-everywhere": () => json({}) });
-  render(<SignOutEverywhere />);
-  press("Sign out everywhere");
-  await waitFor(() => expect(router.replace).toHaveBeenCalledWith("/signin?done=sign-out-everywhere"));
-  expect(sent.map(({ call }) => call)).toEqual(["POST /api/users/signout-everywhere"]);
-});
-
 it.each([
   ["Sign out", "POST /api/users/signout", <SignOutButton key="one" />],
   ["Sign out everywhere", "POST /api/users/signout-everywhere", <SignOutEverywhere key="two" />],
@@ -242,13 +234,6 @@ describe("deleting the account", () => {
     type("Your password", "secret");
     press("Delete my account");
   }
-
-  it("sends the password, and leaves the pages of the account", async () => {
-    const sent = network({ "DELETE /api/users/me": () => new Response(null, { status: 204 }) });
-    remove();
-    await waitFor(() => expect(router.replace).toHaveBeenCalledWith("/signin?done=deletion"));
-    expect(sent).toEqual([{ call: "DELETE /api/users/me", body: { password: "secret" } }]);
-  });
 
   it.each([
     [{ holds: 2, sales: 0 }, "There are unpaid orders of yours, or of tickets that you sell (orders: 2)", ["/orders"]],

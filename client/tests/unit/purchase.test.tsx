@@ -43,16 +43,6 @@ const conflict = (members: Partial<Problem>) =>
   new ApiError(409, { type: "about:blank", title: "Conflict", status: 409, errors: [], ...members });
 
 describe("several tickets", () => {
-  it("are held at the shown price, and the total follows the number", async () => {
-    show(sale());
-    press("More tickets");
-    press("More tickets");
-    expect(screen.getByText("$76.50")).toBeDefined();
-    press("Hold 3 tickets");
-    await waitFor(() => expect(router.push).toHaveBeenCalledWith("/orders/o"));
-    expect(createOrder).toHaveBeenCalledWith({ ticketId: "a", quantity: 3, price: 25.5 }, expect.any(String));
-  });
-
   it.each([
     [4, 4],
     [200, 10],
@@ -74,21 +64,6 @@ describe("several tickets", () => {
     }
     fireEvent.blur(quantity());
     expect(quantity().value).toBe("3");
-  });
-
-  it("are offered in part when a race is lost in part", async () => {
-    createOrder.mockRejectedValueOnce(conflict({ available: 2 }));
-    show(sale());
-    choose(3);
-    press("Hold 3 tickets");
-    await screen.findByText("Only 2 tickets are left.");
-    expect(button("More tickets").getAttribute("aria-disabled")).toBe("true");
-    expect(button("Hold 3 tickets").disabled).toBe(true);
-    press("Take 2 tickets");
-    await waitFor(() => expect(router.push).toHaveBeenCalledWith("/orders/o"));
-    expect(createOrder).toHaveBeenLastCalledWith({ ticketId: "a", quantity: 2, price: 25.5 }, expect.any(String));
-    const keys = createOrder.mock.calls.map(([, key]) => key);
-    expect(new Set(keys).size).toBe(2);
   });
 
   it("keep the chosen number when others buy meanwhile, and are not reduced silently", () => {
@@ -133,20 +108,6 @@ describe("several tickets", () => {
 });
 
 describe("a changed price", () => {
-  it("from a refusal must be accepted before the next try", async () => {
-    createOrder.mockRejectedValueOnce(conflict({ price: 30 }));
-    show(sale());
-    choose(2);
-    press("Hold 2 tickets");
-    await screen.findByText("Each ticket now costs $30.00 instead of $25.50.");
-    expect(screen.getByText("$60.00")).toBeDefined();
-    expect(button("Hold 2 tickets").disabled).toBe(true);
-    press("Accept the new price");
-    press("Hold 2 tickets");
-    await waitFor(() => expect(router.push).toHaveBeenCalled());
-    expect(createOrder).toHaveBeenLastCalledWith({ ticketId: "a", quantity: 2, price: 30 }, expect.any(String));
-  });
-
   it("must be accepted before the rest of the seats is taken, too", () => {
     const { update } = show(sale());
     choose(3);
