@@ -9,5 +9,9 @@ export default defineConfig({
     setupFiles: ["tests/unit/setup.ts"],
     testTimeout: 30_000,
     css: false,
+    // Before each test: nothing that one has replaced reaches the next.
+    restoreMocks: true,
+    unstubEnvs: true,
+    unstubGlobals: true,
   },
 });

@@ -1,6 +1,6 @@
 // @vitest-environment node
 /** Valid and invalid responses of a service, and what the caller receives; interrupted and too large uploads. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BOUNDS, boundedServer } from "@/lib/server/bounds";
 import { forward } from "@/lib/server/gateway";
 import { FIRST_BYTES, MAX_HELD_BYTES } from "@/lib/server/requestBody";
@@ -15,11 +15,6 @@ beforeEach(async () => {
   service = await RawService.start();
   for (const variable of ["TICKETS_URL", "PAYMENTS_URL"]) vi.stubEnv(variable, service.address);
   gateway = await serveWith(boundedServer((incoming, outgoing) => void forward(incoming, outgoing), BOUNDS));
-});
-
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 const get = (path = "/api/tickets", more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;

@@ -1,7 +1,7 @@
 // @vitest-environment node
 /** The server's limits for slow, many and large requests, and its own error responses. */
 import type { ServerResponse } from "node:http";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BOUNDS, boundedServer } from "@/lib/server/bounds";
 import { forward } from "@/lib/server/gateway";
 import { serve, serveWith } from "./servers";
@@ -14,11 +14,6 @@ let gateway: string;
 beforeEach(async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   gateway = await bounded({});
-});
-
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 function bounded(more: Partial<typeof BOUNDS>): Promise<string> {

@@ -35,8 +35,6 @@ beforeEach(async () => {
 
 afterEach(() => {
   rmSync(folder, { recursive: true });
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 function makeCertificate(name: string): void {

@@ -1,7 +1,7 @@
 /** Scans at an entrance: decided by this device's records and the server, offline and online, and settled later. */
 import "fake-indexeddb/auto";
 import { generateKeyPairSync, sign } from "node:crypto";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it, type MockInstance, vi } from "vitest";
 import { api } from "@/lib/api/browser";
 import { ApiError, localError } from "@/lib/api/errors";
 import type { Problem, PublicKey } from "@/lib/api/types";
@@ -47,12 +47,13 @@ vi.setConfig({ testTimeout: 20_000 });
 /** For a machine that stalls. Milliseconds. */
 const PATIENT = { timeout: 10_000 };
 
-const server = vi.spyOn(api, "checkIn");
-const online = vi.spyOn(navigator, "onLine", "get");
+let server: MockInstance<typeof api.checkIn>;
+let online: MockInstance<() => boolean>;
 
 beforeEach(async () => {
+  server = vi.spyOn(api, "checkIn");
+  online = vi.spyOn(navigator, "onLine", "get").mockReturnValue(true);
   await clearStore();
-  online.mockReturnValue(true);
   accept();
   // The last test may have ended with an unreachable server.
   await checkIn(code(1000), listing);

@@ -35,7 +35,6 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   vi.useRealTimers();
-  vi.restoreAllMocks();
 });
 
 /** Sets the server's clock to `Date.now()` plus this many milliseconds. */

@@ -25,7 +25,6 @@ beforeEach(async () => {
 afterEach(() => {
   close?.();
   close = undefined;
-  vi.restoreAllMocks();
 });
 
 function subscribe(pollMs = 60_000) {

@@ -1,5 +1,5 @@
 /** The network of a component under test: responses by call, and the calls that were sent. */
-import { afterEach, vi } from "vitest";
+import { vi } from "vitest";
 import type { Problem } from "@/lib/api/types";
 
 export interface Sent {
@@ -37,5 +37,3 @@ export function problem(
   const body = JSON.stringify({ type: "about:blank", title: "Refused", status, detail, errors: [], ...members });
   return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
 }
-
-afterEach(() => void vi.unstubAllGlobals());

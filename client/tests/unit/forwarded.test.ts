@@ -1,10 +1,8 @@
 // @vitest-environment node
 /** The caller that a service sees. */
 import type { IncomingMessage } from "node:http";
-import { afterEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { callerOf, checkTrustedPeers } from "@/lib/server/forwarded";
-
-afterEach(() => vi.unstubAllEnvs());
 
 function caller(peer: string, headers: Record<string, string>, trusted = "") {
   vi.stubEnv("FORWARDED_ALLOW_IPS", trusted);

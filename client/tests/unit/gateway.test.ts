@@ -1,7 +1,7 @@
 // @vitest-environment node
 /** The gateway between real sockets: forwarding in both directions, and problem+json for a service that is down. */
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ANSWER_TIMEOUT_MS, forward } from "@/lib/server/gateway";
 import { serve, unusedAddress } from "./servers";
 import { RawCaller } from "./wire";
@@ -11,11 +11,6 @@ let gateway: string;
 beforeEach(async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   gateway = await serve((incoming, outgoing) => void forward(incoming, outgoing));
-});
-
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 describe("the gateway", () => {

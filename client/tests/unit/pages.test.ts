@@ -3,7 +3,7 @@
 import type { RequestListener } from "node:http";
 import { request } from "node:http";
 import type { GetServerSideProps } from "next";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { getServerSideProps as browse } from "@/pages/index";
 import { getServerSideProps as orders } from "@/pages/orders/index";
 import { serve, unusedAddress } from "./servers";
@@ -23,11 +23,6 @@ interface Shown {
 beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   vi.stubEnv("PAGE_TIMEOUT_SECONDS", "0.3");
-});
-
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 /** The result of the page's getServerSideProps for a real request. */

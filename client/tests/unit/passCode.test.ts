@@ -25,7 +25,6 @@ function code(claims: object = CLAIMS, header: object = { alg: "EdDSA", kid: "on
 const keys = [jwk(other.publicKey, "other"), jwk(one.publicKey, "one")];
 
 afterEach(() => {
-  vi.unstubAllGlobals();
   vi.resetModules();
 });
 

@@ -1,7 +1,7 @@
 // @vitest-environment node
 /** Which calls are repeated, against a real server that refuses, disconnects and recovers. */
 import type { IncomingMessage, RequestListener } from "node:http";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type Api, createApi } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
 import { RetryBudget, type RetryPolicy } from "@/lib/api/retry";
@@ -15,8 +15,6 @@ let requests: IncomingMessage[];
 beforeEach(() => {
   requests = [];
 });
-
-afterEach(() => void vi.restoreAllMocks());
 
 /** An API on a server that handles the requests with these listeners in order, and repeats the last one. */
 async function served(answers: RequestListener[], retryPolicy = QUICK, budget = new RetryBudget()): Promise<Api> {

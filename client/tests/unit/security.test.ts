@@ -1,10 +1,8 @@
 // @vitest-environment node
 /** What a page may load, for each payment configuration. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";
 import { runtimeConfig } from "@/lib/server/runtimeConfig";
-
-afterEach(() => vi.unstubAllEnvs());
 
 function policy(key?: string, script?: string): Record<string, string> {
   vi.stubEnv("STRIPE_PUBLISHABLE_KEY", key ?? "");

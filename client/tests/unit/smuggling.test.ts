@@ -4,7 +4,7 @@
  * PortSwigger classes CL.TE, TE.CL, TE.TE, CL.0 and hop-by-hop abuse). The service reads the bytes with its own parser.
  */
 import { createServer } from "node:http";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BOUNDS, boundedServer } from "@/lib/server/bounds";
 import { forward } from "@/lib/server/gateway";
 import { serveWith } from "./servers";
@@ -81,11 +81,6 @@ beforeEach(async () => {
   gateway = await serveWith(
     boundedServer((incoming, outgoing) => void forward(incoming, outgoing), BOUNDS, createServer),
   );
-});
-
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 function begun(method: string, target: string, headers: string): string {

@@ -12,7 +12,6 @@ beforeEach(() => void vi.stubEnv("TZ", "America/New_York"));
 afterEach(() => {
   cleanup();
   sessionStorage.clear();
-  vi.unstubAllEnvs();
 });
 
 function form(startsAt: string | null) {

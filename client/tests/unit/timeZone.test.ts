@@ -1,13 +1,11 @@
 /** Wall times, days and forms in zones whose clocks change: by an hour, by half an hour, at midnight, by a whole day. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { dayErrors, readBrowseState, ticketQuery } from "@/lib/browseQuery";
 import { boundsOfDay } from "@/lib/calendarDays";
 import { formatDateTime, stubDate } from "@/lib/format";
 import { isosFromLocalInput, localInputFromIso } from "@/lib/localInput";
 import { startsAtFrom, whichOf } from "@/lib/startsAt";
 import { instantsOf, knownZone, skippedAround, startOfDay } from "@/lib/timeZone";
-
-afterEach(() => vi.unstubAllEnvs());
 
 const HOUR = 3_600_000;
 const at = (iso: string) => Date.parse(iso);

@@ -16,8 +16,6 @@ afterEach(() => {
   trace.disable();
   tracing.disable();
   propagation.disable();
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
 /** The `traceparent` that the service receives from a gateway that runs each request in a span, as Next does. */

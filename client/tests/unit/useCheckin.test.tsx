@@ -15,10 +15,7 @@ vi.mock("@/lib/checkin/store", async (original) => {
   return { ...real, saveListing };
 });
 
-afterEach(() => {
-  cleanup();
-  vi.restoreAllMocks();
-});
+afterEach(cleanup);
 
 it("a failure of the storage counts as offline, and the next contact is planned", async () => {
   const ticket = { id: "t", title: "Concert", venue: null, startsAt: null, status: "available" };

@@ -1,6 +1,6 @@
 /** When the sales of a listing are loaded again without a change of the listing: part refunds and disputes change none. */
 import { act, cleanup, renderHook } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it, type MockInstance, vi } from "vitest";
 import { useSales } from "@/hooks/useSales";
 import { api } from "@/lib/api/browser";
 import type { Order } from "@/lib/api/types";
@@ -8,15 +8,15 @@ import { listing } from "./listing";
 
 vi.mock("@/lib/api/browser", () => ({ api: { listSales: vi.fn(), countCheckins: vi.fn() } }));
 const listSales = vi.mocked(api.listSales);
-const visibility = vi.spyOn(document, "visibilityState", "get");
 
 const sold = { id: "o", status: "complete", refundedAmount: 0 } as Order;
 const COUNTS = { sold: 1, checkedIn: 0 };
+let visibility: MockInstance<() => DocumentVisibilityState>;
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
 beforeEach(() => {
   vi.useFakeTimers();
-  visibility.mockReturnValue("visible");
+  visibility = vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
   listSales.mockResolvedValue({ items: [{ ...sold, refundedAmount: 5 }], next: null });
   vi.mocked(api.countCheckins).mockResolvedValue({ ...COUNTS, void: [] });
 });
