@@ -17,9 +17,10 @@ from ticketing_local.stack import Stack
 from ticketing_ops.audit import AuditAddresses, Violation, audit
 from ticketing_ops.audit.bus import connected
 
-__all__ = ["GOOD_CARD", "Market", "UnsettledError", "market_of"]
+__all__ = ["DECLINED_CARD", "GOOD_CARD", "Market", "UnsettledError", "market_of"]
 
 GOOD_CARD: Final = "pm_card_visa"
+DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
 TOKEN_SECONDS: Final = 4 * 3600
 SETTLE_SECONDS: Final = 90.0
 """The limit for a busy machine; waiting ends as soon as no event is in transit."""
@@ -125,6 +126,11 @@ class Market:
     async def documents(self, service: str, name: str, **query: Any) -> list[dict[str, Any]]:
         """Stored documents without their outboxes."""
         return await self.collection(service, name).find(query, {"outbox": 0}).to_list(None)
+
+    async def document(self, service: str, name: str, **query: Any) -> dict[str, Any]:
+        """The only document that matches."""
+        (found,) = await self.documents(service, name, **query)
+        return found
 
     async def backlog(self) -> int:
         """Documents with unpublished events, and events that are not delivered or not acknowledged."""
