@@ -105,8 +105,7 @@ async def test_a_stream_reader_cannot_take_events_from_the_consumer_of_another(
         await owner.publish(subject_of(stream), b"{}")
         js = clients[user].jetstream(timeout=REFUSED_SECONDS)
 
-        await refused(js.delete_consumer(stream, durable))
-        await refused(js.add_consumer(stream, _consumer(durable, stream)))
+        await refused(js.delete_consumer(stream, durable), js.add_consumer(stream, _consumer(durable, stream)))
         pull = await js.pull_subscribe_bind(durable, stream=stream)
         await refused(pull.fetch(1, timeout=REFUSED_SECONDS))
         own = await clients[other].jetstream().pull_subscribe_bind(durable, stream=stream)
@@ -138,15 +137,13 @@ async def test_no_service_publishes_for_another(clients: dict[str, Client], user
     others = [subject_of(stream) for owner, stream in OWN.items() if owner != user]
     others += [f"dead_letters.{owner}-x" for owner in OWN if owner != user]
 
-    for subject in others:
-        await refused(js.publish(subject, b"forged", timeout=REFUSED_SECONDS))
+    await refused(*(js.publish(subject, b"forged", timeout=REFUSED_SECONDS) for subject in others))
 
 
 async def test_no_service_may_delete_or_read_the_stream_of_another(clients: dict[str, Client]) -> None:
     js = clients["tickets"].jetstream(timeout=REFUSED_SECONDS)
 
-    await refused(js.delete_stream(PAYMENTS))
-    await refused(js.get_msg(PAYMENTS, 1))
+    await refused(js.delete_stream(PAYMENTS), js.get_msg(PAYMENTS, 1))
 
 
 @pytest.mark.parametrize("subject", [END_SESSIONS, RESET_FACTOR])
