@@ -163,7 +163,7 @@ class Market:
 
     async def violations(self, *, grace_seconds: float = 0, stripe_all: bool = True) -> list[Violation]:
         """The findings of `ticketing audit`; an event may be in transit for `grace_seconds`."""
-        return await audit(self.addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)
+        return (await audit(self.addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)).violations
 
     async def check(self, *, grace_seconds: float = 2) -> None:
         """Raises `UnsettledError` with the audit's findings, if there are any."""
