@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -20,21 +20,14 @@ from ticketing_common.messaging import NatsConnection, ensure_stream, stream_con
 from ticketing_common.settings import EventServiceSettings, NatsSettings
 from ticketing_common.storage import Database, Outbox, connect
 from ticketing_testkit.servers import drop_databases
+from ticketing_testkit.waiting import until
 from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 
-__all__ = ["EventSystem", "Recorded", "until"]
+__all__ = ["EventSystem", "Recorded"]
 
 AGREE_SECONDS: Final = 60.0
 """An upper limit for a busy machine; the wait ends as soon as all services agree."""
-SAMPLE_SECONDS: Final = 0.05
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
-    """Poll a condition that has no notification; raises TimeoutError after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 (it changes in other tasks and processes)
-            await asyncio.sleep(SAMPLE_SECONDS)
 
 
 @dataclass(frozen=True)

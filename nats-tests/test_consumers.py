@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 
-from event_system import EventSystem, until
+from event_system import EventSystem
 from traffic import DirectTickets, flowing
 
 from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
+from ticketing_testkit.waiting import until
 from ticketing_tickets.domain import TicketDetails
 
 ACK_WAIT_SECONDS = 2.0

@@ -1,25 +1,26 @@
 """Processes killed (SIGKILL) at the most critical lines: no commit is lost, and none is applied twice."""
 
+from pathlib import Path
+
 import pytest
 from commands import HERE, run
 from event_system import EventSystem
+from processes import ACK_WAIT_SECONDS
 from traffic import DirectTickets, flowing
 
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_system.crash_points import AFTER_COMMIT, AFTER_PUBLISH, BEFORE_ACK, BEFORE_HANDLING
 from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 
 KILLED = -9
-ACK_WAIT_SECONDS = 1.0
-NTH = 7
 
 
-async def crash(system: EventSystem, service: str, script: str, *arguments: object) -> list[str]:
-    """Run the script until it has killed itself; returns the lines that it printed."""
+async def crash(system: EventSystem, service: str, process: str, point: Path) -> list[str]:
+    """Run the process until it has reached the crash point; returns the lines that it printed."""
     status, output = await run(
-        str(HERE / "crash_points" / f"{script}.py"),
-        *map(str, arguments),
+        *("-m", "ticketing_system.crash_points", str(point.parent), "processes", process, str(point)),
         **system.environment(service),
         LOG_LEVEL="error",
         PYTHONPATH=str(HERE),
@@ -28,39 +29,44 @@ async def crash(system: EventSystem, service: str, script: str, *arguments: obje
     return [line for line in output.splitlines() if "[" not in line]  # without log lines
 
 
-@pytest.mark.parametrize("where", ["before_commit", "before_ack"])
-async def test_an_event_is_redelivered_after_its_consumer_is_killed(system: EventSystem, where: str) -> None:
+@pytest.mark.parametrize("point", [BEFORE_HANDLING, BEFORE_ACK])
+async def test_an_event_is_redelivered_after_its_consumer_is_killed(
+    system: EventSystem, tmp_path: Path, point: str
+) -> None:
     publisher = await system.publisher()
     subscriber = system.awaited("orders", ack_wait_seconds=ACK_WAIT_SECONDS)
 
     async with flowing(DirectTickets(publisher), system.ledger) as traffic:
-        (subject,) = await crash(system, "orders", "subscriber", where, NTH, ACK_WAIT_SECONDS)
-        ticket_id = subject.rpartition(".")[2]
+        await crash(system, "orders", "subscriber", tmp_path / point)
         left = await system.observer.js.consumer_info(TICKETS, subscriber.durable)
-        assert left.num_ack_pending > 0
-        known = await subscriber.projection.find(ticket_id)
-        assert where == "before_commit" or known is not None
+        assert left.num_ack_pending
+        assert left.ack_floor
+        assert left.delivered
+        recorded = await system.recorded()
+        delivered = {one.version for one in recorded[left.ack_floor.stream_seq : left.delivered.stream_seq]}
+        applied = {(ticket.id, ticket.version) for ticket in (await subscriber.held()).values()}
+        assert point == BEFORE_HANDLING or delivered & applied
 
         await system.begin(subscriber)
         await traffic.more(50)
 
     await system.agree()
-    assert any(handled == ticket_id for handled, _ in subscriber.handled)
+    assert delivered & set(subscriber.handled), "delivered to the killed process and again to its successor"
     assert (await system.observer.js.consumer_info(TICKETS, subscriber.durable)).num_redelivered == 0  # none still open
 
 
 @pytest.mark.parametrize(
-    ("where", "forgotten"),
-    [("before_publish", False), ("before_removal", False), ("before_removal", True)],
+    ("point", "forgotten"),
+    [(AFTER_COMMIT, False), (AFTER_PUBLISH, False), (AFTER_PUBLISH, True)],
     ids=["before-publish", "before-removal", "before-removal-and-the-broker-has-lost-its-ids"],
 )
 async def test_an_event_is_published_after_its_producer_is_killed(
-    system: EventSystem, where: str, forgotten: bool
+    system: EventSystem, tmp_path: Path, point: str, forgotten: bool
 ) -> None:
     for service in ("orders", "search"):
         await system.subscriber(service)
 
-    printed = await crash(system, "tickets", "publisher", where, NTH)
+    printed = await crash(system, "tickets", "publisher", tmp_path / point)
 
     outbox = system.outbox()
     async for ticket in TicketRepository(outbox).walk():
@@ -69,7 +75,7 @@ async def test_an_event_is_published_after_its_producer_is_killed(
     batches = outbox.pending(older_than_seconds=-1, batch=100)
     waiting = {commit.document_id async for commits in batches for commit in commits}
     published = await system.published_versions()
-    if where == "before_publish":
+    if point == AFTER_COMMIT:
         assert system.ledger.unpublished(published), "killed before publishing"
     else:
         assert waiting & {ticket_id for ticket_id, _ in published}, "killed between publishing and removal"

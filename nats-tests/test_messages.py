@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from commands import ticketing
-from event_system import EventSystem, Recorded, until
+from event_system import EventSystem, Recorded
 from parts import PublishingService
 from traffic import DirectTickets, flowing
 
@@ -13,6 +13,7 @@ from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import TicketEvent, TicketStatus
 from ticketing_common.events.subjects import DEAD_LETTERS, TICKETS
+from ticketing_testkit.waiting import until
 from ticketing_tickets.domain import TicketDetails
 
 SERVICES = ("orders", "search")

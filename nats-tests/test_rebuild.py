@@ -30,18 +30,3 @@ async def test_resync_repairs_a_purged_stream_and_a_dropped_projection_under_tra
         await traffic.more(50)
 
     await system.agree()
-
-
-async def test_resync_completes_a_service_added_after_events_expired(system: EventSystem, nats_url: str) -> None:
-    publisher = await system.publisher()
-    async with flowing(DirectTickets(publisher), system.ledger) as traffic:
-        await traffic.more(100)
-    await system.settle()
-    await system.observer.js.purge_stream(TICKETS)
-
-    newcomer = await system.subscriber("search")
-    await system.settle()
-    assert await newcomer.held() == {}
-
-    await ticketing("resync", "tickets", nats_url=nats_url)
-    await system.agree()

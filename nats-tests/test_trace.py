@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from event_system import EventSystem, until
+from event_system import EventSystem
 
 from ticketing_common.events import TicketEvent
 from ticketing_common.events.subjects import TICKETS
 from ticketing_common.telemetry import current_trace_id
 from ticketing_testkit.apps import Identity, run_app
+from ticketing_testkit.waiting import until
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 

@@ -94,7 +94,7 @@ osv-scanner: $(TOOLS)/.installed ## Install osv-scanner beside the tools (needs 
 	GOTOOLCHAIN=auto GOBIN="$$PWD/$(TOOLS)/bin" go install $(OSV_SCANNER)
 
 .PHONY: audit
-audit: $(TOOLS)/.installed ## Known vulnerabilities in all locks, by osv-scanner where it is installed (needs the network)
+audit: $(TOOLS)/.installed ## Known vulnerabilities in all locks and servers (needs make osv-scanner, and the network)
 	@$(CI) $(TOOLS)/bin/python -m ticketing_ci audit
 
 .PHONY: licences

@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 
 from ticketing_ci import git
-from ticketing_ci.audit import AuditError, Finding
-from ticketing_ci.osv import locked_packages, osv_audit, osv_findings, server_packages
+from ticketing_ci.osv import (
+    AuditError,
+    Finding,
+    locked_packages,
+    osv_audit,
+    osv_findings,
+    scanner,
+    server_packages,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -106,6 +113,12 @@ def test_a_scan_that_failed_is_not_taken_for_a_clean_report(
             scan()
     else:
         assert scan() == []
+
+
+def test_without_the_scanner_nothing_passes_as_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AuditError, match="make osv-scanner"):
+        scanner(tmp_path)
 
 
 def test_every_server_of_the_manifests_is_looked_up_by_its_version() -> None:

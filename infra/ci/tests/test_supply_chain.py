@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_ci.audit import AuditError, Finding, allowed_findings, npm_findings, pip_findings, remaining
 from ticketing_ci.deployed import last_success
 from ticketing_ci.images import build_command
 from ticketing_ci.licences import acceptable, allowed_licences, npm_packages, refused
+from ticketing_ci.osv import Finding, allowed_findings, remaining
 from ticketing_ci.versions import notes, problems, versions
 
 pytestmark = pytest.mark.unit
@@ -17,33 +17,6 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).resolve().parents[3]
 ALLOWANCES = ROOT / "infra/ci/allowances.toml"
 FOUND = Finding("left", frozenset({"GHSA-1", "CVE-1"}))
-
-
-def test_a_package_that_was_not_looked_up_is_not_taken_for_a_safe_one() -> None:
-    with pytest.raises(AuditError, match="left"):
-        pip_findings({"dependencies": [{"name": "left", "skip_reason": "not found"}]})
-
-
-def test_a_vulnerability_has_all_its_names() -> None:
-    vulnerability = {"id": "GHSA-1", "aliases": ["CVE-1"]}
-
-    assert pip_findings({"dependencies": [{"name": "left", "vulns": [vulnerability]}, {"name": "x", "vulns": []}]}) == [
-        FOUND
-    ]
-
-
-def test_npm_counts_from_moderate_upwards_and_once_per_cause() -> None:
-    def cause(severity: str) -> dict[str, str]:
-        return {"severity": severity, "url": "https://example.org/advisories/GHSA-1"}
-
-    report = {"vulnerabilities": {"a": {"via": [cause("high")]}, "b": {"via": ["a"]}, "c": {"via": [cause("low")]}}}
-
-    assert npm_findings(report) == [Finding("a", frozenset({"GHSA-1"}))]
-
-
-def test_a_failure_of_npm_is_not_taken_for_a_clean_report() -> None:
-    with pytest.raises(AuditError, match="405"):
-        npm_findings({"message": "405 Method Not Allowed"})
 
 
 @pytest.mark.parametrize(("day", "left"), [(date(2026, 1, 30), []), (date(2026, 1, 31), [FOUND])])

@@ -56,10 +56,6 @@ def test_every_list_of_packages_in_the_import_contracts_names_every_service() ->
     assert [PACKAGES - set(found) for found in lists] == [set()] * len(lists)
 
 
-def test_pytest_collects_the_tests_of_every_service() -> None:
-    assert set(SERVICES) <= set(PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"])
-
-
 def test_every_process_and_every_database_has_its_manifests() -> None:
     assert resources("services") - {"client"} == set(PROCESSES)
     assert resources("databases") == set(SERVICES)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
 
 import nats
@@ -25,6 +25,7 @@ __all__ = [
     "REFUSED_SECONDS",
     "STREAMS",
     "clients",
+    "refused",
     "subject_of",
 ]
 
@@ -86,6 +87,12 @@ async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
         for connection in connections.values():
             await connection.close()
         server.stop()
+
+
+async def refused(*attempts: Awaitable[object]) -> None:
+    """The server answers none of these requests, to which the user has no right. They wait side by side."""
+    answers = await asyncio.gather(*attempts, return_exceptions=True)
+    assert [answer for answer in answers if not isinstance(answer, TimeoutError)] == []
 
 
 def subject_of(stream: str) -> str:

@@ -1,7 +1,7 @@
 """Builds of the client, with a small substitute for npm that builds a small server."""
 
+import itertools
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ticketing_local.client_builds import KEPT, ClientBuild, ClientBuilds
+from ticketing_local.client_builds import KEPT, ClientBuilds
 from ticketing_local.services import ClientProcess
 from ticketing_testkit.servers import ServerStartError, free_port
 
@@ -49,14 +49,16 @@ class Checkout:
         (self.source / "node_modules" / ".package-lock.json").touch()
         self.edit("first")
         self.log = folder / "client.log"
-        self.taken: list[ClientBuild] = []
+        self._copies = itertools.count()
 
     def edit(self, text: str) -> None:
         (self.source / "pages" / "index.tsx").write_text(text)
 
-    def take(self, on_build: Callable[[], None] = lambda: None) -> ClientBuild:
-        self.taken.append(ClientBuilds(self.source, self.log).take(on_build))
-        return self.taken[-1]
+    def take(self, on_build: Callable[[], None] = lambda: None) -> Path:
+        """The copy that a new stack gets."""
+        copy = self.source.parent / f"stack-{next(self._copies)}"
+        ClientBuilds(self.source, self.log).copy_to(copy, on_build)
+        return copy
 
     @property
     def builds(self) -> int:
@@ -69,7 +71,7 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     npm = tmp_path / "bin" / "npm"
     npm.parent.mkdir()
     npm.write_text(NPM)
@@ -78,9 +80,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checko
     made = Checkout(tmp_path)
     # The log that this npm writes must not count as a change of the sources.
     (made.source / "npm.calls").symlink_to(tmp_path / "npm.calls")
-    yield made
-    for build in made.taken:
-        build.release()
+    return made
 
 
 @pytest.fixture(autouse=True)
@@ -89,12 +89,12 @@ def exclude_call_log_from_sources(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[ClientBuild], ClientProcess]]:
+def serve(tmp_path: Path) -> Iterator[Callable[[Path], ClientProcess]]:
     running: list[ClientProcess] = []
 
-    def start(build: ClientBuild) -> ClientProcess:
+    def start(build: Path) -> ClientProcess:
         port = free_port()
-        process = ClientProcess(build.folder, tmp_path / f"{port}.log", port=port, environment={"PORT": str(port)})
+        process = ClientProcess(build, tmp_path / f"{port}.log", port=port, environment={"PORT": str(port)})
         running.append(process)
         process.start()
         return process
@@ -104,13 +104,17 @@ def serve(tmp_path: Path) -> Iterator[Callable[[ClientBuild], ClientProcess]]:
         process.stop()
 
 
+def script_in(folder: Path) -> str:
+    return (folder / "static" / "script.js").read_text().strip()
+
+
 def script_of(client: ClientProcess) -> str:
     with urllib.request.urlopen(f"{client.url}/script.js", timeout=60) as answer:
         return str(answer.read().decode()).strip()
 
 
 def test_each_stack_serves_the_sources_it_was_started_with(
-    checkout: Checkout, serve: Callable[[ClientBuild], ClientProcess]
+    checkout: Checkout, serve: Callable[[Path], ClientProcess]
 ) -> None:
     first = serve(checkout.take())
     checkout.edit("second")
@@ -122,35 +126,37 @@ def test_each_stack_serves_the_sources_it_was_started_with(
 @pytest.mark.unit
 def test_only_a_change_of_the_sources_causes_a_build(checkout: Checkout) -> None:
     builds: list[None] = []
-    first = checkout.take(lambda: builds.append(None))
+    checkout.take(lambda: builds.append(None))
     for unchanged in ("tests/a.ts", ".hidden/a.ts", "node_modules/a/index.js", ".next/cache/a"):
         (checkout.source / unchanged).parent.mkdir(parents=True, exist_ok=True)
         (checkout.source / unchanged).touch()
     os.utime(checkout.source / "pages" / "index.tsx")
-    assert checkout.take(lambda: builds.append(None)).folder == first.folder
+    checkout.take(lambda: builds.append(None))
     assert (checkout.builds, len(builds)) == (1, 1)
 
     checkout.edit("second")
-    assert checkout.take().folder != first.folder
+    checkout.take()
+    assert checkout.builds == 2
     checkout.edit("first")
-    assert checkout.take().folder == first.folder, "this state has a build already"
+    checkout.take()
+    assert checkout.builds == 2, "this state has a build already"
     (checkout.source / "pages" / "index.tsx").rename(checkout.source / "pages" / "other.tsx")
     (checkout.source / "pages" / "index.tsx").write_text("first")
-    assert checkout.take().folder != first.folder, "a name is part of the sources"
-    assert checkout.builds == 3
+    checkout.take()
+    assert checkout.builds == 3, "a name is part of the sources"
 
 
 @pytest.mark.unit
 def test_two_concurrent_starts_build_once(checkout: Checkout) -> None:
     barrier = threading.Barrier(4)
 
-    def take() -> Path:
+    def take() -> str:
         barrier.wait()
-        return checkout.take().folder
+        return script_in(checkout.take())
 
     with ThreadPoolExecutor(4) as pool:
-        folders = {future.result() for future in [pool.submit(take) for _ in range(4)]}
-    assert len(folders) == 1
+        scripts = {future.result() for future in [pool.submit(take) for _ in range(4)]}
+    assert scripts == {"first"}
     assert checkout.builds == 1
 
 
@@ -161,7 +167,7 @@ def test_a_failed_build_is_not_kept_and_its_error_is_reported(checkout: Checkout
         checkout.take()
     assert checkout.folders == []
     (checkout.source / "fail").unlink()
-    assert (checkout.take().folder / "server.js").is_file()
+    assert (checkout.take() / "server.js").is_file()
 
 
 @pytest.mark.unit
@@ -169,52 +175,58 @@ def test_a_process_killed_during_a_build_leaves_no_build(checkout: Checkout) -> 
     (checkout.source / "die").touch()
     script = (
         "import sys; from pathlib import Path; from ticketing_local.client_builds import ClientBuilds; "
-        "ClientBuilds(Path(sys.argv[1]), Path(sys.argv[2])).take(lambda: None)"
+        "ClientBuilds(Path(sys.argv[1]), Path(sys.argv[2])).copy_to(Path(sys.argv[2]).with_name('copy'), lambda: None)"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(checkout.source), str(checkout.log)], check=False)
     assert killed.returncode == -9
     assert checkout.folders == []
     (checkout.source / "die").unlink()
-    assert (checkout.take().folder / "server.js").is_file()
+    assert (checkout.take() / "server.js").is_file()
     assert len(checkout.folders) == 1
 
 
 @pytest.mark.unit
 def test_an_unfinished_build_of_a_crash_is_removed(checkout: Checkout) -> None:
     (checkout.source / ".builds" / "unfinished-x" / "half").mkdir(parents=True)
-    build = checkout.take()
-    assert checkout.folders == [build.folder.name]
+    checkout.take()
+    assert len(checkout.folders) == 1
+    assert not checkout.folders[0].startswith("unfinished")
 
 
 @pytest.mark.unit
 def test_sources_that_change_during_a_build_are_built_again(checkout: Checkout) -> None:
     (checkout.source / "edit-while-building").touch()
-    build = checkout.take()
-    assert (build.folder / "static" / "script.js").read_text().strip() == "edited"
+    assert script_in(checkout.take()) == "edited"
     assert checkout.builds == 2
-    assert checkout.take().folder == build.folder
+    assert script_in(checkout.take()) == "edited"
+    assert checkout.builds == 2
 
 
 @pytest.mark.unit
-def test_a_build_in_use_is_never_removed_and_older_unused_ones_are(checkout: Checkout) -> None:
-    used = checkout.take()
-    others: list[ClientBuild] = []
+def test_old_builds_are_removed_and_the_copies_of_stacks_stay(checkout: Checkout) -> None:
+    copy = checkout.take()
+    known = set[str]()
     for number in range(KEPT + 2):
+        (newest,) = set(checkout.folders) - known
+        os.utime(checkout.source / ".builds" / newest, (number, number))
+        known = set(checkout.folders)
         checkout.edit(f"number {number}")
-        others.append(checkout.take())
-        os.utime(others[-1].folder, (number, number))
-        others[-1].release()
-    checkout.edit("last")
-    last = checkout.take()
-    kept = {used.folder.name, last.folder.name, *(one.folder.name for one in others[-KEPT:])}
-    assert set(checkout.folders) == kept
+        checkout.take()
+    assert len(checkout.folders) == KEPT
+    assert script_in(copy) == "first"
+    builds = checkout.builds
+    checkout.edit("first")
+    assert script_in(checkout.take()) == "first"
+    assert checkout.builds == builds + 1, "its build was the least recently used"
 
-    used.release()
-    shutil.rmtree(others[-1].folder)  # removed by hand
-    for number in range(KEPT + 1):
-        checkout.edit(f"later {number}")
-        checkout.take().release()
-    assert used.folder.name not in checkout.folders
-    assert last.folder.name in checkout.folders
-    newest_of_its_time = 1  # in use when the last removal took place
-    assert len(list((checkout.source / ".builds").glob("*.use"))) == 1 + KEPT + newest_of_its_time
+
+@pytest.mark.unit
+def test_a_copy_replaces_that_of_an_earlier_start(checkout: Checkout, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    builds = ClientBuilds(checkout.source, checkout.log)
+    builds.copy_to(copy, lambda: None)
+    checkout.edit("second")
+    (copy / "leftover").touch()
+    builds.copy_to(copy, lambda: None)
+    assert script_in(copy) == "second"
+    assert not (copy / "leftover").exists()

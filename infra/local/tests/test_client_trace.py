@@ -1,9 +1,6 @@
 """With the client in front, a browser's request is the root of one trace that includes every consumer."""
 
 import json
-import subprocess
-import sysconfig
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +9,13 @@ import httpx
 import pytest
 
 from ticketing_local.seed import DemoAccounts
-from ticketing_ops.data_dir import DataDir
+from ticketing_ops.api import Api
+from ticketing_testkit.waiting import wait_until
+
+from .running_stack import RunningStack
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # the client is built if it has no build
 
-TICKETING = Path(sysconfig.get_path("scripts")) / "ticketing"
 THROUGH = ("client", "orders", "tickets", "payments", "expiration")
 EXPECTED = {
     ("client", "POST /api/[...path]"),
@@ -32,52 +31,39 @@ EXPECTED = {
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataDir]:
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
-    where = ("--data-dir", str(tmp_path))
-    started = subprocess.run([TICKETING, "up", "--detach", *where], capture_output=True, text=True)
-    try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        yield DataDir(tmp_path)
-    finally:
-        subprocess.run([TICKETING, "down", *where], capture_output=True, check=False)
+def stack(tmp_path: Path) -> Iterator[RunningStack]:
+    with RunningStack(tmp_path, client=True).running(OTEL_TRACES_EXPORTER="console") as stack:
+        yield stack
 
 
-def spans(data: DataDir) -> list[tuple[str, Any]]:
+def spans(stack: RunningStack) -> list[tuple[str, Any]]:
     """All spans in the logs whose lines are complete."""
     return [
         (name, json.loads(line))
         for name in THROUGH
-        for line in (data.logs / f"{name}.log").read_text().splitlines(keepends=True)
+        for line in (stack.folder / "logs" / f"{name}.log").read_text().splitlines(keepends=True)
         if line.startswith('{"name"') and line.endswith("\n")
     ]
 
 
-def as_(who: str, address: str) -> dict[str, str]:
-    form = {"username": who, "password": DemoAccounts().password}
-    token = httpx.post(f"{address}/api/users/token", data=form).json()["access_token"]
-    return {"Authorization": f"Bearer {token}"}
-
-
-def test_the_request_of_a_browser_is_the_root_of_one_trace(data: DataDir) -> None:
-    state = data.read_state()
-    assert state is not None
-    shop = state.addresses["client"]
+def test_the_request_of_a_browser_is_the_root_of_one_trace(stack: RunningStack) -> None:
     accounts = DemoAccounts()
-    seller, buyer = as_(accounts.seller, shop), as_(accounts.buyer, shop)
-    ticket = httpx.post(f"{shop}/api/tickets", headers=seller, json={"title": "Seat", "price": 5}).json()["id"]
-    assert httpx.post(f"{shop}/api/orders", headers=buyer, json={"ticketId": ticket}).status_code == 201
+    with httpx.Client(timeout=30) as http:
+        api = Api(http, stack.state.addresses)
+        seller, buyer = (api.account(email, accounts.password) for email in (accounts.seller, accounts.buyer))
+        ticket = api.call("POST", "/api/tickets", seller, json={"title": "Seat", "price": 5}).json()["id"]
+        assert api.call("POST", "/api/orders", buyer, json={"ticketId": ticket}).status_code == 201
 
     def trace_spans() -> list[tuple[str, Any]]:
-        found = spans(data)
+        found = spans(stack)
         ids = {span["context"]["trace_id"] for _, span in found if span["name"] == "POST /api/orders"}
         assert len(ids) <= 1
         return [(name, span) for name, span in found if span["context"]["trace_id"] in ids]
 
-    deadline = time.monotonic() + 30
-    while not {(name, span["name"]) for name, span in trace_spans()} >= EXPECTED:
-        assert time.monotonic() < deadline, sorted((name, span["name"]) for name, span in trace_spans())
-        time.sleep(0.1)
+    def names() -> set[tuple[str, str]]:
+        return {(name, span["name"]) for name, span in trace_spans()}
+
+    wait_until(lambda: names() >= EXPECTED, why=lambda: sorted(names()))
     exported = trace_spans()
     ids = {span["context"]["span_id"] for _, span in exported}
     roots = {(name, span["name"]) for name, span in exported if span["parent_id"] not in ids}

@@ -1,15 +1,12 @@
 """Each service is replaced under load without a failed request, and ends in time while its dependencies hang."""
 
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Queue
-from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -19,72 +16,54 @@ from ticketing_common.topology import SERVICES
 from ticketing_local.services import ServiceProcess
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 from ticketing_testkit.servers import ServerProcess, free_port
+from ticketing_testkit.waiting import wait_until
 
 from .rotation import CALLERS, Call, Load, Rotation
+from .running_stack import ACCOUNTS_WITHOUT_LIMITS, SALES_WITHOUT_LIMITS, Traders, ticketing
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 
-class Marketplace:
-    """A stack with a seller and a buyer who are signed in."""
+class Marketplace(Traders):
+    """A seller and a buyer at a stack of this process."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, http: httpx.Client) -> None:
+        super().__init__(http, stack.state.addresses)
         self.stack = stack
-        (_, self.seller), (self._buyers_form, self.buyer) = self._sign_up(), self._sign_up()
         self._free: Queue[str] = Queue()
-
-    def _sign_up(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The form that signs the new account in, and the headers of its session."""
-        address = f"{self.stack.state.addresses['auth']}/api/users"
-        person = {"email": f"{token_hex(6)}@example.com", "password": token_hex(8)}
-        httpx.post(f"{address}/signup", json=person, timeout=30).raise_for_status()
-        form = {"username": person["email"], "password": person["password"]}
-        token = httpx.post(f"{address}/token", data=form, timeout=30).json()["access_token"]
-        return form, {"Authorization": f"Bearer {token}"}
-
-    def ticket(self) -> str:
-        """The id of a new ticket."""
-        addresses = self.stack.state.addresses
-        made = httpx.post(
-            f"{addresses['tickets']}/api/tickets", json={"title": "Seat", "price": 10}, headers=self.seller, timeout=30
-        )
-        return str(made.raise_for_status().json()["id"])
 
     def payment(self) -> str:
         """The id of a new authorised payment."""
-        addresses = self.stack.state.addresses
-        order = httpx.post(
-            f"{addresses['orders']}/api/orders", json={"ticketId": self.ticket()}, headers=self.buyer, timeout=30
-        )
-        body = {"orderId": order.raise_for_status().json()["id"], "paymentMethodId": "pm_card_visa"}
-        paid = httpx.post(f"{addresses['payments']}/api/payments", json=body, headers=self.buyer, timeout=30)
-        return str(paid.raise_for_status().json()["id"])
+        return str(self.pay(self.order()).raise_for_status().json()["id"])
 
     def calls(self, service: str) -> list[Call]:
         """Typical requests to this service, including writes."""
 
+        seller, buyer = ({"Authorization": f"Bearer {token}"} for token in (self.seller, self.buyer))
+        credentials = {"username": self.buyers_email, "password": self.password}
+
         def get(path: str) -> Call:
-            return lambda http, address: http.get(f"{address}/api/{path}", headers=self.buyer)
+            return lambda http, address: http.get(f"{address}/api/{path}", headers=buyer)
 
         def post(path: str) -> Call:
-            return lambda http, address: http.post(f"{address}/api/{path}", headers=self.buyer)
+            return lambda http, address: http.post(f"{address}/api/{path}", headers=buyer)
 
         def sell(http: httpx.Client, address: str) -> httpx.Response:
             body: dict[str, Any] = {"title": "Seat", "price": 10}
-            return http.post(f"{address}/api/tickets", json=body, headers=self.seller)
+            return http.post(f"{address}/api/tickets", json=body, headers=seller)
 
         def hold_and_cancel(http: httpx.Client, address: str) -> httpx.Response:
             ticket = self._free.get()
             try:
-                held = http.post(f"{address}/api/orders", json={"ticketId": ticket}, headers=self.buyer)
+                held = http.post(f"{address}/api/orders", json={"ticketId": ticket}, headers=buyer)
                 if held.status_code != 201:
                     return held
-                return http.delete(f"{address}/api/orders/{held.json()['id']}", headers=self.buyer)
+                return http.delete(f"{address}/api/orders/{held.json()['id']}", headers=buyer)
             finally:
                 self._free.put(ticket)
 
         def sign_in_and_out(http: httpx.Client, address: str) -> httpx.Response:
-            signed_in = http.post(f"{address}/api/users/token", data=self._buyers_form)
+            signed_in = http.post(f"{address}/api/users/token", data=credentials)
             if signed_in.status_code != 200:
                 return signed_in
             session = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
@@ -135,15 +114,14 @@ class Marketplace:
 @pytest.fixture(scope="module")
 def marketplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marketplace]:
     ports = {name: free_port() for name in PREFERRED_PORTS}
-    limits = {f"RATE_LIMIT_{what}": "off" for what in ("SIGNIN", "SIGNUP", "HOLDS", "LISTINGS", "PAYMENTS")}
+    limits = {**ACCOUNTS_WITHOUT_LIMITS, **SALES_WITHOUT_LIMITS}
     folder: Path = tmp_path_factory.mktemp("stack")
     stack = Stack(StackOptions(folder, client=False, ports=ports, environment=limits))
-    with stack.data.locked():
+    with stack.data.locked(), httpx.Client(timeout=30) as http:
         stack.start(lambda _name, _what: None)
         try:
-            yield Marketplace(stack)
-            audit = [sys.executable, "-m", "ticketing_local", "audit", "--data-dir", str(folder)]
-            audited = subprocess.run(audit, capture_output=True, text=True, timeout=120, check=False)
+            yield Marketplace(stack, http)
+            audited = ticketing("audit", "--data-dir", folder)
             assert audited.returncode == 0, audited.stdout
         finally:
             stack.stop()
@@ -183,15 +161,13 @@ def test_a_request_in_flight_at_shutdown_is_answered(marketplace: Marketplace) -
     with marketplace.two_replicas("orders") as (_, leaving):
 
         def hold() -> None:
-            body = {"ticketId": "a" * 24}
-            answers.append(httpx.post(f"{leaving.url}/api/orders", json=body, headers=marketplace.buyer, timeout=30))
+            body, session = {"ticketId": "a" * 24}, {"Authorization": f"Bearer {marketplace.buyer}"}
+            answers.append(httpx.post(f"{leaving.url}/api/orders", json=body, headers=session, timeout=30))
 
         caller = threading.Thread(target=hold)
         caller.start()
-        deadline = time.monotonic() + 30
-        while 'requests_in_flight{service="orders"} 1.0' not in httpx.get(f"{leaving.url}/metrics", timeout=30).text:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        in_flight = 'requests_in_flight{service="orders"} 1.0'
+        wait_until(lambda: in_flight in httpx.get(f"{leaving.url}/metrics", timeout=30).text)
         leaving.terminate()
         caller.join()
         with pytest.raises(httpx.ConnectError):

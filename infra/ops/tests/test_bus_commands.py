@@ -74,10 +74,7 @@ def store_dead_letter(
         at=utc_now(),
     )
 
-    async def publish(js: JetStreamContext) -> None:
-        await js.publish("dead_letters.orders-expirations", letter.model_dump_json().encode())
-
-    act(publish)
+    publish(act, ("dead_letters.orders-expirations", letter.model_dump_json().encode()))
     return letter
 
 
@@ -96,6 +93,16 @@ def given_up_by_the_broker(act: Act, event: ExpirationCompleted) -> None:
                 await asyncio.sleep(0.02)
 
     act(exhaust)
+
+
+def publish(act: Act, *messages: tuple[str, bytes]) -> None:
+    """Publish bodies by subject."""
+
+    async def publish_all(js: JetStreamContext) -> None:
+        for subject, body in messages:
+            await js.publish(subject, body)
+
+    act(publish_all)
 
 
 def bodies(act: Act, stream: str) -> list[Any]:
@@ -172,12 +179,7 @@ def test_an_unknown_number_is_a_clear_error(ticketing: Run, command: str, number
 
 def test_the_tail_prints_and_filters_events(ticketing: Run, act: Act) -> None:
     first, second = an_event(), an_event()
-
-    async def publish(js: JetStreamContext) -> None:
-        for event in (first, second):
-            await js.publish(event.nats_subject, event.to_json())
-
-    act(publish)
+    publish(act, *((event.nats_subject, event.to_json()) for event in (first, second)))
 
     everything = ticketing("events", "tail", "--since", "all", "--no-follow").output.splitlines()
     assert [line.split()[1:4] for line in everything] == [
@@ -199,12 +201,7 @@ def test_a_resync_without_a_subscriber_is_a_clear_error(ticketing: Run) -> None:
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b'{"time": "2026-11-23T12:00:00Z", "data": []}'])
 def test_the_tail_continues_after_a_message_that_is_not_an_event(ticketing: Run, act: Act, body: bytes) -> None:
     following = an_event()
-
-    async def publish(js: JetStreamContext) -> None:
-        await js.publish(f"expiration.completed.{new_id()}", body)
-        await js.publish(following.nats_subject, following.to_json())
-
-    act(publish)
+    publish(act, (f"expiration.completed.{new_id()}", body), (following.nats_subject, following.to_json()))
     shown = ticketing("events", "tail", "--since", "all", "--no-follow")
 
     first, second = shown.output.splitlines()
@@ -227,12 +224,7 @@ def test_the_tail_escapes_control_characters(ticketing: Run, act: Act) -> None:
     body = json.loads(event.to_json())
     body["data"]["title"] = HOSTILE
     body["data"][HOSTILE] = "as a name"
-
-    async def publish(js: JetStreamContext) -> None:
-        await js.publish(event.nats_subject, json.dumps(body).encode())
-        await js.publish("expiration.\u202e.x", b"no event")
-
-    act(publish)
+    publish(act, (event.nats_subject, json.dumps(body).encode()), ("expiration.\u202e.x", b"no event"))
     shown = ticketing("events", "tail", "--since", "all", "--no-follow").output
 
     assert_harmless(shown)

@@ -1,10 +1,8 @@
 """A sale on a stack whose services crash at one exact boundary of their work."""
 
-import asyncio
 import contextlib
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ from ticketing_ops.audit import Violation
 from ticketing_system.market import GOOD_CARD, Market, market_of
 from ticketing_system.stacks import make_stack
 from ticketing_testkit.servers import ServerProcess
+from ticketing_testkit.waiting import until
 
 __all__ = ["SHORT_WINDOW_SECONDS", "SOLD", "WINDOW_SECONDS", "Ended", "Sale", "given_up", "running"]
 
@@ -25,7 +24,6 @@ WINDOW_SECONDS: Final = 300
 """How long a hold lasts that is to be paid: longer than a restart takes on a busy machine."""
 SHORT_WINDOW_SECONDS: Final = 10
 """How long a hold lasts that is to expire."""
-CEILING_SECONDS: Final = 60.0
 KILLED: Final = -9
 
 
@@ -118,7 +116,7 @@ class Sale:
         async def crashed() -> bool:
             return process.exit_code == KILLED
 
-        await wait_for(crashed, lambda: f"{process.name} did not reach the point")
+        await until(crashed, why=lambda: f"{process.name} did not reach the point")
         process.start()
 
     async def ends(self, ticket_id: str, *, after: Ended | None = None) -> Ended:
@@ -138,7 +136,7 @@ class Sale:
             violations[:] = await self.market.violations(grace_seconds=1, stripe_all=False)
             return not violations
 
-        await wait_for(settled, lambda: f"{found} {violations}")
+        await until(settled, why=lambda: f"{found} {violations}")
         return found[0]
 
     async def _ended(self, ticket_id: str) -> Ended:
@@ -163,13 +161,6 @@ class Sale:
         listed.raise_for_status()
         found: list[dict[str, Any]] = listed.json()["data"]
         return found
-
-
-async def wait_for(condition: Callable[[], Awaitable[bool]], otherwise: Callable[[], str]) -> None:
-    deadline = time.monotonic() + CEILING_SECONDS
-    while not await condition():
-        assert time.monotonic() < deadline, otherwise()
-        await asyncio.sleep(0.1)
 
 
 @contextlib.asynccontextmanager

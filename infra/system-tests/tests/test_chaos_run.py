@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from ticketing_ops.data_dir import DataDir
 from ticketing_system.chaos import run as chaos_run
 from ticketing_system.chaos.schedule import KILLED, Fault
 from ticketing_testkit.servers import NatsServer, is_alive
+from ticketing_testkit.waiting import wait_until
 
 pytestmark = pytest.mark.flow
 
@@ -97,7 +97,4 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert state is not None
     assert len(state.processes) == len(KILLED) + 2, "with the Stripe double and the mail server"
     assert not folder.exists()
-    deadline = time.monotonic() + 60
-    while left := [name for name, pid in state.processes.items() if is_alive(pid)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    wait_until(lambda: not any(map(is_alive, state.processes.values())))

@@ -27,19 +27,6 @@ async def sale_of_short_holds(tmp_path_factory: pytest.TempPathFactory) -> Async
         yield sale
 
 
-@pytest.mark.parametrize(("name", "point"), [("tickets", "after_commit"), ("tickets", "after_publish")])
-async def test_a_listing_can_be_bought_whenever_a_service_dies(sale: Sale, name: str, point: str) -> None:
-    process = await sale.arm(name, point)
-    with contextlib.suppress(httpx.TransportError):  # the response is lost with tickets, the listing is not
-        await sale.sell()
-    await sale.restart(process)
-    mine = await sale.market.call(sale.seller, "tickets", "GET", "/api/tickets/mine")
-    ticket_id = mine.json()[0]["id"]
-    await sale.hold(ticket_id)
-    await sale.buys(ticket_id)
-    assert await sale.ends(ticket_id) == SOLD
-
-
 @pytest.mark.parametrize(
     ("name", "point"),
     [

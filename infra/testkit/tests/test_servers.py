@@ -1,26 +1,18 @@
 """The servers that all other tests use."""
 
-import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
-import nats
-import nats.errors
-import nats.js.errors
 import pytest
-from nats.js import JetStreamContext
-from pymongo import MongoClient
 from redis.asyncio import Redis
 
 from ticketing_testkit.servers import (
     Mongod,
-    NatsCluster,
     NatsServer,
     RedisServer,
     ServerProcess,
@@ -30,28 +22,7 @@ from ticketing_testkit.servers import (
     is_alive,
 )
 from ticketing_testkit.servers.binaries import find_binary
-
-
-def test_mongodb_is_a_replica_set_with_a_primary(mongo_url: str) -> None:
-    with MongoClient[dict[str, object]](mongo_url) as client:
-        hello = client.admin.command("hello")
-    assert hello["isWritablePrimary"]
-    assert hello["setName"] == "rs0"
-
-
-async def test_nats_keeps_acknowledged_messages_after_kill_and_restart(nats_server: NatsServer) -> None:
-    client = await nats.connect(nats_server.url)
-    await client.jetstream().add_stream(name="S", subjects=["s.>"])
-    await client.jetstream().publish("s.a", b"kept")
-    await client.close()
-
-    nats_server.kill()
-    nats_server.start()
-
-    client = await nats.connect(nats_server.url)
-    message = await client.jetstream().get_msg("S", 1)
-    await client.close()
-    assert message.data == b"kept"
+from ticketing_testkit.waiting import wait_until
 
 
 async def test_redis_keeps_its_data_after_a_kill(redis_server: RedisServer) -> None:
@@ -96,8 +67,7 @@ def test_a_pause_of_a_paused_or_ended_server_changes_nothing(nats_server: NatsSe
     os.kill(pid, signal.SIGKILL)
     nats_server.pause()
     nats_server.pause()
-    while nats_server.exit_code is None:
-        time.sleep(0.01)
+    wait_until(lambda: nats_server.exit_code is not None)
     nats_server.pause()
     assert nats_server.exit_code == -signal.SIGKILL
 
@@ -183,39 +153,4 @@ print(server.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    pid, deadline = int(printed.stdout), time.monotonic() + 10
-    while is_alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-async def current(js: JetStreamContext) -> list[bool | None]:
-    """Whether each follower of the stream has all its messages."""
-    cluster = (await js.stream_info("S")).cluster
-    return [peer.current for peer in (cluster and cluster.replicas) or []]
-
-
-async def test_a_cluster_continues_without_its_leader_and_accepts_it_again(nats_cluster: NatsCluster) -> None:
-    client = await nats.connect(nats_cluster.url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
-    js = client.jetstream()
-    await js.add_stream(name="S", subjects=["s.>"], num_replicas=3)
-    await js.publish("s.a", b"kept")
-    cluster = (await js.stream_info("S")).cluster
-    assert cluster is not None
-    leader = nats_cluster.node(str(cluster.leader))
-
-    leader.kill()
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await js.publish("s.b", b"later")
-            except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
-                continue  # the cluster is electing another leader
-            break
-    await asyncio.to_thread(leader.start)
-
-    assert (await js.get_msg("S", 1)).data == b"kept"
-    async with asyncio.timeout(30):
-        while await current(js) != [True, True]:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # members report their progress to each other at intervals
-    await client.close()
+    wait_until(lambda: not is_alive(int(printed.stdout)))

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from ticketing_ci import audit, changes, deployed, git, images, licences, osv, versions
+from ticketing_ci import changes, deployed, git, images, licences, osv, versions
 from ticketing_ci.commit_message import problems
 from ticketing_ci.parts import IMAGES
 from ticketing_common.topology import SERVICES
@@ -61,13 +62,10 @@ def _licences(_: argparse.Namespace) -> None:
 
 def _audit(_: argparse.Namespace) -> None:
     locks = [ROOT / path for path in git.tracked("*requirements.lock")]
-    if program := osv.scanner(Path(sys.executable).parent):
-        manifests = [(ROOT / path).read_text() for path in git.tracked("infra/k8s*.yaml")]
-        found = osv.osv_audit(program, locks, ROOT / "client/package-lock.json", osv.server_packages(manifests))
-    else:
-        print("osv-scanner is not installed (make osv-scanner): using pip-audit and npm audit", file=sys.stderr)
-        found = audit.pip_audit(locks) + audit.npm_audit(ROOT / "client")
-    left = audit.remaining(found, audit.allowed_findings(ALLOWANCES, audit.today()))
+    manifests = [(ROOT / path).read_text() for path in git.tracked("infra/k8s*.yaml")]
+    program, servers = osv.scanner(Path(sys.executable).parent), osv.server_packages(manifests)
+    found = osv.osv_audit(program, locks, ROOT / "client/package-lock.json", servers)
+    left = osv.remaining(found, osv.allowed_findings(ALLOWANCES, datetime.now(UTC).date()))
     _end("\n".join(str(finding) for finding in left))
 
 

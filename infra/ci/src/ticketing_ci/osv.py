@@ -1,4 +1,4 @@
-"""Known vulnerabilities by osv-scanner: of Python, npm and the servers in one report.
+"""Known vulnerabilities of Python and npm packages and of the servers, by osv-scanner; some allowed until a date.
 
 https://google.github.io/osv-scanner/output
 """
@@ -8,13 +8,25 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from .audit import AuditError, Finding
-
-__all__ = ["Package", "locked_packages", "osv_audit", "osv_findings", "scanner", "server_packages"]
+__all__ = [
+    "AuditError",
+    "Finding",
+    "Package",
+    "allowed_findings",
+    "locked_packages",
+    "osv_audit",
+    "osv_findings",
+    "remaining",
+    "scanner",
+    "server_packages",
+]
 
 Package: TypeAlias = tuple[str, str, str]
 """Ecosystem, name and version; PyPI's names in their normal form."""
@@ -34,9 +46,27 @@ MODERATE: Final = 4.0
 """The lowest CVSS score of "moderate": below it npm's packages do not count, as with `npm audit`."""
 
 
-def scanner(folder: Path) -> str | None:
-    """The program in the folder of the pipeline's tools or on PATH; None if it is not installed."""
-    return shutil.which("osv-scanner", path=str(folder)) or shutil.which("osv-scanner")
+class AuditError(RuntimeError):
+    """The result is unknown, because the scanner is missing, failed, or looked up a part only."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One vulnerability of one package, with all its ids."""
+
+    package: str
+    names: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.package}: {', '.join(sorted(self.names))}"
+
+
+def scanner(folder: Path) -> str:
+    """The program in the folder of the pipeline's tools or on PATH; raises `AuditError` if it is not installed."""
+    program = shutil.which("osv-scanner", path=str(folder)) or shutil.which("osv-scanner")
+    if program is None:
+        raise AuditError("osv-scanner is not installed: make osv-scanner (needs Go)")
+    return program
 
 
 def osv_audit(program: str, locks: Iterable[Path], npm_lock: Path, servers: Iterable[Package]) -> list[Finding]:
@@ -53,6 +83,20 @@ def osv_audit(program: str, locks: Iterable[Path], npm_lock: Path, servers: Iter
         )
     locked = locked_packages((lock.read_text() for lock in locks), npm_lock.read_text())
     return osv_findings(report, locked | set(servers))
+
+
+def allowed_findings(allowances: Path, today: date) -> dict[str, frozenset[str]]:
+    """The vulnerability ids that are accepted for each package until a future day."""
+    allowed: dict[str, frozenset[str]] = {}
+    for row in tomllib.loads(allowances.read_text()).get("vulnerability", []):
+        if row["reason"] and today < row["until"]:
+            allowed[row["package"]] = allowed.get(row["package"], frozenset()) | {row["id"]}
+    return allowed
+
+
+def remaining(found: Iterable[Finding], allowed: Mapping[str, frozenset[str]]) -> list[Finding]:
+    """The findings that are not allowed."""
+    return [finding for finding in found if not finding.names & allowed.get(finding.package, frozenset())]
 
 
 def server_packages(manifests: Iterable[str]) -> set[Package]:

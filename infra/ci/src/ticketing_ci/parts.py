@@ -88,9 +88,12 @@ RULES = (
     # One lock, one command list and one pipeline for all: nothing that they touch can be left out.
     Rule(("requirements.lock", "pyproject.toml", "Makefile", ".github/workflows/", ".github/actions/"), EVERYTHING),
     Rule(("infra/ci/", "conftest.py"), EVERYTHING),
-    # Load runs are for a quiet machine and run by hand; the benchmarks use the market of the system tests.
+    # Load runs are for a quiet machine and run by hand. The benchmarks use the market of the system tests, the delivery
+    # tests their crash points.
     Rule(("infra/bench/",), Effect(frozenset({"infra/bench"}), product=True)),
-    Rule(("infra/system-tests/",), Effect(frozenset({"infra/bench", "infra/system-tests"}), product=True)),
+    Rule(
+        ("infra/system-tests/",), Effect(frozenset({"infra/bench", "nats-tests", "infra/system-tests"}), product=True)
+    ),
     # Read by people only; lint, types, unit tests and hooks run for them all the same.
     Rule(("docs/", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "LICENSE"), Effect()),
     Rule((".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml", ".secrets.baseline"), Effect()),

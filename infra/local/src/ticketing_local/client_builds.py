@@ -1,9 +1,8 @@
-"""Builds of the client, each in a folder named by the digest of its sources; a running stack locks the one it serves.
+"""Builds of the client: each is made once for its sources, and every stack serves a copy of its own.
 
-client/.next/                output of `npm run build`; nothing is served from it
-client/.builds/<digest>/     a finished build (Next's standalone folder); it appears atomically and never changes
-client/.builds/<digest>.use  locked (shared) by every stack that serves the build
-client/.builds/lock          locked while a build is chosen, created or removed
+client/.next/             output of `npm run build`; nothing is served from it
+client/.builds/<digest>/  a finished build (Next's standalone folder); it appears atomically and never changes
+client/.builds/lock       locked while a build is made, copied or removed
 """
 
 import fcntl
@@ -16,31 +15,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from ticketing_testkit.servers import ServerStartError
 
-__all__ = ["ClientBuild", "ClientBuilds"]
+__all__ = ["ClientBuilds"]
 
-KEPT: Final = 2
-"""Number of unused builds that are kept: returning to another branch needs no new build."""
+KEPT: Final = 3
+"""Number of builds that are kept: returning to another branch needs no new build."""
 ATTEMPTS: Final = 3
 UNFINISHED: Final = "unfinished-"
 NO_SOURCES: Final = frozenset({"node_modules", "tests", "test-results", "playwright-report"})
 MADE_FILES: Final = frozenset({"next-env.d.ts", "tsconfig.tsbuildinfo", "README.md"})
 """Files that the compiler writes, or that do not affect the build."""
-
-
-class ClientBuild:
-    """A finished build, which is not removed before `release()` or the end of this process."""
-
-    def __init__(self, folder: Path, use: IO[str]) -> None:
-        self.folder = folder
-        self._use = use
-
-    def release(self) -> None:
-        """Allow the removal of the build."""
-        self._use.close()
 
 
 class ClientBuilds:
@@ -51,22 +38,23 @@ class ClientBuilds:
         self._log = log
         self._folder = source / ".builds"
 
-    def take(self, on_build: Callable[[], None]) -> ClientBuild:
-        """Return the build of the present sources; calls `on_build` before a new build.
+    def copy_to(self, folder: Path, on_build: Callable[[], None]) -> None:
+        """Replace `folder` with the build of the present sources; calls `on_build` before a new build.
 
-        Of several concurrent calls, in any processes, one builds and the others wait for it. Raises `ServerStartError`
-        with the last lines of npm's log.
+        The files are hard links where the file system allows it, so a copy takes no space, and stays when its build is
+        removed. Of several concurrent calls, in any processes, one builds and the others wait for it. Raises
+        `ServerStartError` with the last lines of npm's log.
         """
         with self._locked():
             digest = self._digest()
             if not (self._folder / digest).is_dir():
                 on_build()
                 digest = self._build(digest)
-            use = (self._folder / f"{digest}.use").open("a")
-            fcntl.flock(use, fcntl.LOCK_SH)
-            os.utime(self._folder / digest)  # the most recently used build is removed last
+            build = self._folder / digest
+            os.utime(build)  # the most recently used build is removed last
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(build, folder, symlinks=True, copy_function=_link)
             self._remove_old()
-            return ClientBuild(self._folder / digest, use)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -115,19 +103,16 @@ class ClientBuilds:
             self._npm("ci", "--no-audit", "--no-fund")
 
     def _remove_old(self) -> None:
-        """Remove unfinished builds of a crash, and unused finished builds except the newest `KEPT`."""
+        """Remove what a crash left unfinished, and all builds except the newest `KEPT`."""
         for unfinished in self._folder.glob(f"{UNFINISHED}*"):
             shutil.rmtree(unfinished)
-        unused = [use for use in self._folder.glob("*.use") if _is_unused(use)]
-        unused.sort(key=lambda use: _used_last(use.with_suffix("")), reverse=True)
-        for use in unused[KEPT:]:
-            build = use.with_suffix("")
-            if build.is_dir():
-                # Renamed before the removal: the remains after a crash do not count as a build.
-                gone = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
-                os.rename(build, gone / build.name)
-                shutil.rmtree(gone)
-            use.unlink()
+        builds = [entry for entry in self._folder.iterdir() if entry.is_dir()]
+        builds.sort(key=lambda build: build.stat().st_mtime, reverse=True)
+        for build in builds[KEPT:]:
+            # Renamed before the removal: the remains after a crash do not count as a build.
+            gone = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._folder))
+            os.rename(build, gone / build.name)
+            shutil.rmtree(gone)
 
     def _npm(self, *arguments: str) -> None:
         npm = shutil.which("npm")
@@ -156,15 +141,8 @@ class ClientBuilds:
             raise ServerStartError(f"npm {' '.join(arguments)} failed. Its log ends:\n{tail}")
 
 
-def _is_unused(use: Path) -> bool:
-    """Whether no stack serves the build. The caller holds the lock, so the answer stays true until its release."""
-    with use.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
-def _used_last(build: Path) -> float:
-    return build.stat().st_mtime if build.is_dir() else 0.0
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ticketing_ops.console import console, fail, print_lines, printable
 from ticketing_ops.data_dir import DataDirOption, data_dir_of
-from ticketing_testkit.inbox import Inbox, StoredMail
+from ticketing_testkit.inbox import Inbox
 
 __all__ = ["mail_app"]
 
@@ -25,7 +25,7 @@ def list_mails(
     """List the newest mails."""
     mails = Inbox(data_dir_of(data_dir).server("mail")).mails(limit)
     if as_json:
-        console.print_json(json.dumps([_row(mail) for mail in mails]))
+        console.print_json(json.dumps([mail.facts() for mail in mails]))
         return
     if not mails:
         console.print("No mail yet.")
@@ -52,13 +52,3 @@ def show_mail(
         print_lines(f"{name}: {mail.header(name)}")
     text = mail.body("plain") or "(no text)"
     print_lines("\n" + "\n".join(text.splitlines()).rstrip())  # a mail has CRLF, which would be shown as an escape
-
-
-def _row(mail: StoredMail) -> dict[str, str]:
-    return {
-        "id": mail.id,
-        "receivedAt": mail.received_at.isoformat(),
-        "to": mail.header("To"),
-        "subject": mail.header("Subject"),
-        "messageId": mail.header("Message-ID"),
-    }

@@ -21,7 +21,7 @@ from ticketing_testkit.servers import (
 )
 
 from .addresses import check_address
-from .client_builds import ClientBuild, ClientBuilds
+from .client_builds import ClientBuilds
 from .environments import common_environment, service_environment, worker_environment
 from .keys import Keys
 from .port_reservations import PortReservations
@@ -74,7 +74,6 @@ class Stack:
         self._options = options
         self._running: list[ServerProcess] = []
         self._ports = PortReservations()
-        self._client_build: ClientBuild | None = None
         window = options.reservation_window_seconds or _window_from_environment()
         self.state = StackState(os.getpid(), "starting", reservation_window_seconds=window)
 
@@ -185,10 +184,11 @@ class Stack:
             "NEXT_TELEMETRY_DISABLED": "1",
         }
         log = self.data.logs / "client.log"
-        self._client_build = ClientBuilds(repository_root() / "client", log).take(
-            lambda: progress("client", "building (once, about half a minute)")
+        folder = self.data.server("client")
+        ClientBuilds(repository_root() / "client", log).copy_to(
+            folder, lambda: progress("client", "building (once, about half a minute)")
         )
-        client = ClientProcess(self._client_build.folder, log, port=port, environment=environment)
+        client = ClientProcess(folder, log, port=port, environment=environment)
         progress("client", "starting")
         self._launch(client)
         client.wait_until_ready()
@@ -249,8 +249,6 @@ class Stack:
                 process.stop()
                 self._running.remove(process)
                 self.state.processes.pop(process.name, None)
-        if self._client_build is not None:
-            self._client_build.release()
         self._ports.release_all()
 
 

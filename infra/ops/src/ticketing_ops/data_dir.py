@@ -16,7 +16,10 @@ import typer
 __all__ = ["AlreadyRunningError", "DataDir", "DataDirOption", "StackState", "data_dir_of", "repository_root"]
 
 
-OURS: Final = ("keys", "logs", "mongod", "nats", "redis", "stripe", "mail", "seeded", "state.json", "fault.json")
+OURS: Final = (
+    *("keys", "logs", "mongod", "nats", "redis", "stripe", "mail", "client"),
+    *("seeded", "state.json", "fault.json"),
+)
 PROBE_SECONDS: Final = 0.5
 _DEPTH: Final = 4
 """infra/ops/src/ticketing_ops"""

@@ -10,7 +10,8 @@ from .marketplace import Marketplace
 
 async def named(marketplace: Marketplace, *, grace_seconds: float = 0.0) -> list[str]:
     """The invariants that an audit without grace reports."""
-    return [violation.invariant for violation in await audit(marketplace.addresses, grace_seconds=grace_seconds)]
+    report = await audit(marketplace.addresses, grace_seconds=grace_seconds)
+    return [violation.invariant for violation in report.violations]
 
 
 async def on_bus(marketplace: Marketplace, act: BreakBus) -> None:

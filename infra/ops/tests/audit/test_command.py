@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sysconfig
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import httpx
 
 from ticketing_ops.audit import INVARIANTS
 from ticketing_testkit.servers import free_port
+from ticketing_testkit.waiting import wait_until
 
 from .marketplace import Marketplace
 
@@ -42,13 +41,6 @@ def audit(marketplace: Marketplace, *arguments: str, **changes: str | None) -> s
         check=False,
         env=environment(marketplace, **changes),
     )
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_no_violation_is_exit_0_and_the_output_names_what_was_read(marketplace: Marketplace) -> None:
@@ -140,9 +132,9 @@ def test_a_monitor_reads_one_series_for_each_invariant_while_it_watches(marketpl
                 pairs = (line.rpartition(" ") for line in text.splitlines() if line.startswith("invariant_violations{"))
                 return {name.partition('"')[2].rpartition('"')[0]: float(value) for name, _, value in pairs}
 
-            wait_for(lambda: figures() == dict.fromkeys(INVARIANTS, 0.0))
+            wait_until(lambda: figures() == dict.fromkeys(INVARIANTS, 0.0))
             marketplace.change("orders", "tickets", marketplace.free_ticket, version=1)
-            wait_for(lambda: figures() == {**dict.fromkeys(INVARIANTS, 0.0), "projection_behind": 1.0})
+            wait_until(lambda: figures() == {**dict.fromkeys(INVARIANTS, 0.0), "projection_behind": 1.0})
             watching.send_signal(signal.SIGINT)
             printed, _ = watching.communicate(timeout=WAIT_SECONDS)
         finally:

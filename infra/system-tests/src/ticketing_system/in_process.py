@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import httpx
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from fastapi import FastAPI
 
 import ticketing_auth.app
@@ -207,17 +208,13 @@ class InProcessMarket(Market):
 
         app = web.Application()
         app.router.add_post("/", hand_on)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address = "http://{}:{}/".format(*runner.addresses[0])
-        self.proxy.webhooks.endpoints.append(Endpoint(address, self.webhook_secret))
-        try:
-            yield
-        finally:
-            self.proxy.webhooks.endpoints.clear()
-            await self.proxy.webhooks.delivered()
-            await runner.cleanup()
+        async with TestServer(app) as server:
+            self.proxy.webhooks.endpoints.append(Endpoint(str(server.make_url("/")), self.webhook_secret))
+            try:
+                yield
+            finally:
+                self.proxy.webhooks.endpoints.clear()
+                await self.proxy.webhooks.delivered()
 
     async def _forget(self) -> None:
         await self.bank.close()

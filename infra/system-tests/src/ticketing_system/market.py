@@ -17,9 +17,10 @@ from ticketing_local.stack import Stack
 from ticketing_ops.audit import AuditAddresses, Violation, audit
 from ticketing_ops.audit.bus import connected
 
-__all__ = ["GOOD_CARD", "Market", "UnsettledError", "market_of"]
+__all__ = ["DECLINED_CARD", "GOOD_CARD", "Market", "UnsettledError", "market_of"]
 
 GOOD_CARD: Final = "pm_card_visa"
+DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
 TOKEN_SECONDS: Final = 4 * 3600
 SETTLE_SECONDS: Final = 90.0
 """The limit for a busy machine; waiting ends as soon as no event is in transit."""
@@ -126,6 +127,11 @@ class Market:
         """Stored documents without their outboxes."""
         return await self.collection(service, name).find(query, {"outbox": 0}).to_list(None)
 
+    async def document(self, service: str, name: str, **query: Any) -> dict[str, Any]:
+        """The only document that matches."""
+        (found,) = await self.documents(service, name, **query)
+        return found
+
     async def backlog(self) -> int:
         """Documents with unpublished events, and events that are not delivered or not acknowledged."""
         count = 0
@@ -157,7 +163,7 @@ class Market:
 
     async def violations(self, *, grace_seconds: float = 0, stripe_all: bool = True) -> list[Violation]:
         """The findings of `ticketing audit`; an event may be in transit for `grace_seconds`."""
-        return await audit(self.addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)
+        return (await audit(self.addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)).violations
 
     async def check(self, *, grace_seconds: float = 2) -> None:
         """Raises `UnsettledError` with the audit's findings, if there are any."""

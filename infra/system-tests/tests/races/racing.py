@@ -5,11 +5,13 @@ import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Set
 from statistics import median
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+
+import httpx
 
 from ticketing_system.in_process import InProcessMarket
 
-__all__ = ["Pair", "play"]
+__all__ = ["Pair", "Round", "play"]
 
 R = TypeVar("R")
 
@@ -17,6 +19,14 @@ ROUNDS: Final = 100
 AT_ONCE: Final = 12
 BATCHES_AT_MOST: Final = 5
 SPREAD: Final = 1.5
+
+
+class Round(NamedTuple):
+    """The ticket or order of one race, and the responses to its seller and its buyer."""
+
+    key: str
+    seller: httpx.Response
+    buyer: httpx.Response
 
 
 class Pair:

@@ -19,12 +19,12 @@ from ticketing_local.services import ServiceProcess
 from ticketing_orders.repository import OrderRepository
 from ticketing_testkit.apps import Bus, Identity
 from ticketing_testkit.servers import NatsServer, free_port
+from ticketing_testkit.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TICKETS: Final = 50
 BUYERS: Final = 500
-EVENT_SECONDS: Final = 30.0
 
 
 class Answer(NamedTuple):
@@ -63,9 +63,11 @@ class Orders:
         ]
         ids = [ticket.id for ticket in tickets]
         await asyncio.gather(*(self.bus.publish(TicketCreated.of(ticket)) for ticket in tickets))
-        async with asyncio.timeout(EVENT_SECONDS):
-            while await self.database["tickets"].count_documents({"_id": {"$in": ids}}) < TICKETS:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+
+        async def known() -> bool:
+            return bool(await self.database["tickets"].count_documents({"_id": {"$in": ids}}) == TICKETS)
+
+        await until(known)
         return ids
 
     async def rush(self, tickets: list[str]) -> list[Answer]:
@@ -89,10 +91,11 @@ class Orders:
 
     async def published(self, orders: set[str]) -> None:
         """Return when the events of all these orders are on the bus; raises TimeoutError."""
-        seen: set[str] = set()
-        async with asyncio.timeout(EVENT_SECONDS):
-            while not orders <= seen:
-                seen = {event.data.id for event in await self.bus.events(OrderCreated)}
+
+        async def all_there() -> bool:
+            return orders <= {event.data.id for event in await self.bus.events(OrderCreated)}
+
+        await until(all_there)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

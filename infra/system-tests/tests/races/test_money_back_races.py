@@ -3,42 +3,22 @@
 The last test lets the orders of all of them become old.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, NamedTuple
+from collections.abc import Hashable
+from typing import Any
 
 import httpx
 import pytest
 
 from ticketing_system.in_process import InProcessMarket
+from ticketing_testkit.waiting import until
 
-from .racing import Pair, play
+from .racing import Pair, Round, play
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 SEED = 20_261_129
 CENTS = 2_550
 PAYMENTS_KNOWS = (("payments", "orders"), ("payments", "payments"))
-
-
-class Round(NamedTuple):
-    """One order, and the responses to the seller and the buyer."""
-
-    order_id: str
-    seller: httpx.Response
-    buyer: httpx.Response
-
-
-async def the(market: InProcessMarket, service: str, name: str, **query: Any) -> dict[str, Any]:
-    """The only document that matches."""
-    (found,) = await market.documents(service, name, **query)
-    return found
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that another part of the marketplace does; the test's own timeout ends a vain wait."""
-    while not await condition():  # noqa: ASYNC110 (documents of other services have no signal)
-        await asyncio.sleep(0.05)
 
 
 async def has_payment(market: InProcessMarket, order_id: str, status: str, **fields: Any) -> bool:
@@ -50,7 +30,7 @@ async def captured(market: InProcessMarket, buyer: str, order_id: str) -> dict[s
     """Pay for this order; the payment once it is captured."""
     (await market.pay(buyer, order_id)).raise_for_status()
     await until(lambda: has_payment(market, order_id, "captured"))
-    return await the(market, "payments", "payments", order_id=order_id)
+    return await market.document("payments", "payments", order_id=order_id)
 
 
 async def test_money_that_goes_back_at_stripe_ends_the_order_when_none_is_left(market: InProcessMarket) -> None:
@@ -62,8 +42,8 @@ async def test_money_that_goes_back_at_stripe_ends_the_order_when_none_is_left(m
 
     async def shows(one: dict[str, Any], order_status: str, **expected: Any) -> None:
         async def reached() -> bool:
-            row = await the(market, "payments", "payments", _id=one["_id"])
-            order = await the(market, "orders", "orders", _id=one["order_id"])
+            row = await market.document("payments", "payments", _id=one["_id"])
+            order = await market.document("orders", "orders", _id=one["order_id"])
             return {name: row[name] for name in expected} == expected and order["status"] == order_status
 
         await until(reached)
@@ -85,7 +65,7 @@ async def test_money_that_goes_back_at_stripe_ends_the_order_when_none_is_left(m
     await shows(disputed, "complete", status="captured", disputed=False)
     await shows(lost, "cancelled", status="refunded", disputed=False)
     for one in (order_id, lost_id):
-        assert (await the(market, "orders", "orders", _id=one))["reason"] == "refunded"
+        assert (await market.document("orders", "orders", _id=one))["reason"] == "refunded"
     await market.settle()
     assert await market.violations() == []
 
@@ -101,12 +81,12 @@ async def test_calling_off_against_a_hold(market: InProcessMarket) -> None:
 
     async def outcome(ended: Round) -> Hashable:
         assert ended.seller.status_code == 200, ended.seller.text
-        ticket = await the(market, "tickets", "tickets", _id=ended.order_id)
+        ticket = await market.document("tickets", "tickets", _id=ended.key)
         assert (ticket["status"], ticket["held"], ticket["sold"]) == ("cancelled", 0, 0)
         if ended.buyer.status_code == 409:
             return "called off first"
         assert ended.buyer.status_code == 201, ended.buyer.text
-        order = await the(market, "orders", "orders", _id=ended.buyer.json()["id"])
+        order = await market.document("orders", "orders", _id=ended.buyer.json()["id"])
         assert (order["status"], order["reason"]) == ("cancelled", "event_cancelled")
         return "held first"
 
@@ -125,9 +105,9 @@ async def test_calling_off_against_a_payment(market: InProcessMarket) -> None:
 
     async def outcome(ended: Round) -> Hashable:
         assert ended.seller.status_code == 200, ended.seller.text
-        order = await the(market, "orders", "orders", _id=ended.order_id)
+        order = await market.document("orders", "orders", _id=ended.key)
         assert (order["status"], order["reason"]) == ("cancelled", "event_cancelled")
-        payments = await market.documents("payments", "payments", order_id=ended.order_id)
+        payments = await market.documents("payments", "payments", order_id=ended.key)
         states = {payment["status"] for payment in payments}
         assert states <= {"voided", "refunded"}
         for payment in payments:
@@ -152,10 +132,7 @@ async def test_a_refund_by_the_seller_against_one_at_stripe(market: InProcessMar
         """Until the money is back: the response comes long before, and would say nothing about how long that takes."""
         answer = await market.refund(seller, order_id)
 
-        async def done() -> bool:
-            return bool(await market.documents("payments", "payments", order_id=order_id, status="refunded"))
-
-        await until(done)
+        await until(lambda: has_payment(market, order_id, "refunded"))
         return answer
 
     async def once() -> Round:
@@ -166,8 +143,8 @@ async def test_a_refund_by_the_seller_against_one_at_stripe(market: InProcessMar
         return Round(order_id, *sides)
 
     async def outcome(ended: Round) -> Hashable:
-        order = await the(market, "orders", "orders", _id=ended.order_id)
-        payment = await the(market, "payments", "payments", order_id=ended.order_id)
+        order = await market.document("orders", "orders", _id=ended.key)
+        payment = await market.document("payments", "payments", order_id=ended.key)
         assert (order["status"], order["reason"]) == ("cancelled", "refunded")
         assert (payment["status"], payment["refunded_cents"]) == ("refunded", CENTS)
         assert ended.seller.status_code == 202, ended.seller.text
@@ -196,7 +173,7 @@ async def test_old_orders_lose_their_people_everywhere_and_the_audit_finds_nothi
         assert documents, "the test proves nothing without them"
         named = [document for document in documents if any(person in str(document) for person in market.people)]
         assert named == [], f"{service}.{name}"
-    assert (await the(market, "tickets", "tickets", _id=ticket_id))["status"] == "sold"
+    assert (await market.document("tickets", "tickets", _id=ticket_id))["status"] == "sold"
     assert (await market.hold(loser, ticket_id)).status_code == 409
     assert (await market.call(buyer, "orders", "GET", "/api/orders")).json() == []
     assert (await market.call(buyer, "orders", "GET", f"/api/orders/{order_id}")).status_code == 403
@@ -208,4 +185,4 @@ async def test_old_orders_lose_their_people_everywhere_and_the_audit_finds_nothi
     await until(lambda: has_payment(market, order_id, "refunded"))
     await market.settle()
     assert await market.violations() == []
-    assert (await the(market, "orders", "orders", _id=order_id))["reason"] == "refunded"
+    assert (await market.document("orders", "orders", _id=order_id))["reason"] == "refunded"

@@ -1,10 +1,7 @@
 """One request is one trace: through the outbox, over the bus, into every consuming service, and to the timer."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from secrets import token_hex
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,6 +11,7 @@ from opentelemetry.trace import SpanKind
 from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_system.market import GOOD_CARD
 from ticketing_testkit.spans import RecordedSpans, recorded_spans
+from ticketing_testkit.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
@@ -40,13 +38,17 @@ def begin_trace() -> tuple[str, dict[str, str]]:
     return trace_id, {"traceparent": f"00-{trace_id}-{token_hex(8)}-01"}
 
 
-async def eventually(find: Callable[[], Sequence[ReadableSpan]], complete: Callable[[set[str]], bool]) -> list[Any]:
-    """The spans, once their labels are complete."""
-    deadline = time.monotonic() + 30
-    while not complete(found := labels(find())):
-        assert time.monotonic() < deadline, f"only {sorted(found)}"
-        await asyncio.sleep(0.02)
-    return list(find())
+async def complete_trace(
+    market: InProcessMarket, spans: RecordedSpans, trace_id: str, expected: set[str]
+) -> list[ReadableSpan]:
+    """The spans of a trace, once it has these and all its events are handled."""
+
+    async def complete() -> bool:
+        return expected <= labels(spans.of(trace_id))
+
+    await until(complete, why=lambda: sorted(labels(spans.of(trace_id))))
+    await market.settle()
+    return spans.of(trace_id)
 
 
 def labels(spans: Sequence[ReadableSpan]) -> set[str]:
@@ -89,9 +91,7 @@ async def test_one_trace_leads_from_the_order_to_every_consumer(
         "publish ticket.updated",
         "handle ticket.updated by orders-tickets",
     }
-    trace_spans = await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
-    await market.settle()
-    trace_spans = spans.of(trace_id)
+    trace_spans = await complete_trace(market, spans, trace_id, expected)
 
     root = assert_connected(trace_spans)
     assert (root.name, root.kind) == ("POST /api/orders", SpanKind.SERVER)
@@ -126,9 +126,7 @@ async def test_a_payment_is_one_trace_with_its_calls_to_stripe(
         "handle order.completed by tickets-orders",
         "handle order.completed by payments-orders",
     }
-    await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
-    await market.settle()
-    trace_spans = spans.of(trace_id)
+    trace_spans = await complete_trace(market, spans, trace_id, expected)
     assert_connected(trace_spans)
     stripe = [str((span.attributes or {}).get("http.url")) for span in trace_spans if span.kind is SpanKind.CLIENT]
     for call in ("/v1/payment_intents", "/confirm", "/capture"):
@@ -151,7 +149,6 @@ async def test_a_hold_runs_out_in_the_trace_of_its_order(traced_market: InProces
         "publish order.cancelled",
         "handle order.cancelled by tickets-orders",
     }
-    await eventually(lambda: spans.of(trace_id), lambda found: expected <= found)
-    await market.settle()
+    trace_spans = await complete_trace(market, spans, trace_id, expected)
     market.give_buyers(900)
-    assert_connected(spans.of(trace_id))
+    assert_connected(trace_spans)

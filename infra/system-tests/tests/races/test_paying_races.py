@@ -27,22 +27,12 @@ class Round(NamedTuple):
     other: httpx.Response
 
 
-class Books:
-    """Reads an order and its payments from the databases."""
-
-    def __init__(self, market: InProcessMarket) -> None:
-        self._market = market
-
-    async def order(self, order_id: str) -> dict[str, Any]:
-        (order,) = await self._market.documents("orders", "orders", _id=order_id)
-        return order
-
-    async def payments(self, order_id: str) -> list[dict[str, Any]]:
-        return await self._market.documents("payments", "payments", order_id=order_id)
+async def payments_of(market: InProcessMarket, ended: Round) -> list[dict[str, Any]]:
+    return await market.documents("payments", "payments", order_id=ended.order_id)
 
 
 async def test_pay_against_cancel(market: InProcessMarket) -> None:
-    pair, books, buyer = Pair(SEED), Books(market), market.people[1]
+    pair, buyer = Pair(SEED), market.people[1]
 
     async def once() -> Round:
         order_id = await market.order(buyer)
@@ -52,8 +42,8 @@ async def test_pay_against_cancel(market: InProcessMarket) -> None:
         )
 
     async def outcome(ended: Round) -> str:
-        order = await books.order(ended.order_id)
-        paid = [payment["status"] for payment in await books.payments(ended.order_id)]
+        order = await market.document("orders", "orders", _id=ended.order_id)
+        paid = [payment["status"] for payment in await payments_of(market, ended)]
         assert ended.one.status_code in ANSWERS, ended.one.text
         if order["status"] == "complete":
             assert ended.other.status_code == 409, "a paid order cannot be cancelled"
@@ -67,18 +57,18 @@ async def test_pay_against_cancel(market: InProcessMarket) -> None:
 
 
 async def test_pay_against_expire(market: InProcessMarket) -> None:
-    pair, books, buyer = Pair(SEED), Books(market), market.people[2]
+    pair, buyer = Pair(SEED), market.people[2]
 
     async def once() -> Round:
         order_id = await market.order(buyer)
-        left = ((await books.order(order_id))["expires_at"] - utc_now()).total_seconds()
+        left = ((await market.document("orders", "orders", _id=order_id))["expires_at"] - utc_now()).total_seconds()
         await asyncio.sleep(max(0.0, left - pair.moment()))
         paid = await pair.timed(lambda: market.pay(buyer, order_id))
         return Round(order_id, paid, paid)
 
     async def outcome(ended: Round) -> str:
-        order = await books.order(ended.order_id)
-        paid = [payment["status"] for payment in await books.payments(ended.order_id)]
+        order = await market.document("orders", "orders", _id=ended.order_id)
+        paid = [payment["status"] for payment in await payments_of(market, ended)]
         if order["status"] == "complete":
             assert paid == ["captured"]
             return "paid"
@@ -95,7 +85,7 @@ async def test_pay_against_expire(market: InProcessMarket) -> None:
 
 async def test_a_double_click_on_pay(market: InProcessMarket) -> None:
     """Two replicas answer; the second click joins the first, or comes when all is done."""
-    pair, books, buyer = Pair(SEED), Books(market), market.people[3]
+    pair, buyer = Pair(SEED), market.people[3]
 
     async def once() -> Round:
         order_id = await market.order(buyer)
@@ -103,7 +93,7 @@ async def test_a_double_click_on_pay(market: InProcessMarket) -> None:
         return Round(order_id, *await pair.run(*clicks))
 
     async def outcome(ended: Round) -> str:
-        (payment,) = await books.payments(ended.order_id)
+        payment = await market.document("payments", "payments", order_id=ended.order_id)
         assert payment["status"] == "captured"
         answers = {answer.status_code for answer in (ended.one, ended.other)}
         assert answers <= ANSWERS
@@ -115,7 +105,7 @@ async def test_a_double_click_on_pay(market: InProcessMarket) -> None:
 
 
 async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
-    pair, books, buyer = Pair(SEED), Books(market), market.people[4]
+    pair, buyer = Pair(SEED), market.people[4]
     other_card = await market.bank.card("5555555555554444")
 
     async def once() -> Round:
@@ -129,7 +119,7 @@ async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
         )
 
     async def outcome(ended: Round) -> str:
-        (payment,) = [one for one in await books.payments(ended.order_id) if one["status"] != "voided"]
+        (payment,) = [one for one in await payments_of(market, ended) if one["status"] != "voided"]
         assert payment["status"] == "captured"
         assert {answer.status_code for answer in (ended.one, ended.other)} <= ANSWERS
         return "first card" if payment["payment_method_id"] == GOOD_CARD else "second card"
@@ -139,14 +129,14 @@ async def test_two_tabs_pay_with_two_cards(market: InProcessMarket) -> None:
 
 async def test_a_webhook_against_the_http_answer(market: InProcessMarket) -> None:
     """The webhook goes to the other replica, and may be done with before Stripe's answer reaches the first."""
-    pair, books, buyer = Pair(SEED), Books(market), market.people[5]
+    pair, buyer = Pair(SEED), market.people[5]
     first: dict[str, str] = {}
 
     async def hold_up_the_answer(call: Any, intent: Any) -> None:
         if call.path.endswith("/confirm"):
             await asyncio.sleep(max(0.0, pair.moment()))
             order_id = intent["metadata"]["order_id"]
-            (payment,) = await books.payments(order_id)
+            payment = await market.document("payments", "payments", order_id=order_id)
             first[order_id] = "answer" if payment["status"] == "initiated" else "webhook"
 
     async def once() -> Round:
@@ -156,7 +146,7 @@ async def test_a_webhook_against_the_http_answer(market: InProcessMarket) -> Non
         return Round(order_id, paid, paid)
 
     async def outcome(ended: Round) -> str:
-        (payment,) = await books.payments(ended.order_id)
+        payment = await market.document("payments", "payments", order_id=ended.order_id)
         assert payment["status"] == "captured"
         assert ended.one.status_code in ANSWERS, ended.one.text
         assert ended.one.status_code != 201 or ended.one.json()["id"] == payment["_id"]

@@ -1,31 +1,15 @@
 """A seller's changes against a buyer's order: in any order, both responses are correct."""
 
-from typing import Any, NamedTuple
-
-import httpx
 import pytest
 
 from ticketing_system.in_process import InProcessMarket
 
-from .racing import Pair, play
+from .racing import Pair, Round, play
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 SEED = 20_261_123
 BEFORE, AFTER = 25.5, 99.99
-
-
-class Round(NamedTuple):
-    """One ticket, the response to its seller and the response to its buyer."""
-
-    ticket_id: str
-    seller: httpx.Response
-    buyer: httpx.Response
-
-
-async def the(market: InProcessMarket, service: str, name: str, **query: Any) -> dict[str, Any]:
-    (found,) = await market.documents(service, name, **query)
-    return found
 
 
 async def test_delete_against_order(market: InProcessMarket) -> None:
@@ -39,12 +23,12 @@ async def test_delete_against_order(market: InProcessMarket) -> None:
         )
 
     async def outcome(ended: Round) -> str:
-        ticket = await the(market, "tickets", "tickets", _id=ended.ticket_id)
+        ticket = await market.document("tickets", "tickets", _id=ended.key)
         if ended.buyer.status_code == 404:
             assert (ended.seller.status_code, ticket["status"]) == (204, "deleted")
             return "deleted first"
         assert ended.buyer.status_code == 201
-        order = await the(market, "orders", "orders", _id=ended.buyer.json()["id"])
+        order = await market.document("orders", "orders", _id=ended.buyer.json()["id"])
         if ended.seller.status_code == 409:
             assert (ticket["status"], ticket["order_id"], order["status"]) == ("held", order["_id"], "created")
             return "held first"
@@ -70,9 +54,9 @@ async def test_a_price_change_against_an_order(market: InProcessMarket) -> None:
 
     async def outcome(ended: Round) -> str:
         shown = ended.buyer.json()["ticket"]["price"]
-        order = await the(market, "orders", "orders", _id=ended.buyer.json()["id"])
-        payment = await the(market, "payments", "payments", order_id=order["_id"])
-        ticket = await the(market, "tickets", "tickets", _id=ended.ticket_id)
+        order = await market.document("orders", "orders", _id=ended.buyer.json()["id"])
+        payment = await market.document("payments", "payments", order_id=order["_id"])
+        ticket = await market.document("tickets", "tickets", _id=ended.key)
         assert order["ticket"]["price_cents"] == payment["amount_cents"] == round(shown * 100)
         assert (order["status"], payment["status"], ticket["status"]) == ("complete", "captured", "sold")
         if ended.seller.status_code == 409:

@@ -16,11 +16,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_orders import hold_cache
 from ticketing_system.in_process import InProcessMarket, Servers
-from ticketing_system.market import GOOD_CARD
+from ticketing_system.market import DECLINED_CARD, GOOD_CARD
+from ticketing_testkit.waiting import until
 
 from .model import ModelOrder, ModelTicket
 
-DECLINED_CARD = "pm_card_chargeCustomerFail"
 HOLD_SECONDS, SHORT_HOLD_SECONDS = 900.0, 0.05
 T = TypeVar("T")
 
@@ -135,13 +135,12 @@ class Scenario(RuleBasedStateMachine):
         assert answer.status_code == 201, answer.text
         order = ModelOrder(answer.json()["id"], person, ticket, ticket.cents)
         self.all_orders.append(order)
-        self.do(self._ended(order))
-        order.end("expired")
 
-    async def _ended(self, order: ModelOrder) -> None:
-        async with asyncio.timeout(30):
-            while (await self._seen(order))["status"] == "created":  # noqa: ASYNC110 (another service ends it)
-                await asyncio.sleep(0.02)
+        async def ended() -> bool:
+            return bool((await self._seen(order))["status"] != "created")
+
+        self.do(until(ended))
+        order.end("expired")
 
     @rule(order=orders)
     def cancel(self, order: ModelOrder) -> None:

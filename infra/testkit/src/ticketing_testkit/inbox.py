@@ -50,6 +50,12 @@ class StoredMail:
             return str(part.get_content()) if part is not None else None
         return None
 
+    def facts(self) -> dict[str, str]:
+        """The id, the time of arrival and the usual headers, for programs."""
+        headers = {"from": "From", "to": "To", "subject": "Subject", "messageId": "Message-ID"}
+        received = {"id": self.id, "receivedAt": self.received_at.isoformat()}
+        return received | {name: self.header(header) for name, header in headers.items()}
+
 
 class Inbox:
     """The stored mails of a directory."""

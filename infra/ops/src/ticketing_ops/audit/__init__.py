@@ -5,7 +5,7 @@ The audit only reads.
 """
 
 from .addresses import AuditAddresses, MissingAddressError
-from .examination import Report, audit, examine
+from .examination import Report, audit
 from .invariants import INVARIANTS, Invariant, Violation
 from .unreadable import UnreadableError
 
@@ -18,5 +18,4 @@ __all__ = [
     "UnreadableError",
     "Violation",
     "audit",
-    "examine",
 ]

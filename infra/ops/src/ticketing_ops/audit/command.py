@@ -17,7 +17,7 @@ from ticketing_ops.console import console, shown
 from ticketing_ops.data_dir import data_dir_of
 
 from .addresses import AuditAddresses, MissingAddressError
-from .examination import GRACE_SECONDS, Report, examine
+from .examination import GRACE_SECONDS, Report, audit
 from .invariants import INVARIANTS, Violation
 from .unreadable import UnreadableError
 from .watching import watch
@@ -59,7 +59,7 @@ def audit_command(
     addresses = _addresses(data_dir, as_json=as_json)
 
     async def once() -> Report:
-        return await examine(addresses, grace_seconds=grace, stripe_all=stripe_all)
+        return await audit(addresses, grace_seconds=grace, stripe_all=stripe_all)
 
     if watching:
         show = _as_json if as_json else _as_text

@@ -31,7 +31,7 @@ from .outboxes import outbox_findings
 from .stripe_intents import RELIST_ABOVE, Intents, Stripe
 from .unreadable import UnreadableError
 
-__all__ = ["GRACE_SECONDS", "Report", "audit", "examine"]
+__all__ = ["GRACE_SECONDS", "Report", "audit"]
 
 GRACE_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 1.0
@@ -112,21 +112,12 @@ class _Parts:
     stripe: Stripe
 
 
-async def audit(
-    addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False
-) -> list[Violation]:
-    """Every violation, in the order of the table; empty when all invariants hold. Raises `UnreadableError`.
+async def audit(addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False) -> Report:
+    """Every violation, in the order of the table; none when all invariants hold. Raises `UnreadableError`.
 
     `grace_seconds` is how long an event may be in transit. Reads Stripe's PaymentIntents of the last day and those of
     unsettled payments, or with `stripe_all` every one.
     """
-    return (await examine(addresses, grace_seconds=grace_seconds, stripe_all=stripe_all)).violations
-
-
-async def examine(
-    addresses: AuditAddresses, *, grace_seconds: float = GRACE_SECONDS, stripe_all: bool = False
-) -> Report:
-    """As `audit`, with the number of documents read and the duration."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     grace = timedelta(seconds=grace_seconds)

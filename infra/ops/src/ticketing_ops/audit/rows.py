@@ -4,8 +4,9 @@ They are read by name and not through the services' models, so that an error in 
 field that a service renames must be renamed here; the flow test with the real stack fails otherwise.
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from ticketing_common.storage import Document
 
@@ -33,6 +34,9 @@ __all__ = [
     "payment_row",
     "ticket_row",
 ]
+
+
+R = TypeVar("R")
 
 
 class OrderRow(NamedTuple):
@@ -73,10 +77,10 @@ class TicketRow(NamedTuple):
     id: str
     version: int
     status: str
-    order_id: str | None
     user_id: str
     price_cents: int
     updated_at: datetime
+    order_id: str | None = None
     quantity: int = 1
     highest_seat: int = 1
     held: int = 0
@@ -92,12 +96,12 @@ class PaymentRow(NamedTuple):
     status: str
     amount_cents: int
     currency: str
-    stripe_id: str | None
-    refunded_cents: int
-    disputed: bool
-    check_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    stripe_id: str | None = None
+    refunded_cents: int = 0
+    disputed: bool = False
+    check_at: datetime | None = None
 
 
 class DeadlineRow(NamedTuple):
@@ -124,17 +128,10 @@ ORDER_FIELDS: Final = (
     *("version", "status", "user_id", "ticket.id", "ticket.price_cents", "ticket.currency"),
     *("expires_at", "payment_id", "updated_at", "seats"),
 )
-CHECKIN_FIELDS: Final = ("pass_id", "order_id", "ticket_id", "seat", "checked_in_at")
-TICKET_FIELDS: Final = (
-    *("version", "status", "order_id", "user_id", "price_cents", "updated_at"),
-    *("quantity", "highest_seat", "held", "sold"),
-)
-PAYMENT_FIELDS: Final = (
-    *("version", "order_id", "status", "amount_cents", "currency", "stripe_id", "refunded_cents"),
-    *("disputed", "check_at"),
-    *("created_at", "updated_at"),
-)
-DEADLINE_FIELDS: Final = ("version", "status", "expires_at", "updated_at")
+CHECKIN_FIELDS: Final = CheckinRow._fields[1:]  # without the id, which is `_id` in a document
+TICKET_FIELDS: Final = TicketRow._fields[1:]
+PAYMENT_FIELDS: Final = PaymentRow._fields[1:]
+DEADLINE_FIELDS: Final = DeadlineRow._fields[1:]
 COPIED_ORDER_FIELDS: Final = ("version", "status", "ticket.price_cents", "seats")
 COPIED_TICKET_FIELDS: Final = ("version", "status", "price_cents", "quantity")
 COPIED_PAYMENT_FIELDS: Final = ("version", "status", "amount_cents")
@@ -160,54 +157,27 @@ def order_row(found: Document) -> OrderRow:
 
 def checkin_row(found: Document) -> CheckinRow:
     """From orders.checkins."""
-    return CheckinRow(
-        found["_id"],
-        found["pass_id"],
-        found["order_id"],
-        found["ticket_id"],
-        found["seat"],
-        found["checked_in_at"],
-    )
+    return _row(CheckinRow, CHECKIN_FIELDS, found)
 
 
 def ticket_row(found: Document) -> TicketRow:
     """From tickets.tickets."""
-    return TicketRow(
-        found["_id"],
-        found["version"],
-        found["status"],
-        found.get("order_id"),
-        found["user_id"],
-        found["price_cents"],
-        found["updated_at"],
-        found.get("quantity", 1),
-        found.get("highest_seat", 1),
-        found.get("held", 0),
-        found.get("sold", 0),
-    )
+    return _row(TicketRow, TICKET_FIELDS, found)
 
 
 def payment_row(found: Document) -> PaymentRow:
     """From payments.payments."""
-    return PaymentRow(
-        found["_id"],
-        found["version"],
-        found["order_id"],
-        found["status"],
-        found["amount_cents"],
-        found["currency"],
-        found.get("stripe_id"),
-        found.get("refunded_cents", 0),
-        found.get("disputed", False),
-        found.get("check_at"),
-        found["created_at"],
-        found["updated_at"],
-    )
+    return _row(PaymentRow, PAYMENT_FIELDS, found)
 
 
 def deadline_row(found: Document) -> DeadlineRow:
     """From expiration.deadlines."""
-    return DeadlineRow(found["_id"], found["version"], found["status"], found["expires_at"], found["updated_at"])
+    return _row(DeadlineRow, DEADLINE_FIELDS, found)
+
+
+def _row(make: Callable[..., R], fields: tuple[str, ...], found: Document) -> R:
+    """A row whose fields have the names of the document's. Those with a default may be missing in the document."""
+    return make(found["_id"], **{name: found[name] for name in fields if name in found})
 
 
 def copied_order(found: Document) -> Copy:

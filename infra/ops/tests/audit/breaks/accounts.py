@@ -36,26 +36,21 @@ def listing_of_deleted_account(marketplace: Marketplace) -> None:
         marketplace.ticket("available", None, user_id=user, starts_at=begun)
 
 
+def an_old_entry(marketplace: Marketplace, subject: str) -> dict[str, object]:
+    return {"id": new_id(), "subject": subject, "body": "{}", "at": marketplace.long_ago}
+
+
 @breaks("outbox_stuck")
 def outbox_stuck(marketplace: Marketplace) -> None:
-    entry = {
-        "id": new_id(),
-        "subject": f"order.cancelled.{marketplace.cancelled_order}",
-        "body": "{}",
-        "at": marketplace.long_ago,
-    }
-    marketplace.change("orders", "orders", marketplace.cancelled_order, outbox=[entry])
+    order = marketplace.cancelled_order
+    marketplace.change("orders", "orders", order, outbox=[an_old_entry(marketplace, f"order.cancelled.{order}")])
 
 
 @breaks("outbox_parked")
 def outbox_parked(marketplace: Marketplace) -> None:
-    entry = {
-        "id": new_id(),
-        "subject": f"ticket.updated.{marketplace.free_ticket}",
-        "body": "{}",
-        "at": marketplace.long_ago,
-    }
-    marketplace.change("tickets", "tickets", marketplace.free_ticket, outbox_parked=[{**entry, "error": "too large"}])
+    ticket = marketplace.free_ticket
+    entry = {**an_old_entry(marketplace, f"ticket.updated.{ticket}"), "error": "too large"}
+    marketplace.change("tickets", "tickets", ticket, outbox_parked=[entry])
 
 
 @breaks("mail_overdue")

@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from ticketing_system.market import DECLINED_CARD, GOOD_CARD
+
 from .caller import Answer, Caller
 from .ledger import Charge, Hold
 from .sellers import Board
 
-__all__ = ["DECLINED_CARD", "GOOD_CARD", "Buyer"]
+__all__ = ["Buyer"]
 
-GOOD_CARD: Final = "pm_card_visa"
-DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
 QUANTITIES: Final = (1, 1, 1, 2, 3)
 NEWEST: Final = 4
 """Buyers choose among the newest tickets only, so that they compete."""

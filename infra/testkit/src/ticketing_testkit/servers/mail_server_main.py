@@ -61,7 +61,12 @@ class Pages:
         mails = await asyncio.to_thread(self._inbox.mails, SHOWN)
         to = request.query.get("to")
         return web.json_response(
-            [_as_json(mail) for mail in mails if to is None or mail.header("To") == to], headers=_headers(PAGE_POLICY)
+            [
+                {**mail.facts(), "text": mail.body("plain") or ""}
+                for mail in mails
+                if to is None or mail.header("To") == to
+            ],
+            headers=_headers(PAGE_POLICY),
         )
 
     async def mail(self, request: web.Request) -> web.Response:
@@ -150,18 +155,6 @@ def _linked(text: str) -> str:
         parts += [escape(text[end : found.start()]), link]
         end = found.end()
     return "".join((*parts, escape(text[end:])))
-
-
-def _as_json(mail: StoredMail) -> dict[str, str]:
-    return {
-        "id": mail.id,
-        "receivedAt": mail.received_at.isoformat(),
-        "from": mail.header("From"),
-        "to": mail.header("To"),
-        "subject": mail.header("Subject"),
-        "messageId": mail.header("Message-ID"),
-        "text": mail.body("plain") or "",
-    }
 
 
 def main(smtp_port: int, inbox_port: int, directory: Path) -> None:

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from .binaries import find_binary
 from .process import ServerProcess
@@ -15,10 +14,6 @@ class NatsServer(ServerProcess):
 
     name = "nats-server"
 
-    def __init__(self, directory: Path, *, port: int | None = None, sync_interval: str = "10s") -> None:
-        super().__init__(directory, port=port)
-        self._sync_interval = sync_interval
-
     @property
     def url(self) -> str:
         """Its address."""
@@ -29,7 +24,7 @@ class NatsServer(ServerProcess):
         config = self.directory / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream {{ store_dir: "{self.directory / "jetstream"}", sync_interval: "{self._sync_interval}" }}\n'
+            f'jetstream {{ store_dir: "{self.directory / "jetstream"}", sync_interval: "10s" }}\n'
         )
         return [str(find_binary("nats-server")), "-c", str(config)]
 

@@ -1,8 +1,7 @@
-"""Valkey, a server of the Redis protocol, with an optional append-only file so that timers survive a restart."""
+"""Valkey, a server of the Redis protocol, with an append-only file, so that timers survive a restart."""
 
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from .binaries import find_binary
 from .process import ServerProcess
@@ -15,10 +14,6 @@ class RedisServer(ServerProcess):
 
     name = "valkey-server"
 
-    def __init__(self, directory: Path, *, port: int | None = None, append_only: bool = True) -> None:
-        super().__init__(directory, port=port)
-        self._append_only = append_only
-
     @property
     def url(self) -> str:
         """Its address, database 0."""
@@ -29,7 +24,7 @@ class RedisServer(ServerProcess):
         return [
             str(find_binary("valkey-server")),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", ""),
-            *("--appendonly", "yes" if self._append_only else "no", "--appendfsync", "everysec"),
+            *("--appendonly", "yes", "--appendfsync", "everysec"),
         ]
 
     def is_ready(self) -> bool:
