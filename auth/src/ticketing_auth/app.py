@@ -29,8 +29,6 @@ from .session_routes import router as session_router
 from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
 
-__all__ = ["create_app"]
-
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The auth service; settings come from the environment unless given.

@@ -11,17 +11,6 @@ from pydantic_core import PydanticCustomError
 from .domain import normalized_email
 from .second_factor import plain_code
 
-__all__ = [
-    "EMAIL_LENGTH",
-    "Email",
-    "GivenCode",
-    "GivenPassword",
-    "MailToken",
-    "NewEmail",
-    "NewPassword",
-    "email_or_other",
-]
-
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 128
 MAX_CODE: Final = 64

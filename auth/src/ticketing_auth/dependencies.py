@@ -15,25 +15,6 @@ from .open_sessions import device_label
 from .service import AccountService, AuthService, SecondFactorService
 from .settings import Settings
 
-__all__ = [
-    "AccountDep",
-    "AccountServiceDep",
-    "AuthServiceDep",
-    "DeviceCookies",
-    "DeviceCookiesDep",
-    "DeviceLabelDep",
-    "PasswordPrompt",
-    "PasswordPromptDep",
-    "RateLimits",
-    "RateLimitsDep",
-    "SecondFactorDep",
-    "SessionAfterChangeDep",
-    "SessionCookie",
-    "SessionCookieDep",
-    "SettingsDep",
-    "not_stored",
-]
-
 DEVICE_NAME_DIGITS: Final = 16
 
 

@@ -15,30 +15,6 @@ from ticketing_common.errors import (
 )
 from ticketing_common.telemetry import SecurityEvent
 
-__all__ = [
-    "AccountDeletedError",
-    "AccountInUseError",
-    "CodeRefusedError",
-    "CredentialsInvalidError",
-    "EmailTakenError",
-    "NoEnrolmentError",
-    "NoSecondFactorError",
-    "PasswordBreachedError",
-    "PasswordCommonError",
-    "PasswordIsEmailError",
-    "PasswordQueueFullError",
-    "SecondFactorOnError",
-    "SecondFactorRequiredError",
-    "SecondFactorUnreadableError",
-    "SessionEndedError",
-    "SessionNotFoundError",
-    "TokenSpentError",
-    "TooManyCodesError",
-    "TooManyGuessesError",
-    "WrongCodeError",
-    "WrongPasswordError",
-]
-
 CODE_REQUIRED: Final = "tag:ticketing.dev,2026:second-factor-required"
 """The problem's type (RFC 9457 §3.1.1): a program asks for a code, and repeats the sign-in with it."""
 WRONG_CODE: Final = "The code is wrong, too old, or was used before."

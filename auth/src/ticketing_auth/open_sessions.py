@@ -18,8 +18,6 @@ from ticketing_common.storage import (
     reading,
 )
 
-__all__ = ["OpenSession", "OpenSessions", "device_label"]
-
 MOST_LISTED: Final = 100
 READ_CHARACTERS: Final = 512
 """Of a User-Agent; browsers send about 150."""

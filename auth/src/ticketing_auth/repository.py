@@ -27,8 +27,6 @@ from ticketing_common.storage.repository import UPDATE_ATTEMPTS, Publisher
 from .domain import TOKEN_MINUTES, GuessRules, TokenPurpose, User
 from .errors import EmailTakenError
 
-__all__ = ["Guess", "OneTimeToken", "OneTimeTokens", "PasswordGuesses", "RevokedSessions", "UserRepository"]
-
 TOKEN_BYTES: Final = 32
 
 

@@ -38,8 +38,6 @@ from .schemas import (
     UserResponse,
 )
 
-__all__ = ["router"]
-
 router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
 

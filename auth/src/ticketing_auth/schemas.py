@@ -15,24 +15,6 @@ from .second_factor_schemas import SecondFactorResponse
 from .service import Export
 from .session_schemas import ExportedSession
 
-__all__ = [
-    "AccountResponse",
-    "ChangePasswordRequest",
-    "ConfirmRequest",
-    "CurrentUserResponse",
-    "DeleteAccountRequest",
-    "EmptyResponse",
-    "EndSessionRequest",
-    "ExportResponse",
-    "ResetPasswordRequest",
-    "ResetRequest",
-    "SignInRequest",
-    "SignUpRequest",
-    "TokenForm",
-    "TokenResponse",
-    "UserResponse",
-]
-
 
 class SignUpRequest(RequestModel):
     """A new account. Spaces around a password are part of it."""

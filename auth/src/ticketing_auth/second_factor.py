@@ -11,19 +11,6 @@ from typing import Final, Self
 
 from pyotp import TOTP
 
-__all__ = [
-    "ENROLMENT_MINUTES",
-    "RECOVERY_CODES",
-    "PendingFactor",
-    "SecondFactor",
-    "expiry_of_enrolment",
-    "hashes_of",
-    "is_recovery_code",
-    "matching_step",
-    "new_recovery_codes",
-    "plain_code",
-]
-
 STEP_SECONDS: Final = 30
 """A code is made for each step (RFC 6238 §4.1; OWASP ASVS 5.0, V6.5.5)."""
 DRIFT_STEPS: Final = 1

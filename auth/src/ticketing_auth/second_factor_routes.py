@@ -23,8 +23,6 @@ from .second_factor_schemas import (
     SecondFactorResponse,
 )
 
-__all__ = ["router"]
-
 router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
 

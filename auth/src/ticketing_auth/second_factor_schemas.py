@@ -10,15 +10,6 @@ from ticketing_common.web import ApiModel, RequestModel
 from .credentials import GivenCode, GivenPassword
 from .second_factor import SecondFactor
 
-__all__ = [
-    "ConfirmSecondFactorRequest",
-    "EnrolSecondFactorRequest",
-    "EnrolmentResponse",
-    "RecoveryCodesResponse",
-    "SecondFactorRequest",
-    "SecondFactorResponse",
-]
-
 
 class EnrolSecondFactorRequest(RequestModel):
     """The present password. Spaces around a password are part of it."""

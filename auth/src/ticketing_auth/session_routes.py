@@ -9,8 +9,6 @@ from .dependencies import AccountDep, AccountServiceDep, PasswordPromptDep, Sess
 from .schemas import EndSessionRequest
 from .session_schemas import SessionResponse
 
-__all__ = ["router"]
-
 router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
 

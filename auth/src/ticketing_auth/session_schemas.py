@@ -7,8 +7,6 @@ from ticketing_common.web import ApiModel
 
 from .open_sessions import OpenSession
 
-__all__ = ["ExportedSession", "SessionResponse"]
-
 
 class SessionResponse(ApiModel):
     """An open session in a browser; `current` for the one that asks. `device` is null if its browser is not known.

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["ID_PATTERN", "Entity", "new_id", "utc_now"]
-
 ID_PATTERN: Final = r"^[0-9a-f]{24}$"
 
 

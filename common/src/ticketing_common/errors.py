@@ -25,25 +25,6 @@ from typing import ClassVar
 
 from .telemetry import SecurityEvent
 
-__all__ = [
-    "ConcurrentUpdateError",
-    "ConflictError",
-    "DeadlineError",
-    "FieldError",
-    "ForbiddenError",
-    "InvalidInputError",
-    "NotFoundError",
-    "OverloadedError",
-    "PaymentDeclinedError",
-    "PermanentError",
-    "RequestTimeoutError",
-    "TicketingError",
-    "TooLargeError",
-    "TooManyRequestsError",
-    "UnauthenticatedError",
-    "UnavailableError",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class FieldError:

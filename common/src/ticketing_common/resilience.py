@@ -19,20 +19,6 @@ from typing import Any, Final, Generic, TypeVar
 
 from ticketing_common.telemetry import get_logger, trace_scope
 
-__all__ = [
-    "PER_ITERATION",
-    "IterationLimit",
-    "PerWorkload",
-    "WorkloadExecutor",
-    "background",
-    "cancel_and_wait",
-    "empty_context",
-    "in_background",
-    "repeated",
-    "time_left",
-    "until",
-]
-
 log = get_logger(__name__)
 
 T = TypeVar("T")

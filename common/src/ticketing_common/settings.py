@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["EventServiceSettings", "InternalTlsSettings", "NatsSettings", "ServiceSettings"]
-
 
 class InternalTlsSettings(BaseSettings):
     """How the servers of the installation itself (MongoDB, NATS, Valkey) are verified."""

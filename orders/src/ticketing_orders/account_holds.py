@@ -15,8 +15,6 @@ from .publishers import OrderPublisher
 from .repository import OrderRepository
 from .settings import Settings
 
-__all__ = ["AccountHolds"]
-
 ATTEMPTS: Final = 12
 TURNS_LOOKED_AT: Final = 100
 """Read in addition to the limit, since paid holds of one account and ticket do not count; there are rarely so many."""

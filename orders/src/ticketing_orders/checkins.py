@@ -18,8 +18,6 @@ from ticketing_common.storage.batches import batched_insert
 from .errors import PassUsedError
 from .passes import Checkin
 
-__all__ = ["CheckinRepository"]
-
 
 class CheckinRepository:
     """Stores check-ins. They are facts that never change, and no other service needs them: no version, no outbox."""

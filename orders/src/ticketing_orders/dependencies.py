@@ -11,8 +11,6 @@ from .pass_service import PassService
 from .service import OrderService
 from .settings import Settings
 
-__all__ = ["OrderServiceDep", "PassServiceDep", "hold_limits", "limit_holds"]
-
 
 def hold_limits(settings: Settings) -> CallerLimits:
     """The limits on attempts to hold a ticket, per account and per address."""

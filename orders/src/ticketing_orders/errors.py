@@ -16,31 +16,6 @@ from ticketing_common.errors import (
 from ticketing_common.events import OrderReason, OrderStatus
 from ticketing_common.money import decimal_text
 
-__all__ = [
-    "EventBegunError",
-    "EventCancelledError",
-    "EventUndatedError",
-    "HeldBeforeError",
-    "HoldSlotTakenError",
-    "ListingForbiddenError",
-    "OrderForbiddenError",
-    "OrderNotCompleteError",
-    "OrderNotDueError",
-    "OrderNotFoundError",
-    "OrderNotSoldError",
-    "OrderTransitionError",
-    "PassNotFoundError",
-    "PassUsedError",
-    "PassVoidError",
-    "PriceChangedError",
-    "SeatTakenError",
-    "TicketNotFoundError",
-    "TicketOwnedError",
-    "TicketReservedError",
-    "TooManyHoldsError",
-    "TooManyReholdsError",
-]
-
 
 class OrderNotFoundError(NotFoundError, PermanentError):
     """There is no such order.

@@ -15,8 +15,6 @@ from ticketing_common.events import (
 
 from .domain import Order
 
-__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created", "order_republished"]
-
 OrderPublisher: TypeAlias = Callable[[Order], OrderEvent]
 
 

@@ -16,8 +16,6 @@ from .publishers import order_republished
 from .repository import OrderRepository, PaymentProjection
 from .settings import Settings
 
-__all__ = ["forget_people", "forget_regularly"]
-
 SWEEP_SECONDS: Final = 600.0
 PAUSE_SECONDS: Final = 1.0
 """Between two batches: each order is one more event for three services, whose requests come first."""

@@ -40,8 +40,6 @@ from .schemas import (
 )
 from .service import OrderService
 
-__all__ = ["router"]
-
 router = ServiceRouter(tags=["orders"])
 
 KEYS_FRESH_SECONDS: Final = 300

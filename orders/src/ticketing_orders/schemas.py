@@ -14,19 +14,6 @@ from ticketing_common.web.pagination import refuse_unknown_parameters
 from .domain import Order
 from .passes import PassStatus
 
-__all__ = [
-    "CheckinCountsResponse",
-    "CheckinRequest",
-    "CheckinResponse",
-    "CountedListingDep",
-    "OrderRequest",
-    "OrderResponse",
-    "OrderTicketResponse",
-    "PassKeysResponse",
-    "PassResponse",
-    "SaleSearchDep",
-]
-
 MAX_SEATS: Final = 10
 """In one order: enough for a family, and too few to buy a whole listing."""
 

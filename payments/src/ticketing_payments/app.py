@@ -22,8 +22,6 @@ from .settings import Settings
 from .stripe_gateway import StripeGateway
 from .subscribers import subscriptions
 
-__all__ = ["create_app"]
-
 MAX_BODY_BYTES: Final = 256 * 1024
 """Stripe's webhooks are longer than requests of our own client, which `dependencies.py` limits to 64 KiB."""
 

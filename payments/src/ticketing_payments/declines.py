@@ -14,8 +14,6 @@ from .errors import TooManyDeclinesError
 from .repository import PaymentRepository
 from .settings import Settings
 
-__all__ = ["DeclineLimits"]
-
 MOST_LISTED: Final = 1_000
 
 

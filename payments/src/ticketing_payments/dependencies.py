@@ -11,8 +11,6 @@ from .errors import WebhookSignatureError
 from .service import PaymentService
 from .settings import Settings
 
-__all__ = ["PaymentLimits", "PaymentLimitsDep", "PaymentServiceDep", "StripeSignature", "limit_body"]
-
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_SIGNATURE: Final = 1_024
 """Maximum length of a Stripe-Signature header. A signature has 64 digits; Stripe sends several during a rotation."""

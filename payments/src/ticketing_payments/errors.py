@@ -14,25 +14,6 @@ from ticketing_common.errors import (
 )
 from ticketing_common.events import PaymentStatus
 
-__all__ = [
-    "CardDeclinedError",
-    "OrderForbiddenError",
-    "OrderNotFoundError",
-    "OrderPaidError",
-    "PaymentActiveError",
-    "PaymentForbiddenError",
-    "PaymentMethodRefusedError",
-    "PaymentNotFoundError",
-    "PaymentNotPossibleError",
-    "PaymentTransitionError",
-    "StripeAwayError",
-    "StripeKeySpentError",
-    "StripeRequestRefusedError",
-    "StripeUnknownError",
-    "TooManyDeclinesError",
-    "WebhookSignatureError",
-]
-
 
 class OrderNotFoundError(NotFoundError):
     """There is no such order, or its event has not arrived yet."""

@@ -17,18 +17,6 @@ from ticketing_common.events import (
 
 from .domain import Payment
 
-__all__ = [
-    "PUBLISHERS",
-    "payment_authorized",
-    "payment_captured",
-    "payment_change_event",
-    "payment_disputed",
-    "payment_failed",
-    "payment_refunded",
-    "payment_republished",
-    "payment_voided",
-]
-
 PaymentPublisher: TypeAlias = Callable[[Payment], PaymentEvent]
 
 

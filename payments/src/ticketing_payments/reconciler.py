@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry import get_logger, trace_scope
 
-__all__ = ["Reconciler"]
-
 log = get_logger(__name__)
 
 

@@ -32,8 +32,6 @@ from ticketing_common.storage.repository import Publisher
 from .domain import ACTIVE_STATUSES, UNSUCCESSFUL_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
 
-__all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
-
 UPDATE_ATTEMPTS: Final = 8
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600

@@ -16,8 +16,6 @@ from .domain import Payment, Step, next_step
 from .publishers import payment_republished
 from .repository import OrderProjection, PaymentRepository
 
-__all__ = ["PaymentRetention"]
-
 SWEEP_SECONDS: Final = 600.0
 AT_ONCE: Final = 200
 

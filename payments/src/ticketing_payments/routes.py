@@ -8,8 +8,6 @@ from ticketing_common.web import Id, ServiceRouter, idempotent
 from .dependencies import PaymentLimitsDep, PaymentServiceDep, StripeSignature, limit_body
 from .schemas import PaymentRequest, PaymentResponse, WebhookResponse
 
-__all__ = ["router"]
-
 router = ServiceRouter(tags=["payments"])
 
 

@@ -9,8 +9,6 @@ from ticketing_common.web import ApiModel, RequestModel, from_cents
 
 from .domain import Payment
 
-__all__ = ["PaymentRequest", "PaymentResponse", "WebhookResponse"]
-
 
 class PaymentRequest(RequestModel):
     """The order to pay and the payment method. The order determines the price.

@@ -15,8 +15,6 @@ from .errors import TicketNotFoundError
 from .publishers import ticket_changed
 from .repository import TicketRepository
 
-__all__ = ["Departures"]
-
 log = get_logger(__name__)
 
 LATEST_LISTING: Final = timedelta(hours=1)

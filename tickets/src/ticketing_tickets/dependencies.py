@@ -11,8 +11,6 @@ from .errors import EmailUnverifiedError
 from .service import TicketService
 from .settings import Settings
 
-__all__ = ["TicketServiceDep", "limit_listings", "listing_limits", "require_verified_seller"]
-
 
 def listing_limits(settings: Settings) -> CallerLimits:
     """The limits on creating, changing and deleting listings: each change goes to every open page of the list."""

@@ -3,19 +3,6 @@
 from ticketing_common.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
 from ticketing_common.money import MAX_CHARGE_CENTS, decimal_text
 
-__all__ = [
-    "EmailUnverifiedError",
-    "FieldFixedError",
-    "PriceTooLowError",
-    "StartInPastError",
-    "TicketCancelledError",
-    "TicketNotFoundError",
-    "TicketNotOwnedError",
-    "TicketReservedError",
-    "TicketTransitionError",
-    "TotalTooHighError",
-]
-
 
 class EmailUnverifiedError(ForbiddenError):
     """This marketplace requires a confirmed e-mail of its sellers, and the caller's token does not have one."""

@@ -15,8 +15,6 @@ from ticketing_common.events import (
 
 from .domain import Ticket
 
-__all__ = ["ticket_cancelled", "ticket_changed", "ticket_created", "ticket_deleted", "ticket_updated"]
-
 TicketPublisher: TypeAlias = Callable[[Ticket], TicketEvent]
 
 

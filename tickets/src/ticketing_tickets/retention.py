@@ -12,8 +12,6 @@ from ticketing_common.telemetry import get_logger
 from .departures import Departures
 from .service import TicketService
 
-__all__ = ["forget_regularly", "withdraw_regularly"]
-
 SWEEP_SECONDS: Final = 600.0
 WITHDRAW_SECONDS: Final = 20.0
 

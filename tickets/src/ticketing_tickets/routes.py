@@ -26,8 +26,6 @@ from ticketing_common.web import (
 from .dependencies import TicketServiceDep, limit_listings, require_verified_seller
 from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
 
-__all__ = ["router"]
-
 router: Final = ServiceRouter(tags=["tickets"])
 LimitedListings: Final = Depends(limit_listings)
 VerifiedSeller: Final = Depends(require_verified_seller)

@@ -26,15 +26,6 @@ from .domain import (
     words_of,
 )
 
-__all__ = [
-    "DeletedTicketResponse",
-    "TicketChangeRequest",
-    "TicketRequest",
-    "TicketResponse",
-    "TicketSearchDep",
-    "revised",
-]
-
 MAX_SEATS: Final = 20_000
 """The most seats of one listing: a large arena."""
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from ticketing_auth.domain import RevocationReason, TokenPurpose, User
+from ticketing_auth.domain import TokenPurpose, User
 from ticketing_auth.errors import (
     AccountDeletedError,
     AccountInUseError,
@@ -25,12 +25,10 @@ from ticketing_auth.open_sessions import OpenSession, OpenSessions
 from ticketing_auth.publishers import sessions_revoked, user_deleted
 from ticketing_auth.repository import OneTimeToken, OneTimeTokens, UserRepository
 from ticketing_common.entity import utc_now
-from ticketing_common.events import UserDeleted, UserSessionsRevoked
+from ticketing_common.events import RevocationReason, UserDeleted, UserSessionsRevoked
 from ticketing_common.telemetry import SecurityEvent, record_security_event
 
 from .sessions import AuthService
-
-__all__ = ["AccountService", "Export"]
 
 
 @dataclass(frozen=True, slots=True)

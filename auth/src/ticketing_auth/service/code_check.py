@@ -25,8 +25,6 @@ from ticketing_common.telemetry import SecurityEvent, get_logger, record_securit
 
 from .guess_limit import GuessLimit
 
-__all__ = ["CodeCheck"]
-
 log = get_logger(__name__)
 
 

@@ -7,8 +7,6 @@ from ticketing_auth.repository import Guess, PasswordGuesses
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["GuessLimit"]
-
 log = get_logger(__name__)
 
 

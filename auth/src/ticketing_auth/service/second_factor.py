@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from ticketing_auth.domain import RevocationReason, User
+from ticketing_auth.domain import User
 from ticketing_auth.enrolment import SecretVault, new_secret, otpauth_uri
 from ticketing_auth.errors import (
     AccountDeletedError,
@@ -28,13 +28,12 @@ from ticketing_auth.second_factor import (
     new_recovery_codes,
 )
 from ticketing_common.entity import utc_now
+from ticketing_common.events import RevocationReason
 from ticketing_common.telemetry import SecurityEvent, record_security_event
 
 from .accounts import AccountService
 from .code_check import CodeCheck
 from .sessions import AuthService
-
-__all__ = ["Enrolment", "SecondFactorService"]
 
 
 @dataclass(frozen=True, slots=True)

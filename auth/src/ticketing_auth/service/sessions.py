@@ -31,8 +31,6 @@ from ticketing_common.web import quota
 from .code_check import CodeCheck
 from .guess_limit import GuessLimit
 
-__all__ = ["AuthService"]
-
 
 class AuthService:
     """Manages accounts, and issues the tokens that the other services accept.

@@ -25,8 +25,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import FieldError, InvalidInputError
 
-__all__ = ["MAX_PASS_CODE", "PassClaims", "PassCodeError", "PassKeys", "PassSigner", "PublicKey"]
-
 ALGORITHM: Final = "EdDSA"
 MAX_PASS_CODE: Final = 512
 """Characters. Our codes have about 300."""

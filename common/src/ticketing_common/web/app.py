@@ -39,8 +39,6 @@ from .response_cache import ResponseCache, ResponseCacheMiddleware, cached_paths
 from .routing import RoutingMiddleware
 from .wrapped_routes import ServiceRouter
 
-__all__ = ["Assemble", "configure_telemetry", "create_service_app"]
-
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Assemble = Callable[[FastAPI, ServiceRuntime], AbstractAsyncContextManager[None]]

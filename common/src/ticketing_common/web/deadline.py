@@ -10,8 +10,6 @@ from ticketing_common.asgi import ends_answer, header_of, starts_stream
 from ticketing_common.errors import DeadlineError
 from ticketing_common.resilience import until
 
-__all__ = ["DeadlineMiddleware"]
-
 CLIENT_TIMEOUT_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
 """The caller's timeout, sent by Envoy and by our own pages. Any caller can send it, so it only shortens that caller's
 own request: this middleware is outside of every one that stores how requests ended."""

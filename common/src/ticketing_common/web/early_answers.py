@@ -10,8 +10,6 @@ from ticketing_common.security import OriginCheck, SessionReader, User
 
 from .connections import arrived_body
 
-__all__ = ["EarlyAnswer", "EarlyAnswerMiddleware", "EarlyRequest"]
-
 MAX_BODY_BYTES: Final = 1_024
 """A longer body is left to the route: it takes longer to read than the answer saves."""
 

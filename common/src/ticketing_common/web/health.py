@@ -4,8 +4,6 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-__all__ = ["router"]
-
 router = APIRouter(include_in_schema=False)
 
 

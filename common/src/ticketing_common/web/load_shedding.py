@@ -12,8 +12,6 @@ from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, init_series
 
-__all__ = ["MAX_IN_FLIGHT", "LoadSheddingMiddleware", "LoopLag"]
-
 MAX_IN_FLIGHT: Final = 2_500
 """Concurrent requests of one replica; the next one is refused."""
 PROBE_SECONDS: Final = 0.1

@@ -17,18 +17,6 @@ from starlette.responses import Response
 from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import FieldError, InvalidInputError
 
-__all__ = [
-    "CursorValue",
-    "Page",
-    "PageRequest",
-    "PageRequestDep",
-    "PagingOnly",
-    "instant_key",
-    "link_next",
-    "number_key",
-    "refuse_unknown_parameters",
-]
-
 T = TypeVar("T")
 K = TypeVar("K")
 CursorValue: TypeAlias = str | int | None

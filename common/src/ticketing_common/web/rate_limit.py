@@ -16,8 +16,6 @@ from starlette.types import Scope
 
 from ticketing_common.errors import TooManyRequestsError
 
-__all__ = ["AddressDep", "CallerLimits", "Quota", "RateLimit", "RateLimiter", "address", "quota", "rate_limit_headers"]
-
 _STATE = "rate_limit"
 REMEMBERED_ADDRESSES: Final = 10_000
 LONGEST_ADDRESS: Final = 64

@@ -4,8 +4,6 @@ from collections import OrderedDict
 
 from .sse import CHUNK_BYTES, SharedFrame, SseConnection, frame
 
-__all__ = ["Reader", "RecentEvents"]
-
 
 class RecentEvents:
     """A buffer of events by sequence: at most `count` with at most `max_bytes`, but always the newest."""

@@ -23,8 +23,6 @@ from ticketing_common.telemetry.metrics import STALE_ANSWERS, init_series
 from .change_counter import ChangeCounter
 from .early_answers import EarlyRequest
 
-__all__ = ["ResponseCache", "ResponseCacheMiddleware", "cached", "cached_paths"]
-
 log = get_logger(__name__)
 
 E = TypeVar("E", bound=Callable[..., Any])

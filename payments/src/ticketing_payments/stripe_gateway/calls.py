@@ -18,8 +18,6 @@ from ticketing_payments.settings import Settings
 from .protection import Breaker, Bulkhead, CallRejectedError, Protection, Retries
 from .refusals import is_ours, note_refusal
 
-__all__ = ["StripeCalls", "unknown", "was_replayed"]
-
 log = get_logger(__name__)
 
 T = TypeVar("T")

@@ -12,8 +12,6 @@ from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE, ini
 
 from .rejection import CallRejectedError
 
-__all__ = ["Breaker", "CircuitOpenError"]
-
 log = get_logger(__name__)
 
 _LEVELS: Final = {STATE_CLOSED: 0.0, STATE_HALF_OPEN: 0.5, STATE_OPEN: 1.0}

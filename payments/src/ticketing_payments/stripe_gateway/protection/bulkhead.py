@@ -8,8 +8,6 @@ from ticketing_common.telemetry.metrics import CALLS_IN_PROGRESS, CALLS_REFUSED,
 
 from .rejection import CallRejectedError
 
-__all__ = ["Bulkhead", "BulkheadFullError"]
-
 
 class BulkheadFullError(CallRejectedError):
     """All slots are in use, and none became free in time."""

@@ -15,8 +15,6 @@ from .bulkhead import Bulkhead
 from .rejection import CallRejectedError
 from .retries import Retries
 
-__all__ = ["Protection"]
-
 T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 0.25

@@ -1,7 +1,5 @@
 """The error that replaces a call that was not made."""
 
-__all__ = ["CallRejectedError"]
-
 
 class CallRejectedError(Exception):
     """The call was not made, so it had no effect. A retry makes sense after `retry_after_seconds`."""

@@ -16,8 +16,6 @@ from tenacity import (
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import CALLS_REPEATED
 
-__all__ = ["Retries"]
-
 log = get_logger(__name__)
 
 T = TypeVar("T")
