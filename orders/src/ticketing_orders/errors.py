@@ -6,7 +6,6 @@ from pydantic_core import to_jsonable_python
 
 from ticketing_common.errors import (
     ConflictError,
-    FieldError,
     ForbiddenError,
     NotFoundError,
     PermanentError,
@@ -72,8 +71,7 @@ class OrderNotDueError(UnavailableError):
 class TicketNotFoundError(NotFoundError):
     """There is no such ticket, or its seller deleted it."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no such ticket.")
+    detail = "There is no such ticket."
 
 
 class TicketOwnedError(ForbiddenError):
@@ -151,8 +149,8 @@ class PriceChangedError(ConflictError):
     title = "The price has changed"
 
     def __init__(self, ticket_id: str, price_cents: int, currency: str) -> None:
-        detail = f"A seat of ticket {ticket_id} now costs {decimal_text(price_cents)} {currency}."
-        super().__init__(detail, errors=(FieldError(detail, "price"),))
+        costs = f"{decimal_text(price_cents)} {currency}"
+        super().__init__(f"A seat of ticket {ticket_id} now costs {costs}.", field="price")
         self.members = {"price": price_cents / 100}
 
 
