@@ -212,7 +212,7 @@ async def test_a_sign_out_is_remembered_until_no_token_of_the_session_can_be_val
     began = time.time()
     await auth.sign_up()
     await auth.post("signout")
-    remembered = await auth.revoked._collection.find_one({})
+    remembered = await auth.revoked.collection.find_one({})
     assert remembered is not None
     assert remembered["forgotten_at"].timestamp() >= int(began) + 7 * DAY + 30 * MINUTE
 

@@ -10,11 +10,12 @@ from pydantic import SecretStr
 from ticketing_auth.domain import User
 from ticketing_auth.enrolment import SecretVault
 from ticketing_auth.errors import CredentialsInvalidError, EmailTakenError
+from ticketing_auth.guesses import GuessLimit
 from ticketing_auth.mail import Mails
 from ticketing_auth.open_sessions import OpenSessions
 from ticketing_auth.passwords import PasswordHasher
-from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
-from ticketing_auth.service import AuthService, CodeCheck, GuessLimit
+from ticketing_auth.repository import RevokedSessions, UserRepository
+from ticketing_auth.service import AuthService, CodeCheck
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.security import User as VerifiedUser
 from ticketing_common.storage import Database
@@ -33,14 +34,14 @@ def service(
     revoked: RevokedSessions,
     open_sessions: OpenSessions,
     passwords: PasswordHasher,
-    guesses: PasswordGuesses,
+    guesses: GuessLimit,
     database: Database,
     settings: MakeSettings,
     identity: Identity,
 ) -> AuthService:
     made = settings()
     vault = SecretVault([identity.second_factor_key])
-    codes = CodeCheck(users, Mails(database["mails"]), vault, GuessLimit(guesses, None))
+    codes = CodeCheck(users, Mails(database["mails"]), vault, GuessLimit(database["code_guesses"], None))
     signer = TokenSigner(identity.private_key_pem, issuer=made.jwt_issuer, audience=AUDIENCE, lifetime_seconds=1800)
     return AuthService(users, revoked, open_sessions, passwords, guesses, codes, signer, made)
 

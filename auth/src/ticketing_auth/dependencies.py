@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 from fastapi import Depends, Request, Response
 
 from ticketing_common.security import CurrentUser, User, first_cookie
-from ticketing_common.web import AddressDep, RateLimiter, part_of_app
+from ticketing_common.web import CallerLimits, RateLimiter, address, part_of_app
 
 from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
@@ -30,41 +30,37 @@ class RateLimits:
 
     A low limit per account and address slows down guessing one account's password. A higher limit per address slows
     down trying one password on many accounts. The database counts the wrong passwords of one account from all
-    addresses and over all replicas (`PasswordGuesses`).
+    addresses and over all replicas (`GuessLimit`).
     """
 
     def __init__(self, settings: Settings) -> None:
-        off = settings.rate_limit_signin == "off"
-        self._account = RateLimiter(settings.rate_limit_signin, name="sign-in")
-        self._address = RateLimiter("off" if off else settings.rate_limit_signin_address, name="sign-in-address")
-        self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
-        no_mails = settings.rate_limit_mails == "off"
-        self._mails = RateLimiter(settings.rate_limit_mails, name="mails")
-        self._mails_address = RateLimiter(
-            "off" if no_mails else settings.rate_limit_mails_address, name="mails-address"
+        self._sign_in = CallerLimits(
+            "sign-in", account=settings.rate_limit_signin, address=settings.rate_limit_signin_address
         )
+        self._mails = CallerLimits(
+            "mails", account=settings.rate_limit_mails, address=settings.rate_limit_mails_address
+        )
+        self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
 
-    async def check_sign_in(self, request: Request, *, email: str, address: str) -> None:
+    async def check_sign_in(self, request: Request, *, email: str) -> None:
         """Count a sign-in attempt. Raises `TooManyRequestsError`."""
-        await self._address.check(request, address)
-        await self._account.check(request, address, email)
+        await self._sign_in.check(request, await address(request), email)
 
-    async def check_mail(self, request: Request, purpose: TokenPurpose, *, email: str, address: str) -> None:
+    async def check_mail(self, request: Request, purpose: TokenPurpose, *, email: str) -> None:
         """Count a mail with a link to this e-mail, which need not have an account. Raises `TooManyRequestsError`.
 
         Each purpose has its own count: any stranger may ask for resets, which must not keep the owner from confirming
         the e-mail, nor must the owner's confirmations keep the owner from a reset.
         """
-        await self._mails_address.check(request, address)
         await self._mails.check(request, purpose.value, email)
 
-    async def check_token(self, request: Request, *, address: str) -> None:
+    async def check_token(self, request: Request) -> None:
         """Count a use of a one-time token, as a sign-in from this address. Raises `TooManyRequestsError`."""
-        await self._address.check(request, address)
+        await self._sign_in.check_address(request)
 
-    async def check_sign_up(self, request: Request, *, address: str) -> None:
+    async def check_sign_up(self, request: Request) -> None:
         """Count a sign-up attempt. Raises `TooManyRequestsError`."""
-        await self._sign_up.check(request, address)
+        await self._sign_up.check(request, await address(request))
 
 
 class SessionCookie:
@@ -160,13 +156,12 @@ class PasswordPrompt:
     user: Account
     account_name: str
     request: Request
-    address: str
     limits: RateLimits
     devices: DeviceCookies
 
     async def count_try(self) -> str | None:
         """Count a try, and give the browser's device token for the account. Raises `TooManyRequestsError`."""
-        await self.limits.check_sign_in(self.request, email=self.user.email, address=self.address)
+        await self.limits.check_sign_in(self.request, email=self.user.email)
         return self.devices.get(self.account_name)
 
 
@@ -224,13 +219,12 @@ async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
 async def password_prompt(
     user: Annotated[Account, Depends(account)],
     request: Request,
-    address: AddressDep,
     service: AuthServiceDep,
     limits: RateLimitsDep,
     devices: Annotated[DeviceCookies, Depends(device_cookies)],
 ) -> PasswordPrompt:
     """The guard of a change of the caller's account that asks for its password; the endpoint counts the try."""
-    return PasswordPrompt(user, service.account_name(user.email), request, address, limits, devices)
+    return PasswordPrompt(user, service.account_name(user.email), request, limits, devices)
 
 
 AccountDep: TypeAlias = Annotated[Account, Depends(account)]

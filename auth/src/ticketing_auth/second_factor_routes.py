@@ -14,10 +14,10 @@ from .dependencies import (
     not_stored,
 )
 from .enrolment import qr_code
-from .second_factor_schemas import (
+from .schemas import (
     ConfirmSecondFactorRequest,
     EnrolmentResponse,
-    EnrolSecondFactorRequest,
+    PasswordRequest,
     RecoveryCodesResponse,
     SecondFactorRequest,
     SecondFactorResponse,
@@ -34,7 +34,7 @@ async def show_second_factor(user: AccountDep) -> SecondFactorResponse:
 
 @router.post("/second-factor")
 async def enrol_second_factor(
-    body: EnrolSecondFactorRequest, prompt: PasswordPromptDep, factors: SecondFactorDep
+    body: PasswordRequest, prompt: PasswordPromptDep, factors: SecondFactorDep
 ) -> EnrolmentResponse:
     """Get a new secret for an authenticator app (RFC 6238), valid for ten minutes until it is confirmed with a code.
 

@@ -6,8 +6,7 @@ from ticketing_common.security import CurrentUser
 from ticketing_common.web import Id, ServiceRouter
 
 from .dependencies import AccountDep, AccountServiceDep, PasswordPromptDep, SessionCookieDep, not_stored
-from .schemas import EndSessionRequest
-from .session_schemas import SessionResponse
+from .schemas import PasswordRequest, SessionResponse
 
 router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
@@ -24,7 +23,7 @@ async def list_sessions(caller: CurrentUser, user: AccountDep, accounts: Account
 @router.delete("/sessions/{id}", status_code=204)
 async def end_session(
     session_id: Id,
-    body: EndSessionRequest,
+    body: PasswordRequest,
     caller: CurrentUser,
     prompt: PasswordPromptDep,
     accounts: AccountServiceDep,

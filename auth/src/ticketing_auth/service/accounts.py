@@ -19,6 +19,7 @@ from ticketing_auth.errors import (
     TokenSpentError,
     WrongPasswordError,
 )
+from ticketing_auth.guesses import GuessLimit
 from ticketing_auth.mail import MailKind, Mails
 from ticketing_auth.obligations import Obligations
 from ticketing_auth.open_sessions import OpenSession, OpenSessions
@@ -57,6 +58,8 @@ class AccountService:
         open_sessions: OpenSessions,
         mails: Mails,
         obligations: Obligations,
+        guesses: GuessLimit,
+        code_guesses: GuessLimit,
         auth: AuthService,
     ) -> None:
         self._obligations: Final = obligations
@@ -64,6 +67,8 @@ class AccountService:
         self._tokens: Final = tokens
         self._open_sessions: Final = open_sessions
         self._mails: Final = mails
+        self._guesses: Final = guesses
+        self._code_guesses: Final = code_guesses
         self._auth: Final = auth
 
     async def request_verification(self, user: User) -> None:
@@ -179,8 +184,8 @@ class AccountService:
     async def export(self, user: User) -> Export:
         """What this service holds about the account, without secrets."""
         passwords, codes, tokens, mails, sessions = await asyncio.gather(
-            self._auth.wrong_passwords(user.email),
-            self._auth.wrong_codes(user.id),
+            self._guesses.list_of(self._auth.account_name(user.email)),
+            self._code_guesses.list_of(user.id),
             self._tokens.list_of_user(user.id),
             self._mails.list_of_account(user.id),
             self.list_sessions(user),

@@ -6,7 +6,7 @@ from .early_answers import EarlyAnswer, EarlyRequest
 from .idempotency import CreationId, idempotent, is_repeated
 from .live_feed import LiveFeed, LiveFeedDep, SseMessage
 from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
-from .rate_limit import AddressDep, CallerLimits, Quota, RateLimit, RateLimiter, address, quota
+from .rate_limit import CallerLimits, Quota, RateLimit, RateLimiter, address, quota
 from .response_cache import cached
 from .schemas import ApiModel, Id, Instant, NoFields, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
@@ -18,7 +18,6 @@ __all__ = [
     "EVENT_STREAM",
     "ONE_LINE",
     "PARAGRAPHS",
-    "AddressDep",
     "ApiModel",
     "CallerLimits",
     "ChangeCounter",
