@@ -73,7 +73,6 @@ class WorkloadExecutor(Executor):
         return self._pools.current.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Shut down both pools."""
         for pool in (self._pools.requests, self._pools.background):
             pool.shutdown(wait, cancel_futures=cancel_futures)
 

@@ -38,7 +38,6 @@ class PaymentResponse(ApiModel):
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
-        """The representation of a payment for its buyer."""
         return cls(
             id=payment.id,
             order_id=payment.order_id,

@@ -60,7 +60,6 @@ class BreachedPasswords:
         return cls(client)
 
     async def close(self) -> None:
-        """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
 

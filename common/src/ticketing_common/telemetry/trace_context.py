@@ -96,7 +96,6 @@ class trace_scope:  # noqa: N801 (used as a function is)
         return trace.get_current_span(remote)
 
     def __exit__(self, *_error: object) -> None:
-        """Leave the trace."""
         context.detach(self._token)
 
 

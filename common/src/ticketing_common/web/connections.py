@@ -46,7 +46,6 @@ class BoundedConnection(HttpToolsProtocol):
             _set_option(transport, level, name, value)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
         self._stop_write_timer()
         super().connection_lost(exc)
 

@@ -34,7 +34,6 @@ class DeadlineMiddleware:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -68,7 +68,6 @@ class EarlyAnswerMiddleware:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] == "http":
             # By the raw path, since a decoded one may have contained a slash: see `RoutingMiddleware`.
             found = self._answers.get((scope["method"], scope.get("raw_path", b"")))

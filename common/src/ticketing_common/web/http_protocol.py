@@ -94,7 +94,6 @@ class HttpProtocol(BoundedConnection):
             next(iter(self._callers.waiting)).make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection."""
         super().connection_lost(exc)
         self._callers.waiting.pop(self, None)
         self._stop_timer()

@@ -66,7 +66,6 @@ class LoadSheddingMiddleware:
         init_series(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http" or scope["path"] in NEVER_SHED:
             await self._app(scope, receive, send)
             return

@@ -21,7 +21,6 @@ class RecentEvents:
         self._forgotten: int | None = None
 
     def __len__(self) -> int:
-        """Number of buffered events."""
         return len(self._events)
 
     def add(self, sequence: int, shared: SharedFrame) -> None:

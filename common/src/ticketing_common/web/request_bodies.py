@@ -36,7 +36,6 @@ class RequestBodyMiddleware:
         """Oldest first."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return

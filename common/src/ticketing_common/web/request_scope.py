@@ -52,7 +52,6 @@ class RequestScopeMiddleware:
         self._series: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -24,7 +24,6 @@ class RoutingMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
