@@ -12,10 +12,12 @@ from ticketing_common.events import Event, OrderData, PaymentStatus
 from ticketing_common.storage import Collection, DuplicateKeyError, Repository
 from ticketing_payments.domain import ACTIVE_STATUSES, Intent, IntentState, Payment, StripeEvent
 from ticketing_payments.errors import PaymentActiveError, PaymentNotFoundError
-from ticketing_payments.publishers import payment_authorized
+from ticketing_payments.publishers import PUBLISHERS
 from ticketing_payments.repository import EPOCH, PaymentRepository
 
 from .scenario import MakeOrder, Stores
+
+PAYMENT_AUTHORIZED = PUBLISHERS[PaymentStatus.AUTHORIZED]
 
 
 @pytest.fixture
@@ -105,7 +107,9 @@ async def test_a_change_is_retried_on_top_of_a_faster_one(
 
     monkeypatch.setattr(payments, "save", slow_save.__get__(payments))
     changed = await payments.change(
-        payment.id, lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)), lambda *_: payment_authorized
+        payment.id,
+        lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)),
+        lambda *_: PAYMENT_AUTHORIZED,
     )
     assert changed.status is PaymentStatus.AUTHORIZED
     assert len(calls) == 2
@@ -137,7 +141,7 @@ async def test_a_change_without_a_publisher_is_stored_without_an_event(
     document = await payments.collection.find_one({"_id": payment.id})
     assert document is not None
     assert (document["stripe_id"], document["version"], document["outbox"]) == ("pi_1", 2, [])
-    await payments.change(payment.id, lambda _: False, lambda *_: payment_authorized)
+    await payments.change(payment.id, lambda _: False, lambda *_: PAYMENT_AUTHORIZED)
     assert (await payments.get(payment.id)).version == 2
 
 
