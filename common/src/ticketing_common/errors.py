@@ -21,7 +21,7 @@ For event delivery, `PermanentError` marks errors that a retry cannot fix, whate
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from .telemetry import SecurityEvent
 
@@ -169,3 +169,8 @@ class DeadlineError(UnavailableError):
 
 class PermanentError(Exception):
     """An event that no retry can handle: it is dead-lettered at once."""
+
+
+UNREADABLE_DOCUMENT: Final = (KeyError, TypeError, ValueError)
+"""What reading one stored document raises if it is damaged, or of another release. Sweeps skip such a document. Errors
+of the database, which concern all documents, are none of these."""

@@ -15,7 +15,6 @@ CLIENT_TIMEOUT_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
 own request: this middleware is outside of every one that stores how requests ended."""
 MIN_CLIENT_TIMEOUT_SECONDS: Final = 0.05
 """A shorter timeout leaves no time to answer, and would let callers start work only to discard it."""
-READING: Final = frozenset({"GET", "HEAD"})
 
 
 class DeadlineMiddleware:
@@ -56,7 +55,9 @@ class DeadlineMiddleware:
 
 def _client_timeout(scope: Scope) -> float:
     """Seconds that the caller waits; infinity without the header, or if the request is a write."""
-    header = header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] in READING else None
+    header = (
+        header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] == "GET" else None
+    )  # `RoutingMiddleware` makes HEAD a GET
     if not (header and header.isdigit() and len(header) < 10):
         return math.inf
     return max(int(header) / 1000, MIN_CLIENT_TIMEOUT_SECONDS)
