@@ -26,7 +26,6 @@ from .repository import OneTimeTokens, RevokedSessions, UserRepository
 from .routes import router
 from .second_factor_routes import router as second_factor_router
 from .service import AccountService, AuthService, CodeCheck, SecondFactorService
-from .session_routes import router as session_router
 from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
 
@@ -86,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         title="Users",
         prefix="/api/users",
-        routers=[router, session_router, second_factor_router],
+        routers=[router, second_factor_router],
         assemble=assemble,
         publishes=USERS,
         ready_without_bus=True,  # the database decides who is signed in; events wait in the outbox

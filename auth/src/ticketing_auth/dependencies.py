@@ -192,23 +192,27 @@ async def device(request: Request) -> str | None:
     return device_label(request.headers.get("user-agent", ""))
 
 
+@dataclass(frozen=True, slots=True)
 class SessionAfterChange:
     """The session of a caller whose change has ended all sessions of the account."""
 
-    def __init__(
-        self,
-        service: AuthServiceDep,
-        cookie: Annotated[SessionCookie, Depends(session_cookie)],
-        device: Annotated[str | None, Depends(device)],
-    ) -> None:
-        self._service = service
-        self._cookie = cookie
-        self._device = device
+    service: AuthService
+    cookie: SessionCookie
+    device: str | None
 
     async def reopen(self, account: Account) -> None:
         """Give the browser a new session; a program that sent its token in a header gets none."""
-        if self._cookie.brought:
-            self._cookie.set(await self._service.open_session(account, device=self._device))
+        if self.cookie.brought:
+            self.cookie.set(await self.service.open_session(account, device=self.device))
+
+
+async def session_after_change(
+    service: AuthServiceDep,
+    cookie: Annotated[SessionCookie, Depends(session_cookie)],
+    device: Annotated[str | None, Depends(device)],
+) -> SessionAfterChange:
+    """For a change that ends all sessions. Not the class itself: FastAPI would call it in a thread."""
+    return SessionAfterChange(service, cookie, device)
 
 
 async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
@@ -231,5 +235,5 @@ AccountDep: TypeAlias = Annotated[Account, Depends(account)]
 DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
-SessionAfterChangeDep: TypeAlias = Annotated[SessionAfterChange, Depends()]
+SessionAfterChangeDep: TypeAlias = Annotated[SessionAfterChange, Depends(session_after_change)]
 PasswordPromptDep: TypeAlias = Annotated[PasswordPrompt, Depends(password_prompt)]

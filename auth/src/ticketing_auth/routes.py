@@ -1,11 +1,11 @@
-"""The HTTP routes of auth."""
+"""The HTTP routes of accounts and sessions."""
 
 from typing import Annotated
 
 from fastapi import Depends, Form, Request
 
-from ticketing_common.security import OptionalUser
-from ticketing_common.web import ServiceRouter
+from ticketing_common.security import CurrentUser, OptionalUser
+from ticketing_common.web import Id, ServiceRouter
 
 from .dependencies import (
     AccountDep,
@@ -31,6 +31,7 @@ from .schemas import (
     PasswordRequest,
     ResetPasswordRequest,
     ResetRequest,
+    SessionResponse,
     SignInRequest,
     SignUpRequest,
     TokenForm,
@@ -230,3 +231,31 @@ async def delete_account(
     await accounts.delete(prompt.user, body.password, device_token=known)
     cookie.sign_out()
     devices.delete(prompt.account_name)
+
+
+@router.get("/sessions")
+async def list_sessions(caller: CurrentUser, user: AccountDep, accounts: AccountServiceDep) -> list[SessionResponse]:
+    """The caller's open sessions in browsers, the last used first, at most 100. API tokens are not sessions."""
+    return [
+        SessionResponse.of(session, is_current=session.id == caller.session_id)
+        for session in await accounts.list_sessions(user)
+    ]
+
+
+@router.delete("/sessions/{id}", status_code=204)
+async def end_session(
+    session_id: Id,
+    body: PasswordRequest,
+    caller: CurrentUser,
+    prompt: PasswordPromptDep,
+    accounts: AccountServiceDep,
+    cookie: SessionCookieDep,
+) -> None:
+    """End one of the caller's sessions, at every service, after the password (OWASP ASVS 5.0, 7.5.2).
+
+    403: the password is wrong, which counts like a wrong sign-in. 404: the caller has no such open session.
+    """
+    known = await prompt.count_try()
+    await accounts.end_session(prompt.user, session_id, body.password, device_token=known)
+    if cookie.brought and session_id == caller.session_id:
+        cookie.sign_out()

@@ -20,9 +20,9 @@ from ticketing_auth.errors import (
 )
 from ticketing_auth.repository import UserRepository
 from ticketing_auth.second_factor import (
+    ENROLMENT,
     PendingFactor,
     SecondFactor,
-    expiry_of_enrolment,
     hashes_of,
     matching_step,
     new_recovery_codes,
@@ -67,7 +67,7 @@ class SecondFactorService:
         await self._accounts.check_password(user, password, field="password", device_token=device_token)
         secret = new_secret()
         sealed = self._vault.seal(secret, account_id=user.id)
-        pending = PendingFactor(sealed_secret=sealed, expires_at=expiry_of_enrolment(utc_now()))
+        pending = PendingFactor(sealed_secret=sealed, expires_at=utc_now() + ENROLMENT)
 
         def enrol(fresh: User) -> None:
             _check_session(fresh, user)
