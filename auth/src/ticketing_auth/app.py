@@ -68,7 +68,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
             auth = AuthService(users, revoked, open_sessions, passwords, guesses, codes, signer, settings, breached)
             app.state.service = auth
-            accounts = AccountService(users, tokens, open_sessions, mails, obligations, guesses, code_guesses, auth)
+            accounts = AccountService(
+                users, tokens, open_sessions, mails, obligations, guesses=guesses, code_guesses=code_guesses, auth=auth
+            )
             app.state.accounts = accounts
             second_factors = SecondFactorService(users, accounts, auth, codes, vault)
             app.state.second_factors = second_factors

@@ -1,13 +1,12 @@
 """The limit of wrong passwords, or of wrong codes, of each account."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from secrets import token_hex
 from typing import ClassVar
 
-from ticketing_common.entity import utc_now
+from ticketing_common.entity import seconds_until, utc_now
 from ticketing_common.storage import ASCENDING, Collection, DatabaseUnavailableError, Document, Index, reading
 from ticketing_common.storage.store import Store
 from ticketing_common.telemetry import get_logger
@@ -113,5 +112,4 @@ def _wait(guesses: Sequence[Document], rules: GuessRules, device_id: str | None)
     own = [guess for guess in share if guess["device"] == device_id]
     full = own if device_id is not None and len(own) >= rules.each_device else share
     oldest = min((guess["at"] for guess in full), default=utc_now())
-    left: timedelta = oldest + rules.window - utc_now()
-    return max(1, math.ceil(left.total_seconds()))
+    return seconds_until(oldest + rules.window)

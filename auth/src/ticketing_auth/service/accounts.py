@@ -58,6 +58,7 @@ class AccountService:
         open_sessions: OpenSessions,
         mails: Mails,
         obligations: Obligations,
+        *,
         guesses: GuessLimit,
         code_guesses: GuessLimit,
         auth: AuthService,
