@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         orders = OrderProjection(runtime.collection("orders"), runtime.progress(ORDERS).is_caught_up)
         inbox = StripeEventInbox(runtime.collection("stripe_events"))
         retention = PaymentRetention(payments, orders)
-        runtime.add_stores(payments, orders, inbox, retention)
+        runtime.add_stores(payments, orders, inbox)
         async with StripeGateway.connect(settings) as stripe:
             service = PaymentService(payments, orders, inbox, stripe, settings)
             app.state.service = service

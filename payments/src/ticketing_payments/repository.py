@@ -188,6 +188,11 @@ class PaymentRepository(Repository[Payment]):
 class OrderProjection(Projection[OrderData]):
     """Projection of the orders: amount, buyer, deadline and status."""
 
+    INDEXES: ClassVar[Sequence[Index]] = (
+        # Orders that name no buyer any more, whose payments may still do (`retention.py`).
+        Index([("payments_forgotten", ASCENDING)], name="without_buyer", partialFilterExpression={"user_id": ""}),
+    )
+
     def __init__(self, collection: Collection, is_caught_up: Callable[[], Awaitable[bool]] | None = None) -> None:
         super().__init__(collection, OrderData, is_caught_up)
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import ClassVar, Final
+from typing import Final
 
 from ticketing_common.entity import utc_now
 from ticketing_common.errors import UNREADABLE_DOCUMENT, ConcurrentUpdateError
 from ticketing_common.events import OrderData
 from ticketing_common.resilience import repeated
-from ticketing_common.storage import ASCENDING, WITHOUT_EVENTS, Document, Index, ensure_indexes
+from ticketing_common.storage import WITHOUT_EVENTS, Document
 from ticketing_common.telemetry import get_logger
 
 from .domain import Payment, Step, next_step
@@ -31,17 +31,9 @@ class PaymentRetention:
     at any place are harmless.
     """
 
-    INDEXES: ClassVar[Sequence[Index]] = (
-        Index([("payments_forgotten", ASCENDING)], name="without_buyer", partialFilterExpression={"user_id": ""}),
-    )
-
     def __init__(self, payments: PaymentRepository, orders: OrderProjection) -> None:
         self._payments = payments
         self._orders = orders
-
-    async def ensure_indexes(self) -> None:
-        """Create the index of the copies without a buyer; idempotent."""
-        await ensure_indexes(self._orders.collection, self.INDEXES)
 
     async def forget_people(self) -> int:
         """Remove the buyer from the settled payments of orders without one. Returns how many payments changed."""
