@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, TypeAlias
 
@@ -10,9 +11,11 @@ import pytest
 from fastapi import FastAPI
 
 from ticketing_auth.app import create_app
+from ticketing_auth.domain import GuessRules
+from ticketing_auth.guesses import GuessLimit
 from ticketing_auth.open_sessions import OpenSessions
 from ticketing_auth.passwords import PasswordHasher
-from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
+from ticketing_auth.repository import RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common.storage import Database, Outbox
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
@@ -146,8 +149,8 @@ async def open_sessions(database: Database) -> OpenSessions:
 
 
 @pytest.fixture
-async def guesses(database: Database) -> PasswordGuesses:
-    counts = PasswordGuesses(database["password_guesses"])
+async def guesses(database: Database) -> GuessLimit:
+    counts = GuessLimit(database["password_guesses"], GuessRules.of(100, timedelta(hours=1)))
     await counts.ensure_indexes()
     return counts
 

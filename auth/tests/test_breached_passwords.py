@@ -14,7 +14,7 @@ from ticketing_auth.mail import MailKind
 from ticketing_auth.passwords import BreachedPasswords, breached
 from ticketing_common.telemetry.metrics import BREACHED_PASSWORD_CHECKS
 
-from .account_calls import EMAIL, Post, change
+from .accounts.account_calls import EMAIL, Post, change
 from .conftest import RunAuth
 
 LEAKED, FINE = "correct zebra battery", "correct giraffe battery"

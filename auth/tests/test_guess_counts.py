@@ -5,10 +5,9 @@ import time
 from datetime import timedelta
 
 from ticketing_auth.domain import GuessRules
-from ticketing_auth.repository import PasswordGuesses
-from ticketing_common.storage import connect
+from ticketing_auth.guesses import GuessLimit
+from ticketing_common.storage import Database, connect
 
-HOUR = GuessRules.of(100, timedelta(hours=1))
 ACCOUNT = "a" * 32
 
 
@@ -20,13 +19,13 @@ def test_the_shares_of_a_limit_add_up_to_it() -> None:
 
 
 async def test_of_200_guesses_at_once_from_two_replicas_exactly_as_many_as_allowed_are_admitted(
-    guesses: PasswordGuesses, mongo_url: str, database_name: str
+    guesses: GuessLimit, mongo_url: str, database_name: str
 ) -> None:
     client = connect(mongo_url, application="auth-tests-other")
-    other = PasswordGuesses(client[database_name]["password_guesses"])
+    other = GuessLimit(client[database_name]["password_guesses"], GuessRules.of(100, timedelta(hours=1)))
     try:
         found = await asyncio.gather(
-            *(counts.reserve(ACCOUNT, HOUR, device_id=None) for _ in range(100) for counts in (guesses, other))
+            *(counts.reserve(ACCOUNT, device_id=None) for _ in range(100) for counts in (guesses, other))
         )
     finally:
         client.close()
@@ -34,26 +33,26 @@ async def test_of_200_guesses_at_once_from_two_replicas_exactly_as_many_as_allow
     assert len({guess.id for guess in found}) == 200
 
 
-async def test_many_accounts_that_are_new_at_once_lose_no_guess(guesses: PasswordGuesses) -> None:
+async def test_many_accounts_that_are_new_at_once_lose_no_guess(guesses: GuessLimit) -> None:
     names = [f"{number % 20:032x}" for number in range(200)]
     assert all(
-        guess.admitted
-        for guess in await asyncio.gather(*(guesses.reserve(name, HOUR, device_id=None) for name in names))
+        guess.admitted for guess in await asyncio.gather(*(guesses.reserve(name, device_id=None) for name in names))
     )
-    documents = [document async for document in guesses._collection.find({})]
+    documents = [document async for document in guesses.collection.find({})]
     assert sorted(len(document["guesses"]) for document in documents) == [10] * 20
 
 
 async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window_however_many_were_refused(
-    guesses: PasswordGuesses,
+    database: Database,
 ) -> None:
     rules = GuessRules(window=timedelta(seconds=3), strangers=2, devices=1, each_device=1)
+    guesses = GuessLimit(database["password_guesses"], rules)
     begun = time.monotonic()
-    assert (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
-    assert (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
+    assert (await guesses.reserve(ACCOUNT, device_id=None)).admitted
+    assert (await guesses.reserve(ACCOUNT, device_id=None)).admitted
     refusals = 0
     async with asyncio.timeout(60):
-        while not (guess := await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted:
+        while not (guess := await guesses.reserve(ACCOUNT, device_id=None)).admitted:
             refusals += 1
             assert guess.retry_after_seconds in (1, 2, 3)
             await asyncio.sleep(0.02)
@@ -61,23 +60,22 @@ async def test_the_account_is_open_again_when_its_oldest_guess_leaves_the_window
     assert time.monotonic() - begun >= 3
 
 
-async def test_releasing_a_guess_twice_frees_one_guess(guesses: PasswordGuesses) -> None:
+async def test_releasing_a_guess_twice_frees_one_guess(database: Database) -> None:
     rules = GuessRules(window=timedelta(hours=1), strangers=2, devices=1, each_device=1)
-    first = await guesses.reserve(ACCOUNT, rules, device_id=None)
-    await guesses.reserve(ACCOUNT, rules, device_id=None)
+    guesses = GuessLimit(database["password_guesses"], rules)
+    first = await guesses.reserve(ACCOUNT, device_id=None)
+    await guesses.reserve(ACCOUNT, device_id=None)
     for _ in range(2):
-        await guesses.release(ACCOUNT, first.id)
-    assert (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
-    assert not (await guesses.reserve(ACCOUNT, rules, device_id=None)).admitted
+        await guesses.release(ACCOUNT, first)
+    assert (await guesses.reserve(ACCOUNT, device_id=None)).admitted
+    assert not (await guesses.reserve(ACCOUNT, device_id=None)).admitted
 
 
-async def test_the_document_of_an_account_holds_no_more_guesses_than_the_limit(guesses: PasswordGuesses) -> None:
+async def test_the_document_of_an_account_holds_no_more_guesses_than_the_limit(guesses: GuessLimit) -> None:
     devices = [None, *(f"{number:016x}" for number in range(6))]
     for _ in range(3):
-        await asyncio.gather(
-            *(guesses.reserve(ACCOUNT, HOUR, device_id=device) for device in devices for _ in range(40))
-        )
-    document = await guesses._collection.find_one({"_id": ACCOUNT})
+        await asyncio.gather(*(guesses.reserve(ACCOUNT, device_id=device) for device in devices for _ in range(40)))
+    document = await guesses.collection.find_one({"_id": ACCOUNT})
     assert document is not None
     by_device = [sum(guess["device"] == device for guess in document["guesses"]) for device in devices]
     assert len(document["guesses"]) == 100

@@ -242,7 +242,7 @@ async def test_an_operator_ends_the_sessions_of_one_account(
 
 async def test_the_queries_of_the_list_use_their_index(open_sessions: OpenSessions) -> None:
     plan = (
-        await open_sessions._collection.find({"user_id": "x", "expires_at": {"$gt": utc_now()}})
+        await open_sessions.collection.find({"user_id": "x", "expires_at": {"$gt": utc_now()}})
         .sort("renewed_at", -1)
         .explain()
     )

@@ -80,9 +80,12 @@ async def test_one_account_per_email_however_it_is_written(auth: RunningAuth) ->
 
 
 async def test_of_many_sign_ups_at_once_one_is_answered_with_201(auth: RunningAuth) -> None:
-    answers = await asyncio.gather(*(auth.sign_up(password=f"password {number}") for number in range(10)))
+    passwords = [f"password {number}" for number in range(10)]
+    answers = await asyncio.gather(*(auth.sign_up(password=password) for password in passwords))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
     assert await auth.users.collection.count_documents({}) == 1
+    (winner,) = (password for password, answer in zip(passwords, answers, strict=True) if answer.status_code == 201)
+    assert (await auth.sign_in(password=winner)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["signup", "signin"])
@@ -165,12 +168,6 @@ async def test_a_form_is_not_json_so_no_other_sites_page_can_sign_its_visitor_in
     assert answer.status_code in {415, 422}
     answer = await auth.post("signin", content=json.dumps(CREDENTIALS), headers={"Content-Type": "text/plain"})
     assert answer.status_code in {415, 422}
-
-
-@pytest.mark.parametrize("path", ["signup", "signin", "token"])
-async def test_a_huge_body_is_not_read(auth: RunningAuth, path: str) -> None:
-    answer = await auth.post(path, json={**CREDENTIALS, "password": "p" * 70_000})
-    assert answer.status_code == 413
 
 
 async def test_signing_in_begins_a_session(auth: RunningAuth) -> None:

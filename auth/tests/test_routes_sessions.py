@@ -179,12 +179,14 @@ async def test_signing_out_here_leaves_other_devices_signed_in_and_lets_one_sign
 ) -> None:
     await auth.sign_up()
     other_device = auth.given_cookie(await auth.sign_in()).value
+    api_token = (await auth.token()).json()["access_token"]
     auth.browser.cookies.clear()
     await auth.sign_in()
     await auth.post("signout")
 
     assert (await auth.sign_in()).status_code == 200
     assert (await auth.current_user()).json()["currentUser"]["email"] == EMAIL
+    assert (await auth.current_user(bearer=api_token)).json()["currentUser"]["email"] == EMAIL
     assert (await auth.current_user(cookie=other_device)).json()["currentUser"]["email"] == EMAIL
 
 
@@ -212,7 +214,7 @@ async def test_a_sign_out_is_remembered_until_no_token_of_the_session_can_be_val
     began = time.time()
     await auth.sign_up()
     await auth.post("signout")
-    remembered = await auth.revoked._collection.find_one({})
+    remembered = await auth.revoked.collection.find_one({})
     assert remembered is not None
     assert remembered["forgotten_at"].timestamp() >= int(began) + 7 * DAY + 30 * MINUTE
 

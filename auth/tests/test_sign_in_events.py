@@ -6,8 +6,8 @@ import pytest
 
 from ticketing_common.telemetry import configure_logging
 
+from .accounts.factor_calls import Clock, enrol, renew_codes, sign_in
 from .conftest import RunAuth
-from .factor_calls import Clock, enrol, renew_codes, sign_in
 
 EMAIL = "ann@example.com"
 

@@ -26,7 +26,7 @@ def limits(**rates: str) -> CallerLimits:
 async def hold(limits: CallerLimits, address: str) -> dict[str, int]:
     """Try as a new user; returns the remaining attempts by limit."""
     request = Request({"type": "http", "client": (address, 1)})
-    await limits.check(request, user_id=new_id())
+    await limits.check(request, new_id())
     left = dict(rate_limit_headers(request.scope))[b"ratelimit"].decode()
     return {name: int(remaining) for name, remaining in re.findall(r'"([\w-]+)";r=(\d+)', left)}
 

@@ -8,7 +8,8 @@ import circuitbreaker
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_payments.stripe_gateway.protection import Breaker, Bulkhead, BulkheadFullError, CircuitOpenError
+from ticketing_payments.stripe_gateway.breaker import Breaker, CircuitOpenError
+from ticketing_payments.stripe_gateway.protection import Bulkhead, BulkheadFullError
 
 pytestmark = pytest.mark.unit
 

@@ -9,16 +9,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ticketing_common.resilience import background, time_left, until
-from ticketing_payments.stripe_gateway.protection import (
-    Breaker,
-    Bulkhead,
-    BulkheadFullError,
-    CallRejectedError,
-    CircuitOpenError,
-    Protection,
-    Retries,
-)
-from ticketing_payments.stripe_gateway.protection import protected_call as protection_module
+from ticketing_payments.stripe_gateway import protection as protection_module
+from ticketing_payments.stripe_gateway.breaker import Breaker, CallRejectedError, CircuitOpenError
+from ticketing_payments.stripe_gateway.protection import Bulkhead, BulkheadFullError, Protection, Retries
 
 pytestmark = pytest.mark.unit
 

@@ -12,10 +12,12 @@ from ticketing_common.events import Event, OrderData, PaymentStatus
 from ticketing_common.storage import Collection, DuplicateKeyError, Repository
 from ticketing_payments.domain import ACTIVE_STATUSES, Intent, IntentState, Payment, StripeEvent
 from ticketing_payments.errors import PaymentActiveError, PaymentNotFoundError
-from ticketing_payments.publishers import payment_authorized
+from ticketing_payments.publishers import PUBLISHERS
 from ticketing_payments.repository import EPOCH, PaymentRepository
 
 from .scenario import MakeOrder, Stores
+
+PAYMENT_AUTHORIZED = PUBLISHERS[PaymentStatus.AUTHORIZED]
 
 
 @pytest.fixture
@@ -105,7 +107,9 @@ async def test_a_change_is_retried_on_top_of_a_faster_one(
 
     monkeypatch.setattr(payments, "save", slow_save.__get__(payments))
     changed = await payments.change(
-        payment.id, lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)), lambda *_: payment_authorized
+        payment.id,
+        lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)),
+        lambda *_: PAYMENT_AUTHORIZED,
     )
     assert changed.status is PaymentStatus.AUTHORIZED
     assert len(calls) == 2
@@ -137,7 +141,7 @@ async def test_a_change_without_a_publisher_is_stored_without_an_event(
     document = await payments.collection.find_one({"_id": payment.id})
     assert document is not None
     assert (document["stripe_id"], document["version"], document["outbox"]) == ("pi_1", 2, [])
-    await payments.change(payment.id, lambda _: False, lambda *_: payment_authorized)
+    await payments.change(payment.id, lambda _: False, lambda *_: PAYMENT_AUTHORIZED)
     assert (await payments.get(payment.id)).version == 2
 
 
@@ -176,7 +180,7 @@ async def test_every_query_has_its_index(payments: PaymentRepository, stores: St
     assert await plan_of(collection, {"stripe_id": "pi_1"}) == "by_intent"
     secrets = {"client_secret": {"$gt": ""}, "status": {"$in": ["captured", "voided", "failed", "refunded"]}}
     assert await plan_of(collection, secrets) == "with_secret"
-    inbox = stores.inbox._collection
+    inbox = stores.inbox.collection
     assert await plan_of(inbox, {"applied": False, "due_at": {"$not": {"$gt": now}}}, sort=[("due_at", 1)]) == (
         "unapplied_due"
     )
@@ -198,13 +202,13 @@ async def test_a_webhook_is_kept_once(stores: Stores) -> None:
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=6), limit=10) == [event]
     await stores.inbox.mark_applied(event.id)
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=6), limit=10) == []
-    indexes = await stores.inbox._collection.index_information()
+    indexes = await stores.inbox.collection.index_information()
     assert indexes["forget"]["expireAfterSeconds"] > 3 * 24 * 3600, "longer than Stripe repeats one"
 
 
 async def test_a_refund_that_an_earlier_release_stored_and_ignored_is_stored_again(stores: Stores) -> None:
     old = {"type": "refund.created", "payment_id": None, "received_at": utc_now(), "applied": True}
-    await stores.inbox._collection.insert_one({"_id": "evt_old", **old})
+    await stores.inbox.collection.insert_one({"_id": "evt_old", **old})
     event = StripeEvent("evt_old", "refund.created", intent_id="pi_1")
     assert [await stores.inbox.add(event), await stores.inbox.add(event)] == [True, False]
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(seconds=6), limit=10) == [event]
@@ -212,7 +216,7 @@ async def test_a_refund_that_an_earlier_release_stored_and_ignored_is_stored_aga
 
 async def test_an_event_of_an_earlier_release_that_waits_is_due_and_its_names_are_checked(stores: Stores) -> None:
     old = {"type": "payment_intent.succeeded", "received_at": utc_now(), "applied": False}
-    await stores.inbox._collection.insert_one({"_id": "evt_old", **old, "payment_id": {"$gt": ""}})
+    await stores.inbox.collection.insert_one({"_id": "evt_old", **old, "payment_id": {"$gt": ""}})
     assert await stores.inbox.list_unapplied(utc_now(), limit=10) == [
         StripeEvent("evt_old", "payment_intent.succeeded")
     ]
@@ -225,14 +229,14 @@ async def test_the_delay_of_a_failing_event_grows(stores: Stores) -> None:
         before = utc_now()
         await stores.inbox.retry_later("evt_1")
         after = utc_now()
-        found = await stores.inbox._collection.find_one({"_id": "evt_1"})
+        found = await stores.inbox.collection.find_one({"_id": "evt_1"})
         assert found is not None
         waits.append((found["due_at"] - after, found["due_at"] - before))
     for (least, most), seconds in zip([*waits[:3], waits[-1]], (5, 10, 20, 3_600), strict=True):
         assert least <= timedelta(seconds=seconds) <= most
     await stores.inbox.mark_applied("evt_1")
     await stores.inbox.retry_later("evt_1")
-    found = await stores.inbox._collection.find_one({"_id": "evt_1"})
+    found = await stores.inbox.collection.find_one({"_id": "evt_1"})
     assert found is not None
     assert found["tries"] == 12
 

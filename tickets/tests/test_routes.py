@@ -108,14 +108,6 @@ async def test_json_that_only_looks_right_is_refused(
     refused(await api.post("/api/tickets", content=text, headers=headers), 422, field)
 
 
-async def test_what_is_not_json_or_too_long_is_refused(
-    api: httpx.AsyncClient, seller: dict[str, str], refused: Refused
-) -> None:
-    form = await api.post("/api/tickets", data={"title": "Seat", "price": "5"}, headers=seller)
-    assert form.status_code in {415, 422}
-    refused(await api.post("/api/tickets", json={**VALID, "description": "x" * 70_000}, headers=seller), 413)
-
-
 def unsigned(claims: dict[str, Any]) -> str:
     parts = ({"alg": "none", "typ": "JWT"}, claims)
     return ".".join([*(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts), ""])

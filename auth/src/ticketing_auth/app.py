@@ -16,20 +16,18 @@ from ticketing_common.web import create_service_app, quota
 from .dependencies import RateLimits
 from .domain import GuessRules
 from .enrolment import SecretVault
+from .guesses import GuessLimit
 from .mail import Mails, OrderMails
 from .obligations import Obligations
 from .open_sessions import OpenSessions
 from .passwords import BreachedPasswords, PasswordHasher
 from .publishers import account_changed
-from .repository import OneTimeTokens, PasswordGuesses, RevokedSessions, UserRepository
+from .repository import OneTimeTokens, RevokedSessions, UserRepository
 from .routes import router
 from .second_factor_routes import router as second_factor_router
-from .service import AccountService, AuthService, CodeCheck, GuessLimit, SecondFactorService
-from .session_routes import router as session_router
+from .service import AccountService, AuthService, CodeCheck, SecondFactorService
 from .settings import MAIL_QUEUE, Settings
 from .subscribers import subscriptions
-
-__all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,8 +45,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users = UserRepository(runtime.outbox("users"))
         revoked = RevokedSessions(runtime.collection("revoked_sessions"))
         open_sessions = OpenSessions(runtime.collection("open_sessions"))
-        guesses = PasswordGuesses(runtime.collection("password_guesses"))
-        code_guesses = PasswordGuesses(runtime.collection("code_guesses"))
+        password_quota, code_quota = quota(settings.rate_limit_guesses), quota(settings.rate_limit_codes)
+        password_rules = GuessRules.of(*password_quota) if password_quota else None
+        code_rules = GuessRules.of_codes(*code_quota) if code_quota else None
+        guesses = GuessLimit(runtime.collection("password_guesses"), password_rules)
+        code_guesses = GuessLimit(runtime.collection("code_guesses"), code_rules)
         tokens = OneTimeTokens(runtime.collection("one_time_tokens"))
         redis = connect(settings.redis_url.get_secret_value(), MAIL_QUEUE, ca_file=settings.internal_ca_file)
         timers = Timers(redis)
@@ -63,11 +64,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         runtime.subscribe(subscriptions(OrderMails(mails), obligations))
         app.state.rate_limits = RateLimits(settings)
         breached = BreachedPasswords.at(settings.pwned_passwords_url)
-        codes = CodeCheck(users, mails, vault, GuessLimit(code_guesses, _code_rules(settings)))
+        codes = CodeCheck(users, mails, vault, code_guesses)
         with closing(PasswordHasher(threads=settings.password_threads, queue=settings.password_queue)) as passwords:
             auth = AuthService(users, revoked, open_sessions, passwords, guesses, codes, signer, settings, breached)
             app.state.service = auth
-            accounts = AccountService(users, tokens, open_sessions, mails, obligations, auth)
+            accounts = AccountService(
+                users, tokens, open_sessions, mails, obligations, guesses=guesses, code_guesses=code_guesses, auth=auth
+            )
             app.state.accounts = accounts
             second_factors = SecondFactorService(users, accounts, auth, codes, vault)
             app.state.second_factors = second_factors
@@ -84,16 +87,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         title="Users",
         prefix="/api/users",
-        routers=[router, session_router, second_factor_router],
+        routers=[router, second_factor_router],
         assemble=assemble,
         publishes=USERS,
         ready_without_bus=True,  # the database decides who is signed in; events wait in the outbox
     )
-
-
-def _code_rules(settings: Settings) -> GuessRules | None:
-    limit = quota(settings.rate_limit_codes)
-    return GuessRules.of_codes(limit.amount, limit.window) if limit else None
 
 
 def _signer(settings: Settings) -> TokenSigner:

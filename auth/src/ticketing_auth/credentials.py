@@ -11,17 +11,6 @@ from pydantic_core import PydanticCustomError
 from .domain import normalized_email
 from .second_factor import plain_code
 
-__all__ = [
-    "EMAIL_LENGTH",
-    "Email",
-    "GivenCode",
-    "GivenPassword",
-    "MailToken",
-    "NewEmail",
-    "NewPassword",
-    "email_or_other",
-]
-
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 128
 MAX_CODE: Final = 64
@@ -86,18 +75,9 @@ def _password_schema(minimum: int) -> WithJsonSchema:
 EMAIL_LENGTH: Final = StringConstraints(strip_whitespace=True, max_length=MAX_EMAIL)
 """Checked before normalisation, whose time grows with the square of the length: 64 KB of marks take seconds."""
 
-Email: TypeAlias = Annotated[
-    str,
-    EMAIL_LENGTH,
-    AfterValidator(_email),
-    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
-]
-NewEmail: TypeAlias = Annotated[
-    str,
-    EMAIL_LENGTH,
-    AfterValidator(_new_email),
-    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL}),
-]
+_EMAIL_SCHEMA: Final = WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_EMAIL})
+Email: TypeAlias = Annotated[str, EMAIL_LENGTH, AfterValidator(_email), _EMAIL_SCHEMA]
+NewEmail: TypeAlias = Annotated[str, EMAIL_LENGTH, AfterValidator(_new_email), _EMAIL_SCHEMA]
 NewPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(MIN_PASSWORD)), _password_schema(MIN_PASSWORD)]
 GivenPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password(1)), _password_schema(1)]
 """An existing password. The rules for new passwords do not apply, so that they lock out no account."""

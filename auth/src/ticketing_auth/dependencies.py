@@ -7,32 +7,13 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 from fastapi import Depends, Request, Response
 
 from ticketing_common.security import CurrentUser, User, first_cookie
-from ticketing_common.web import AddressDep, RateLimiter, part_of_app
+from ticketing_common.web import CallerLimits, RateLimiter, address, part_of_app
 
 from .domain import DEVICE_DAYS, TokenPurpose
 from .domain import User as Account
 from .open_sessions import device_label
 from .service import AccountService, AuthService, SecondFactorService
 from .settings import Settings
-
-__all__ = [
-    "AccountDep",
-    "AccountServiceDep",
-    "AuthServiceDep",
-    "DeviceCookies",
-    "DeviceCookiesDep",
-    "DeviceLabelDep",
-    "PasswordPrompt",
-    "PasswordPromptDep",
-    "RateLimits",
-    "RateLimitsDep",
-    "SecondFactorDep",
-    "SessionAfterChangeDep",
-    "SessionCookie",
-    "SessionCookieDep",
-    "SettingsDep",
-    "not_stored",
-]
 
 DEVICE_NAME_DIGITS: Final = 16
 
@@ -49,41 +30,37 @@ class RateLimits:
 
     A low limit per account and address slows down guessing one account's password. A higher limit per address slows
     down trying one password on many accounts. The database counts the wrong passwords of one account from all
-    addresses and over all replicas (`PasswordGuesses`).
+    addresses and over all replicas (`GuessLimit`).
     """
 
     def __init__(self, settings: Settings) -> None:
-        off = settings.rate_limit_signin == "off"
-        self._account = RateLimiter(settings.rate_limit_signin, name="sign-in")
-        self._address = RateLimiter("off" if off else settings.rate_limit_signin_address, name="sign-in-address")
-        self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
-        no_mails = settings.rate_limit_mails == "off"
-        self._mails = RateLimiter(settings.rate_limit_mails, name="mails")
-        self._mails_address = RateLimiter(
-            "off" if no_mails else settings.rate_limit_mails_address, name="mails-address"
+        self._sign_in = CallerLimits(
+            "sign-in", account=settings.rate_limit_signin, address=settings.rate_limit_signin_address
         )
+        self._mails = CallerLimits(
+            "mails", account=settings.rate_limit_mails, address=settings.rate_limit_mails_address
+        )
+        self._sign_up = RateLimiter(settings.rate_limit_signup, name="sign-up")
 
-    async def check_sign_in(self, request: Request, *, email: str, address: str) -> None:
+    async def check_sign_in(self, request: Request, *, email: str) -> None:
         """Count a sign-in attempt. Raises `TooManyRequestsError`."""
-        await self._address.check(request, address)
-        await self._account.check(request, address, email)
+        await self._sign_in.check(request, await address(request), email)
 
-    async def check_mail(self, request: Request, purpose: TokenPurpose, *, email: str, address: str) -> None:
+    async def check_mail(self, request: Request, purpose: TokenPurpose, *, email: str) -> None:
         """Count a mail with a link to this e-mail, which need not have an account. Raises `TooManyRequestsError`.
 
         Each purpose has its own count: any stranger may ask for resets, which must not keep the owner from confirming
         the e-mail, nor must the owner's confirmations keep the owner from a reset.
         """
-        await self._mails_address.check(request, address)
         await self._mails.check(request, purpose.value, email)
 
-    async def check_token(self, request: Request, *, address: str) -> None:
+    async def check_token(self, request: Request) -> None:
         """Count a use of a one-time token, as a sign-in from this address. Raises `TooManyRequestsError`."""
-        await self._address.check(request, address)
+        await self._sign_in.check_address(request)
 
-    async def check_sign_up(self, request: Request, *, address: str) -> None:
+    async def check_sign_up(self, request: Request) -> None:
         """Count a sign-up attempt. Raises `TooManyRequestsError`."""
-        await self._sign_up.check(request, address)
+        await self._sign_up.check(request, await address(request))
 
 
 class SessionCookie:
@@ -179,13 +156,12 @@ class PasswordPrompt:
     user: Account
     account_name: str
     request: Request
-    address: str
     limits: RateLimits
     devices: DeviceCookies
 
     async def count_try(self) -> str | None:
         """Count a try, and give the browser's device token for the account. Raises `TooManyRequestsError`."""
-        await self.limits.check_sign_in(self.request, email=self.user.email, address=self.address)
+        await self.limits.check_sign_in(self.request, email=self.user.email)
         return self.devices.get(self.account_name)
 
 
@@ -216,23 +192,27 @@ async def device(request: Request) -> str | None:
     return device_label(request.headers.get("user-agent", ""))
 
 
+@dataclass(frozen=True, slots=True)
 class SessionAfterChange:
     """The session of a caller whose change has ended all sessions of the account."""
 
-    def __init__(
-        self,
-        service: AuthServiceDep,
-        cookie: Annotated[SessionCookie, Depends(session_cookie)],
-        device: Annotated[str | None, Depends(device)],
-    ) -> None:
-        self._service = service
-        self._cookie = cookie
-        self._device = device
+    service: AuthService
+    cookie: SessionCookie
+    device: str | None
 
     async def reopen(self, account: Account) -> None:
         """Give the browser a new session; a program that sent its token in a header gets none."""
-        if self._cookie.brought:
-            self._cookie.set(await self._service.open_session(account, device=self._device))
+        if self.cookie.brought:
+            self.cookie.set(await self.service.open_session(account, device=self.device))
+
+
+async def session_after_change(
+    service: AuthServiceDep,
+    cookie: Annotated[SessionCookie, Depends(session_cookie)],
+    device: Annotated[str | None, Depends(device)],
+) -> SessionAfterChange:
+    """For a change that ends all sessions. Not the class itself: FastAPI would call it in a thread."""
+    return SessionAfterChange(service, cookie, device)
 
 
 async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
@@ -243,18 +223,17 @@ async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
 async def password_prompt(
     user: Annotated[Account, Depends(account)],
     request: Request,
-    address: AddressDep,
     service: AuthServiceDep,
     limits: RateLimitsDep,
     devices: Annotated[DeviceCookies, Depends(device_cookies)],
 ) -> PasswordPrompt:
     """The guard of a change of the caller's account that asks for its password; the endpoint counts the try."""
-    return PasswordPrompt(user, service.account_name(user.email), request, address, limits, devices)
+    return PasswordPrompt(user, service.account_name(user.email), request, limits, devices)
 
 
 AccountDep: TypeAlias = Annotated[Account, Depends(account)]
 DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
-SessionAfterChangeDep: TypeAlias = Annotated[SessionAfterChange, Depends()]
+SessionAfterChangeDep: TypeAlias = Annotated[SessionAfterChange, Depends(session_after_change)]
 PasswordPromptDep: TypeAlias = Annotated[PasswordPrompt, Depends(password_prompt)]

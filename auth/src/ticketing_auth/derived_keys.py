@@ -15,8 +15,6 @@ import jwt
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-__all__ = ["AccountNames", "DeviceTokens"]
-
 ALGORITHM: Final = "HS256"
 AUDIENCE: Final = "ticketing-auth-device"
 NAME_DIGITS: Final = 32

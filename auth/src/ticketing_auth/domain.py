@@ -13,18 +13,6 @@ from ticketing_common.events import RevocationReason
 
 from .second_factor import PendingFactor, SecondFactor
 
-__all__ = [
-    "DEVICE_DAYS",
-    "SESSION_DAYS",
-    "TOKEN_MINUTES",
-    "GuessRules",
-    "RevocationReason",
-    "SessionRules",
-    "TokenPurpose",
-    "User",
-    "normalized_email",
-]
-
 RENEW_AFTER: Final = 1 / 3
 """A token younger than this share of its lifetime is not renewed, so that not every page view sets a cookie."""
 

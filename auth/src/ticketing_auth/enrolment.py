@@ -11,8 +11,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pyotp import TOTP, random_base32
 
-__all__ = ["Opened", "SecretVault", "new_secret", "otpauth_uri", "qr_code"]
-
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 """96 bits (NIST SP 800-38D §8.2); random ones are safe for 2^32 secrets with one key."""

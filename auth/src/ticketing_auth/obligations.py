@@ -11,8 +11,6 @@ from ticketing_common.events import EventData, OrderData, OrderStatus
 from ticketing_common.events.envelope import EventTime
 from ticketing_common.storage import ASCENDING, Collection, Document, Index, Projection, reading
 
-__all__ = ["Obligation", "Obligations"]
-
 KEPT: Final = timedelta(days=8)
 """How long an order is stored after it no longer keeps its buyer and seller from leaving: longer than the stream can
 deliver its events again."""

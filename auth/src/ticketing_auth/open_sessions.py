@@ -7,18 +7,8 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.storage import (
-    ASCENDING,
-    DESCENDING,
-    Collection,
-    Document,
-    DuplicateKeyError,
-    Index,
-    ensure_indexes,
-    reading,
-)
-
-__all__ = ["OpenSession", "OpenSessions", "device_label"]
+from ticketing_common.storage import ASCENDING, DESCENDING, Document, Index, reading
+from ticketing_common.storage.store import Store
 
 MOST_LISTED: Final = 100
 READ_CHARACTERS: Final = 512
@@ -75,7 +65,7 @@ class OpenSession:
     expires_at: datetime
 
 
-class OpenSessions:
+class OpenSessions(Store):
     """One document for each open session. A TTL index removes it once its newest token has expired.
 
     It is a list for the owner and decides nothing: `RevokedSessions` and the account's epoch do.
@@ -86,13 +76,6 @@ class OpenSessions:
         Index([("user_id", ASCENDING), ("renewed_at", DESCENDING)], name="sessions_of_a_user"),
     )
 
-    def __init__(self, collection: Collection) -> None:
-        self._collection = collection
-
-    async def ensure_indexes(self) -> None:
-        """Create the indexes; idempotent."""
-        await ensure_indexes(self._collection, self.INDEXES)
-
     async def store(self, session: OpenSession) -> None:
         """Store a new session, or the renewal of one; a session from before this list is added by its renewal.
 
@@ -101,31 +84,27 @@ class OpenSessions:
         document = asdict(session)
         session_id = document.pop("id")
         label = {} if session.device else {"$setOnInsert": {"device": document.pop("device")}}
-        change = {"$set": document, **label}
-        try:
-            await self._collection.update_one({"_id": session_id}, change, upsert=True)
-        except DuplicateKeyError:  # a concurrent renewal has inserted it
-            await self._collection.update_one({"_id": session_id}, change)
+        await self.upsert(session_id, {"$set": document, **label})
 
     async def list_of_user(self, user_id: str, *, epoch: int) -> list[OpenSession]:
         """The account's open sessions, the last renewed first, at most 100."""
-        with reading(self._collection):
-            found = self._collection.find(_open(user_id, epoch)).sort("renewed_at", DESCENDING).limit(MOST_LISTED)
+        with reading(self.collection):
+            found = self.collection.find(_open(user_id, epoch)).sort("renewed_at", DESCENDING).limit(MOST_LISTED)
             return [_session(document) for document in await found.to_list(None)]
 
     async def find(self, session_id: str, *, user_id: str, epoch: int) -> OpenSession | None:
         """This session, if it is one of the account and open."""
-        with reading(self._collection):
-            document = await self._collection.find_one({"_id": session_id} | _open(user_id, epoch))
+        with reading(self.collection):
+            document = await self.collection.find_one({"_id": session_id} | _open(user_id, epoch))
         return _session(document) if document else None
 
     async def remove(self, session_id: str) -> None:
         """Remove an ended session; idempotent."""
-        await self._collection.delete_one({"_id": session_id})
+        await self.collection.delete_one({"_id": session_id})
 
     async def remove_of_user(self, user_id: str) -> None:
         """Remove all sessions of an account; idempotent."""
-        await self._collection.delete_many({"user_id": user_id})
+        await self.collection.delete_many({"user_id": user_id})
 
 
 def _open(user_id: str, epoch: int) -> Document:

@@ -7,8 +7,6 @@ from ticketing_common.events import SessionEndedData, UserData, UserDeleted, Use
 
 from .domain import User
 
-__all__ = ["account_changed", "session_ended", "sessions_revoked", "user_deleted"]
-
 
 def sessions_revoked(user: User) -> UserSessionsRevoked:
     """All sessions of the account ended."""

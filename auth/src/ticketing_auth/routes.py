@@ -1,11 +1,11 @@
-"""The HTTP routes of auth."""
+"""The HTTP routes of accounts and sessions."""
 
 from typing import Annotated
 
 from fastapi import Depends, Form, Request
 
-from ticketing_common.security import OptionalUser
-from ticketing_common.web import AddressDep, ServiceRouter
+from ticketing_common.security import CurrentUser, OptionalUser
+from ticketing_common.web import Id, ServiceRouter
 
 from .dependencies import (
     AccountDep,
@@ -26,19 +26,18 @@ from .schemas import (
     ChangePasswordRequest,
     ConfirmRequest,
     CurrentUserResponse,
-    DeleteAccountRequest,
     EmptyResponse,
     ExportResponse,
+    PasswordRequest,
     ResetPasswordRequest,
     ResetRequest,
+    SessionResponse,
     SignInRequest,
     SignUpRequest,
     TokenForm,
     TokenResponse,
     UserResponse,
 )
-
-__all__ = ["router"]
 
 router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
@@ -50,7 +49,6 @@ async def sign_up(
     service: AuthServiceDep,
     accounts: AccountServiceDep,
     limits: RateLimitsDep,
-    address: AddressDep,
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
     device: DeviceLabelDep,
@@ -59,7 +57,7 @@ async def sign_up(
 
     409: the e-mail has an account. 422: the password is common, or is the e-mail.
     """
-    await limits.check_sign_up(request, address=address)
+    await limits.check_sign_up(request)
     user = await service.sign_up(body.email, body.password)
     await accounts.request_verification(user)
     if cookie.holder is not None:  # one browser has one session: the former ends
@@ -75,7 +73,6 @@ async def sign_in(
     request: Request,
     service: AuthServiceDep,
     limits: RateLimitsDep,
-    address: AddressDep,
     cookie: SessionCookieDep,
     devices: DeviceCookiesDep,
     device: DeviceLabelDep,
@@ -87,7 +84,7 @@ async def sign_in(
     many wrong passwords or codes from any addresses; a browser that has signed in to the account before may still sign
     in.
     """
-    await limits.check_sign_in(request, email=body.email, address=address)
+    await limits.check_sign_in(request, email=body.email)
     name = service.account_name(body.email)
     known = devices.get(name)
     user = await service.sign_in(body.email, body.password, code=body.code, device_token=known)
@@ -104,11 +101,10 @@ async def issue_token(
     request: Request,
     service: AuthServiceDep,
     limits: RateLimitsDep,
-    address: AddressDep,
     settings: SettingsDep,
 ) -> TokenResponse:
     """Issue a bearer token for programs. It sets no cookie and is not renewed. 401: as for a sign-in."""
-    await limits.check_sign_in(request, email=form.username, address=address)
+    await limits.check_sign_in(request, email=form.username)
     user = await service.sign_in(form.username, form.password, code=form.code)
     return TokenResponse(access_token=service.issue_token(user), expires_in=settings.session_minutes * 60)
 
@@ -140,34 +136,34 @@ async def current_user(
 
 @router.post("/verification", status_code=202)
 async def request_verification(
-    user: AccountDep, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
+    user: AccountDep, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep
 ) -> EmptyResponse:
     """Send a link that confirms the caller's e-mail, valid for 30 minutes. Without effect if it is confirmed."""
-    await limits.check_mail(request, TokenPurpose.VERIFY_EMAIL, email=user.email, address=address)
+    await limits.check_mail(request, TokenPurpose.VERIFY_EMAIL, email=user.email)
     await accounts.request_verification(user)
     return EmptyResponse()
 
 
 @router.post("/verification/confirm")
 async def confirm_verification(
-    body: ConfirmRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
+    body: ConfirmRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep
 ) -> EmptyResponse:
     """Confirm an e-mail with the token of the link. The next `currentuser` renews the cookie with the new state.
 
     A further use of a valid token has the same answer. 422: the token is older than 30 minutes, or the password was
     changed since.
     """
-    await limits.check_token(request, address=address)
+    await limits.check_token(request)
     await accounts.confirm_verification(body.token)
     return EmptyResponse()
 
 
 @router.post("/password-reset", status_code=202)
 async def request_password_reset(
-    body: ResetRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep, address: AddressDep
+    body: ResetRequest, request: Request, accounts: AccountServiceDep, limits: RateLimitsDep
 ) -> EmptyResponse:
     """Send a link to set a new password, valid for 30 minutes. The response is the same without an account."""
-    await limits.check_mail(request, TokenPurpose.RESET_PASSWORD, email=body.email, address=address)
+    await limits.check_mail(request, TokenPurpose.RESET_PASSWORD, email=body.email)
     await accounts.request_reset(body.email)
     return EmptyResponse()
 
@@ -178,13 +174,12 @@ async def confirm_password_reset(
     request: Request,
     accounts: AccountServiceDep,
     limits: RateLimitsDep,
-    address: AddressDep,
 ) -> EmptyResponse:
     """Set a new password with the token of the link. All sessions of the account end.
 
     422: the token was used, is older than 30 minutes, or the password was changed since; or the new password is common.
     """
-    await limits.check_token(request, address=address)
+    await limits.check_token(request)
     await accounts.confirm_reset(body.token, body.password)
     return EmptyResponse()
 
@@ -222,7 +217,7 @@ async def export_account(user: AccountDep, accounts: AccountServiceDep) -> Expor
 
 @router.delete("/me", status_code=204)
 async def delete_account(
-    body: DeleteAccountRequest,
+    body: PasswordRequest,
     prompt: PasswordPromptDep,
     accounts: AccountServiceDep,
     cookie: SessionCookieDep,
@@ -236,3 +231,31 @@ async def delete_account(
     await accounts.delete(prompt.user, body.password, device_token=known)
     cookie.sign_out()
     devices.delete(prompt.account_name)
+
+
+@router.get("/sessions")
+async def list_sessions(caller: CurrentUser, user: AccountDep, accounts: AccountServiceDep) -> list[SessionResponse]:
+    """The caller's open sessions in browsers, the last used first, at most 100. API tokens are not sessions."""
+    return [
+        SessionResponse.of(session, is_current=session.id == caller.session_id)
+        for session in await accounts.list_sessions(user)
+    ]
+
+
+@router.delete("/sessions/{id}", status_code=204)
+async def end_session(
+    session_id: Id,
+    body: PasswordRequest,
+    caller: CurrentUser,
+    prompt: PasswordPromptDep,
+    accounts: AccountServiceDep,
+    cookie: SessionCookieDep,
+) -> None:
+    """End one of the caller's sessions, at every service, after the password (OWASP ASVS 5.0, 7.5.2).
+
+    403: the password is wrong, which counts like a wrong sign-in. 404: the caller has no such open session.
+    """
+    known = await prompt.count_try()
+    await accounts.end_session(prompt.user, session_id, body.password, device_token=known)
+    if cookie.brought and session_id == caller.session_id:
+        cookie.sign_out()

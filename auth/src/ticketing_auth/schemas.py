@@ -1,4 +1,7 @@
-"""JSON of accounts and sessions. Requests contain passwords, responses never do."""
+"""JSON of accounts, sessions and the second factor. Requests contain passwords, responses never do.
+
+The secret and the recovery codes of a second factor are in one response each, and never again.
+"""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
@@ -11,42 +14,26 @@ from ticketing_common.web import ApiModel, RequestModel
 from .credentials import EMAIL_LENGTH, Email, GivenCode, GivenPassword, MailToken, NewEmail, NewPassword, email_or_other
 from .domain import TokenPurpose
 from .mail import MailKind
-from .second_factor_schemas import SecondFactorResponse
+from .open_sessions import OpenSession
+from .second_factor import SecondFactor
 from .service import Export
-from .session_schemas import ExportedSession
-
-__all__ = [
-    "AccountResponse",
-    "ChangePasswordRequest",
-    "ConfirmRequest",
-    "CurrentUserResponse",
-    "DeleteAccountRequest",
-    "EmptyResponse",
-    "EndSessionRequest",
-    "ExportResponse",
-    "ResetPasswordRequest",
-    "ResetRequest",
-    "SignInRequest",
-    "SignUpRequest",
-    "TokenForm",
-    "TokenResponse",
-    "UserResponse",
-]
 
 
-class SignUpRequest(RequestModel):
-    """A new account. Spaces around a password are part of it."""
+class _SecretRequest(RequestModel):
+    """Spaces around a password are part of it."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
+
+
+class SignUpRequest(_SecretRequest):
+    """A new account. Spaces around a password are part of it."""
 
     email: NewEmail
     password: NewPassword
 
 
-class SignInRequest(RequestModel):
+class SignInRequest(_SecretRequest):
     """The credentials of an account. `code` is needed only if the account has a second factor."""
-
-    model_config = ConfigDict(str_strip_whitespace=False)
 
     email: Email
     password: GivenPassword
@@ -110,38 +97,88 @@ class ResetRequest(RequestModel):
     email: Email
 
 
-class ResetPasswordRequest(RequestModel):
+class ResetPasswordRequest(_SecretRequest):
     """The token from the link of a mail, and the new password. Spaces around a password are part of it."""
-
-    model_config = ConfigDict(str_strip_whitespace=False)
 
     token: MailToken
     password: NewPassword
 
 
-class ChangePasswordRequest(RequestModel):
+class ChangePasswordRequest(_SecretRequest):
     """The present and the new password. Spaces around a password are part of it."""
-
-    model_config = ConfigDict(str_strip_whitespace=False)
 
     current_password: GivenPassword
     password: NewPassword
 
 
-class DeleteAccountRequest(RequestModel):
+class PasswordRequest(_SecretRequest):
     """The present password. Spaces around a password are part of it."""
-
-    model_config = ConfigDict(str_strip_whitespace=False)
 
     password: GivenPassword
 
 
-class EndSessionRequest(RequestModel):
-    """The present password. Spaces around a password are part of it."""
+class SecondFactorRequest(PasswordRequest):
+    """The present password, and a code of the second factor or a recovery code."""
 
-    model_config = ConfigDict(str_strip_whitespace=False)
+    code: GivenCode
 
-    password: GivenPassword
+
+class ConfirmSecondFactorRequest(RequestModel):
+    """A code that the authenticator app shows for the new secret."""
+
+    code: GivenCode
+
+
+class EnrolmentResponse(ApiModel):
+    """A new secret, in base32, as the address that authenticator apps read, and as a QR code of it (a `data:` URI)."""
+
+    secret: str
+    uri: str
+    qr_code: str
+    expires_at: datetime
+
+
+class RecoveryCodesResponse(ApiModel):
+    """Recovery codes, each for one use. No other response shows them."""
+
+    recovery_codes: list[str]
+
+
+class SecondFactorResponse(ApiModel):
+    """Whether a sign-in asks for a code, since when, and how many recovery codes are left."""
+
+    state: Literal["on", "off"]
+    enabled_at: datetime | None
+    recovery_codes_left: int
+
+    @classmethod
+    def of(cls, factor: SecondFactor | None) -> Self:
+        if factor is None:
+            return cls(state="off", enabled_at=None, recovery_codes_left=0)
+        return cls(state="on", enabled_at=factor.enabled_at, recovery_codes_left=len(factor.recovery_hashes))
+
+
+class ExportedSession(ApiModel):
+    """An open session in a browser."""
+
+    device: str | None
+    created_at: datetime
+    renewed_at: datetime
+    expires_at: datetime
+
+
+class SessionResponse(ExportedSession):
+    """An open session in a browser; `current` for the one that asks. `device` is null if its browser is not known.
+
+    `renewed_at` is the time of the last renewal, which an active browser does every ten minutes.
+    """
+
+    id: str
+    current: bool
+
+    @classmethod
+    def of(cls, session: OpenSession, *, is_current: bool) -> Self:
+        return cls(**vars(session), current=is_current)
 
 
 class ExportedAccount(AccountResponse):
@@ -188,7 +225,6 @@ class ExportResponse(ApiModel):
 
     @classmethod
     def of(cls, export: Export) -> Self:
-        """The representation of an export."""
         user = export.user
         return cls(
             exported_at=utc_now(),

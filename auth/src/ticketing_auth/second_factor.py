@@ -11,24 +11,11 @@ from typing import Final, Self
 
 from pyotp import TOTP
 
-__all__ = [
-    "ENROLMENT_MINUTES",
-    "RECOVERY_CODES",
-    "PendingFactor",
-    "SecondFactor",
-    "expiry_of_enrolment",
-    "hashes_of",
-    "is_recovery_code",
-    "matching_step",
-    "new_recovery_codes",
-    "plain_code",
-]
-
 STEP_SECONDS: Final = 30
 """A code is made for each step (RFC 6238 §4.1; OWASP ASVS 5.0, V6.5.5)."""
 DRIFT_STEPS: Final = 1
 """Steps before and after the present one whose codes are accepted, for clocks that differ (RFC 6238 §5.2)."""
-ENROLMENT_MINUTES: Final = 10
+ENROLMENT: Final = timedelta(minutes=10)
 """How long a new secret may wait for the first code."""
 
 RECOVERY_CODES: Final = 10
@@ -110,11 +97,6 @@ def new_recovery_codes() -> list[str]:
 def hashes_of(codes: Sequence[str]) -> tuple[str, ...]:
     """The hashes that are stored for these codes."""
     return tuple(_digest(code.replace("-", "")) for code in codes)
-
-
-def expiry_of_enrolment(now: datetime) -> datetime:
-    """The time (UTC) until which a secret that is created now can be confirmed."""
-    return now + timedelta(minutes=ENROLMENT_MINUTES)
 
 
 def _digest(code: str) -> str:

@@ -14,16 +14,14 @@ from .dependencies import (
     not_stored,
 )
 from .enrolment import qr_code
-from .second_factor_schemas import (
+from .schemas import (
     ConfirmSecondFactorRequest,
     EnrolmentResponse,
-    EnrolSecondFactorRequest,
+    PasswordRequest,
     RecoveryCodesResponse,
     SecondFactorRequest,
     SecondFactorResponse,
 )
-
-__all__ = ["router"]
 
 router = ServiceRouter(tags=["users"], dependencies=[Depends(not_stored)])
 
@@ -36,7 +34,7 @@ async def show_second_factor(user: AccountDep) -> SecondFactorResponse:
 
 @router.post("/second-factor")
 async def enrol_second_factor(
-    body: EnrolSecondFactorRequest, prompt: PasswordPromptDep, factors: SecondFactorDep
+    body: PasswordRequest, prompt: PasswordPromptDep, factors: SecondFactorDep
 ) -> EnrolmentResponse:
     """Get a new secret for an authenticator app (RFC 6238), valid for ten minutes until it is confirmed with a code.
 

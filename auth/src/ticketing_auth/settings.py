@@ -8,8 +8,6 @@ from pydantic import AfterValidator, Field, SecretStr
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.web import RateLimit, quota
 
-__all__ = ["MAIL_QUEUE", "Settings", "WorkerSettings"]
-
 MAIL_QUEUE: Final = "mail"
 """The queue of the timers that wake the mail worker."""
 

@@ -7,8 +7,6 @@ from ticketing_common.events.subjects import ORDERS
 from .mail import OrderMails
 from .obligations import Obligations
 
-__all__ = ["subscriptions"]
-
 
 def subscriptions(order_mails: OrderMails, obligations: Obligations) -> list[EventSubscription]:
     """The events that this service consumes, each with its use case."""

@@ -22,8 +22,6 @@ from .repository import OneTimeTokens, UserRepository
 from .service import account_mails
 from .settings import MAIL_QUEUE, WorkerSettings
 
-__all__ = ["create_worker", "main"]
-
 SWEEP_SECONDS: Final = 1.0
 GIVE_UP_SECONDS: Final = 5.0
 FINISH_SECONDS: Final = 3.0

@@ -53,11 +53,6 @@ export type CurrentUserResponse = {
   currentUser: AccountResponse | null;
 };
 
-/** The present password. Spaces around a password are part of it. */
-export type DeleteAccountRequest = {
-  password: string;
-};
-
 /** Data of the person at another service, and the call that returns it. */
 export type ElsewhereResponse = {
   data: string;
@@ -69,16 +64,6 @@ export type EmptyRequest = Record<string, never>;
 
 /** An empty object. */
 export type EmptyResponse = Record<string, never>;
-
-/** The present password. Spaces around a password are part of it. */
-export type EndSessionRequest = {
-  password: string;
-};
-
-/** The present password. Spaces around a password are part of it. */
-export type EnrolSecondFactorRequest = {
-  password: string;
-};
 
 /** A new secret, in base32, as the address that authenticator apps read, and as a QR code of it (a `data:` URI). */
 export type EnrolmentResponse = {
@@ -206,6 +191,11 @@ export type PassResponse = {
 /** Whether a pass admits. */
 export type PassStatus = "valid" | "used" | "void";
 
+/** The present password. Spaces around a password are part of it. */
+export type PasswordRequest = {
+  password: string;
+};
+
 /**
  * The order to pay and the payment method. The order determines the price.
  *
@@ -296,11 +286,11 @@ export type SecondFactorResponse = {
  * `renewed_at` is the time of the last renewal, which an active browser does every ten minutes.
  */
 export type SessionResponse = {
-  id: string;
   device: string | null;
   createdAt: string;
   renewedAt: string;
   expiresAt: string;
+  id: string;
   current: boolean;
 };
 
@@ -629,7 +619,7 @@ export interface Operations {
   /** Delete Account */
   "DELETE /api/users/me": {
     query: never;
-    body: DeleteAccountRequest;
+    body: PasswordRequest;
     answer: undefined;
   };
   /** List Sessions */
@@ -641,7 +631,7 @@ export interface Operations {
   /** End Session */
   "DELETE /api/users/sessions/{id}": {
     query: never;
-    body: EndSessionRequest;
+    body: PasswordRequest;
     answer: undefined;
   };
   /** Show Second Factor */
@@ -653,7 +643,7 @@ export interface Operations {
   /** Enrol Second Factor */
   "POST /api/users/second-factor": {
     query: never;
-    body: EnrolSecondFactorRequest;
+    body: PasswordRequest;
     answer: EnrolmentResponse;
   };
   /** Turn Off Second Factor */

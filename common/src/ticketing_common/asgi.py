@@ -2,8 +2,6 @@
 
 from starlette.types import Message, Scope
 
-__all__ = ["ends_answer", "header_of", "starts_stream"]
-
 
 def header_of(scope: Scope, name: bytes) -> bytes | None:
     """The first header of that name (lower case), or None. A plain loop, because it runs several times per request."""

@@ -1,12 +1,11 @@
 """The base of all aggregates: an id, a version that grows by one with every change, and two times."""
 
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
-
-__all__ = ["ID_PATTERN", "Entity", "new_id", "utc_now"]
 
 ID_PATTERN: Final = r"^[0-9a-f]{24}$"
 
@@ -20,6 +19,11 @@ def utc_now() -> datetime:
     """The current time in UTC, truncated to MongoDB's milliseconds, so that a value read equals the value written."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def seconds_until(moment: datetime) -> int:
+    """Whole seconds from now until this time (UTC), at least 1: the value of a Retry-After."""
+    return max(1, math.ceil((moment - utc_now()).total_seconds()))
 
 
 @dataclass(kw_only=True)

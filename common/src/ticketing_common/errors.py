@@ -21,28 +21,9 @@ For event delivery, `PermanentError` marks errors that a retry cannot fix, whate
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from .telemetry import SecurityEvent
-
-__all__ = [
-    "ConcurrentUpdateError",
-    "ConflictError",
-    "DeadlineError",
-    "FieldError",
-    "ForbiddenError",
-    "InvalidInputError",
-    "NotFoundError",
-    "OverloadedError",
-    "PaymentDeclinedError",
-    "PermanentError",
-    "RequestTimeoutError",
-    "TicketingError",
-    "TooLargeError",
-    "TooManyRequestsError",
-    "UnauthenticatedError",
-    "UnavailableError",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +37,27 @@ class FieldError:
 class TicketingError(Exception):
     """The base class; holds only what callers may see.
 
-    `detail` is one sentence for the user, which subclasses build from their data. A kind with a `security_event` is
-    recorded when it becomes a response, with the error's `security_fields`. `members` are data for programs: extension
-    members of the response (RFC 9457, section 3.2). `problem_type` is a URI for a kind that a program must recognise
-    (section 3.1.1); "about:blank" means that the status says all.
+    `detail` is one sentence for the user, which a subclass fixes, or builds from its data. `field` is the field of the
+    request that it is about; `errors` are needed only where their texts differ from `detail`. A kind with a
+    `security_event` is recorded when it becomes a response, with the error's `security_fields`. `members` are data for
+    programs: extension members of the response (RFC 9457, section 3.2). `problem_type` is a URI for a kind that a
+    program must recognise (section 3.1.1); "about:blank" means that the status says all.
     """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
     problem_type: ClassVar[str] = "about:blank"
     security_event: ClassVar[SecurityEvent | None] = None
+    field: ClassVar[str | None] = None
+    detail: str = ""
     security_fields: Mapping[str, str | None] = MappingProxyType({})
     members: Mapping[str, int | float | str] = MappingProxyType({})
 
-    def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = ()) -> None:
-        self.detail = detail
-        self.errors = errors
-        super().__init__(detail or self.title)
+    def __init__(self, detail: str = "", *, field: str | None = None, errors: tuple[FieldError, ...] = ()) -> None:
+        self.detail = detail or self.detail
+        field = field or self.field
+        self.errors = errors or ((FieldError(self.detail, field),) if field else ())
+        super().__init__(self.detail or self.title)
 
 
 class InvalidInputError(TicketingError):
@@ -143,9 +128,12 @@ class TooLargeError(TicketingError):
 class _RetryLaterError(TicketingError):
     """Has the seconds after which a retry makes sense (RFC 9110 §10.2.3, Retry-After)."""
 
-    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
+    retry_after_seconds: int = 1
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int | None = None) -> None:
         super().__init__(detail)
-        self.retry_after_seconds = retry_after_seconds
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
 
 class TooManyRequestsError(_RetryLaterError):
@@ -155,7 +143,7 @@ class TooManyRequestsError(_RetryLaterError):
     title = "Too many requests"
     security_event = SecurityEvent.LIMIT_REACHED
 
-    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1, limit: str = "") -> None:
+    def __init__(self, detail: str = "", *, retry_after_seconds: int | None = None, limit: str = "") -> None:
         super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.security_fields = {"limit": limit or None}
 
@@ -181,3 +169,8 @@ class DeadlineError(UnavailableError):
 
 class PermanentError(Exception):
     """An event that no retry can handle: it is dead-lettered at once."""
+
+
+UNREADABLE_DOCUMENT: Final = (KeyError, TypeError, ValueError)
+"""What reading one stored document raises if it is damaged, or of another release. Sweeps skip such a document. Errors
+of the database, which concern all documents, are none of these."""

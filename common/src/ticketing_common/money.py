@@ -5,8 +5,6 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
 
-__all__ = ["MAX_CHARGE_CENTS", "MAX_PRICE_CENTS", "SMALLEST_CHARGE_CENTS", "Currency", "decimal_text"]
-
 MAX_PRICE_CENTS: Final = 100_000_000
 
 MAX_CHARGE_CENTS: Final = 99_999_999

@@ -19,20 +19,6 @@ from typing import Any, Final, Generic, TypeVar
 
 from ticketing_common.telemetry import get_logger, trace_scope
 
-__all__ = [
-    "PER_ITERATION",
-    "IterationLimit",
-    "PerWorkload",
-    "WorkloadExecutor",
-    "background",
-    "cancel_and_wait",
-    "empty_context",
-    "in_background",
-    "repeated",
-    "time_left",
-    "until",
-]
-
 log = get_logger(__name__)
 
 T = TypeVar("T")
@@ -87,7 +73,6 @@ class WorkloadExecutor(Executor):
         return self._pools.current.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Shut down both pools."""
         for pool in (self._pools.requests, self._pools.background):
             pool.shutdown(wait, cancel_futures=cancel_futures)
 
@@ -156,11 +141,17 @@ async def cancel_and_wait(*tasks: "asyncio.Task[Any] | None", repeat_seconds: fl
 
 
 @asynccontextmanager
-async def repeated(work: Callable[[], Awaitable[object]], every_seconds: float, *, failure: str) -> AsyncIterator[None]:
-    """While the block runs, do this work in the background every `every_seconds` seconds.
+async def repeated(
+    work: Callable[[], Awaitable[object]],
+    every_seconds: float,
+    *,
+    failure: str,
+    acquire_lease: Callable[[], Awaitable[bool]] | None = None,
+) -> AsyncIterator[None]:
+    """While the block runs, do this work in the background every `every_seconds` seconds, the first time after these.
 
-    An error is logged as `failure`, and does not stop the repetition. The work needs a lease if only one replica may do
-    it at a time.
+    With `acquire_lease` only the replica that gets the lease does it. An error is logged as `failure`, and does not
+    stop the repetition. The end of the block cancels the work.
     """
 
     async def repeat() -> None:
@@ -168,7 +159,8 @@ async def repeated(work: Callable[[], Awaitable[object]], every_seconds: float, 
             await asyncio.sleep(every_seconds)
             try:
                 with trace_scope(None), background():
-                    await work()
+                    if acquire_lease is None or await acquire_lease():
+                        await work()
             except Exception:
                 log.exception(failure)
 

@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["EventServiceSettings", "InternalTlsSettings", "NatsSettings", "ServiceSettings"]
-
 
 class InternalTlsSettings(BaseSettings):
     """How the servers of the installation itself (MongoDB, NATS, Valkey) are verified."""
@@ -22,8 +20,6 @@ class InternalTlsSettings(BaseSettings):
 
 class NatsSettings(InternalTlsSettings):
     """The address of the event bus, and the durability of its streams."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     nats_url: SecretStr = Field(
         description="address of the event bus: `nats://[user:password@]host:port`, several separated by commas"
@@ -41,8 +37,6 @@ class ServiceSettings(InternalTlsSettings):
 
     No secret has a default: a service without its configuration must not start.
     """
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     service_name: str = Field(description="name in logs, metrics and consumers; also the database, unless that is set")
 

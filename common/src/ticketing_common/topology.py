@@ -9,23 +9,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = [
-    "DURABLES",
-    "EXPIRATIONS",
-    "ON_BUS",
-    "ORDERS",
-    "OUTBOXES",
-    "OWNERS",
-    "PAYMENTS",
-    "PROCESSES",
-    "SERVICES",
-    "STREAM_SUBJECTS",
-    "TICKETS",
-    "USERS",
-    "Service",
-    "durable_name",
-]
-
 TICKETS: Final = "TICKETS"
 ORDERS: Final = "ORDERS"
 PAYMENTS: Final = "PAYMENTS"

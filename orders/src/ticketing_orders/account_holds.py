@@ -1,11 +1,9 @@
 """The limits on one account's holds: how many are open at a time, and how often it holds one ticket without paying."""
 
-import math
 import random
-from datetime import datetime
 from typing import Final
 
-from ticketing_common.entity import utc_now
+from ticketing_common.entity import seconds_until, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.web import quota
 
@@ -14,8 +12,6 @@ from .errors import HeldBeforeError, HoldSlotTakenError, TooManyHoldsError, TooM
 from .publishers import OrderPublisher
 from .repository import OrderRepository
 from .settings import Settings
-
-__all__ = ["AccountHolds"]
 
 ATTEMPTS: Final = 12
 TURNS_LOOKED_AT: Final = 100
@@ -66,7 +62,7 @@ class AccountHolds:
         holds = await self._orders.list_open_holds(user_id)
         free = set(range(self._slots)) - {hold.slot for hold in holds}
         if len(holds) >= self._slots or not free:
-            raise TooManyHoldsError(self._slots, retry_after_seconds=_seconds_until(holds[0].expires_at))
+            raise TooManyHoldsError(self._slots, retry_after_seconds=seconds_until(holds[0].expires_at))
         return random.choice(sorted(free))  # noqa: S311
 
     async def _next_turn(self, order: Order) -> int:
@@ -77,9 +73,5 @@ class AccountHolds:
         unpaid = [hold for hold in holds if hold.unpaid and hold.created_at > since]
         if len(unpaid) >= allowed:
             again = unpaid[allowed - 1].created_at + window
-            raise TooManyReholdsError(order.ticket.id, retry_after_seconds=_seconds_until(again))
+            raise TooManyReholdsError(order.ticket.id, retry_after_seconds=seconds_until(again))
         return max((hold.turn for hold in holds if hold.turn is not None), default=-1) + 1
-
-
-def _seconds_until(moment: datetime) -> int:
-    return max(1, math.ceil((moment - utc_now()).total_seconds()))

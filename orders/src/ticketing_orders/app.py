@@ -27,8 +27,6 @@ from .service import OrderService
 from .settings import Settings
 from .subscribers import subscriptions
 
-__all__ = ["create_app"]
-
 PREFIX: Final = "/api/orders"
 
 

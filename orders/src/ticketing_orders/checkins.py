@@ -4,24 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import ClassVar
 
-from ticketing_common.storage import (
-    ASCENDING,
-    Collection,
-    Document,
-    DuplicateKeyError,
-    Index,
-    ensure_indexes,
-    reading,
-)
-from ticketing_common.storage.batches import batched_insert
+from ticketing_common.storage import ASCENDING, Collection, Document, DuplicateKeyError, Index, batched_insert, reading
+from ticketing_common.storage.store import Store
 
 from .errors import PassUsedError
 from .passes import Checkin
 
-__all__ = ["CheckinRepository"]
 
-
-class CheckinRepository:
+class CheckinRepository(Store):
     """Stores check-ins. They are facts that never change, and no other service needs them: no version, no outbox."""
 
     INDEXES: ClassVar[Sequence[Index]] = (
@@ -32,12 +22,8 @@ class CheckinRepository:
     )
 
     def __init__(self, collection: Collection) -> None:
-        self.collection = collection
+        super().__init__(collection)
         self._insert = batched_insert(collection)
-
-    async def ensure_indexes(self) -> None:
-        """Create the indexes of these queries; idempotent."""
-        await ensure_indexes(self.collection, self.INDEXES)
 
     async def add_once(self, checkin: Checkin) -> Checkin:
         """Store the check-in; this one insert decides.

@@ -4,14 +4,11 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Request
 
-from ticketing_common.security import require_user
 from ticketing_common.web import CallerLimits, part_of_app
 
 from .pass_service import PassService
 from .service import OrderService
 from .settings import Settings
-
-__all__ = ["OrderServiceDep", "PassServiceDep", "hold_limits", "limit_holds"]
 
 
 def hold_limits(settings: Settings) -> CallerLimits:
@@ -21,9 +18,8 @@ def hold_limits(settings: Settings) -> CallerLimits:
 
 async def limit_holds(request: Request) -> None:
     """Count an attempt to hold a ticket; raises `UnauthenticatedError` and `TooManyRequestsError`."""
-    user = require_user(request)
     limits: CallerLimits = request.app.state.hold_limits
-    await limits.check(request, user_id=user.id)
+    await limits.check_user(request)
 
 
 OrderServiceDep: TypeAlias = Annotated[OrderService, part_of_app("service")]

@@ -17,8 +17,6 @@ from .errors import (
     TicketOwnedError,
 )
 
-__all__ = ["ACTIVE_STATUSES", "TRANSITIONS", "Order", "TicketSnapshot"]
-
 ACTIVE_STATUSES: Final = (OrderStatus.CREATED, OrderStatus.COMPLETE)
 """An order in one of these has its seats; each seat of a listing has at most one such order."""
 

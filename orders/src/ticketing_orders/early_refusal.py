@@ -16,8 +16,6 @@ from .errors import TicketReservedError
 from .hold_cache import HoldCache
 from .schemas import OrderRequest
 
-__all__ = ["refuse_at_once", "refused_early"]
-
 JSON: bytes = b"application/json"
 
 

@@ -6,7 +6,6 @@ from pydantic_core import to_jsonable_python
 
 from ticketing_common.errors import (
     ConflictError,
-    FieldError,
     ForbiddenError,
     NotFoundError,
     PermanentError,
@@ -15,31 +14,6 @@ from ticketing_common.errors import (
 )
 from ticketing_common.events import OrderReason, OrderStatus
 from ticketing_common.money import decimal_text
-
-__all__ = [
-    "EventBegunError",
-    "EventCancelledError",
-    "EventUndatedError",
-    "HeldBeforeError",
-    "HoldSlotTakenError",
-    "ListingForbiddenError",
-    "OrderForbiddenError",
-    "OrderNotCompleteError",
-    "OrderNotDueError",
-    "OrderNotFoundError",
-    "OrderNotSoldError",
-    "OrderTransitionError",
-    "PassNotFoundError",
-    "PassUsedError",
-    "PassVoidError",
-    "PriceChangedError",
-    "SeatTakenError",
-    "TicketNotFoundError",
-    "TicketOwnedError",
-    "TicketReservedError",
-    "TooManyHoldsError",
-    "TooManyReholdsError",
-]
 
 
 class OrderNotFoundError(NotFoundError, PermanentError):
@@ -97,8 +71,7 @@ class OrderNotDueError(UnavailableError):
 class TicketNotFoundError(NotFoundError):
     """There is no such ticket, or its seller deleted it."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no such ticket.")
+    detail = "There is no such ticket."
 
 
 class TicketOwnedError(ForbiddenError):
@@ -176,8 +149,8 @@ class PriceChangedError(ConflictError):
     title = "The price has changed"
 
     def __init__(self, ticket_id: str, price_cents: int, currency: str) -> None:
-        detail = f"A seat of ticket {ticket_id} now costs {decimal_text(price_cents)} {currency}."
-        super().__init__(detail, errors=(FieldError(detail, "price"),))
+        costs = f"{decimal_text(price_cents)} {currency}"
+        super().__init__(f"A seat of ticket {ticket_id} now costs {costs}.", field="price")
         self.members = {"price": price_cents / 100}
 
 

@@ -6,8 +6,6 @@ from ticketing_common.web import SseMessage
 from .domain import Order
 from .schemas import OrderResponse
 
-__all__ = ["order_as_message", "order_message"]
-
 
 def order_message(event: Event) -> SseMessage:
     """The live update for an order event."""

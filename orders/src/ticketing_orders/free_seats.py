@@ -15,8 +15,6 @@ from ticketing_common.events import OrderData, TicketData
 from .domain import ACTIVE_STATUSES, Order
 from .errors import SeatTakenError, TicketReservedError
 
-__all__ = ["FreeSeats"]
-
 ATTEMPTS: Final = 64
 """Lost races of one request. Each was won by an order that was inserted between its reading and its insert."""
 FRESH_SECONDS: Final = 1.0

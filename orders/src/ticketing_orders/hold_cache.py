@@ -15,8 +15,6 @@ from ticketing_common.events import OrderData
 
 from .domain import ACTIVE_STATUSES, Order
 
-__all__ = ["HoldCache"]
-
 FRESH_SECONDS: Final = 1.0
 """How long an entry is used while events do not arrive."""
 FOLLOWED_SECONDS: Final = 300.0

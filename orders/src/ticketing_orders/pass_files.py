@@ -8,8 +8,6 @@ from icalendar import Calendar, Event
 
 from .domain import Order
 
-__all__ = ["calendar_file", "qr_code"]
-
 MASK: Final = 3
 """Any of the eight is valid (ISO/IEC 18004). To compare all of them costs 17 ms of 23; codes look random, so none of
 them gives the large areas of one colour that the comparison avoids."""

@@ -25,8 +25,6 @@ from .passes import Checkin, Pass, PassStatus, check_admits, claims_of, pass_id,
 from .repository import OrderRepository, TicketProjection
 from .settings import Settings
 
-__all__ = ["CheckinCounts", "PassService", "signing_keys"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class CheckinCounts:

@@ -14,8 +14,6 @@ from ticketing_common.security import PassClaims
 from .domain import Order
 from .errors import PassVoidError
 
-__all__ = ["Checkin", "Pass", "PassStatus", "check_admits", "claims_of", "pass_id", "status_of"]
-
 ID_DIGITS: Final = 24
 
 

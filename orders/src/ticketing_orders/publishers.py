@@ -1,7 +1,7 @@
 """Pure functions from an order to the event that describes it."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from ticketing_common.events import (
     OrderCancelled,
@@ -15,26 +15,18 @@ from ticketing_common.events import (
 
 from .domain import Order
 
-__all__ = ["OrderPublisher", "order_cancelled", "order_completed", "order_created", "order_republished"]
+E = TypeVar("E", bound=OrderEvent)
 
 OrderPublisher: TypeAlias = Callable[[Order], OrderEvent]
 
 
-def order_created(order: Order) -> OrderCreated:
-    """A buyer holds a ticket."""
-    return OrderCreated.of(_data(order))
+def _publisher(kind: type[E]) -> Callable[[Order], E]:
+    return lambda order: kind.of(_data(order))
 
 
-def order_completed(order: Order) -> OrderCompleted:
-    """The hold was paid in time; published again when a part of the money went back or a dispute began or ended."""
-    return OrderCompleted.of(_data(order))
-
-
-def order_cancelled(order: Order) -> OrderCancelled:
-    """The hold is over."""
-    return OrderCancelled.of(_data(order))
-
-
+order_created: Final = _publisher(OrderCreated)
+order_completed: Final = _publisher(OrderCompleted)
+order_cancelled: Final = _publisher(OrderCancelled)
 _OF_STATUS: Final[Mapping[OrderStatus, OrderPublisher]] = {
     OrderStatus.CREATED: order_created,
     OrderStatus.COMPLETE: order_completed,

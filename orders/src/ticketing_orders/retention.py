@@ -1,13 +1,12 @@
 """Removes the people from orders that are over, in the background of every replica (decision 0026)."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import UNREADABLE_DOCUMENT, ConcurrentUpdateError
 from ticketing_common.resilience import repeated
 from ticketing_common.telemetry import get_logger
 
@@ -15,8 +14,6 @@ from .domain import Order
 from .publishers import order_republished
 from .repository import OrderRepository, PaymentProjection
 from .settings import Settings
-
-__all__ = ["forget_people", "forget_regularly"]
 
 SWEEP_SECONDS: Final = 600.0
 PAUSE_SECONDS: Final = 1.0
@@ -48,16 +45,15 @@ async def _forget(orders: OrderRepository, order: Order) -> bool:
         await orders.save(order, order_republished)
     except ConcurrentUpdateError:  # another replica was faster, or the order has changed: then it is not old
         return False
-    except (KeyError, TypeError, ValueError):
+    except UNREADABLE_DOCUMENT:
         log.exception("the buyer of an order cannot be removed", order_id=order.id)
         return False
     return True
 
 
-@asynccontextmanager
-async def forget_regularly(
+def forget_regularly(
     orders: OrderRepository, payments: PaymentProjection, settings: Settings, *, every_seconds: float = SWEEP_SECONDS
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """While the block runs, remove people from orders after the times of the settings. Needs no lease."""
     unpaid, sold = timedelta(days=settings.unpaid_orders_days), timedelta(days=settings.records_days)
 
@@ -67,5 +63,4 @@ async def forget_regularly(
         if count := await forget_people(orders, unpaid_before=now - unpaid, sold_before=now - sold):
             log.info("buyers removed from old orders", count=count)
 
-    async with repeated(forget, every_seconds, failure="buyers not removed from old orders, retrying later"):
-        yield
+    return repeated(forget, every_seconds, failure="buyers not removed from old orders, retrying later")

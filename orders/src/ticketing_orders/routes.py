@@ -8,18 +8,19 @@ from fastapi import Depends, Path, Request, Response
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
     EVENT_STREAM,
+    PAGING,
     CreationId,
     EventStream,
     Id,
     LiveFeedDep,
     NoFields,
     PageRequestDep,
-    PagingOnly,
     ServiceRouter,
     SseMessage,
     ViewerDep,
     idempotent,
     link_next,
+    only_parameters,
 )
 
 from .dependencies import OrderServiceDep, PassServiceDep, limit_holds
@@ -31,16 +32,13 @@ from .schemas import (
     CheckinCountsResponse,
     CheckinRequest,
     CheckinResponse,
-    CountedListingDep,
+    ListingId,
     OrderRequest,
     OrderResponse,
     PassKeysResponse,
     PassResponse,
-    SaleSearchDep,
 )
 from .service import OrderService
-
-__all__ = ["router"]
 
 router = ServiceRouter(tags=["orders"])
 
@@ -75,7 +73,7 @@ async def create_order(
     return OrderResponse.of(order)
 
 
-@router.get("", dependencies=[PagingOnly])
+@router.get("", dependencies=[only_parameters(*PAGING)])
 async def list_orders(
     page_request: PageRequestDep, user: CurrentUser, service: OrderServiceDep, request: Request, response: Response
 ) -> list[OrderResponse]:
@@ -107,18 +105,16 @@ async def create_checkin(
     return CheckinResponse.model_validate(await service.check_in(body.code, user_id=user.id, checkin_id=checkin_id))
 
 
-@router.get("/checkins")
-async def count_checkins(
-    ticket_id: CountedListingDep, user: CurrentUser, service: PassServiceDep
-) -> CheckinCountsResponse:
+@router.get("/checkins", dependencies=[only_parameters("ticketId")])
+async def count_checkins(ticket_id: ListingId, user: CurrentUser, service: PassServiceDep) -> CheckinCountsResponse:
     """The sold seats and check-ins of one of the caller's own listings, and the passes that are void."""
     return CheckinCountsResponse.model_validate(await service.counts(ticket_id, user_id=user.id))
 
 
 # So is this one.
-@router.get("/sales")
+@router.get("/sales", dependencies=[only_parameters("ticketId", *PAGING)])
 async def list_sales(
-    of: SaleSearchDep,
+    ticket_id: ListingId,
     page_request: PageRequestDep,
     user: CurrentUser,
     service: OrderServiceDep,
@@ -129,7 +125,7 @@ async def list_sales(
 
     403 unless the caller sells the listing.
     """
-    page = await service.list_sales(of, seller_id=user.id, page=page_request)
+    page = await service.list_sales(ticket_id, seller_id=user.id, page=page_request)
     link_next(request, response, page)
     return await asyncio.gather(*(_shown(order, service) for order in page.items))
 

@@ -3,29 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Final, Self, TypeAlias
 
-from fastapi import Depends, Query, Request
+from fastapi import Query
 from pydantic import Field
 
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentData
 from ticketing_common.security import MAX_PASS_CODE, PublicKey
 from ticketing_common.web import ApiModel, Price, RequestModel, from_cents
-from ticketing_common.web.pagination import refuse_unknown_parameters
 
 from .domain import Order
 from .passes import PassStatus
-
-__all__ = [
-    "CheckinCountsResponse",
-    "CheckinRequest",
-    "CheckinResponse",
-    "CountedListingDep",
-    "OrderRequest",
-    "OrderResponse",
-    "OrderTicketResponse",
-    "PassKeysResponse",
-    "PassResponse",
-    "SaleSearchDep",
-]
 
 MAX_SEATS: Final = 10
 """In one order: enough for a family, and too few to buy a whole listing."""
@@ -43,22 +29,6 @@ class OrderRequest(RequestModel):
 
 
 ListingId: TypeAlias = Annotated[str, Query(alias="ticketId", max_length=100, description="the listing")]
-
-
-async def sale_search(request: Request, ticket_id: ListingId) -> str:
-    """The listing whose paid orders are asked for; raises `InvalidInputError` for unknown parameters."""
-    refuse_unknown_parameters(request, ("ticketId", "limit", "cursor"))
-    return ticket_id
-
-
-async def counted_listing(request: Request, ticket_id: ListingId) -> str:
-    """The listing whose check-ins are counted; raises `InvalidInputError` for unknown parameters."""
-    refuse_unknown_parameters(request, ("ticketId",))
-    return ticket_id
-
-
-SaleSearchDep: TypeAlias = Annotated[str, Depends(sale_search)]
-CountedListingDep: TypeAlias = Annotated[str, Depends(counted_listing)]
 
 
 class OrderTicketResponse(ApiModel):

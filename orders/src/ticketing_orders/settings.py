@@ -7,8 +7,6 @@ from pydantic import Field, SecretStr
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.web import RateLimit
 
-__all__ = ["Settings"]
-
 
 class Settings(EventServiceSettings):
     """Settings of the orders service."""

@@ -8,12 +8,12 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import ORDERS, PAYMENTS
+from ticketing_common.resilience import repeated
 from ticketing_common.storage import Lease
 from ticketing_common.web import create_service_app
 
 from .dependencies import PaymentLimits
 from .publishers import payment_republished
-from .reconciler import Reconciler
 from .repository import OrderProjection, PaymentRepository, StripeEventInbox
 from .retention import PaymentRetention
 from .routes import router
@@ -21,8 +21,6 @@ from .service import PaymentService
 from .settings import Settings
 from .stripe_gateway import StripeGateway
 from .subscribers import subscriptions
-
-__all__ = ["create_app"]
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """Stripe's webhooks are longer than requests of our own client, which `dependencies.py` limits to 64 KiB."""
@@ -38,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         orders = OrderProjection(runtime.collection("orders"), runtime.progress(ORDERS).is_caught_up)
         inbox = StripeEventInbox(runtime.collection("stripe_events"))
         retention = PaymentRetention(payments, orders)
-        runtime.add_stores(payments, orders, inbox, retention)
+        runtime.add_stores(payments, orders, inbox)
         async with StripeGateway.connect(settings) as stripe:
             service = PaymentService(payments, orders, inbox, stripe, settings)
             app.state.service = service
@@ -46,13 +44,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             runtime.subscribe(subscriptions(service))
             runtime.enable_resync(payments, payment_republished)
             lease = Lease(runtime.database, "reconciler", seconds=3 * settings.reconcile_seconds)
-            reconciler = Reconciler(service.reconcile, acquire=lease.acquire, seconds=settings.reconcile_seconds)
-            reconciler.start()
-            try:
-                async with retention.forgetting():
-                    yield
-            finally:
-                await reconciler.stop()
+            reconciling = repeated(
+                service.reconcile,
+                settings.reconcile_seconds,
+                failure="reconciliation failed, next run follows",
+                acquire_lease=lease.acquire,
+            )
+            async with retention.forgetting(), reconciling:
+                yield
 
     return create_service_app(
         settings,

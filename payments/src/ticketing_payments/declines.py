@@ -1,11 +1,10 @@
 """Limits failed payment attempts per order and per account, because testing stolen cards takes many."""
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from ticketing_common.entity import utc_now
+from ticketing_common.entity import seconds_until, utc_now
 from ticketing_common.events import OrderData
 from ticketing_common.web import Quota, quota
 
@@ -13,8 +12,6 @@ from .domain import Payment
 from .errors import TooManyDeclinesError
 from .repository import PaymentRepository
 from .settings import Settings
-
-__all__ = ["DeclineLimits"]
 
 MOST_LISTED: Final = 1_000
 
@@ -53,6 +50,5 @@ def _check(limit: Quota | None, name: str, declines: Sequence[Payment]) -> None:
     if limit is None or len(declines) < limit.amount:
         return
     again: datetime = declines[limit.amount - 1].created_at + limit.window
-    left = (again - utc_now()).total_seconds()
-    if left > 0:
-        raise TooManyDeclinesError(name, retry_after_seconds=max(1, math.ceil(left)))
+    if again > utc_now():
+        raise TooManyDeclinesError(name, retry_after_seconds=seconds_until(again))

@@ -1,21 +1,16 @@
-"""The dependencies of the routes: the service, rate limits, the body limit and the webhook's signature."""
+"""The dependencies of the routes: the service, rate limits and the body limit."""
 
 from typing import Annotated, Final, TypeAlias
 
-from fastapi import Depends, Header, Request
+from fastapi import Request
 
 from ticketing_common.errors import TooLargeError
 from ticketing_common.web import CallerLimits, RateLimiter, part_of_app
 
-from .errors import WebhookSignatureError
 from .service import PaymentService
 from .settings import Settings
 
-__all__ = ["PaymentLimits", "PaymentLimitsDep", "PaymentServiceDep", "StripeSignature", "limit_body"]
-
 MAX_REQUEST_BYTES: Final = 64 * 1024
-MAX_SIGNATURE: Final = 1_024
-"""Maximum length of a Stripe-Signature header. A signature has 64 digits; Stripe sends several during a rotation."""
 
 
 class PaymentLimits:
@@ -32,7 +27,7 @@ class PaymentLimits:
 
     async def check(self, request: Request, *, user_id: str, about: str) -> None:
         """Count a call about this order or payment. Raises `TooManyRequestsError`."""
-        await self._caller.check(request, user_id=user_id)
+        await self._caller.check(request, user_id)
         await self._one.check(request, user_id, about)
 
 
@@ -42,13 +37,5 @@ async def limit_body(request: Request) -> None:
         raise TooLargeError(f"At most {MAX_REQUEST_BYTES:,} bytes are read.")
 
 
-async def stripe_signature(stripe_signature: Annotated[str | None, Header()] = None) -> str | None:
-    """The unchanged header. Raises `WebhookSignatureError` if it is longer than any that Stripe sends."""
-    if stripe_signature is not None and len(stripe_signature) > MAX_SIGNATURE:
-        raise WebhookSignatureError("Not signed by Stripe.")
-    return stripe_signature
-
-
-StripeSignature: TypeAlias = Annotated[str | None, Depends(stripe_signature)]
 PaymentServiceDep: TypeAlias = Annotated[PaymentService, part_of_app("service")]
 PaymentLimitsDep: TypeAlias = Annotated[PaymentLimits, part_of_app("payment_limits")]

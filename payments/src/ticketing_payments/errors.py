@@ -2,7 +2,6 @@
 
 from ticketing_common.errors import (
     ConflictError,
-    FieldError,
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
@@ -14,31 +13,11 @@ from ticketing_common.errors import (
 )
 from ticketing_common.events import PaymentStatus
 
-__all__ = [
-    "CardDeclinedError",
-    "OrderForbiddenError",
-    "OrderNotFoundError",
-    "OrderPaidError",
-    "PaymentActiveError",
-    "PaymentForbiddenError",
-    "PaymentMethodRefusedError",
-    "PaymentNotFoundError",
-    "PaymentNotPossibleError",
-    "PaymentTransitionError",
-    "StripeAwayError",
-    "StripeKeySpentError",
-    "StripeRequestRefusedError",
-    "StripeUnknownError",
-    "TooManyDeclinesError",
-    "WebhookSignatureError",
-]
-
 
 class OrderNotFoundError(NotFoundError):
     """There is no such order, or its event has not arrived yet."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no such order.")
+    detail = "There is no such order."
 
 
 class OrderForbiddenError(ForbiddenError):
@@ -106,21 +85,15 @@ class TooManyDeclinesError(TooManyRequestsError):
 class PaymentMethodRefusedError(InvalidInputError):
     """Stripe refuses the caller's payment method: it is unknown, already used, or of an unsupported kind."""
 
-    def __init__(self) -> None:
-        detail = "This payment method is not accepted."
-        super().__init__(detail, errors=(FieldError(detail, "paymentMethodId"),))
+    detail = "This payment method is not accepted."
+    field = "paymentMethodId"
 
 
 class StripeUnknownError(UnavailableError):
     """Stripe gave no definite response: the call may or may not have taken effect. The reconciler finds out later."""
 
-    def __init__(
-        self,
-        detail: str = "The card processor gave no answer. You are not charged twice when you try again.",
-        *,
-        retry_after_seconds: int = 2,
-    ) -> None:
-        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+    detail = "The card processor gave no answer. You are not charged twice when you try again."
+    retry_after_seconds = 2
 
 
 class StripeAwayError(StripeUnknownError):
@@ -130,11 +103,10 @@ class StripeAwayError(StripeUnknownError):
     the outcome is still unknown.
     """
 
+    detail = "The card processor is not available at the moment. Your ticket stays held; please try again."
+
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(
-            "The card processor is not available at the moment. Your ticket stays held; please try again.",
-            retry_after_seconds=retry_after_seconds,
-        )
+        super().__init__(retry_after_seconds=retry_after_seconds)
 
 
 class StripeKeySpentError(StripeUnknownError):
@@ -144,8 +116,7 @@ class StripeKeySpentError(StripeUnknownError):
 class StripeRequestRefusedError(TicketingError):
     """Stripe refuses our request as invalid (an amount, a parameter). Nothing was charged. The status is 500."""
 
-    def __init__(self) -> None:
-        super().__init__("The payment could not be made, through no fault of yours. Nothing was charged.")
+    detail = "The payment could not be made, through no fault of yours. Nothing was charged."
 
 
 class WebhookSignatureError(TicketingError):

@@ -17,57 +17,21 @@ from ticketing_common.events import (
 
 from .domain import Payment
 
-__all__ = [
-    "PUBLISHERS",
-    "payment_authorized",
-    "payment_captured",
-    "payment_change_event",
-    "payment_disputed",
-    "payment_failed",
-    "payment_refunded",
-    "payment_republished",
-    "payment_voided",
-]
-
 PaymentPublisher: TypeAlias = Callable[[Payment], PaymentEvent]
 
 
-def payment_authorized(payment: Payment) -> PaymentAuthorized:
-    """The bank authorised the amount."""
-    return PaymentAuthorized.of(_data(payment))
+def _publisher(kind: type[PaymentEvent]) -> PaymentPublisher:
+    return lambda payment: kind.of(_data(payment))
 
 
-def payment_captured(payment: Payment) -> PaymentCaptured:
-    """The amount was captured."""
-    return PaymentCaptured.of(_data(payment))
-
-
-def payment_voided(payment: Payment) -> PaymentVoided:
-    """The authorisation was voided, or the attempt ended before one."""
-    return PaymentVoided.of(_data(payment))
-
-
-def payment_failed(payment: Payment) -> PaymentFailed:
-    """The attempt ended without money: declined, refused, or a capture failed permanently."""
-    return PaymentFailed.of(_data(payment))
-
-
-def payment_refunded(payment: Payment) -> PaymentRefunded:
-    """Captured money was refunded, in whole or in part."""
-    return PaymentRefunded.of(_data(payment))
-
-
-def payment_disputed(payment: Payment) -> PaymentDisputed:
-    """A dispute was opened, or the last open one was closed."""
-    return PaymentDisputed.of(_data(payment))
-
-
+_payment_refunded: Final = _publisher(PaymentRefunded)
+_payment_disputed: Final = _publisher(PaymentDisputed)
 PUBLISHERS: Final[Mapping[PaymentStatus, PaymentPublisher]] = {
-    PaymentStatus.AUTHORIZED: payment_authorized,
-    PaymentStatus.CAPTURED: payment_captured,
-    PaymentStatus.VOIDED: payment_voided,
-    PaymentStatus.FAILED: payment_failed,
-    PaymentStatus.REFUNDED: payment_refunded,
+    PaymentStatus.AUTHORIZED: _publisher(PaymentAuthorized),
+    PaymentStatus.CAPTURED: _publisher(PaymentCaptured),
+    PaymentStatus.VOIDED: _publisher(PaymentVoided),
+    PaymentStatus.FAILED: _publisher(PaymentFailed),
+    PaymentStatus.REFUNDED: _payment_refunded,
 }
 """The publisher of each status that other services need to know."""
 
@@ -77,8 +41,8 @@ def payment_change_event(before: Payment, after: Payment) -> PaymentPublisher | 
     if after.status is not before.status:
         return PUBLISHERS.get(after.status)
     if after.refunded_cents != before.refunded_cents:
-        return payment_refunded
-    return payment_disputed if after.disputed != before.disputed else None
+        return _payment_refunded
+    return _payment_disputed if after.disputed != before.disputed else None
 
 
 def payment_republished(payment: Payment) -> PaymentEvent:
@@ -87,9 +51,9 @@ def payment_republished(payment: Payment) -> PaymentEvent:
     Not every consumer subscribes to `payment.captured`, so a payment with a refund is published as `payment.refunded`.
     """
     if payment.disputed:
-        return payment_disputed(payment)
+        return _payment_disputed(payment)
     if payment.refunded_cents:
-        return payment_refunded(payment)
+        return _payment_refunded(payment)
     return PUBLISHERS[payment.status](payment)
 
 

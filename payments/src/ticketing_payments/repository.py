@@ -24,15 +24,13 @@ from ticketing_common.storage import (
     batched_insert,
     batched_lists,
     batched_write,
-    ensure_indexes,
     reading,
 )
 from ticketing_common.storage.repository import Publisher
+from ticketing_common.storage.store import Store
 
 from .domain import ACTIVE_STATUSES, UNSUCCESSFUL_STATUSES, Payment, StripeEvent
 from .errors import PaymentActiveError, PaymentNotFoundError
-
-__all__ = ["OrderProjection", "PaymentRepository", "StripeEventInbox"]
 
 UPDATE_ATTEMPTS: Final = 8
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
@@ -190,11 +188,16 @@ class PaymentRepository(Repository[Payment]):
 class OrderProjection(Projection[OrderData]):
     """Projection of the orders: amount, buyer, deadline and status."""
 
+    INDEXES: ClassVar[Sequence[Index]] = (
+        # Orders that name no buyer any more, whose payments may still do (`retention.py`).
+        Index([("payments_forgotten", ASCENDING)], name="without_buyer", partialFilterExpression={"user_id": ""}),
+    )
+
     def __init__(self, collection: Collection, is_caught_up: Callable[[], Awaitable[bool]] | None = None) -> None:
         super().__init__(collection, OrderData, is_caught_up)
 
 
-class StripeEventInbox:
+class StripeEventInbox(Store):
     """Stripe's events from webhooks and from Stripe's list, each stored once and kept for 30 days.
 
     One more document is the cursor: how far the list was read. It has no `received_at`, so the TTL index never removes
@@ -207,13 +210,9 @@ class StripeEventInbox:
     )
 
     def __init__(self, collection: Collection) -> None:
-        self._collection = collection
+        super().__init__(collection)
         self._insert = batched_insert(collection)
         self._write = batched_write(collection)
-
-    async def ensure_indexes(self) -> None:
-        """Create the indexes of the queries in this class; idempotent."""
-        await ensure_indexes(self._collection, self.INDEXES)
 
     async def add(self, event: StripeEvent) -> bool:
         """Store the event; False if it was stored before. The event id is the `_id`, so its unique index decides.
@@ -235,7 +234,7 @@ class StripeEventInbox:
         except DuplicateKeyError:
             if not event.money_back:
                 return False
-            result = await self._collection.update_one(
+            result = await self.collection.update_one(
                 {"_id": event.id, "intent_id": {"$exists": False}}, {"$set": names}
             )
             return bool(result.modified_count)
@@ -245,7 +244,7 @@ class StripeEventInbox:
         """Events that are due at `now` (UTC) and not applied yet, because the process that stored them failed."""
         # An earlier release stored no `due_at`; an event without one is due.
         query: Document = {"applied": False, "due_at": {"$not": {"$gt": now}}}
-        cursor = self._collection.find(query).sort("due_at", ASCENDING).limit(limit)
+        cursor = self.collection.find(query).sort("due_at", ASCENDING).limit(limit)
         return [_event(found) async for found in cursor]
 
     async def mark_applied(self, event_id: str) -> None:
@@ -258,16 +257,16 @@ class StripeEventInbox:
         tries = {"$ifNull": ["$tries", 0]}
         wait = {"$min": [{"$multiply": [_ms(FIRST_RETRY), {"$pow": [2, {"$min": [tries, 20]}]}]}, _ms(LONGEST_RETRY)]}
         change = {"tries": {"$add": [tries, 1]}, "due_at": {"$add": ["$$NOW", wait]}}
-        await self._collection.update_one({"_id": event_id, "applied": False}, [{"$set": change}])
+        await self.collection.update_one({"_id": event_id, "applied": False}, [{"$set": change}])
 
     async def read_until(self) -> int | None:
         """The cursor: time of the newest event read from Stripe's list (Unix seconds), None before the first read."""
-        found = await self._collection.find_one({"_id": CURSOR})
+        found = await self.collection.find_one({"_id": CURSOR})
         return int(found["created"]) if found else None
 
     async def move_cursor(self, created: int) -> None:
         """Advance the cursor to `created` (Unix seconds). `$max` keeps a slower replica from moving it back."""
-        await self._collection.update_one({"_id": CURSOR}, {"$max": {"created": created}}, upsert=True)
+        await self.collection.update_one({"_id": CURSOR}, {"$max": {"created": created}}, upsert=True)
 
 
 def _ms(time: timedelta) -> int:

@@ -1,22 +1,20 @@
 """Removes the people from payments whose order names none any more, in the background (decision 0026)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import ClassVar, Final
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import UNREADABLE_DOCUMENT, ConcurrentUpdateError
 from ticketing_common.events import OrderData
 from ticketing_common.resilience import repeated
-from ticketing_common.storage import ASCENDING, WITHOUT_EVENTS, Document, Index, ensure_indexes
+from ticketing_common.storage import WITHOUT_EVENTS, Document
 from ticketing_common.telemetry import get_logger
 
 from .domain import Payment, Step, next_step
 from .publishers import payment_republished
 from .repository import OrderProjection, PaymentRepository
-
-__all__ = ["PaymentRetention"]
 
 SWEEP_SECONDS: Final = 600.0
 AT_ONCE: Final = 200
@@ -33,17 +31,9 @@ class PaymentRetention:
     at any place are harmless.
     """
 
-    INDEXES: ClassVar[Sequence[Index]] = (
-        Index([("payments_forgotten", ASCENDING)], name="without_buyer", partialFilterExpression={"user_id": ""}),
-    )
-
     def __init__(self, payments: PaymentRepository, orders: OrderProjection) -> None:
         self._payments = payments
         self._orders = orders
-
-    async def ensure_indexes(self) -> None:
-        """Create the index of the copies without a buyer; idempotent."""
-        await ensure_indexes(self._orders.collection, self.INDEXES)
 
     async def forget_people(self) -> int:
         """Remove the buyer from the settled payments of orders without one. Returns how many payments changed."""
@@ -56,16 +46,14 @@ class PaymentRetention:
             await cursor.close()
         return forgotten
 
-    @asynccontextmanager
-    async def forgetting(self, *, every_seconds: float = SWEEP_SECONDS) -> AsyncIterator[None]:
+    def forgetting(self, *, every_seconds: float = SWEEP_SECONDS) -> AbstractAsyncContextManager[None]:
         """While the block runs, do so regularly. Needs no lease."""
 
         async def forget() -> None:
             if count := await self.forget_people():
                 log.info("buyers removed from old payments", count=count)
 
-        async with repeated(forget, every_seconds, failure="buyers not removed from old payments, retrying later"):
-            yield
+        return repeated(forget, every_seconds, failure="buyers not removed from old payments, retrying later")
 
     async def _forget(self, documents: Sequence[Document]) -> int:
         """For some copies of orders: remove the buyer from their payments, and mark the copies that are done."""
@@ -98,7 +86,7 @@ class PaymentRetention:
             await self._payments.save(payment, payment_republished)
         except ConcurrentUpdateError:  # a webhook, or another replica: the next sweep looks again
             return False
-        except (KeyError, TypeError, ValueError):
+        except UNREADABLE_DOCUMENT:
             log.exception("the buyer of a payment cannot be removed", payment_id=payment.id)
             return False
         return True

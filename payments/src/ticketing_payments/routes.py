@@ -1,14 +1,14 @@
 """The HTTP routes of payments."""
 
-from fastapi import BackgroundTasks, Depends, Request
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Depends, Header, Request
 
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import Id, ServiceRouter, idempotent
 
-from .dependencies import PaymentLimitsDep, PaymentServiceDep, StripeSignature, limit_body
+from .dependencies import PaymentLimitsDep, PaymentServiceDep, limit_body
 from .schemas import PaymentRequest, PaymentResponse, WebhookResponse
-
-__all__ = ["router"]
 
 router = ServiceRouter(tags=["payments"])
 
@@ -45,10 +45,13 @@ async def refresh_payment(
 
 @router.post("/webhook")
 async def receive_webhook(
-    request: Request, background: BackgroundTasks, service: PaymentServiceDep, signature: StripeSignature
+    request: Request,
+    background: BackgroundTasks,
+    service: PaymentServiceDep,
+    stripe_signature: Annotated[str | None, Header()] = None,
 ) -> WebhookResponse:
     """Webhook of Stripe. The response is sent when the event is stored; the event is applied afterwards."""
-    event = await service.receive_webhook(await request.body(), signature)
+    event = await service.receive_webhook(await request.body(), stripe_signature)
     if not event.applied:
         background.add_task(service.apply_webhook, event)
     return WebhookResponse(received=True)

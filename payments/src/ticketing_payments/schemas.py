@@ -9,8 +9,6 @@ from ticketing_common.web import ApiModel, RequestModel, from_cents
 
 from .domain import Payment
 
-__all__ = ["PaymentRequest", "PaymentResponse", "WebhookResponse"]
-
 
 class PaymentRequest(RequestModel):
     """The order to pay and the payment method. The order determines the price.
@@ -40,7 +38,6 @@ class PaymentResponse(ApiModel):
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
-        """The representation of a payment for its buyer."""
         return cls(
             id=payment.id,
             order_id=payment.order_id,

@@ -69,15 +69,6 @@ async def test_wrong_input_is_a_422_that_names_the_field(api: PaymentsApi, body:
     assert field in [error.get("field") for error in answer.json()["errors"]]
 
 
-async def test_a_body_that_is_not_json_is_refused(api: PaymentsApi) -> None:
-    for content in (b"{", b"", b"[]", b"null", b'"text"', b"\xff"):
-        headers = {"Content-Type": "application/json"}
-        answer = await api.call("POST", user_id=new_id(), content=content, headers=headers)
-        assert answer.status_code in (400, 422), content
-        assert answer.headers["content-type"] == "application/problem+json"
-    assert (await api.call("POST", user_id=new_id(), content=b"orderId=1")).status_code in (415, 422)
-
-
 async def test_an_unknown_payment_method_is_a_422(api: PaymentsApi, order: OrderData) -> None:
     answer = await api.pay(order, "pm_nobody_knows")
     assert answer.status_code == 422

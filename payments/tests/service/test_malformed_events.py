@@ -126,7 +126,7 @@ async def test_a_malformed_event_in_the_inbox_blocks_neither_events_nor_payments
     old = {"type": "payment_intent.succeeded", "received_at": utc_now() - timedelta(days=1), "applied": False}
     # Stored as an earlier release did.
     poison = [{"_id": f"evt_poison_{number}", **old, "payment_id": {"$gt": number}} for number in range(3)]
-    await stores.inbox._collection.insert_many(poison)
+    await stores.inbox.collection.insert_many(poison)
     await scenario.due()
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert await stores.inbox.list_unapplied(utc_now() + timedelta(days=1), limit=9) == []
@@ -141,7 +141,7 @@ async def test_events_that_always_fail_do_not_block_later_events(
     ids = [new_id() for _ in range(SWEEP_LIMIT + 1)]
     for number, payment_id in enumerate([*ids, payment.id]):
         await stores.inbox.add(StripeEvent(f"evt_{number}", "payment_intent.succeeded", payment_id))
-        await stores.inbox._collection.update_one(
+        await stores.inbox.collection.update_one(
             {"_id": f"evt_{number}"}, {"$set": {"due_at": utc_now() - timedelta(minutes=5, seconds=-number)}}
         )
     get = stores.payments.get
@@ -205,6 +205,6 @@ async def test_a_part_that_fails_stops_no_other(
     fail.__name__ = part
     monkeypatch.setattr(stores.payments, part, fail)
     await stores.inbox.add(StripeEvent("evt_behind", "payment_intent.succeeded", payment.id))
-    await stores.inbox._collection.update_many({}, {"$unset": {"due_at": ""}})
+    await stores.inbox.collection.update_many({}, {"$unset": {"due_at": ""}})
     await scenario.service.reconcile()
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]

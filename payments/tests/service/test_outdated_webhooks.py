@@ -36,7 +36,7 @@ def webhook_from_stripe(sign: Sign, stores: Stores, proxy: StripeProxy) -> Webho
         before = len(proxy.calls)
         event = await service.receive_webhook(*sign(payment.id, event_type=event_type, **changes))
         await service.apply_webhook(event)
-        assert await stores.inbox._collection.count_documents({"_id": event.id, "applied": True}) == 1
+        assert await stores.inbox.collection.count_documents({"_id": event.id, "applied": True}) == 1
         return [f"{call.method} {call.path.rpartition('/')[2]}" for call in proxy.calls[before:]]
 
     return send_webhook
@@ -64,7 +64,7 @@ async def test_a_webhook_that_tells_nothing_new_is_stored_as_applied(
     assert not (await scenario.service.receive_webhook(*sign(payment.id, event_type=CAPTURED))).applied
     event = await scenario.service.receive_webhook(*sign(payment.id, event_type=AUTHORIZED, event_id="evt_late"))
     assert event.applied
-    assert await stores.inbox._collection.count_documents({"_id": "evt_late", "applied": True}) == 1
+    assert await stores.inbox.collection.count_documents({"_id": "evt_late", "applied": True}) == 1
     assert not (await scenario.service.receive_webhook(*sign(payment.id, event_type="payment_intent.other"))).applied
 
 

@@ -140,7 +140,7 @@ async def test_a_crash_in_the_middle_of_the_list_loses_nothing(
         listed_again(scenario.service)
         await scenario.service.reconcile()
     assert await money(scenario) == (PaymentStatus.CAPTURED, 0, False)
-    await stores.inbox._collection.update_many({"applied": False}, {"$unset": {"due_at": ""}})  # time passes
+    await stores.inbox.collection.update_many({"applied": False}, {"$unset": {"due_at": ""}})  # time passes
     listed_again(scenario.service)
     await scenario.service.reconcile()
     assert await money(scenario) == (PaymentStatus.REFUNDED, AMOUNT, False)

@@ -16,10 +16,8 @@ from .refunding import Deliver, money
 
 
 @pytest.fixture
-async def retention(stores: Stores) -> PaymentRetention:
-    made = PaymentRetention(stores.payments, stores.orders)
-    await made.ensure_indexes()
-    return made
+def retention(stores: Stores) -> PaymentRetention:
+    return PaymentRetention(stores.payments, stores.orders)
 
 
 async def forget_order(scenario: Scenario) -> None:

@@ -35,7 +35,7 @@ async def test_a_webhook_is_stored_once_and_triggers_a_call_to_stripe(
         await scenario.service.apply_webhook(event)
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert await scenario.published() == ["payment.authorized"]
-    assert await stores.inbox._collection.count_documents({"_id": "evt_twice", "applied": True}) == 1
+    assert await stores.inbox.collection.count_documents({"_id": "evt_twice", "applied": True}) == 1
 
 
 async def test_a_late_webhook_stores_only_stripes_current_state(scenario: Scenario, sign: Sign, bank: Bank) -> None:
@@ -68,7 +68,7 @@ async def test_a_webhook_that_could_not_be_applied_is_applied_by_the_reconciler(
     proxy.fail("away", "GET ", times=3)
     await scenario.service.apply_webhook(event)
     assert await scenario.statuses() == [PaymentStatus.REQUIRES_ACTION]
-    await stores.inbox._collection.update_many({}, {"$set": {"due_at": utc_now() - timedelta(seconds=1)}})
+    await stores.inbox.collection.update_many({}, {"$set": {"due_at": utc_now() - timedelta(seconds=1)}})
     await scenario.service.reconcile()
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert await stores.inbox.list_unapplied(utc_now(), limit=10) == []

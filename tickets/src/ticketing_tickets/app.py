@@ -21,8 +21,6 @@ from .service import TicketService
 from .settings import Settings
 from .subscribers import subscriptions
 
-__all__ = ["create_app"]
-
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The tickets service; settings come from the environment unless given."""

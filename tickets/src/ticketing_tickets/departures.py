@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.errors import TicketingError
+from ticketing_common.errors import UNREADABLE_DOCUMENT, TicketingError
 from ticketing_common.events import TicketEvent, UserDeleted
 from ticketing_common.storage import ASCENDING, Collection
 from ticketing_common.telemetry import get_logger
@@ -15,15 +15,13 @@ from .errors import TicketNotFoundError
 from .publishers import ticket_changed
 from .repository import TicketRepository
 
-__all__ = ["Departures"]
-
 log = get_logger(__name__)
 
 LATEST_LISTING: Final = timedelta(hours=1)
 """A request that was admitted just before the account was deleted has listed its ticket long before that."""
 AT_ONCE: Final = 100
-UNREADABLE: Final = (TicketingError, KeyError, TypeError, ValueError)
-"""Errors of one document; those of the database concern all of them."""
+ONE_LISTING: Final = (TicketingError, *UNREADABLE_DOCUMENT)
+"""Errors of one listing, which do not stop the others."""
 
 
 class Departures:
@@ -58,7 +56,7 @@ class Departures:
                 withdrawn += await self._withdraw(departure["_id"])
                 if departure["deleted_at"] < utc_now() - LATEST_LISTING:
                     await self._collection.delete_one({"_id": departure["_id"]})
-            except UNREADABLE:
+            except ONE_LISTING:
                 log.exception("listings of a deleted account not withdrawn", user_id=departure["_id"])
         return withdrawn
 
@@ -81,7 +79,7 @@ class Departures:
                     await self._tickets.update(ticket_id, change)
                 except TicketNotFoundError:  # another replica has just deleted it
                     continue
-                except UNREADABLE as error:
+                except ONE_LISTING as error:
                     errors.append(error)
                     continue
                 withdrawn += 1

@@ -11,8 +11,6 @@ from .errors import EmailUnverifiedError
 from .service import TicketService
 from .settings import Settings
 
-__all__ = ["TicketServiceDep", "limit_listings", "listing_limits", "require_verified_seller"]
-
 
 def listing_limits(settings: Settings) -> CallerLimits:
     """The limits on creating, changing and deleting listings: each change goes to every open page of the list."""
@@ -21,9 +19,8 @@ def listing_limits(settings: Settings) -> CallerLimits:
 
 async def limit_listings(request: Request) -> None:
     """Count a change of the caller's listings; raises `UnauthenticatedError` and `TooManyRequestsError`."""
-    user = require_user(request)
     limits: CallerLimits = request.app.state.listing_limits
-    await limits.check(request, user_id=user.id)
+    await limits.check_user(request)
 
 
 async def require_verified_seller(request: Request) -> None:

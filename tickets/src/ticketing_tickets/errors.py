@@ -3,46 +3,29 @@
 from ticketing_common.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
 from ticketing_common.money import MAX_CHARGE_CENTS, decimal_text
 
-__all__ = [
-    "EmailUnverifiedError",
-    "FieldFixedError",
-    "PriceTooLowError",
-    "StartInPastError",
-    "TicketCancelledError",
-    "TicketNotFoundError",
-    "TicketNotOwnedError",
-    "TicketReservedError",
-    "TicketTransitionError",
-    "TotalTooHighError",
-]
-
 
 class EmailUnverifiedError(ForbiddenError):
     """This marketplace requires a confirmed e-mail of its sellers, and the caller's token does not have one."""
 
     title = "Confirm your e-mail first"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Sellers confirm their e-mail address by the link in our mail. After that, load the page again; a program "
-            "needs a new token."
-        )
+    detail = (
+        "Sellers confirm their e-mail address by the link in our mail. After that, load the page again; a program "
+        "needs a new token."
+    )
 
 
 class PriceTooLowError(InvalidInputError):
     """The price is below the smallest amount that the card processor charges in this currency."""
 
     def __init__(self, smallest_cents: int, currency: str) -> None:
-        detail = f"Input should be at least {decimal_text(smallest_cents)} {currency}"
-        super().__init__(detail, errors=(FieldError(detail, "price"),))
+        super().__init__(f"Input should be at least {decimal_text(smallest_cents)} {currency}", field="price")
 
 
 class TotalTooHighError(InvalidInputError):
     """All seats together cost more than the card processor charges in one payment; `field` is the one to lower."""
 
     def __init__(self, field: str) -> None:
-        detail = f"Price times quantity should be at most {decimal_text(MAX_CHARGE_CENTS)}"
-        super().__init__(detail, errors=(FieldError(detail, field),))
+        super().__init__(f"Price times quantity should be at most {decimal_text(MAX_CHARGE_CENTS)}", field=field)
 
 
 class FieldFixedError(ConflictError):
@@ -65,9 +48,8 @@ class FieldFixedError(ConflictError):
 class StartInPastError(InvalidInputError):
     """The new date of a listing is in the past."""
 
-    def __init__(self) -> None:
-        detail = "Input should be in the future"
-        super().__init__(detail, errors=(FieldError(detail, "startsAt"),))
+    detail = "Input should be in the future"
+    field = "startsAt"
 
 
 class TicketNotFoundError(NotFoundError):

@@ -7,8 +7,6 @@ from ticketing_common.web import SseMessage
 
 from .schemas import DeletedTicketResponse, TicketResponse
 
-__all__ = ["HISTORY", "ticket_message"]
-
 HISTORY: Final = 2_000
 """How many events back a browser can resume; fewer if they are long: `live_feed.HISTORY_BYTES` bounds their size."""
 

@@ -1,7 +1,7 @@
 """Pure functions from a ticket to the event that describes it, with the full public state."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from ticketing_common.events import (
     TicketCancelled,
@@ -15,31 +15,19 @@ from ticketing_common.events import (
 
 from .domain import Ticket
 
-__all__ = ["ticket_cancelled", "ticket_changed", "ticket_created", "ticket_deleted", "ticket_updated"]
+E = TypeVar("E", bound=TicketEvent)
 
 TicketPublisher: TypeAlias = Callable[[Ticket], TicketEvent]
 
 
-def ticket_created(ticket: Ticket) -> TicketCreated:
-    """A seller created the listing."""
-    return TicketCreated.of(_state(ticket))
+def _publisher(kind: type[E]) -> Callable[[Ticket], E]:
+    return lambda ticket: kind.of(_state(ticket))
 
 
-def ticket_updated(ticket: Ticket) -> TicketUpdated:
-    """The listing was edited, held, freed or sold."""
-    return TicketUpdated.of(_state(ticket))
-
-
-def ticket_cancelled(ticket: Ticket) -> TicketCancelled:
-    """The event was called off; published again with a higher version for an order that came too late."""
-    return TicketCancelled.of(_state(ticket))
-
-
-def ticket_deleted(ticket: Ticket) -> TicketDeleted:
-    """The listing was deleted; published again with a higher version for an order that came too late."""
-    return TicketDeleted.of(_state(ticket))
-
-
+ticket_created: Final = _publisher(TicketCreated)
+ticket_updated: Final = _publisher(TicketUpdated)
+ticket_cancelled: Final = _publisher(TicketCancelled)
+ticket_deleted: Final = _publisher(TicketDeleted)
 _FINAL: Final[Mapping[TicketStatus, TicketPublisher]] = {
     TicketStatus.CANCELLED: ticket_cancelled,
     TicketStatus.DELETED: ticket_deleted,

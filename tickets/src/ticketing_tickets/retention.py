@@ -1,7 +1,6 @@
 """Removes the texts of deleted listings, and the listings of deleted accounts, in the background of every replica."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
 
@@ -12,18 +11,15 @@ from ticketing_common.telemetry import get_logger
 from .departures import Departures
 from .service import TicketService
 
-__all__ = ["forget_regularly", "withdraw_regularly"]
-
 SWEEP_SECONDS: Final = 600.0
 WITHDRAW_SECONDS: Final = 20.0
 
 log = get_logger(__name__)
 
 
-@asynccontextmanager
-async def forget_regularly(
+def forget_regularly(
     service: TicketService, *, after: timedelta, every_seconds: float = SWEEP_SECONDS
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """While the block runs, remove the texts of listings that were deleted longer ago than `after`.
 
     Needs no lease: each removal is one compare-and-swap, and a second replica finds nothing to do.
@@ -33,13 +29,10 @@ async def forget_regularly(
         if count := await service.forget_deleted(before=utc_now() - after):
             log.info("texts of deleted listings removed", count=count)
 
-    async with repeated(forget, every_seconds, failure="texts of deleted listings not removed, retrying later"):
-        yield
+    return repeated(forget, every_seconds, failure="texts of deleted listings not removed, retrying later")
 
 
-@asynccontextmanager
-async def withdraw_regularly(departures: Departures, *, every_seconds: float = WITHDRAW_SECONDS) -> AsyncIterator[None]:
+def withdraw_regularly(departures: Departures) -> AbstractAsyncContextManager[None]:
     """While the block runs, withdraw listings of deleted accounts that have become free. Needs no lease either."""
     failure = "listings of deleted accounts not withdrawn, retrying later"
-    async with repeated(departures.withdraw_all, every_seconds, failure=failure):
-        yield
+    return repeated(departures.withdraw_all, WITHDRAW_SECONDS, failure=failure)

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-__all__ = ["Rounds"]
-
 Round: TypeAlias = Callable[[str], Awaitable[float]]
 """Does the work for a key. Returns the time of the event loop (seconds) at which it last began to read."""
 

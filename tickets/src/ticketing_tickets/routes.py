@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 from ticketing_common.security import CurrentUser
 from ticketing_common.web import (
     EVENT_STREAM,
+    PAGING,
     CreationId,
     EventStream,
     Id,
@@ -15,18 +16,16 @@ from ticketing_common.web import (
     LiveFeedDep,
     NoFields,
     PageRequestDep,
-    PagingOnly,
     ServiceRouter,
     ViewerDep,
     cached,
     idempotent,
     link_next,
+    only_parameters,
 )
 
 from .dependencies import TicketServiceDep, limit_listings, require_verified_seller
-from .schemas import TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
-
-__all__ = ["router"]
+from .schemas import SEARCH, TicketChangeRequest, TicketRequest, TicketResponse, TicketSearchDep, revised
 
 router: Final = ServiceRouter(tags=["tickets"])
 LimitedListings: Final = Depends(limit_listings)
@@ -42,7 +41,7 @@ async def create_ticket(
     return TicketResponse.of(await service.create(user.id, body.details(), ticket_id=ticket_id))
 
 
-@router.get("")
+@router.get("", dependencies=[only_parameters(*SEARCH, *PAGING)])
 @cached
 async def list_tickets(
     request: Request, response: Response, search: TicketSearchDep, page: PageRequestDep, service: TicketServiceDep
@@ -55,7 +54,7 @@ async def list_tickets(
 
 
 # Declared before /{id}, which would match "mine" as an id.
-@router.get("/mine", dependencies=[PagingOnly])
+@router.get("/mine", dependencies=[only_parameters(*PAGING)])
 async def list_my_tickets(
     request: Request, response: Response, user: CurrentUser, page: PageRequestDep, service: TicketServiceDep
 ) -> list[TicketResponse]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -13,7 +13,6 @@ from ticketing_common.entity import utc_now
 from ticketing_common.errors import FieldError, InvalidInputError
 from ticketing_common.events import TicketData, TicketStatus
 from ticketing_common.web import ONE_LINE, PARAGRAPHS, ApiModel, Instant, Price, RequestModel, from_cents
-from ticketing_common.web.pagination import refuse_unknown_parameters
 
 from .domain import (
     LISTED,
@@ -25,15 +24,6 @@ from .domain import (
     shown_status,
     words_of,
 )
-
-__all__ = [
-    "DeletedTicketResponse",
-    "TicketChangeRequest",
-    "TicketRequest",
-    "TicketResponse",
-    "TicketSearchDep",
-    "revised",
-]
 
 MAX_SEATS: Final = 20_000
 """The most seats of one listing: a large arena."""
@@ -171,7 +161,8 @@ class DeletedTicketResponse(ApiModel):
     version: int
 
 
-_SEARCH: Final = frozenset({"q", "minPrice", "maxPrice", "from", "to", "sort", "status", "limit", "cursor"})
+SEARCH: Final = ("q", "minPrice", "maxPrice", "from", "to", "sort", "status")
+"""The query parameters of `ticket_search`."""
 
 _empty_is_absent: Final = BeforeValidator(lambda value: None if value == "" else value)
 """Forms send empty fields too."""
@@ -181,7 +172,6 @@ _Q: Final = "beginnings of words in title and venue; all must occur, and a text 
 
 
 async def ticket_search(
-    request: Request,
     q: Annotated[str, Query(max_length=200, description=_Q)] = "",
     min_price: Annotated[PriceBound | None, _empty_is_absent, Query(alias="minPrice")] = None,
     max_price: Annotated[PriceBound | None, _empty_is_absent, Query(alias="maxPrice")] = None,
@@ -190,8 +180,7 @@ async def ticket_search(
     sort: Annotated[TicketSort, Query()] = TicketSort.NEWEST,
     status: Annotated[Literal["available", "held", "sold", "all"], Query()] = "available",
 ) -> TicketSearch:
-    """The search of a request; raises `InvalidInputError` for reversed bounds and for unknown parameters."""
-    refuse_unknown_parameters(request, _SEARCH)
+    """The search of a request; raises `InvalidInputError` for reversed bounds."""
     errors = []
     if min_price is not None and max_price is not None and min_price > max_price:
         errors.append(FieldError("should not be above maxPrice", "minPrice"))

@@ -6,8 +6,6 @@ from ticketing_common.money import Currency
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.web import RateLimit
 
-__all__ = ["Settings"]
-
 
 class Settings(EventServiceSettings):
     """The limits on listings, and the one currency of this marketplace."""

@@ -7,8 +7,6 @@ from ticketing_common.events.subjects import ORDERS, USERS
 from .departures import Departures
 from .service import TicketService
 
-__all__ = ["subscriptions"]
-
 
 def subscriptions(service: TicketService, departures: Departures) -> list[EventSubscription]:
     """The events that this service consumes, each with its use case."""

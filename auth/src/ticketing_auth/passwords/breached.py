@@ -14,8 +14,6 @@ from pydantic import SecretStr
 from ticketing_auth.errors import PasswordBreachedError
 from ticketing_common.telemetry import get_logger, metrics
 
-__all__ = ["BreachedPasswords"]
-
 log = get_logger(__name__)
 
 PREFIX: Final = 5
@@ -62,7 +60,6 @@ class BreachedPasswords:
         return cls(client)
 
     async def close(self) -> None:
-        """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
 

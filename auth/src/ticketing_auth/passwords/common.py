@@ -9,8 +9,6 @@ from pydantic import SecretStr
 
 from ticketing_auth.errors import PasswordCommonError, PasswordIsEmailError
 
-__all__ = ["CommonPasswords"]
-
 SHORTEST: Final = 8
 """Shorter entries of the list cannot be new passwords."""
 CONTEXT_WORDS: Final = frozenset({"ticket", "tickets", "ticketing", "ticketingdev", "ticketmarket", "eventticket"})

@@ -14,8 +14,6 @@ from pydantic import SecretStr
 
 from ticketing_auth.errors import PasswordQueueFullError
 
-__all__ = ["PasswordHasher", "Verdict"]
-
 T = TypeVar("T")
 
 MEMORY_KIB: Final = 19 * 1024

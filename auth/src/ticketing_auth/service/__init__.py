@@ -3,7 +3,6 @@
 from .account_mails import account_mails
 from .accounts import AccountService, Export
 from .code_check import CodeCheck
-from .guess_limit import GuessLimit
 from .second_factor import Enrolment, SecondFactorService
 from .sessions import AuthService
 
@@ -13,7 +12,6 @@ __all__ = [
     "CodeCheck",
     "Enrolment",
     "Export",
-    "GuessLimit",
     "SecondFactorService",
     "account_mails",
 ]

@@ -7,8 +7,6 @@ from ticketing_auth.domain import TOKEN_MINUTES, TokenPurpose, User
 from ticketing_auth.mail import Mail, MailKind, Values
 from ticketing_auth.repository import OneTimeTokens
 
-__all__ = ["account_mails"]
-
 
 def account_mails(tokens: OneTimeTokens) -> Mapping[MailKind, Values]:
     """For each kind of mail about an account, the function that makes its values: `token` and `minutes` for a link.

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from ticketing_auth.domain import RevocationReason, TokenPurpose, User
+from ticketing_auth.domain import TokenPurpose, User
 from ticketing_auth.errors import (
     AccountDeletedError,
     AccountInUseError,
@@ -19,18 +19,17 @@ from ticketing_auth.errors import (
     TokenSpentError,
     WrongPasswordError,
 )
+from ticketing_auth.guesses import GuessLimit
 from ticketing_auth.mail import MailKind, Mails
 from ticketing_auth.obligations import Obligations
 from ticketing_auth.open_sessions import OpenSession, OpenSessions
 from ticketing_auth.publishers import sessions_revoked, user_deleted
 from ticketing_auth.repository import OneTimeToken, OneTimeTokens, UserRepository
 from ticketing_common.entity import utc_now
-from ticketing_common.events import UserDeleted, UserSessionsRevoked
+from ticketing_common.events import RevocationReason, UserDeleted, UserSessionsRevoked
 from ticketing_common.telemetry import SecurityEvent, record_security_event
 
 from .sessions import AuthService
-
-__all__ = ["AccountService", "Export"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,9 @@ class AccountService:
         open_sessions: OpenSessions,
         mails: Mails,
         obligations: Obligations,
+        *,
+        guesses: GuessLimit,
+        code_guesses: GuessLimit,
         auth: AuthService,
     ) -> None:
         self._obligations: Final = obligations
@@ -66,6 +68,8 @@ class AccountService:
         self._tokens: Final = tokens
         self._open_sessions: Final = open_sessions
         self._mails: Final = mails
+        self._guesses: Final = guesses
+        self._code_guesses: Final = code_guesses
         self._auth: Final = auth
 
     async def request_verification(self, user: User) -> None:
@@ -181,8 +185,8 @@ class AccountService:
     async def export(self, user: User) -> Export:
         """What this service holds about the account, without secrets."""
         passwords, codes, tokens, mails, sessions = await asyncio.gather(
-            self._auth.wrong_passwords(user.email),
-            self._auth.wrong_codes(user.id),
+            self._guesses.list_of(self._auth.account_name(user.email)),
+            self._code_guesses.list_of(user.id),
             self._tokens.list_of_user(user.id),
             self._mails.list_of_account(user.id),
             self.list_sessions(user),

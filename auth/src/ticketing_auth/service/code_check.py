@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from ticketing_auth.domain import User
@@ -16,16 +15,13 @@ from ticketing_auth.errors import (
     TooManyCodesError,
     WrongCodeError,
 )
+from ticketing_auth.guesses import GuessLimit
 from ticketing_auth.mail import MailKind, Mails
 from ticketing_auth.repository import UserRepository
 from ticketing_auth.second_factor import is_recovery_code, matching_step
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, TicketingError
 from ticketing_common.telemetry import SecurityEvent, get_logger, record_security_event
-
-from .guess_limit import GuessLimit
-
-__all__ = ["CodeCheck"]
 
 log = get_logger(__name__)
 
@@ -109,7 +105,7 @@ class CodeCheck:
             yield
             return
         guess = await self._limit.reserve(user.id, device_id=device_id)
-        if guess is not None and not guess.admitted:
+        if not guess.admitted:
             fact = f"blocked-{user.id}-{utc_now():%Y-%m-%d}"
             values = {"change": "blocked", "changes": 0}
             await self._mails.request(MailKind.SECOND_FACTOR, user_id=user.id, fact=fact, values=values)
@@ -122,10 +118,6 @@ class CodeCheck:
             await self._limit.release(user.id, guess)
             raise
         await self._limit.release(user.id, guess)
-
-    async def wrong_codes(self, user_id: str) -> list[datetime]:
-        """The times (UTC) of the wrong codes that are counted for this account."""
-        return await self._limit.list_of(user_id)
 
     @asynccontextmanager
     async def announced(self, user: User, change: str) -> AsyncIterator[None]:

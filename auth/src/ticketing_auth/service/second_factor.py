@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from ticketing_auth.domain import RevocationReason, User
+from ticketing_auth.domain import User
 from ticketing_auth.enrolment import SecretVault, new_secret, otpauth_uri
 from ticketing_auth.errors import (
     AccountDeletedError,
@@ -20,21 +20,20 @@ from ticketing_auth.errors import (
 )
 from ticketing_auth.repository import UserRepository
 from ticketing_auth.second_factor import (
+    ENROLMENT,
     PendingFactor,
     SecondFactor,
-    expiry_of_enrolment,
     hashes_of,
     matching_step,
     new_recovery_codes,
 )
 from ticketing_common.entity import utc_now
+from ticketing_common.events import RevocationReason
 from ticketing_common.telemetry import SecurityEvent, record_security_event
 
 from .accounts import AccountService
 from .code_check import CodeCheck
 from .sessions import AuthService
-
-__all__ = ["Enrolment", "SecondFactorService"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class SecondFactorService:
         await self._accounts.check_password(user, password, field="password", device_token=device_token)
         secret = new_secret()
         sealed = self._vault.seal(secret, account_id=user.id)
-        pending = PendingFactor(sealed_secret=sealed, expires_at=expiry_of_enrolment(utc_now()))
+        pending = PendingFactor(sealed_secret=sealed, expires_at=utc_now() + ENROLMENT)
 
         def enrol(fresh: User) -> None:
             _check_session(fresh, user)

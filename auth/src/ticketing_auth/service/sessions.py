@@ -9,29 +9,26 @@ from typing import Final
 from pydantic import SecretStr
 
 from ticketing_auth.derived_keys import AccountNames, DeviceTokens
-from ticketing_auth.domain import DEVICE_DAYS, SESSION_DAYS, GuessRules, SessionRules, User
+from ticketing_auth.domain import DEVICE_DAYS, SESSION_DAYS, SessionRules, User
 from ticketing_auth.errors import (
     CredentialsInvalidError,
     PasswordQueueFullError,
     SessionEndedError,
     TooManyGuessesError,
 )
+from ticketing_auth.guesses import GuessLimit
 from ticketing_auth.open_sessions import OpenSession, OpenSessions
 from ticketing_auth.passwords import BreachedPasswords, CommonPasswords, PasswordHasher
 from ticketing_auth.publishers import session_ended
-from ticketing_auth.repository import PasswordGuesses, RevokedSessions, UserRepository
+from ticketing_auth.repository import RevokedSessions, UserRepository
 from ticketing_auth.settings import Settings
 from ticketing_common import security
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError
 from ticketing_common.events import UserSessionEnded
 from ticketing_common.telemetry import SecurityEvent, record_security_event
-from ticketing_common.web import quota
 
 from .code_check import CodeCheck
-from .guess_limit import GuessLimit
-
-__all__ = ["AuthService"]
 
 
 class AuthService:
@@ -47,21 +44,20 @@ class AuthService:
         revoked: RevokedSessions,
         open_sessions: OpenSessions,
         passwords: PasswordHasher,
-        guesses: PasswordGuesses,
+        guesses: GuessLimit,
         codes: CodeCheck,
         signer: security.TokenSigner,
         settings: Settings,
         breached: BreachedPasswords | None = None,
     ) -> None:
         secret = settings.jwt_key.get_secret_value()
-        limit = quota(settings.rate_limit_guesses)
         self._users = users
         self._revoked = revoked
         self._open_sessions = open_sessions
         self._passwords = passwords
         self._common_passwords = CommonPasswords()
         self._breached_passwords = breached or BreachedPasswords(None)
-        self._guess_limit = GuessLimit(guesses, GuessRules.of(limit.amount, limit.window) if limit else None)
+        self._guesses = guesses
         self._codes = codes
         self._names = AccountNames(secret)
         self._devices = DeviceTokens(secret, lifetime=timedelta(days=DEVICE_DAYS))
@@ -117,30 +113,22 @@ class AuthService:
         user = await self._users.find_by_email(email)
         account = {"account_id": user.id if user else None, "account_key": None if user else name}
         device_id = self.device_id(device_token, user)
-        guess = await self._guess_limit.reserve(name, device_id=device_id)
-        if guess is not None and not guess.admitted:
+        guess = await self._guesses.reserve(name, device_id=device_id)
+        if not guess.admitted:
             raise TooManyGuessesError(account, retry_after_seconds=guess.retry_after_seconds)
         try:
             verdict = await self._passwords.verify(password, user.password_hash if user else None)
         except PasswordQueueFullError:
-            await self._guess_limit.release(name, guess)
+            await self._guesses.release(name, guess)
             raise
         if user is None or not verdict.matches:
             raise CredentialsInvalidError(account)
-        await self._guess_limit.release(name, guess)
+        await self._guesses.release(name, guess)
         if verdict.new_hash is not None:
             user.password_hash = verdict.new_hash
             with suppress(ConcurrentUpdateError):  # a concurrent sign-in has stored it
                 await self._users.save(user)
         return user
-
-    async def wrong_passwords(self, email: str) -> list[datetime]:
-        """The times (UTC) of the wrong passwords that are counted for this e-mail."""
-        return await self._guess_limit.list_of(self.account_name(email))
-
-    async def wrong_codes(self, user_id: str) -> list[datetime]:
-        """The times (UTC) of the wrong codes that are counted for this account."""
-        return await self._codes.wrong_codes(user_id)
 
     def account_name(self, email: str) -> str:
         """A keyed hash of the e-mail, which need not have an account."""

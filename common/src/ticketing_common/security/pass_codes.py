@@ -23,9 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ticketing_common.entity import ID_PATTERN
-from ticketing_common.errors import FieldError, InvalidInputError
-
-__all__ = ["MAX_PASS_CODE", "PassClaims", "PassCodeError", "PassKeys", "PassSigner", "PublicKey"]
+from ticketing_common.errors import InvalidInputError
 
 ALGORITHM: Final = "EdDSA"
 MAX_PASS_CODE: Final = 512
@@ -41,9 +39,7 @@ class PassCodeError(InvalidInputError):
     """The code is not a pass of this marketplace; `detail` says why."""
 
     title = "Not a pass"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, errors=(FieldError(detail, "code"),))
+    field = "code"
 
 
 @dataclass(frozen=True, slots=True)

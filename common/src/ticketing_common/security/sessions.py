@@ -16,17 +16,6 @@ from ticketing_common.events import SessionEndedData, UserData
 
 from .tokens import TokenVerifier, User
 
-__all__ = [
-    "AuthenticationMiddleware",
-    "CurrentUser",
-    "OptionalUser",
-    "OriginCheck",
-    "SessionReader",
-    "SessionRevocations",
-    "first_cookie",
-    "require_user",
-]
-
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 
 

@@ -17,8 +17,6 @@ from nacl.signing import VerifyKey
 
 from ticketing_common.errors import UnauthenticatedError
 
-__all__ = ["AUDIENCE", "TokenSigner", "TokenVerifier", "User"]
-
 AUDIENCE: Final = "ticketing"
 """The claim `aud` of the tokens of this marketplace (RFC 7519 §4.1.3)."""
 ALGORITHM: Final = "EdDSA"

@@ -13,8 +13,6 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from . import metrics
 
-__all__ = ["PANELS", "Panel", "dashboard"]
-
 WIDTH: Final = 8
 HEIGHT: Final = 8
 PER_ROW: Final = 3

@@ -9,9 +9,6 @@ import structlog
 
 from .trace_context import current_trace_id
 
-__all__ = ["configure_logging", "get_logger"]
-
-
 _MARKS: Final = ("@", "eyJ", "_secret_", "sk_", "whsec_")
 """Every value to hide contains one of these; lines without any skip the patterns."""
 _PERSONAL: Final = (

@@ -9,49 +9,6 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = [
-    "BREACHED_PASSWORD_CHECKS",
-    "CALLS_IN_PROGRESS",
-    "CALLS_REFUSED",
-    "CALLS_REPEATED",
-    "CALL_SECONDS",
-    "CAPTURED_CENTS",
-    "CHECKINS",
-    "CIRCUIT_STATE",
-    "CONSUMED",
-    "CONSUMER_LAG",
-    "DEAD_LETTERS",
-    "DOCUMENTS_UNREADABLE",
-    "EVENT_LOOP_LAG",
-    "EVENT_SECONDS",
-    "HOLDS_LOST",
-    "HOLDS_PLACED",
-    "HTTP_SECONDS",
-    "LIVE_STREAMS",
-    "LIVE_STREAMS_ENDED",
-    "MAILS",
-    "MAILS_OLDEST",
-    "MAILS_QUEUED",
-    "MAIL_SERVER_AVAILABLE",
-    "ORDERS_CANCELLED",
-    "ORDERS_COMPLETED",
-    "OUTBOX_FULL",
-    "OUTBOX_OLDEST",
-    "OUTBOX_PARKED",
-    "OUTBOX_PENDING",
-    "REFUNDED_CENTS",
-    "RELAY_PUBLISHED",
-    "REQUESTS_IN_FLIGHT",
-    "REQUESTS_SHED",
-    "REVOCATIONS_CURRENT",
-    "SECURITY_EVENTS",
-    "STALE_ANSWERS",
-    "STRIPE_EVENTS_FAILED",
-    "STRIPE_REQUESTS_REFUSED",
-    "TIMERS_AVAILABLE",
-    "init_series",
-]
-
 
 def init_series(counter: Counter, *labels: tuple[str, ...]) -> None:
     """Initialise each of these series to 0."""

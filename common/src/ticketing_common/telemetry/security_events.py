@@ -12,8 +12,6 @@ from typing import Final
 from .logs import get_logger
 from .metrics import SECURITY_EVENTS, init_series
 
-__all__ = ["SecurityEvent", "init_security_series", "record_security_event"]
-
 log = get_logger(__name__)
 
 

@@ -13,20 +13,6 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, TraceFlags, Tracer, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-__all__ = [
-    "ProducerSpan",
-    "client_span",
-    "consumer_span",
-    "current_trace_id",
-    "current_traceparent",
-    "is_recorded",
-    "parent_of",
-    "record_with",
-    "recording_provider",
-    "suppress_unless_sampled",
-    "trace_scope",
-]
-
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
@@ -110,7 +96,6 @@ class trace_scope:  # noqa: N801 (used as a function is)
         return trace.get_current_span(remote)
 
     def __exit__(self, *_error: object) -> None:
-        """Leave the trace."""
         context.detach(self._token)
 
 

@@ -22,8 +22,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from .trace_context import parent_of, record_with
 
-__all__ = ["TraceExporter", "is_wanted", "provider_with", "start_tracing", "turn_off", "turn_on"]
-
 TraceExporter = Literal["otlp", "console"]
 
 INSTRUMENTED: Final = frozenset({"pymongo", "redis", "aiohttp-client"})

@@ -19,8 +19,6 @@ from ticketing_common.batching import Batcher, Operation
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry import current_traceparent, get_logger
 
-__all__ = ["JOB", "Timers", "connect", "from_json", "to_json"]
-
 log = get_logger(__name__)
 
 JOB: Final = "wake"

@@ -18,8 +18,6 @@ from ticketing_common.telemetry.metrics import TIMERS_AVAILABLE
 
 from .timers import JOB, connect, from_json, to_json
 
-__all__ = ["Periodic", "TimerWorker"]
-
 log = get_logger(__name__)
 
 FIRST_RESTART_SECONDS: Final = 0.5

@@ -5,8 +5,8 @@ from .change_counter import ChangeCounter
 from .early_answers import EarlyAnswer, EarlyRequest
 from .idempotency import CreationId, idempotent, is_repeated
 from .live_feed import LiveFeed, LiveFeedDep, SseMessage
-from .pagination import Page, PageRequest, PageRequestDep, PagingOnly, link_next
-from .rate_limit import AddressDep, CallerLimits, Quota, RateLimit, RateLimiter, address, quota
+from .pagination import PAGING, Page, PageRequest, PageRequestDep, link_next, only_parameters
+from .rate_limit import CallerLimits, Quota, RateLimit, RateLimiter, address, quota
 from .response_cache import cached
 from .schemas import ApiModel, Id, Instant, NoFields, Price, RequestModel, from_cents
 from .sse import EVENT_STREAM, EventStream, LastEventId
@@ -17,8 +17,8 @@ from .wrapped_routes import Handler, ServiceRouter, part_of_app, wrapped_by
 __all__ = [
     "EVENT_STREAM",
     "ONE_LINE",
+    "PAGING",
     "PARAGRAPHS",
-    "AddressDep",
     "ApiModel",
     "CallerLimits",
     "ChangeCounter",
@@ -36,7 +36,6 @@ __all__ = [
     "Page",
     "PageRequest",
     "PageRequestDep",
-    "PagingOnly",
     "Price",
     "Quota",
     "RateLimit",
@@ -53,6 +52,7 @@ __all__ = [
     "idempotent",
     "is_repeated",
     "link_next",
+    "only_parameters",
     "part_of_app",
     "quota",
     "wrapped_by",

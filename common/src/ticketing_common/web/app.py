@@ -4,7 +4,6 @@ import gc
 import importlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -31,6 +30,7 @@ from .deadline import DeadlineMiddleware
 from .docs_page import add_docs_page
 from .early_answers import EarlyAnswer, EarlyAnswerMiddleware
 from .error_handlers import Problem, add_error_handlers
+from .health import PROBES
 from .health import router as health_router
 from .load_shedding import MAX_IN_FLIGHT, LoadSheddingMiddleware, LoopLag
 from .request_bodies import MAX_BODIES_BYTES, MAX_BODY_BYTES, RequestBodyMiddleware
@@ -38,10 +38,6 @@ from .request_scope import RequestScopeMiddleware
 from .response_cache import ResponseCache, ResponseCacheMiddleware, cached_paths
 from .routing import RoutingMiddleware
 from .wrapped_routes import ServiceRouter
-
-__all__ = ["Assemble", "configure_telemetry", "create_service_app"]
-
-PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Assemble = Callable[[FastAPI, ServiceRuntime], AbstractAsyncContextManager[None]]
 """Creates a service's parts inside the running event loop: repositories, use cases (in `app.state`), subscriptions."""

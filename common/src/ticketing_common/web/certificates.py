@@ -7,8 +7,6 @@ from uvicorn.config import Config
 
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["ServedCertificate"]
-
 log = get_logger(__name__)
 
 Stamp = tuple[tuple[int, int, int], ...]

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-__all__ = ["ChangeCounter"]
-
 
 class ChangeCounter:
     """Counts this replica's commits and the events of all replicas.

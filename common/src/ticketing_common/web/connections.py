@@ -9,8 +9,6 @@ from typing import Any, Final, cast
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-__all__ = ["BoundedConnection", "abort", "arrived_body", "bound_buffers"]
-
 WRITE_SECONDS: Final = 30.0
 """A peer that takes nothing from the write buffer for this long is gone or never reads."""
 KEEPALIVE_IDLE_SECONDS: Final = 30
@@ -48,7 +46,6 @@ class BoundedConnection(HttpToolsProtocol):
             _set_option(transport, level, name, value)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
         self._stop_write_timer()
         super().connection_lost(exc)
 

@@ -10,14 +10,11 @@ from ticketing_common.asgi import ends_answer, header_of, starts_stream
 from ticketing_common.errors import DeadlineError
 from ticketing_common.resilience import until
 
-__all__ = ["DeadlineMiddleware"]
-
 CLIENT_TIMEOUT_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
 """The caller's timeout, sent by Envoy and by our own pages. Any caller can send it, so it only shortens that caller's
 own request: this middleware is outside of every one that stores how requests ended."""
 MIN_CLIENT_TIMEOUT_SECONDS: Final = 0.05
 """A shorter timeout leaves no time to answer, and would let callers start work only to discard it."""
-READING: Final = frozenset({"GET", "HEAD"})
 
 
 class DeadlineMiddleware:
@@ -36,7 +33,6 @@ class DeadlineMiddleware:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -59,7 +55,9 @@ class DeadlineMiddleware:
 
 def _client_timeout(scope: Scope) -> float:
     """Seconds that the caller waits; infinity without the header, or if the request is a write."""
-    header = header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] in READING else None
+    header = (
+        header_of(scope, CLIENT_TIMEOUT_HEADER) if scope["method"] == "GET" else None
+    )  # `RoutingMiddleware` makes HEAD a GET
     if not (header and header.isdigit() and len(header) < 10):
         return math.inf
     return max(int(header) / 1000, MIN_CLIENT_TIMEOUT_SECONDS)

@@ -13,8 +13,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-__all__ = ["add_docs_page"]
-
 ASSETS: Final = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 MAY_BE_KEPT: Final = {"Cache-Control": "public, max-age=86400"}
 

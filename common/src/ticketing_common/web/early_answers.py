@@ -1,7 +1,7 @@
 """Answers from memory, before the work that other requests cost."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Final, TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,8 +9,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ticketing_common.security import OriginCheck, SessionReader, User
 
 from .connections import arrived_body
-
-__all__ = ["EarlyAnswer", "EarlyAnswerMiddleware", "EarlyRequest"]
 
 MAX_BODY_BYTES: Final = 1_024
 """A longer body is left to the route: it takes longer to read than the answer saves."""
@@ -37,13 +35,6 @@ EarlyAnswer: TypeAlias = Callable[[EarlyRequest], Awaitable[ASGIApp | None]]
 """The answer that the route would give, or None: then the route answers. Raises refusals, as a route does."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """For metrics and logs: the path relative to the service's prefix."""
-
-    path: str
-
-
 class EarlyAnswerMiddleware:
     """Gives the `EarlyAnswer` of a method and a path, by which most requests of a rush end.
 
@@ -64,13 +55,14 @@ class EarlyAnswerMiddleware:
         """`answers` by method and by path, relative to `prefix`."""
         self._app = app
         self._answers = {
-            (method, f"{prefix}{path}".encode()): (answer, _Route(path)) for (method, path), answer in answers.items()
+            # Metrics and logs read the path of a route relative to the prefix.
+            (method, f"{prefix}{path}".encode()): (answer, SimpleNamespace(path=path))
+            for (method, path), answer in answers.items()
         }
         self._origins = origins
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] == "http":
             # By the raw path, since a decoded one may have contained a slash: see `RoutingMiddleware`.
             found = self._answers.get((scope["method"], scope.get("raw_path", b"")))

@@ -20,16 +20,6 @@ from ticketing_common.telemetry import SecurityEvent, current_trace_id, get_logg
 
 from .routing import allowed_methods
 
-__all__ = [
-    "REFUSALS",
-    "Problem",
-    "ProblemError",
-    "add_error_handlers",
-    "problem_response",
-    "refusal_of",
-    "response_to",
-]
-
 log = get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"

@@ -18,8 +18,6 @@ from .certificates import ServedCertificate
 from .connections import WRITE_SECONDS, BoundedConnection
 from .request_scope import security_headers
 
-__all__ = ["HttpProtocol"]
-
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request's head (or the start of a new connection) to its last."""
 HEAD_BYTES: Final = 32 * 1024
@@ -96,7 +94,6 @@ class HttpProtocol(BoundedConnection):
             next(iter(self._callers.waiting)).make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection."""
         super().connection_lost(exc)
         self._callers.waiting.pop(self, None)
         self._stop_timer()

@@ -18,8 +18,6 @@ from ticketing_common.telemetry import get_logger
 from .error_handlers import REFUSALS, refusal_of
 from .wrapped_routes import Handler, wrapped_by
 
-__all__ = ["CreationId", "IdempotencyStateError", "idempotent", "is_repeated"]
-
 log = get_logger(__name__)
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")

@@ -24,8 +24,6 @@ from .stream_limits import RETRY_AFTER_SECONDS, StreamLimits, Viewer
 from .termination import on_termination
 from .wrapped_routes import part_of_app
 
-__all__ = ["LiveFeed", "LiveFeedDep", "SseMessage"]
-
 KEEPING_SECONDS: Final = 1.0
 OVERTAKEN_SECONDS: Final = 1.0
 OVERTAKEN_EVENTS: Final = 256

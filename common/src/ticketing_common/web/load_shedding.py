@@ -12,7 +12,7 @@ from ticketing_common.errors import OverloadedError
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry.metrics import EVENT_LOOP_LAG, REQUESTS_IN_FLIGHT, REQUESTS_SHED, init_series
 
-__all__ = ["MAX_IN_FLIGHT", "LoadSheddingMiddleware", "LoopLag"]
+from .health import PROBES
 
 MAX_IN_FLIGHT: Final = 2_500
 """Concurrent requests of one replica; the next one is refused."""
@@ -23,8 +23,6 @@ LONGEST_SECONDS: Final = 3.0
 """The maximum of one measurement. A single pause (a frozen process, a sleeping laptop) is over when it is measured, and
 must not shed requests; two in a row are needed to reach one second."""
 RETRY_AFTER_SECONDS: Final = 1
-NEVER_SHED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Probes and metrics must work above all during overload."""
 
 
 class LoopLag:
@@ -68,8 +66,7 @@ class LoadSheddingMiddleware:
         init_series(REQUESTS_SHED, (service, "in_flight"), (service, "loop_lag"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
-        if scope["type"] != "http" or scope["path"] in NEVER_SHED:
+        if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         if 0 < self._max_in_flight <= self._in_flight:

@@ -4,10 +4,10 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
@@ -17,24 +17,13 @@ from starlette.responses import Response
 from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import FieldError, InvalidInputError
 
-__all__ = [
-    "CursorValue",
-    "Page",
-    "PageRequest",
-    "PageRequestDep",
-    "PagingOnly",
-    "instant_key",
-    "link_next",
-    "number_key",
-    "refuse_unknown_parameters",
-]
-
 T = TypeVar("T")
 K = TypeVar("K")
 CursorValue: TypeAlias = str | int | None
 """A value in a cursor: an id or text, a number, a time in milliseconds since 1970, or None."""
 
-_PAGING: Final = frozenset({"limit", "cursor"})
+PAGING: Final = ("limit", "cursor")
+"""The query parameters of a `PageRequest`."""
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LARGEST_NUMBER: Final = 2**53
@@ -104,7 +93,7 @@ class Page(Generic[T]):
 
 def _fingerprint(request: Request) -> str:
     """Identifies the query of a cursor: the path, and every parameter that selects or sorts."""
-    parameters = sorted((key, value) for key, value in request.query_params.multi_items() if key not in _PAGING)
+    parameters = sorted((key, value) for key, value in request.query_params.multi_items() if key not in PAGING)
     return hashlib.blake2b(to_json([request.url.path, parameters]), digest_size=6).hexdigest()
 
 
@@ -138,20 +127,19 @@ async def _page_request(
 PageRequestDep: TypeAlias = Annotated[PageRequest, Depends(_page_request)]
 
 
-def refuse_unknown_parameters(request: Request, known: Iterable[str]) -> None:
-    """As with the fields of a body: a misspelt filter must not quietly list everything; raises `InvalidInputError`."""
-    unknown = sorted(set(request.query_params) - set(known))
-    if unknown:
-        errors = tuple(FieldError("There is no such query parameter", name) for name in unknown)
-        raise InvalidInputError("See errors.", errors=errors)
+def only_parameters(*known: str) -> Any:
+    """For the dependencies of a route: it refuses all other query parameters by name, with `InvalidInputError`.
 
+    As with the fields of a body, a misspelt filter must not quietly list everything.
+    """
 
-async def _paging_only(request: Request) -> None:
-    refuse_unknown_parameters(request, _PAGING)
+    async def refuse_unknown(request: Request) -> None:
+        unknown = sorted(set(request.query_params).difference(known))
+        if unknown:
+            errors = tuple(FieldError("There is no such query parameter", name) for name in unknown)
+            raise InvalidInputError("See errors.", errors=errors)
 
-
-PagingOnly: Final = Depends(_paging_only)
-"""For the list of a route that takes no query parameters but those of paging; others are refused by name."""
+    return Depends(refuse_unknown)
 
 
 def link_next(request: Request, response: Response, page: Page[T]) -> None:

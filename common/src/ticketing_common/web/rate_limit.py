@@ -9,14 +9,13 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Request
 from limits import parse
 from pydantic import AfterValidator
 from starlette.types import Scope
 
 from ticketing_common.errors import TooManyRequestsError
-
-__all__ = ["AddressDep", "CallerLimits", "Quota", "RateLimit", "RateLimiter", "address", "quota", "rate_limit_headers"]
+from ticketing_common.security import require_user
 
 _STATE = "rate_limit"
 REMEMBERED_ADDRESSES: Final = 10_000
@@ -68,7 +67,6 @@ class Windows:
         """Ordered by the last hit, and therefore by expiry."""
 
     def __len__(self) -> int:
-        """Number of stored keys."""
         return len(self._hits)
 
     @staticmethod
@@ -143,15 +141,24 @@ class CallerLimits:
     """
 
     def __init__(self, name: str, *, account: str, address: str) -> None:
-        self._off = account == "off"
         self._account = RateLimiter(account, name=name)
-        self._address = RateLimiter("off" if self._off else address, name=f"{name}-address")
+        self._address = RateLimiter("off" if account == "off" else address, name=f"{name}-address")
 
-    async def check(self, request: Request, *, user_id: str) -> None:
-        """Count one call of this account from the request's address; raises `TooManyRequestsError`."""
-        if not self._off:
-            await self._address.check(request, await address(request))
-            await self._account.check(request, user_id)
+    async def check(self, request: Request, *account: str) -> None:
+        """Count one call of this account (its id, or what else names it) from the request's address.
+
+        Raises `TooManyRequestsError`.
+        """
+        await self.check_address(request)
+        await self._account.check(request, *account)
+
+    async def check_user(self, request: Request) -> None:
+        """Count one call of the signed-in user; raises `UnauthenticatedError` and `TooManyRequestsError`."""
+        await self.check(request, require_user(request).id)
+
+    async def check_address(self, request: Request) -> None:
+        """Count one call from the request's address that names no account; raises `TooManyRequestsError`."""
+        await self._address.check(request, await address(request))
 
 
 async def address(request: Request) -> str:
@@ -183,6 +190,3 @@ def _carried(parsed: IPv6Address) -> IPv4Address | None:
     if parsed.teredo is not None:
         return parsed.teredo[1]
     return parsed.ipv4_mapped or parsed.sixtofour
-
-
-AddressDep: TypeAlias = Annotated[str, Depends(address)]

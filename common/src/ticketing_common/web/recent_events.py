@@ -4,8 +4,6 @@ from collections import OrderedDict
 
 from .sse import CHUNK_BYTES, SharedFrame, SseConnection, frame
 
-__all__ = ["Reader", "RecentEvents"]
-
 
 class RecentEvents:
     """A buffer of events by sequence: at most `count` with at most `max_bytes`, but always the newest."""
@@ -23,7 +21,6 @@ class RecentEvents:
         self._forgotten: int | None = None
 
     def __len__(self) -> int:
-        """Number of buffered events."""
         return len(self._events)
 
     def add(self, sequence: int, shared: SharedFrame) -> None:

@@ -8,8 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.asgi import header_of
 from ticketing_common.errors import OverloadedError, RequestTimeoutError, TooLargeError
 
-__all__ = ["MAX_BODIES_BYTES", "MAX_BODY_BYTES", "RequestBodyMiddleware"]
-
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_BODIES_BYTES: Final = 32 * 1024 * 1024
 """Total of all request bodies that one replica holds at the same time."""
@@ -38,7 +36,6 @@ class RequestBodyMiddleware:
         """Oldest first."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return

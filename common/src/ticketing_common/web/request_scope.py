@@ -14,8 +14,6 @@ from ticketing_common.telemetry.metrics import HTTP_SECONDS
 from .error_handlers import response_to
 from .rate_limit import rate_limit_headers
 
-__all__ = ["RequestScopeMiddleware", "security_headers"]
-
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Unknown methods share one label value to bound metric cardinality."""
 
@@ -54,7 +52,6 @@ class RequestScopeMiddleware:
         self._series: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -23,8 +23,6 @@ from ticketing_common.telemetry.metrics import STALE_ANSWERS, init_series
 from .change_counter import ChangeCounter
 from .early_answers import EarlyRequest
 
-__all__ = ["ResponseCache", "ResponseCacheMiddleware", "cached", "cached_paths"]
-
 log = get_logger(__name__)
 
 E = TypeVar("E", bound=Callable[..., Any])
@@ -62,7 +60,6 @@ class _Answer:
     """Corrects the body for the current time."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it unchanged."""
         await self.send_with(send)
 
     async def send_with(self, send: Send, *more: tuple[bytes, bytes]) -> None:
@@ -161,7 +158,6 @@ class ResponseCacheMiddleware:
         init_series(STALE_ANSWERS, (service,))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return

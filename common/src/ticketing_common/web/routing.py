@@ -8,8 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ticketing_common.asgi import ends_answer, starts_stream
 from ticketing_common.errors import NotFoundError
 
-__all__ = ["METHODS", "RoutingMiddleware", "allowed_methods"]
-
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """The methods that our routes may have."""
 
@@ -26,7 +24,6 @@ class RoutingMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

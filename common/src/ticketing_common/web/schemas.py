@@ -14,8 +14,6 @@ from ticketing_common.entity import ID_PATTERN
 from ticketing_common.errors import NotFoundError
 from ticketing_common.money import MAX_PRICE_CENTS, decimal_text
 
-__all__ = ["ApiModel", "Id", "Instant", "NoFields", "Price", "RequestModel", "from_cents"]
-
 
 class ApiModel(BaseModel):
     """What is sent: snake_case inside, camelCase outside; absent values are null, not missing."""

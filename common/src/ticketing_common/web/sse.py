@@ -15,17 +15,6 @@ from ticketing_common.security import User
 
 from .connections import abort, bound_buffers
 
-__all__ = [
-    "CHUNK_BYTES",
-    "COMMENT",
-    "EVENT_STREAM",
-    "EventStream",
-    "LastEventId",
-    "SharedFrame",
-    "SseConnection",
-    "frame",
-]
-
 QUEUE: Final = 256
 """Limit of events that wait for one connection of a single aggregate. A slower one is closed, and may reconnect."""
 QUEUE_BYTES: Final = 64 * 1024

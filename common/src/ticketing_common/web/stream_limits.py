@@ -14,8 +14,6 @@ from ticketing_common.settings import ServiceSettings
 
 from .rate_limit import RateLimiter, address
 
-__all__ = ["StreamLimits", "Viewer", "ViewerDep"]
-
 RESERVED_SHARE: Final = 0.2
 """Share of the streams that is reserved for viewers with few streams."""
 FEW: Final = 4

@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
-__all__ = ["on_termination"]
-
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 

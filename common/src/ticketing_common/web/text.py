@@ -6,8 +6,6 @@ from typing import Final
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-__all__ = ["ONE_LINE", "PARAGRAPHS", "has_visible_character"]
-
 _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Embeddings, overrides and isolates (UAX #9 §2): unless closed, they also reorder the text that follows.
 

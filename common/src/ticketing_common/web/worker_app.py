@@ -19,8 +19,6 @@ from .http_protocol import HttpProtocol
 from .request_scope import RequestScopeMiddleware
 from .routing import RoutingMiddleware
 
-__all__ = ["Work", "create_worker_app", "serve_worker"]
-
 Work: TypeAlias = Callable[[ServiceRuntime], AbstractAsyncContextManager[None]]
 """Adds the stores to the runtime, calls its `start()`, and works until the block ends."""
 

@@ -11,8 +11,6 @@ from typing import Any, Final, TypeAlias, TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-__all__ = ["Handler", "ServiceRouter", "part_of_app", "wrapped_by"]
-
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 """Reads and validates the input, resolves the dependencies, calls the endpoint. Raises the refusals of all of them.
 

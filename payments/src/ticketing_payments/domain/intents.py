@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["MONEY_BACK", "OPEN_STATES", "Decline", "Intent", "IntentState", "StripeEvent"]
-
 
 class IntentState(StrEnum):
     """The state of a PaymentIntent at Stripe."""

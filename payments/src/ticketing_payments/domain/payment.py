@@ -18,16 +18,6 @@ from ticketing_payments.errors import (
 
 from .intents import OPEN_STATES, Decline, Intent, IntentState, StripeEvent
 
-__all__ = [
-    "ACTIVE_STATUSES",
-    "METHOD_REFUSED",
-    "OUR_FAULT",
-    "OUTDATED_EVENT_STATUSES",
-    "TRANSITIONS",
-    "UNSUCCESSFUL_STATUSES",
-    "Payment",
-]
-
 FIRST_CHECK: Final = timedelta(seconds=5)
 LONGEST_CHECK: Final = timedelta(seconds=60)
 RECHECK_AFTER: Final = timedelta(seconds=60)

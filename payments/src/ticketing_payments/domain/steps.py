@@ -9,8 +9,6 @@ from ticketing_payments.errors import OrderForbiddenError, PaymentNotPossibleErr
 from .intents import OPEN_STATES, Intent, IntentState
 from .payment import Payment
 
-__all__ = ["Step", "check_payable", "next_step"]
-
 
 class Step(StrEnum):
     """A call to Stripe that a payment may need."""

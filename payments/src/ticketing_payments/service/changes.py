@@ -8,8 +8,6 @@ from ticketing_common.telemetry.metrics import CAPTURED_CENTS, REFUNDED_CENTS
 from ticketing_payments.domain import METHOD_REFUSED, OUR_FAULT, Decline, Intent, Payment
 from ticketing_payments.errors import CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError
 
-__all__ = ["apply_intent", "note_change", "refuse_with", "void"]
-
 log = get_logger(__name__)
 
 

@@ -20,8 +20,6 @@ from ticketing_payments.errors import PaymentNotFoundError
 from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
 from ticketing_payments.stripe_gateway import StripeGateway
 
-__all__ = ["StripeEventProcessor"]
-
 log = get_logger(__name__)
 
 SWEEP_LIMIT: Final = 100

@@ -3,8 +3,6 @@
 from ticketing_payments.domain import Intent, Payment, Step
 from ticketing_payments.stripe_gateway import StripeGateway
 
-__all__ = ["take_step"]
-
 
 async def take_step(stripe: StripeGateway, step: Step, payment: Payment) -> Intent | None:
     """Make one call to Stripe. None if Stripe has no PaymentIntent of this payment. Raises what the gateway raises."""

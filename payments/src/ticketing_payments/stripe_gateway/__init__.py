@@ -1,4 +1,4 @@
-"""Stripe, asked in our words, and the protection round every call to it."""
+"""Calls to Stripe, in domain types, and the protection of every call."""
 
 from .gateway import API_VERSION, StripeGateway
 

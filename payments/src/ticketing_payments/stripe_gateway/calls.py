@@ -15,10 +15,9 @@ from ticketing_common.telemetry import get_logger
 from ticketing_payments.errors import StripeAwayError, StripeUnknownError
 from ticketing_payments.settings import Settings
 
-from .protection import Breaker, Bulkhead, CallRejectedError, Protection, Retries
+from .breaker import Breaker, CallRejectedError
+from .protection import Bulkhead, Protection, Retries
 from .refusals import is_ours, note_refusal
-
-__all__ = ["StripeCalls", "unknown", "was_replayed"]
 
 log = get_logger(__name__)
 

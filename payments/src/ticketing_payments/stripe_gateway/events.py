@@ -16,8 +16,6 @@ from ticketing_common.telemetry import get_logger
 from ticketing_payments.domain import MONEY_BACK, StripeEvent
 from ticketing_payments.errors import WebhookSignatureError
 
-__all__ = ["read_event", "read_events", "read_webhook"]
-
 log = get_logger(__name__)
 
 LONGEST_SIGNATURE: Final = 1024

@@ -47,8 +47,6 @@ from .profiles import PROFILES
 from .refusals import blames_method, ends_authorization, init_refusal_series, note_refusal
 from .transport import StripeTransport
 
-__all__ = ["API_VERSION", "StripeGateway"]
-
 log = get_logger(__name__)
 
 API_VERSION: Final = "2026-10-28.endive"

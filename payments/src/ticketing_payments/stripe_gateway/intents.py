@@ -12,8 +12,6 @@ import stripe
 
 from ticketing_payments.domain import Decline, Intent, IntentState
 
-__all__ = ["Json", "charge_of", "decline_of", "intent_of", "with_money"]
-
 Json: TypeAlias = Mapping[str, Any]
 """A JSON object of Stripe (https://docs.stripe.com/api/payment_intents/object). The double omits some fields."""
 

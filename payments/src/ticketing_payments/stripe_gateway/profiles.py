@@ -6,8 +6,6 @@ from typing import Final
 
 from stripe.params import PaymentIntentCancelParams, PaymentIntentConfirmParams, RefundCreateParams
 
-__all__ = ["PROFILES", "Profile"]
-
 
 @dataclass(frozen=True)
 class Profile:

@@ -11,8 +11,6 @@ import stripe
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STRIPE_REQUESTS_REFUSED, init_series
 
-__all__ = ["blames_method", "ends_authorization", "init_refusal_series", "is_ours", "note_refusal"]
-
 log = get_logger(__name__)
 
 _METHOD_CODES: Final = frozenset(

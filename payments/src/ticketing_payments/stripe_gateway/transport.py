@@ -10,8 +10,6 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import stripe
 
-__all__ = ["StripeTransport"]
-
 
 class StripeTransport(stripe.AIOHTTPClient):
     """Sends each request once, and raises `stripe.APIConnectionError` without a complete response.

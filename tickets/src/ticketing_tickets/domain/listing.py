@@ -19,8 +19,6 @@ from ticketing_tickets.errors import (
     TotalTooHighError,
 )
 
-__all__ = ["TRANSITIONS", "Taken", "Ticket", "TicketDetails", "check_price", "taken_by"]
-
 TRANSITIONS: Final[Mapping[TicketStatus, frozenset[TicketStatus]]] = {
     # To itself: the number of free seats changes.
     TicketStatus.AVAILABLE: frozenset(TicketStatus),

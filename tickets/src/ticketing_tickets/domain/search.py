@@ -9,8 +9,6 @@ from typing import Final
 
 from ticketing_common.events import TicketStatus
 
-__all__ = ["TicketSearch", "TicketSort", "words_of"]
-
 
 class TicketSort(StrEnum):
     """How a list is ordered; a minus means descending. Tickets without a date come last in both orders by date."""

@@ -6,8 +6,6 @@ from typing import Final
 
 from ticketing_common.events import TicketStatus
 
-__all__ = ["LISTED", "ShownStatus", "shown_status"]
-
 LISTED: Final = (TicketStatus.AVAILABLE, TicketStatus.HELD, TicketStatus.SOLD, TicketStatus.CANCELLED)
 """The statuses that lists show; a deleted ticket is only in events."""
 

@@ -1,7 +1,6 @@
 """What an owner does with an account: confirm the e-mail, set the password, end sessions, export, delete."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,20 +8,8 @@ import pytest
 from ticketing_auth.mail import MailKind
 from ticketing_common.entity import new_id, utc_now
 
+from ..conftest import PASSWORD, RunAuth, RunningAuth
 from .account_calls import EMAIL, NEW_PASSWORD, Post, api_token, change, leave, who
-from .conftest import PASSWORD, RunAuth, RunningAuth
-
-
-@pytest.fixture
-async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
-    """The running service. One address makes all requests of a test, so its limits are off."""
-    async with run_auth(rate_limit_signin="off", rate_limit_mails="off") as running:
-        yield running
-
-
-@pytest.fixture
-def post(auth: RunningAuth) -> Post:
-    return Post(auth)
 
 
 async def test_a_change_of_password_ends_all_sessions_but_the_one_that_made_it(auth: RunningAuth) -> None:

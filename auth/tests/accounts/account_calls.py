@@ -6,7 +6,7 @@ from ticketing_auth.mail import Mail, MailKind
 from ticketing_auth.repository import OneTimeTokens
 from ticketing_auth.service import account_mails
 
-from .conftest import PASSWORD, RunningAuth
+from ..conftest import PASSWORD, RunningAuth
 
 EMAIL = "ann@example.com"
 

@@ -2,16 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest
 
 from ticketing_auth.mail import MailKind
 from ticketing_auth.second_factor import new_recovery_codes
 
+from ..conftest import PASSWORD, RunAuth, RunningAuth
 from .account_calls import NEW_PASSWORD, Post, api_token, change, who
-from .conftest import PASSWORD, RunAuth, RunningAuth
 from .factor_calls import (
     EMAIL,
     REQUIRED,
@@ -27,23 +24,6 @@ from .factor_calls import (
     told,
     turn_off,
 )
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
-async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
-    """The running service. One address makes all requests of a test, so its limits are off."""
-    async with run_auth(rate_limit_signin="off", rate_limit_mails="off") as running:
-        yield running
-
-
-@pytest.fixture
-def post(auth: RunningAuth) -> Post:
-    return Post(auth)
 
 
 async def test_a_factor_is_on_after_its_first_code_and_every_sign_in_asks_for_one(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -11,20 +10,8 @@ from ticketing_auth.domain import TokenPurpose
 from ticketing_auth.mail import MailKind
 from ticketing_common.entity import utc_now
 
+from ..conftest import PASSWORD, RunAuth, RunningAuth
 from .account_calls import EMAIL, NEW_PASSWORD, SIGNED_OUT, Post, api_token, change, who
-from .conftest import PASSWORD, RunAuth, RunningAuth
-
-
-@pytest.fixture
-async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
-    """The running service. One address makes all requests of a test, so its limits are off."""
-    async with run_auth(rate_limit_signin="off", rate_limit_mails="off") as running:
-        yield running
-
-
-@pytest.fixture
-def post(auth: RunningAuth) -> Post:
-    return Post(auth)
 
 
 async def test_the_link_of_the_mail_confirms_the_email_and_the_next_currentuser_renews_the_cookie(

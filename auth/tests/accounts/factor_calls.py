@@ -11,8 +11,8 @@ from ticketing_auth.mail import MailKind
 from ticketing_auth.service import code_check, second_factor
 from ticketing_common.entity import utc_now
 
+from ..conftest import PASSWORD, RunningAuth
 from .account_calls import Post
-from .conftest import PASSWORD, RunningAuth
 
 EMAIL = "ann@example.com"
 REQUIRED = "tag:ticketing.dev,2026:second-factor-required"

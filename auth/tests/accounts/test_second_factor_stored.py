@@ -1,6 +1,5 @@
 """The second factor in the database: resets, deletion, crashes, keys, and replicas of the release before."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,26 +11,9 @@ from ticketing_common.entity import Entity
 from ticketing_common.storage import Repository
 from ticketing_testkit.apps import Identity
 
+from ..conftest import RunningAuth
 from .account_calls import Post, leave, who
-from .conftest import RunAuth, RunningAuth
 from .factor_calls import REQUIRED, App, Clock, begin, call, confirm, enrol, sign_in, told
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
-
-
-@pytest.fixture
-async def auth(run_auth: RunAuth) -> AsyncIterator[RunningAuth]:
-    """The running service. One address makes all requests of a test, so its limits are off."""
-    async with run_auth(rate_limit_signin="off", rate_limit_mails="off") as running:
-        yield running
-
-
-@pytest.fixture
-def post(auth: RunningAuth) -> Post:
-    return Post(auth)
 
 
 async def test_an_operator_resets_a_lost_factor_and_a_deleted_account_keeps_none(

@@ -10,13 +10,17 @@ from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBre
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import CALLS_REFUSED, CIRCUIT_STATE, init_series
 
-from .rejection import CallRejectedError
-
-__all__ = ["Breaker", "CircuitOpenError"]
-
 log = get_logger(__name__)
 
 _LEVELS: Final = {STATE_CLOSED: 0.0, STATE_HALF_OPEN: 0.5, STATE_OPEN: 1.0}
+
+
+class CallRejectedError(Exception):
+    """The call was not made, so it had no effect. A retry makes sense after `retry_after_seconds`."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
 
 
 class CircuitOpenError(CallRejectedError):
@@ -48,7 +52,8 @@ class Breaker:
         self._probing = False
         self._openings = 0
         self._reported = STATE_CLOSED
-        self._is_failure = is_failure
+        self.is_failure = is_failure
+        """Whether an error means that the dependency does not respond."""
         CIRCUIT_STATE.labels(name).set(0)
         init_series(CALLS_REFUSED, (name, "circuit_open"))
 
@@ -56,10 +61,6 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether calls are refused now."""
         return bool(self._circuit.opened)
-
-    def counts(self, error: BaseException) -> bool:
-        """Whether this error means that the dependency does not respond."""
-        return self._is_failure(error)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
