@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -14,7 +15,10 @@ from ticketing_common.telemetry import metrics
 from ticketing_common.topology import SERVICES
 
 from . import policies
+from .rendering import external_renderer, render_in_python, render_outside
 
+INFRA = Path(__file__).resolve().parents[2]
+ROOT = INFRA.parent
 KUBERNETES = ("1.35", "1.36", "1.37")
 """The current minor version and the two before."""
 
@@ -43,6 +47,15 @@ def test_plain_http_is_redirected_for_pages_and_not_for_the_api(production: Mani
     assert rules["/api"].keys() == {"matches"}, "neither a redirect nor a backend"
     assert all(rule["matches"][0]["path"]["type"] == "PathPrefix" for rule in rules.values())
     assert set(rules) == {"/", "/api"}
+
+
+@pytest.mark.skipif(external_renderer() is None, reason="no kustomize and no kubectl here to compare with")
+def test_the_python_renderer_agrees_with_kustomize(overlay: str) -> None:
+    def comparable(manifests: Manifests) -> dict[tuple[str, str], Any]:
+        text = re.sub(r'(?<=[a-z])-[0-9a-z]{10}(?=")', "-hash", json.dumps(manifests))
+        return {(one["kind"], one["metadata"]["name"]): one for one in json.loads(text)}
+
+    assert comparable(render_in_python(INFRA / overlay)) == comparable(render_outside(INFRA / overlay))
 
 
 def test_every_service_has_the_settings_that_it_needs(manifests: Manifests) -> None:
