@@ -60,11 +60,14 @@ class Batcher(Generic[A, R]):
         self._of_all = of_all
         self._operation = operation
 
-        def line(*, in_background: bool) -> _CallQueue[A, R]:
+        def line(in_flight: int, *, in_background: bool) -> _CallQueue[A, R]:
             context = empty_context(in_background=in_background)
-            return _CallQueue(self._settle, max_in_flight=max_in_flight, max_batch_size=max_batch_size, context=context)
+            return _CallQueue(self._settle, max_in_flight=in_flight, max_batch_size=max_batch_size, context=context)
 
-        self._lines = PerWorkload(requests=line(in_background=False), background=line(in_background=True))
+        # In the background no caller waits: fewer commands, each with more operations.
+        self._lines = PerWorkload(
+            requests=line(max_in_flight, in_background=False), background=line(1, in_background=True)
+        )
 
     async def __call__(self, item: A) -> R:
         """The operation's result; raises its error."""
