@@ -9,8 +9,9 @@ import pytest
 from nats.js.errors import NotFoundError
 from pydantic import SecretStr
 
-from ticketing_common.delivery import Consumer, DeadLetters, EventSubscription, Handler
+from ticketing_common.delivery import BatchHandler, Consumer, DeadLetters, EventSubscription, Handler
 from ticketing_common.delivery import consumer as consumer_module
+from ticketing_common.delivery import handling as handling_module
 from ticketing_common.entity import Entity, new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.events.subjects import EXPIRATIONS
@@ -99,10 +100,12 @@ async def consuming(
     max_attempts: int = 10,
     ack_wait: float = 30.0,
     concurrency: int = 16,
+    together: BatchHandler | None = None,
 ) -> AsyncIterator[Consumer]:
     subscription = EventSubscription(
         EXPIRATIONS,
         {ExpirationCompleted: handler},
+        together,
         concurrency=concurrency,
         max_attempts=max_attempts,
         ack_wait_seconds=ack_wait,
@@ -147,7 +150,7 @@ def consume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncConte
     """Consumes during its block, with short waits, so that tests of outages are fast."""
     monkeypatch.setattr(consumer_module, "FETCH_SECONDS", 0.5)
     monkeypatch.setattr(consumer_module, "REBIND_SECONDS", 0.1)
-    monkeypatch.setattr(consumer_module, "FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(handling_module, "FIRST_DELAY_SECONDS", 0.02)
     return consuming
 
 

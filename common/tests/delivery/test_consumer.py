@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ticketing_common.delivery import Consumer, DeadLetter
-from ticketing_common.delivery import consumer as consumer_module
+from ticketing_common.delivery import handling as handling_module
 from ticketing_common.delivery.advisories import given_up
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError, UnavailableError
@@ -122,7 +122,7 @@ async def test_a_temporary_failure_is_redelivered_with_growing_delays(
     event: MakeEvent,
     all_settled: Condition,
 ) -> None:
-    monkeypatch.setattr(consumer_module, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(handling_module, "FIRST_DELAY_SECONDS", 0.1)
     times: list[float] = []
 
     async def fails_thrice(_one: ExpirationCompleted) -> None:
@@ -148,10 +148,10 @@ async def test_a_temporary_failure_is_redelivered_with_growing_delays(
 
 def test_delays_double_up_to_half_a_minute() -> None:
     assert [
-        round(consumer_module.delay_seconds(delivery) / consumer_module.LONGEST_DELAY_SECONDS, 0)
+        round(handling_module.delay_seconds(delivery) / handling_module.LONGEST_DELAY_SECONDS, 0)
         for delivery in (20, 1_000)
     ] == [1, 1]
-    assert consumer_module.delay_seconds(1) < consumer_module.delay_seconds(3) < consumer_module.delay_seconds(6)
+    assert handling_module.delay_seconds(1) < handling_module.delay_seconds(3) < handling_module.delay_seconds(6)
 
 
 async def test_an_event_that_fails_too_often_is_dead_lettered_with_all_that_is_needed(

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -20,7 +21,8 @@ class Work:
         self.most_at_once = 0
         self.gate = asyncio.Event()
 
-    async def __call__(self, item: str) -> None:
+    async def __call__(self, items: Sequence[str]) -> None:
+        item = "+".join(items)
         self.begun.append(item)
         self.most_at_once = max(self.most_at_once, len(self.begun) - len(self.done) - len(self.cancelled))
         try:
@@ -48,6 +50,21 @@ async def test_items_of_one_key_run_in_order() -> None:
     await workers.finish(1)
     assert work.done == ["a0", "a1", "a2", "a3", "a4"]
     assert work.most_at_once == 1
+
+
+async def test_waiting_items_of_a_key_run_together_up_to_its_limit() -> None:
+    work = Work()
+    workers = KeyedWorkers(work, concurrency=4, capacity=100)
+    for number in range(8):
+        workers.submit("", str(number), at_once=3)
+    await run_loop()
+    assert work.begun == ["0+1+2"]
+    assert workers.capacity == 92
+
+    work.gate.set()
+    await workers.finish(30)
+    assert work.done == ["0+1+2", "3+4+5", "6+7"]
+    assert workers.capacity == 100
 
 
 async def test_items_of_different_keys_run_concurrently_up_to_a_limit() -> None:
@@ -99,7 +116,8 @@ async def test_finished_work_frees_capacity() -> None:
 async def test_failed_work_frees_capacity_and_stops_no_other_work() -> None:
     done: list[str] = []
 
-    async def work(item: str) -> None:
+    async def work(items: Sequence[str]) -> None:
+        (item,) = items
         if item == "bad":
             raise RuntimeError("unforeseen")
         done.append(item)

@@ -51,6 +51,21 @@ async def test_an_equal_version_returns_the_stored_state(database: Database) -> 
     assert await projected.apply(state(aggregate_id, 2, "second")) == first
 
 
+async def test_states_of_different_aggregates_are_applied_together_and_each_if_newer(database: Database) -> None:
+    projected = projection(database)
+    unknown, older, equal, newer = (state(new_id(), 3) for _ in range(4))
+    stored = {"older": state(older.id, 5), "equal": state(equal.id, 3, "first"), "newer": state(newer.id, 2)}
+    for one in stored.values():
+        await projected.apply(one)
+    waiting = asyncio.create_task(projected.wait_for(unknown.id, seconds=60))
+
+    applied = await projected.apply_all([unknown, older, equal, newer])
+
+    assert applied == [unknown, stored["older"], stored["equal"], newer]
+    assert [await projected.find(one.id) for one in applied] == applied
+    assert await waiting == unknown
+
+
 @pytest.mark.parametrize("caught_up", [True, False])
 async def test_an_unknown_aggregate_is_absent_only_once_all_events_are_applied(
     database: Database, caught_up: bool

@@ -216,6 +216,34 @@ async def test_a_change_with_a_full_outbox_is_refused(
     assert refusals() == refused_before + 1
 
 
+async def test_one_full_outbox_in_a_batch_is_refused_and_the_others_are_saved(
+    parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository_module, "MAX_ENTRIES", 2)
+    made = [Parcel(label=label) for label in "abc"]
+    for parcel in made:
+        await parcels.add(parcel, to_event)
+    await parcels.update(made[1].id, stamp)
+    found = await parcels.find_all([parcel.id for parcel in made])
+
+    with pytest.raises(UnavailableError):
+        await parcels.save_all(list(found.values()), to_event)
+
+    assert {one.label: one.version for one in (await parcels.find_all(list(found))).values()} == {
+        "a": 2,
+        "b": 2,
+        "c": 2,
+    }
+
+
+async def test_many_are_found_by_their_ids(parcels: ParcelRepository) -> None:
+    made = [Parcel(label=label) for label in "ab"]
+    for parcel in made:
+        await parcels.add(parcel, to_event)
+    assert await parcels.find_all([made[1].id, "missing", made[0].id]) == {parcel.id: parcel for parcel in made}
+    assert await parcels.find_all([]) == {}
+
+
 async def test_an_aggregate_with_a_full_outbox_is_not_republished(
     parcels: ParcelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

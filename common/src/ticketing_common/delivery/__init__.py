@@ -8,11 +8,12 @@ from .relay import Relay
 from .revocation_reader import revocation_reader
 from .runtime import ServiceRuntime
 from .stream_reader import StreamReader
-from .subscription import EventSubscription, Handler
+from .subscription import BatchHandler, EventSubscription, Handler
 
 __all__ = [
     "END_SESSIONS",
     "RESET_FACTOR",
+    "BatchHandler",
     "Consumer",
     "ConsumerProgress",
     "DeadLetter",

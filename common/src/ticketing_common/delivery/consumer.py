@@ -1,8 +1,7 @@
 """A durable pull consumer: acknowledges, redelivers later or dead-letters each event, and survives every outage."""
 
 import asyncio
-import random
-import time
+from collections.abc import Sequence
 from typing import Final
 
 import nats.errors
@@ -10,15 +9,13 @@ import nats.js.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from ticketing_common.errors import PermanentError, UnavailableError
-from ticketing_common.events import parse_event
-from ticketing_common.messaging import NatsConnection, NotPublishedError, RefusedError, consumer_config, ensure_consumer
+from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.resilience import cancel_and_wait
-from ticketing_common.storage import DatabaseUnavailableError
-from ticketing_common.telemetry import consumer_span, get_logger
-from ticketing_common.telemetry.metrics import CONSUMED, CONSUMER_LAG, EVENT_SECONDS
+from ticketing_common.telemetry import get_logger
+from ticketing_common.telemetry.metrics import CONSUMER_LAG
 
 from .dead_letters import DeadLetters
+from .handling import MessageHandling
 from .ordering import KeyedWorkers
 from .subscription import EventSubscription
 
@@ -34,25 +31,12 @@ BATCH_SECONDS: Final = 0.25
 """For messages known to wait; a fetch lasts this long only if another replica takes them first."""
 STOP_SECONDS: Final = FETCH_SECONDS + 0.5
 REBIND_SECONDS: Final = 1.0
-FIRST_DELAY_SECONDS: Final = 0.1
-LONGEST_DELAY_SECONDS: Final = 30.0
 MAX_DELIVER: Final = 1_000
 """Far above `max_attempts`: during an outage of ours the broker must not stop delivering an event."""
 MAX_ACK_PENDING: Final = MAX_IN_HAND * 16
 
-OUTCOMES: Final = ("handled", "retried_later", "dead_lettered", "unacknowledged")
-
-_PASSING: Final = (*DatabaseUnavailableError, UnavailableError, NotPublishedError, ConnectionError)
-"""Failures that the event did not cause: it is redelivered until they end."""
-
-
-def delay_seconds(delivery: int) -> float:
-    """Seconds before delivery `delivery + 1`: doubles from 0.1 s to 30 s, with 20 % jitter.
-
-    A plain nak ignores the consumer's backoff list (measured), so every nak carries its delay.
-    """
-    delay: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(delivery - 1, 20))
-    return delay * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
+BATCHED: Final = ""
+"""The key of all messages that may share a batch; no aggregate has this id."""
 
 
 class Consumer:
@@ -69,14 +53,11 @@ class Consumer:
     ) -> None:
         self._connection = connection
         self._subscription = subscription
-        self._dead_letters = dead_letters
+        self._handling = MessageHandling(subscription, dead_letters, service=service)
         self._replicas = replicas
         self.durable = subscription.durable(service)
         self.joined = False
         """Whether it has been bound at least once. A later outage shows in the connection's health."""
-        self._seconds = EVENT_SECONDS.labels(service, self.durable)
-        self._outcomes = {one: CONSUMED.labels(service, self.durable, one) for one in OUTCOMES}
-        self._traced = {"messaging.system": "nats", "messaging.consumer.group.name": self.durable}
         self._pull: JetStreamContext.PullSubscription | None = None
         self._workers: KeyedWorkers[Msg] = KeyedWorkers(
             self._handle, concurrency=subscription.concurrency, capacity=MAX_IN_HAND
@@ -182,7 +163,10 @@ class Consumer:
                 continue
             for message in messages:
                 self._in_hand[message.reply] = message
-                self._workers.submit(message.subject.rpartition(".")[2], message)
+                if self._handling.may_share_a_batch(message):
+                    self._workers.submit(BATCHED, message, at_once=BATCH)
+                else:
+                    self._workers.submit(message.subject.rpartition(".")[2], message)
             waiting = messages[-1].metadata.num_pending if messages else 0
             if messages:
                 CONSUMER_LAG.labels(self.durable).set(waiting)
@@ -190,70 +174,16 @@ class Consumer:
                 # The list is empty when the consumer was deleted during the fetch: check that it exists.
                 await self._connection.js.consumer_info(self._subscription.stream, self.durable)
 
-    async def _handle(self, message: Msg) -> None:
-        traceparent = (message.headers or {}).get("traceparent")
+    async def _handle(self, messages: Sequence[Msg]) -> None:
         try:
-            name = message.subject.rpartition(".")[0]
-            begun = time.perf_counter()
-            with consumer_span(f"handle {name}", traceparent, self._traced) as span:
-                outcome = await self._decide(message)
-                span.set_attribute("outcome", outcome)
-            self._seconds.observe(time.perf_counter() - begun)
-            self._outcomes[outcome].inc()
+            await self._handling.handle(messages)
         except asyncio.CancelledError:
-            await self._requeue(message)
+            for message in messages:
+                await self._requeue(message)
             raise
         finally:
-            self._in_hand.pop(message.reply, None)
-
-    async def _decide(self, message: Msg) -> str:
-        """Handle one message: acknowledge it, redeliver it later, or dead-letter it. Returns the outcome."""
-        outcome = "handled"
-        try:
-            event = parse_event(message.subject, message.data)
-            await self._subscription.handlers[type(event)](event)
-            await message.ack()
-        except _PASSING as error:
-            outcome = "retried_later"
-            await self._retry_later(message, error)
-        except PermanentError as error:
-            outcome = "dead_lettered"
-            await self._dead_letter(message, error)
-        except nats.errors.Error as error:
-            # Handled, but the acknowledgement was lost: the event is redelivered, and handlers are idempotent.
-            outcome = "unacknowledged"
-            log.warning("acknowledgement not sent", consumer=self.durable, error=repr(error))
-        except Exception as error:
-            if message.metadata.num_delivered >= self._subscription.max_attempts:
-                outcome = "dead_lettered"
-                await self._dead_letter(message, error)
-            else:
-                outcome = "retried_later"
-                await self._retry_later(message, error)
-        return outcome
-
-    async def _retry_later(self, message: Msg, error: Exception) -> None:
-        delivery = message.metadata.num_delivered
-        delay = delay_seconds(delivery)
-        log.warning(
-            "event redelivered later",
-            consumer=self.durable,
-            subject=message.subject,
-            delivery=delivery,
-            again_in_seconds=round(delay, 2),
-            error=repr(error),
-            exc_info=error if delivery == 2 else None,
-        )
-        try:
-            await message.nak(delay=delay)
-        except nats.errors.Error as nak_error:
-            log.debug("nak not sent, redelivered after ack_wait", consumer=self.durable, error=repr(nak_error))
-
-    async def _dead_letter(self, message: Msg, error: Exception) -> None:
-        try:
-            await self._dead_letters.add(message, consumer=self.durable, error=error)
-        except (NotPublishedError, RefusedError, nats.errors.Error) as publish_error:
-            await self._retry_later(message, publish_error)
+            for message in messages:
+                self._in_hand.pop(message.reply, None)
 
     async def _requeue(self, message: Msg) -> None:
         self._in_hand.pop(message.reply, None)
@@ -269,6 +199,8 @@ class Consumer:
             for message in list(self._in_hand.values()):
                 try:
                     await message.in_progress()
+                except nats.errors.MsgAlreadyAckdError:
+                    continue  # others of its batch are not done
                 except nats.errors.Error as error:
                     log.debug("heartbeat not sent", consumer=self.durable, error=repr(error))
                     break

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from ticketing_common.resilience import IterationLimit, cancel_and_wait
@@ -16,9 +16,12 @@ T = TypeVar("T")
 
 
 class KeyedWorkers(Generic[T]):
-    """Runs `work(item)` for every item: items of the same key one after the other, at most `concurrency` at a time."""
+    """Runs `work(items)`: items of the same key in their order, at most `concurrency` keys at a time.
 
-    def __init__(self, work: Callable[[T], Awaitable[None]], *, concurrency: int, capacity: int) -> None:
+    A call gets one item, or up to `at_once` waiting items of its key (`submit`).
+    """
+
+    def __init__(self, work: Callable[[Sequence[T]], Awaitable[None]], *, concurrency: int, capacity: int) -> None:
         self._work = work
         self._slots = asyncio.Semaphore(concurrency)
         self._limit = IterationLimit()
@@ -39,37 +42,37 @@ class KeyedWorkers(Generic[T]):
             self._changed.clear()
             await self._changed.wait()
 
-    def submit(self, key: str, item: T) -> None:
-        """Queue an item behind the others of its key."""
+    def submit(self, key: str, item: T, *, at_once: int = 1) -> None:
+        """Queue an item behind the others of its key. `at_once` is the same for all items of a key."""
         self._items += 1
         queue = self._waiting.get(key)
         if queue is not None:
             queue.append(item)
             return
         self._waiting[key] = deque([item])
-        task = asyncio.create_task(self._run(key))
+        task = asyncio.create_task(self._run(key, at_once))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, key: str) -> None:
+    async def _run(self, key: str, at_once: int) -> None:
         queue = self._waiting[key]
         try:
             while queue:
                 async with self._slots:
                     await self._limit()
                     if queue:  # empty if `remove_waiting` ran while this key waited for a slot or a turn
-                        await self._work_on(queue.popleft())
+                        await self._work_on([queue.popleft() for _ in range(min(at_once, len(queue)))])
         finally:
             # Also on cancellation: later items of this key must get a new worker.
             del self._waiting[key]
 
-    async def _work_on(self, item: T) -> None:
+    async def _work_on(self, items: Sequence[T]) -> None:
         try:
-            await self._work(item)
+            await self._work(items)
         except Exception:
             log.exception("unexpected error; the next item of the key continues")
         finally:
-            self._items -= 1
+            self._items -= len(items)
             self._changed.set()
 
     def remove_waiting(self) -> list[T]:

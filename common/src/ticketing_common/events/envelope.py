@@ -76,6 +76,10 @@ class Event(BaseModel):
         }
         return cls(**fields) if time is None else cls(**fields, time=time)
 
+    def in_trace(self, traceparent: str | None) -> Self:
+        """The same event as part of this trace; of the current one if None."""
+        return self.model_copy(update={"traceparent": traceparent}) if traceparent else self
+
     @property
     def nats_subject(self) -> str:
         """`<noun>.<past participle>.<aggregate id>`."""

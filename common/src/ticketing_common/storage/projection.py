@@ -14,7 +14,16 @@ from ticketing_common.errors import UnavailableError
 from ticketing_common.events import EventData
 
 from .batches import batched_find, batched_write
-from .mongo import Collection, Document, DuplicateKeyError, Index, UpdateOne, drop_indexes, ensure_indexes
+from .mongo import (
+    Collection,
+    Document,
+    DuplicateKeyError,
+    Index,
+    UpdateOne,
+    drop_indexes,
+    ensure_indexes,
+    write_each,
+)
 
 __all__ = ["Projection"]
 
@@ -58,10 +67,27 @@ class Projection(Generic[D]):
         duplicate or late. Requests that wait for the aggregate (`wait_for`) continue.
         """
         stored = await self._store_if_newer(data)
-        arrival = self._arrivals.get(data.id)
+        self._announce(data.id)
+        return stored
+
+    async def apply_all(self, states: Sequence[D]) -> list[D]:
+        """As `apply`, for states of different aggregates, in one round trip."""
+        outcomes = await write_each(self.collection, [self._newer(data) for data in states])
+        stored = []
+        for data, outcome in zip(states, outcomes, strict=True):
+            if outcome is None:
+                stored.append(data)
+                self._announce(data.id)
+            elif isinstance(outcome, DuplicateKeyError):  # the stored state is as new, or two first events raced
+                stored.append(await self.apply(data))
+            else:
+                raise outcome
+        return stored
+
+    def _announce(self, aggregate_id: str) -> None:
+        arrival = self._arrivals.get(aggregate_id)
         if arrival is not None:
             arrival.set()
-        return stored
 
     async def wait_for(self, aggregate_id: str, *, seconds: float) -> D | None:
         """Wait until the aggregate is known and return it; None if it is unknown after `seconds`.
@@ -100,12 +126,13 @@ class Projection(Generic[D]):
         """The stored document as event data."""
         return self._data.model_validate({**document, "id": document["_id"]})
 
-    async def _store_if_newer(self, data: D) -> D:
-        newer = UpdateOne(
-            {"_id": data.id, "version": {"$lt": data.version}},
-            {"$set": self.to_document(data)},
-            upsert=True,
+    def _newer(self, data: D) -> UpdateOne:
+        return UpdateOne(
+            {"_id": data.id, "version": {"$lt": data.version}}, {"$set": self.to_document(data)}, upsert=True
         )
+
+    async def _store_if_newer(self, data: D) -> D:
+        newer = self._newer(data)
         for _ in range(APPLY_ATTEMPTS):
             try:
                 await self._write(newer)

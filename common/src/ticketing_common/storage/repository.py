@@ -79,6 +79,11 @@ class Repository(Generic[E]):
         document = await self._find(entity_id)
         return self.to_entity(document) if document else None
 
+    async def find_all(self, entity_ids: Sequence[str]) -> dict[str, E]:
+        """Those of these aggregates that exist, by id, in one round trip."""
+        cursor = self.collection.find({"_id": {"$in": list(entity_ids)}}, WITHOUT_EVENTS)
+        return {document["_id"]: self.to_entity(document) for document in await cursor.to_list(None)}
+
     async def get(self, entity_id: str) -> E:
         """The aggregate; raises `NotFoundError`."""
         entity = await self.find(entity_id)
@@ -127,11 +132,7 @@ class Repository(Generic[E]):
         try:
             swap = self._next_version(entity, publishers)
             if not await self._swap(swap):
-                if await self.collection.find_one({"_id": entity.id, "version": loaded_version}, {"_id": 1}):
-                    OUTBOX_FULL.labels(self.collection.name).inc()
-                    raise UnavailableError(
-                        "Too many events of this item wait for the event bus.", retry_after_seconds=5
-                    )
+                await self._check_not_full([entity.id])
                 raise ConcurrentUpdateError
         except BaseException:
             entity.version, entity.updated_at = loaded_version, loaded_at
@@ -144,7 +145,8 @@ class Repository(Generic[E]):
     async def save_all(self, entities: Sequence[E], publish: Publisher[E]) -> list[E]:
         """As `save`, for many in one round trip. Returns the saved ones.
 
-        An aggregate that was changed meanwhile is not saved, and has to be loaded again.
+        An aggregate that was changed meanwhile is not saved, and has to be loaded again. Raises `UnavailableError` if
+        the outbox of one is full, after the others were saved.
         """
         swaps = [self._next_version(entity, [publish]) for entity in entities]
         outcomes = await self._swap_each(swaps) if swaps else []
@@ -156,7 +158,15 @@ class Repository(Generic[E]):
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+        if len(saved) < len(entities):
+            await self._check_not_full([one.id for one, outcome in zip(entities, outcomes, strict=True) if not outcome])
         return saved
+
+    async def _check_not_full(self, entity_ids: Sequence[str]) -> None:
+        full: Document = {"_id": {"$in": list(entity_ids)}, f"{FIELD}.{MAX_ENTRIES - 1}": {"$exists": True}}
+        if await self.collection.find_one(full, {"_id": 1}):
+            OUTBOX_FULL.labels(self.collection.name).inc()
+            raise UnavailableError("Too many events of this item wait for the event bus.", retry_after_seconds=5)
 
     def _next_version(self, entity: E, publishers: Sequence[Publisher[E]]) -> "_Swap":
         """Increment the version, and return the write that stores it if the document is unchanged."""
