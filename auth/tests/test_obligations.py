@@ -44,11 +44,11 @@ async def obligations(database: Database) -> Obligations:
 
 async def test_an_unpaid_order_obliges_its_buyer_and_its_seller(obligations: Obligations) -> None:
     placed = order(OrderStatus.CREATED)
-    await obligations.follow(placed)
+    await obligations.follow([placed])
     assert [await obligations.count_holds(one) for one in (BUYER, SELLER, new_id())] == [1, 1, 0]
 
-    await obligations.follow(placed.model_copy(update={"version": 2, "status": OrderStatus.CANCELLED}))
-    await obligations.follow(placed)  # an old event comes late
+    await obligations.follow([placed.model_copy(update={"version": 2, "status": OrderStatus.CANCELLED})])
+    await obligations.follow([placed])  # an old event comes late
 
     assert [await obligations.count_holds(one) for one in (BUYER, SELLER)] == [0, 0]
 
@@ -57,14 +57,14 @@ async def test_an_unpaid_order_obliges_its_buyer_and_its_seller(obligations: Obl
 async def test_a_sold_seat_obliges_the_seller_until_the_event(
     obligations: Obligations, starts_at: datetime | None, count: int
 ) -> None:
-    await obligations.follow(order(OrderStatus.COMPLETE, starts_at=starts_at))
+    await obligations.follow([order(OrderStatus.COMPLETE, starts_at=starts_at)])
     assert await obligations.count_sales_to_come(SELLER) == count
     assert await obligations.count_sales_to_come(BUYER) == 0
 
 
 async def test_only_ids_and_times_are_stored_and_not_for_ever(obligations: Obligations, database: Database) -> None:
     for one in (order(OrderStatus.CREATED), order(OrderStatus.COMPLETE), order(OrderStatus.CANCELLED)):
-        await obligations.follow(one)
+        await obligations.follow([one])
     stored = {document["status"]: document async for document in database["obligations"].find()}
     assert all("Hamlet" not in str(document) for document in stored.values())
     assert stored["created"]["forgotten_at"] is None
@@ -89,7 +89,7 @@ async def test_an_account_in_use_cannot_be_deleted_and_the_answer_says_why(auth:
     held, sold = order(OrderStatus.CREATED, user_id=user_id), order(OrderStatus.COMPLETE)
     sold = sold.model_copy(update={"ticket": sold.ticket.model_copy(update={"user_id": user_id})})
     for one in (held, sold):
-        await obligations.follow(one)
+        await obligations.follow([one])
 
     answer = await leave(auth)
 
@@ -97,7 +97,7 @@ async def test_an_account_in_use_cannot_be_deleted_and_the_answer_says_why(auth:
     assert (answer.json()["holds"], answer.json()["sales"]) == (1, 1)
     assert (await auth.current_user()).json()["currentUser"]["id"] == user_id
     for one in (held, sold):
-        await obligations.follow(one.model_copy(update={"version": 2, "status": OrderStatus.CANCELLED}))
+        await obligations.follow([one.model_copy(update={"version": 2, "status": OrderStatus.CANCELLED})])
     assert (await leave(auth)).status_code == 204
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ticketing_common.entity import new_id
 from ticketing_common.errors import ConcurrentUpdateError
-from ticketing_common.events import OrderData, OrderReason, OrderStatus
+from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderData, OrderReason, OrderStatus
 from ticketing_common.storage import Database
 from ticketing_common.telemetry import trace_scope
 from ticketing_expiration.domain import Deadline, DeadlineStatus
@@ -105,6 +105,32 @@ async def test_a_cancellation_caused_by_the_deadline_changes_nothing(
     await service.follow_order(cancelled)
 
     assert await deadlines.get(order.id) == before
+
+
+async def test_events_of_many_orders_set_and_cancel_their_deadlines(
+    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+) -> None:
+    ended, paid, unknown, new = (make_order(due_in=due_in) for due_in in (-1, 900, 900, 900))
+    await service.follow_orders([OrderCreated.of(order) for order in (ended, paid)])
+    await service.release_due()
+
+    await service.follow_orders(
+        [
+            OrderCancelled.of(make_order(ended.id, status=OrderStatus.CANCELLED, version=2)),
+            OrderCompleted.of(make_order(paid.id, status=OrderStatus.COMPLETE, version=2)),
+            OrderCancelled.of(make_order(unknown.id, status=OrderStatus.CANCELLED, version=2)),
+            OrderCreated.of(new, traceparent=f"00-{'a' * 32}-{'b' * 16}-00"),
+        ]
+    )
+
+    stored = await deadlines.find_all([order.id for order in (ended, paid, unknown, new)])
+    assert {order_id: deadline.status for order_id, deadline in stored.items()} == {
+        ended.id: DeadlineStatus.COMPLETED,
+        paid.id: DeadlineStatus.CANCELLED,
+        unknown.id: DeadlineStatus.CANCELLED,
+        new.id: DeadlineStatus.PENDING,
+    }
+    assert (stored[new.id].traceparent or "").startswith(f"00-{'a' * 32}-")
 
 
 async def test_all_due_deadlines_are_completed_together_and_none_early(

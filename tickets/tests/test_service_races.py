@@ -1,7 +1,8 @@
 """Two concurrent replicas and every order of arrival: the ticket still agrees with its orders."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from ticketing_common.events import OrderData, TicketStatus
 from ticketing_common.storage import Database, Outbox
+from ticketing_common.storage.repository import Publisher
 from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.errors import TicketReservedError
 from ticketing_tickets.repository import OrderProjection, TicketRepository
@@ -54,10 +56,11 @@ class StallingTickets(TicketRepository):
         self.deciding = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def save(self, entity: Ticket, *publishers: Any) -> None:
-        self.deciding.set()
-        await self.go_on.wait()
-        await super().save(entity, *publishers)
+    async def save_all(self, entities: Sequence[Ticket], publish: Publisher[Ticket]) -> list[Ticket]:
+        if entities:
+            self.deciding.set()
+            await self.go_on.wait()
+        return await super().save_all(entities, publish)
 
 
 async def test_a_replica_that_stalls_before_its_write_cannot_undo_a_newer_state(
@@ -98,6 +101,37 @@ async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
     await stalled
 
     assert await state(tickets, on_sale.id) == (TicketStatus.HELD, second.id)
+
+
+async def test_one_overtaken_listing_of_many_is_decided_again(
+    service: TicketService,
+    tickets: TicketRepository,
+    orders: OrderProjection,
+    database: Database,
+    details: TicketDetails,
+    order_for: Callable[..., Any],
+) -> None:
+    listed = [await service.create(SELLER, details) for _ in range(4)]
+    placed = [order_for(ticket.id) for ticket in listed]
+    stalling = StallingTickets(Outbox(database["tickets"]))
+    replica = TicketService(stalling, orders, currency="usd")
+    trace = f"00-{'a' * 32}-{'b' * 16}-00"
+    stalled = asyncio.create_task(
+        replica.follow_orders([order.created for order in placed], traces={ticket.id: trace for ticket in listed})
+    )
+    await stalling.deciding.wait()
+    await service.follow_order(placed[1].completed)
+    await service.cancel(listed[2].id, SELLER)
+    stalling.go_on.set()
+    await stalled
+
+    found = await tickets.find_all([ticket.id for ticket in listed])
+    statuses = [found[ticket.id].status for ticket in listed]
+    assert statuses == [TicketStatus.HELD, TicketStatus.SOLD, TicketStatus.CANCELLED, TicketStatus.HELD]
+    # The cancellation is published again, since the order may be stored after orders looked for those to end.
+    assert await subjects(tickets, listed[2].id) == ["ticket.created", "ticket.cancelled", "ticket.cancelled"]
+    stored = await tickets.collection.find_one({"_id": listed[0].id}) or {}
+    assert json.loads(stored["outbox"][-1]["body"])["traceparent"] == trace
 
 
 # Each order but the last is over; the last may be at any point. That is all that the index in orders allows.

@@ -50,9 +50,9 @@ class Obligations(Projection[Obligation]):
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, Obligation)
 
-    async def follow(self, order: OrderData) -> None:
-        """Apply the state of an order, if it is newer."""
-        await self.apply(Obligation.model_validate(order.model_dump()))
+    async def follow(self, orders: Sequence[OrderData]) -> None:
+        """Apply the states of different orders, where they are newer."""
+        await self.apply_all([Obligation.model_validate(order, from_attributes=True) for order in orders])
 
     async def count_holds(self, user_id: str) -> int:
         """How many unpaid orders the person has, or has on a listing of theirs."""

@@ -11,7 +11,15 @@ from ticketing_auth.mail import MailDelivery, MailKind, Mails, OrderMails
 from ticketing_auth.mail.orders import OLDEST_FACT
 from ticketing_auth.repository import UserRepository
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import OrderCancelled, OrderCompleted, OrderData, OrderReason, OrderStatus, OrderTicket
+from ticketing_common.events import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderData,
+    OrderEvent,
+    OrderReason,
+    OrderStatus,
+    OrderTicket,
+)
 from ticketing_testkit.apps import Bus
 
 from .conftest import MailServer, text_of
@@ -53,9 +61,12 @@ async def requested(mails: Mails) -> set[tuple[str, str]]:
     return {(mail["kind"], mail["user_id"]) async for mail in mails.collection.find()}
 
 
+def event_of(order: OrderData, *, time: datetime | None = None) -> OrderEvent:
+    return (OrderCompleted if order.status is OrderStatus.COMPLETE else OrderCancelled).of(order, time=time)
+
+
 async def follow(mails: Mails, *orders: OrderData) -> set[tuple[str, str]]:
-    for order in orders:
-        await OrderMails(mails).follow(order, published_at=utc_now())
+    await OrderMails(mails).follow([event_of(order) for order in orders])
     return await requested(mails)
 
 
@@ -92,7 +103,7 @@ async def test_an_order_without_a_known_seller_is_mailed_to_the_buyer_alone(mail
 
 async def test_a_fact_that_comes_often_is_mailed_once(mails: Mails) -> None:
     order = an_order()
-    await asyncio.gather(*(OrderMails(mails).follow(order, published_at=utc_now()) for _ in range(10)))
+    await asyncio.gather(*(OrderMails(mails).follow([event_of(order)]) for _ in range(10)))
     assert await mails.collection.count_documents({}) == 2
 
 
@@ -102,7 +113,7 @@ async def test_an_old_fact_is_not_mailed(mails: Mails) -> None:
 
     assert await follow(mails, an_order(changed_at=long_ago)) == set()
     before_changed_at = an_order().model_copy(update={"changed_at": None})
-    await OrderMails(mails).follow(before_changed_at, published_at=long_ago)
+    await OrderMails(mails).follow([event_of(before_changed_at, time=long_ago)])
     assert await requested(mails) == set()
 
     recent = long_ago + timedelta(hours=1)

@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from ticketing_common.events import OrderData, OrderStatus
-from ticketing_common.telemetry import current_traceparent, get_logger
+from ticketing_common.events import OrderData, OrderEvent, OrderStatus
+from ticketing_common.telemetry import current_traceparent, get_logger, trace_scope
 
 from .domain import Deadline, DeadlineStatus
 from .publishers import expiration_completed
@@ -49,6 +49,24 @@ class ExpirationService:
             await self._deadlines.save(deadline)
         if deadline.status is DeadlineStatus.PENDING:
             await self._timers.arm(deadline.id, deadline.expires_at)
+
+    async def follow_orders(self, events: Sequence[OrderEvent]) -> None:
+        """As `follow_order`, for the events of different orders. Ended orders whose deadline is over need one read.
+
+        After an error some of the orders may be applied.
+        """
+        ended = [event.data.id for event in events if event.data.status is not OrderStatus.CREATED]
+        known = await self._deadlines.find_all(ended) if ended else {}
+        over = {deadline.id for deadline in known.values() if deadline.status is not DeadlineStatus.PENDING}
+
+        async def follow(event: OrderEvent) -> None:
+            with trace_scope(event.traceparent):
+                await self.follow_order(event.data)
+
+        open_ = (follow(event) for event in events if event.data.id not in over)
+        for outcome in await asyncio.gather(*open_, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def on_timer(self, order_id: str) -> timedelta | None:
         """The timer of an order fired: complete all deadlines that are due.

@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from ticketing_common.entity import ID_PATTERN, utc_now
-from ticketing_common.events import OrderStatus, PaymentData, PaymentStatus, TicketData, TicketStatus
+from ticketing_common.events import (
+    ExpirationCompleted,
+    OrderStatus,
+    PaymentData,
+    PaymentStatus,
+    TicketData,
+    TicketEvent,
+    TicketStatus,
+)
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import HOLDS_LOST, HOLDS_PLACED, ORDERS_CANCELLED, ORDERS_COMPLETED
 from ticketing_common.web import Page, PageRequest
@@ -209,6 +217,10 @@ class OrderService:
         elif ticket.status is TicketStatus.CANCELLED:
             await self._end_all(await self._orders.list_active(ticket.id), Order.lose_event)
 
+    async def follow_tickets_on_sale(self, events: Sequence[TicketEvent]) -> None:
+        """Apply the events of different tickets, neither deleted nor cancelled, to the projection."""
+        await self._tickets.apply_all([event.data for event in events])
+
     async def _end_all(self, order_ids: Sequence[str], fact: Callable[[Order], bool]) -> None:
         """Apply a fact that ends orders to each of them, some at a time: their writes share round trips.
 
@@ -256,15 +268,36 @@ class OrderService:
 
         There is no projection of deadlines: the order's own `expires_at` decides, in any order of events.
 
-        The events of payments and of expiration come by different streams, in no common order. So this waits until the
-        payment events that were published earlier are handled: a payment that was authorised in time completes the
-        order, even if its event waits for its redelivery.
-
         Raises `OrderNotFoundError` and `OrderNotDueError`.
         """
-        if not await self._payment_progress.handled_until_now(timeout_seconds=PAYMENTS_WAIT_SECONDS):
-            log.warning("order expires although payment events are not handled", order_id=order_id)
+        await self._wait_for_payments()
         await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
+
+    async def expire_all(self, deadlines: Sequence[ExpirationCompleted]) -> None:
+        """As `expire`, for the deadlines of different orders. After an error some of the orders may be cancelled."""
+        await self._wait_for_payments()
+        now = utc_now()
+        due = {event.data.order_id: event for event in deadlines}
+        found = await self._orders.find_all(list(due))
+        ended = [order for order in found.values() if order.expire(due[order.id].data.expires_at, now=now)]
+        saved = await self._orders.save_all(
+            ended, lambda order: order_cancelled(order).in_trace(due[order.id].traceparent)
+        )
+        for order in saved:
+            self._see(order)
+            _count(order)
+        changed_meanwhile = {order.id for order in ended} - {order.id for order in saved}
+        for order_id in (due.keys() - found.keys()) | changed_meanwhile:
+            await self.expire(order_id, deadline=due[order_id].data.expires_at)
+
+    async def _wait_for_payments(self) -> None:
+        """Wait until the payment events that were published before are handled.
+
+        The events of payments and of expiration come by different streams, in no common order. After this wait a
+        payment that was authorised in time has completed its order, even if its event waited for its redelivery.
+        """
+        if not await self._payment_progress.handled_until_now(timeout_seconds=PAYMENTS_WAIT_SECONDS):
+            log.warning("orders expire although payment events are not handled")
 
     async def _change(self, order_id: str, fact: Callable[[Order], bool], publish: OrderPublisher) -> Order:
         moved = False

@@ -1,6 +1,6 @@
 """The message adapter of orders."""
 
-from ticketing_common.delivery import EventSubscription
+from ticketing_common.delivery import BatchHandler, EventSubscription
 from ticketing_common.events import (
     ExpirationCompleted,
     PaymentAuthorized,
@@ -31,11 +31,18 @@ def subscriptions(service: OrderService) -> list[EventSubscription]:
 
     return [
         EventSubscription.to_state(
-            TICKETS, service.follow_ticket, TicketCreated, TicketUpdated, TicketCancelled, TicketDeleted
+            *(TICKETS, service.follow_ticket),
+            *(TicketCreated, TicketUpdated, TicketCancelled, TicketDeleted),
+            # The other two end orders, which may take long.
+            together=BatchHandler.of(service.follow_tickets_on_sale, TicketCreated, TicketUpdated),
         ),
         EventSubscription.to_state(
             *(PAYMENTS, service.follow_payment),
             *(PaymentAuthorized, PaymentFailed, PaymentRefunded, PaymentDisputed),
         ),
-        EventSubscription(EXPIRATIONS, {ExpirationCompleted: on_expiration_completed}),
+        EventSubscription(
+            EXPIRATIONS,
+            {ExpirationCompleted: on_expiration_completed},
+            BatchHandler.of(service.expire_all, ExpirationCompleted),
+        ),
     ]

@@ -1,8 +1,7 @@
 """The use cases of tickets: create, find, edit, cancel, delete; and apply the events of orders."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +15,6 @@ from .domain import Ticket, TicketDetails, TicketSearch, check_price
 from .errors import TicketNotFoundError
 from .publishers import ticket_cancelled, ticket_changed, ticket_created, ticket_deleted, ticket_updated
 from .repository import OrderProjection, TicketRepository
-from .rounds import Rounds
 
 __all__ = ["TicketService"]
 
@@ -33,10 +31,6 @@ class TicketService:
         self._tickets = tickets
         self._orders = orders
         self._currency = currency
-        self._agree = Rounds(self._agree_once)
-        self._announce = Rounds(self._announce_once)
-        self._cancelled: set[str] = set()
-        """Listings that were found cancelled when an event of one of their orders came."""
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
         """Put a ticket on sale.
@@ -140,12 +134,20 @@ class TicketService:
         return forgotten
 
     async def follow_order(self, order: OrderData) -> None:
-        """Apply an order's event to the projection, and update the ticket from all its known orders.
+        """Apply an order's event; see `follow_orders`."""
+        await self.follow_orders([order])
 
-        Concurrent events for one ticket lead to one read of its orders and one change. The result is correct in any
-        order of arrival and on any number of replicas, for these reasons:
+    async def follow_orders(
+        self, orders: Sequence[OrderData], *, traces: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Apply the events of different orders to the projection, and update each ticket from all its known orders.
 
-        * The ticket is read before the orders. In the other order, another replica could apply a newer event and save
+        All orders of one ticket lead to one count and one change. `traces` has the `traceparent` of an event by ticket,
+        for the events that this causes; without one they belong to the current trace.
+
+        The result is correct in any order of arrival and on any number of replicas, for these reasons:
+
+        * The tickets are read before the orders. In the other order, another replica could apply a newer event and save
           the ticket between the two reads. This replica would then decide from the older orders, and its
           compare-and-swap would still succeed, since it had read the newer ticket.
         * The last read of the orders comes after the last write and finds nothing to change. Another replica that
@@ -156,44 +158,37 @@ class TicketService:
         An active order of a cancelled listing was placed before orders received the cancellation, so the cancellation
         is published again. The order was stored before its event, so orders finds and ends it this time.
 
-        Raises `TicketNotFoundError` for an active order of an unknown ticket, and `ConcurrentUpdateError`.
+        Raises `TicketNotFoundError` for an active order of an unknown ticket, and `ConcurrentUpdateError`. Other
+        tickets may be updated then.
         """
-        known = await self._orders.apply(order)
-        await self._agree(known.ticket.id)
-        if known.status is not OrderStatus.CANCELLED and known.ticket.id in self._cancelled:
-            await self._announce(known.ticket.id)
-
-    async def _announce_once(self, ticket_id: str) -> float:
-        """Publish a cancellation again at the next version; returns when its read began, as `_agree_once` does."""
-        read_at = asyncio.get_running_loop().time()
-        ticket = await self._tickets.get(ticket_id)
+        traces = traces or {}
+        known = await self._orders.apply_all(orders)
+        tickets = await self._tickets.find_all(list({order.ticket.id for order in known}))
+        active = {order.ticket.id for order in known if order.status is not OrderStatus.CANCELLED}
+        if unknown := active - tickets.keys():
+            # An order names a ticket that this service published. Either the ticket was lost (an older backup was
+            # restored), or this read was served by a former primary. The second case is transient, so the error is too:
+            # the event is redelivered for a while and then becomes a dead letter for an operator.
+            raise TicketNotFoundError(min(unknown))
+        cancelled = await self._agree(tickets, traces)
         # Only another announcement changes a cancelled listing; it came after this read and so reaches the order too.
-        with suppress(ConcurrentUpdateError):
-            await self._tickets.save(ticket, ticket_cancelled)
-        return read_at
+        late = [ticket for ticket in cancelled if ticket.id in active]
+        await self._tickets.save_all(late, lambda ticket: ticket_cancelled(ticket).in_trace(traces.get(ticket.id)))
 
-    async def _agree_once(self, ticket_id: str) -> float:
-        """One round of `follow_order`; returns when its last read of the orders began, in seconds of the event loop."""
-        loop = asyncio.get_running_loop()
-        ticket = await self._tickets.find(ticket_id)
-        read_at = loop.time()
-        if ticket is None:
-            if await self._orders.list_active(ticket_id):
-                # An order names a ticket that this service published. Either the ticket was lost (an older backup was
-                # restored), or this read was served by a former primary. The second case is transient, so the error is
-                # too: the event is redelivered for a while and then becomes a dead letter for an operator.
-                raise TicketNotFoundError(ticket_id)
-            return read_at
+    async def _agree(self, tickets: Mapping[str, Ticket], traces: Mapping[str, str | None]) -> list[Ticket]:
+        """Update these tickets until all agree with the orders. Returns the cancelled ones, which do not change."""
+        cancelled: list[Ticket] = []
         for _ in range(FOLLOW_ATTEMPTS):
-            if ticket.status is TicketStatus.CANCELLED:
-                self._cancelled.add(ticket_id)
-                return read_at
-            read_at = loop.time()
-            if not ticket.follow(await self._orders.taken(ticket)):
-                return read_at
-            try:
-                await self._tickets.save(ticket, ticket_changed)
-            except ConcurrentUpdateError:
-                read_at = loop.time()
-                ticket = await self._tickets.find(ticket_id) or ticket
+            cancelled += [ticket for ticket in tickets.values() if ticket.status is TicketStatus.CANCELLED]
+            open_ = [ticket for ticket in tickets.values() if ticket.status is not TicketStatus.CANCELLED]
+            taken = await asyncio.gather(*map(self._orders.taken, open_))
+            changed = [ticket for ticket, orders in zip(open_, taken, strict=True) if ticket.follow(orders)]
+            if not changed:
+                return cancelled
+            saved = await self._tickets.save_all(
+                changed, lambda ticket: ticket_changed(ticket).in_trace(traces.get(ticket.id))
+            )
+            tickets = {ticket.id: ticket for ticket in saved}
+            if overtaken := [ticket.id for ticket in changed if ticket.id not in tickets]:
+                tickets |= await self._tickets.find_all(overtaken)
         raise ConcurrentUpdateError

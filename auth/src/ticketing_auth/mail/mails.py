@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -22,12 +23,25 @@ from ticketing_common.telemetry import current_traceparent
 
 from .kinds import RULES, MailKind
 
-__all__ = ["KEPT", "Mails"]
+__all__ = ["KEPT", "MailRequest", "Mails"]
 
 KEPT: Final = timedelta(days=30)
 """How long a mail's document is kept; until then a repeated fact makes no second mail."""
 ANNOUNCED: Final = timedelta(minutes=1)
 """How long an announced change may take; longer than any request."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailRequest:
+    """A mail of this kind to an account; `fact` and `values` as in `Mails.request`. Without a `traceparent` it belongs
+    to the current trace.
+    """
+
+    kind: MailKind
+    user_id: str
+    fact: str
+    values: Mapping[str, Any]
+    traceparent: str | None = None
 
 
 class Mails:
@@ -70,22 +84,14 @@ class Mails:
         templates, and must contain neither secrets nor addresses: `Values` adds secrets when the mail is rendered. The
         mail is not sent before `delay` has passed.
         """
-        mail_id = f"{kind}:{fact}"
-        milliseconds = delay // timedelta(milliseconds=1)
-        new: Document = {
-            "_id": {"$literal": mail_id},
-            "kind": kind.value,
-            "user_id": {"$literal": user_id},
-            "values": {"$literal": dict(values or {})},
-            "traceparent": current_traceparent(),
-            "state": "queued",
-            "attempts": 0,
-            "requested_at": "$$NOW",
-            "next_at": {"$add": ["$$NOW", milliseconds]},
-            "give_up_at": {"$add": ["$$NOW", milliseconds, RULES[kind].give_up_after // timedelta(milliseconds=1)]},
-            "forgotten_at": {"$add": ["$$NOW", KEPT // timedelta(milliseconds=1)]},
-        }
-        return await self._store((new, delay))
+        return await self._store((_new_mail(MailRequest(kind, user_id, fact, values or {}), delay), delay))
+
+    async def request_all(self, requests: Sequence["MailRequest"]) -> None:
+        """As `request`, for many mails in one round trip."""
+        delay = timedelta(0)
+        for outcome in await self._store_each([(_new_mail(request, delay), delay) for request in requests]):
+            if isinstance(outcome, Exception):
+                raise outcome
 
     async def _store_each(self, requests: Sequence[tuple[Document, timedelta]]) -> list[bool | Exception]:
         """For each whether it was stored; False if its fact has a mail already, or a concurrent call was faster."""
@@ -147,3 +153,21 @@ class Mails:
         )
         if self._on_request is not None and result.modified_count:
             self._on_request(mail_id)
+
+
+def _new_mail(request: MailRequest, delay: timedelta) -> Document:
+    milliseconds = delay // timedelta(milliseconds=1)
+    give_up_milliseconds = milliseconds + RULES[request.kind].give_up_after // timedelta(milliseconds=1)
+    return {
+        "_id": {"$literal": f"{request.kind}:{request.fact}"},
+        "kind": request.kind.value,
+        "user_id": {"$literal": request.user_id},
+        "values": {"$literal": dict(request.values)},
+        "traceparent": request.traceparent or current_traceparent(),
+        "state": "queued",
+        "attempts": 0,
+        "requested_at": "$$NOW",
+        "next_at": {"$add": ["$$NOW", milliseconds]},
+        "give_up_at": {"$add": ["$$NOW", give_up_milliseconds]},
+        "forgotten_at": {"$add": ["$$NOW", KEPT // timedelta(milliseconds=1)]},
+    }

@@ -1,16 +1,15 @@
 """Which mails an order event asks for, and when such a mail is no longer wanted."""
 
-import asyncio
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from ticketing_auth.domain import User
 from ticketing_common.entity import utc_now
-from ticketing_common.events import OrderData, OrderReason, OrderStatus
+from ticketing_common.events import OrderData, OrderEvent, OrderReason, OrderStatus
 
 from .kinds import Mail, MailKind, Values
-from .mails import Mails
+from .mails import MailRequest, Mails
 from .queue import MailQueue
 
 __all__ = ["OrderMails", "order_mails"]
@@ -36,30 +35,39 @@ class OrderMails:
     def __init__(self, mails: Mails) -> None:
         self._mails = mails
 
-    async def follow(self, order: OrderData, *, published_at: datetime) -> None:
-        """Request what a completed or cancelled order asks for. Facts older than `OLDEST_FACT` ask for nothing."""
-        if utc_now() - (order.changed_at or published_at) > OLDEST_FACT:
-            return
-        values = _values(order)
-        if order.status is OrderStatus.COMPLETE:
-            await asyncio.gather(
-                self._request(MailKind.ORDER_COMPLETE, order.user_id, order.id, values),
-                self._request(MailKind.SOLD, order.ticket.user_id, order.id, values),
-            )
-        elif order.status is OrderStatus.CANCELLED and order.reason is not None:
-            kind = _FOR_BUYER.get(order.reason)
-            if kind is MailKind.EVENT_CANCELLED and not order.payment_id:  # an unpaid hold: no money comes back
-                kind = MailKind.HOLD_ENDED
-            if kind is not None:
-                await self._request(kind, order.user_id, order.id, values)
-            if order.reason in _UNDONE and order.payment_id:
-                seller = order.ticket.user_id
-                undone = {**values, "payment_failed": order.reason is OrderReason.PAYMENT_FAILED}
-                await self._request(MailKind.SALE_CANCELLED, seller, order.id, undone)
+    async def follow(self, events: Sequence[OrderEvent]) -> None:
+        """Request what completed and cancelled orders ask for. Facts older than `OLDEST_FACT` ask for nothing."""
+        requests = []
+        for event in events:
+            # An event that is handled alone has its trace.
+            requests += _requests(event, event.traceparent if len(events) > 1 else None)
+        if requests:
+            await self._mails.request_all(requests)
 
-    async def _request(self, kind: MailKind, user_id: str | None, order_id: str, values: Mapping[str, Any]) -> None:
+
+def _requests(event: OrderEvent, traceparent: str | None) -> list[MailRequest]:
+    order, asked = event.data, list[MailRequest]()
+    if utc_now() - (order.changed_at or event.time) > OLDEST_FACT:
+        return asked
+
+    def ask(kind: MailKind, user_id: str | None, values: Mapping[str, Any]) -> None:
         if user_id is not None:  # the seller of an order from before events named them
-            await self._mails.request(kind, user_id=user_id, fact=order_id, values=values)
+            asked.append(MailRequest(kind, user_id, order.id, values, traceparent))
+
+    values = _values(order)
+    if order.status is OrderStatus.COMPLETE:
+        ask(MailKind.ORDER_COMPLETE, order.user_id, values)
+        ask(MailKind.SOLD, order.ticket.user_id, values)
+    elif order.status is OrderStatus.CANCELLED and order.reason is not None:
+        kind = _FOR_BUYER.get(order.reason)
+        if kind is MailKind.EVENT_CANCELLED and not order.payment_id:  # an unpaid hold: no money comes back
+            kind = MailKind.HOLD_ENDED
+        if kind is not None:
+            ask(kind, order.user_id, values)
+        if order.reason in _UNDONE and order.payment_id:
+            undone = {**values, "payment_failed": order.reason is OrderReason.PAYMENT_FAILED}
+            ask(MailKind.SALE_CANCELLED, order.ticket.user_id, undone)
+    return asked
 
 
 def order_mails(queue: MailQueue) -> Mapping[MailKind, Values]:
