@@ -82,6 +82,7 @@ class Renderer:
             autoescape=escape,  # noqa: S701
             undefined=StrictUndefined,
             trim_blocks=True,
+            auto_reload=False,  # the templates are part of the package
         )
         environment.globals |= {"link": self._html_link if escape else self._text_link, "site": self._site}
         environment.filters |= {"money": _money, "moment": _moment}
