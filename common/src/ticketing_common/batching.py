@@ -15,8 +15,6 @@ from typing import Final, Generic, TypeVar
 from ticketing_common.resilience import PER_ITERATION, PerWorkload, empty_context, in_background
 from ticketing_common.telemetry import client_span, suppress_unless_sampled
 
-__all__ = ["Batcher", "Operation", "Outcomes"]
-
 A = TypeVar("A")
 R = TypeVar("R")
 

@@ -16,8 +16,6 @@ from .settings import Settings
 from .subscribers import subscriptions
 from .timers import Timers, connect
 
-__all__ = ["create_app"]
-
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The expiration service. It has no public route; the worker completes the deadlines."""

@@ -9,8 +9,6 @@ from ticketing_common.entity import Entity
 
 from .errors import DeadlineTransitionError
 
-__all__ = ["TRANSITIONS", "Deadline", "DeadlineStatus"]
-
 
 class DeadlineStatus(StrEnum):
     """The status of a deadline."""

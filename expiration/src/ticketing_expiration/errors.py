@@ -2,8 +2,6 @@
 
 from ticketing_common.errors import ConflictError
 
-__all__ = ["DeadlineTransitionError"]
-
 
 class DeadlineTransitionError(ConflictError):
     """A change of status that the transition table does not allow."""

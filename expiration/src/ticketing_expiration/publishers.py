@@ -4,8 +4,6 @@ from ticketing_common.events import ExpirationCompleted, ExpirationData
 
 from .domain import Deadline
 
-__all__ = ["expiration_completed"]
-
 
 def expiration_completed(deadline: Deadline) -> ExpirationCompleted:
     """The deadline has passed; the orders service decides what follows."""

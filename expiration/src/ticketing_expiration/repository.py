@@ -21,8 +21,6 @@ from ticketing_common.storage import (
 
 from .domain import Deadline, DeadlineStatus
 
-__all__ = ["DeadlineRepository"]
-
 
 class DeadlineRepository(Repository[Deadline]):
     """Deadlines by order id."""

@@ -14,8 +14,6 @@ from .publishers import expiration_completed
 from .repository import DeadlineRepository
 from .timers import Timers
 
-__all__ = ["ExpirationService"]
-
 log = get_logger(__name__)
 
 BATCH: Final = 500

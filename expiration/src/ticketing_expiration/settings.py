@@ -6,8 +6,6 @@ from pydantic import Field, SecretStr
 
 from ticketing_common.settings import EventServiceSettings
 
-__all__ = ["Settings"]
-
 
 class Settings(EventServiceSettings):
     """Settings of the timers and of the worker's health endpoint."""

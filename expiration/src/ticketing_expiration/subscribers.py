@@ -6,8 +6,6 @@ from ticketing_common.events.subjects import ORDERS
 
 from .service import ExpirationService
 
-__all__ = ["subscriptions"]
-
 
 def subscriptions(service: ExpirationService) -> list[EventSubscription]:
     """The events that this service consumes, each with its use case."""

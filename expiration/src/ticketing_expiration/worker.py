@@ -23,8 +23,6 @@ from .service import ExpirationService
 from .settings import Settings
 from .timers import QUEUE, Timers, connect
 
-__all__ = ["create_worker", "main"]
-
 SWEEP_SECONDS: Final = 1.0
 REARM_SECONDS: Final = 5.0
 REARM_AHEAD: Final = timedelta(seconds=3 * REARM_SECONDS)

@@ -26,8 +26,6 @@ from ticketing_common.web.pagination import Page, PageRequest, instant_key
 from .domain import ACTIVE_STATUSES, Order
 from .errors import HeldBeforeError, HoldSlotTakenError, OrderNotFoundError, SeatTakenError
 
-__all__ = ["OrderRepository", "PaymentProjection", "TicketProjection"]
-
 ONE_ORDER_PER_TICKET: Final = "one_active_order_per_ticket"
 """The index of the versions in which a listing had one seat."""
 ACTIVE: Final[Document] = {"$in": [status.value for status in ACTIVE_STATUSES]}

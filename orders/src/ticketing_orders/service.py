@@ -38,8 +38,6 @@ from .publishers import OrderPublisher, order_cancelled, order_completed, order_
 from .repository import OrderRepository, PaymentProjection, TicketProjection
 from .settings import Settings
 
-__all__ = ["OrderService"]
-
 log = get_logger(__name__)
 
 PAYMENTS_WAIT_SECONDS: Final = 30.0

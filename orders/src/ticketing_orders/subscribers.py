@@ -16,8 +16,6 @@ from ticketing_common.events.subjects import EXPIRATIONS, PAYMENTS, TICKETS
 
 from .service import OrderService
 
-__all__ = ["subscriptions"]
-
 
 def subscriptions(service: OrderService) -> list[EventSubscription]:
     """The events that this service consumes, each with its use case.

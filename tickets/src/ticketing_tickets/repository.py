@@ -25,8 +25,6 @@ from ticketing_common.web.pagination import CursorValue, Page, PageRequest, inst
 from .domain import LISTED, Taken, Ticket, TicketSearch, TicketSort, taken_by, words_of
 from .errors import TicketNotFoundError
 
-__all__ = ["OrderProjection", "TicketRepository"]
-
 _ORDERINGS: Final[Mapping[TicketSort, tuple[str, int]]] = {
     TicketSort.NEWEST: ("created_at", DESCENDING),
     TicketSort.OLDEST: ("created_at", ASCENDING),

@@ -16,8 +16,6 @@ from .errors import TicketNotFoundError
 from .publishers import ticket_cancelled, ticket_changed, ticket_created, ticket_deleted, ticket_updated
 from .repository import OrderProjection, TicketRepository
 
-__all__ = ["TicketService"]
-
 log = get_logger(__name__)
 
 FOLLOW_ATTEMPTS: Final = 16

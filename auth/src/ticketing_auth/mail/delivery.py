@@ -17,8 +17,6 @@ from .queue import Claim, MailQueue
 from .rendering import Renderer, ascii_address
 from .smtp import MailRefusedError, MailServerError, NotDeliveredError, SmtpConnection, SmtpServer
 
-__all__ = ["MailDelivery"]
-
 log = get_logger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1.0

@@ -9,8 +9,6 @@ from typing import Any, Final, TypeAlias
 
 from ticketing_auth.domain import User
 
-__all__ = ["RULES", "Mail", "MailKind", "MailRules", "Values"]
-
 
 class MailKind(StrEnum):
     """What a mail is about."""

@@ -23,8 +23,6 @@ from ticketing_common.telemetry import current_traceparent
 
 from .kinds import RULES, MailKind
 
-__all__ = ["KEPT", "MailRequest", "Mails"]
-
 KEPT: Final = timedelta(days=30)
 """How long a mail's document is kept; until then a repeated fact makes no second mail."""
 ANNOUNCED: Final = timedelta(minutes=1)

@@ -12,8 +12,6 @@ from .kinds import Mail, MailKind, Values
 from .mails import MailRequest, Mails
 from .queue import MailQueue
 
-__all__ = ["OrderMails", "order_mails"]
-
 OLDEST_FACT: Final = timedelta(days=1)
 """Older facts are not mailed: neither at the first start, nor on a resync, nor after a long outage."""
 

@@ -12,8 +12,6 @@ from ticketing_common.telemetry import get_logger
 
 from .kinds import RULES, Mail, MailKind
 
-__all__ = ["Claim", "MailQueue", "QueueState", "retry_delay"]
-
 log = get_logger(__name__)
 
 LEASE: Final = timedelta(minutes=1)

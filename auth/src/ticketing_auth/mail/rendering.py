@@ -20,8 +20,6 @@ from ticketing_common.money import decimal_text
 
 from .kinds import Mail
 
-__all__ = ["Renderer", "ascii_address", "message_id"]
-
 TEMPLATES: Final = Path(__file__).parent / "templates"
 LONGEST_SUBJECT: Final = 150
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -11,8 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-__all__ = ["MailRefusedError", "MailServerError", "NotDeliveredError", "SmtpConnection", "SmtpServer"]
-
 ANSWER_SECONDS: Final = 15.0
 DELIVERY_SECONDS: Final = 40.0
 """Limits connection and delivery together. Less than a claim's lease, so no other worker sends it meanwhile."""

@@ -12,8 +12,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ticketing_common.events.subjects import ADVISORIES
 
-__all__ = ["COPIED", "Advisory", "given_up"]
-
 COPIED: Final = "copied to the dead letters"
 """The reason with which a consumer terminates a message that it has dead-lettered."""
 NEXT_SECONDS: Final = 5.0

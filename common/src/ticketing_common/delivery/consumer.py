@@ -19,8 +19,6 @@ from .handling import MessageHandling
 from .ordering import KeyedWorkers
 from .subscription import EventSubscription
 
-__all__ = ["Consumer"]
-
 log = get_logger(__name__)
 
 BATCH: Final = 100

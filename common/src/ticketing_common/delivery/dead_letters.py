@@ -14,8 +14,6 @@ from ticketing_common.telemetry.metrics import DEAD_LETTERS
 
 from .advisories import COPIED
 
-__all__ = ["DeadLetter", "DeadLetters"]
-
 log = get_logger(__name__)
 
 TERMINATE: Final = f"+TERM {COPIED}".encode()

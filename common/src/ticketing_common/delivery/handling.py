@@ -18,8 +18,6 @@ from ticketing_common.telemetry.metrics import CONSUMED, EVENT_SECONDS
 from .dead_letters import DeadLetters
 from .subscription import EventSubscription
 
-__all__ = ["LONGEST_DELAY_SECONDS", "MessageHandling", "delay_seconds"]
-
 log = get_logger(__name__)
 
 FIRST_DELAY_SECONDS: Final = 0.1

@@ -11,8 +11,6 @@ from ticketing_common.errors import TicketingError
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["END_SESSIONS", "RESET_FACTOR", "OperatorCommand", "OperatorRequests"]
-
 log = get_logger(__name__)
 
 END_SESSIONS: Final = "end_sessions.auth"

@@ -8,8 +8,6 @@ from typing import Generic, TypeVar
 from ticketing_common.resilience import IterationLimit, cancel_and_wait
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["KeyedWorkers"]
-
 log = get_logger(__name__)
 
 T = TypeVar("T")

@@ -14,8 +14,6 @@ from ticketing_common.batching import Batcher, Operation
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["ConsumerProgress"]
-
 log = get_logger(__name__)
 
 SAMPLE_SECONDS: Final = 0.1

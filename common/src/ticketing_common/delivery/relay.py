@@ -13,8 +13,6 @@ from ticketing_common.storage import Commit, DatabaseUnavailableError, Lease, Ou
 from ticketing_common.telemetry import ProducerSpan, get_logger
 from ticketing_common.telemetry.metrics import OUTBOX_OLDEST, OUTBOX_PARKED, OUTBOX_PENDING, RELAY_PUBLISHED
 
-__all__ = ["Relay"]
-
 log = get_logger(__name__)
 
 WINDOW: Final = 256

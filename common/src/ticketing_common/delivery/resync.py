@@ -14,8 +14,6 @@ from ticketing_common.telemetry import get_logger
 
 from .operator_command import OperatorRequests
 
-__all__ = ["Resync", "resync_subject"]
-
 log = get_logger(__name__)
 
 E = TypeVar("E", bound=Entity)

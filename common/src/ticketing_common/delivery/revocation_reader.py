@@ -11,8 +11,6 @@ from ticketing_common.telemetry.metrics import REVOCATIONS_CURRENT
 
 from .stream_reader import StreamReader
 
-__all__ = ["revocation_reader"]
-
 EVERYTHING: Final = sys.maxsize
 """The stream keeps 7 days, and tokens are valid for minutes: each event says how long it matters."""
 

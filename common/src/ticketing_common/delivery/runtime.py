@@ -43,8 +43,6 @@ from .resync import Resync
 from .stream_reader import StreamReader
 from .subscription import EventSubscription
 
-__all__ = ["ServiceRuntime"]
-
 log = get_logger(__name__)
 
 E = TypeVar("E", bound=Entity)

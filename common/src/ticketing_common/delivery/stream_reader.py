@@ -16,8 +16,6 @@ from ticketing_common.messaging import NatsConnection
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["StreamReader"]
-
 log = get_logger(__name__)
 
 FETCH_SECONDS: Final = 2.0

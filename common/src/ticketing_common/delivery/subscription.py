@@ -7,8 +7,6 @@ from typing import Any, Self, TypeAlias
 from ticketing_common.events import Event
 from ticketing_common.topology import durable_name
 
-__all__ = ["BatchHandler", "EventSubscription", "Handler"]
-
 Handler: TypeAlias = Callable[[Any], Awaitable[None]]
 """Handles one event; a return means that it may be acknowledged. Handlers must be idempotent."""
 

@@ -13,8 +13,6 @@ from .payment import PaymentAuthorized, PaymentCaptured, PaymentDisputed, Paymen
 from .ticket import TicketCancelled, TicketCreated, TicketDeleted, TicketUpdated
 from .user import UserDeleted, UserSessionEnded, UserSessionsRevoked
 
-__all__ = ["CATALOGUE", "parse_event"]
-
 CATALOGUE: Final[dict[str, type[Event]]] = {
     event.NAME: event
     for event in (

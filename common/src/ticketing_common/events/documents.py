@@ -9,8 +9,6 @@ from ticketing_common.topology import OWNERS
 
 from .catalogue import CATALOGUE
 
-__all__ = ["asyncapi", "documents", "event_schema"]
-
 
 def event_schema(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one event's body as it is written to the bus."""

@@ -8,8 +8,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ticketing_common.entity import utc_now
 
-__all__ = ["Event", "EventData", "EventTime"]
-
 TYPE_PREFIX = "dev.ticketing."
 
 

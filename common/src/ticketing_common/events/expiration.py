@@ -2,8 +2,6 @@
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = ["ExpirationCompleted", "ExpirationData"]
-
 
 class ExpirationData(EventData):
     """The deadline of one order; the order's id is the aggregate's id."""

@@ -6,17 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = [
-    "OrderCancelled",
-    "OrderCompleted",
-    "OrderCreated",
-    "OrderData",
-    "OrderEvent",
-    "OrderReason",
-    "OrderStatus",
-    "OrderTicket",
-]
-
 
 class OrderStatus(StrEnum):
     """Where an order stands; `created` and `complete` hold the ticket."""

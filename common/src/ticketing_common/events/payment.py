@@ -6,18 +6,6 @@ from pydantic import Field
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = [
-    "PaymentAuthorized",
-    "PaymentCaptured",
-    "PaymentData",
-    "PaymentDisputed",
-    "PaymentEvent",
-    "PaymentFailed",
-    "PaymentRefunded",
-    "PaymentStatus",
-    "PaymentVoided",
-]
-
 
 class PaymentStatus(StrEnum):
     """Where a payment stands."""

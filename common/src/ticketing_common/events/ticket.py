@@ -6,16 +6,6 @@ from pydantic import Field
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = [
-    "TicketCancelled",
-    "TicketCreated",
-    "TicketData",
-    "TicketDeleted",
-    "TicketEvent",
-    "TicketStatus",
-    "TicketUpdated",
-]
-
 
 class TicketStatus(StrEnum):
     """The state of a listing; `deleted` appears in events only, never in responses.

@@ -6,16 +6,6 @@ from pydantic import Field
 
 from .envelope import Event, EventData, EventTime
 
-__all__ = [
-    "RevocationReason",
-    "SessionEndedData",
-    "UserData",
-    "UserDeleted",
-    "UserEvent",
-    "UserSessionEnded",
-    "UserSessionsRevoked",
-]
-
 
 class RevocationReason(StrEnum):
     """Why all sessions of an account ended."""

@@ -12,8 +12,6 @@ from nats.js import JetStreamContext
 from ticketing_common.settings import NatsSettings
 from ticketing_common.telemetry import get_logger
 
-__all__ = ["NatsConnection", "tls_options"]
-
 log = get_logger(__name__)
 
 CONNECT_RETRY_SECONDS: Final = 0.5

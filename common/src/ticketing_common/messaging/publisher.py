@@ -10,8 +10,6 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from .connection import NatsConnection
 
-__all__ = ["JetStreamPublisher", "Message", "NotPublishedError", "RefusedError", "Sent"]
-
 ACK_SECONDS: Final = 10.0
 """Longer than a cluster needs to choose a new leader (4.3 s measured)."""
 

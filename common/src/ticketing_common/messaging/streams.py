@@ -21,15 +21,6 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponen
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.telemetry import get_logger
 
-__all__ = [
-    "ConfigurationDriftError",
-    "consumer_config",
-    "ensure_consumer",
-    "ensure_stream",
-    "stream_config",
-    "stream_drift",
-]
-
 log = get_logger(__name__)
 
 DAY_SECONDS: Final = 24 * 3600

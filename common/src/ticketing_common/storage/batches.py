@@ -9,8 +9,6 @@ from ticketing_common.batching import Batcher, Operation, Outcomes
 
 from .mongo import Collection, DatabaseError, Document, UpdateOne, insert_each, reading, write_each
 
-__all__ = ["batched", "batched_find", "batched_insert", "batched_lists", "batched_write"]
-
 A = TypeVar("A")
 R = TypeVar("R")
 

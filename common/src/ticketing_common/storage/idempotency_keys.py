@@ -19,8 +19,6 @@ from .mongo import (
     without_majority,
 )
 
-__all__ = ["Claim", "IdempotencyKeys", "StoredResponse"]
-
 KEEP_SECONDS: Final = 24 * 3600
 RUNNING_SECONDS: Final = 60
 """After this long a running request counts as dead, and the next request with its key may run."""

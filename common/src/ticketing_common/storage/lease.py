@@ -6,8 +6,6 @@ from typing import Final
 
 from .mongo import Collection, Database, DuplicateKeyError
 
-__all__ = ["Lease"]
-
 COLLECTION: Final = "leases"
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 

@@ -15,8 +15,6 @@ from ticketing_common.telemetry import current_traceparent, get_logger
 
 from .mongo import ASCENDING, Collection, Document, Index, aggregate, without_majority
 
-__all__ = ["WITHOUT_EVENTS", "Commit", "Outbox", "OutboxEntry", "OutboxStats"]
-
 log = get_logger(__name__)
 
 FIELD: Final = "outbox"

@@ -25,8 +25,6 @@ from .mongo import (
     write_each,
 )
 
-__all__ = ["Projection"]
-
 D = TypeVar("D", bound=EventData)
 
 APPLY_ATTEMPTS: Final = 5

@@ -26,8 +26,6 @@ from .mongo import (
 )
 from .outbox import FIELD, MAX_ENTRIES, WITHOUT_EVENTS, Outbox, OutboxEntry
 
-__all__ = ["Publisher", "Repository"]
-
 log = get_logger(__name__)
 
 E = TypeVar("E", bound=Entity)

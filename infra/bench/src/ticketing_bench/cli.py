@@ -20,8 +20,6 @@ from .measurement import Finding, InvalidRunError
 from .report import Report
 from .worker import WorkerError
 
-__all__ = ["main"]
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measurements, on this machine only.")
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="A short run, whose figures must not be quoted")]

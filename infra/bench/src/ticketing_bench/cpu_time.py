@@ -7,8 +7,6 @@ from typing import Final
 
 import psutil
 
-__all__ = ["TICK_SECONDS", "CpuTime"]
-
 TICK_SECONDS: Final = 0.01
 """The kernel counts the CPU time of a process in ticks."""
 

@@ -15,8 +15,6 @@ from ticketing_bench.wire import Connection, Connections
 from ticketing_bench.worker import Role
 from ticketing_common.resilience import cancel_and_wait
 
-__all__ = ["GeneratorRole"]
-
 
 class GeneratorRole(Role):
     """The generator of the requests to all sides."""

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 from ticketing_testkit.servers.binaries import ServerStartError, find_binary
 
-__all__ = ["Machine"]
-
 LIBRARIES: Final = ("nats-py", "motor", "pymongo", "redis", "uvloop", "pydantic")
 SERVERS: Final = ("mongod", "nats-server", "valkey-server")
 

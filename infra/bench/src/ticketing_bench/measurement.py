@@ -7,8 +7,6 @@ from typing import Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-__all__ = ["Answer", "Finding", "InvalidRunError", "Spread", "in_turns", "measure_in_turns", "median_cpu", "percentile"]
-
 Answer: TypeAlias = Mapping[str, Any]
 """What one side returned for one round: its figures by name, and `cpu`."""
 

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-__all__ = ["paced"]
-
 
 async def paced(
     rate: float, count: int, send: Callable[[], Awaitable[str]]

@@ -12,8 +12,6 @@ from rich.table import Table
 from .machine import Machine
 from .measurement import Finding, Spread
 
-__all__ = ["Report", "figure"]
-
 IDLE: Final = 0.005
 """A process that used fewer cores is left out."""
 VERDICTS: Final = {True: "[green]kept[/]", False: "[red]missed[/]", None: ""}

@@ -11,8 +11,6 @@ from ticketing_common.storage import Collection, DatabaseClient, Document, Outbo
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.repository import TicketRepository
 
-__all__ = ["SEATS", "insert_tickets", "known_orders", "known_tickets", "projected", "seeding", "ticket_on_sale"]
-
 SEATS: Final = 20
 """Tickets on sale in each hall."""
 TITLE: Final = "Opening night: the long way round"

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from ticketing_testkit.servers import Mongod, NatsServer, ServerProcess
 
-__all__ = ["Servers", "running_servers"]
-
 CACHE_GB = 1.0
 
 

@@ -12,8 +12,6 @@ from typing import Any, Final, Self, cast
 
 import httptools
 
-__all__ = ["HOST", "Connection", "Connections", "http_request"]
-
 HOST: Final = "127.0.0.1"
 
 

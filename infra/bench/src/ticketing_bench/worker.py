@@ -17,8 +17,6 @@ import uvloop
 
 from ticketing_common.telemetry import configure_logging
 
-__all__ = ["Role", "Worker", "WorkerError"]
-
 STOP_SECONDS: Final = 10
 _SPAWN: Final = multiprocessing.get_context("spawn")  # a forked child would inherit the threads' locks of the run
 

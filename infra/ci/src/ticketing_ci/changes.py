@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from ticketing_ci.git import changed_paths
 from ticketing_ci.parts import EVERYTHING, IMAGES, RULES, Effect, Rule
 
-__all__ = ["Plan", "lines", "plan", "plan_since"]
-
 BASE = ("infra/k8s/",)
 OVERLAYS = {"dev": (*BASE, "infra/k8s-dev/"), "prod": (*BASE, "infra/k8s-prod/")}
 

@@ -5,8 +5,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["NAMESPACE", "Cluster", "ClusterError", "Manifest"]
-
 NAMESPACE = "ticketing"
 Manifest = dict[str, Any]
 

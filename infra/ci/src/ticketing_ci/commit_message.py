@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["problems"]
-
 LONGEST_SUBJECT = 110
 GENERATED = re.compile(r"^(Merge|Revert|fixup!|squash!|amend!) ")
 NOT_IMPERATIVE = re.compile(r"^(\w+ing|\w+ed|Fixes|Adds|Removes|Updates|Changes|Makes)\b")

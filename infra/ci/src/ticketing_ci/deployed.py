@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["QUERY", "last_deployed", "last_success"]
-
 QUERY = """
 query($owner: String!, $name: String!, $environment: String!) {
   repository(owner: $owner, name: $name) {

@@ -3,8 +3,6 @@
 import hashlib
 import subprocess
 
-__all__ = ["changed_paths", "content_tag", "last_change", "messages", "tracked"]
-
 
 def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout

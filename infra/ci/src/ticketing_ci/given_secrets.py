@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from ticketing_ci.cluster import NAMESPACE, Cluster, Manifest
 
-__all__ = ["STRIPE", "STRIPE_AUDIT", "apply_given", "given"]
-
 STRIPE = ("STRIPE_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY")
 STRIPE_AUDIT = "STRIPE_AUDIT_KEY"
 """A restricted key that reads PaymentIntents and charges; without it the audit uses the key of payments."""

@@ -9,19 +9,6 @@ from pathlib import Path
 from ticketing_ci.git import content_tag, last_change
 from ticketing_ci.parts import IMAGES
 
-__all__ = [
-    "BuildError",
-    "build_command",
-    "digests",
-    "missing",
-    "push",
-    "reference",
-    "remote_digest",
-    "tag",
-    "try_build",
-    "verify",
-]
-
 ABSENT = ("not found", "manifest unknown", "name unknown")
 
 

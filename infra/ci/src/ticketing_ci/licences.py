@@ -8,8 +8,6 @@ from importlib.metadata import PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import Any
 
-__all__ = ["acceptable", "allowed_licences", "npm_packages", "python_packages", "refused"]
-
 PERMITTED = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|0BSD|Unlicense|BlueOak|CC0|CC-BY|LGPL)",
     re.IGNORECASE,

@@ -13,8 +13,6 @@ from fastapi import FastAPI
 from ticketing_common.topology import SERVICES
 from ticketing_testkit.apps import Identity, service_settings_for
 
-__all__ = ["openapi_documents"]
-
 
 def _services() -> dict[str, FastAPI]:
     """The application of each path segment below /api, created but not started, so without connections."""

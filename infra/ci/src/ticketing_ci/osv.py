@@ -15,19 +15,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-__all__ = [
-    "AuditError",
-    "Finding",
-    "Package",
-    "allowed_findings",
-    "locked_packages",
-    "osv_audit",
-    "osv_findings",
-    "remaining",
-    "scanner",
-    "server_packages",
-]
-
 Package: TypeAlias = tuple[str, str, str]
 """Ecosystem, name and version; PyPI's names in their normal form."""
 

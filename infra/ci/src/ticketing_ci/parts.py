@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from ticketing_common.topology import SERVICES
 
-__all__ = ["EVERYTHING", "IMAGES", "RULES", "SUITES", "Effect", "Image", "Rule"]
-
 SUITES = (
     "common",
     *SERVICES,

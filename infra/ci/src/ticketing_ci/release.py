@@ -11,8 +11,6 @@ import yaml
 
 from ticketing_ci.cluster import NAMESPACE, Cluster, ClusterError, Manifest
 
-__all__ = ["ReleaseError", "overlay", "release", "render", "running_images"]
-
 RECORD = "ticketing-release"
 """The ConfigMap with the manifests of the last successful release: a rollback includes settings and routes."""
 

@@ -19,8 +19,6 @@ from ticketing_common.settings import EventServiceSettings, NatsSettings, Servic
 from ticketing_common.topology import ON_BUS, SERVICES
 from ticketing_common.web import RateLimit
 
-__all__ = ["settings_page"]
-
 HEAD: Final = """\
 # Settings
 

@@ -11,8 +11,6 @@ import yaml
 
 from ticketing_ci.cluster import Cluster, ClusterError
 
-__all__ = ["demo_job", "play_demo", "read_pages"]
-
 DEADLINE_SECONDS = 330
 PAGES = (
     "/",

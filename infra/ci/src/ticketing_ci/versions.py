@@ -4,8 +4,6 @@ import re
 import tomllib
 from pathlib import Path
 
-__all__ = ["notes", "problems", "versions"]
-
 
 def versions(root: Path, packages: tuple[str, ...]) -> dict[str, str]:
     """Each package's version by its folder."""

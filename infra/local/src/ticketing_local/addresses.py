@@ -6,8 +6,6 @@ from typing import Final
 
 from ticketing_testkit.servers import ServerStartError
 
-__all__ = ["check_address"]
-
 TIMEOUT_SECONDS: Final = 3.0
 MAX_PORT: Final = 65_535
 _DEFAULT_PORTS: Final[Mapping[str, Mapping[str, int | None]]] = {

@@ -27,8 +27,6 @@ from .seed import seed as make_demo_data
 from .stack import Stack, StackOptions
 from .supervisor import supervise
 
-__all__ = ["main"]
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The whole marketplace on one machine.")
 
 app.add_typer(fault_app, name="fault")

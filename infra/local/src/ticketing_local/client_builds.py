@@ -19,8 +19,6 @@ from typing import Final
 
 from ticketing_testkit.servers import ServerStartError
 
-__all__ = ["ClientBuilds"]
-
 KEPT: Final = 3
 """Number of builds that are kept: returning to another branch needs no new build."""
 ATTEMPTS: Final = 3

@@ -8,8 +8,6 @@ from typing import Final
 from .keys import Keys
 from .services import WORKERS
 
-__all__ = ["common_environment", "service_environment", "worker_environment"]
-
 PASSED_THROUGH: Final = (
     "RATE_LIMIT_",
     "RESERVATION_WINDOW_SECONDS",

@@ -19,8 +19,6 @@ from ticketing_testkit.servers import ServerStartError
 from .faults import FAULTS, FaultError
 from .stack import Stack
 
-__all__ = ["FaultController", "fault_app", "ready_state"]
-
 REQUEST: Final = "fault.json"
 ANSWER_SECONDS: Final = 30.0
 

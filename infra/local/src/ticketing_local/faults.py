@@ -14,8 +14,6 @@ from ticketing_testkit.servers import ServerProcess
 
 from .stack import Stack
 
-__all__ = ["FAULTS", "Fault", "FaultError"]
-
 Switch = Callable[[Stack], None]
 
 STRIPE_SLOW_SECONDS: Final = 15

@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-__all__ = ["Keys"]
-
 
 @dataclass(frozen=True, slots=True)
 class Keys:

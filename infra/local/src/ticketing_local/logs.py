@@ -6,8 +6,6 @@ from typing import Final
 
 from ticketing_ops.console import console, print_lines
 
-__all__ = ["show_logs"]
-
 SAMPLE_SECONDS: Final = 0.2
 
 

@@ -11,8 +11,6 @@ from ticketing_ops.console import console, fail, print_lines, printable
 from ticketing_ops.data_dir import DataDirOption, data_dir_of
 from ticketing_testkit.inbox import Inbox
 
-__all__ = ["mail_app"]
-
 mail_app = typer.Typer(no_args_is_help=True, help="The mails that the local mail server received.")
 
 

@@ -6,8 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-__all__ = ["PortReservations"]
-
 
 class PortReservations:
     """One file lock per port, in a folder that all stacks of this user share; a lock ends with its process.

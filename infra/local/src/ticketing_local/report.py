@@ -12,8 +12,6 @@ from ticketing_testkit.servers import is_alive
 
 from .seed import DemoAccounts
 
-__all__ = ["print_addresses", "print_status", "print_status_json"]
-
 
 def print_addresses(state: StackState, accounts: DemoAccounts) -> None:
     """Print all addresses and the demo accounts."""

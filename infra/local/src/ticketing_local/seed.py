@@ -9,8 +9,6 @@ import httpx
 from ticketing_ops.api import Api
 from ticketing_ops.data_dir import DataDir, StackState
 
-__all__ = ["DemoAccounts", "seed"]
-
 PASSWORD: Final = "demo tickets"  # noqa: S105 (a demo account on this machine, shown on the screen)
 SELLER: Final = "seller@ticketing.dev"
 BUYER: Final = "buyer@ticketing.dev"

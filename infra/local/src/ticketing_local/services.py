@@ -11,8 +11,6 @@ from typing import Final
 
 from ticketing_testkit.servers import ServerProcess, ServerStartError
 
-__all__ = ["WORKERS", "ClientProcess", "ServiceProcess", "WorkerProcess", "find_node"]
-
 GRACEFUL_SECONDS: Final = 4
 
 

@@ -29,8 +29,6 @@ from .services import WORKERS, ClientProcess, ServiceProcess, WorkerProcess, fin
 from .startup_lock import exclusive_startup
 from .webhooks import register_webhook
 
-__all__ = ["DEFAULT_PORT", "PREFERRED_PORTS", "Stack", "StackOptions"]
-
 DEFAULT_PORT: Final = 3000
 PREFERRED_PORTS: Final[Mapping[str, int]] = {
     "auth": 4001,

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["exclusive_startup"]
-
 
 @contextmanager
 def exclusive_startup(on_wait: Callable[[], None]) -> Iterator[None]:

@@ -18,8 +18,6 @@ from .report import print_addresses
 from .seed import DemoAccounts, seed
 from .stack import Stack, StackOptions
 
-__all__ = ["supervise"]
-
 SAMPLE_SECONDS: Final = 0.25
 
 

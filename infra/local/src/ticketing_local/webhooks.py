@@ -4,8 +4,6 @@ import httpx
 
 from .keys import Keys
 
-__all__ = ["register_webhook"]
-
 
 def register_webhook(stripe_url: str, target: str, keys: Keys) -> None:
     """Register the webhook address of payments; needed at each start, because the double does not store it."""

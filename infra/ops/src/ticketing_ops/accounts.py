@@ -14,8 +14,6 @@ from ticketing_common.entity import ID_PATTERN
 from .bus import DataDirOption, on_bus
 from .console import console, fail
 
-__all__ = ["accounts_app"]
-
 ANSWER_SECONDS: Final = 30.0
 
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="The account's id, as in the logs: 24 hex digits.")]

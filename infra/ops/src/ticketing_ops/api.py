@@ -7,8 +7,6 @@ import httpx
 
 from ticketing_common.topology import SERVICES
 
-__all__ = ["Api"]
-
 _SERVICES: Final = {service.path: service.name for service in SERVICES.values() if service.path}
 
 

@@ -15,8 +15,6 @@ from .passes import passes_app
 from .resync import resync
 from .streams import streams_app
 
-__all__ = ["add_commands", "app", "main", "play_against"]
-
 DEFAULT_WINDOW_SECONDS = 900
 
 

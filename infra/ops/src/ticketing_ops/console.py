@@ -7,8 +7,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["console", "fail", "print_lines", "printable", "shown"]
-
 console = Console(highlight=False)
 
 _ESCAPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

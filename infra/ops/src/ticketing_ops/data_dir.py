@@ -13,9 +13,6 @@ from typing import IO, Annotated, Final, Literal
 
 import typer
 
-__all__ = ["AlreadyRunningError", "DataDir", "DataDirOption", "StackState", "data_dir_of", "repository_root"]
-
-
 OURS: Final = (
     *("keys", "logs", "mongod", "nats", "redis", "stripe", "mail", "client"),
     *("seeded", "state.json", "fault.json"),

@@ -15,8 +15,6 @@ from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail, print_lines, shown
 
-__all__ = ["dead_letters_app"]
-
 NEXT_SECONDS: Final = 5.0
 ADVISORY_MARK: Final = "a"
 

@@ -18,8 +18,6 @@ from ticketing_common.events.subjects import STREAM_SUBJECTS
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail, shown
 
-__all__ = ["events_app", "line", "matches", "messages", "since_time"]
-
 events_app = typer.Typer(no_args_is_help=True, help="Show the events on the bus.")
 
 _COLOURS: Final = {"ticket": "cyan", "order": "green", "payment": "magenta", "expiration": "yellow"}

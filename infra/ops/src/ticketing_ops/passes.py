@@ -15,8 +15,6 @@ from .api import Api
 from .console import console, printable
 from .data_dir import DataDirOption, data_dir_of
 
-__all__ = ["passes_app"]
-
 PATH: Final = "/api/orders/pass-keys"
 VERIFIED, REFUSED, UNREADABLE = 0, 1, 2
 SECONDS: Final = 10.0

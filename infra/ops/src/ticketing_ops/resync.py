@@ -13,8 +13,6 @@ from ticketing_common.topology import OWNERS
 from .bus import DataDirOption, on_bus
 from .console import console, fail
 
-__all__ = ["resync"]
-
 REPORT_SECONDS: Final = 30.0
 NAMES: Final = tuple(owner.name for owner in OWNERS.values())
 

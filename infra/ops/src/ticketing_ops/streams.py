@@ -13,8 +13,6 @@ from ticketing_common.messaging import ConfigurationDriftError, ensure_stream, s
 from .bus import DataDirOption, on_bus
 from .console import console, fail
 
-__all__ = ["streams_app"]
-
 STREAMS: Final = (*STREAM_SUBJECTS, *SAFETY_NETS)
 
 streams_app = typer.Typer(no_args_is_help=True, help="The streams of the event bus.")

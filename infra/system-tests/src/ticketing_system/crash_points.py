@@ -23,8 +23,6 @@ from ticketing_common.delivery import Consumer
 from ticketing_common.events import PaymentAuthorized
 from ticketing_common.storage import Outbox
 
-__all__ = ["AFTER_COMMIT", "AFTER_PUBLISH", "BEFORE_ACK", "BEFORE_HANDLING", "main"]
-
 AFTER_COMMIT: Final = "after_commit"
 AFTER_PUBLISH: Final = "after_publish"
 BEFORE_HANDLING: Final = "before_handling"

@@ -42,8 +42,6 @@ from ticketing_testkit.stripe_webhooks import Endpoint
 
 from .market import Market
 
-__all__ = ["InProcessMarket", "Servers"]
-
 PEOPLE: Final = 20
 
 

@@ -17,8 +17,6 @@ from ticketing_local.stack import Stack
 from ticketing_ops.audit import AuditAddresses, Violation, audit
 from ticketing_ops.audit.bus import connected
 
-__all__ = ["DECLINED_CARD", "GOOD_CARD", "Market", "UnsettledError", "market_of"]
-
 GOOD_CARD: Final = "pm_card_visa"
 DECLINED_CARD: Final = "pm_card_chargeCustomerFail"
 TOKEN_SECONDS: Final = 4 * 3600

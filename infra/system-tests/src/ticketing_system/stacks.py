@@ -6,8 +6,6 @@ from typing import Final
 
 from ticketing_local.stack import PREFERRED_PORTS, Stack, StackOptions
 
-__all__ = ["make_stack"]
-
 RATES: Final = ("SIGNIN", "SIGNUP", "HOLDS", "LISTINGS", "PAYMENTS")
 FIRST_PORT: Final = 20_000
 PORTS: Final = 10_000

@@ -25,8 +25,6 @@ from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
 from ticketing_common.web.http_protocol import HttpProtocol
 
-__all__ = ["Bus", "Identity", "private_pem", "public_pem", "run_app", "serve_app", "service_settings_for"]
-
 E = TypeVar("E", bound=Event)
 
 ISSUER: Final = "https://ticketing.dev"

@@ -4,8 +4,6 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
-__all__ = ["Bank"]
-
 THREE_D_SECURE: Final = "4000002500003155"
 EVERYTHING: Final = 1_000_000
 

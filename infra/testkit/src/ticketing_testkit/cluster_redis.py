@@ -7,8 +7,6 @@ from typing import Final
 
 from .servers import RedisServer
 
-__all__ = ["ClusterRedis"]
-
 MANIFESTS: Final = Path(__file__).resolve().parents[3] / "k8s"
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-__all__ = ["incompatibilities"]
-
 
 def incompatibilities(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """The differences of the JSON Schema `after` that break consumers of `before`, or that reject its events.

@@ -10,8 +10,6 @@ from fastapi import FastAPI
 from ticketing_common.entity import utc_now
 from ticketing_common.storage import IdempotencyKeys
 
-__all__ = ["KilledError", "dying_before_the_answer"]
-
 
 class KilledError(Exception):
     """The simulated crash; no code catches it."""

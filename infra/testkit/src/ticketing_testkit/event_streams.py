@@ -8,8 +8,6 @@ from typing import Any, Final
 
 import httpx
 
-__all__ = ["Listener", "Shown", "listen"]
-
 NEWS_SECONDS: Final = 20.0
 
 

@@ -17,8 +17,6 @@ from ticketing_common.storage import WITHOUT_EVENTS, Database
 
 from .hostile_texts import HEADERS, bodies, forms, header_values, json_values, queries, texts
 
-__all__ = ["Attempt", "Outcome", "attempts", "findings", "fingerprint", "send"]
-
 LARGEST: Final = 62_000
 """Bytes; below the body limit, so that the parsing is measured and not the refusal."""
 BUSY_SECONDS: Final = 0.25

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["HEADERS", "bodies", "forms", "header_values", "json_values", "queries", "texts"]
-
 
 def _repeated(pattern: str, size: int) -> str:
     return (pattern * (size // len(pattern) + 1))[:size]

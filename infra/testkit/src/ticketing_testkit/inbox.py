@@ -16,8 +16,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-__all__ = ["Inbox", "StoredMail"]
-
 MOST: Final = 1_000
 """Older mails are deleted, so that a long run does not fill the disk."""
 _UNREADABLE: Final = (LookupError, ValueError, AttributeError, TypeError, MessageError)

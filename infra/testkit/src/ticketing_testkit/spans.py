@@ -10,8 +10,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from ticketing_common.telemetry.trace_recording import provider_with, turn_off, turn_on
 
-__all__ = ["RecordedSpans", "recorded_spans"]
-
 
 class RecordedSpans:
     """All ended spans."""

@@ -18,8 +18,6 @@ from aiohttp import web
 
 from .stripe_webhooks import Webhooks
 
-__all__ = ["Call", "Fault", "FaultKind", "StripeProxy"]
-
 UNKNOWN_TO_THE_DOUBLE: Final = ("allowed_payment_method_types", "use_stripe_sdk", "cancellation_reason", "reason")
 INTENT_CALL: Final = re.compile(r"/v1/payment_intents(/(?P<id>pi_\w+)(/\w+)?)?")
 FORM: Final = "application/x-www-form-urlencoded"

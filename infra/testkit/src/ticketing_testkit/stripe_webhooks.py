@@ -17,8 +17,6 @@ from typing import Any, Final
 
 import aiohttp
 
-__all__ = ["Endpoint", "Webhooks"]
-
 EVENT_TYPES: Final[Mapping[str, str]] = {
     "requires_payment_method": "payment_intent.payment_failed",
     "requires_action": "payment_intent.requires_action",

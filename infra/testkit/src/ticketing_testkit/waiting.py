@@ -5,8 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-__all__ = ["until", "wait_until"]
-
 LIMIT_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 0.05
 Why: TypeAlias = Callable[[], object]

@@ -43,8 +43,6 @@ from .changes import apply_intent, note_change, refuse_with, void
 from .stripe_event_processor import StripeEventProcessor
 from .stripe_steps import take_step
 
-__all__ = ["PaymentService"]
-
 log = get_logger(__name__)
 
 JOIN_ATTEMPTS: Final = 4

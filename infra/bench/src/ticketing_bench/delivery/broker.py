@@ -22,8 +22,6 @@ from ticketing_common.telemetry import trace_scope
 from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 
-__all__ = ["WINDOW", "WINDOWS_IN_FLIGHT", "DeliveryRole", "durable", "make_order", "make_orders", "publish_windowed"]
-
 WINDOW: Final = 256
 WINDOWS_IN_FLIGHT: Final = 4
 """The window sizes of the relay; the raw side uses the same."""

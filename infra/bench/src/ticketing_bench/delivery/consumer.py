@@ -14,8 +14,6 @@ from ticketing_common.messaging import JetStreamPublisher, consumer_config, ensu
 
 from .broker import DeliveryRole, durable, make_orders, publish_windowed
 
-__all__ = ["SAME_AS_THE_PRODUCT", "ConsumerRole", "product_consumer"]
-
 BATCH: Final = 100
 SETTLE_SECONDS: Final = 20.0
 SAME_AS_THE_PRODUCT: Final[dict[str, Any]] = {

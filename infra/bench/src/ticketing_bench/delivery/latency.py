@@ -20,8 +20,6 @@ from ticketing_orders.repository import OrderRepository
 from .broker import DeliveryRole, durable, make_order
 from .consumer import product_consumer
 
-__all__ = ["ReceiverRole", "SenderRole"]
-
 COLLECT_SECONDS: Final = 30.0
 
 

@@ -20,8 +20,6 @@ from ticketing_orders.repository import OrderRepository
 
 from .broker import DeliveryRole, make_order, make_orders, publish_windowed
 
-__all__ = ["RelayRole"]
-
 POLL_SECONDS: Final = 0.002
 LEASE_SECONDS: Final = 600.0
 INSERT_BATCH: Final = 1_000

@@ -12,8 +12,6 @@ from .consumer import ConsumerRole
 from .latency import ReceiverRole, SenderRole
 from .relay import RelayRole
 
-__all__ = ["FULL", "QUICK", "Sizes", "complete", "run"]
-
 Say = Callable[[str], None]
 
 HALF: Final = 0.5

@@ -8,8 +8,6 @@ from ticketing_bench.measurement import Answer, Finding
 from .burst import rush_findings
 from .market import LoadedMarket, UnsettledError, hold
 
-__all__ = ["measure_arena"]
-
 SEED: Final = 20_261_129
 
 

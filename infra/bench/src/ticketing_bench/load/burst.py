@@ -8,8 +8,6 @@ from ticketing_bench.measurement import Answer, Finding
 
 from .market import LoadedMarket, hold
 
-__all__ = ["measure_burst", "rush_findings"]
-
 SEED: Final = 20_261_124
 
 

@@ -5,8 +5,6 @@ from ticketing_bench.measurement import Answer, Finding
 from .market import LoadedMarket
 from .operations import buy, by_process
 
-__all__ = ["measure_buying"]
-
 
 async def measure_buying(market: LoadedMarket) -> list[Finding]:
     """Tickets sold per second, and the CPU time of one sale, by the number of buyers at once.

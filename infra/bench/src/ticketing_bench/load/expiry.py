@@ -16,8 +16,6 @@ from ticketing_orders.repository import OrderRepository
 
 from .market import LoadedMarket, UnsettledError
 
-__all__ = ["measure_expiry"]
-
 PATIENCE_SECONDS: Final = 180.0
 AT_ONCE: Final = 32
 SAMPLE_SECONDS: Final = 0.5

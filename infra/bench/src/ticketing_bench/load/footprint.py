@@ -11,8 +11,6 @@ from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 from .market import LoadedMarket
 
-__all__ = ["measure_memory", "measure_starts"]
-
 START_SECONDS: Final = 30.0
 SAMPLE_SECONDS: Final = 0.005
 

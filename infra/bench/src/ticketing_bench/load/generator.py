@@ -12,8 +12,6 @@ from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.measurement import percentile
 from ticketing_bench.wire import Connection, Connections, http_request
 
-__all__ = ["LoadRole"]
-
 CARD: Final = "pm_card_visa"
 NOT_NOW: Final = frozenset({429, 503})
 PAUSE_SECONDS: Final = 0.2

@@ -9,8 +9,6 @@ from ticketing_bench.wire import http_request
 
 from .market import LoadedMarket, UnsettledError, hold
 
-__all__ = ["measure_growth"]
-
 HALLS: Final = 1_000 // SEATS
 """Whose tickets are there from the beginning, and stay as many."""
 

@@ -10,8 +10,6 @@ from ticketing_bench.wire import http_request
 from .market import LoadedMarket
 from .operations import ask_each, by_process
 
-__all__ = ["measure_listing"]
-
 BODY: Final = {"title": "A seat in the front row", "price": 25.5, "venue": "Town hall", "quantity": 2}
 
 

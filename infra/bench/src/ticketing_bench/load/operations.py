@@ -10,8 +10,6 @@ from ticketing_bench.measurement import Answer
 
 from .market import LoadedMarket, UnsettledError
 
-__all__ = ["ask_each", "buy", "by_process"]
-
 PATIENCE_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 0.05
 

@@ -12,8 +12,6 @@ from ticketing_testkit.servers import free_port
 from .market import LoadedMarket, hold
 from .operations import ask_each, buy, by_process
 
-__all__ = ["measure_replicas"]
-
 SECOND: Final = "orders, second"
 CONNECTIONS: Final = 32
 NO_GROWTH: Final = 1.1

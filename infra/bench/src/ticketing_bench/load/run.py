@@ -17,8 +17,6 @@ from .replicas import measure_replicas
 from .sizes import Sizes
 from .sustained import measure_sustained
 
-__all__ = ["PARTS", "run"]
-
 Measure = Callable[[LoadedMarket], Awaitable[list[Finding]]]
 
 _SALES: Final[Mapping[str, Measure]] = {

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FULL", "QUICK", "Sizes"]
-
 
 @dataclass(frozen=True)
 class Sizes:

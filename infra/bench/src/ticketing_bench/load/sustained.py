@@ -7,8 +7,6 @@ from ticketing_bench.measurement import Finding
 
 from .market import LoadedMarket, UnsettledError, hold
 
-__all__ = ["highest_kept", "measure_sustained"]
-
 PEOPLE: Final = 200
 ANSWERED_MS: Final = 1_000.0
 CAUGHT_UP_SECONDS: Final = 2.0

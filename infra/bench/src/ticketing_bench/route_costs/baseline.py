@@ -27,8 +27,6 @@ from ticketing_orders.repository import OrderRepository
 
 from .serving import BASELINE, CATALOGUE
 
-__all__ = ["create_app"]
-
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 

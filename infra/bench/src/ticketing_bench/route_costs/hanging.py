@@ -19,8 +19,6 @@ from ticketing_testkit.servers import ServerProcess, StripeDouble
 from .rounds import LEAD_SECONDS, Bench, Contender, check_answers
 from .serving import running
 
-__all__ = ["measure_hanging"]
-
 PROBES_PER_SECOND: Final = 200.0
 PAYMENTS_PER_SECOND: Final = 20.0
 """Well below what the service and the double can do on two cores, or a healthy Stripe would be the slower one."""

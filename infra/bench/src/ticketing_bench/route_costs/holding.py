@@ -13,8 +13,6 @@ from ticketing_common.entity import new_id
 from .rounds import Bench
 from .serving import BASELINE, running
 
-__all__ = ["measure_holding"]
-
 BUYERS: Final = 50
 MOST_PER_SECOND: Final = 3_000
 """More than any machine of today decides; so many tickets are at hand."""

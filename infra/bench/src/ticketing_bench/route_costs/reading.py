@@ -14,8 +14,6 @@ from ticketing_testkit.servers import ServerProcess
 from .rounds import Bench
 from .serving import running
 
-__all__ = ["measure_reading"]
-
 PAGE: Final = "/api/tickets?limit=20"
 STEP: Final = 5
 """So many tickets on, another page begins: of 2,000 tickets 400 pages, twice as many as the service remembers."""

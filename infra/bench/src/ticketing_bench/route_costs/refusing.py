@@ -15,8 +15,6 @@ from ticketing_common.entity import new_id
 from .rounds import Bench
 from .serving import running
 
-__all__ = ["measure_refusing"]
-
 TAKEN_SECONDS: Final = 4.0
 """How long the seat has been taken when the first is refused: longer than memory counts as fresh without events, and
 than events count as missing after a connection."""

@@ -11,8 +11,6 @@ from ticketing_testkit.servers import ServerProcess
 
 from .serving import Deployment
 
-__all__ = ["Bench", "Contender", "check_answers"]
-
 WARM_UP: Final = 0.3
 """The part of a round that each side is asked before the first, and that is not counted."""
 LEAD_SECONDS: Final = 0.5

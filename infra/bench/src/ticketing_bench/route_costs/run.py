@@ -24,8 +24,6 @@ from .rounds import Bench
 from .serving import CATALOGUE, Deployment
 from .signing_in import measure_signing_in
 
-__all__ = ["FULL", "QUICK", "Sizes", "empty_streams", "run"]
-
 
 @dataclass(frozen=True)
 class Sizes:

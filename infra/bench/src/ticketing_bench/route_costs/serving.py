@@ -12,8 +12,6 @@ from ticketing_local.services import ServiceProcess
 from ticketing_testkit.apps import Identity
 from ticketing_testkit.servers import ServerProcess, ServerStartError, free_port
 
-__all__ = ["BASELINE", "CATALOGUE", "Deployment", "running"]
-
 BASELINE_APP: Final = "ticketing_bench.route_costs.baseline:create_app"
 DAY_SECONDS: Final = 86_400
 CATALOGUE: Final = "tickets"

@@ -21,8 +21,6 @@ from ticketing_testkit.servers import ServerProcess
 from .rounds import Bench, Contender, check_answers
 from .serving import running
 
-__all__ = ["HashRole", "measure_signing_in"]
-
 ACCOUNTS: Final = 8
 PROBES_PER_SECOND: Final = 200.0
 PART_OF_CAPACITY: Final = 0.5

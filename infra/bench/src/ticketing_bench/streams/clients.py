@@ -10,8 +10,6 @@ from typing import Any, ClassVar, Final, cast
 from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.worker import Role
 
-__all__ = ["ClientsRole"]
-
 COLLECT_SECONDS: Final = 30.0
 OPEN_AT_ONCE: Final = 50
 _TICKET: Final = re.compile(rb'data: \{"id":"([0-9a-f]{24})"')

@@ -11,8 +11,6 @@ from ticketing_bench.worker import Worker
 from .clients import ClientsRole
 from .serving import ServiceRole
 
-__all__ = ["FULL", "QUICK", "Sizes", "run"]
-
 
 @dataclass(frozen=True)
 class Sizes:

@@ -12,8 +12,6 @@ from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.settings import Settings
 
-__all__ = ["ServiceRole"]
-
 SELLER = new_id()
 DETAILS = TicketDetails(
     title="Opening night: the long way round, stalls, row 12", price_cents=2_550, venue="The old theatre"

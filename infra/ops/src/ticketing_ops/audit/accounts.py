@@ -9,8 +9,6 @@ from ticketing_common.storage import Document
 from .databases import Databases
 from .invariants import Finding, Moment
 
-__all__ = ["account_findings"]
-
 WITHDRAWN_WITHIN: Final = timedelta(minutes=2)
 """Tickets looks at the listings of deleted accounts again and again; this is several of its rounds."""
 

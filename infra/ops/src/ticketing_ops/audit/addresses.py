@@ -8,8 +8,6 @@ from typing import Final, Self
 from ticketing_common.topology import SERVICES
 from ticketing_ops.data_dir import DataDir, StackState
 
-__all__ = ["STRIPE_URL", "AuditAddresses", "MissingAddressError"]
-
 STRIPE_URL: Final = "https://api.stripe.com"
 
 

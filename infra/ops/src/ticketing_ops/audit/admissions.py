@@ -7,8 +7,6 @@ from hashlib import sha256
 from .cases import OrderCase
 from .invariants import Finding, Moment
 
-__all__ = ["checked_in_twice", "checkin_after_end", "checkin_of_other_seat", "checkin_without_order"]
-
 
 def checkin_without_order(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """A check-in belongs to an order that never was complete. There is no grace: the order is complete first."""

@@ -20,8 +20,6 @@ from ticketing_ops.bus import connect
 from .invariants import Finding, Moment
 from .unreadable import UnreadableError
 
-__all__ = ["bus_findings", "connected"]
-
 LIMIT: Final = 1_000
 """How many messages are read of a stream that should be empty, the newest ones."""
 _FAILURES: Final = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)

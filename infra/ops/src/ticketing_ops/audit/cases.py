@@ -35,15 +35,6 @@ from .rows import (
 )
 from .stripe_intents import Intent, Intents
 
-__all__ = [
-    "OrderCase",
-    "PaymentCase",
-    "TicketCase",
-    "order_cases",
-    "payment_cases",
-    "ticket_cases",
-]
-
 R = TypeVar("R")
 
 ACTIVE: Final[Document] = {"status": {"$in": ["created", "complete"]}}

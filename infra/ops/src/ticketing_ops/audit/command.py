@@ -22,8 +22,6 @@ from .invariants import INVARIANTS, Violation
 from .unreadable import UnreadableError
 from .watching import watch
 
-__all__ = ["audit_command"]
-
 SHOWN: Final = 20
 """The most violations of one invariant in the text output; `--json` has all."""
 CLEAN, BROKEN, UNREADABLE = 0, 1, 2

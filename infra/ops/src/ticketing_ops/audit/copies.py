@@ -7,8 +7,6 @@ from .cases import OrderCase, PaymentCase, TicketCase
 from .invariants import Finding, Moment
 from .rows import Copy, OrderRow
 
-__all__ = ["copied_deadline", "copied_orders", "copied_payments", "copied_tickets"]
-
 
 def copied_orders(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """The copies of an order in tickets and payments."""

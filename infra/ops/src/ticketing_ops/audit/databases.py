@@ -10,8 +10,6 @@ from ticketing_common.topology import SERVICES
 from .addresses import AuditAddresses
 from .unreadable import UnreadableError
 
-__all__ = ["Databases"]
-
 R = TypeVar("R")
 
 BATCH: Final = 1_000

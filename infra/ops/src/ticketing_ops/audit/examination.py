@@ -31,8 +31,6 @@ from .outboxes import outbox_findings
 from .stripe_intents import RELIST_ABOVE, Intents, Stripe
 from .unreadable import UnreadableError
 
-__all__ = ["GRACE_SECONDS", "Report", "audit"]
-
 GRACE_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 1.0
 OWNERS_AT_ONCE: Final = 1_000

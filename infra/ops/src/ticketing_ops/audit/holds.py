@@ -6,16 +6,6 @@ from .cases import OrderCase, TicketCase
 from .invariants import Finding, Moment
 from .rows import OrderRow, TicketRow
 
-__all__ = [
-    "hold_overdue",
-    "order_of_cancelled_event",
-    "order_without_ticket",
-    "seat_taken_twice",
-    "seats_beyond_quantity",
-    "seats_miscounted",
-    "ticket_without_order",
-]
-
 
 def hold_overdue(case: OrderCase, moment: Moment) -> Iterator[Finding]:
     """An unpaid order is still open after its deadline."""

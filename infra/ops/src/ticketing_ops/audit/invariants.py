@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-__all__ = ["INVARIANTS", "Finding", "Invariant", "Moment", "Violation"]
-
 
 @dataclass(frozen=True, slots=True)
 class Invariant:

@@ -9,8 +9,6 @@ from ticketing_common.storage import Document
 from .databases import Databases
 from .invariants import Finding, Moment
 
-__all__ = ["mail_findings"]
-
 LIMIT: Final = 1_000
 """The most mails reported: after an outage of the mail server there may be very many."""
 REPORTED: Final = timedelta(days=1)

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Stream", "merged"]
-
 R = TypeVar("R")
 
 

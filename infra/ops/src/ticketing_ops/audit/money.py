@@ -13,20 +13,6 @@ from .invariants import Finding, Moment
 from .rows import PaymentRow
 from .stripe_intents import Intent
 
-__all__ = [
-    "authorization_not_voided",
-    "captured_without_order",
-    "charged_twice",
-    "complete_not_captured",
-    "complete_refunded",
-    "complete_without_payment",
-    "dispute_open",
-    "intent_unknown",
-    "paid_other_price",
-    "payment_disagrees_with_stripe",
-    "refunded_in_part",
-]
-
 PAID: Final = ("authorized", "captured")
 OVER: Final = ("voided", "failed", "refunded")
 GRACES_OF_A_LOST_WEBHOOK: Final = 5

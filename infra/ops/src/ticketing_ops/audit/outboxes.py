@@ -10,8 +10,6 @@ from ticketing_common.topology import OUTBOXES
 from .databases import Databases
 from .invariants import Finding, Moment
 
-__all__ = ["Waiting", "outbox_findings"]
-
 LIMIT: Final = 1_000
 """The most documents reported for each outbox: after an hour without the bus there may be very many."""
 _EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)

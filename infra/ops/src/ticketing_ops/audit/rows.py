@@ -10,32 +10,6 @@ from typing import Final, NamedTuple, TypeVar
 
 from ticketing_common.storage import Document
 
-__all__ = [
-    "CHECKIN_FIELDS",
-    "COPIED_ORDER_FIELDS",
-    "COPIED_PAYMENT_FIELDS",
-    "COPIED_TICKET_FIELDS",
-    "DEADLINE_FIELDS",
-    "ORDER_FIELDS",
-    "PAYMENT_FIELDS",
-    "TICKET_FIELDS",
-    "CheckinRow",
-    "Copy",
-    "DeadlineRow",
-    "OrderRow",
-    "PaymentRow",
-    "TicketRow",
-    "checkin_row",
-    "copied_order",
-    "copied_payment",
-    "copied_ticket",
-    "deadline_row",
-    "order_row",
-    "payment_row",
-    "ticket_row",
-]
-
-
 R = TypeVar("R")
 
 

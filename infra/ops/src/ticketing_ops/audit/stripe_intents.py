@@ -13,8 +13,6 @@ from .addresses import AuditAddresses
 from .rows import PaymentRow
 from .unreadable import UnreadableError
 
-__all__ = ["RECENT", "Intent", "Intents", "MoneyBack", "Stripe"]
-
 API_VERSION: Final = "2026-10-28.endive"
 """The version that payments uses too; the fields read here have the names of this version."""
 RECENT: Final = timedelta(hours=24)

@@ -1,7 +1,5 @@
 """The error that ends an audit: a part could not be read, so the audit has no result."""
 
-__all__ = ["UnreadableError"]
-
 
 class UnreadableError(Exception):
     """One sentence for the user; it never contains an address, which may contain a password."""

@@ -20,8 +20,6 @@ from .examination import Report
 from .invariants import INVARIANTS
 from .unreadable import UnreadableError
 
-__all__ = ["InvariantGauges", "watch"]
-
 BROKEN: Final = 1
 UNREADABLE: Final = 2
 

@@ -10,8 +10,6 @@ from ticketing_ops.console import console
 
 from .scenario import PASSWORD, Scenario, ScenarioError, list_seats, sign_up
 
-__all__ = ["leave"]
-
 _TOKEN = re.compile(r"/reset-password#token=(\S+)")
 
 

@@ -6,8 +6,6 @@ from ticketing_ops.console import console
 
 from .scenario import Scenario, hold, list_seats, pay, sign_up
 
-__all__ = ["call_off"]
-
 
 def call_off(scenario: Scenario) -> None:
     """One order is refunded, then the event is called off."""

@@ -11,8 +11,6 @@ from rich.markup import escape
 from ticketing_ops.api import Api
 from ticketing_ops.console import console
 
-__all__ = ["PASSWORD", "WAIT_SECONDS", "Scenario", "ScenarioError", "hold", "list_seats", "pay", "pay_step", "sign_up"]
-
 WAIT_SECONDS: Final = 10.0
 PASSWORD: Final = token_hex(8)
 

@@ -9,8 +9,6 @@ from ticketing_ops.console import console
 from .admission import admit
 from .scenario import WAIT_SECONDS, Scenario, ScenarioError, hold, list_seats, pay_step, sign_up
 
-__all__ = ["let_expire", "sell_one", "share_listing"]
-
 
 def sell_one(scenario: Scenario) -> None:
     """A seat is held, paid and sold; others are refused."""

@@ -10,8 +10,6 @@ from .caller import Answer, Caller
 from .ledger import Charge, Hold
 from .sellers import Board
 
-__all__ = ["Buyer"]
-
 QUANTITIES: Final = (1, 1, 1, 2, 3)
 NEWEST: Final = 4
 """Buyers choose among the newest tickets only, so that they compete."""

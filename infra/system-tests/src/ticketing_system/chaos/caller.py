@@ -11,8 +11,6 @@ from ticketing_ops.api import Api
 
 from .ledger import Ledger
 
-__all__ = ["ANSWER_SECONDS", "Answer", "Caller"]
-
 ANSWER_SECONDS: Final = 8.0
 """For one response: shorter than a service's limit for Stripe, so that some callers disconnect during the work."""
 PATIENCE_SECONDS: Final = 20.0

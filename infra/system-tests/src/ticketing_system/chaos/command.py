@@ -18,8 +18,6 @@ from ticketing_testkit.servers import ServerStartError
 from .report import print_report
 from .run import RunOptions, run
 
-__all__ = ["chaos", "main"]
-
 # Only what we start ourselves may be killed.
 FOREIGN: Final = ("MONGO_URL", "NATS_URL", "REDIS_URL", "STRIPE_API_BASE")
 

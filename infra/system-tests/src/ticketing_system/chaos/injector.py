@@ -9,8 +9,6 @@ from ticketing_testkit.servers import ServerProcess, ServerStartError
 
 from .schedule import Fault
 
-__all__ = ["Injector"]
-
 START_ATTEMPTS: Final = 5
 REPEAT_SECONDS: Final = 0.5
 READY_SECONDS: Final = 30.0

@@ -9,8 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["Report", "print_report"]
-
 SHOWN = 20
 
 

@@ -26,8 +26,6 @@ from .sellers import Board, Seller
 from .stored import Document, Stored, read_stored
 from .verdict import broken_promises, unsettled
 
-__all__ = ["RunOptions", "run"]
-
 WINDOW_SECONDS: Final = 6
 SAMPLE_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0

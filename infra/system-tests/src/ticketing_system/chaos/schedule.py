@@ -7,8 +7,6 @@ from typing import Final, Literal
 
 from ticketing_common.topology import PROCESSES
 
-__all__ = ["KILLED", "PAUSED", "Fault", "plan_faults"]
-
 Kind = Literal["kill", "pause"]
 
 SERVERS: Final = ("nats-server", "mongod", "valkey-server")

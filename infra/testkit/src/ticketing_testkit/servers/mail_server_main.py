@@ -13,8 +13,6 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from ticketing_testkit.inbox import Inbox, StoredMail
 
-__all__ = ["inbox_app", "main"]
-
 SHOWN: Final = 200
 LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
 PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'"

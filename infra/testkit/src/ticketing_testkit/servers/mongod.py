@@ -9,8 +9,6 @@ from pymongo.errors import OperationFailure, PyMongoError
 from .binaries import find_binary
 from .process import ServerProcess
 
-__all__ = ["Mongod", "drop_databases"]
-
 ALREADY_INITIALIZED = 23
 
 

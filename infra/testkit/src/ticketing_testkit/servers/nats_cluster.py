@@ -9,8 +9,6 @@ from typing import Final
 from .nats_server import NatsServer
 from .process import free_port
 
-__all__ = ["NatsCluster", "NatsNode"]
-
 NODES: Final = 3
 HEALTH_SECONDS: Final = 1.0
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from .binaries import find_binary
 from .process import ServerProcess
 
-__all__ = ["NatsServer"]
-
 
 class NatsServer(ServerProcess):
     """A single node on loopback."""

@@ -16,8 +16,6 @@ from typing import Final
 
 from .binaries import ServerStartError, missing_libraries
 
-__all__ = ["ServerProcess", "free_port", "is_alive"]
-
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1

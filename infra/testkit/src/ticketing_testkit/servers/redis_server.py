@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from .binaries import find_binary
 from .process import ServerProcess
 
-__all__ = ["RedisServer"]
-
 
 class RedisServer(ServerProcess):
     """A single node on loopback."""

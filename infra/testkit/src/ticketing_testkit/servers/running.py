@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-__all__ = ["running"]
-
 
 class _Startable(Protocol):
     def start(self) -> None: ...

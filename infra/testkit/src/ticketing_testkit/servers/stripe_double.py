@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from .process import ServerProcess
 
-__all__ = ["StripeDouble"]
-
 
 class StripeDouble(ServerProcess):
     """Serves Stripe's API on loopback; payments/README.md lists its limits."""

@@ -15,8 +15,6 @@ from localstripe.resources import Charge, Event, List, PaymentIntent, Refund, St
 from localstripe.server import unflatten_data
 from localstripe.webhooks import schedule_webhook
 
-__all__ = ["Dispute", "extend", "recount"]
-
 INQUIRY: Final = frozenset({"warning_needs_response", "warning_under_review", "warning_closed"})
 """Inquiries: the bank asks for information, and no money is withdrawn."""
 CLOSED: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
