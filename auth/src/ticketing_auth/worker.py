@@ -6,7 +6,6 @@ An arq job runs within a tenth of a second after a request for a mail. The sweep
 Both deliver everything that is due, and each mail is claimed first, so any number of workers may run.
 """
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -15,7 +14,7 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.timers import TimerWorker
-from ticketing_common.web.worker_app import create_worker_app, serve_worker
+from ticketing_common.web.worker_app import create_worker_app, lower_priority, serve_worker
 
 from .mail import MailDelivery, MailQueue, Mails, Renderer, SmtpServer, order_mails
 from .repository import OneTimeTokens, UserRepository
@@ -66,7 +65,7 @@ def create_worker(settings: WorkerSettings) -> FastAPI:
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
     # When thousands of holds end at one instant, their mails can wait for the processes that answer requests.
-    os.nice(NICENESS)
+    lower_priority(NICENESS)
     settings = WorkerSettings()
     serve_worker(create_worker(settings), settings)
 

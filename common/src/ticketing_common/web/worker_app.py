@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol, TypeAlias
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,6 +22,9 @@ from .routing import RoutingMiddleware
 
 Work: TypeAlias = Callable[[ServiceRuntime], AbstractAsyncContextManager[None]]
 """Adds the stores to the runtime, calls its `start()`, and works until the block ends."""
+
+
+AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 
 class _HealthAddress(Protocol):
@@ -58,6 +62,18 @@ def create_worker_app(settings: ServiceSettings, *, title: str, work: Work, publ
     add_error_handlers(app)
     app.include_router(health_router)
     return app
+
+
+def lower_priority(niceness: int) -> None:
+    """Let the processes that answer requests go first while the processors are busy.
+
+    Linux schedules the processes of a session as one group, and a niceness counts only within it (sched(7), autogroup).
+    So a process that leads a session of its own lowers the group, too. In a container the limits of its pod apply.
+    """
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid() and AUTOGROUP.exists():
+        with suppress(OSError):  # not allowed here
+            AUTOGROUP.write_text(str(niceness))
 
 
 def serve_worker(app: FastAPI, address: _HealthAddress) -> None:
