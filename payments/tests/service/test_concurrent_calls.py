@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentStatus
-from ticketing_payments.domain import Payment
+from ticketing_payments.domain import Intent, Payment
 from ticketing_payments.errors import PaymentNotPossibleError, StripeUnknownError
 from ticketing_payments.service import PaymentService
 from ticketing_payments.stripe_gateway import StripeGateway
@@ -56,6 +56,27 @@ async def test_two_replicas_that_pay_the_same_order_make_one_payment(
     assert await scenario.statuses() == [PaymentStatus.AUTHORIZED]
     assert len(await bank.intents_of(scenario.order.id)) == 1
     assert await scenario.published() == ["payment.authorized"]
+
+
+async def test_an_authorisation_that_another_replica_is_voiding_is_voided_and_not_failed(
+    scenario: Scenario, stores: Stores, make_settings: MakeSettings, proxy: StripeProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = await scenario.pay()
+    async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url)) as gateway:
+        retrieve = StripeGateway.retrieve
+
+        async def retrieve_too_late(asked: StripeGateway, intent_id: str) -> Intent:
+            """The other replica has stored the end of the order and cancelled at Stripe, and has not stored that."""
+            ended = {"version": 2, "status": OrderStatus.CANCELLED, "reason": OrderReason.EVENT_CANCELLED}
+            await stores.orders.apply(scenario.order.model_copy(update=ended))
+            await gateway.cancel(intent_id)
+            return await retrieve(asked, intent_id)
+
+        monkeypatch.setattr(StripeGateway, "retrieve", retrieve_too_late)
+        await scenario.service.refresh(payment.id, user_id=scenario.order.user_id)
+
+    assert await scenario.statuses() == [PaymentStatus.VOIDED]
+    assert await scenario.published() == ["payment.authorized", "payment.voided"]
 
 
 async def test_in_two_tabs_with_two_cards_one_of_them_is_charged(scenario: Scenario, bank: Bank) -> None:

@@ -17,6 +17,7 @@ from ticketing_payments.declines import DeclineLimits
 from ticketing_payments.domain import (
     OPEN_STATES,
     Intent,
+    IntentState,
     Payment,
     Step,
     StripeEvent,
@@ -224,7 +225,8 @@ class PaymentService:
                 except (CardDeclinedError, PaymentMethodRefusedError, StripeRequestRefusedError) as refusal:
                     await self._change(payment, refuse_with(refusal))
                     raise
-                payment = await self._change(payment, apply_intent(intent, released=step is Step.VOID))
+                released = step is Step.VOID or await self._may_be_released(payment, intent)
+                payment = await self._change(payment, apply_intent(intent, released=released))
                 if step is Step.VOID and intent is not None and intent.state in OPEN_STATES:
                     break  # Stripe does not cancel it now; the reconciler tries again
                 if step is Step.CAPTURE and payment.paid:
@@ -248,6 +250,13 @@ class PaymentService:
         # A due step needs no retrieval before it: an expired hold is voided, whatever Stripe's state is.
         retrieve = ask and intent is None and payment.stripe_id is not None
         return Step.ASK if retrieve and step is Step.NOTHING else step
+
+    async def _may_be_released(self, payment: Payment, intent: Intent | None) -> bool:
+        """Whether another replica may have cancelled it at Stripe: that one had stored the end of the order before."""
+        if intent is None or intent.state is not IntentState.CANCELLED:
+            return False
+        order = await self._orders.find(payment.order_id)
+        return order is not None and next_step(payment, order, None, utc_now()) is Step.VOID
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
         before = payment
