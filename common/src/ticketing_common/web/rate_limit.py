@@ -92,7 +92,8 @@ class Windows:
             self._hits[key] = hits
             self._hits.move_to_end(key)
         oldest = hits[0] if hits else now  # a limit of 0 counts none
-        return counted, self.amount - len(hits), oldest + self.seconds - now
+        # In this order, since `oldest + seconds - now` may exceed the window by a rounding error.
+        return counted, self.amount - len(hits), self.seconds - (now - oldest)
 
 
 class RateLimiter:
