@@ -12,14 +12,14 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from nats.aio.msg import Msg
 
-from ticketing_common.delivery import Consumer
+from ticketing_common.delivery.handling import MessageHandling
 from ticketing_common.events import PaymentAuthorized
 from ticketing_common.storage import Outbox
 
@@ -47,8 +47,8 @@ def _plant(folder: Path) -> None:
     # The broker has acknowledged them, and they still wait in the outbox.
     _before(Outbox, "remove", folder / AFTER_PUBLISH, when=lambda _outbox, published: bool(published))
     # The event is delivered, and the broker waits `ack_wait_seconds` before it delivers it again.
-    _before(Consumer, "_decide", folder / BEFORE_HANDLING)
-    _before(Consumer, "_decide", folder / BEFORE_HANDLING_A_PAYMENT, when=_is_payment)
+    _before(MessageHandling, "handle", folder / BEFORE_HANDLING)
+    _before(MessageHandling, "handle", folder / BEFORE_HANDLING_A_PAYMENT, when=_is_payment)
     # The event is handled, and the broker does not know.
     _before(Msg, "ack", folder / BEFORE_ACK)
     if find_spec("ticketing_payments"):
@@ -58,8 +58,8 @@ def _plant(folder: Path) -> None:
             _after(gateway, call, folder / f"after_stripe_{call}")
 
 
-def _is_payment(_consumer: Consumer, message: Msg) -> bool:
-    return message.subject.startswith(f"{PaymentAuthorized.NAME}.")
+def _is_payment(_handling: MessageHandling, messages: Sequence[Msg]) -> bool:
+    return messages[0].subject.startswith(f"{PaymentAuthorized.NAME}.")
 
 
 def _before(owner: type, name: str, point: Path, when: Callable[..., bool] = lambda *_: True) -> None:
