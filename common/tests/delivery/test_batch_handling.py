@@ -1,10 +1,12 @@
 """Events that a batch handler takes together: what one of them does to the others."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import pytest
+from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -247,3 +249,46 @@ async def test_a_failing_event_of_a_batch_counts_its_deliveries(
     (letter,) = await letters(bus)
     assert letter.subject == sent[4].nats_subject
     assert together.alone.count(sent[4].data.id) == 10
+
+
+async def test_a_settled_message_has_no_heartbeat_while_its_batch_goes_on(
+    connection: NatsConnection,
+    bus: Bus,
+    until: Until,
+    consume: Consume,
+    event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handling_module, "FIRST_DELAY_SECONDS", 30.0)
+    sent = [event() for _ in range(10)]
+    for one in sent:
+        await bus.publish(one)
+    faulty, slow = sent[1].data.id, sent[-1].data.id
+    answers: dict[str, list[bytes]] = defaultdict(list)
+
+    async def record(answer: Msg) -> None:
+        answers[answer.subject].append(answer.data)
+
+    await bus.client.subscribe(f"$JS.ACK.{EXPIRATIONS}.>", cb=record)
+    together = Together(**{faulty: RuntimeError("later")})
+    go_on = asyncio.Event()
+
+    async def handle(events: Sequence[ExpirationCompleted]) -> None:
+        await together.handle(events)
+        if any(one.data.id == slow for one in events):
+            await go_on.wait()
+
+    async def heartbeats() -> bool:
+        return sum(given.count(b"+WPI") for given in answers.values()) >= 25
+
+    batch_handler = BatchHandler.of(handle, ExpirationCompleted)
+    async with consume(connection, together.handle_alone, together=batch_handler, ack_wait=1.5):
+        await until(lambda: all_in_hand(bus, len(sent)))
+        together.begin.set()
+        await until(heartbeats)
+        go_on.set()
+
+    assert any(given[-1].startswith(b"-NAK {") for given in answers.values()), "a heartbeat replaces the delay"
+    for given in answers.values():
+        settled_at = next((place for place, answer in enumerate(given) if answer != b"+WPI"), len(given))
+        assert b"+WPI" not in given[settled_at:]
