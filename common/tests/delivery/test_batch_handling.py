@@ -12,18 +12,19 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pymongo.errors import ServerSelectionTimeoutError
 
-from ticketing_common.delivery import BatchHandler, Consumer, DeadLetter
+from ticketing_common.delivery import BatchHandler, Consumer, DeadLetter, DeadLetters, EventSubscription
 from ticketing_common.delivery import handling as handling_module
+from ticketing_common.delivery.handling import MessageHandling
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
-from ticketing_common.messaging import NatsConnection
+from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.telemetry.trace_context import record_with
 from ticketing_common.telemetry.trace_recording import provider_with
 from ticketing_testkit.apps import Bus
 
-from .conftest import DURABLE, Until
+from .conftest import DURABLE, SERVICE, Until
 
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 Condition = Callable[[], Awaitable[bool]]
@@ -292,3 +293,19 @@ async def test_a_settled_message_has_no_heartbeat_while_its_batch_goes_on(
     for given in answers.values():
         settled_at = next((place for place, answer in enumerate(given) if answer != b"+WPI"), len(given))
         assert b"+WPI" not in given[settled_at:]
+
+
+async def test_events_of_one_aggregate_do_not_split_a_batch_more_often_than_they_must(
+    connection: NatsConnection, event: MakeEvent
+) -> None:
+    ids = [new_id() for _ in range(12)]
+    sent = [event(aggregate_id, version) for aggregate_id in ids for version in (1, 2, 3)]
+    together = Together()
+    together.begin.set()
+    subscription = EventSubscription.in_batches(EXPIRATIONS, together.handle, ExpirationCompleted)
+    handling = MessageHandling(subscription, DeadLetters(JetStreamPublisher(connection)), service=SERVICE)
+
+    client = connection.client
+    await handling.handle([Msg(client, one.nats_subject, f"answer.{one.id}", one.to_json()) for one in sent])
+
+    assert together.calls == [[(aggregate_id, version) for aggregate_id in ids] for version in (1, 2, 3)]

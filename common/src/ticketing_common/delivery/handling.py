@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import nats.errors
@@ -158,14 +159,14 @@ def _traceparent(message: Msg) -> str | None:
     return (message.headers or {}).get("traceparent")
 
 
-def _of_different_aggregates(messages: Sequence[Msg]) -> Iterator[Sequence[Msg]]:
-    """The messages in their order, in groups with at most one of each aggregate."""
-    group: dict[str, Msg] = {}
+def _of_different_aggregates(messages: Sequence[Msg]) -> list[list[Msg]]:
+    """The messages in as few groups as possible with at most one of each aggregate, each aggregate's in their order."""
+    groups: list[list[Msg]] = []
+    occurrences: Counter[str] = Counter()
     for message in messages:
         aggregate_id = message.subject.rpartition(".")[2]
-        if aggregate_id in group:
-            yield list(group.values())
-            group = {}
-        group[aggregate_id] = message
-    if group:
-        yield list(group.values())
+        if occurrences[aggregate_id] == len(groups):
+            groups.append([])
+        groups[occurrences[aggregate_id]].append(message)
+        occurrences[aggregate_id] += 1
+    return groups
