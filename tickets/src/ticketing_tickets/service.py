@@ -162,14 +162,15 @@ class TicketService:
         traces = traces or {}
         known = await self._orders.apply_all(orders)
         tickets = await self._tickets.find_all(list({order.ticket.id for order in known}))
-        active = {order.ticket.id for order in known if order.status is not OrderStatus.CANCELLED}
-        if unknown := active - tickets.keys():
-            # An order names a ticket that this service published. Either the ticket was lost (an older backup was
-            # restored), or this read was served by a former primary. The second case is transient, so the error is too:
-            # the event is redelivered for a while and then becomes a dead letter for an operator.
-            raise TicketNotFoundError(min(unknown))
+        for ticket_id in {order.ticket.id for order in known} - tickets.keys():
+            if await self._orders.list_active(ticket_id):
+                # An order names a ticket that this service published. Either the ticket was lost (an older backup was
+                # restored), or this read was served by a former primary. The second case is transient, so the error is
+                # too: the event is redelivered for a while and then becomes a dead letter for an operator.
+                raise TicketNotFoundError(ticket_id)
         cancelled = await self._agree(tickets, traces)
         # Only another announcement changes a cancelled listing; it came after this read and so reaches the order too.
+        active = {order.ticket.id for order in known if order.status is not OrderStatus.CANCELLED}
         late = [ticket for ticket in cancelled if ticket.id in active]
         await self._tickets.save_all(late, lambda ticket: ticket_cancelled(ticket).in_trace(traces.get(ticket.id)))
 
