@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import REGISTRY
 from pymongo.errors import ServerSelectionTimeoutError
 
 from ticketing_common.delivery import BatchHandler, Consumer, DeadLetter, DeadLetters, EventSubscription
@@ -83,6 +84,17 @@ async def handle_all(
         await until(lambda: all_in_hand(bus, published))
         together.begin.set()
         await until(all_settled)
+
+
+def handlings_and_durations() -> tuple[float, float]:
+    """How many outcomes and how many durations were recorded until now."""
+    labels = {"service": SERVICE, "consumer": DURABLE}
+    outcomes = (
+        REGISTRY.get_sample_value("events_consumed_total", labels | {"outcome": outcome})
+        for outcome in handling_module.OUTCOMES
+    )
+    durations = REGISTRY.get_sample_value("event_handling_duration_seconds_count", labels)
+    return sum(outcome or 0.0 for outcome in outcomes), durations or 0.0
 
 
 async def letters(bus: Bus) -> list[DeadLetter]:
@@ -168,6 +180,7 @@ async def test_a_database_that_is_away_delays_all_events_of_a_batch(
         await bus.publish(one)
     together = Together()
     away = [ServerSelectionTimeoutError("no primary")]
+    handlings, durations = handlings_and_durations()
 
     async def handle(events: Sequence[ExpirationCompleted]) -> None:
         await together.begin.wait()
@@ -182,6 +195,8 @@ async def test_a_database_that_is_away_delays_all_events_of_a_batch(
 
     assert away == []
     assert await letters(bus) == []
+    handlings_now, durations_now = handlings_and_durations()
+    assert handlings_now - handlings == durations_now - durations > len(sent)
     handled = together.alone + [aggregate_id for call in together.calls for aggregate_id, _ in call]
     assert sorted(handled) == sorted(one.data.id for one in sent)
 

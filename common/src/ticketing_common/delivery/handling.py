@@ -64,12 +64,14 @@ class MessageHandling:
         if len(messages) == 1:
             await self._handle_alone(messages[0])
             return
+        begun = time.perf_counter()
         try:
             await self._handle_together(messages)
         except (*DatabaseUnavailableError, ConnectionError) as error:
+            seconds = time.perf_counter() - begun
             for message in messages:
                 await self._retry_later(message, error)
-            self._outcomes["retried_later"].inc(len(messages))
+                self._count("retried_later", seconds)
         except Exception as error:
             # One of them may be the cause: halve the batch until it is alone.
             log.info("batch not handled, halved", consumer=self._durable, events=len(messages), error=repr(error))
@@ -88,16 +90,18 @@ class MessageHandling:
             await together.handle(events)
         seconds = time.perf_counter() - begun
         for message in messages:
-            self._outcomes[await self._acknowledge(message)].inc()
-            self._seconds.observe(seconds)
+            self._count(await self._acknowledge(message), seconds)
 
     async def _handle_alone(self, message: Msg) -> None:
         begun = time.perf_counter()
         with consumer_span(f"handle {_name(message)}", _traceparent(message), self._traced) as span:
             outcome = await self._decide(message)
             span.set_attribute("outcome", outcome)
-        self._seconds.observe(time.perf_counter() - begun)
+        self._count(outcome, time.perf_counter() - begun)
+
+    def _count(self, outcome: str, seconds: float) -> None:
         self._outcomes[outcome].inc()
+        self._seconds.observe(seconds)
 
     async def _decide(self, message: Msg) -> str:
         """Handle one message: acknowledge it, redeliver it later, or dead-letter it. Returns the outcome."""
