@@ -1,7 +1,7 @@
 """Events that a batch handler takes together: what one of them does to the others."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -18,9 +18,10 @@ from ticketing_common.delivery import handling as handling_module
 from ticketing_common.delivery.handling import MessageHandling
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
-from ticketing_common.events import ExpirationCompleted
+from ticketing_common.events import Event, ExpirationCompleted, parse_event
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
 from ticketing_common.messaging import JetStreamPublisher, NatsConnection
+from ticketing_common.resilience import PER_ITERATION, background, cancel_and_wait
 from ticketing_common.telemetry.trace_context import record_with
 from ticketing_common.telemetry.trace_recording import provider_with
 from ticketing_testkit.apps import Bus
@@ -324,3 +325,42 @@ async def test_events_of_one_aggregate_do_not_split_a_batch_more_often_than_they
     await handling.handle([Msg(client, one.nats_subject, f"answer.{one.id}", one.to_json()) for one in sent])
 
     assert together.calls == [[(aggregate_id, version) for aggregate_id in ids] for version in (1, 2, 3)]
+
+
+async def test_requests_continue_while_the_events_of_a_batch_are_parsed_and_acknowledged(
+    connection: NatsConnection, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [event() for _ in range(3 * PER_ITERATION)]
+    iterations = 0
+    parsed_in: list[int] = []
+    acknowledged_in: list[int] = []
+
+    async def count_iterations() -> None:
+        nonlocal iterations
+        while True:
+            iterations += 1
+            await asyncio.sleep(0)
+
+    def parse(subject: str, body: bytes) -> Event:
+        parsed_in.append(iterations)
+        return parse_event(subject, body)
+
+    class Received(Msg):
+        async def ack(self) -> None:
+            acknowledged_in.append(iterations)
+            await super().ack()
+
+    monkeypatch.setattr(handling_module, "parse_event", parse)
+    together = Together()
+    together.begin.set()
+    subscription = EventSubscription.in_batches(EXPIRATIONS, together.handle, ExpirationCompleted)
+    handling = MessageHandling(subscription, DeadLetters(JetStreamPublisher(connection)), service=SERVICE)
+    client = connection.client
+    counting = asyncio.create_task(count_iterations())
+    with background():
+        await handling.handle([Received(client, one.nats_subject, f"answer.{one.id}", one.to_json()) for one in sent])
+    await cancel_and_wait(counting)
+
+    assert [len(parsed_in), len(acknowledged_in)] == [len(sent)] * 2
+    assert max(Counter(parsed_in).values()) <= PER_ITERATION
+    assert max(Counter(acknowledged_in).values()) <= PER_ITERATION
