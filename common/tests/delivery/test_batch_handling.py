@@ -1,79 +1,27 @@
 """Events that a batch handler takes together: what one of them does to the others."""
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 
 import pytest
-from nats.aio.msg import Msg
-from nats.js.errors import NotFoundError
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from pymongo.errors import ServerSelectionTimeoutError
 
-from ticketing_common.delivery import BatchHandler, Consumer, DeadLetter, DeadLetters, EventSubscription
+from ticketing_common.delivery import BatchHandler, DeadLetter
 from ticketing_common.delivery import handling as handling_module
-from ticketing_common.delivery.handling import MessageHandling
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
-from ticketing_common.events import Event, ExpirationCompleted, parse_event
+from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
-from ticketing_common.messaging import JetStreamPublisher, NatsConnection
-from ticketing_common.resilience import PER_ITERATION, background, cancel_and_wait
+from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry.trace_context import record_with
 from ticketing_common.telemetry.trace_recording import provider_with
 from ticketing_testkit.apps import Bus
 
+from .batches import Condition, Consume, MakeEvent, Together, all_in_hand
 from .conftest import DURABLE, SERVICE, Until
-
-Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
-Condition = Callable[[], Awaitable[bool]]
-MakeEvent = Callable[..., ExpirationCompleted]
-
-
-class Together:
-    """A batch handler that records its calls, and fails for the events of `faults` (by aggregate id)."""
-
-    def __init__(self, **faults: Exception) -> None:
-        self.calls: list[list[tuple[str, int]]] = []
-        self.alone: list[str] = []
-        self.faults = faults
-        self.begin = asyncio.Event()
-        self.running = 0
-
-    async def handle(self, events: Sequence[ExpirationCompleted]) -> None:
-        assert self.running == 0, "two batches at once"
-        self.running += 1
-        try:
-            await self.begin.wait()
-            self.calls.append([(one.data.id, one.data.version) for one in events])
-            self._fail(*events)
-        finally:
-            self.running -= 1
-
-    async def handle_alone(self, event: ExpirationCompleted) -> None:
-        await self.begin.wait()
-        self.alone.append(event.data.id)
-        self._fail(event)
-
-    def _fail(self, *events: ExpirationCompleted) -> None:
-        for one in events:
-            if one.data.id in self.faults:
-                raise self.faults[one.data.id]
-
-    @property
-    def batch_handler(self) -> BatchHandler:
-        return BatchHandler.of(self.handle, ExpirationCompleted)
-
-
-async def all_in_hand(bus: Bus, count: int) -> bool:
-    try:
-        now = await bus.js.consumer_info(EXPIRATIONS, DURABLE)
-    except NotFoundError:  # the replica has not made it yet
-        return False
-    return bool(now.num_ack_pending == count)
 
 
 async def handle_all(
@@ -266,101 +214,3 @@ async def test_a_failing_event_of_a_batch_counts_its_deliveries(
     (letter,) = await letters(bus)
     assert letter.subject == sent[4].nats_subject
     assert together.alone.count(sent[4].data.id) == 10
-
-
-async def test_a_settled_message_has_no_heartbeat_while_its_batch_goes_on(
-    connection: NatsConnection,
-    bus: Bus,
-    until: Until,
-    consume: Consume,
-    event: MakeEvent,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(handling_module, "FIRST_DELAY_SECONDS", 30.0)
-    sent = [event() for _ in range(10)]
-    for one in sent:
-        await bus.publish(one)
-    faulty, slow = sent[1].data.id, sent[-1].data.id
-    answers: dict[str, list[bytes]] = defaultdict(list)
-
-    async def record(answer: Msg) -> None:
-        answers[answer.subject].append(answer.data)
-
-    await bus.client.subscribe(f"$JS.ACK.{EXPIRATIONS}.>", cb=record)
-    together = Together(**{faulty: RuntimeError("later")})
-    go_on = asyncio.Event()
-
-    async def handle(events: Sequence[ExpirationCompleted]) -> None:
-        await together.handle(events)
-        if any(one.data.id == slow for one in events):
-            await go_on.wait()
-
-    async def heartbeats() -> bool:
-        return sum(given.count(b"+WPI") for given in answers.values()) >= 25
-
-    batch_handler = BatchHandler.of(handle, ExpirationCompleted)
-    async with consume(connection, together.handle_alone, together=batch_handler, ack_wait=1.5):
-        await until(lambda: all_in_hand(bus, len(sent)))
-        together.begin.set()
-        await until(heartbeats)
-        go_on.set()
-
-    assert any(given[-1].startswith(b"-NAK {") for given in answers.values()), "a heartbeat replaces the delay"
-    for given in answers.values():
-        settled_at = next((place for place, answer in enumerate(given) if answer != b"+WPI"), len(given))
-        assert b"+WPI" not in given[settled_at:]
-
-
-async def test_events_of_one_aggregate_do_not_split_a_batch_more_often_than_they_must(
-    connection: NatsConnection, event: MakeEvent
-) -> None:
-    ids = [new_id() for _ in range(12)]
-    sent = [event(aggregate_id, version) for aggregate_id in ids for version in (1, 2, 3)]
-    together = Together()
-    together.begin.set()
-    subscription = EventSubscription.in_batches(EXPIRATIONS, together.handle, ExpirationCompleted)
-    handling = MessageHandling(subscription, DeadLetters(JetStreamPublisher(connection)), service=SERVICE)
-
-    client = connection.client
-    await handling.handle([Msg(client, one.nats_subject, f"answer.{one.id}", one.to_json()) for one in sent])
-
-    assert together.calls == [[(aggregate_id, version) for aggregate_id in ids] for version in (1, 2, 3)]
-
-
-async def test_requests_continue_while_the_events_of_a_batch_are_parsed_and_acknowledged(
-    connection: NatsConnection, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = [event() for _ in range(3 * PER_ITERATION)]
-    iterations = 0
-    parsed_in: list[int] = []
-    acknowledged_in: list[int] = []
-
-    async def count_iterations() -> None:
-        nonlocal iterations
-        while True:
-            iterations += 1
-            await asyncio.sleep(0)
-
-    def parse(subject: str, body: bytes) -> Event:
-        parsed_in.append(iterations)
-        return parse_event(subject, body)
-
-    class Received(Msg):
-        async def ack(self) -> None:
-            acknowledged_in.append(iterations)
-            await super().ack()
-
-    monkeypatch.setattr(handling_module, "parse_event", parse)
-    together = Together()
-    together.begin.set()
-    subscription = EventSubscription.in_batches(EXPIRATIONS, together.handle, ExpirationCompleted)
-    handling = MessageHandling(subscription, DeadLetters(JetStreamPublisher(connection)), service=SERVICE)
-    client = connection.client
-    counting = asyncio.create_task(count_iterations())
-    with background():
-        await handling.handle([Received(client, one.nats_subject, f"answer.{one.id}", one.to_json()) for one in sent])
-    await cancel_and_wait(counting)
-
-    assert [len(parsed_in), len(acknowledged_in)] == [len(sent)] * 2
-    assert max(Counter(parsed_in).values()) <= PER_ITERATION
-    assert max(Counter(acknowledged_in).values()) <= PER_ITERATION
