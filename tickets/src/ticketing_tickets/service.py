@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderStatus, TicketCancelled, TicketDeleted, TicketStatus
-from ticketing_common.telemetry import get_logger
+from ticketing_common.storage import DatabaseError
+from ticketing_common.telemetry import current_traceparent, get_logger
 from ticketing_common.web.pagination import Page, PageRequest
 
 from .domain import Ticket, TicketDetails, TicketSearch, check_price
@@ -29,6 +31,9 @@ class TicketService:
         self._tickets = tickets
         self._orders = orders
         self._currency = currency
+        self._follow_together: Batcher[tuple[OrderData, str | None], None] = Batcher(
+            self._follow_each, Operation("tickets.follow", {}), of_all=DatabaseError
+        )
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
         """Put a ticket on sale.
@@ -132,8 +137,16 @@ class TicketService:
         return forgotten
 
     async def follow_order(self, order: OrderData) -> None:
-        """Apply an order's event; see `follow_orders`."""
-        await self.follow_orders([order])
+        """Apply an order's event; see `follow_orders`. Concurrent calls share one: those of a listing would compete for
+        its document.
+        """
+        await self._follow_together((order, current_traceparent()))
+
+    async def _follow_each(self, calls: Sequence[tuple[OrderData, str | None]]) -> list[None]:
+        await self.follow_orders(
+            [order for order, _ in calls], traces={order.ticket.id: trace for order, trace in calls}
+        )
+        return [None] * len(calls)
 
     async def follow_orders(
         self, orders: Sequence[OrderData], *, traces: Mapping[str, str | None] | None = None
