@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from ticketing_common.entity import new_id
 from ticketing_common.events import OrderData, OrderStatus, TicketStatus
 from ticketing_common.storage import Outbox
+from ticketing_common.storage.repository import Publisher
 from ticketing_tickets.domain import Ticket, TicketDetails
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
@@ -73,6 +75,27 @@ async def test_seats_are_counted_in_any_order_of_arrival_at_two_replicas(
 
     await asyncio.gather(*map(deliver, deliveries))
     assert await counts(tickets, listed.id) == (made.held, made.sold, 500 - made.held - made.sold)
+
+
+async def test_concurrent_events_of_one_listing_that_are_handled_alone_do_not_compete(
+    service: TicketService, tickets: TicketRepository, listed: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events of recorded traces, for example."""
+    created = [event for event in sale(listed.id, 100, random.Random(7)).events if event.version == 1]
+    attempts = 0
+    save_all = tickets.save_all
+
+    async def counting(entities: Sequence[Ticket], publish: Publisher[Ticket]) -> list[Ticket]:
+        nonlocal attempts
+        attempts += bool(entities)
+        return await save_all(entities, publish)
+
+    monkeypatch.setattr(tickets, "save_all", counting)
+    await asyncio.gather(*map(service.follow_order, created))
+
+    ticket = await tickets.get(listed.id)
+    assert ticket.held == sum(len(event.seats) for event in created)
+    assert attempts == ticket.version - listed.version < 10, "100 events"
 
 
 async def test_events_that_come_together_are_few_writes(

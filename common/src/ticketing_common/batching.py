@@ -12,7 +12,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from ticketing_common.resilience import PER_ITERATION, PerWorkload, empty_context, in_background
+from ticketing_common.resilience import PerWorkload, empty_context, in_turns
 from ticketing_common.telemetry import client_span, suppress_unless_sampled
 
 A = TypeVar("A")
@@ -85,9 +85,7 @@ class Batcher(Generic[A, R]):
                     await self._settle([one])
                 return
             outcomes = [error]
-        for place, ((_, future), outcome) in enumerate(zip(batch, outcomes, strict=True)):
-            if place and place % PER_ITERATION == 0 and in_background():
-                await asyncio.sleep(0)  # these calls continue now, and the requests between them and the next
+        async for (_, future), outcome in in_turns(zip(batch, outcomes, strict=True)):
             if future.done():
                 continue  # its caller has gone
             if isinstance(outcome, Exception):

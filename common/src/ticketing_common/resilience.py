@@ -10,7 +10,7 @@ decisions depend on it:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context, ContextVar
@@ -100,6 +100,17 @@ def until(clock: asyncio.Timeout) -> Iterator[None]:
         yield
     finally:
         _CLOCKS.reset(token)
+
+
+async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+    """These items. In the background, requests continue after each `PER_ITERATION` of them.
+
+    For a loop with about as much work for an item as a handler has, which would block the event loop for the sum.
+    """
+    for place, item in enumerate(items):
+        if place and place % PER_ITERATION == 0 and in_background():
+            await asyncio.sleep(0)
+        yield item
 
 
 class IterationLimit:

@@ -1,16 +1,15 @@
 """Events that a batch handler takes together: what one of them does to the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 
 import pytest
-from nats.js.errors import NotFoundError
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import REGISTRY
 from pymongo.errors import ServerSelectionTimeoutError
 
-from ticketing_common.delivery import BatchHandler, Consumer, DeadLetter
+from ticketing_common.delivery import BatchHandler, DeadLetter
 from ticketing_common.delivery import handling as handling_module
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
@@ -21,54 +20,8 @@ from ticketing_common.telemetry.trace_context import record_with
 from ticketing_common.telemetry.trace_recording import provider_with
 from ticketing_testkit.apps import Bus
 
-from .conftest import DURABLE, Until
-
-Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
-Condition = Callable[[], Awaitable[bool]]
-MakeEvent = Callable[..., ExpirationCompleted]
-
-
-class Together:
-    """A batch handler that records its calls, and fails for the events of `faults` (by aggregate id)."""
-
-    def __init__(self, **faults: Exception) -> None:
-        self.calls: list[list[tuple[str, int]]] = []
-        self.alone: list[str] = []
-        self.faults = faults
-        self.begin = asyncio.Event()
-        self.running = 0
-
-    async def handle(self, events: Sequence[ExpirationCompleted]) -> None:
-        assert self.running == 0, "two batches at once"
-        self.running += 1
-        try:
-            await self.begin.wait()
-            self.calls.append([(one.data.id, one.data.version) for one in events])
-            self._fail(*events)
-        finally:
-            self.running -= 1
-
-    async def handle_alone(self, event: ExpirationCompleted) -> None:
-        await self.begin.wait()
-        self.alone.append(event.data.id)
-        self._fail(event)
-
-    def _fail(self, *events: ExpirationCompleted) -> None:
-        for one in events:
-            if one.data.id in self.faults:
-                raise self.faults[one.data.id]
-
-    @property
-    def batch_handler(self) -> BatchHandler:
-        return BatchHandler.of(self.handle, ExpirationCompleted)
-
-
-async def all_in_hand(bus: Bus, count: int) -> bool:
-    try:
-        now = await bus.js.consumer_info(EXPIRATIONS, DURABLE)
-    except NotFoundError:  # the replica has not made it yet
-        return False
-    return bool(now.num_ack_pending == count)
+from .batches import Condition, Consume, MakeEvent, Together, all_in_hand
+from .conftest import DURABLE, SERVICE, Until
 
 
 async def handle_all(
@@ -80,6 +33,17 @@ async def handle_all(
         await until(lambda: all_in_hand(bus, published))
         together.begin.set()
         await until(all_settled)
+
+
+def handlings_and_durations() -> tuple[float, float]:
+    """How many outcomes and how many durations were recorded until now."""
+    labels = {"service": SERVICE, "consumer": DURABLE}
+    outcomes = (
+        REGISTRY.get_sample_value("events_consumed_total", labels | {"outcome": outcome})
+        for outcome in handling_module.OUTCOMES
+    )
+    durations = REGISTRY.get_sample_value("event_handling_duration_seconds_count", labels)
+    return sum(outcome or 0.0 for outcome in outcomes), durations or 0.0
 
 
 async def letters(bus: Bus) -> list[DeadLetter]:
@@ -165,6 +129,7 @@ async def test_a_database_that_is_away_delays_all_events_of_a_batch(
         await bus.publish(one)
     together = Together()
     away = [ServerSelectionTimeoutError("no primary")]
+    handlings, durations = handlings_and_durations()
 
     async def handle(events: Sequence[ExpirationCompleted]) -> None:
         await together.begin.wait()
@@ -179,6 +144,8 @@ async def test_a_database_that_is_away_delays_all_events_of_a_batch(
 
     assert away == []
     assert await letters(bus) == []
+    handlings_now, durations_now = handlings_and_durations()
+    assert handlings_now - handlings == durations_now - durations > len(sent)
     handled = together.alone + [aggregate_id for call in together.calls for aggregate_id, _ in call]
     assert sorted(handled) == sorted(one.data.id for one in sent)
 

@@ -66,6 +66,17 @@ async def test_states_of_different_aggregates_are_applied_together_and_each_if_n
     assert await waiting == unknown
 
 
+async def test_many_states_that_are_known_already_cost_a_few_commands(database: Database) -> None:
+    projected, known = projection(database), [state(new_id(), 2) for _ in range(40)]
+    await projected.apply_all(known)
+    await database.command("profile", 2)
+
+    assert await projected.apply_all([state(one.id, 1) for one in known]) == known
+
+    await database.command("profile", 0)
+    assert await database["system.profile"].count_documents({"op": "query"}) < 10
+
+
 @pytest.mark.parametrize("caught_up", [True, False])
 async def test_an_unknown_aggregate_is_absent_only_once_all_events_are_applied(
     database: Database, caught_up: bool

@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -8,7 +9,7 @@ from prometheus_client import REGISTRY
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, NotFoundError, UnavailableError
 from ticketing_common.events import ExpirationCompleted, parse_event
-from ticketing_common.resilience import background
+from ticketing_common.resilience import PER_ITERATION, background, cancel_and_wait
 from ticketing_common.storage import Commit, DuplicateKeyError
 from ticketing_common.storage import repository as repository_module
 
@@ -242,6 +243,31 @@ async def test_many_are_found_by_their_ids(parcels: ParcelRepository) -> None:
         await parcels.add(parcel, to_event)
     assert await parcels.find_all([made[1].id, "missing", made[0].id]) == {parcel.id: parcel for parcel in made}
     assert await parcels.find_all([]) == {}
+
+
+async def test_requests_continue_while_many_are_saved_in_the_background(parcels: ParcelRepository) -> None:
+    made = [Parcel(label=str(number)) for number in range(3 * PER_ITERATION)]
+    for parcel in made:
+        await parcels.add(parcel, to_event)
+    iterations = 0
+    published_in: list[int] = []
+
+    async def count_iterations() -> None:
+        nonlocal iterations
+        while True:
+            iterations += 1
+            await asyncio.sleep(0)
+
+    def publish(parcel: Parcel) -> ExpirationCompleted:
+        published_in.append(iterations)
+        return to_event(parcel)
+
+    counting = asyncio.create_task(count_iterations())
+    with background():
+        assert len(await parcels.save_all(made, publish)) == len(made)
+    await cancel_and_wait(counting)
+
+    assert max(Counter(published_in).values()) <= PER_ITERATION
 
 
 async def test_an_aggregate_with_a_full_outbox_is_not_republished(

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderStatus, TicketCancelled, TicketDeleted, TicketStatus
-from ticketing_common.telemetry import get_logger
+from ticketing_common.storage import DatabaseError
+from ticketing_common.telemetry import current_traceparent, get_logger
 from ticketing_common.web.pagination import Page, PageRequest
 
 from .domain import Ticket, TicketDetails, TicketSearch, check_price
@@ -29,6 +31,9 @@ class TicketService:
         self._tickets = tickets
         self._orders = orders
         self._currency = currency
+        self._follow_together: Batcher[tuple[OrderData, str | None], None] = Batcher(
+            self._follow_each, Operation("tickets.follow", {}), of_all=DatabaseError
+        )
 
     async def create(self, seller_id: str, details: TicketDetails, *, ticket_id: str | None = None) -> Ticket:
         """Put a ticket on sale.
@@ -132,8 +137,16 @@ class TicketService:
         return forgotten
 
     async def follow_order(self, order: OrderData) -> None:
-        """Apply an order's event; see `follow_orders`."""
-        await self.follow_orders([order])
+        """Apply an order's event; see `follow_orders`. Concurrent calls share one: those of a listing would compete for
+        its document.
+        """
+        await self._follow_together((order, current_traceparent()))
+
+    async def _follow_each(self, calls: Sequence[tuple[OrderData, str | None]]) -> list[None]:
+        await self.follow_orders(
+            [order for order, _ in calls], traces={order.ticket.id: trace for order, trace in calls}
+        )
+        return [None] * len(calls)
 
     async def follow_orders(
         self, orders: Sequence[OrderData], *, traces: Mapping[str, str | None] | None = None
@@ -162,14 +175,15 @@ class TicketService:
         traces = traces or {}
         known = await self._orders.apply_all(orders)
         tickets = await self._tickets.find_all(list({order.ticket.id for order in known}))
-        active = {order.ticket.id for order in known if order.status is not OrderStatus.CANCELLED}
-        if unknown := active - tickets.keys():
-            # An order names a ticket that this service published. Either the ticket was lost (an older backup was
-            # restored), or this read was served by a former primary. The second case is transient, so the error is too:
-            # the event is redelivered for a while and then becomes a dead letter for an operator.
-            raise TicketNotFoundError(min(unknown))
+        for ticket_id in {order.ticket.id for order in known} - tickets.keys():
+            if await self._orders.list_active(ticket_id):
+                # An order names a ticket that this service published. Either the ticket was lost (an older backup was
+                # restored), or this read was served by a former primary. The second case is transient, so the error is
+                # too: the event is redelivered for a while and then becomes a dead letter for an operator.
+                raise TicketNotFoundError(ticket_id)
         cancelled = await self._agree(tickets, traces)
         # Only another announcement changes a cancelled listing; it came after this read and so reaches the order too.
+        active = {order.ticket.id for order in known if order.status is not OrderStatus.CANCELLED}
         late = [ticket for ticket in cancelled if ticket.id in active]
         await self._tickets.save_all(late, lambda ticket: ticket_cancelled(ticket).in_trace(traces.get(ticket.id)))
 

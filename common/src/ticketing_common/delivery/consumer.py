@@ -195,10 +195,10 @@ class Consumer:
         while True:
             await asyncio.sleep(self._subscription.ack_wait_seconds / 3)
             for message in list(self._in_hand.values()):
+                if message.is_acked:  # others of its batch are not done; a heartbeat would replace the delay of a nak
+                    continue
                 try:
                     await message.in_progress()
-                except nats.errors.MsgAlreadyAckdError:
-                    continue  # others of its batch are not done
                 except nats.errors.Error as error:
                     log.debug("heartbeat not sent", consumer=self.durable, error=repr(error))
                     break

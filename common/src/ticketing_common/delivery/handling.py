@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import nats.errors
@@ -11,6 +12,7 @@ from nats.aio.msg import Msg
 from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import parse_event
 from ticketing_common.messaging import NotPublishedError, RefusedError
+from ticketing_common.resilience import in_turns
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import consumer_span, get_logger, is_sampled
 from ticketing_common.telemetry.metrics import CONSUMED, EVENT_SECONDS
@@ -63,12 +65,14 @@ class MessageHandling:
         if len(messages) == 1:
             await self._handle_alone(messages[0])
             return
+        begun = time.perf_counter()
         try:
             await self._handle_together(messages)
         except (*DatabaseUnavailableError, ConnectionError) as error:
+            seconds = time.perf_counter() - begun
             for message in messages:
                 await self._retry_later(message, error)
-            self._outcomes["retried_later"].inc(len(messages))
+                self._count("retried_later", seconds)
         except Exception as error:
             # One of them may be the cause: halve the batch until it is alone.
             log.info("batch not handled, halved", consumer=self._durable, events=len(messages), error=repr(error))
@@ -83,20 +87,22 @@ class MessageHandling:
             raise RuntimeError(f"{self._durable} has no batch handler")
         begun = time.perf_counter()
         with consumer_span("handle batch", None, self._traced):
-            events = [parse_event(message.subject, message.data) for message in messages]
+            events = [parse_event(message.subject, message.data) async for message in in_turns(messages)]
             await together.handle(events)
         seconds = time.perf_counter() - begun
-        for message in messages:
-            self._outcomes[await self._acknowledge(message)].inc()
-            self._seconds.observe(seconds)
+        async for message in in_turns(messages):
+            self._count(await self._acknowledge(message), seconds)
 
     async def _handle_alone(self, message: Msg) -> None:
         begun = time.perf_counter()
         with consumer_span(f"handle {_name(message)}", _traceparent(message), self._traced) as span:
             outcome = await self._decide(message)
             span.set_attribute("outcome", outcome)
-        self._seconds.observe(time.perf_counter() - begun)
+        self._count(outcome, time.perf_counter() - begun)
+
+    def _count(self, outcome: str, seconds: float) -> None:
         self._outcomes[outcome].inc()
+        self._seconds.observe(seconds)
 
     async def _decide(self, message: Msg) -> str:
         """Handle one message: acknowledge it, redeliver it later, or dead-letter it. Returns the outcome."""
@@ -158,14 +164,14 @@ def _traceparent(message: Msg) -> str | None:
     return (message.headers or {}).get("traceparent")
 
 
-def _of_different_aggregates(messages: Sequence[Msg]) -> Iterator[Sequence[Msg]]:
-    """The messages in their order, in groups with at most one of each aggregate."""
-    group: dict[str, Msg] = {}
+def _of_different_aggregates(messages: Sequence[Msg]) -> list[list[Msg]]:
+    """The messages in as few groups as possible with at most one of each aggregate, each aggregate's in their order."""
+    groups: list[list[Msg]] = []
+    occurrences: Counter[str] = Counter()
     for message in messages:
         aggregate_id = message.subject.rpartition(".")[2]
-        if aggregate_id in group:
-            yield list(group.values())
-            group = {}
-        group[aggregate_id] = message
-    if group:
-        yield list(group.values())
+        if occurrences[aggregate_id] == len(groups):
+            groups.append([])
+        groups[occurrences[aggregate_id]].append(message)
+        occurrences[aggregate_id] += 1
+    return groups

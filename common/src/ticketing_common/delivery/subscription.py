@@ -34,9 +34,10 @@ class EventSubscription:
     """A durable consumer on one stream, shared by all replicas of the service.
 
     Up to `concurrency` events of different aggregates are handled concurrently, with batched database operations, and
-    those of `together` in batches; events of one aggregate are handled in order. An event that still fails
-    after `max_attempts` deliveries is dead-lettered. If a replica dies while it handles an event, the broker redelivers
-    the event after `ack_wait_seconds`; a heartbeat extends that time while the handler runs.
+    those of `together` in batches. Events of one aggregate are handled in order, but one that is not for `together`, or
+    whose trace is recorded, may overtake one that waits for a batch. An event that still fails after `max_attempts`
+    deliveries is dead-lettered. If a replica dies while it handles an event, the broker redelivers the event after
+    `ack_wait_seconds`; a heartbeat extends that time while the handler runs.
     """
 
     stream: str

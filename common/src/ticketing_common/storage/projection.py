@@ -69,18 +69,21 @@ class Projection(Generic[D]):
         return stored
 
     async def apply_all(self, states: Sequence[D]) -> list[D]:
-        """As `apply`, for states of different aggregates, in one round trip."""
+        """As `apply`, for states of different aggregates, in one round trip, or a few if some are not newer."""
         outcomes = await write_each(self.collection, [self._newer(data) for data in states])
-        stored = []
+        stored: dict[str, D] = {}
+        not_newer: list[D] = []
         for data, outcome in zip(states, outcomes, strict=True):
             if outcome is None:
-                stored.append(data)
+                stored[data.id] = data
                 self._announce(data.id)
             elif isinstance(outcome, DuplicateKeyError):  # the stored state is as new, or two first events raced
-                stored.append(await self.apply(data))
+                not_newer.append(data)
             else:
                 raise outcome
-        return stored
+        for known in await asyncio.gather(*map(self.apply, not_newer)):
+            stored[known.id] = known
+        return [stored[data.id] for data in states]
 
     def _announce(self, aggregate_id: str) -> None:
         arrival = self._arrivals.get(aggregate_id)
