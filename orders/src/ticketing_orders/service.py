@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from ticketing_common.entity import ID_PATTERN, utc_now
 from ticketing_common.events import (
@@ -22,6 +22,7 @@ from ticketing_common.web import Page, PageRequest
 
 from .account_holds import AccountHolds
 from .domain import Order
+from .earlier_payments import EarlierPayments, PaymentProgress
 from .errors import (
     EventBegunError,
     EventCancelledError,
@@ -40,19 +41,8 @@ from .settings import Settings
 
 log = get_logger(__name__)
 
-PAYMENTS_WAIT_SECONDS: Final = 30.0
-"""How long an expiry waits while no payment event is handled. A replica that dies while it handles one delays it for
-`ack_wait_seconds` (10); this covers two such crashes. After that the seat is freed anyway."""
-
 END_AT_ONCE: Final = 100
 """Orders of a deleted or cancelled listing that end at the same time."""
-
-
-class PaymentProgress(Protocol):
-    """Reports whether all payment events that were published until now are handled."""
-
-    async def handled_until_now(self, *, timeout_seconds: float) -> bool:
-        """Wait for that; False when there is no progress for `timeout_seconds`."""
 
 
 class OrderService:
@@ -79,7 +69,7 @@ class OrderService:
         self._held = held
         self._free_seats = free_seats
         self._settings = settings
-        self._payment_progress = payment_progress
+        self._earlier_payments = EarlierPayments(payment_progress)
 
     async def place(
         self,
@@ -149,8 +139,7 @@ class OrderService:
         """Record the holder for later requests: the index shows that the ticket is held, but not by which buyer."""
         if ticket.highest_seat > 1 or self._held.is_held_by_another(ticket.id, user_id=loser_id):
             return
-        holding = await self._orders.find_active(ticket.id)
-        if holding is not None:
+        if holding := await self._orders.find_active(ticket.id):
             self._see(holding, seller_id=ticket.user_id)
 
     async def get(self, order_id: str, *, user_id: str) -> Order:
@@ -268,12 +257,12 @@ class OrderService:
 
         Raises `OrderNotFoundError` and `OrderNotDueError`.
         """
-        await self._wait_for_payments()
-        await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
+        await self._earlier_payments.handled()
+        await self._expire(order_id, deadline)
 
     async def expire_all(self, deadlines: Sequence[ExpirationCompleted]) -> None:
         """As `expire`, for the deadlines of different orders. After an error some of the orders may be cancelled."""
-        await self._wait_for_payments()
+        await self._earlier_payments.handled()
         now = utc_now()
         due = {event.data.order_id: event for event in deadlines}
         found = await self._orders.find_all(list(due))
@@ -282,20 +271,13 @@ class OrderService:
             ended, lambda order: order_cancelled(order).in_trace(due[order.id].traceparent)
         )
         for order in saved:
-            self._see(order)
-            _count(order)
+            self._note_change(order)
         changed_meanwhile = {order.id for order in ended} - {order.id for order in saved}
         for order_id in (due.keys() - found.keys()) | changed_meanwhile:
-            await self.expire(order_id, deadline=due[order_id].data.expires_at)
+            await self._expire(order_id, due[order_id].data.expires_at)
 
-    async def _wait_for_payments(self) -> None:
-        """Wait until the payment events that were published before are handled.
-
-        The events of payments and of expiration come by different streams, in no common order. After this wait a
-        payment that was authorised in time has completed its order, even if its event waited for its redelivery.
-        """
-        if not await self._payment_progress.handled_until_now(timeout_seconds=PAYMENTS_WAIT_SECONDS):
-            log.warning("orders expire although payment events are not handled")
+    async def _expire(self, order_id: str, deadline: datetime) -> None:
+        await self._change(order_id, lambda order: order.expire(deadline, now=utc_now()), order_cancelled)
 
     async def _change(self, order_id: str, fact: Callable[[Order], bool], publish: OrderPublisher) -> Order:
         moved = False
@@ -307,13 +289,12 @@ class OrderService:
 
         order = await self._orders.update(order_id, watched)
         if moved:
-            self._see(order)
-            _count(order)
+            self._note_change(order)
         return order
 
-
-def _count(order: Order) -> None:
-    if order.status is OrderStatus.COMPLETE:
-        ORDERS_COMPLETED.inc()
-    elif order.status is OrderStatus.CANCELLED:
-        ORDERS_CANCELLED.labels(str(order.reason)).inc()
+    def _note_change(self, order: Order) -> None:
+        self._see(order)
+        if order.status is OrderStatus.COMPLETE:
+            ORDERS_COMPLETED.inc()
+        elif order.status is OrderStatus.CANCELLED:
+            ORDERS_CANCELLED.labels(str(order.reason)).inc()

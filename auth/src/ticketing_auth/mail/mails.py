@@ -161,7 +161,7 @@ def _new_mail(request: MailRequest, delay: timedelta) -> Document:
         "kind": request.kind.value,
         "user_id": {"$literal": request.user_id},
         "values": {"$literal": dict(request.values)},
-        "traceparent": request.traceparent or current_traceparent(),
+        "traceparent": {"$literal": request.traceparent or current_traceparent()},
         "state": "queued",
         "attempts": 0,
         "requested_at": "$$NOW",
