@@ -12,7 +12,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from ticketing_common.resilience import PerWorkload, empty_context, in_turns
+from ticketing_common.resilience import PerWorkload, empty_context, with_pauses
 from ticketing_common.telemetry import client_span, suppress_unless_sampled
 
 A = TypeVar("A")
@@ -85,7 +85,7 @@ class Batcher(Generic[A, R]):
                     await self._settle([one])
                 return
             outcomes = [error]
-        async for (_, future), outcome in in_turns(zip(batch, outcomes, strict=True)):
+        async for (_, future), outcome in with_pauses(zip(batch, outcomes, strict=True)):
             if future.done():
                 continue  # its caller has gone
             if isinstance(outcome, Exception):

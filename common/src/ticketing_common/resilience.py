@@ -102,7 +102,7 @@ def until(clock: asyncio.Timeout) -> Iterator[None]:
         _CLOCKS.reset(token)
 
 
-async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+async def with_pauses(items: Iterable[T]) -> AsyncIterator[T]:
     """These items. In the background, requests continue after each `PER_ITERATION` of them.
 
     For a loop with about as much work for an item as a handler has, which would block the event loop for the sum.

@@ -111,7 +111,7 @@ class MailDelivery:
         return not self._stopping and time.monotonic() >= self._paused_until
 
     async def _in_parallel(self) -> None:
-        runs = [asyncio.create_task(self._deliver_in_turn()) for _ in range(self._connections)]
+        runs = [asyncio.create_task(self._deliver_one_by_one()) for _ in range(self._connections)]
         try:
             await asyncio.wait(runs)  # an error of one must not cancel the deliveries of the others
         finally:
@@ -119,7 +119,7 @@ class MailDelivery:
         for run in runs:
             run.result()
 
-    async def _deliver_in_turn(self) -> None:
+    async def _deliver_one_by_one(self) -> None:
         connection = SmtpConnection(self._server, local_hostname=self._renderer.domain, tls=self._tls)
         async with connection:
             while self._may_deliver() and (claim := await self._queue.claim()):

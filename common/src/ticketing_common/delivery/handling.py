@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import parse_event
 from ticketing_common.messaging import NotPublishedError, RefusedError
-from ticketing_common.resilience import in_turns
+from ticketing_common.resilience import with_pauses
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import consumer_span, get_logger, is_sampled
 from ticketing_common.telemetry.metrics import CONSUMED, EVENT_SECONDS
@@ -87,10 +87,10 @@ class MessageHandling:
             raise RuntimeError(f"{self._durable} has no batch handler")
         begun = time.perf_counter()
         with consumer_span("handle batch", None, self._traced):
-            events = [parse_event(message.subject, message.data) async for message in in_turns(messages)]
+            events = [parse_event(message.subject, message.data) async for message in with_pauses(messages)]
             await together.handle(events)
         seconds = time.perf_counter() - begun
-        async for message in in_turns(messages):
+        async for message in with_pauses(messages):
             self._count(await self._acknowledge(message), seconds)
 
     async def _handle_alone(self, message: Msg) -> None:

@@ -58,7 +58,7 @@ class KeyedWorkers(Generic[T]):
             while queue:
                 async with self._slots:
                     await self._limit()
-                    if queue:  # empty if `remove_waiting` ran while this key waited for a slot or a turn
+                    if queue:  # empty if `remove_waiting` ran while this key waited for a slot or an iteration
                         await self._work_on([queue.popleft() for _ in range(min(at_once, len(queue)))])
         finally:
             # Also on cancellation: later items of this key must get a new worker.

@@ -10,7 +10,7 @@ from ticketing_common.batching import Batcher
 from ticketing_common.entity import Entity, utc_now
 from ticketing_common.errors import ConcurrentUpdateError, ConflictError, NotFoundError, UnavailableError
 from ticketing_common.events import Event
-from ticketing_common.resilience import in_turns
+from ticketing_common.resilience import with_pauses
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DOCUMENTS_UNREADABLE, OUTBOX_FULL, init_series
 
@@ -81,7 +81,7 @@ class Repository(Generic[E]):
     async def find_all(self, entity_ids: Sequence[str]) -> dict[str, E]:
         """Those of these aggregates that exist, by id, in one round trip."""
         cursor = self.collection.find({"_id": {"$in": list(entity_ids)}}, WITHOUT_EVENTS)
-        return {document["_id"]: self.to_entity(document) async for document in in_turns(await cursor.to_list(None))}
+        return {document["_id"]: self.to_entity(document) async for document in with_pauses(await cursor.to_list(None))}
 
     async def get(self, entity_id: str) -> E:
         """The aggregate; raises `NotFoundError`."""
@@ -147,7 +147,7 @@ class Repository(Generic[E]):
         An aggregate that was changed meanwhile is not saved, and has to be loaded again. Raises `UnavailableError` if
         the outbox of one is full, after the others were saved.
         """
-        swaps = [self._next_version(entity, [publish]) async for entity in in_turns(entities)]
+        swaps = [self._next_version(entity, [publish]) async for entity in with_pauses(entities)]
         outcomes = await self._swap_each(swaps) if swaps else []
         saved = []
         for entity, swap, outcome in zip(entities, swaps, outcomes, strict=True):
