@@ -49,6 +49,11 @@ class Together:
                 raise self.faults[one.data.id]
 
     @property
+    def handled(self) -> list[str]:
+        """The aggregates of the events of every call, those alone first."""
+        return self.alone + [aggregate_id for call in self.calls for aggregate_id, _ in call]
+
+    @property
     def batch_handler(self) -> BatchHandler:
         return BatchHandler.of(self.handle, ExpirationCompleted)
 

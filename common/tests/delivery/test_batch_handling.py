@@ -61,8 +61,7 @@ async def test_events_that_wait_are_handled_together(
     together = Together()
     await handle_all(together, consume, connection, bus, until, all_settled)
 
-    handled = together.alone + [aggregate_id for call in together.calls for aggregate_id, _ in call]
-    assert handled == [one.data.id for one in sent]
+    assert together.handled == [one.data.id for one in sent]
     assert max(map(len, together.calls)) > 10
     assert (await bus.js.consumer_info(EXPIRATIONS, DURABLE)).num_redelivered == 0
 
@@ -112,8 +111,7 @@ async def test_a_body_that_is_no_event_is_dead_lettered_without_the_others(
     await handle_all(together, consume, connection, bus, until, all_settled)
 
     assert len(await letters(bus)) == 1
-    handled = together.alone + [aggregate_id for call in together.calls for aggregate_id, _ in call]
-    assert set(handled) == {one.data.id for one in sent}
+    assert set(together.handled) == {one.data.id for one in sent}
 
 
 async def test_a_database_that_is_away_delays_all_events_of_a_batch(
@@ -146,8 +144,7 @@ async def test_a_database_that_is_away_delays_all_events_of_a_batch(
     assert await letters(bus) == []
     handlings_now, durations_now = handlings_and_durations()
     assert handlings_now - handlings == durations_now - durations > len(sent)
-    handled = together.alone + [aggregate_id for call in together.calls for aggregate_id, _ in call]
-    assert sorted(handled) == sorted(one.data.id for one in sent)
+    assert sorted(together.handled) == sorted(one.data.id for one in sent)
 
 
 async def test_an_event_whose_trace_is_recorded_is_handled_alone(

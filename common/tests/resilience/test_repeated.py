@@ -27,12 +27,11 @@ EVERY_SECONDS = 0.01
 
 
 async def test_the_work_is_repeated_until_the_end_of_the_block() -> None:
-    work = Work()
+    work, tasks = Work(), asyncio.all_tasks()
     async with repeated(work, EVERY_SECONDS, failure="failed"):
+        assert asyncio.all_tasks() > tasks
         await work.reach(3)
-    count = work.count
-    await asyncio.sleep(3 * EVERY_SECONDS)
-    assert work.count == count
+    assert asyncio.all_tasks() == tasks, "nothing is left that could do it again"
 
 
 async def test_work_that_fails_is_repeated() -> None:
