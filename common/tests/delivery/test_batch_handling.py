@@ -211,3 +211,28 @@ async def test_a_failing_event_of_a_batch_counts_its_deliveries(
     (letter,) = await letters(bus)
     assert letter.subject == sent[4].nats_subject
     assert together.alone.count(sent[4].data.id) == 10
+
+
+async def test_a_batch_that_ends_between_its_work_and_its_acknowledgement_is_handled_again(
+    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+) -> None:
+    for one in [event() for _ in range(10)]:
+        await bus.publish(one)
+    first, second, done = Together(), Together(), asyncio.Event()
+    first.begin.set()
+    second.begin.set()
+
+    async def work_and_hang(events: Sequence[ExpirationCompleted]) -> None:
+        await first.handle(events)
+        done.set()
+        await asyncio.Event().wait()
+
+    hanging = BatchHandler.of(work_and_hang, ExpirationCompleted)
+    async with consume(connection, first.handle_alone, together=hanging) as consumer, asyncio.timeout(60):
+        await done.wait()
+        await consumer.stop(seconds=0.1)
+    async with consume(connection, second.handle_alone, together=second.batch_handler):
+        await until(all_settled)
+
+    assert {aggregate_id for aggregate_id, _ in first.calls[0]} <= set(second.handled)
+    assert await letters(bus) == []
