@@ -24,7 +24,7 @@ Work: TypeAlias = Callable[[ServiceRuntime], AbstractAsyncContextManager[None]]
 """Adds the stores to the runtime, calls its `start()`, and works until the block ends."""
 
 
-AUTOGROUP: Final = Path("/proc/self/autogroup")
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 class _HealthAddress(Protocol):
