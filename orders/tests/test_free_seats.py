@@ -13,6 +13,7 @@ from ticketing_common.entity import new_id
 from ticketing_orders.domain import Order
 from ticketing_orders.errors import SeatTakenError, TicketReservedError, TooManyHoldsError
 from ticketing_orders.free_seats import REMEMBERED_LISTINGS, FreeSeats
+from ticketing_testkit.waiting import until
 
 from .seat_judge import Judge, listing
 
@@ -172,14 +173,14 @@ async def test_readings_that_overlap_find_a_seat_that_another_replica_freed(monk
 
     elsewhere, free = await FreeSeats(judge.read).hold(ticket, 1, judge.store()), FreeSeats(read)
     requests = [asyncio.create_task(free.hold(ticket, 1, judge.store())) for _ in range(2)]
-    while len(readings) < 2:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await until(lambda: len(readings) >= 2)
     free.see(elsewhere)
     judge.cancel(elsewhere)
+    begun = 2
     for number in range(5):  # one reading is always in progress
         readings[number].set_result([])
-        while len(readings) < number + 3 and not judge.taken:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        begun += 1
+        await until(lambda: len(readings) >= begun or judge.taken)  # noqa: B023 (the lambda does not outlive the round)
         if judge.taken:
             break
     assert [order.seats for order in judge.taken.values()] == [(1,)]

@@ -14,6 +14,7 @@ from ticketing_orders.errors import OrderForbiddenError, SeatTakenError
 from ticketing_orders.publishers import order_cancelled, order_completed, order_created
 from ticketing_orders.repository import OrderRepository, PaymentProjection
 from ticketing_orders.retention import forget_people, forget_regularly
+from ticketing_testkit.waiting import until
 
 from .conftest import MakeOrder, MakePayment, MakeSettings, MakeTicket, Replica
 
@@ -172,6 +173,9 @@ async def test_the_service_does_so_by_itself(
 ) -> None:
     order = await stored(LONG_AGO, "complete")
     payments = PaymentProjection(database["payments"])
-    async with asyncio.timeout(60), forget_regularly(orders, payments, settings(), every_seconds=0.01):
-        while await names_its_buyer(orders, order):  # noqa: ASYNC110 (another task changes it)
-            await asyncio.sleep(0.01)
+
+    async def is_forgotten() -> bool:
+        return not await names_its_buyer(orders, order)
+
+    async with forget_regularly(orders, payments, settings(), every_seconds=0.01):
+        await until(is_forgotten)

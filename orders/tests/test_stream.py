@@ -29,6 +29,7 @@ from ticketing_orders.service import OrderService
 from ticketing_orders.settings import Settings
 from ticketing_testkit.apps import Bus, Identity, serve_app
 from ticketing_testkit.event_streams import listen
+from ticketing_testkit.waiting import until
 
 BUYER = new_id()
 
@@ -68,9 +69,7 @@ def path(order: dict[str, Any]) -> str:
 
 
 async def reached(feed: LiveFeed, position: int) -> None:
-    async with asyncio.timeout(20):
-        while feed.position < position:  # noqa: ASYNC110 (it reads in a task of its own)
-            await asyncio.sleep(0.01)
+    await until(lambda: feed.position >= position)
 
 
 async def test_it_begins_with_the_order_as_it_is_and_two_tabs_see_the_same_end(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from prometheus_client import REGISTRY
 
-from ticketing_common.resilience import background, time_left, until
+from ticketing_common.resilience import background, limited_by, time_left
 from ticketing_payments.stripe_gateway import protection as protection_module
 from ticketing_payments.stripe_gateway.breaker import Breaker, CallRejectedError, CircuitOpenError
 from ticketing_payments.stripe_gateway.protection import Bulkhead, BulkheadFullError, Protection, Retries
@@ -141,7 +141,7 @@ async def test_no_pause_exceeds_the_budget() -> None:
 async def test_the_time_of_a_request_is_the_budget_of_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protection_module, "ANSWER_SECONDS", 60)
     async with asyncio.timeout(60.05) as clock:
-        with until(clock), pytest.raises(TimeoutError):
+        with limited_by(clock), pytest.raises(TimeoutError):
             await make().call(asyncio.Event().wait, retry_if=passing)
         assert not clock.expired(), "the call ends before the request's deadline, so there is time for the response"
         left = time_left()
@@ -151,7 +151,7 @@ async def test_the_time_of_a_request_is_the_budget_of_its_calls(monkeypatch: pyt
 async def test_without_time_left_no_call_is_made() -> None:
     calls, call = failing(0)
     async with asyncio.timeout(0.1) as clock:
-        with until(clock), pytest.raises(CallRejectedError):
+        with limited_by(clock), pytest.raises(CallRejectedError):
             await make().call(call, retry_if=passing)
     assert calls == []
 
@@ -160,7 +160,7 @@ async def test_work_in_the_background_has_its_own_time(monkeypatch: pytest.Monke
     monkeypatch.setattr(protection_module, "ANSWER_SECONDS", 60)
     _, call = failing(0)
     async with asyncio.timeout(30) as clock:
-        with until(clock), background():
+        with limited_by(clock), background():
             assert time_left() is None
             assert await make().call(call, retry_if=passing) == "answer"
 

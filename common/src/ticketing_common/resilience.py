@@ -93,7 +93,7 @@ def time_left() -> float | None:
 
 
 @contextmanager
-def until(clock: asyncio.Timeout) -> Iterator[None]:
+def limited_by(clock: asyncio.Timeout) -> Iterator[None]:
     """Apply this timeout inside the block. It can only shorten an enclosing deadline, and follows rescheduling."""
     token = _CLOCKS.set((*_CLOCKS.get(), clock))
     try:

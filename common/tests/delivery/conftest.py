@@ -1,6 +1,5 @@
 """The parts of event delivery: a database, a bus, a consumer, and a way to wait for conditions."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from ticketing_common.settings import NatsSettings
 from ticketing_common.telemetry import current_trace_id
 from ticketing_testkit.apps import Bus
 
-Until = Callable[..., Awaitable[None]]
-
 
 @dataclass(kw_only=True)
 class Parcel(Entity):
@@ -35,18 +32,6 @@ def to_event(parcel: Parcel) -> ExpirationCompleted:
     return ExpirationCompleted.of(
         ExpirationData(id=parcel.id, version=parcel.version, order_id=parcel.label, expires_at=parcel.updated_at)
     )
-
-
-@pytest.fixture
-def until() -> Until:
-    """Wait for a condition that has no notification."""
-
-    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not await condition():  # noqa: ASYNC110 (it happens in other tasks and processes)
-                await asyncio.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture

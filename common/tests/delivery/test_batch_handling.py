@@ -19,13 +19,14 @@ from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry.trace_context import record_with
 from ticketing_common.telemetry.trace_recording import provider_with
 from ticketing_testkit.apps import Bus
+from ticketing_testkit.waiting import until
 
 from .batches import Condition, Consume, MakeEvent, Together, all_in_hand
-from .conftest import DURABLE, SERVICE, Until
+from .conftest import DURABLE, SERVICE
 
 
 async def handle_all(
-    together: Together, consume: Consume, connection: NatsConnection, bus: Bus, until: Until, all_settled: Condition
+    together: Together, consume: Consume, connection: NatsConnection, bus: Bus, all_settled: Condition
 ) -> None:
     """Hand out all events while the first of them is being handled, then let it go on until all are acknowledged."""
     published = (await bus.js.stream_info(EXPIRATIONS)).state.messages
@@ -53,13 +54,13 @@ async def letters(bus: Bus) -> list[DeadLetter]:
 
 
 async def test_events_that_wait_are_handled_together(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     sent = [event() for _ in range(30)]
     for one in sent:
         await bus.publish(one)
     together = Together()
-    await handle_all(together, consume, connection, bus, until, all_settled)
+    await handle_all(together, consume, connection, bus, all_settled)
 
     assert together.handled == [one.data.id for one in sent]
     assert max(map(len, together.calls)) > 10
@@ -67,7 +68,7 @@ async def test_events_that_wait_are_handled_together(
 
 
 async def test_a_batch_has_each_aggregate_once_and_in_order(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     ids = [new_id() for _ in range(6)]
     await bus.publish(event())  # handled alone, while the others arrive
@@ -75,7 +76,7 @@ async def test_a_batch_has_each_aggregate_once_and_in_order(
         for aggregate_id in ids:
             await bus.publish(event(aggregate_id, version))
     together = Together()
-    await handle_all(together, consume, connection, bus, until, all_settled)
+    await handle_all(together, consume, connection, bus, all_settled)
 
     assert all(len({aggregate_id for aggregate_id, _ in call}) == len(call) for call in together.calls)
     seen = [one for call in together.calls for one in call]
@@ -84,14 +85,14 @@ async def test_a_batch_has_each_aggregate_once_and_in_order(
 
 
 async def test_one_event_that_cannot_be_handled_is_dead_lettered_without_the_others(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     sent = [event() for _ in range(40)]
     for one in sent:
         await bus.publish(one)
     bad = sent[23].data.id
     together = Together(**{bad: PermanentError("never")})
-    await handle_all(together, consume, connection, bus, until, all_settled)
+    await handle_all(together, consume, connection, bus, all_settled)
 
     assert [letter.subject for letter in await letters(bus)] == [sent[23].nats_subject]
     calls = [{aggregate_id for aggregate_id, _ in call} for call in together.calls]
@@ -100,7 +101,7 @@ async def test_one_event_that_cannot_be_handled_is_dead_lettered_without_the_oth
 
 
 async def test_a_body_that_is_no_event_is_dead_lettered_without_the_others(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     sent = [event() for _ in range(10)]
     for number, one in enumerate(sent):
@@ -108,7 +109,7 @@ async def test_a_body_that_is_no_event_is_dead_lettered_without_the_others(
             await bus.js.publish(f"expiration.completed.{new_id()}", b"no event")
         await bus.publish(one)
     together = Together()
-    await handle_all(together, consume, connection, bus, until, all_settled)
+    await handle_all(together, consume, connection, bus, all_settled)
 
     assert len(await letters(bus)) == 1
     assert set(together.handled) == {one.data.id for one in sent}
@@ -117,7 +118,6 @@ async def test_a_body_that_is_no_event_is_dead_lettered_without_the_others(
 async def test_a_database_that_is_away_delays_all_events_of_a_batch(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     all_settled: Condition,
@@ -148,7 +148,7 @@ async def test_a_database_that_is_away_delays_all_events_of_a_batch(
 
 
 async def test_an_event_whose_trace_is_recorded_is_handled_alone(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     spans = InMemorySpanExporter()
     sent = [event() for _ in range(20)]
@@ -159,7 +159,7 @@ async def test_an_event_whose_trace_is_recorded_is_handled_alone(
     together = Together()
     record_with(provider_with(SimpleSpanProcessor(spans), service="test"))
     try:
-        await handle_all(together, consume, connection, bus, until, all_settled)
+        await handle_all(together, consume, connection, bus, all_settled)
     finally:
         record_with(None)
 
@@ -169,7 +169,7 @@ async def test_an_event_whose_trace_is_recorded_is_handled_alone(
 
 
 async def test_a_replica_that_stops_returns_what_waits_and_finishes_its_batch(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     sent = [event() for _ in range(20)]
     for one in sent:
@@ -195,7 +195,6 @@ async def test_a_replica_that_stops_returns_what_waits_and_finishes_its_batch(
 async def test_a_failing_event_of_a_batch_counts_its_deliveries(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     all_settled: Condition,
@@ -206,7 +205,7 @@ async def test_a_failing_event_of_a_batch_counts_its_deliveries(
     for one in sent:
         await bus.publish(one)
     together = Together(**{sent[4].data.id: RuntimeError("again and again")})
-    await handle_all(together, consume, connection, bus, until, all_settled)
+    await handle_all(together, consume, connection, bus, all_settled)
 
     (letter,) = await letters(bus)
     assert letter.subject == sent[4].nats_subject
@@ -214,7 +213,7 @@ async def test_a_failing_event_of_a_batch_counts_its_deliveries(
 
 
 async def test_a_batch_that_ends_between_its_work_and_its_acknowledgement_is_handled_again(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     for one in [event() for _ in range(10)]:
         await bus.publish(one)

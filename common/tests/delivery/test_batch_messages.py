@@ -16,9 +16,10 @@ from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.resilience import PER_ITERATION, background, cancel_and_wait
 from ticketing_testkit.apps import Bus
+from ticketing_testkit.waiting import until
 
 from .batches import Consume, MakeEvent, Together, all_in_hand
-from .conftest import SERVICE, Until
+from .conftest import SERVICE
 
 
 def handling_of(together: Together, connection: NatsConnection) -> MessageHandling:
@@ -29,7 +30,6 @@ def handling_of(together: Together, connection: NatsConnection) -> MessageHandli
 async def test_a_settled_message_has_no_heartbeat_while_its_batch_goes_on(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     monkeypatch: pytest.MonkeyPatch,

@@ -16,8 +16,7 @@ from ticketing_common.events import ExpirationCompleted
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
 from ticketing_testkit.apps import Bus
-
-from .conftest import Until
+from ticketing_testkit.waiting import until
 
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 Condition = Callable[[], Awaitable[bool]]
@@ -37,7 +36,6 @@ async def letters(bus: Bus) -> list[DeadLetter]:
 async def test_an_event_is_handled_once_and_acknowledged(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,
@@ -58,7 +56,6 @@ async def test_a_consumer_waits_for_its_stream(
     connection: NatsConnection,
     nats_url: str,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,
@@ -75,7 +72,7 @@ async def test_a_consumer_waits_for_its_stream(
 
 
 async def test_the_handler_runs_in_the_trace_of_the_request_that_caused_the_event(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, handling: Handling
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, handling: Handling
 ) -> None:
     handled, sent = handling(), event()
     headers = {"Nats-Msg-Id": sent.id, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
@@ -88,7 +85,7 @@ async def test_the_handler_runs_in_the_trace_of_the_request_that_caused_the_even
 
 
 async def test_events_of_one_aggregate_are_handled_in_order(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent
 ) -> None:
     ids = [new_id() for _ in range(5)]
     for version in range(1, 9):
@@ -116,7 +113,6 @@ async def test_events_of_one_aggregate_are_handled_in_order(
 async def test_a_temporary_failure_is_redelivered_with_growing_delays(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     monkeypatch: pytest.MonkeyPatch,
     consume: Consume,
     event: MakeEvent,
@@ -157,7 +153,6 @@ def test_delays_double_up_to_half_a_minute() -> None:
 async def test_an_event_that_fails_too_often_is_dead_lettered_with_all_that_is_needed(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,
@@ -190,7 +185,6 @@ async def test_an_event_that_fails_too_often_is_dead_lettered_with_all_that_is_n
 async def test_a_permanent_error_is_dead_lettered_at_once(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     failure: Exception | None,
     consume: Consume,
     event: MakeEvent,
@@ -217,7 +211,6 @@ async def test_a_permanent_error_is_dead_lettered_at_once(
 async def test_an_outage_never_dead_letters_an_event(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,
@@ -237,7 +230,6 @@ async def test_an_outage_never_dead_letters_an_event(
 async def test_without_the_dead_letters_stream_no_event_is_terminated(
     connection: NatsConnection,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,

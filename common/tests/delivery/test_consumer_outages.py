@@ -12,8 +12,7 @@ from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.settings import NatsSettings
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
-
-from .conftest import Until
+from ticketing_testkit.waiting import until
 
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 Condition = Callable[[], Awaitable[bool]]
@@ -24,7 +23,7 @@ DURABLE = "orders-expirations"
 
 
 async def test_a_deleted_consumer_is_recreated_and_no_event_is_lost(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, handling: Handling
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, handling: Handling
 ) -> None:
     handled = handling()
     async with consume(connection, handled):
@@ -46,7 +45,6 @@ async def test_consuming_continues_after_a_bus_outage(
     connection: NatsConnection,
     nats_server: NatsServer,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,
@@ -65,7 +63,7 @@ async def test_consuming_continues_after_a_bus_outage(
 
 
 async def test_slow_work_is_not_redelivered_to_another_replica(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, all_settled: Condition
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, all_settled: Condition
 ) -> None:
     ack_wait = 3.0  # a replica that is held up for two thirds of it would lose the event, and rightly
     begun = 0
@@ -85,7 +83,7 @@ async def test_slow_work_is_not_redelivered_to_another_replica(
 
 
 async def test_replicas_share_the_work(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent
 ) -> None:
     seen: list[str] = []
 
@@ -99,11 +97,7 @@ async def test_replicas_share_the_work(
             await stack.enter_async_context(consume(connection, handle, concurrency=2))
         for one in sent:
             await bus.publish(one)
-
-        async def all_seen() -> bool:
-            return len(seen) >= 100
-
-        await until(all_seen)
+        await until(lambda: len(seen) >= 100)
 
     assert sorted(seen) == sorted(one.data.id for one in sent)
 
@@ -112,7 +106,6 @@ async def test_a_stopping_replica_returns_unstarted_events_at_once(
     connection: NatsConnection,
     nats_url: str,
     bus: Bus,
-    until: Until,
     consume: Consume,
     event: MakeEvent,
     handling: Handling,
@@ -160,7 +153,7 @@ async def _then(awaited: Awaitable[None], action: Callable[[], None]) -> None:
 
 
 async def test_work_that_does_not_end_is_cancelled_and_returned_at_the_stop(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent, handling: Handling
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent, handling: Handling
 ) -> None:
     begun = asyncio.Event()
 

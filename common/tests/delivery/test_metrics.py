@@ -16,8 +16,9 @@ from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Database, Lease, Outbox, Repository
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.waiting import until
 
-from .conftest import Parcel, Until, to_event
+from .conftest import Parcel, to_event
 
 Consume = Callable[..., AbstractAsyncContextManager[Consumer]]
 MakeEvent = Callable[..., ExpirationCompleted]
@@ -32,7 +33,6 @@ async def test_the_outbox_metrics_show_count_and_age(
     connection: NatsConnection,
     database: Database,
     nats_server: NatsServer,
-    until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(relay_module, "STATS_SECONDS", 0.1)
@@ -77,7 +77,6 @@ async def test_the_outbox_metrics_continue_while_the_sweep_waits_for_a_hanging_b
     connection: NatsConnection,
     database: Database,
     nats_server: NatsServer,
-    until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(relay_module, "STATS_SECONDS", 0.1)
@@ -110,7 +109,7 @@ async def test_the_outbox_metrics_continue_while_the_sweep_waits_for_a_hanging_b
 
 
 async def test_the_consumer_metrics_show_the_lag_and_each_outcome(
-    connection: NatsConnection, bus: Bus, until: Until, consume: Consume, event: MakeEvent
+    connection: NatsConnection, bus: Bus, consume: Consume, event: MakeEvent
 ) -> None:
     finish, lagging = asyncio.Event(), 300
 

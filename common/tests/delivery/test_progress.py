@@ -14,8 +14,7 @@ from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
-
-from .conftest import Until
+from ticketing_testkit.waiting import until
 
 DURABLE = "orders-payments"
 ACK_WAIT_SECONDS = 30.0
@@ -88,7 +87,7 @@ async def test_an_event_counts_until_it_is_acknowledged(
 
 
 async def test_what_is_published_later_is_not_waited_for(
-    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus, until: Until
+    payments: ConsumerProgress, pull: JetStreamContext.PullSubscription, bus: Bus
 ) -> None:
     await bus.publish(PaymentAuthorized.of(payment()))
     (first,) = await pull.fetch(1)
@@ -132,7 +131,6 @@ async def test_after_a_reconnect_other_services_have_time_to_publish_their_backl
     pull: JetStreamContext.PullSubscription,
     nats_server: NatsServer,
     connection: NatsConnection,
-    until: Until,
 ) -> None:
     async def lost() -> bool:
         return not connection.connected
@@ -202,7 +200,6 @@ async def test_a_service_is_caught_up_unless_events_or_the_broker_are_missing(
     bus: Bus,
     nats_server: NatsServer,
     connection: NatsConnection,
-    until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(progress, "CAUGHT_UP_SECONDS", 1.0)

@@ -9,13 +9,14 @@ from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Commit, Database, Outbox, Repository
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.waiting import until
 
-from .conftest import Parcel, Until, to_event
+from .conftest import Parcel, to_event
 from .replicas import Replica, change, silent, versions, waiting
 
 
 @pytest.fixture
-async def replica(connection: NatsConnection, database: Database, until: Until) -> AsyncIterator[Replica]:
+async def replica(connection: NatsConnection, database: Database) -> AsyncIterator[Replica]:
     """A relay whose first sweep found no backlog."""
     async with Replica(connection, database).running() as made:
 
@@ -27,7 +28,7 @@ async def replica(connection: NatsConnection, database: Database, until: Until) 
 
 
 async def test_a_commit_is_published_at_once_and_its_outbox_is_empty(
-    replica: Replica, bus: Bus, database: Database, until: Until
+    replica: Replica, bus: Bus, database: Database
 ) -> None:
     await replica.parcels.add(Parcel(label="a"), to_event)
 
@@ -40,9 +41,7 @@ async def test_a_commit_is_published_at_once_and_its_outbox_is_empty(
     assert (replica.published("notify"), replica.published("sweep")) == (1, 0)
 
 
-async def test_every_version_is_published_once_and_in_order(
-    replica: Replica, bus: Bus, database: Database, until: Until
-) -> None:
+async def test_every_version_is_published_once_and_in_order(replica: Replica, bus: Bus, database: Database) -> None:
     parcels = [Parcel(label=label) for label in "abcde"]
     for parcel in parcels:
         await replica.parcels.add(parcel, to_event)
@@ -58,9 +57,7 @@ async def test_every_version_is_published_once_and_in_order(
         assert [version for one, version in seen if one == label] == [1, 2, 3, 4, 5]
 
 
-async def test_the_sweep_publishes_what_a_crash_left(
-    replica: Replica, bus: Bus, database: Database, until: Until
-) -> None:
+async def test_the_sweep_publishes_what_a_crash_left(replica: Replica, bus: Bus, database: Database) -> None:
     await silent(database).add(Parcel(label="a"), to_event)
 
     await bus.expect(ExpirationCompleted)
@@ -70,7 +67,7 @@ async def test_the_sweep_publishes_what_a_crash_left(
 
 
 async def test_entries_of_an_earlier_process_are_published_first_and_in_order(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
+    connection: NatsConnection, database: Database, bus: Bus
 ) -> None:
     before = silent(database)
     old, other = Parcel(label="old"), Parcel(label="other")
@@ -93,7 +90,7 @@ async def test_entries_of_an_earlier_process_are_published_first_and_in_order(
 
 
 async def test_a_backlog_of_many_batches_is_published_once_and_in_order(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
+    connection: NatsConnection, database: Database, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "SWEEP_DOCUMENTS", 4)
     before = silent(database)
@@ -118,7 +115,7 @@ async def test_a_backlog_of_many_batches_is_published_once_and_in_order(
 
 
 async def test_an_event_that_was_published_but_not_removed_is_stored_once(
-    replica: Replica, bus: Bus, database: Database, until: Until
+    replica: Replica, bus: Bus, database: Database
 ) -> None:
     repository = silent(database)
     await repository.add(Parcel(label="a"), to_event)
@@ -134,7 +131,7 @@ async def test_an_event_that_was_published_but_not_removed_is_stored_once(
 
 
 async def test_during_a_bus_outage_requests_continue_and_the_backlog_drains_in_order(
-    replica: Replica, nats_server: NatsServer, bus: Bus, database: Database, until: Until
+    replica: Replica, nats_server: NatsServer, bus: Bus, database: Database
 ) -> None:
     first, second = Parcel(label="first"), Parcel(label="second")
     await replica.parcels.add(first, to_event)
@@ -162,7 +159,7 @@ async def test_during_a_bus_outage_requests_continue_and_the_backlog_drains_in_o
 
 
 async def test_under_constant_load_a_relay_switches_from_the_sweep_to_notified_commits(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
+    connection: NatsConnection, database: Database, bus: Bus
 ) -> None:
     stop = asyncio.Event()
 
@@ -184,7 +181,7 @@ async def test_under_constant_load_a_relay_switches_from_the_sweep_to_notified_c
 
 
 async def test_a_refused_event_is_parked_and_later_events_are_published(
-    replica: Replica, bus: Bus, database: Database, until: Until
+    replica: Replica, bus: Bus, database: Database
 ) -> None:
     parcel = Parcel(label="x" * 600_000)
     await replica.parcels.add(parcel, to_event)
@@ -206,7 +203,7 @@ async def test_a_refused_event_is_parked_and_later_events_are_published(
 
 
 async def test_notified_commits_are_published_before_the_relay_stops(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
+    connection: NatsConnection, database: Database, bus: Bus
 ) -> None:
     async with Replica(connection, database).running() as replica:
 
@@ -221,7 +218,7 @@ async def test_notified_commits_are_published_before_the_relay_stops(
 
 
 async def test_notifications_are_bounded_and_the_sweep_publishes_the_rest(
-    replica: Replica, bus: Bus, database: Database, until: Until, monkeypatch: pytest.MonkeyPatch
+    replica: Replica, bus: Bus, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "MAX_NOTIFICATIONS", 5)
     commits: list[Commit] = []

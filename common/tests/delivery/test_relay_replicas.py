@@ -4,13 +4,14 @@ from ticketing_common.events import ExpirationCompleted
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.storage import Database, Lease
 from ticketing_testkit.apps import Bus
+from ticketing_testkit.waiting import until
 
-from .conftest import Parcel, Until, to_event
+from .conftest import Parcel, to_event
 from .replicas import Replica, silent
 
 
 async def test_entries_of_a_killed_replica_do_not_wait_for_its_lease_to_expire(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
+    connection: NatsConnection, database: Database, bus: Bus
 ) -> None:
     assert await Lease(database, "relay", seconds=60).acquire()  # it was killed with it
     await silent(database).add(Parcel(label="a"), to_event)
@@ -21,7 +22,7 @@ async def test_entries_of_a_killed_replica_do_not_wait_for_its_lease_to_expire(
 
 
 async def test_one_of_two_relays_sweeps_and_the_other_takes_over(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
+    connection: NatsConnection, database: Database, bus: Bus
 ) -> None:
     async with Replica(connection, database, lease_seconds=60).running() as second:
         async with Replica(connection, database, lease_seconds=60).running() as first:
@@ -39,7 +40,7 @@ async def test_one_of_two_relays_sweeps_and_the_other_takes_over(
 
 
 async def test_a_relay_without_the_lease_publishes_notified_commits(
-    connection: NatsConnection, database: Database, bus: Bus, until: Until
+    connection: NatsConnection, database: Database, bus: Bus
 ) -> None:
     assert await Lease(database, "relay", seconds=60).acquire()  # another replica holds it
 

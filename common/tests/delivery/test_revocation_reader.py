@@ -22,6 +22,7 @@ from ticketing_common.messaging import NatsConnection
 from ticketing_common.security import SessionRevocations, User
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.waiting import until
 
 Until = Callable[..., Awaitable[None]]
 
@@ -59,7 +60,7 @@ def alone(user: User) -> UserSessionEnded:
 
 
 async def test_what_ended_before_the_start_is_known_once_the_reader_has_caught_up(
-    connection: NatsConnection, bus: Bus, until: Until
+    connection: NatsConnection, bus: Bus
 ) -> None:
     users = [new_id() for _ in range(300)]
     for user_id in users:
@@ -84,7 +85,7 @@ async def test_what_ended_before_the_start_is_known_once_the_reader_has_caught_u
 
 
 async def test_while_the_bus_is_away_what_is_known_stays_and_the_metric_says_so_and_afterwards_it_heals(
-    connection: NatsConnection, bus: Bus, nats_server: NatsServer, until: Until
+    connection: NatsConnection, bus: Bus, nats_server: NatsServer
 ) -> None:
     before, after = new_id(), new_id()
     revocations = SessionRevocations()

@@ -18,8 +18,9 @@ from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import ASCENDING, Database, Index, Repository, ensure_indexes
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import Mongod, NatsServer, free_port
+from ticketing_testkit.waiting import until
 
-from .conftest import Parcel, Until, to_event
+from .conftest import Parcel, to_event
 
 
 class ParcelRepository(Repository[Parcel]):
@@ -55,7 +56,7 @@ async def test_when_nothing_is_missing_indexes_and_streams_exist_and_events_flow
 
 
 async def test_a_lost_stream_is_recreated_and_waiting_events_are_published(
-    settings: EventServiceSettings, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
+    settings: EventServiceSettings, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_module, "STREAMS_SECONDS", 0.2)
     handled: list[str] = []
@@ -83,9 +84,7 @@ async def test_a_lost_stream_is_recreated_and_waiting_events_are_published(
     await runtime.stop()
 
 
-async def test_a_service_may_start_before_its_dependencies(
-    tmp_path: Path, service_settings: dict[str, object], until: Until
-) -> None:
+async def test_a_service_may_start_before_its_dependencies(tmp_path: Path, service_settings: dict[str, object]) -> None:
     mongod, nats_server = Mongod(tmp_path / "mongod", port=free_port()), NatsServer(tmp_path / "nats", port=free_port())
     runtime, _ = joined(
         EventServiceSettings.model_validate(
@@ -115,7 +114,7 @@ async def test_a_service_may_start_before_its_dependencies(
 
 
 async def test_a_consuming_service_stays_ready_during_a_bus_outage(
-    tmp_path: Path, service_settings: dict[str, object], until: Until, printed_logs: Callable[[], str]
+    tmp_path: Path, service_settings: dict[str, object], printed_logs: Callable[[], str]
 ) -> None:
     """Its requests continue. If it were not ready, all replicas of all services would leave the rotation together."""
     nats_server = NatsServer(tmp_path / "nats", port=free_port())
@@ -151,7 +150,7 @@ async def test_a_consuming_service_stays_ready_during_a_bus_outage(
 
 
 async def test_events_committed_before_the_stop_are_published_before_it_ends(
-    settings: EventServiceSettings, bus: Bus, until: Until
+    settings: EventServiceSettings, bus: Bus
 ) -> None:
     runtime, parcels = joined(settings)
     runtime.start()
@@ -201,9 +200,7 @@ async def test_a_service_stops_in_time_while_bus_and_database_hang(
         await asyncio.gather(adding, return_exceptions=True)
 
 
-async def test_a_service_whose_stream_is_not_as_declared_is_not_ready(
-    settings: EventServiceSettings, bus: Bus, until: Until
-) -> None:
+async def test_a_service_whose_stream_is_not_as_declared_is_not_ready(settings: EventServiceSettings, bus: Bus) -> None:
     await bus.js.delete_stream(EXPIRATIONS)
     drifted = replace(stream_config(EXPIRATIONS, replicas=1), storage=StorageType.MEMORY)
     await bus.js.add_stream(drifted)
@@ -221,7 +218,6 @@ async def test_a_failed_index_is_logged_and_retried(
     settings: EventServiceSettings,
     bus: Bus,
     database: Database,
-    until: Until,
     monkeypatch: pytest.MonkeyPatch,
     printed_logs: Callable[[], str],
 ) -> None:
@@ -242,7 +238,7 @@ async def test_a_failed_index_is_logged_and_retried(
 
 
 async def test_a_consumer_is_missing_until_its_stream_exists(
-    settings: EventServiceSettings, nats_url: str, bus: Bus, until: Until
+    settings: EventServiceSettings, nats_url: str, bus: Bus
 ) -> None:
     await bus.js.delete_stream(ORDERS)
     runtime, _ = joined(settings)

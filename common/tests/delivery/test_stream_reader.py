@@ -15,8 +15,7 @@ from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
-
-from .conftest import Until
+from ticketing_testkit.waiting import until
 
 MakeEvent = Callable[..., ExpirationCompleted]
 
@@ -51,9 +50,7 @@ class Seen:
 
 
 @asynccontextmanager
-async def reading(
-    connection: NatsConnection, until: Until, *, history: int = 0
-) -> AsyncIterator[tuple[StreamReader, Seen]]:
+async def reading(connection: NatsConnection, *, history: int = 0) -> AsyncIterator[tuple[StreamReader, Seen]]:
     seen = Seen()
     reader = StreamReader(connection, EXPIRATIONS, on_event=seen.on_event, on_gap=seen.on_gap, history=history)
     reader.start()
@@ -84,10 +81,10 @@ async def consumers(bus: Bus) -> list[str]:
 
 
 async def test_it_starts_its_history_before_the_end_and_continues_in_order(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
+    connection: NatsConnection, bus: Bus, event: MakeEvent
 ) -> None:
     await publish(bus, event, 7)
-    async with reading(connection, until, history=3) as (reader, seen):
+    async with reading(connection, history=3) as (reader, seen):
         assert seen.received == [5, 6, 7]
         await publish(bus, event, 600)
         await until(seen.ends_with(607))
@@ -96,35 +93,31 @@ async def test_it_starts_its_history_before_the_end_and_continues_in_order(
 
 
 async def test_without_history_it_starts_with_the_next_event(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
+    connection: NatsConnection, bus: Bus, event: MakeEvent
 ) -> None:
     await publish(bus, event, 2)
-    async with reading(connection, until) as (reader, seen):
+    async with reading(connection) as (reader, seen):
         assert (reader.position, seen.received) == (2, [])
         await publish(bus, event, 1)
         await until(seen.is_(3))
 
 
-async def test_an_empty_stream_counts_as_caught_up(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
-) -> None:
-    async with reading(connection, until, history=10) as (_, seen):
+async def test_an_empty_stream_counts_as_caught_up(connection: NatsConnection, bus: Bus, event: MakeEvent) -> None:
+    async with reading(connection, history=10) as (_, seen):
         await publish(bus, event, 1)
         await until(seen.is_(1))
 
 
 async def test_a_stopped_reader_leaves_no_consumer_on_the_broker(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
+    connection: NatsConnection, bus: Bus, event: MakeEvent
 ) -> None:
-    async with reading(connection, until):
+    async with reading(connection):
         assert len(await consumers(bus)) == 1
     assert await consumers(bus) == []
 
 
-async def test_a_deleted_consumer_loses_no_event(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
-) -> None:
-    async with reading(connection, until) as (_, seen):
+async def test_a_deleted_consumer_loses_no_event(connection: NatsConnection, bus: Bus, event: MakeEvent) -> None:
+    async with reading(connection) as (_, seen):
         await publish(bus, event, 2)
         await until(seen.is_(1, 2))
         for name in await consumers(bus):
@@ -135,9 +128,9 @@ async def test_a_deleted_consumer_loses_no_event(
 
 
 async def test_a_killed_and_restarted_broker_loses_no_event(
-    connection: NatsConnection, bus: Bus, nats_server: NatsServer, until: Until, event: MakeEvent
+    connection: NatsConnection, bus: Bus, nats_server: NatsServer, event: MakeEvent
 ) -> None:
-    async with reading(connection, until) as (_, seen):
+    async with reading(connection) as (_, seen):
         await publish(bus, event, 3)
         await until(seen.ends_with(3))
         nats_server.kill()
@@ -157,10 +150,10 @@ async def test_a_killed_and_restarted_broker_loses_no_event(
 
 
 async def test_events_removed_before_they_were_read_are_a_gap(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+    connection: NatsConnection, bus: Bus, event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_reader_module, "REBIND_SECONDS", 1.5)
-    async with reading(connection, until) as (_, seen):
+    async with reading(connection) as (_, seen):
         await publish(bus, event, 1)
         await until(seen.is_(1))
         for name in await consumers(bus):
@@ -172,19 +165,17 @@ async def test_events_removed_before_they_were_read_are_a_gap(
         await until(seen.is_(1, GAP, 5))
 
 
-async def test_one_event_removed_on_the_way_is_a_gap(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
-) -> None:
+async def test_one_event_removed_on_the_way_is_a_gap(connection: NatsConnection, bus: Bus, event: MakeEvent) -> None:
     await publish(bus, event, 3)
     await bus.js.delete_msg(EXPIRATIONS, 2)
-    async with reading(connection, until, history=3) as (_, seen):
+    async with reading(connection, history=3) as (_, seen):
         assert seen.received == [1, GAP, 3]
 
 
 async def test_a_recreated_stream_is_a_gap_and_is_read_from_its_start(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
+    connection: NatsConnection, bus: Bus, event: MakeEvent
 ) -> None:
-    async with reading(connection, until, history=5) as (_, seen):
+    async with reading(connection, history=5) as (_, seen):
         await publish(bus, event, 2)
         await until(seen.is_(1, 2))
         await bus.js.delete_stream(EXPIRATIONS)
@@ -194,7 +185,7 @@ async def test_a_recreated_stream_is_a_gap_and_is_read_from_its_start(
 
 
 async def test_a_handler_that_fails_does_not_stop_the_others(
-    connection: NatsConnection, bus: Bus, until: Until, event: MakeEvent
+    connection: NatsConnection, bus: Bus, event: MakeEvent
 ) -> None:
     seen = Seen()
 
@@ -218,7 +209,7 @@ async def test_a_handler_that_fails_does_not_stop_the_others(
 
 
 async def test_it_stops_even_if_a_cancel_is_lost(
-    connection: NatsConnection, bus: Bus, until: Until, monkeypatch: pytest.MonkeyPatch
+    connection: NatsConnection, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`asyncio.wait_for`, which nats-py uses, drops a cancel that arrives together with the message."""
     fetch = JetStreamContext.PullSubscription.fetch
@@ -232,7 +223,7 @@ async def test_it_stops_even_if_a_cancel_is_lost(
         except asyncio.CancelledError:
             raise TimeoutError from None
 
-    async with reading(connection, until) as (reader, _):
+    async with reading(connection) as (reader, _):
         monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", deaf)
         async with asyncio.timeout(30):
             await waiting.wait()

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.settings import NatsSettings
 from ticketing_testkit.servers import NatsServer, free_port
+from ticketing_testkit.waiting import until
 
 
 def settings(url: str, lost_after: float = 15.0) -> NatsSettings:
@@ -19,9 +20,7 @@ def is_healthy(connection: NatsConnection) -> bool:
 
 
 async def until_connected(connection: NatsConnection, expected: bool) -> None:
-    async with asyncio.timeout(30):
-        while connection.connected is not expected or (expected and connection.lost_seconds):  # noqa: ASYNC110 (a test)
-            await asyncio.sleep(0.02)
+    await until(lambda: connection.connected is expected and not (expected and connection.lost_seconds))
 
 
 async def test_a_connection_can_be_requested_before_the_broker_runs(tmp_path: Path) -> None:
@@ -56,9 +55,7 @@ async def test_a_lost_broker_is_reported_after_a_while_and_reconnected(nats_serv
     nats_server.kill()
     await until_connected(connection, False)
 
-    async with asyncio.timeout(30):
-        while connection.healthy:  # noqa: ASYNC110 (time passes)
-            await asyncio.sleep(0.02)
+    await until(lambda: not connection.healthy)
 
     await asyncio.to_thread(nats_server.start)
     await until_connected(connection, True)

@@ -10,6 +10,7 @@ from ticketing_common.messaging import JetStreamPublisher, Message, NatsConnecti
 from ticketing_common.settings import NatsSettings
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.waiting import until
 
 
 @pytest.fixture
@@ -69,9 +70,7 @@ async def test_with_the_broker_away_nothing_is_sent_and_nothing_waits(
     connection: NatsConnection, nats_server: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nats_server.kill()
-    async with asyncio.timeout(30):
-        while connection.connected:  # noqa: ASYNC110 (the client notices by itself)
-            await asyncio.sleep(0.01)
+    await until(lambda: not connection.connected)
 
     monkeypatch.setattr("ticketing_common.messaging.publisher.ACK_SECONDS", 600)
     async with asyncio.timeout(30):

@@ -9,12 +9,13 @@ import motor.frameworks.asyncio
 import pytest
 from pymongo import MongoClient
 
-from ticketing_common.resilience import background, until
+from ticketing_common.resilience import background, limited_by
 from ticketing_common.storage import Collection, DatabaseUnavailableError, connect, reading
 from ticketing_common.storage import mongo as mongo_module
 from ticketing_common.storage.batches import batched_find, batched_lists
 from ticketing_common.storage.mongo import GRACE_SECONDS, THREADS
 from ticketing_testkit.servers import Mongod
+from ticketing_testkit.waiting import until
 
 SECONDS = 1.0
 """What each request has."""
@@ -40,7 +41,7 @@ async def request(things: Collection, query: Mapping[str, object], seconds: floa
 
     async def read() -> None:
         async with asyncio.timeout(seconds) as clock:
-            with until(clock), reading(things):
+            with limited_by(clock), reading(things):
                 await things.find_one(query)
 
     with pytest.raises(TimeoutError):
@@ -57,11 +58,11 @@ async def every_thread_is_free() -> None:
 
 
 async def until_mongodb_works_on(watcher: MongoClient[dict[str, object]], things: Collection, many: int) -> None:
-    while True:
+    async def works_on_them() -> bool:
         seen = await asyncio.to_thread(watcher.admin.command, {"currentOp": 1, "ns": things.full_name})
-        if len(seen["inprog"]) == many:
-            return
-        await asyncio.sleep(0.02)
+        return len(seen["inprog"]) == many
+
+    await until(works_on_them)
 
 
 async def test_slow_reads_free_thread_connection_and_mongodb_at_the_deadline(
@@ -143,8 +144,7 @@ async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(
     monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", 600.0)
     mongod.kill()
     try:
-        while things.database.client.topology_description.has_readable_server():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        await until(lambda: not things.database.client.topology_description.has_readable_server())
         async with asyncio.timeout(SOON):  # 3 s are for finding a server
             with pytest.raises(DatabaseUnavailableError), reading(things):
                 await things.find_one({"_id": "thing"})

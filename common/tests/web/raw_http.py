@@ -108,8 +108,3 @@ def assert_a_refusal(answer: Answer, status: int) -> None:
 def connections() -> list[HttpProtocol]:
     found = [connection for state in http_protocol._SERVERS for connection in state.connections]
     return [connection for connection in found if isinstance(connection, HttpProtocol)]
-
-
-def unread() -> list[HttpProtocol]:
-    """Connections whose response waits for the caller."""
-    return [connection for connection in connections() if connection.transport.get_write_buffer_size()]

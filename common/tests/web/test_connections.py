@@ -17,6 +17,7 @@ from starlette.routing import Route
 from ticketing_common.web import EventStream, connections
 from ticketing_common.web.connections import BoundedConnection
 from ticketing_common.web.sse import SseConnection
+from ticketing_testkit.waiting import until
 
 pytestmark = pytest.mark.unit
 
@@ -81,8 +82,7 @@ async def test_a_response_that_is_not_read_is_reset_and_its_buffer_dropped(
             await target.ended.wait()
             assert 0 < target.sent < LONG
             (transport,) = transports
-            while transport.get_write_buffer_size():  # noqa: ASYNC110 (a transport offers nothing to wait for)
-                await asyncio.sleep(0.01)
+            await until(lambda: not transport.get_write_buffer_size())
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

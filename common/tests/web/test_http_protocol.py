@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from ticketing_common.web import connections as writing
 from ticketing_common.web import http_protocol
 from ticketing_testkit.apps import Identity
+from ticketing_testkit.waiting import until
 
-from .raw_http import HEALTH, PATIENT, QUICK, Server, assert_a_refusal, request, unread
+from .raw_http import HEALTH, QUICK, Server, assert_a_refusal, connections, request
 
 
 async def test_a_connection_that_says_nothing_is_closed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,19 +135,19 @@ async def test_a_few_pipelined_requests_are_answered_in_order(server: Server) ->
 async def test_a_caller_that_does_not_read_is_left(
     app: FastAPI, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    called = asyncio.Event()
+
     @app.get("/large")
     async def large() -> Any:
+        called.set()
         return "x" * 50_000_000
 
     reader, writer = await asyncio.open_connection(server.client.base_url.host, server.client.base_url.port, limit=1)
     monkeypatch.setattr(http_protocol, "WRITE_SECONDS", QUICK)
     monkeypatch.setattr(writing, "WRITE_SECONDS", QUICK)
     writer.write(request("GET", "/large"))
-    async with asyncio.timeout(PATIENT):
-        while not unread():  # noqa: ASYNC110 (until the answer is on its way)
-            await asyncio.sleep(0.01)
-        while unread():  # noqa: ASYNC110 (until it is given up)
-            await asyncio.sleep(0.01)
+    await called.wait()
+    await until(lambda: not connections())
     writer.transport.abort()
     assert reader is not None
 

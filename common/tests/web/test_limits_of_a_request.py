@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ticketing_common.resilience import time_left, until
+from ticketing_common.resilience import limited_by, time_left
 from ticketing_common.settings import ServiceSettings
 from ticketing_common.web.deadline import DeadlineMiddleware
 from ticketing_common.web.load_shedding import LoadSheddingMiddleware, LoopLag
@@ -225,7 +225,7 @@ async def test_a_call_to_another_service_knows_how_much_time_is_left(target: Tar
 
 async def test_a_clock_within_another_gives_no_time(loop_clock: LoopClock) -> None:
     async with asyncio.timeout(20) as outer, asyncio.timeout(60) as inner:  # noqa: ASYNC100 (clocks that are only read)
-        with until(outer), until(inner):
+        with limited_by(outer), limited_by(inner):
             assert time_left() == 20
             inner.reschedule(loop_clock.now + 5)
             assert time_left() == 5

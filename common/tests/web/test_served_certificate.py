@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from ticketing_common.web.http_protocol import HttpProtocol
 from ticketing_testkit.authority import Authority
 from ticketing_testkit.servers import free_port
+from ticketing_testkit.waiting import until
 
 APPLICATION = """
 import asyncio
@@ -115,9 +116,7 @@ async def server(
         )
     try:
         address = f"https://localhost:{port}"
-        async with asyncio.timeout(60):
-            while await _answered(address, authority) is None:  # noqa: ASYNC110 (it does not say when it listens)
-                await asyncio.sleep(0.05)
+        await until(lambda: _answered(address, authority))
         yield address
         process.terminate()
         async with asyncio.timeout(60):

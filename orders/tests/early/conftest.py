@@ -65,6 +65,10 @@ async def hold(api: RunningOrders, ticket_id: str, user_id: str, key: str = "") 
     return await api.call("POST", user_id=user_id, json={"ticketId": ticket_id}, headers=headers)
 
 
+async def succeeds(api: RunningOrders, ticket_id: str, user_id: str) -> bool:
+    return (await hold(api, ticket_id, user_id)).status_code == 201
+
+
 async def keys(api: RunningOrders) -> int:
     total: int = await api.app.state.runtime.collection("idempotency_keys").count_documents({})
     return total

@@ -14,9 +14,10 @@ from ticketing_orders import hold_cache
 from ticketing_orders.domain import Order
 from ticketing_orders.hold_cache import FRESH_SECONDS
 from ticketing_testkit.apps import Bus, Identity, run_app
+from ticketing_testkit.waiting import until
 
 from ..conftest import RunningOrders
-from .conftest import hold, keys
+from .conftest import hold, keys, succeeds
 
 Start = Callable[..., Any]
 
@@ -73,9 +74,7 @@ async def test_without_events_a_refusal_comes_from_memory_for_a_second_at_most(
     assert (await hold(one, ticket.id, loser)).status_code == 409
     assert await one.count() == 0
     monkeypatch.setattr(hold_cache, "FRESH_SECONDS", FRESH_SECONDS)
-    async with asyncio.timeout(30):
-        while (await hold(one, ticket.id, new_id())).status_code != 201:  # noqa: ASYNC110 (time itself is waited for)
-            await asyncio.sleep(0.05)
+    await until(lambda: succeeds(one, ticket.id, new_id()))
 
 
 async def test_a_refusal_by_the_index_records_the_holder(
@@ -85,9 +84,11 @@ async def test_a_refusal_by_the_index_records_the_holder(
     await one.service.follow_ticket(ticket)
     holder = new_id()
     placed = await one.service.place(ticket.id, user_id=holder)
-    async with asyncio.timeout(30):
-        while await one.repository.collection.count_documents({"outbox.0": {"$exists": True}}):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+
+    async def is_published() -> bool:
+        return not await one.repository.collection.count_documents({"outbox.0": {"$exists": True}})
+
+    await until(is_published)
     app = make_app()
     async with run_app(app) as client:
         late = RunningOrders(app, client, identity, bus)
@@ -108,15 +109,11 @@ async def test_two_replicas_receive_each_others_holds_and_cancellations(
     feed, held = other.app.state.feed, other.app.state.hold_cache
     before = feed.position
     order = (await hold(one, ticket.id, winner)).json()
-    async with asyncio.timeout(30):
-        while feed.position == before:  # noqa: ASYNC110 (there is no signal for a received event here)
-            await asyncio.sleep(0.005)
+    await until(lambda: feed.position != before)
     assert (await hold(other, ticket.id, new_id())).status_code == 409, "and records the seller"
     assert held.is_held_by_another(ticket.id, user_id=loser)
     assert (await one.call("DELETE", f"/{order['id']}", user_id=winner)).status_code == 204
-    async with asyncio.timeout(30):  # only the event of the cancellation ends the refusals from memory
-        while (await hold(other, ticket.id, loser)).status_code != 201:  # noqa: ASYNC110 (the answer is waited for)
-            await asyncio.sleep(0.005)
+    await until(lambda: succeeds(other, ticket.id, loser))  # only the event of the cancellation ends the refusals
     assert await one.repository.collection.count_documents({"status": "created"}) == 1
 
 

@@ -9,9 +9,10 @@ import pytest
 from ticketing_common.entity import new_id
 from ticketing_common.events import TicketData
 from ticketing_orders import hold_cache
+from ticketing_testkit.waiting import until
 
 from ..conftest import MakeTicket, RunningOrders
-from .conftest import hold, keys
+from .conftest import hold, keys, succeeds
 
 Start = Callable[..., Any]
 
@@ -50,15 +51,11 @@ async def test_while_events_arrive_a_seat_that_went_long_ago_costs_no_write_unti
     holder, loser = new_id(), new_id()
     order = (await hold(other, ticket.id, holder)).json()
 
-    async with asyncio.timeout(60):
-        while not one.app.state.feed.is_current():  # noqa: ASYNC110 (some seconds after the connection)
-            await asyncio.sleep(0.05)
+    await until(one.app.state.feed.is_current)
     assert (await hold(one, ticket.id, loser)).status_code == 409, "by the index, which also shows the holder"
     known = await keys(one)
     assert (await hold(one, ticket.id, loser, "again")).status_code == 409
     assert await keys(one) == known, "before a write"
 
     assert (await other.call("DELETE", f"/{order['id']}", user_id=holder)).status_code == 204
-    async with asyncio.timeout(60):
-        while (await hold(one, ticket.id, new_id())).status_code != 201:  # noqa: ASYNC110 (the event is waited for)
-            await asyncio.sleep(0.05)
+    await until(lambda: succeeds(one, ticket.id, new_id()))  # after the event

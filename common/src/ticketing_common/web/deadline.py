@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.asgi import ends_answer, header_of, starts_stream
 from ticketing_common.errors import DeadlineError
-from ticketing_common.resilience import until
+from ticketing_common.resilience import limited_by
 
 CLIENT_TIMEOUT_HEADER: Final = b"x-envoy-expected-rq-timeout-ms"
 """The caller's timeout, sent by Envoy and by our own pages. Any caller can send it, so it only shortens that caller's
@@ -45,7 +45,7 @@ class DeadlineMiddleware:
                         clock.reschedule(None)
                     await send(message)
 
-                with until(clock):
+                with limited_by(clock):
                     await self._app(scope, receive, watch)
         except TimeoutError:
             if not clock.expired():

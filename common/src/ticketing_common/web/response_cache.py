@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketing_common.asgi import ends_answer
 from ticketing_common.errors import OverloadedError
-from ticketing_common.resilience import time_left, until
+from ticketing_common.resilience import limited_by, time_left
 from ticketing_common.storage import DatabaseUnavailableError
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STALE_ANSWERS, init_series
@@ -228,7 +228,7 @@ class ResponseCacheMiddleware:
 
         try:
             async with asyncio.timeout(patience) as clock:
-                with until(clock):  # one request a second queries, so its query must end soon
+                with limited_by(clock):  # one request a second queries, so its query must end soon
                     await self._app(scope, receive, remember)
         except (*DatabaseUnavailableError, OverloadedError, TimeoutError) as error:
             answered_others = self._succeeded_at > asked_at

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from ticketing_common.web import response_cache
+from ticketing_testkit.waiting import until
 
 from .shop import Shop
 
@@ -32,8 +33,7 @@ async def test_after_a_change_the_response_is_computed_again(client: httpx.Async
 async def test_a_change_during_the_computation_counts(client: httpx.AsyncClient, shop: Shop) -> None:
     shop.gate.clear()
     first = asyncio.create_task(client.get("/list"))
-    while not shop.made:  # noqa: ASYNC110 (one turn of the loop after the other)
-        await asyncio.sleep(0)
+    await until(lambda: shop.made)
     shop.changes.note()
     shop.gate.set()
     await first
@@ -47,8 +47,7 @@ async def test_concurrent_requests_share_one_computation(
     monkeypatch.setattr(response_cache, "SHARED_WAIT_SECONDS", 600.0)
     shop.gate.clear()
     requests = [asyncio.create_task(client.get("/list")) for _ in range(5)]
-    while not shop.made:  # noqa: ASYNC110 (one turn of the loop after the other)
-        await asyncio.sleep(0)
+    await until(lambda: shop.made)
     for _ in range(100):  # time for the others to come as far
         await asyncio.sleep(0)
     shop.gate.set()
@@ -62,8 +61,7 @@ async def test_a_request_does_not_wait_long_for_anothers_computation(
     monkeypatch.setattr(response_cache, "SHARED_WAIT_SECONDS", 0.01)
     shop.gate.clear()
     requests = [asyncio.create_task(client.get("/list")) for _ in range(2)]
-    while shop.made < 2:  # noqa: ASYNC110 (the limit of the wait itself is waited for)
-        await asyncio.sleep(0.001)
+    await until(lambda: shop.made >= 2)
     shop.gate.set()
     assert {(await request).status_code for request in requests} == {200}
 

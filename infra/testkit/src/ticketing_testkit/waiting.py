@@ -1,8 +1,9 @@
 """Polls for a condition that has no notification. The limits allow for a machine that stalls; a wait ends earlier."""
 
 import asyncio
+import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 LIMIT_SECONDS: Final = 120.0
@@ -20,11 +21,14 @@ def wait_until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS, 
         time.sleep(SAMPLE_SECONDS)
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = LIMIT_SECONDS, *, why: Why = str) -> None:
-    """The same for a condition that is awaited; it is cancelled after `seconds`."""
+async def until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS, *, why: Why = str) -> None:
+    """The same while other tasks run. The condition may be a coroutine function; it is cancelled after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            while not await condition():  # noqa: ASYNC110 (it changes in other tasks and processes)
+            while True:
+                result = condition()
+                if await result if inspect.isawaitable(result) else result:
+                    return
                 await asyncio.sleep(SAMPLE_SECONDS)
     except TimeoutError as error:
         raise TimeoutError(why()) from error
