@@ -139,6 +139,18 @@ class Sale:
         await until(settled, why=lambda: f"{found} {violations}")
         return found[0]
 
+    async def all_expire(self, ticket_id: str) -> int:
+        """How many holds of this ticket have expired, once none is active and all services agree."""
+        found: list[object] = []
+
+        async def settled() -> bool:
+            orders = await self.market.documents("orders", "orders", **{"ticket.id": ticket_id})
+            found[:] = [order["reason"] for order in orders]
+            return set(found) == {"expired"} and not await self.market.violations(grace_seconds=1, stripe_all=False)
+
+        await until(settled, why=lambda: found)
+        return len(found)
+
     async def _ended(self, ticket_id: str) -> Ended:
         order, *_ = await self.market.documents("orders", "orders", **{"ticket.id": ticket_id})
         rows = await self.market.documents("payments", "payments", order_id=order["_id"])

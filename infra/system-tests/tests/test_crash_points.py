@@ -1,5 +1,6 @@
 """A service that dies at one exact boundary of its work is started again, and the sale ends correctly."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
@@ -131,6 +132,32 @@ async def test_an_unpaid_hold_ends_whenever_a_service_dies(sale_of_short_holds: 
     await sale.hold(ticket_id)
     await sale.restart(process)
     assert await sale.ends(ticket_id) == given_up("expired")
+
+
+@pytest.mark.parametrize(
+    ("name", "point"),
+    [
+        ("orders", "after_commit_of_an_end"),
+        ("orders", "before_ack_of_an_end"),
+        ("tickets", "before_ack_of_an_end"),
+        ("auth", "before_ack_of_an_end"),
+    ],
+)
+async def test_holds_that_end_together_all_end_whenever_a_service_dies_with_a_batch(
+    sale_of_short_holds: Sale, name: str, point: str
+) -> None:
+    sale, holds = sale_of_short_holds, 20
+    ticket_id = await sale.market.list_ticket(sale.seller, quantity=holds)
+    buyers = await sale.market.sign_in(holds)
+    process = await sale.arm(name, point)
+    placed = await asyncio.gather(*(sale.market.hold(buyer, ticket_id) for buyer, _ in buyers))
+    assert {answer.status_code for answer in placed} == {201}
+    await sale.restart(process)
+    assert await sale.all_expire(ticket_id) == holds
+    for buyer, _ in buyers[:2]:
+        again = await sale.market.hold(buyer, ticket_id, holds // 2)
+        assert again.status_code == 201, "every seat is free again"
+        assert (await sale.market.cancel(buyer, again.json()["id"])).status_code == 204
 
 
 def given_back(reason: str) -> Ended:

@@ -20,14 +20,16 @@ from typing import Any, Final
 from nats.aio.msg import Msg
 
 from ticketing_common.delivery.handling import MessageHandling
-from ticketing_common.events import PaymentAuthorized
-from ticketing_common.storage import Outbox
+from ticketing_common.events import ExpirationCompleted, OrderCancelled, PaymentAuthorized
+from ticketing_common.storage import Outbox, OutboxEntry
 
 AFTER_COMMIT: Final = "after_commit"
 AFTER_PUBLISH: Final = "after_publish"
 BEFORE_HANDLING: Final = "before_handling"
 BEFORE_HANDLING_A_PAYMENT: Final = "before_handling_a_payment"
 BEFORE_ACK: Final = "before_ack"
+AFTER_COMMIT_OF_AN_END: Final = "after_commit_of_an_end"
+BEFORE_ACK_OF_AN_END: Final = "before_ack_of_an_end"
 STRIPE_CALLS: Final = ("create", "confirm", "capture", "cancel", "refund")
 
 Method = Callable[..., Any]
@@ -51,11 +53,22 @@ def _plant(folder: Path) -> None:
     _before(MessageHandling, "handle", folder / BEFORE_HANDLING_A_PAYMENT, when=_is_payment)
     # The event is handled, and the broker does not know.
     _before(Msg, "ack", folder / BEFORE_ACK)
+    # The first document of a batch is noted, or its first event acknowledged: MongoDB has written the whole batch.
+    _before(Outbox, "committed", folder / AFTER_COMMIT_OF_AN_END, when=_ends_an_order)
+    _before(Msg, "ack", folder / BEFORE_ACK_OF_AN_END, when=lambda message: _is_an_end(message.subject))
     if find_spec("ticketing_payments"):
         gateway = importlib.import_module("ticketing_payments.stripe_gateway").StripeGateway
         for call in STRIPE_CALLS:
             # Stripe has done it, and the payment's row does not say so.
             _after(gateway, call, folder / f"after_stripe_{call}")
+
+
+def _ends_an_order(_outbox: Outbox, _document: str, entries: Sequence[OutboxEntry]) -> bool:
+    return any(_is_an_end(entry.subject) for entry in entries)
+
+
+def _is_an_end(subject: str) -> bool:
+    return subject.startswith((f"{OrderCancelled.NAME}.", f"{ExpirationCompleted.NAME}."))
 
 
 def _is_payment(_handling: MessageHandling, messages: Sequence[Msg]) -> bool:
