@@ -4,7 +4,6 @@ import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
 import { subscribeToTickets } from "@/lib/live/ticketFeed";
-import { seatsOf } from "@/lib/seats";
 import { type PagedList, usePagedList } from "./usePagedList";
 
 /**
@@ -31,7 +30,7 @@ export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
     const unsubscribe = subscribeToTickets({
       onChange: ({ id, ticket }) => {
         if (!shown.current.some((order) => order.ticket.id === id && order.status !== "cancelled")) return;
-        const several = ticket !== null && seatsOf(ticket).quantity > 1;
+        const several = ticket !== null && ticket.quantity > 1;
         if (!several) reloadNow();
         else timer ??= setTimeout(reloadNow, COLLECT_MS * (0.5 + Math.random() / 2));
       },

@@ -20,7 +20,6 @@ import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Order, Pass } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { orderTotals } from "@/lib/seats";
 import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -57,7 +56,6 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
   const { order, refresh } = useOrder(initial);
   const { passes, failed } = usePasses(order, rendered);
   const open = order.status === "created";
-  const { quantity } = orderTotals(order);
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
 
   async function cancel() {
@@ -111,7 +109,9 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
               keepLabel="Keep the order"
               onConfirm={cancel}
             >
-              <p>{quantity === 1 ? "The ticket goes" : "The tickets go"} back on sale. You have not been charged.</p>
+              <p>
+                {order.quantity === 1 ? "The ticket goes" : "The tickets go"} back on sale. You have not been charged.
+              </p>
             </ConfirmDialog>
           </section>
         )}
@@ -126,7 +126,7 @@ function OrderFacts({ order }: { order: Order }) {
     <dl className={`${styles.facts} ${styles.card}`}>
       <OrderedTickets order={order} />
       <dt>Total</dt>
-      <dd>{formatPrice(orderTotals(order).total, order.ticket.currency)}</dd>
+      <dd>{formatPrice(order.total, order.ticket.currency)}</dd>
       <dt>Ordered</dt>
       <dd>
         <LocalTime iso={order.createdAt} />

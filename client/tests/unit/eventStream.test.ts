@@ -68,16 +68,6 @@ describe("an event stream", () => {
     expect(onPoll.mock.calls.length).toBe(polled);
   }, 30_000);
 
-  it("polls silently where the service has no such stream, and connects once it has", async () => {
-    answers = Array.from({ length: 4 }, () => (_request, response) => void response.writeHead(404).end());
-    const { onPoll, onRefused } = subscribe(50);
-    await vi.waitUntil(() => lastEventIds.length === 4, { timeout: 15_000 });
-    expect(onPoll).toHaveBeenCalled();
-    expect(currentConnection()).toBe("current");
-    await vi.waitUntil(() => lastEventIds.length === 5, { timeout: 15_000 });
-    expect(onRefused).not.toHaveBeenCalled();
-  }, 30_000);
-
   it.each([401, 403])("does not reconnect after a %i", async (status) => {
     answers = [(_request, response) => void response.writeHead(status).end()];
     const { onRefused } = subscribe();
