@@ -7,8 +7,9 @@ import { RetryBudget, SERVER_RETRY_POLICY } from "@/lib/api/retry";
 import type { User } from "@/lib/api/types";
 import { first, signInPath } from "@/lib/returnTo";
 import { callerOf } from "./forwarded";
+import { RefusedError } from "./refusals";
 import { type RuntimeConfig, runtimeConfig } from "./runtimeConfig";
-import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
+import { upstreamFor } from "./upstreams";
 
 /** An API failure as a page shows it. */
 export interface Failure {
@@ -112,7 +113,7 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
       return await fetch(addressOf(path), { ...init, headers, signal });
     } catch (error) {
       console.error(`${path.split("?")[0]}: ${error instanceof Error ? error.message : error}`);
-      if (error instanceof UpstreamNotConfiguredError) throw localError(503, error.message);
+      if (error instanceof RefusedError) throw localError(error.refusal.status, error.message);
       throw localError(signal.aborted ? 504 : 502);
     }
   };
