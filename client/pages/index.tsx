@@ -1,6 +1,6 @@
 /** Browse: the tickets for sale, with search and sorting; the address holds the page's whole state. */
 import { useRouter } from "next/router";
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent } from "react";
 import { BrowseFilters } from "@/components/BrowseFilters";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
@@ -116,13 +116,12 @@ function Browse({ state, tickets, filterErrors }: Props) {
 /** Adds the reader's own zone to an address that has days without a zone; only the browser knows the zone. */
 function useReadersDays(state: BrowseState): void {
   const router = useRouter();
-  const latest = useRef({ router, state });
-  latest.current = { router, state };
   const zoneMissing = hasDays(state) && router.query.zone === undefined;
+  const addZone = useEffectEvent(() =>
+    router.replace(browsePath({ ...state, zone: ownZone() }), undefined, { scroll: false }),
+  );
   useEffect(() => {
-    if (!zoneMissing) return;
-    const { router, state } = latest.current;
-    void router.replace(browsePath({ ...state, zone: ownZone() }), undefined, { scroll: false });
+    if (zoneMissing) void addZone();
   }, [zoneMissing]);
 }
 
