@@ -24,7 +24,7 @@ export function LoadMore({ hasMore, loading, error, onMore, automatic = true }: 
   const watched = hasMore && automatic && !loading && !error;
 
   useEffect(() => {
-    if (!watched || !end.current || typeof IntersectionObserver === "undefined") return;
+    if (!watched || !end.current) return;
     const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
       rootMargin: AHEAD,
     });
