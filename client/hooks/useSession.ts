@@ -30,14 +30,14 @@ export function useSessionEnded(user: User | null | undefined): boolean {
   const renew = useEffectEvent(async () => {
     renewedAt.current = Date.now();
     try {
-      const { body } = await api.currentUser();
-      if (body === null) {
+      const present = await api.currentUser();
+      if (present === null) {
         setEndedAt(router.asPath);
         saveDraftsOfPage(router.asPath);
         forgetLoadedCheckins();
       }
       // Another tab signed in to another account, or confirmed the e-mail address: show that.
-      if (body?.id !== userId || body?.emailVerified !== user?.emailVerified) {
+      if (present?.id !== userId || present?.emailVerified !== user?.emailVerified) {
         await router.replace(router.asPath, undefined, { scroll: false });
       }
     } catch (error) {

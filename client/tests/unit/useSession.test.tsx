@@ -14,7 +14,6 @@ vi.mock("next/router", () => ({ useRouter: () => router }));
 
 const currentUser = vi.mocked(api.currentUser);
 const me = { id: "me", email: "me@example.com" };
-const answer = (body: typeof me | null) => ({ body, headers: new Headers() });
 const MINUTE = 60_000;
 
 beforeEach(() => void vi.useFakeTimers());
@@ -34,7 +33,7 @@ describe("a session", () => {
     // The code that deletes the rest is loaded on demand: first of these tests, so that no other one has asked for it.
     vi.useRealTimers();
     const patient = { timeout: 10_000 };
-    currentUser.mockResolvedValueOnce(answer(me)).mockResolvedValue(answer(null));
+    currentUser.mockResolvedValueOnce(me).mockResolvedValue(null);
     const { rerender } = renderHook(({ user }) => useSessionEnded(user), {
       initialProps: { user: me as typeof me | null },
     });
@@ -50,7 +49,7 @@ describe("a session", () => {
   });
 
   it("is renewed well before its 30 minutes are over, as long as the page is visible", async () => {
-    currentUser.mockResolvedValue(answer(me));
+    currentUser.mockResolvedValue(me);
     const { result } = renderHook(() => useSessionEnded(me));
     await pass(9 * MINUTE);
     expect(currentUser).not.toHaveBeenCalled();
@@ -62,7 +61,7 @@ describe("a session", () => {
   });
 
   it("is reported as ended only when it has ended, not without a response", async () => {
-    currentUser.mockRejectedValueOnce(unreachable()).mockResolvedValue(answer(null));
+    currentUser.mockRejectedValueOnce(unreachable()).mockResolvedValue(null);
     const { result } = renderHook(() => useSessionEnded(me));
     await pass(11 * MINUTE);
     expect(result.current).toBe(false);
@@ -71,21 +70,21 @@ describe("a session", () => {
   });
 
   it("is checked after a call was refused", async () => {
-    currentUser.mockResolvedValue(answer(null));
+    currentUser.mockResolvedValue(null);
     const { result } = renderHook(() => useSessionEnded(me));
     await act(async () => suspectSession());
     expect(result.current).toBe(true);
   });
 
   it("of another account, from another tab, reloads the page's data", async () => {
-    currentUser.mockResolvedValue(answer({ ...me, id: "other" }));
+    currentUser.mockResolvedValue({ ...me, id: "other" });
     renderHook(() => useSessionEnded(me));
     await act(async () => suspectSession());
     expect(router.replace).toHaveBeenCalledWith("/sell", undefined, { scroll: false });
   });
 
   it("that has ended leaves nothing of the account on the page, and says so on the sign-in page", async () => {
-    currentUser.mockResolvedValue(answer(null));
+    currentUser.mockResolvedValue(null);
     const { result, rerender } = renderHook(({ user }) => useSessionEnded(user), {
       initialProps: { user: me as typeof me | null },
     });
@@ -105,7 +104,7 @@ describe("a session", () => {
   });
 
   it("that has ended keeps what was entered, without passwords", async () => {
-    currentUser.mockResolvedValue(answer(null));
+    currentUser.mockResolvedValue(null);
     document.body.innerHTML = `
       <form data-draft><input name="title" value="Concert"></form>
       <form><input name="email" value="ann@example.com"><input name="newPassword" value="secret"></form>`;
@@ -115,7 +114,7 @@ describe("a session", () => {
   });
 
   it("whose e-mail address was confirmed in another tab reloads the page's data", async () => {
-    currentUser.mockResolvedValue(answer({ ...me, emailVerified: true } as typeof me));
+    currentUser.mockResolvedValue({ ...me, emailVerified: true });
     renderHook(() => useSessionEnded({ ...me, emailVerified: false }));
     await act(async () => suspectSession());
     expect(router.replace).toHaveBeenCalledTimes(1);
