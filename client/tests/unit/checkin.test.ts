@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 /** Scans at an entrance: decided by this device's records and the server, offline and online, and settled later. */
 import "fake-indexeddb/auto";
 import { generateKeyPairSync, sign } from "node:crypto";

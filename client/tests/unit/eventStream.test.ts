@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 /** A stream over a real socket that ends, refuses, or is silent. */
 import type { RequestListener, ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";

@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** The gateway between real sockets: forwarding in both directions, and problem+json for a service that is down. */
 import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { beforeEach, describe, expect, it, vi } from "vitest";

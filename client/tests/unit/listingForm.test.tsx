@@ -1,13 +1,10 @@
 /** The number of tickets in the listing form, and what it allows while some of them are sold or on hold. */
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { describe, expect, it, vi } from "vitest";
 import { TicketForm } from "@/components/TicketForm";
 import { ApiError } from "@/lib/api/errors";
 import type { Ticket } from "@/lib/api/types";
 import { listing } from "./listing";
-
-vi.mock("next/router", () => ({ useRouter: () => ({ asPath: "/sell", push: vi.fn() }) }));
-afterEach(cleanup);
 
 const input = (label: string | RegExp) => screen.getByLabelText<HTMLInputElement>(label);
 

@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** Server-rendered pages while a service is down, hangs or is busy: rendered in time without it, and complete again afterwards. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { request } from "node:http";

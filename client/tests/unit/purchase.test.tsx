@@ -1,19 +1,14 @@
 /** The purchase part of a ticket page, with a mock of the API: quantity, total, and every reason of a refused hold. */
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { HoldPanel } from "@/components/HoldPanel";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { Order, Problem, Ticket, User } from "@/lib/api/types";
 import { listing } from "./listing";
+import { visit } from "./router";
 
 vi.mock("@/lib/api/browser", () => ({ api: { createOrder: vi.fn(), listOrders: vi.fn(), listTickets: vi.fn() } }));
-const router = vi.hoisted(() => ({
-  asPath: "/tickets/a",
-  query: {} as Record<string, string>,
-  push: vi.fn(async () => true),
-}));
-vi.mock("next/router", () => ({ useRouter: () => router }));
 
 const createOrder = vi.mocked(api.createOrder);
 const listOrders = vi.mocked(api.listOrders);
@@ -24,11 +19,6 @@ beforeEach(() => {
   listOrders.mockResolvedValue({ items: [], next: null });
   vi.mocked(api.listTickets).mockResolvedValue({ items: [], next: null });
   createOrder.mockResolvedValue({ id: "o" } as Order);
-});
-afterEach(() => {
-  cleanup();
-  vi.resetAllMocks();
-  router.query = {};
 });
 
 function show(ticket: Ticket, user: User | null = BUYER) {
@@ -90,7 +80,7 @@ describe("several tickets", () => {
   });
 
   it("are kept through sign-in", () => {
-    router.query = { quantity: "4" };
+    visit("/tickets/a?quantity=4");
     show(sale(), null);
     expect(quantity().value).toBe("4");
     const link = screen.getByRole("link", { name: "Sign in to hold 4 tickets" });

@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** Which calls are repeated, against a real server that refuses, disconnects and recovers. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { beforeEach, describe, expect, it, vi } from "vitest";

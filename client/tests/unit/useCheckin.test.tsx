@@ -1,7 +1,7 @@
 /** The contact of the check-in page with the server: it goes on after a failure of the device's own storage. */
 import "fake-indexeddb/auto";
-import { cleanup, renderHook } from "@testing-library/react";
-import { afterEach, expect, it, vi } from "vitest";
+import { renderHook } from "@testing-library/react";
+import { expect, it, vi } from "vitest";
 import { useCheckin } from "@/hooks/useCheckin";
 import { api } from "@/lib/api/browser";
 
@@ -14,8 +14,6 @@ vi.mock("@/lib/checkin/store", async (original) => {
   };
   return { ...real, saveListing };
 });
-
-afterEach(cleanup);
 
 it("a failure of the storage counts as offline, and the next contact is planned", async () => {
   const ticket = { id: "t", title: "Concert", venue: null, startsAt: null, status: "available" };

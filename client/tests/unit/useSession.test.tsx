@@ -1,29 +1,23 @@
 /** A session is renewed while the page is visible, and its end is reported. */
-import { act, cleanup, renderHook } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { act, renderHook } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { useSessionEnded } from "@/hooks/useSession";
 import { api } from "@/lib/api/browser";
 import { unreachable } from "@/lib/api/errors";
 import { suspectSession } from "@/lib/session";
+import { router, visit } from "./router";
 
 vi.mock("@/lib/api/browser", () => ({ api: { currentUser: vi.fn() } }));
 const forgetLoaded = vi.hoisted(() => vi.fn(async () => {}));
 vi.mock("@/lib/checkin/signOut", () => ({ forgetLoaded }));
-const router = vi.hoisted(() => ({ asPath: "/sell", pathname: "/sell", replace: vi.fn(async () => true) }));
-vi.mock("next/router", () => ({ useRouter: () => router }));
 
 const currentUser = vi.mocked(api.currentUser);
 const me = { id: "me", email: "me@example.com" };
 const MINUTE = 60_000;
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => {
-  cleanup();
-  sessionStorage.clear();
-  document.body.replaceChildren();
-  Object.assign(router, { asPath: "/sell", pathname: "/sell" });
-  vi.useRealTimers();
-  vi.resetAllMocks();
+beforeEach(() => {
+  vi.useFakeTimers();
+  visit("/sell");
 });
 
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
@@ -43,7 +37,7 @@ describe("a session", () => {
     await act(async () => suspectSession());
     await vi.waitFor(() => expect(forgetLoaded).toHaveBeenCalledTimes(1), patient);
     // The page of an entrance needs no session, and its reader comes to sign in later.
-    Object.assign(router, { asPath: "/signin", pathname: "/signin" });
+    visit("/signin");
     rerender({ user: null });
     await vi.waitFor(() => expect(forgetLoaded).toHaveBeenCalledTimes(2), patient);
   });
@@ -91,14 +85,14 @@ describe("a session", () => {
     await act(async () => suspectSession());
     // The server renders the page without the session: this one becomes the sign-in page.
     expect(router.replace).toHaveBeenCalledWith("/sell", undefined, { scroll: false });
-    Object.assign(router, { asPath: "/signin?returnTo=%2Fsell", pathname: "/signin" });
+    visit("/signin?returnTo=%2Fsell");
     rerender({ user: null });
     expect(result.current).toBe(true);
 
-    Object.assign(router, { asPath: "/", pathname: "/" });
+    visit("/");
     rerender({ user: null });
     expect(result.current).toBe(false);
-    Object.assign(router, { asPath: "/sell", pathname: "/sell" });
+    visit("/sell");
     rerender({ user: me });
     expect(result.current).toBe(false);
   });
