@@ -1,6 +1,7 @@
 /** A list of tickets, kept current by the live feed and the clock: statuses, prices, new, withdrawn and ended listings. */
 import { useEffect, useEffectEvent } from "react";
 import type { Page } from "@/lib/api/client";
+import type { LoadPage } from "@/lib/api/paging";
 import type { Ticket } from "@/lib/api/types";
 import { whenServerTimeIs } from "@/lib/clock";
 import { latestChanges, subscribeToTickets, type TicketChange } from "@/lib/live/ticketFeed";
@@ -8,11 +9,7 @@ import { applyChanges, dropEnded, type TicketView } from "@/lib/live/ticketList"
 import { endsAt } from "@/lib/ticketStatus";
 import { type PagedList, usePagedList } from "./usePagedList";
 
-export function useLiveTickets(
-  initial: Page<Ticket>,
-  view: TicketView,
-  load: (query: { cursor?: string; limit?: string }, signal: AbortSignal) => Promise<Page<Ticket>>,
-): PagedList<Ticket> {
+export function useLiveTickets(initial: Page<Ticket>, view: TicketView, load: LoadPage<Ticket>): PagedList<Ticket> {
   const list = usePagedList(initial, load, (answer) => dropEnded(applyChanges(answer, latestChanges(), view), view));
   const { items, reload, update } = list;
   const apply = useEffectEvent((changes: TicketChange[]) => update((known) => applyChanges(known, changes, view)));
