@@ -39,13 +39,6 @@ describe("the API client", () => {
     expect(page.next).toBe("x+y");
   });
 
-  it("sends the idempotency key with an order", async () => {
-    const { transport, requests } = answering({ id: "1" }, { status: 201 });
-    await createApi(transport).createOrder({ ticketId: "5" }, "key");
-    expect(requests[0]?.[1]).toMatchObject({ method: "POST", body: '{"ticketId":"5"}' });
-    expect(requests[0]?.[1].headers).toMatchObject({ "Idempotency-Key": "key" });
-  });
-
   it("turns problem+json into field errors", async () => {
     const errors = [
       { field: "price", message: "Too low" },

@@ -134,6 +134,12 @@ describe("a single ticket", () => {
   });
 });
 
+it("a listing whose event has started cannot be held", () => {
+  show(listing("a", { startsAt: "2000-01-01T20:00:00Z" }));
+  expect(screen.getByText("This event has started.")).toBeDefined();
+  expect(button("Hold this ticket").disabled).toBe(true);
+});
+
 it("a listing without free seats shows why", () => {
   const { update } = show(sale({ status: "held", available: 0 }));
   expect(screen.getByText("All remaining tickets are on hold.")).toBeDefined();
