@@ -17,7 +17,7 @@ import { useOrder } from "@/hooks/useOrder";
 import { mayHavePasses, usePasses } from "@/hooks/usePasses";
 import { useServerNow } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
+import { ignoreFailure } from "@/lib/api/errors";
 import type { Order, Pass } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
@@ -32,17 +32,12 @@ interface Props {
 export const getServerSideProps = page<Props>(
   async ({ services, id }) => {
     const order = await services.getOrder(id);
-    const passes = mayHavePasses(order) ? await services.listPasses(order.id).catch(withoutPasses) : null;
-    return { props: { order, passes } };
+    // The page is useful without them, and the browser asks again.
+    const passes = mayHavePasses(order) ? await services.listPasses(order.id).catch(ignoreFailure) : null;
+    return { props: { order, passes: passes ?? null } };
   },
   { signedIn: true },
 );
-
-/** The page is useful without them, and the browser asks again. */
-function withoutPasses(error: unknown): null {
-  if (!(error instanceof ApiError)) throw error;
-  return null;
-}
 
 export default function OrderPage(props: PageProps<Props>) {
   return "failure" in props ? (
