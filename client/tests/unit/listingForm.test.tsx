@@ -2,8 +2,8 @@
 import { fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { describe, expect, it, vi } from "vitest";
 import { TicketForm } from "@/components/TicketForm";
-import { ApiError } from "@/lib/api/errors";
 import type { Ticket } from "@/lib/api/types";
+import { conflict } from "./fetched";
 import { listing } from "./listing";
 
 const input = (label: string | RegExp) => screen.getByLabelText<HTMLInputElement>(label);
@@ -68,14 +68,7 @@ describe("an existing listing", () => {
       [true, true, true],
       [false, false, false],
     ]);
-    onSubmit.mockRejectedValueOnce(
-      new ApiError(409, {
-        type: "about:blank",
-        title: "Conflict",
-        status: 409,
-        errors: [{ field: "quantity", message: "3 seats are taken" }],
-      }),
-    );
+    onSubmit.mockRejectedValueOnce(conflict({ errors: [{ field: "quantity", message: "3 seats are taken" }] }));
     await send("2");
     expect(screen.getByText("3 seats are taken")).toBeDefined();
     expect(input("Number of tickets").getAttribute("aria-invalid")).toBe("true");

@@ -3,8 +3,8 @@ import { fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { HoldPanel } from "@/components/HoldPanel";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
-import type { Order, Problem, Ticket, User } from "@/lib/api/types";
+import type { Order, Ticket, User } from "@/lib/api/types";
+import { conflict } from "./fetched";
 import { listing } from "./listing";
 import { visit } from "./router";
 
@@ -29,8 +29,6 @@ const quantity = () => screen.getByLabelText<HTMLInputElement>("Number of ticket
 const choose = (count: number) => fireEvent.change(quantity(), { target: { value: String(count) } });
 const press = (name: string) => fireEvent.click(screen.getByRole("button", { name }));
 const button = (name: string) => screen.getByRole<HTMLButtonElement>("button", { name });
-const conflict = (members: Partial<Problem>) =>
-  new ApiError(409, { type: "about:blank", title: "Conflict", status: 409, errors: [], ...members });
 
 describe("several tickets", () => {
   it.each([
