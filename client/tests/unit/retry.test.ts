@@ -104,12 +104,6 @@ describe("a call that changes something", () => {
     expect(requests.map((request) => request.headers["idempotency-key"])).toEqual(["key", "key", "key"]);
   });
 
-  it("is not repeated when it lost a race", async () => {
-    const api = await served([refuse(409, { title: "Ticket already held" })]);
-    expect(await failure(api.createOrder({ ticketId: "1" }, "key"))).toBe(409);
-    expect(requests).toHaveLength(1);
-  });
-
   it.each([
     ["signing in", (api: Api) => api.signIn({ email: "a@b.example", password: "" })],
     ["cancelling", (api: Api) => api.cancelOrder("1")],

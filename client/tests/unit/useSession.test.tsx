@@ -63,13 +63,6 @@ describe("a session", () => {
     expect(result.current).toBe(true);
   });
 
-  it("is checked after a call was refused", async () => {
-    currentUser.mockResolvedValue(null);
-    const { result } = renderHook(() => useSessionEnded(me));
-    await act(async () => suspectSession());
-    expect(result.current).toBe(true);
-  });
-
   it("of another account, from another tab, reloads the page's data", async () => {
     currentUser.mockResolvedValue({ ...me, id: "other" });
     renderHook(() => useSessionEnded(me));
