@@ -1,7 +1,7 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
 import type { CheckinRequest, Operations, PaymentRequest, SignInRequest } from "./generated";
-import { nextCursor } from "./link";
+import { nextCursor } from "./paging";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
 import type { Order, OrderInput, Ticket, TicketInput, User } from "./types";
 

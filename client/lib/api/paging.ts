@@ -22,3 +22,12 @@ export function append<Item extends { id: string }>(list: Page<Item>, page: Page
   const known = new Set(list.items.map((item) => item.id));
   return { items: [...list.items, ...page.items.filter((item) => !known.has(item.id))], next: page.next };
 }
+
+const NEXT = /<([^>]*)>\s*;[^,]*\brel="?next"?/i;
+
+/** The cursor of the next page, from a Link header (RFC 8288). */
+export function nextCursor(header: string | null): string | null {
+  const target = header?.match(NEXT)?.[1];
+  // The target is path-absolute; URL needs a base to parse it.
+  return target ? new URL(target, "http://api.invalid").searchParams.get("cursor") : null;
+}

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createApi, type Transport } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
-import { nextCursor } from "@/lib/api/link";
+import { nextCursor } from "@/lib/api/paging";
 
 function answering(
   body: unknown,
