@@ -4,14 +4,24 @@ export default defineConfig({
   resolve: { alias: { "@": import.meta.dirname } },
   oxc: { jsx: { runtime: "automatic" } },
   test: {
-    environment: "jsdom",
-    include: ["tests/unit/**/*.test.{ts,tsx}"],
-    setupFiles: ["tests/unit/setup.ts"],
     testTimeout: 30_000,
     css: false,
     // Before each test: nothing that one has replaced reaches the next.
+    mockReset: true,
     restoreMocks: true,
     unstubEnvs: true,
     unstubGlobals: true,
+    projects: [
+      { extends: true, test: { name: "node", include: ["tests/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "page",
+          include: ["tests/unit/**/*.test.tsx"],
+          environment: "jsdom",
+          setupFiles: ["tests/unit/page.ts"],
+        },
+      },
+    ],
   },
 });

@@ -4,12 +4,11 @@ import styles from "./Button.module.css";
 import { PageLink } from "./PageLink";
 
 interface Appearance {
-  variant?: "primary" | "secondary" | "danger";
-  wide?: boolean;
-  children: ReactNode;
+  variant?: "primary" | "secondary" | "danger" | undefined;
+  wide?: boolean | undefined;
 }
 
-function classes({ variant = "primary", wide = false }: Omit<Appearance, "children">): string {
+function classes({ variant = "primary", wide = false }: Appearance): string {
   // Buttons do nothing in print.
   return [styles.button, styles[variant], wide && styles.wide, "screenOnly"].filter(Boolean).join(" ");
 }
@@ -38,7 +37,7 @@ export function Button({
     <button
       {...rest}
       type={type}
-      className={classes({ ...(variant && { variant }), ...(wide && { wide }) })}
+      className={classes({ variant, wide })}
       aria-disabled={busy || inactive || undefined}
       aria-busy={busy || undefined}
       onClick={(event) => {
@@ -52,9 +51,9 @@ export function Button({
   );
 }
 
-export function ButtonLink({ variant, wide, children, href }: Appearance & { href: string }) {
+export function ButtonLink({ href, children, ...appearance }: Appearance & { href: string; children: ReactNode }) {
   return (
-    <PageLink href={href} className={classes({ ...(variant && { variant }), ...(wide && { wide }) })}>
+    <PageLink href={href} className={classes(appearance)}>
       {children}
     </PageLink>
   );

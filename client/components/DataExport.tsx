@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useAction } from "@/hooks/useAction";
 import { accountData } from "@/lib/accountExport";
 import { api } from "@/lib/api/browser";
-import { downloadJson } from "@/lib/download";
+import { download } from "@/lib/download";
 import styles from "@/styles/page.module.css";
 import { AccountSection } from "./AccountSection";
 import { Button } from "./Button";
@@ -13,7 +13,7 @@ export function DataExport() {
   const [done, setDone] = useState(false);
   const { busy, error, start } = useAction(async () => {
     setDone(false);
-    downloadJson(await accountData(api), "ticketing-account.json");
+    download(JSON.stringify(await accountData(api), null, 2), "application/json", "ticketing-account.json");
     setDone(true);
   });
   return (

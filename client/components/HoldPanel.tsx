@@ -4,7 +4,7 @@ import { useOwnHold } from "@/hooks/useOwnHold";
 import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket, TicketStatus, User } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { seatsLeft, seatsOf } from "@/lib/seats";
+import { seatsLeft } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { ButtonLink } from "./Button";
 import { Notice } from "./Notice";
@@ -28,7 +28,7 @@ export function HoldPanel({ ticket, user }: Props) {
       <div className={styles.card}>
         <p>
           <span className={styles.price}>{formatPrice(hold.price, ticket.currency)}</span>
-          {seatsOf(ticket).quantity > 1 && " per ticket"}
+          {ticket.quantity > 1 && " per ticket"}
         </p>
         {own ? (
           <OwnTicket ticket={ticket} status={status} />
@@ -42,11 +42,10 @@ export function HoldPanel({ ticket, user }: Props) {
 }
 
 function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus }) {
-  const { quantity, free } = seatsOf(ticket);
   return (
     <>
       <OwnListing ticket={ticket} status={status} />
-      {(free < quantity || status === "cancelled" || status === "ended") && (
+      {(ticket.available < ticket.quantity || status === "cancelled" || status === "ended") && (
         <ButtonLink href={`/tickets/${ticket.id}/sales`} wide>
           Sales and entrance
         </ButtonLink>
@@ -57,9 +56,8 @@ function OwnTicket({ ticket, status }: { ticket: Ticket; status: TicketStatus })
 
 function OwnListing({ ticket, status }: { ticket: Ticket; status: TicketStatus }) {
   const left = seatsLeft(ticket);
-  const { quantity, free } = seatsOf(ticket);
   // The date is fixed while seats are held or sold.
-  const movable = quantity === 1 || free === quantity;
+  const movable = ticket.quantity === 1 || ticket.available === ticket.quantity;
   if (status === "cancelled") return <Notice tone="info">You called this event off.</Notice>;
   if (!left && status === "sold") return <Notice tone="good">You sold this ticket.</Notice>;
   if (!left && status === "held") {

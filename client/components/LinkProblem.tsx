@@ -2,22 +2,18 @@
 import type { ReactNode } from "react";
 import { EmptyState } from "./EmptyState";
 
-export function LinkProblem({ incomplete, children }: { incomplete: boolean; children: ReactNode }) {
-  return incomplete ? (
-    <EmptyState
-      heading="h1"
-      title="This link is incomplete"
-      text="Open the link from the mail again. If you copied it, copy all of it."
-    >
-      {children}
-    </EmptyState>
-  ) : (
-    <EmptyState
-      heading="h1"
-      takesFocus
-      title="This link no longer works"
-      text="A link works once, for 30 minutes, and not after a change of the password. Ask for a new one."
-    >
+const INCOMPLETE = {
+  title: "This link is incomplete",
+  text: "Open the link from the mail again. If you copied it, copy all of it.",
+};
+const SPENT = {
+  title: "This link no longer works",
+  text: "A link works once, for 30 minutes, and not after a change of the password. Ask for a new one.",
+};
+
+export function LinkProblem({ incomplete = false, children }: { incomplete?: boolean; children: ReactNode }) {
+  return (
+    <EmptyState heading="h1" takesFocus={!incomplete} {...(incomplete ? INCOMPLETE : SPENT)}>
       {children}
     </EmptyState>
   );

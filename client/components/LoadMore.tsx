@@ -1,5 +1,5 @@
 /** The end of a partly loaded list: the next page loads when the reader scrolls near, or by the button. */
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent, useRef } from "react";
 import type { ApiError } from "@/lib/api/errors";
 import { Button } from "./Button";
 import styles from "./LoadMore.module.css";
@@ -19,16 +19,13 @@ const AHEAD = "600px";
 
 export function LoadMore({ hasMore, loading, error, onMore, automatic = true }: Props) {
   const end = useRef<HTMLDivElement>(null);
-  const more = useRef(onMore);
-  useEffect(() => {
-    more.current = onMore;
-  });
+  const more = useEffectEvent(onMore);
   // After a failure only the button loads; while a page is loading, the next one is not requested.
   const watched = hasMore && automatic && !loading && !error;
 
   useEffect(() => {
-    if (!watched || !end.current || typeof IntersectionObserver === "undefined") return;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && more.current(), {
+    if (!watched || !end.current) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
       rootMargin: AHEAD,
     });
     observer.observe(end.current);

@@ -3,7 +3,7 @@
 import { useId } from "react";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { countTickets, orderTotals } from "@/lib/seats";
+import { countTickets } from "@/lib/seats";
 import page from "@/styles/page.module.css";
 import { LocalTime } from "./LocalTime";
 import styles from "./OrderList.module.css";
@@ -24,28 +24,25 @@ export function OrderList({ title, orders, now }: Props) {
     <section className={page.group} aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       <ul className={page.group}>
-        {orders.map((order) => {
-          const { quantity, total } = orderTotals(order);
-          return (
-            <li key={order.id} className={styles.item}>
-              <h3 className={`${styles.title} ${page.wholeCard}`}>
-                <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
-              </h3>
-              <span className={styles.price}>{formatPrice(total, order.ticket.currency)}</span>
-              <p className={page.count}>
-                {quantity > 1 && `${countTickets(quantity)} · `}
-                <LocalTime iso={order.createdAt} />
-              </p>
-              <span className={styles.state}>
-                {now !== undefined && order.status === "created" ? (
-                  <TimeLeftBadge remainingMs={Date.parse(order.expiresAt) - now} />
-                ) : (
-                  <OrderBadge order={order} />
-                )}
-              </span>
-            </li>
-          );
-        })}
+        {orders.map((order) => (
+          <li key={order.id} className={styles.item}>
+            <h3 className={`${styles.title} ${page.wholeCard}`}>
+              <PageLink href={`/orders/${order.id}`}>{order.ticket.title}</PageLink>
+            </h3>
+            <span className={styles.price}>{formatPrice(order.total, order.ticket.currency)}</span>
+            <p className={page.count}>
+              {order.quantity > 1 && `${countTickets(order.quantity)} · `}
+              <LocalTime iso={order.createdAt} />
+            </p>
+            <span className={styles.state}>
+              {now !== undefined && order.status === "created" ? (
+                <TimeLeftBadge remainingMs={Date.parse(order.expiresAt) - now} />
+              ) : (
+                <OrderBadge order={order} />
+              )}
+            </span>
+          </li>
+        ))}
       </ul>
     </section>
   );

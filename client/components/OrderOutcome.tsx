@@ -1,7 +1,6 @@
 /** How an order ended, and what to do next. */
 import type { CancelReason, Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { orderTotals } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { ButtonLink } from "./Button";
 import { MoneyStatus } from "./MoneyStatus";
@@ -55,7 +54,7 @@ const OTHER_REASON: (typeof CANCELLED)[CancelReason] = {
 
 /** `wasPaid`: the order is known to have been complete before it was cancelled. */
 export function OrderOutcome({ order, wasPaid = false }: { order: Order; wasPaid?: boolean }) {
-  const { quantity, total } = orderTotals(order);
+  const { quantity, total } = order;
   if (order.status === "complete") {
     return (
       <div className={styles.stack}>

@@ -1,12 +1,10 @@
 /** The facts of an order's tickets, as rows of a description list: venue, time, seats, and the price of each. */
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { countTickets, formatSeats, orderTotals } from "@/lib/seats";
+import { countTickets, formatSeats } from "@/lib/seats";
 import { LocalTime } from "./LocalTime";
 
-export function OrderedTickets({ order }: { order: Order }) {
-  const { ticket, seats = [] } = order;
-  const { quantity } = orderTotals(order);
+export function OrderedTickets({ order: { ticket, quantity, seats } }: { order: Order }) {
   return (
     <>
       <dt>When</dt>
@@ -15,12 +13,8 @@ export function OrderedTickets({ order }: { order: Order }) {
       <dd>{ticket.venue ?? "Not specified"}</dd>
       <dt>Tickets</dt>
       <dd>{`${countTickets(quantity)} × ${formatPrice(ticket.price, ticket.currency)}`}</dd>
-      {seats.length > 0 && (
-        <>
-          <dt>{seats.length === 1 ? "Seat number" : "Seat numbers"}</dt>
-          <dd>{formatSeats(seats)}</dd>
-        </>
-      )}
+      <dt>{quantity === 1 ? "Seat number" : "Seat numbers"}</dt>
+      <dd>{formatSeats(seats)}</dd>
     </>
   );
 }

@@ -5,7 +5,6 @@ import { usePayment } from "@/hooks/usePayment";
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import type { CardEntry } from "@/lib/payments/cardEntry";
-import { orderTotals } from "@/lib/seats";
 import type { RuntimeConfig } from "@/lib/server/runtimeConfig";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
@@ -28,7 +27,7 @@ interface Props {
 
 export function PaymentForm({ order, stripe, timeIsUp, onResponse }: Props) {
   const card = useRef<CardEntry>(null);
-  const { quantity, total } = orderTotals(order);
+  const { quantity, total } = order;
   const { currency } = order.ticket;
   const { phase, problem, pay } = usePayment(order.id, card, onResponse);
 

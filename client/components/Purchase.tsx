@@ -5,7 +5,7 @@ import { ticketPath, type useHold } from "@/hooks/useHold";
 import type { Order, Ticket, TicketStatus, User } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
 import { first, signInPath } from "@/lib/returnTo";
-import { countTickets, MAX_SEATS_PER_ORDER, orderTotals, seatsOf, totalPrice } from "@/lib/seats";
+import { countTickets, MAX_SEATS_PER_ORDER, totalPrice } from "@/lib/seats";
 import styles from "@/styles/page.module.css";
 import { Button, ButtonLink } from "./Button";
 import { Notice } from "./Notice";
@@ -26,7 +26,7 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
     Number.isInteger(wantedFromAddress) ? Math.max(1, Math.min(MAX_SEATS_PER_ORDER, wantedFromAddress)) : 1,
   );
   const { busy, lost, error, free, price, agreedPrice } = hold;
-  const several = seatsOf(ticket).quantity > 1;
+  const several = ticket.quantity > 1;
   const count = several ? wanted : 1;
   if (status === "sold")
     return <Notice tone="info">{several ? "All tickets of this listing are sold." : "This ticket is sold."}</Notice>;
@@ -120,14 +120,13 @@ export function Purchase({ ticket, status, user, hold, ownHold }: Props) {
   );
 }
 
-function OwnHold({ order }: { order: Order }) {
-  const { quantity } = orderTotals(order);
+function OwnHold({ order: { id, quantity } }: { order: Order }) {
   return (
     <>
       <Notice tone="good" title={quantity === 1 ? "You hold this ticket." : `You hold ${quantity} tickets.`}>
         Pay before the time runs out.
       </Notice>
-      <ButtonLink wide href={`/orders/${order.id}`}>
+      <ButtonLink wide href={`/orders/${id}`}>
         Continue to payment
       </ButtonLink>
     </>

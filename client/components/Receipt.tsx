@@ -1,7 +1,6 @@
 /** What was bought, when and for how much; the printed page shows only the receipt. */
 import type { Order, User } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { orderTotals } from "@/lib/seats";
 import page from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { LocalTime } from "./LocalTime";
@@ -34,7 +33,7 @@ export function Receipt({ order, buyer }: { order: Order; buyer: User | null }) 
       </dl>
       <p className={styles.total}>
         <span>Paid by card</span>
-        <strong>{formatPrice(orderTotals(order).total, order.ticket.currency)}</strong>
+        <strong>{formatPrice(order.total, order.ticket.currency)}</strong>
       </p>
       <Button variant="secondary" onClick={() => window.print()}>
         Print receipt

@@ -1,7 +1,7 @@
 /** Recovery codes, shown once: to copy, to download, and to be put away by the reader. */
 import { useEffect, useState } from "react";
 import { useFocusOnShow } from "@/hooks/useFocusOnShow";
-import { downloadText } from "@/lib/download";
+import { download } from "@/lib/download";
 import styles from "@/styles/page.module.css";
 import { Button } from "./Button";
 import { Notice } from "./Notice";
@@ -49,7 +49,7 @@ export function RecoveryCodes({ codes, onSaved }: { codes: string[]; onSaved: ()
         <Button
           variant="secondary"
           onClick={() => {
-            downloadText(text, "ticketing-recovery-codes.txt");
+            download(text, "text/plain", "ticketing-recovery-codes.txt");
             setDone("The file is in your downloads.");
           }}
         >

@@ -1,7 +1,7 @@
 /** The paid orders of a listing, each with its refund. */
 import type { Order } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { countTickets, formatSeats, orderTotals } from "@/lib/seats";
+import { countTickets, formatSeats } from "@/lib/seats";
 import page from "@/styles/page.module.css";
 import { ConfirmDialog } from "./ConfirmDialog";
 import { LocalTime } from "./LocalTime";
@@ -24,8 +24,7 @@ export function SaleList({ orders, onRefund }: Props) {
 }
 
 function Sale({ order, onRefund }: { order: Order; onRefund: () => Promise<void> }) {
-  const { quantity, total } = orderTotals(order);
-  const { seats = [] } = order;
+  const { quantity, seats, total } = order;
   const numbers = `${seats.length > 1 ? "Seats" : "Seat"} ${formatSeats(seats)}`;
   const price = formatPrice(total, order.ticket.currency);
   return (

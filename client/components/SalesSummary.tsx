@@ -3,7 +3,6 @@ import { useHydrated } from "@/hooks/useHydrated";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { serverClock } from "@/lib/clock";
 import { formatPrice } from "@/lib/format";
-import { seatsOf } from "@/lib/seats";
 import { statusAt } from "@/lib/ticketStatus";
 import page from "@/styles/page.module.css";
 import styles from "./SalesSummary.module.css";
@@ -19,9 +18,8 @@ export function SalesSummary({ tickets, more }: Props) {
   const now = useHydrated() ? serverClock.now() : 0;
   const inState = (status: TicketStatus) => tickets.filter((ticket) => statusAt(ticket, now) === status);
   const plus = more ? "+" : "";
-  const seats = tickets.map(seatsOf);
-  const quantity = seats.reduce((sum, listing) => sum + listing.quantity, 0);
-  const taken = quantity - seats.reduce((sum, listing) => sum + listing.free, 0);
+  const quantity = tickets.reduce((sum, ticket) => sum + ticket.quantity, 0);
+  const taken = quantity - tickets.reduce((sum, ticket) => sum + ticket.available, 0);
   const count = (status: TicketStatus) => `${inState(status).length}${plus}`;
   const figures = [
     ["Available", count("available")],
@@ -48,12 +46,10 @@ export function SalesSummary({ tickets, more }: Props) {
  */
 function totalSales(tickets: Ticket[], more: boolean): string {
   const cents = new Map<string, number>();
-  for (const { price, currency } of tickets.filter(
-    (ticket) => ticket.status === "sold" && seatsOf(ticket).quantity === 1,
-  )) {
+  for (const { price, currency } of tickets.filter(({ status, quantity }) => status === "sold" && quantity === 1)) {
     cents.set(currency, (cents.get(currency) ?? 0) + Math.round(price * 100));
   }
-  const incomplete = more || tickets.map(seatsOf).some(({ quantity, free }) => quantity > 1 && free < quantity);
+  const incomplete = more || tickets.some(({ quantity, available }) => quantity > 1 && available < quantity);
   if (cents.size === 0) return "–";
   return [...cents].map(([currency, sum]) => formatPrice(sum / 100, currency)).join(" + ") + (incomplete ? "+" : "");
 }

@@ -12,7 +12,7 @@ interface Props {
   label: string;
   /** Shown once the mail is on its way. */
   sent: string;
-  send: () => Promise<void>;
+  send: () => Promise<unknown>;
 }
 
 export function SendAgain({ label, sent, send }: Props) {

@@ -5,7 +5,7 @@ import { useHydrated } from "@/hooks/useHydrated";
 import { invalidInput } from "@/lib/api/errors";
 import type { Ticket, TicketInput } from "@/lib/api/types";
 import { restoreDraft } from "@/lib/draft";
-import { countTickets, MAX_SEATS_PER_LISTING, seatsOf } from "@/lib/seats";
+import { countTickets, MAX_SEATS_PER_LISTING } from "@/lib/seats";
 import { STARTS_AT, startsAtFrom } from "@/lib/startsAt";
 import { ownZone } from "@/lib/timeZone";
 import styles from "@/styles/page.module.css";
@@ -30,8 +30,8 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
   const form = useRef<HTMLFormElement>(null);
   const { asPath } = useRouter();
   const before = ticket?.startsAt ?? null;
-  const { quantity: seats, free } = ticket ? seatsOf(ticket) : { quantity: 1, free: 1 };
-  const taken = seats - free;
+  const { quantity: seats, available } = ticket ?? { quantity: 1, available: 1 };
+  const taken = seats - available;
   // Fixed while this form is shown: typed times keep their meaning when the computer's time zone changes.
   const zone = useMemo(() => (hydrated ? ownZone() : null), [hydrated]);
   useEffect(() => {
@@ -59,8 +59,7 @@ export function TicketForm({ ticket, submitLabel, onSubmit }: Props) {
       venue: text("venue"),
       startsAt: startsAtFrom(data, before, zone ?? ownZone()),
       description: text("description"),
-      // A service of the previous version refuses the field; without it, a listing has one seat.
-      ...((quantity > 1 || ticket?.quantity !== undefined) && { quantity }),
+      quantity,
     });
   }
 

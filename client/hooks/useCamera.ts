@@ -1,5 +1,5 @@
 /** The camera as a source of QR codes. */
-import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
+import { type RefObject, useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
 import type { Decode } from "@/lib/checkin/decoder";
 
 /** Milliseconds between two pictures: five a second suffice, and leave a phone's battery and processor free. */
@@ -23,10 +23,7 @@ export function useCamera(onCode: (code: string) => void): Camera {
   const [state, setState] = useState<CameraState>("off");
   const stream = useRef<MediaStream>(undefined);
   const decode = useRef<Decode>(undefined);
-  const report = useRef(onCode);
-  useEffect(() => {
-    report.current = onCode;
-  });
+  const report = useEffectEvent(onCode);
 
   const stop = useCallback(() => {
     for (const track of stream.current?.getTracks() ?? []) track.stop();
@@ -61,7 +58,7 @@ export function useCamera(onCode: (code: string) => void): Camera {
     if (state !== "on" || !element || !stream.current || !decode.current) return;
     element.srcObject = stream.current;
     void element.play().catch(() => {});
-    return readCodes(element, decode.current, (code) => report.current(code));
+    return readCodes(element, decode.current, (code) => report(code));
   }, [state]);
 
   return { state, video, start, stop };

@@ -83,7 +83,7 @@ const LINKS: Record<Settlement, Link> = {
 /** The server's word on the listing, or why there is none. */
 async function loadListing(ticketId: string): Promise<[Link, KeptListing | null]> {
   try {
-    const [{ body: user }, ticket, keys, counts] = await Promise.all([
+    const [user, ticket, keys, counts] = await Promise.all([
       api.currentUser(),
       api.getTicket(ticketId),
       api.getPassKeys(),

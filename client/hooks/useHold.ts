@@ -3,10 +3,9 @@ import { useRouter } from "next/router";
 import { useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
-import type { OrderInput, Ticket } from "@/lib/api/types";
+import type { Ticket } from "@/lib/api/types";
 import { Attempt } from "@/lib/attempt";
 import { signInPath } from "@/lib/returnTo";
-import { seatsOf } from "@/lib/seats";
 import { useAction } from "./useAction";
 
 /** What the orders service knew at a refusal; a newer version of the listing replaces it. */
@@ -39,14 +38,13 @@ export function useHold(ticket: Ticket): Hold {
   const [agreedPrice, setAgreedPrice] = useState(ticket.price);
   const [correction, setCorrection] = useState<Correction | null>(null);
   const corrected = correction?.version === ticket.version ? correction : null;
-  const { free: shownFree } = seatsOf(ticket);
-  const free = Math.min(shownFree, corrected?.available ?? shownFree);
+  const free = Math.min(ticket.available, corrected?.available ?? ticket.available);
   const price = corrected?.price ?? ticket.price;
 
   const { busy, error, start } = useAction(async (quantity: number) => {
     setLost(false);
     try {
-      const input = orderInput(ticket, quantity, price);
+      const input = { ticketId: ticket.id, quantity, price };
       const order = await attempt.current.run(input, (key) => api.createOrder(input, key));
       await router.push(`/orders/${order.id}`);
     } catch (failure) {
@@ -63,11 +61,6 @@ export function useHold(ticket: Ticket): Hold {
   }
 
   return { busy, lost, error, free, price, agreedPrice, agree: () => setAgreedPrice(price), hold: start };
-}
-
-/** A service of the previous version, which sends no quantity, refuses requests with `quantity` or `price`. */
-function orderInput({ id, quantity: known }: Ticket, quantity: number, price: number): OrderInput {
-  return known === undefined ? { ticketId: id } : { ticketId: id, quantity, price };
 }
 
 /** The address of a ticket's page; more than one ticket to buy is kept in the address, for the return from sign-in. */

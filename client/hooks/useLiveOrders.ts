@@ -1,10 +1,9 @@
 /** The reader's orders, kept current: every change of an order also changes its ticket, which the live feed publishes. */
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent } from "react";
 import { api } from "@/lib/api/browser";
 import type { Page } from "@/lib/api/client";
 import type { Order } from "@/lib/api/types";
 import { subscribeToTickets } from "@/lib/live/ticketFeed";
-import { seatsOf } from "@/lib/seats";
 import { type PagedList, usePagedList } from "./usePagedList";
 
 /**
@@ -16,10 +15,9 @@ const COLLECT_MS = 3_000;
 export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
   const list = usePagedList(initial, (query, signal) => api.listOrders(query, signal));
   const { reload } = list;
-  const shown = useRef(list.items);
-  useEffect(() => {
-    shown.current = list.items;
-  });
+  const isShown = useEffectEvent((ticketId: string) =>
+    list.items.some((order) => order.ticket.id === ticketId && order.status !== "cancelled"),
+  );
 
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,8 +28,8 @@ export function useLiveOrders(initial: Page<Order>): PagedList<Order> {
     };
     const unsubscribe = subscribeToTickets({
       onChange: ({ id, ticket }) => {
-        if (!shown.current.some((order) => order.ticket.id === id && order.status !== "cancelled")) return;
-        const several = ticket !== null && seatsOf(ticket).quantity > 1;
+        if (!isShown(id)) return;
+        const several = ticket !== null && ticket.quantity > 1;
         if (!several) reloadNow();
         else timer ??= setTimeout(reloadNow, COLLECT_MS * (0.5 + Math.random() / 2));
       },

@@ -4,7 +4,6 @@ import { api } from "@/lib/api/browser";
 import { ignoreFailure } from "@/lib/api/errors";
 import type { Order, Ticket, User } from "@/lib/api/types";
 import { whenServerTimeIs } from "@/lib/clock";
-import { seatsOf } from "@/lib/seats";
 
 /** A hold lasts minutes, so its order is among the newest. */
 const NEWEST = "20";
@@ -12,7 +11,7 @@ const NEWEST = "20";
 export function useOwnHold(ticket: Ticket, user: User | null): Order | null {
   const [order, setOrder] = useState<Order | null>(null);
   // A listing with several seats can be available while the reader holds some of them.
-  const several = seatsOf(ticket).quantity > 1;
+  const several = ticket.quantity > 1;
   const mayHold = user !== null && user.id !== ticket.userId && (ticket.status === "held" || several);
 
   useEffect(() => {

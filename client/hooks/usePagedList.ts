@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useLayoutEffect, useReducer, useRef } from "react";
 import type { Page } from "@/lib/api/client";
 import { ApiError, ignoreFailure } from "@/lib/api/errors";
+import { append, type LoadPage, loadItems } from "@/lib/api/paging";
 
 export interface PagedList<Item> {
   items: Item[];
@@ -16,12 +17,9 @@ export interface PagedList<Item> {
   update: (change: (list: Page<Item>) => Page<Item>) => void;
 }
 
-/** What one request may ask for. */
-const LARGEST_PAGE = 100;
-
 export function usePagedList<Item extends { id: string }>(
   initial: Page<Item>,
-  load: (query: { cursor?: string; limit?: string }, signal: AbortSignal) => Promise<Page<Item>>,
+  load: LoadPage<Item>,
   /** Applied to every answer, which may be older than what is known from elsewhere. */
   mend: (list: Page<Item>) => Page<Item> = (list) => list,
 ): PagedList<Item> {
@@ -87,7 +85,7 @@ export function usePagedList<Item extends { id: string }>(
     again.current = controller;
     const { initial: basis, list, load } = shown.current;
     dispatch({ basis, change: () => ({ loading: false }) });
-    loadFirst(list.items.length, load, controller.signal).then((fresh) => {
+    loadItems((query) => load(query, controller.signal), list.items.length).then((fresh) => {
       if (controller.signal.aborted) return;
       const list = shown.current.mend(fresh);
       dispatch({ basis, change: () => ({ list }) });
@@ -123,24 +121,4 @@ function presentOf<Item>(held: Held<Item>, initial: Page<Item>): Held<Item> {
 
 function isSame<Item>(one: Held<Item>, other: Held<Item>): boolean {
   return one.list === other.list && one.loading === other.loading && one.error === other.error;
-}
-
-function append<Item extends { id: string }>(shown: Page<Item>, page: Page<Item>): Page<Item> {
-  const known = new Set(shown.items.map((item) => item.id));
-  return { items: [...shown.items, ...page.items.filter((item) => !known.has(item.id))], next: page.next };
-}
-
-async function loadFirst<Item extends { id: string }>(
-  count: number,
-  load: (query: { cursor?: string; limit?: string }, signal: AbortSignal) => Promise<Page<Item>>,
-  signal: AbortSignal,
-): Promise<Page<Item>> {
-  let loaded: Page<Item> = { items: [], next: null };
-  do {
-    // A list never gets shorter than the first page, or a short one could not grow again.
-    const limit = Math.min(LARGEST_PAGE, Math.max(20, count - loaded.items.length));
-    const page = await load({ limit: String(limit), ...(loaded.next && { cursor: loaded.next }) }, signal);
-    loaded = append(loaded, page);
-  } while (loaded.next && loaded.items.length < count);
-  return loaded;
 }

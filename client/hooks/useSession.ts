@@ -3,7 +3,7 @@
  * minutes, and a page can stay open for longer without a request to the server. Another device can also end it.
  */
 import { useRouter } from "next/router";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { api } from "@/lib/api/browser";
 import { ApiError } from "@/lib/api/errors";
 import type { User } from "@/lib/api/types";
@@ -26,29 +26,24 @@ export function useSessionEnded(user: User | null | undefined): boolean {
   const [endedAt, setEndedAt] = useState<string | null>(null);
   const renewedAt = useRef(0);
   const userId = user?.id;
-  const emailVerified = user?.emailVerified;
 
-  const renew = useCallback(async () => {
+  const renew = useEffectEvent(async () => {
     renewedAt.current = Date.now();
     try {
-      const { body } = await api.currentUser();
-      if (body === null) {
+      const present = await api.currentUser();
+      if (present === null) {
         setEndedAt(router.asPath);
         saveDraftsOfPage(router.asPath);
         forgetLoadedCheckins();
       }
       // Another tab signed in to another account, or confirmed the e-mail address: show that.
-      if (body?.id !== userId || body?.emailVerified !== emailVerified) {
+      if (present?.id !== userId || present?.emailVerified !== user?.emailVerified) {
         await router.replace(router.asPath, undefined, { scroll: false });
       }
     } catch (error) {
       // A failed request does not show whether the session has ended.
       if (!(error instanceof ApiError)) throw error;
     }
-  }, [router, userId, emailVerified]);
-  const latest = useRef(renew);
-  useEffect(() => {
-    latest.current = renew;
   });
 
   // The page of an entrance works without a session: what it keeps goes once the reader comes to sign in again.
@@ -64,11 +59,11 @@ export function useSessionEnded(user: User | null | undefined): boolean {
     renewedAt.current = Date.now();
     const renewIfDue = () => {
       const due = Date.now() - renewedAt.current >= RENEW_MS;
-      if (due && document.visibilityState === "visible") void latest.current();
+      if (due && document.visibilityState === "visible") void renew();
     };
     const timer = setInterval(renewIfDue, RENEW_MS / 10);
     document.addEventListener("visibilitychange", renewIfDue);
-    const leave = onSessionChange(() => void latest.current());
+    const leave = onSessionChange(() => void renew());
     return () => {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", renewIfDue);

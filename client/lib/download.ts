@@ -1,17 +1,8 @@
 const READ_WITHIN_MS = 60_000;
 
-/** Offers `data` to the reader as a JSON file. */
-export function downloadJson(data: unknown, filename: string): void {
-  download(new Blob([JSON.stringify(data, null, 2)], { type: "application/json" }), filename);
-}
-
-/** Offers `text` to the reader as a file of plain text. */
-export function downloadText(text: string, filename: string): void {
-  download(new Blob([text], { type: "text/plain" }), filename);
-}
-
-function download(file: Blob, filename: string): void {
-  const url = URL.createObjectURL(file);
+/** Offers `text` to the reader as a file. */
+export function download(text: string, type: "application/json" | "text/plain", filename: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = filename;

@@ -1,5 +1,5 @@
 /** The numbers of seats of listings and orders. */
-import type { Order, Ticket } from "./api/types";
+import type { Ticket } from "./api/types";
 
 /** The maximum number of seats of one order (POST /api/orders). */
 export const MAX_SEATS_PER_ORDER = 10;
@@ -7,27 +7,14 @@ export const MAX_SEATS_PER_ORDER = 10;
 /** The maximum number of seats of one listing (POST /api/tickets). */
 export const MAX_SEATS_PER_LISTING = 20_000;
 
-/** All seats of a listing, and the free ones: neither held nor sold. */
-export function seatsOf(ticket: Pick<Ticket, "status" | "quantity" | "available">): { quantity: number; free: number } {
-  const { quantity = 1, available } = ticket;
-  return { quantity, free: available ?? (ticket.status === "available" ? quantity : 0) };
-}
-
 /** For example "12 of 200 left"; null for a listing of one seat, whose status says the same. */
-export function seatsLeft(ticket: Pick<Ticket, "status" | "quantity" | "available">): string | null {
-  const { quantity, free } = seatsOf(ticket);
-  return quantity > 1 ? `${free} of ${quantity} left` : null;
+export function seatsLeft({ quantity, available }: Pick<Ticket, "quantity" | "available">): string | null {
+  return quantity > 1 ? `${available} of ${quantity} left` : null;
 }
 
 /** "1 ticket", "3 tickets". */
 export function countTickets(count: number): string {
   return `${count} ${count === 1 ? "ticket" : "tickets"}`;
-}
-
-/** The number of seats of an order, and its price in units of its currency. */
-export function orderTotals(order: Pick<Order, "quantity" | "total" | "ticket">): { quantity: number; total: number } {
-  const { quantity = 1, ticket } = order;
-  return { quantity, total: order.total ?? totalPrice(ticket.price, quantity) };
 }
 
 /** Computed in cents, because products of decimals have rounding errors. */

@@ -12,7 +12,6 @@ export function suspectSession(): void {
 
 /** Notifies the other tabs that a user signed in or out in this one. */
 export function announceSession(): void {
-  if (typeof BroadcastChannel === "undefined") return;
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage(TAB);
   channel.close();
@@ -40,11 +39,11 @@ export function onOthersEnded(listener: () => void): () => void {
 
 /** Calls `listener` when the session should be checked, until the returned function is called. */
 export function onSessionChange(listener: () => void): () => void {
-  const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
-  channel?.addEventListener("message", (event) => event.data !== TAB && listener());
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.addEventListener("message", (event) => event.data !== TAB && listener());
   const leave = on("change", listener);
   return () => {
-    channel?.close();
+    channel.close();
     leave();
   };
 }

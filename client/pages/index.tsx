@@ -1,6 +1,6 @@
 /** Browse: the tickets for sale, with search and sorting; the address holds the page's whole state. */
 import { useRouter } from "next/router";
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent } from "react";
 import { BrowseFilters } from "@/components/BrowseFilters";
 import { ButtonLink } from "@/components/Button";
 import { EmptyState } from "@/components/EmptyState";
@@ -11,8 +11,9 @@ import { TicketGrid, TicketGridSkeleton } from "@/components/TicketCard";
 import { useLiveTickets } from "@/hooks/useLiveTickets";
 import { useNavigating } from "@/hooks/useNavigating";
 import { api } from "@/lib/api/browser";
-import type { Api, Page } from "@/lib/api/client";
+import type { Page } from "@/lib/api/client";
 import { ApiError } from "@/lib/api/errors";
+import { type LoadPage, loadItems, PAGE } from "@/lib/api/paging";
 import type { Ticket } from "@/lib/api/types";
 import {
   type BrowseState,
@@ -46,21 +47,14 @@ export const getServerSideProps = page<Props>(async ({ services, query }) => {
   const wrong = dayErrors(state);
   if (Object.keys(wrong).length > 0) return refused(wrong);
   try {
-    return { props: { state, tickets: await loadPages(services, state), filterErrors: {} } };
+    const count = PAGE * Math.min(state.pages, MAX_PAGES_ON_LOAD);
+    const load: LoadPage<Ticket> = (query) => services.listTickets({ ...ticketQuery(state), ...query });
+    return { props: { state, tickets: await loadItems(load, count), filterErrors: {} } };
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 422)) throw error;
     return refused(error.fieldErrors);
   }
 });
-
-async function loadPages(services: Api, state: BrowseState): Promise<Page<Ticket>> {
-  let loaded = await services.listTickets(ticketQuery(state));
-  for (let count = 1; count < Math.min(state.pages, MAX_PAGES_ON_LOAD) && loaded.next; count++) {
-    const { items, next } = await services.listTickets({ ...ticketQuery(state), cursor: loaded.next });
-    loaded = { items: [...loaded.items, ...items], next };
-  }
-  return loaded;
-}
 
 export default function BrowsePage(props: PageProps<Props>) {
   return (
@@ -116,13 +110,12 @@ function Browse({ state, tickets, filterErrors }: Props) {
 /** Adds the reader's own zone to an address that has days without a zone; only the browser knows the zone. */
 function useReadersDays(state: BrowseState): void {
   const router = useRouter();
-  const latest = useRef({ router, state });
-  latest.current = { router, state };
   const zoneMissing = hasDays(state) && router.query.zone === undefined;
+  const addZone = useEffectEvent(() =>
+    router.replace(browsePath({ ...state, zone: ownZone() }), undefined, { scroll: false }),
+  );
   useEffect(() => {
-    if (!zoneMissing) return;
-    const { router, state } = latest.current;
-    void router.replace(browsePath({ ...state, zone: ownZone() }), undefined, { scroll: false });
+    if (zoneMissing) void addZone();
   }, [zoneMissing]);
 }
 

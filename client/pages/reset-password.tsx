@@ -49,7 +49,7 @@ function NewPasswordForm({ token }: { token: string | undefined }) {
 
   if (spent) {
     return (
-      <LinkProblem incomplete={false}>
+      <LinkProblem>
         <NewLink />
       </LinkProblem>
     );

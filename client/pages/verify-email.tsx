@@ -46,7 +46,7 @@ function Confirmation({ token, user }: { token: string | undefined; user: User |
     // A link that is too old to say so itself.
     if (user?.emailVerified) return <Confirmed user={user} />;
     return (
-      <LinkProblem incomplete={false}>
+      <LinkProblem>
         <NewMail user={user} />
       </LinkProblem>
     );

@@ -3,12 +3,7 @@ import type { Verdict } from "@/lib/checkin/checkIn";
 import type { Scan } from "@/lib/checkin/store";
 import { formatDateTime } from "@/lib/format";
 
-export interface Words {
-  title: string;
-  text: string;
-}
-
-export function wordsOf(verdict: Verdict): Words {
+export function wordsOf(verdict: Verdict): { title: string; text: string } {
   const seat = verdict.seat === null ? "" : `Seat ${verdict.seat}`;
   if (verdict.admits) {
     return { title: "Admit", text: verdict.confirmed ? seat : `${seat}. Decided on this device, without the server.` };
@@ -18,7 +13,7 @@ export function wordsOf(verdict: Verdict): Words {
 }
 
 function reasonOf({ reason, firstAt }: Extract<Verdict, { admits: false }>): string {
-  const time = firstAt ? ` at ${timeOf(firstAt)}` : " before";
+  const time = firstAt ? ` at ${formatDateTime(firstAt)}` : " before";
   switch (reason) {
     case "invalid":
       return "This is not the code of a pass.";
@@ -43,13 +38,9 @@ function reasonOf({ reason, firstAt }: Extract<Verdict, { admits: false }>): str
 export function conflictOf({ refusal }: Scan): string {
   if (refusal?.reason === "used") {
     return refusal.firstAt
-      ? `Another device had this pass checked in at ${timeOf(refusal.firstAt)}.`
+      ? `Another device had this pass checked in at ${formatDateTime(refusal.firstAt)}.`
       : "Another device had this pass checked in.";
   }
   if (refusal?.reason === "void") return "The pass was void: its order was cancelled or refunded.";
   return refusal?.message ?? "";
-}
-
-function timeOf(iso: string): string {
-  return formatDateTime(iso);
 }

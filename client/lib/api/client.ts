@@ -1,7 +1,7 @@
 /** The HTTP client for the services, used in the browser and in getServerSideProps. */
 import { ApiError, errorFrom, unreachable } from "./errors";
 import type { CheckinRequest, Operations, PaymentRequest, SignInRequest } from "./generated";
-import { nextCursor } from "./link";
+import { nextCursor } from "./paging";
 import { isRepeatable, RetryBudget, type RetryPolicy, withRetries } from "./retry";
 import type { Order, OrderInput, Ticket, TicketInput, User } from "./types";
 
@@ -54,29 +54,24 @@ export function createApi(
 ) {
   function call<Name extends Operation>(
     operation: Name,
-    options: CallOptions<Name> = {},
-  ): Promise<Answer<Operations[Name]["answer"]>> {
-    const send = () => callOnce(operation, options);
-    const method = operation.slice(0, operation.indexOf(" "));
-    if (!retryPolicy || !isRepeatable(method, options.idempotencyKey)) return send();
-    return withRetries(send, { retryPolicy, budget, signal: options.signal });
-  }
-
-  async function callOnce<Name extends Operation>(
-    operation: Name,
-    options: CallOptions<Name>,
+    { id = "", query = {}, body, idempotencyKey, signal }: CallOptions<Name> = {},
   ): Promise<Answer<Operations[Name]["answer"]>> {
     const [method = "", template = ""] = operation.split(" ");
-    const path = template.replace("{id}", encodeURIComponent(options.id ?? "")) + queryString(options.query ?? {});
+    const path = template.replace("{id}", encodeURIComponent(id)) + queryString(query);
     const headers: Record<string, string> = { Accept: "application/json, application/problem+json" };
     const init: RequestInit = { method, headers };
-    if (options.body !== undefined) {
+    if (body !== undefined) {
       headers["Content-Type"] = "application/json";
-      init.body = JSON.stringify(options.body);
+      init.body = JSON.stringify(body);
     }
-    if (options.idempotencyKey) headers["Idempotency-Key"] = options.idempotencyKey;
-    if (options.signal) init.signal = options.signal;
+    if (idempotencyKey) headers["Idempotency-Key"] = idempotencyKey;
+    if (signal) init.signal = signal;
+    const send = () => sendOnce(path, init);
+    if (!retryPolicy || !isRepeatable(method, idempotencyKey)) return send();
+    return withRetries(send, { retryPolicy, budget, signal });
+  }
 
+  async function sendOnce(path: string, init: RequestInit) {
     const startedAt = Date.now();
     let response: Response;
     try {
@@ -107,35 +102,27 @@ export function createApi(
     return { items: answer.body, next: nextCursor(answer.headers.get("link")) };
   }
 
-  /** For calls whose response says nothing but that they succeeded. */
-  async function done<Name extends Operation>(operation: Name, options?: CallOptions<Name>): Promise<void> {
-    await call(operation, options);
-  }
-
   return {
     signUp: (credentials: SignInRequest): Promise<User> => body("POST /api/users/signup", { body: credentials }),
     signIn: (credentials: SignInRequest): Promise<User> => body("POST /api/users/signin", { body: credentials }),
-    signOut: () => done("POST /api/users/signout"),
+    signOut: () => body("POST /api/users/signout"),
     /** The signed-in user, or null. Also renews the session cookie. */
-    async currentUser(): Promise<Answer<User | null>> {
-      const answer = await call("GET /api/users/currentuser");
-      return { body: answer.body.currentUser, headers: answer.headers };
-    },
+    currentUser: async (): Promise<User | null> => (await body("GET /api/users/currentuser")).currentUser,
     /** Mails the signed-in user a link that confirms the e-mail address. */
-    requestVerification: () => done("POST /api/users/verification"),
+    requestVerification: () => body("POST /api/users/verification"),
     /** Confirms the e-mail address with the token of the mailed link. */
-    confirmEmail: (token: string) => done("POST /api/users/verification/confirm", { body: { token } }),
+    confirmEmail: (token: string) => body("POST /api/users/verification/confirm", { body: { token } }),
     /** Mails a link for a new password. The response is the same whether or not the address has an account. */
-    requestPasswordReset: (email: string) => done("POST /api/users/password-reset", { body: { email } }),
+    requestPasswordReset: (email: string) => body("POST /api/users/password-reset", { body: { email } }),
     /** Sets a new password with the token of the mailed link, and ends all sessions. */
     resetPassword: (token: string, password: string) =>
-      done("POST /api/users/password-reset/confirm", { body: { token, password } }),
+      body("POST /api/users/password-reset/confirm", { body: { token, password } }),
     /** Ends all other sessions. */
     changePassword: (currentPassword: string, password: string) =>
-      done("PUT /api/users/password", { body: { currentPassword, password } }),
+      body("PUT /api/users/password", { body: { currentPassword, password } }),
     /** The open sessions in browsers, the last used first. */
     listSessions: (signal?: AbortSignal) => body("GET /api/users/sessions", { signal }),
-    endSession: (id: string, password: string) => done("DELETE /api/users/sessions/{id}", { id, body: { password } }),
+    endSession: (id: string, password: string) => body("DELETE /api/users/sessions/{id}", { id, body: { password } }),
     /** Whether a sign-in asks for a code. */
     getSecondFactor: (signal?: AbortSignal) => body("GET /api/users/second-factor", { signal }),
     /** A new secret, which `confirmSecondFactor` turns on. */
@@ -148,12 +135,12 @@ export function createApi(
       (await body("POST /api/users/second-factor/recovery-codes", { body: { password, code } })).recoveryCodes,
     /** Turns the second factor off, and ends all other sessions. */
     turnOffSecondFactor: (password: string, code: string) =>
-      done("DELETE /api/users/second-factor", { body: { password, code } }),
+      body("DELETE /api/users/second-factor", { body: { password, code } }),
     /** Ends all sessions, this one too. */
-    signOutEverywhere: () => done("POST /api/users/signout-everywhere"),
+    signOutEverywhere: () => body("POST /api/users/signout-everywhere"),
     /** The data that is stored about the account. */
     exportAccount: () => body("GET /api/users/me/export"),
-    deleteAccount: (password: string) => done("DELETE /api/users/me", { body: { password } }),
+    deleteAccount: (password: string) => body("DELETE /api/users/me", { body: { password } }),
     listTickets: (query: TicketQuery, signal?: AbortSignal): Promise<Page<Ticket>> =>
       page("GET /api/tickets", query, signal),
     listMyTickets: (query: PageQuery, signal?: AbortSignal): Promise<Page<Ticket>> =>
@@ -163,7 +150,7 @@ export function createApi(
       body("POST /api/tickets", { body: input, idempotencyKey }),
     updateTicket: (id: string, input: TicketInput): Promise<Ticket> =>
       body("PUT /api/tickets/{id}", { id, body: input }),
-    deleteTicket: (id: string) => done("DELETE /api/tickets/{id}", { id }),
+    deleteTicket: (id: string) => body("DELETE /api/tickets/{id}", { id }),
     /** Calls the event off: every order of it ends, and what was paid is refunded. */
     cancelTicket: (id: string, idempotencyKey: string): Promise<Ticket> =>
       body("POST /api/tickets/{id}/cancel", { id, idempotencyKey }),
@@ -172,7 +159,7 @@ export function createApi(
     listOrders: (query: PageQuery, signal?: AbortSignal): Promise<Page<Order>> =>
       page("GET /api/orders", query, signal),
     getOrder: (id: string, signal?: AbortSignal): Promise<Order> => body("GET /api/orders/{id}", { id, signal }),
-    cancelOrder: (id: string) => done("DELETE /api/orders/{id}", { id }),
+    cancelOrder: (id: string) => body("DELETE /api/orders/{id}", { id }),
     /** The paid orders of one of the user's own listings. */
     listSales: (query: SalesQuery, signal?: AbortSignal): Promise<Page<Order>> =>
       page("GET /api/orders/sales", query, signal),

@@ -68,7 +68,7 @@ export function invalidInput(messages: Record<string, string>): ApiError {
 }
 
 /** Handles the failure of a call without which the page is still correct. Throws what no call of the API rejects with. */
-export function ignoreFailure(failure: unknown): void {
+export function ignoreFailure(failure: unknown): undefined {
   const aborted = failure instanceof DOMException && failure.name === "AbortError";
   if (!(aborted || failure instanceof ApiError)) throw failure;
 }

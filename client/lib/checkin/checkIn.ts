@@ -1,9 +1,8 @@
 /** Decides whether a scanned code admits: by this device's records first, then by the server if it answers in time. */
 import { newKey } from "../attempt";
-import type { PassClaims } from "./passCode";
-import { verifyPassCode } from "./passCode";
+import { type PassClaims, verifyPassCode } from "./passCode";
 import { isReachable, reportReachable, settle } from "./settle";
-import { admit, type KeptListing, type Refusal, recordScan, type Scan } from "./store";
+import { admit, type KeptListing, recordScan, type Scan } from "./store";
 
 export type Verdict =
   | { admits: true; seat: number; confirmed: boolean }
@@ -41,7 +40,8 @@ export async function checkIn(code: string, listing: KeptListing): Promise<Verdi
   if (scan.state === "waiting" && isReachable()) await atMost(PATIENCE_MS, settle(scan));
   const { scan: kept, first } = await admit(scan.passId, Date.now());
   if (first) return { admits: true, seat: kept.seat, confirmed: kept.state === "accepted" };
-  return kept.refusal && kept.admittedAt === null ? byServer(kept.seat, kept.refusal) : repeated(kept);
+  if (!kept.refusal || kept.admittedAt !== null) return repeated(kept);
+  return refused(kept.seat, kept.refusal.reason, kept.refusal.firstAt);
 }
 
 function newScan(code: string, { passId, ticketId, seat }: PassClaims, userId: string): Scan {
@@ -65,10 +65,6 @@ function refused(seat: number | null, reason: Reason, firstAt: string | null = n
 
 function repeated({ seat, admittedAt }: Scan): Verdict {
   return refused(seat, "repeated", admittedAt === null ? null : new Date(admittedAt).toISOString());
-}
-
-function byServer(seat: number, { reason, firstAt }: Refusal): Verdict {
-  return refused(seat, reason, firstAt);
 }
 
 /** Resolves with the promise, or after this time; the promise goes on. */

@@ -10,7 +10,7 @@ const SHELL = "/checkin/shell";
 
 /** False where the browser cannot keep the page: plain-HTTP origins, private windows of some browsers. */
 export async function keepShell(): Promise<boolean> {
-  if (!("serviceWorker" in navigator) || !("caches" in globalThis)) return false;
+  if (!("serviceWorker" in navigator)) return false;
   try {
     await navigator.serviceWorker.register("/checkin-worker.js", { scope: SCOPE });
     const shell = await fetch(SHELL, { cache: "no-store", credentials: "omit" });
@@ -44,8 +44,8 @@ function loadedFiles(): string[] {
     .map(({ pathname }) => pathname);
 }
 
+/** Rejects where the browser cannot keep the page. */
 export async function forgetShell(): Promise<void> {
-  if (!("serviceWorker" in navigator) || !("caches" in globalThis)) return;
   const registration = await navigator.serviceWorker.getRegistration(SCOPE);
   await Promise.all([registration?.unregister(), caches.delete(CACHE)]);
 }

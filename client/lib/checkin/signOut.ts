@@ -4,7 +4,6 @@ import { clearStore, keepOwnScans, listWaiting } from "./store";
 
 /** The number of admissions that the server does not know yet: signing out would lose them. */
 export async function countUnsent(): Promise<number> {
-  if (!("indexedDB" in globalThis)) return 0;
   try {
     return (await listWaiting()).filter(({ admittedAt }) => admittedAt !== null).length;
   } catch {
@@ -15,7 +14,6 @@ export async function countUnsent(): Promise<number> {
 
 /** The session has ended without a sign-out here: only what cannot be loaded again stays. */
 export async function forgetLoaded(): Promise<void> {
-  if (!("indexedDB" in globalThis)) return;
   await Promise.allSettled([keepOwnScans()]);
 }
 

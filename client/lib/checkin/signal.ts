@@ -4,8 +4,8 @@ let audio: AudioContext | undefined;
 
 /** Browsers allow sound only after a press: call this from one. */
 export function enableSound(): void {
-  audio ??= typeof AudioContext === "undefined" ? undefined : new AudioContext();
-  void audio?.resume();
+  audio ??= new AudioContext();
+  void audio.resume();
 }
 
 /** One high tone and a short pulse admit; two low tones and three pulses refuse. */

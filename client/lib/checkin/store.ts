@@ -164,11 +164,8 @@ export async function clearStore(): Promise<void> {
   announceChange();
 }
 
-const here = new EventTarget();
-
+/** Reaches the listeners of this page too: each has a channel of its own. */
 function announceChange(): void {
-  here.dispatchEvent(new Event("change"));
-  if (typeof BroadcastChannel === "undefined") return;
   const channel = new BroadcastChannel(NAME);
   channel.postMessage(null);
   channel.close();
@@ -176,11 +173,7 @@ function announceChange(): void {
 
 /** Calls `listener` after a change by this or another tab, until the returned function is called. */
 export function onStoreChange(listener: () => void): () => void {
-  const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(NAME);
-  channel?.addEventListener("message", listener);
-  here.addEventListener("change", listener);
-  return () => {
-    channel?.close();
-    here.removeEventListener("change", listener);
-  };
+  const channel = new BroadcastChannel(NAME);
+  channel.addEventListener("message", listener);
+  return () => channel.close();
 }

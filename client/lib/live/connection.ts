@@ -5,7 +5,6 @@ export type Connection = "current" | "interrupted" | "offline";
 /** Shorter interruptions are not reported: services restart, laptops change networks. */
 const GRACE_PERIOD_MS = 2_000;
 
-const lost = new Map<object, ReturnType<typeof setTimeout>>();
 const interrupted = new Set<object>();
 const listeners = new Set<() => void>();
 
@@ -16,16 +15,16 @@ function changed(): void {
 /** Returns a reporter for one stream: call it with true if the stream is lost, with false if it is back or closed. */
 export function reportConnection(): (isLost: boolean) => void {
   const stream = {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
   return (isLost) => {
-    if (isLost && !lost.has(stream)) {
-      const timer = setTimeout(() => {
+    if (isLost) {
+      timer ??= setTimeout(() => {
         interrupted.add(stream);
         changed();
       }, GRACE_PERIOD_MS);
-      lost.set(stream, timer);
-    } else if (!isLost) {
-      clearTimeout(lost.get(stream));
-      lost.delete(stream);
+    } else {
+      clearTimeout(timer);
+      timer = undefined;
       if (interrupted.delete(stream)) changed();
     }
   };

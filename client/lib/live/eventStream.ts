@@ -45,8 +45,6 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
       const attempt = new AbortController();
       const release = abandonWhen(attempt, closed.signal);
       let retryAfterMs = 0;
-      // A service without this stream is not a connection failure: the page polls and reports nothing.
-      let missing = false;
       try {
         const startedAt = Date.now();
         const response = await fetch(path, {
@@ -60,7 +58,6 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
         if (closed.signal.aborted) return;
         if (!response.ok || !response.body) {
           await response.body?.cancel();
-          missing = response.status === 404;
           if (response.status === 401 || response.status === 403) return void handlers.onRefused?.(response.status);
           retryAfterMs = Number(response.headers.get("retry-after") ?? 0) * 1000 || 0;
         } else {
@@ -77,7 +74,7 @@ export function openEventStream(path: string, handlers: StreamHandlers): () => v
       if (closed.signal.aborted) return;
       if (document.visibilityState === "hidden") continue;
       setPolling(true);
-      report(!missing);
+      report(true);
       failures += 1;
       const backoff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
       await pause(Math.max(retryAfterMs, backoff * (0.5 + Math.random() / 2)), closed.signal);

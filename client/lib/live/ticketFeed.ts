@@ -45,8 +45,8 @@ export function subscribeToTickets(listener: TicketListener): () => void {
 }
 
 /** The changes of the open connection, oldest first; apply them to every response requested since it was opened. */
-export function latestChanges(): Iterable<TicketChange> {
-  return latest.values();
+export function latestChanges(): TicketChange[] {
+  return [...latest.values()];
 }
 
 function open(): () => void {

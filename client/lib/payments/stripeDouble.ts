@@ -1,6 +1,5 @@
 /** The adapter to the script of a local Stripe double, which supports tokens but neither payment methods nor the Payment Element. */
-import type { CardEntry } from "./cardEntry";
-import { CardInputError } from "./cardEntry";
+import { type CardEntry, CardInputError } from "./cardEntry";
 
 export interface CardData {
   number: string;

@@ -7,9 +7,9 @@ import { finished } from "node:stream/promises";
 import { context, propagation } from "@opentelemetry/api";
 import { Agent, type Dispatcher, errors } from "undici";
 import { callerOf } from "./forwarded";
-import { type Refusal, refuse } from "./refusals";
-import { BodiesFullError, BodyTooLargeError, CallerGoneError, TransferCodingError, withBody } from "./requestBody";
-import { type Upstream, UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
+import { type Refusal, RefusedError, refuse } from "./refusals";
+import { CallerGoneError, withBody } from "./requestBody";
+import { type Upstream, upstreamFor } from "./upstreams";
 
 /** Hop-by-hop headers, which are not forwarded (RFC 9110 §7.6.1). */
 const OF_ONE_CONNECTION = new Set([
@@ -111,7 +111,9 @@ async function relay(
  */
 function requestHeaders(incoming: IncomingMessage): IncomingHttpHeaders {
   const caller = callerOf(incoming);
-  if (!caller.host) throw new NoHostError();
+  if (!caller.host) {
+    throw new RefusedError({ status: 400, title: "Bad request", detail: "The request has no Host header." });
+  }
   const headers = endToEnd(incoming.headers);
   for (const name of Object.keys(headers)) {
     if (name.startsWith("x-") || name === "forwarded" || name === "content-length") delete headers[name];
@@ -149,19 +151,8 @@ function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   );
 }
 
-class NoHostError extends Error {}
-
 function refusalFor(error: unknown): Refusal {
-  if (error instanceof UpstreamNotConfiguredError)
-    return { status: 503, title: "Service not configured", detail: error.message };
-  if (error instanceof BodyTooLargeError)
-    return { status: 413, title: "The request is too large", detail: error.message };
-  if (error instanceof TransferCodingError)
-    return { status: 400, title: "Bad request", detail: "The only supported transfer coding is chunked." };
-  if (error instanceof BodiesFullError)
-    return { status: 503, title: "Too busy", detail: "Too many requests are being received. Try again shortly." };
-  if (error instanceof NoHostError)
-    return { status: 400, title: "Bad request", detail: "The request has no Host header." };
+  if (error instanceof RefusedError) return error.refusal;
   if (error instanceof errors.InvalidArgumentError)
     return { status: 400, title: "Bad request", detail: "The request cannot be forwarded." };
   if (error instanceof errors.HeadersTimeoutError) {

@@ -7,8 +7,9 @@ import { RetryBudget, SERVER_RETRY_POLICY } from "@/lib/api/retry";
 import type { User } from "@/lib/api/types";
 import { first, signInPath } from "@/lib/returnTo";
 import { callerOf } from "./forwarded";
+import { RefusedError } from "./refusals";
 import { type RuntimeConfig, runtimeConfig } from "./runtimeConfig";
-import { UpstreamNotConfiguredError, upstreamFor } from "./upstreams";
+import { upstreamFor } from "./upstreams";
 
 /** An API failure as a page shows it. */
 export interface Failure {
@@ -47,7 +48,7 @@ export function page<Props extends object>(
     const config = runtimeConfig();
     let user: User | null = null;
     try {
-      user = await currentUser(services, context);
+      user = await currentUser();
       if (signedIn && !user) return redirect(signInPath(context.resolvedUrl));
       const id = first(context.params?.id) ?? "";
       const loaded = await load({ services, user, id, query: context.query });
@@ -64,14 +65,11 @@ export function page<Props extends object>(
       };
     }
 
-    async function currentUser(client: Api, { req, res }: GetServerSidePropsContext): Promise<User | null> {
+    async function currentUser(): Promise<User | null> {
       // Readers without a cookie need no request to auth.
-      if (!req.headers.cookie) return null;
+      if (!context.req.headers.cookie) return null;
       try {
-        const answer = await client.currentUser();
-        const renewed = answer.headers.getSetCookie();
-        if (renewed.length > 0) res.setHeader("Set-Cookie", renewed);
-        return answer.body;
+        return await services.currentUser();
       } catch (error) {
         // Browsing works while auth is down; only pages that need the user fail.
         if (signedIn) throw error;
@@ -96,7 +94,7 @@ const DEFAULT_TIMEOUT_SECONDS = 10;
 /** One budget for all pages: a call that fails for one reader fails for the next. */
 const budget = new RetryBudget();
 
-function serverApi({ req }: GetServerSidePropsContext): Api {
+function serverApi({ req, res }: GetServerSidePropsContext): Api {
   const timeout = Number(process.env.PAGE_TIMEOUT_SECONDS || DEFAULT_TIMEOUT_SECONDS) * 1000;
   const transport: Transport = async (path, init) => {
     const headers = new Headers(init.headers);
@@ -112,11 +110,16 @@ function serverApi({ req }: GetServerSidePropsContext): Api {
       return await fetch(addressOf(path), { ...init, headers, signal });
     } catch (error) {
       console.error(`${path.split("?")[0]}: ${error instanceof Error ? error.message : error}`);
-      if (error instanceof UpstreamNotConfiguredError) throw localError(503, error.message);
+      if (error instanceof RefusedError) throw localError(error.refusal.status, error.message);
       throw localError(signal.aborted ? 504 : 502);
     }
   };
-  return createApi(transport, { retryPolicy: SERVER_RETRY_POLICY, budget });
+  // Auth renews the session's cookie when a page asks for its user.
+  const onResponse = ({ headers }: Response) => {
+    const renewed = headers.getSetCookie();
+    if (renewed.length > 0) res.setHeader("Set-Cookie", renewed);
+  };
+  return createApi(transport, { retryPolicy: SERVER_RETRY_POLICY, budget, onResponse });
 }
 
 function addressOf(path: string): string {

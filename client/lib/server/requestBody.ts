@@ -3,28 +3,7 @@
  * the caller's headers say (RFC 9112 §11.2, request smuggling); an interrupted upload reaches no service.
  */
 import type { IncomingMessage } from "node:http";
-
-export class BodyTooLargeError extends Error {
-  override readonly name = "BodyTooLargeError";
-
-  constructor(readonly maxBytes: number) {
-    super(`At most ${maxBytes.toLocaleString("en")} bytes are read.`);
-  }
-}
-
-/** The body has a transfer coding that we do not decode (RFC 9112 §6.1); a service would read it as plain content. */
-export class TransferCodingError extends Error {
-  override readonly name = "TransferCodingError";
-}
-
-/** The memory for bodies that are being read is used up. */
-export class BodiesFullError extends Error {
-  override readonly name = "BodiesFullError";
-
-  constructor() {
-    super(`request bodies use ${MAX_HELD_BYTES} bytes, the limit`);
-  }
-}
+import { RefusedError } from "./refusals";
 
 /** The caller disconnected before the end of the body. */
 export class CallerGoneError extends Error {
@@ -37,15 +16,12 @@ export const FIRST_BYTES = 4 * 1024;
 /** The memory for longer bodies, of all requests together: slow uploads cannot use up the process's memory or block small bodies. */
 export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
-/** After an error response, this much more is read and discarded; a caller that is still sending would lose the response otherwise. */
-const MAX_DISCARDED_BYTES = 1024 * 1024;
-
 let held = 0;
 
 /**
  * Calls `use` with the whole body and returns its result.
- * Throws BodyTooLargeError (before reading, if Content-Length is too large), TransferCodingError, BodiesFullError or
- * CallerGoneError.
+ * Throws CallerGoneError, or RefusedError for a body that is too large (before reading, if Content-Length says so), for a
+ * transfer coding other than chunked, and while the memory for bodies is used up.
  */
 export async function withBody<T>(
   incoming: IncomingMessage,
@@ -53,8 +29,12 @@ export async function withBody<T>(
   use: (body: Buffer) => Promise<T>,
 ): Promise<T> {
   const { "content-length": length = "0", "transfer-encoding": coding = "chunked" } = incoming.headers;
-  if (coding.toLowerCase() !== "chunked") throw new TransferCodingError();
-  if (Number(length) > maxBytes) throw new BodyTooLargeError(maxBytes);
+  // A service would read the body of another coding, which is not decoded here, as plain content (RFC 9112 §6.1).
+  if (coding.toLowerCase() !== "chunked") {
+    const detail = "The only supported transfer coding is chunked.";
+    throw new RefusedError({ status: 400, title: "Bad request", detail });
+  }
+  if (Number(length) > maxBytes) throw tooLarge(maxBytes);
   const body = new GrowingBody(maxBytes);
   try {
     await read(incoming, body);
@@ -62,6 +42,11 @@ export async function withBody<T>(
   } finally {
     body.release();
   }
+}
+
+function tooLarge(maxBytes: number): RefusedError {
+  const detail = `At most ${maxBytes.toLocaleString("en")} bytes are read.`;
+  return new RefusedError({ status: 413, title: "The request is too large", detail });
 }
 
 function read(incoming: IncomingMessage, body: GrowingBody): Promise<void> {
@@ -92,7 +77,7 @@ class GrowingBody {
 
   append(chunk: Buffer): void {
     const length = this.length + chunk.length;
-    if (length > this.maxBytes) throw new BodyTooLargeError(this.maxBytes);
+    if (length > this.maxBytes) throw tooLarge(this.maxBytes);
     if (length > this.block.length) {
       this.grow(Math.min(this.maxBytes, Math.max(FIRST_BYTES, 2 * this.block.length, length)));
     }
@@ -112,21 +97,14 @@ class GrowingBody {
 
   private grow(size: number): void {
     const more = Math.max(0, size - FIRST_BYTES) - this.counted;
-    if (held + more > MAX_HELD_BYTES) throw new BodiesFullError();
+    if (held + more > MAX_HELD_BYTES) {
+      const detail = "Too many requests are being received. Try again shortly.";
+      throw new RefusedError({ status: 503, title: "Too busy", detail });
+    }
     held += more;
     this.counted += more;
     const larger = Buffer.allocUnsafeSlow(size);
     this.block.copy(larger, 0, 0, this.length);
     this.block = larger;
   }
-}
-
-/** Discards the rest of a refused body, so that the response arrives; disconnects a caller that sends too much. */
-export function discardBody(incoming: IncomingMessage): void {
-  let discarded = 0;
-  incoming.on("error", () => {});
-  incoming.on("data", (chunk: Buffer) => {
-    discarded += chunk.length;
-    if (discarded > MAX_DISCARDED_BYTES) incoming.destroy();
-  });
 }

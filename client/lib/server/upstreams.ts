@@ -1,4 +1,5 @@
 /** Maps paths to services. Addresses come from the environment at run time, so one build works with any ports. */
+import { RefusedError } from "./refusals";
 
 const SERVICES = { users: "AUTH_URL", tickets: "TICKETS_URL", orders: "ORDERS_URL", payments: "PAYMENTS_URL" } as const;
 
@@ -11,17 +12,9 @@ export interface Upstream {
   maxBodyBytes: number;
 }
 
-export class UpstreamNotConfiguredError extends Error {
-  override readonly name = "UpstreamNotConfiguredError";
-
-  constructor(readonly variable: string) {
-    super(`${variable} is not set to an http address`);
-  }
-}
-
 /**
  * The service for an /api path; null if there is none.
- * Throws UpstreamNotConfiguredError if the address of a known service is missing or malformed.
+ * Throws RefusedError if the address of a known service is missing or malformed.
  */
 export function upstreamFor(path: string): Upstream | null {
   const segment = path.match(/^\/api\/([a-z]+)(?=[/?]|$)/)?.[1];
@@ -30,7 +23,8 @@ export function upstreamFor(path: string): Upstream | null {
   const variable = SERVICES[name];
   const address = process.env[variable];
   if (!address || !/^https?:\/\//.test(address) || !URL.canParse(address)) {
-    throw new UpstreamNotConfiguredError(variable);
+    const detail = `${variable} is not set to an http address`;
+    throw new RefusedError({ status: 503, title: "Service not configured", detail });
   }
   return { address: new URL(address), maxBodyBytes: MAX_BODY_BYTES[name] };
 }

@@ -17,10 +17,9 @@ import { useOrder } from "@/hooks/useOrder";
 import { mayHavePasses, usePasses } from "@/hooks/usePasses";
 import { useServerNow } from "@/hooks/useServerClock";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
+import { ignoreFailure } from "@/lib/api/errors";
 import type { Order, Pass } from "@/lib/api/types";
 import { formatPrice } from "@/lib/format";
-import { orderTotals } from "@/lib/seats";
 import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -33,17 +32,12 @@ interface Props {
 export const getServerSideProps = page<Props>(
   async ({ services, id }) => {
     const order = await services.getOrder(id);
-    const passes = mayHavePasses(order) ? await services.listPasses(order.id).catch(withoutPasses) : null;
-    return { props: { order, passes } };
+    // The page is useful without them, and the browser asks again.
+    const passes = mayHavePasses(order) ? await services.listPasses(order.id).catch(ignoreFailure) : null;
+    return { props: { order, passes: passes ?? null } };
   },
   { signedIn: true },
 );
-
-/** The page is useful without them, and the browser asks again. */
-function withoutPasses(error: unknown): null {
-  if (!(error instanceof ApiError)) throw error;
-  return null;
-}
 
 export default function OrderPage(props: PageProps<Props>) {
   return "failure" in props ? (
@@ -57,7 +51,6 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
   const { order, refresh } = useOrder(initial);
   const { passes, failed } = usePasses(order, rendered);
   const open = order.status === "created";
-  const { quantity } = orderTotals(order);
   const remainingMs = Date.parse(order.expiresAt) - useServerNow(renderedAt, open);
 
   async function cancel() {
@@ -111,7 +104,9 @@ function OrderDetails({ order: initial, passes: rendered, renderedAt, config, us
               keepLabel="Keep the order"
               onConfirm={cancel}
             >
-              <p>{quantity === 1 ? "The ticket goes" : "The tickets go"} back on sale. You have not been charged.</p>
+              <p>
+                {order.quantity === 1 ? "The ticket goes" : "The tickets go"} back on sale. You have not been charged.
+              </p>
             </ConfirmDialog>
           </section>
         )}
@@ -126,7 +121,7 @@ function OrderFacts({ order }: { order: Order }) {
     <dl className={`${styles.facts} ${styles.card}`}>
       <OrderedTickets order={order} />
       <dt>Total</dt>
-      <dd>{formatPrice(orderTotals(order).total, order.ticket.currency)}</dd>
+      <dd>{formatPrice(order.total, order.ticket.currency)}</dd>
       <dt>Ordered</dt>
       <dd>
         <LocalTime iso={order.createdAt} />

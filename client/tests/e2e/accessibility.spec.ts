@@ -47,6 +47,11 @@ for (const { device, viewport, colorScheme } of [
         await page.goto(path);
         await expectNoFault(page, path);
       }
+      // Without scrolling, and large enough to tap.
+      await page.goto(`/tickets/${ticket.id}`);
+      const hold = page.getByRole("button", { name: "Hold this ticket" });
+      await expect(hold).toBeInViewport();
+      expect((await hold.boundingBox())?.height).toBeGreaterThanOrEqual(44);
       const mine = await listTicket(context.request, title);
       const sale = await listTickets(context.request, title, 5);
       const elsewhere = await holdTicket(seller, mine);

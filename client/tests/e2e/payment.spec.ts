@@ -35,27 +35,21 @@ test("a card with 3-D Secure is refused, then confirmed, and only the receipt is
   expect(problems).toEqual([]);
 });
 
-for (const wrongBy of [-10, 10]) {
-  test(`a computer whose clock is ${wrongBy} minutes off counts down by the server's clock`, async ({
-    page,
-    context,
-    seller,
-  }) => {
-    const ticket = await listTicket(seller, uniqueTitle("Other time"));
-    await signUpIn(context);
-    const order = await holdTicket(context.request, ticket);
-    const secondsLeft = () => (Date.parse(order.expiresAt) - Date.now()) / 1000;
-    await page.clock.install({ time: Date.now() + wrongBy * 60_000 });
-    await page.goto(`/orders/${order.id}`);
-    // The server renders the first figure; the browser computes the following ones.
-    await page.clock.runFor(3_000);
-    await expect(async () => {
-      const [minutes = 0, seconds = 0] = ((await page.getByRole("timer").textContent()) ?? "").split(":").map(Number);
-      expect(Math.abs(minutes * 60 + seconds - secondsLeft())).toBeLessThan(8);
-    }).toPass({ timeout: 10_000 });
-    await expect(page.getByRole("button", { name: /^Pay \$/ })).toBeEnabled();
-  });
-}
+test("a computer whose clock is wrong counts down by the server's clock", async ({ page, context, seller }) => {
+  const ticket = await listTicket(seller, uniqueTitle("Other time"));
+  await signUpIn(context);
+  const order = await holdTicket(context.request, ticket);
+  const secondsLeft = () => (Date.parse(order.expiresAt) - Date.now()) / 1000;
+  await page.clock.install({ time: Date.now() + 10 * 60_000 });
+  await page.goto(`/orders/${order.id}`);
+  // The server renders the first figure; the browser computes the following ones.
+  await page.clock.runFor(3_000);
+  await expect(async () => {
+    const [minutes = 0, seconds = 0] = ((await page.getByRole("timer").textContent()) ?? "").split(":").map(Number);
+    expect(Math.abs(minutes * 60 + seconds - secondsLeft())).toBeLessThan(8);
+  }).toPass({ timeout: 10_000 });
+  await expect(page.getByRole("button", { name: /^Pay \$/ })).toBeEnabled();
+});
 
 test("a hold that expires while its page is open ends there, and the ticket can be held again", async ({
   page,

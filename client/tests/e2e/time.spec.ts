@@ -1,6 +1,6 @@
-/** Times in other time zones, on days when clocks change, and at the start of an event. */
+/** Times in other time zones, and on days when clocks change. */
 import { expect } from "@playwright/test";
-import { listTicket, problemsOf, signUpIn, test, uniqueTitle } from "./marketplace";
+import { listTicket, problemsOf, test, uniqueTitle } from "./marketplace";
 
 test.describe("in New York", () => {
   test.use({ timezoneId: "America/New_York" });
@@ -35,34 +35,4 @@ test.describe("in New York", () => {
     await expect(cards.filter({ hasText: "before" })).toBeVisible();
     expect(problems).toEqual([]);
   });
-});
-
-test("a listing that ends while its page is open leaves the list and cannot be held any more", async ({
-  page,
-  context,
-  seller,
-}) => {
-  const problems = problemsOf(page);
-  await signUpIn(context);
-  const title = uniqueTitle("Starting now");
-  const begins = Date.now() + 12_000;
-  const ticket = await listTicket(seller, title, 10, new Date(begins).toISOString());
-  await listTicket(seller, `${title} tomorrow`);
-  const list = await context.newPage();
-  await list.goto(`/?q=${encodeURIComponent(title)}`);
-  await page.goto(`/tickets/${ticket.id}`);
-  const hold = page.getByRole("button", { name: "Hold this ticket" });
-  await expect(hold).toBeEnabled();
-  const cards = list.getByRole("listitem").filter({ hasText: title });
-  await expect(cards).toHaveCount(2);
-
-  await expect(hold).toBeDisabled({ timeout: 30_000 });
-  expect(Date.now()).toBeGreaterThan(begins - 1_000);
-  await expect(page.getByText("This event has started.")).toBeVisible();
-  await expect(page.getByText("Ended", { exact: true })).toBeVisible();
-  await expect(page.getByRole("region", { name: "Similar tickets" })).toContainText("tomorrow");
-  await list.bringToFront();
-  await expect(cards).toHaveCount(1);
-  await expect(list.getByRole("status").filter({ hasText: "1 listing" })).toBeVisible();
-  expect(problems).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** The forms and buttons of the account page. */
 import "fake-indexeddb/auto";
-import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { act, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ChangePasswordForm } from "@/components/ChangePasswordForm";
 import { DataExport } from "@/components/DataExport";
 import { DeleteAccountForm } from "@/components/DeleteAccountForm";
@@ -14,15 +14,9 @@ import { api } from "@/lib/api/browser";
 import { countUnsent } from "@/lib/checkin/signOut";
 import { admit, recordScan } from "@/lib/checkin/store";
 import { json, network, problem } from "./fetched";
+import { router, visit } from "./router";
 
-const router = vi.hoisted(() => ({ asPath: "/account", pathname: "/account", replace: vi.fn(), push: vi.fn() }));
-vi.mock("next/router", () => ({ useRouter: () => router }));
-
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.resetAllMocks();
-});
+beforeEach(() => visit("/account"));
 
 const USER = { id: "1", email: "ann@example.com", emailVerified: false };
 const input = (label: string) => screen.getByLabelText<HTMLInputElement>(label);

@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** Valid and invalid responses of a service, and what the caller receives; interrupted and too large uploads. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { BOUNDS, boundedServer } from "@/lib/server/bounds";

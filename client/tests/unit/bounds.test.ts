@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** The server's limits for slow, many and large requests, and its own error responses. */
 import type { ServerResponse } from "node:http";
 import { beforeEach, describe, expect, it, vi } from "vitest";

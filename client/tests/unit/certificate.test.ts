@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** The client's own server with a certificate: HTTPS only, with the same limits, and renewed without a restart. */
 import { execFile, execFileSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,14 +1,16 @@
+// @vitest-environment jsdom
 /** Scans at an entrance: decided by this device's records and the server, offline and online, and settled later. */
 import "fake-indexeddb/auto";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { afterEach, beforeEach, expect, it, type MockInstance, vi } from "vitest";
 import { api } from "@/lib/api/browser";
-import { ApiError, localError } from "@/lib/api/errors";
-import type { Problem, PublicKey } from "@/lib/api/types";
+import { localError } from "@/lib/api/errors";
+import type { PublicKey } from "@/lib/api/types";
 import { checkIn, conflictsOf, countAdmitted } from "@/lib/checkin/checkIn";
 import { refusalOf, settleWaiting } from "@/lib/checkin/settle";
 import { countUnsent, forgetCheckins, forgetLoaded } from "@/lib/checkin/signOut";
 import { clearStore, findListing, type KeptListing, listScans, onStoreChange, saveListing } from "@/lib/checkin/store";
+import { conflict } from "./fetched";
 
 const TICKET = "b".repeat(24);
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
@@ -37,10 +39,6 @@ function code(seat: number, ticket = TICKET): string {
   ];
   const content = parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
   return `${content}.${sign(null, Buffer.from(content), privateKey).toString("base64url")}`;
-}
-
-function conflict(extra: Partial<Problem>): ApiError {
-  return new ApiError(409, { type: "about:blank", title: "The pass was used", status: 409, errors: [], ...extra });
 }
 
 vi.setConfig({ testTimeout: 20_000 });
@@ -182,7 +180,7 @@ it("two scans of one pass at the same instant admit once", async () => {
 });
 
 it("the end of the session does not stop admissions, and keeps the scans for the account that made them", async () => {
-  server.mockRejectedValue(new ApiError(401, { type: "about:blank", title: "Sign in", status: 401, errors: [] }));
+  server.mockRejectedValue(localError(401));
   expect(await checkIn(code(1), listing)).toEqual({ admits: true, seat: 1, confirmed: false });
   expect(await settleWaiting("seller")).toBe("signedOut");
   accept();
@@ -216,8 +214,8 @@ it("signing out deletes the listing and the scans, and open pages notice it", as
   const noticed = vi.fn();
   const leave = onStoreChange(noticed);
   await forgetCheckins();
+  await vi.waitFor(() => expect(noticed).toHaveBeenCalled(), PATIENT);
   leave();
-  expect(noticed).toHaveBeenCalled();
   expect(await findListing(TICKET)).toBeNull();
   expect(await listScans(TICKET)).toEqual([]);
 });

@@ -1,18 +1,11 @@
 /** The form for e-mail and password: what it shows, and what it leaves behind. */
-import { cleanup, createEvent, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, expect, it, vi } from "vitest";
+import { createEvent, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { expect, it } from "vitest";
 import { CredentialsForm } from "@/components/CredentialsForm";
 import { SignUpStatus } from "@/components/SignUpStatus";
 import { restoreDraft, saveDraft } from "@/lib/draft";
 import { json, network } from "./fetched";
-
-const router = vi.hoisted(() => ({ replace: vi.fn() }));
-vi.mock("next/router", () => ({ useRouter: () => router }));
-
-afterEach(() => {
-  cleanup();
-  sessionStorage.clear();
-});
+import { router } from "./router";
 
 it.each([
   ["signin", "current-password"],

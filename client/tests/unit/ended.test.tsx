@@ -1,6 +1,6 @@
 /** A listing whose event starts while the page is open, by the server's clock and not by this computer's. */
-import { act, cleanup, render, renderHook, screen } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { act, render, renderHook, screen } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { TicketBadge } from "@/components/StatusBadge";
 import { useLiveTickets } from "@/hooks/useLiveTickets";
 import { useServerClock } from "@/hooks/useServerClock";
@@ -8,19 +8,12 @@ import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
 import { readBrowseState } from "@/lib/browseQuery";
 import { serverClock, whenServerTimeIs } from "@/lib/clock";
-import type { TicketListener } from "@/lib/live/ticketFeed";
 import { browseView, listingsView } from "@/lib/live/views";
 import { statusAt } from "@/lib/ticketStatus";
+import { publish } from "./feed";
 import { listing } from "./listing";
 
-const feed = vi.hoisted(() => ({ listeners: new Set<TicketListener>() }));
-vi.mock("@/lib/live/ticketFeed", () => ({
-  latestChanges: () => [],
-  subscribeToTickets: (listener: TicketListener) => {
-    feed.listeners.add(listener);
-    return () => feed.listeners.delete(listener);
-  },
-}));
+vi.mock("@/lib/live/ticketFeed", () => import("./feed"));
 
 const START = Date.parse("2026-06-01T20:00:00Z");
 const MINUTE = 60_000;
@@ -31,10 +24,6 @@ const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 beforeEach(() => {
   vi.useFakeTimers({ now: START - 10 * MINUTE });
   serverIsAhead(0);
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
 });
 
 /** Sets the server's clock to `Date.now()` plus this many milliseconds. */
@@ -90,10 +79,6 @@ describe("a list of tickets for sale", () => {
     const { result } = renderHook(() => useLiveTickets(initial, view, load));
     return () => result.current.items.map(({ id }) => id).join("");
   };
-  const publish = (ticket: Ticket) =>
-    act(() => {
-      for (const { onChange } of feed.listeners) onChange({ id: ticket.id, ticket });
-    });
 
   it("drops each listing at its start, and keeps held, sold and undated ones", async () => {
     const later = concert("d", { startsAt: new Date(START + 5 * MINUTE).toISOString() });
@@ -116,10 +101,10 @@ describe("a list of tickets for sale", () => {
     const begun = { startsAt: new Date(START - 60 * MINUTE).toISOString() };
     const ids = list([concert("a", begun), listing("b")]);
     expect(ids()).toBe("b");
-    publish(concert("c", begun));
-    publish(concert("d", { status: "ended" }));
+    await publish(concert("c", begun));
+    await publish(concert("d", { status: "ended" }));
     expect(ids()).toBe("b");
-    publish(concert("b", { ...begun, version: 2 }));
+    await publish(concert("b", { ...begun, version: 2 }));
     expect(ids()).toBe("");
   });
 
@@ -127,7 +112,7 @@ describe("a list of tickets for sale", () => {
     const ids = list([concert("a", { status: "held" })]);
     await pass(15 * MINUTE);
     expect(ids()).toBe("a");
-    publish(concert("a", { version: 2 }));
+    await publish(concert("a", { version: 2 }));
     expect(ids()).toBe("");
   });
 

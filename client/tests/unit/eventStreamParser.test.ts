@@ -80,15 +80,6 @@ describe("an event stream", () => {
     }
   });
 
-  it("takes an LF after a CR at the end of a chunk as part of the same line ending", () => {
-    const parser = new EventStreamParser();
-    expect(parser.push("data: a\r")).toEqual([]);
-    expect(parser.push("\ndata: b\r")).toEqual([]);
-    expect(parser.push("")).toEqual([]);
-    expect(parser.push("\n\r")).toEqual([{ type: "message", id: undefined, data: "a\nb" }]);
-    expect(parser.push("\n\n")).toEqual([]);
-  });
-
   it("is parsed in linear time", () => {
     // CPU time of this process, which does not grow with what else the machine does.
     const milliseconds = (size: number) => {

@@ -1,5 +1,6 @@
 /** The network of a component under test: responses by call, and the calls that were sent. */
 import { vi } from "vitest";
+import { ApiError } from "@/lib/api/errors";
 import type { Problem } from "@/lib/api/types";
 
 export interface Sent {
@@ -36,4 +37,9 @@ export function problem(
 ): Response {
   const body = JSON.stringify({ type: "about:blank", title: "Refused", status, detail, errors: [], ...members });
   return new Response(body, { status, headers: { "content-type": "application/problem+json", ...headers } });
+}
+
+/** A 409 as the calls of the API reject with it. */
+export function conflict(members: Partial<Problem> = {}): ApiError {
+  return new ApiError(409, { type: "about:blank", title: "Conflict", status: 409, errors: [], ...members });
 }

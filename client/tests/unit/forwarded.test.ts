@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** The caller that a service sees. */
 import type { IncomingMessage } from "node:http";
 import { expect, it, vi } from "vitest";

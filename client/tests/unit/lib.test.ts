@@ -1,5 +1,5 @@
 /** Small modules: clock, attempts, addresses, cards, times. */
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { localError, unreachable } from "@/lib/api/errors";
 import { Attempt } from "@/lib/attempt";
 import { browsePath, readBrowseState, ticketQuery } from "@/lib/browseQuery";
@@ -8,6 +8,8 @@ import { formatDateTime, formatPrice, formatRemaining, formatWait } from "@/lib/
 import { groupExpiry, groupNumber, readCard } from "@/lib/payments/cardData";
 
 describe("the server's clock", () => {
+  afterEach(() => void vi.useRealTimers());
+
   it("uses the page's rendering time until a response is observed, and only for a wrong clock", () => {
     const server = Date.parse("2026-01-01T12:00:00Z");
     for (const wrongBy of [-600_000, 600_000]) {
@@ -35,7 +37,6 @@ describe("the server's clock", () => {
     // A slow response is less exact than the quick one before.
     clock.observe("Thu, 01 Jan 2026 12:09:00 GMT", local - 4000, local);
     expect(clock.now()).toBeLessThan(Date.parse("2026-01-01T12:06:00Z"));
-    vi.useRealTimers();
   });
 
   it("does not correct a correct clock, and ignores a missing header", () => {
@@ -44,7 +45,6 @@ describe("the server's clock", () => {
     clock.observe(null, local, local);
     clock.observe("Thu, 01 Jan 2026 12:00:00 GMT", local - 10, local);
     expect(clock.now()).toBe(local);
-    vi.useRealTimers();
   });
 });
 
@@ -142,7 +142,6 @@ describe("money and time", () => {
         expect(formatDateTime(iso)).toBe(intl.format(new Date(iso)).replace(/\s+(?=[AP]M)/u, " "));
       }
     }
-    vi.unstubAllEnvs();
     expect(formatDateTime("2026-07-01T00:05:00Z", "UTC")).toBe("Jul 1, 2026, 12:05 AM");
   });
 });

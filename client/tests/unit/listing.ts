@@ -1,4 +1,4 @@
-/** A listing of one seat as GET /api/tickets returns it; without numbers of seats, as from a service of the previous version. */
+/** A listing of one seat as GET /api/tickets returns it. */
 import type { Ticket } from "@/lib/api/types";
 
 export function listing(id: string, changes: Partial<Ticket> = {}): Ticket {
@@ -10,6 +10,8 @@ export function listing(id: string, changes: Partial<Ticket> = {}): Ticket {
     startsAt: null,
     price: 10,
     currency: "usd",
+    quantity: 1,
+    available: 1,
     status: "available",
     userId: "seller",
     version: 1,

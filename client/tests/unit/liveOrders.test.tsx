@@ -1,27 +1,17 @@
 /** When "My orders" reloads: at once for a single ticket, and once for many changes of a listing with several seats. */
 import { act, cleanup, renderHook } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { beforeEach, expect, it, vi } from "vitest";
 import { useLiveOrders } from "@/hooks/useLiveOrders";
 import { api } from "@/lib/api/browser";
-import type { Order, Ticket } from "@/lib/api/types";
-import type { TicketListener } from "@/lib/live/ticketFeed";
+import type { Order } from "@/lib/api/types";
+import { publish } from "./feed";
 import { listing } from "./listing";
 
-const feed = vi.hoisted(() => ({ listeners: new Set<TicketListener>() }));
-vi.mock("@/lib/live/ticketFeed", () => ({
-  subscribeToTickets: (listener: TicketListener) => {
-    feed.listeners.add(listener);
-    return () => feed.listeners.delete(listener);
-  },
-}));
+vi.mock("@/lib/live/ticketFeed", () => import("./feed"));
 vi.mock("@/lib/api/browser", () => ({ api: { listOrders: vi.fn() } }));
 const listOrders = vi.mocked(api.listOrders);
 
 const order = { id: "o", status: "created", ticket: { id: "a" } } as Order;
-const publish = (ticket: Ticket) =>
-  act(async () => {
-    for (const { onChange } of feed.listeners) onChange({ id: ticket.id, ticket });
-  });
 const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
 beforeEach(() => {
@@ -29,11 +19,6 @@ beforeEach(() => {
   listOrders.mockResolvedValue({ items: [order], next: null });
   const initial = { items: [order], next: null };
   renderHook(() => useLiveOrders(initial));
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-  vi.resetAllMocks();
 });
 
 it("a change of a single ticket reloads at once, and a change of another ticket does not", async () => {

@@ -1,27 +1,19 @@
 /** The pages that mailed links lead to, and the page that asks for one. */
-import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { act, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { beforeEach, describe, expect, it } from "vitest";
 import { Layout } from "@/components/Layout";
 import ForgotPasswordPage from "@/pages/forgot-password";
 import ResetPasswordPage from "@/pages/reset-password";
 import VerifyEmailPage from "@/pages/verify-email";
 import { json, network, problem } from "./fetched";
-
-const router = vi.hoisted(() => ({ asPath: "", pathname: "", replace: vi.fn(), push: vi.fn() }));
-vi.mock("next/router", () => ({ useRouter: () => router }));
+import { router, visit } from "./router";
 
 beforeEach(() => {
-  router.replace = vi.fn(async (path: string) => {
+  router.replace.mockImplementation(async (path) => {
     router.asPath = path;
+    return true;
   });
 });
-afterEach(cleanup);
-
-/** The reader opens an address. */
-function open(path: string): void {
-  router.asPath = path;
-  router.pathname = path.split("#")[0] ?? "";
-}
 
 const press = (name: string) => fireEvent.click(screen.getByRole("button", { name }));
 
@@ -29,7 +21,7 @@ describe("the link to reset a password", () => {
   const CONFIRM = "POST /api/users/password-reset/confirm";
 
   function reset() {
-    open("/reset-password#token=t0ken");
+    visit("/reset-password#token=t0ken");
     render(<ResetPasswordPage />);
     fireEvent.input(screen.getByLabelText("New password"), { target: { value: "new secret" } });
     press("Set the password");
@@ -64,7 +56,7 @@ describe("the link to reset a password", () => {
   it.each(["/reset-password", "/reset-password#", "/reset-password#token=", "/reset-password#other=1"])(
     "%s is incomplete",
     (path) => {
-      open(path);
+      visit(path);
       render(<ResetPasswordPage />);
       expect(screen.getByRole("heading", { name: "This link is incomplete" })).toBeDefined();
     },
@@ -72,9 +64,9 @@ describe("the link to reset a password", () => {
 
   it("that is opened in the same tab replaces the one before", async () => {
     const sent = network({});
-    open("/reset-password#token=first");
+    visit("/reset-password#token=first");
     const { rerender } = render(<ResetPasswordPage />);
-    open("/reset-password#token=second");
+    visit("/reset-password#token=second");
     rerender(<ResetPasswordPage />);
     press("Set the password");
     await waitFor(() => expect(sent).toHaveLength(1));
@@ -84,7 +76,7 @@ describe("the link to reset a password", () => {
   it.each(["/reset-password#token=t0ken", "/verify-email#token=t0ken"])(
     "%s does not get into another address",
     (path) => {
-      open(path);
+      visit(path);
       render(<Layout user={null}>{null}</Layout>);
       const addresses = screen.getAllByRole("link").map((link) => link.getAttribute("href"));
       expect(addresses).toContain("/signin");
@@ -99,7 +91,7 @@ describe("the link to confirm an e-mail address", () => {
 
   it("is used only when the reader presses the button, because mail servers open links too", async () => {
     const sent = network({ [CONFIRM]: () => json({}) });
-    open("/verify-email#token=t0ken");
+    visit("/verify-email#token=t0ken");
     render(<VerifyEmailPage user={USER} />);
     await act(async () => {});
     expect(sent).toEqual([]);
@@ -111,7 +103,7 @@ describe("the link to confirm an e-mail address", () => {
 
   it("that is used or too old leads to the account, where there is a new one", async () => {
     network({ [CONFIRM]: () => problem(422, "The link is spent.") });
-    open("/verify-email#token=t0ken");
+    visit("/verify-email#token=t0ken");
     render(<VerifyEmailPage user={USER} />);
     press("Confirm the address");
     expect(await screen.findByRole("heading", { name: "This link no longer works" })).toBeDefined();
@@ -120,7 +112,7 @@ describe("the link to confirm an e-mail address", () => {
 
   it("that is too old says that the address is confirmed, if it is", async () => {
     network({ [CONFIRM]: () => problem(422, "The link is spent.") });
-    open("/verify-email#token=t0ken");
+    visit("/verify-email#token=t0ken");
     render(<VerifyEmailPage user={{ ...USER, emailVerified: true }} />);
     press("Confirm the address");
     expect(await screen.findByRole("heading", { name: "Your e-mail address is confirmed" })).toBeDefined();
@@ -131,7 +123,7 @@ describe("asking for a link", () => {
   const ASK = "POST /api/users/password-reset";
 
   function ask(email: string) {
-    open("/forgot-password");
+    visit("/forgot-password");
     render(<ForgotPasswordPage />);
     fireEvent.input(screen.getByLabelText("E-mail"), { target: { value: email } });
     press("Send the link");

@@ -1,13 +1,11 @@
 /** What a buyer reads about an order that has ended. */
-import { cleanup, render, screen } from "@testing-library/react";
-import { afterEach, describe, expect, it } from "vitest";
+import { render, screen } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
 import { MoneyStatus } from "@/components/MoneyStatus";
 import { OrderOutcome } from "@/components/OrderOutcome";
 import { Passes } from "@/components/Passes";
 import { OrderBadge } from "@/components/StatusBadge";
 import type { CancelReason, Order, Pass } from "@/lib/api/types";
-
-afterEach(cleanup);
 
 function cancelled(reason: CancelReason): Order {
   return {

@@ -1,6 +1,5 @@
-// @vitest-environment node
 /** Server-rendered pages while a service is down, hangs or is busy: rendered in time without it, and complete again afterwards. */
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { request } from "node:http";
 import type { GetServerSideProps } from "next";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -10,13 +9,16 @@ import { serve, unusedAddress } from "./servers";
 
 const TICKETS: RequestListener = (_request, answer) => void answer.writeHead(200).end("[]");
 const USER: RequestListener = (_request, answer) =>
-  void answer.writeHead(200).end('{"currentUser":{"id":"1","email":"a@b.example"}}');
+  void answer
+    .writeHead(200, { "set-cookie": "session=renewed" })
+    .end('{"currentUser":{"id":"1","email":"a@b.example"}}');
 const hang: RequestListener = () => {};
 const busy: RequestListener = (_request, answer) => void answer.writeHead(503, { "retry-after": "5" }).end();
 const hangUp: RequestListener = (request) => void request.socket.destroy();
 
 interface Shown {
   status: number;
+  cookies: string[] | undefined;
   props?: { failure?: { status: number }; user?: object | null };
 }
 
@@ -33,15 +35,15 @@ async function shown(getProps: GetServerSideProps, cookie = ""): Promise<Shown> 
     result(await getProps({ req: Object.assign(req, { cookies: {} }), res, query, resolvedUrl: "/" }));
     res.end();
   });
-  const status = await new Promise<number>((resolve, reject) =>
+  const { statusCode, headers } = await new Promise<IncomingMessage>((resolve, reject) =>
     request(address, { headers: cookie ? { cookie } : {} }, (answer) => {
       answer.resume();
-      resolve(answer.statusCode ?? 0);
+      resolve(answer);
     })
       .once("error", reject)
       .end(),
   );
-  return { status, ...result.mock.lastCall?.[0] };
+  return { status: statusCode ?? 0, cookies: headers["set-cookie"], ...result.mock.lastCall?.[0] };
 }
 
 it("sends the service its timeout, so that the service can stop then", async () => {
@@ -97,6 +99,7 @@ describe("while auth hangs", () => {
     expect(await shown(orders, "session=x")).toMatchObject({ status: 504, props: { failure: { status: 504 } } });
 
     vi.stubEnv("AUTH_URL", await serve(USER));
-    expect(await shown(orders, "session=x")).toMatchObject({ status: 200, props: { user: { id: "1" } } });
+    const page = { status: 200, cookies: ["session=renewed"], props: { user: { id: "1" } } };
+    expect(await shown(orders, "session=x")).toMatchObject(page);
   });
 });

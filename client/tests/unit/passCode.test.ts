@@ -1,9 +1,8 @@
-// @vitest-environment node
 /** The verification of pass codes in the browser, with WebCrypto and with the fallback. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { PublicKey } from "@/lib/api/types";
 
 const PASS = "a".repeat(24);
@@ -23,10 +22,6 @@ function code(claims: object = CLAIMS, header: object = { alg: "EdDSA", kid: "on
 }
 
 const keys = [jwk(other.publicKey, "other"), jwk(one.publicKey, "one")];
-
-afterEach(() => {
-  vi.resetModules();
-});
 
 /** Whether WebCrypto has Ed25519 is asked once per module. */
 async function load() {

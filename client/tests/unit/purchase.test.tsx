@@ -1,19 +1,14 @@
 /** The purchase part of a ticket page, with a mock of the API: quantity, total, and every reason of a refused hold. */
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { HoldPanel } from "@/components/HoldPanel";
 import { api } from "@/lib/api/browser";
-import { ApiError } from "@/lib/api/errors";
-import type { Order, Problem, Ticket, User } from "@/lib/api/types";
+import type { Order, Ticket, User } from "@/lib/api/types";
+import { conflict } from "./fetched";
 import { listing } from "./listing";
+import { visit } from "./router";
 
 vi.mock("@/lib/api/browser", () => ({ api: { createOrder: vi.fn(), listOrders: vi.fn(), listTickets: vi.fn() } }));
-const router = vi.hoisted(() => ({
-  asPath: "/tickets/a",
-  query: {} as Record<string, string>,
-  push: vi.fn(async () => true),
-}));
-vi.mock("next/router", () => ({ useRouter: () => router }));
 
 const createOrder = vi.mocked(api.createOrder);
 const listOrders = vi.mocked(api.listOrders);
@@ -25,11 +20,6 @@ beforeEach(() => {
   vi.mocked(api.listTickets).mockResolvedValue({ items: [], next: null });
   createOrder.mockResolvedValue({ id: "o" } as Order);
 });
-afterEach(() => {
-  cleanup();
-  vi.resetAllMocks();
-  router.query = {};
-});
 
 function show(ticket: Ticket, user: User | null = BUYER) {
   const { rerender } = render(<HoldPanel ticket={ticket} user={user} />);
@@ -39,8 +29,6 @@ const quantity = () => screen.getByLabelText<HTMLInputElement>("Number of ticket
 const choose = (count: number) => fireEvent.change(quantity(), { target: { value: String(count) } });
 const press = (name: string) => fireEvent.click(screen.getByRole("button", { name }));
 const button = (name: string) => screen.getByRole<HTMLButtonElement>("button", { name });
-const conflict = (members: Partial<Problem>) =>
-  new ApiError(409, { type: "about:blank", title: "Conflict", status: 409, errors: [], ...members });
 
 describe("several tickets", () => {
   it.each([
@@ -90,7 +78,7 @@ describe("several tickets", () => {
   });
 
   it("are kept through sign-in", () => {
-    router.query = { quantity: "4" };
+    visit("/tickets/a?quantity=4");
     show(sale(), null);
     expect(quantity().value).toBe("4");
     const link = screen.getByRole("link", { name: "Sign in to hold 4 tickets" });
@@ -128,27 +116,26 @@ describe("a changed price", () => {
 
 describe("a single ticket", () => {
   it("has no number to choose", async () => {
-    show(listing("a", { quantity: 1, available: 1, price: 25.5 }));
+    show(listing("a", { price: 25.5 }));
     expect(screen.queryByLabelText("Number of tickets")).toBeNull();
     press("Hold this ticket");
     await waitFor(() => expect(createOrder).toHaveBeenCalled());
     expect(createOrder.mock.calls[0]?.[0]).toEqual({ ticketId: "a", quantity: 1, price: 25.5 });
   });
 
-  it("of a service of the previous version is held without number and price", async () => {
-    show(listing("a"));
-    press("Hold this ticket");
-    await waitFor(() => expect(createOrder).toHaveBeenCalled());
-    expect(createOrder.mock.calls[0]?.[0]).toEqual({ ticketId: "a" });
-  });
-
   it("that another buyer got first can be tried again", async () => {
     createOrder.mockRejectedValueOnce(conflict({ available: 0 }));
-    show(listing("a", { quantity: 1, available: 1 }));
+    show(listing("a"));
     press("Hold this ticket");
     await screen.findByText("You do not hold this ticket.");
     expect(button("Try to hold it again").disabled).toBe(false);
   });
+});
+
+it("a listing whose event has started cannot be held", () => {
+  show(listing("a", { startsAt: "2000-01-01T20:00:00Z" }));
+  expect(screen.getByText("This event has started.")).toBeDefined();
+  expect(button("Hold this ticket").disabled).toBe(true);
 });
 
 it("a listing without free seats shows why", () => {

@@ -1,19 +1,11 @@
 /** Sign-in in two steps: the section of the account page, and the second step of the sign-in form. */
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { describe, expect, it, vi } from "vitest";
 import { CredentialsForm } from "@/components/CredentialsForm";
 import { SecondFactor } from "@/components/SecondFactor";
 import { saveDraft } from "@/lib/draft";
 import { json, network, problem } from "./fetched";
-
-const router = vi.hoisted(() => ({ asPath: "/account", replace: vi.fn(), push: vi.fn() }));
-vi.mock("next/router", () => ({ useRouter: () => router }));
-
-afterEach(() => {
-  cleanup();
-  vi.resetAllMocks();
-  sessionStorage.clear();
-});
+import { router } from "./router";
 
 const USER = { id: "1", email: "ann@example.com", emailVerified: true };
 const OFF = { state: "off", enabledAt: null, recoveryCodesLeft: 0 };

@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** What a page may load, for each payment configuration. */
 import { describe, expect, it, vi } from "vitest";
 import { contentSecurityPolicy } from "@/lib/server/contentSecurityPolicy";

@@ -16,13 +16,6 @@ export async function serveWith(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-export async function stopAll(): Promise<void> {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
 /** An address without a listener. */
 export async function unusedAddress(): Promise<string> {
   const address = await serve(() => {});
@@ -31,4 +24,9 @@ export async function unusedAddress(): Promise<string> {
   return address;
 }
 
-afterEach(stopAll);
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});

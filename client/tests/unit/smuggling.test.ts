@@ -1,4 +1,3 @@
-// @vitest-environment node
 /**
  * One incoming request becomes at most one forwarded request, whatever framing the caller sends (RFC 9112 §11.2; the
  * PortSwigger classes CL.TE, TE.CL, TE.TE, CL.0 and hop-by-hop abuse). The service reads the bytes with its own parser.

@@ -1,18 +1,12 @@
 /** The listing form where clocks go back: the seller chooses one of two times, and an untouched start is kept. */
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { beforeEach, expect, it, vi } from "vitest";
 import { TicketForm } from "@/components/TicketForm";
 import type { TicketInput } from "@/lib/api/types";
 import { saveDraft } from "@/lib/draft";
 import { listing } from "./listing";
 
-vi.mock("next/router", () => ({ useRouter: () => ({ asPath: "/sell", push: vi.fn() }) }));
-
 beforeEach(() => void vi.stubEnv("TZ", "America/New_York"));
-afterEach(() => {
-  cleanup();
-  sessionStorage.clear();
-});
 
 function form(startsAt: string | null) {
   const sent: TicketInput[] = [];
@@ -82,7 +76,7 @@ it("restores the choice from a draft", async () => {
   const draft = new FormData();
   for (const [name, value] of Object.entries({ startsAt: "2026-11-01T01:30", startsAtWhich: "later" }))
     draft.set(name, value);
-  saveDraft("/sell", draft);
+  saveDraft("/", draft);
   const { which, send } = form(null);
   expect(which().closest("[hidden]")).toBeNull();
   expect(await send()).toBe("2026-11-01T06:30:00.000Z");

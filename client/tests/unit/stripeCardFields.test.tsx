@@ -1,7 +1,7 @@
 /** Stripe's Payment Element behind the adapter. Stripe itself is mocked: its script is only available from its own servers. */
-import { cleanup, render, screen, waitFor } from "@testing-library/react";
+import { render, screen, waitFor } from "@testing-library/react";
 import { createRef } from "react";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { beforeEach, expect, it, vi } from "vitest";
 import StripeCardFields from "@/components/StripeCardFields";
 import { type CardEntry, CardInputError } from "@/lib/payments/cardEntry";
 
@@ -26,10 +26,6 @@ const stripe = {
 };
 
 beforeEach(() => void loadStripe.mockResolvedValue(stripe));
-afterEach(() => {
-  cleanup();
-  vi.clearAllMocks();
-});
 
 async function shown(): Promise<CardEntry> {
   const card = createRef<CardEntry>();

@@ -1,4 +1,3 @@
-// @vitest-environment node
 /** One trace covers the browser's request and the service: the gateway's span is the parent of the service's span. */
 import { propagation, ROOT_CONTEXT, trace, context as tracing } from "@opentelemetry/api";
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";

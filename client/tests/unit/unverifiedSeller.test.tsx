@@ -1,16 +1,9 @@
 /** A listing that is refused because the seller's e-mail address is not confirmed. */
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
-import { afterEach, expect, it, vi } from "vitest";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { expect, it } from "vitest";
 import SellPage from "@/pages/sell";
 import { json, network, problem } from "./fetched";
-
-const router = vi.hoisted(() => ({ asPath: "/sell", pathname: "/sell", push: vi.fn(), replace: vi.fn() }));
-vi.mock("next/router", () => ({ useRouter: () => router }));
-
-afterEach(() => {
-  cleanup();
-  vi.resetAllMocks();
-});
+import { router } from "./router";
 
 const USER = { id: "1", email: "ann@example.com" };
 const BANNER = "Confirm your e-mail address before you sell";

@@ -1,6 +1,6 @@
 /** The order of an open page: live updates replace it, also those of a service of the previous version. */
-import { act, cleanup, renderHook } from "@testing-library/react";
-import { afterEach, expect, it, vi } from "vitest";
+import { act, renderHook } from "@testing-library/react";
+import { expect, it, vi } from "vitest";
 import { useOrder } from "@/hooks/useOrder";
 import type { Order } from "@/lib/api/types";
 import type { openEventStream } from "@/lib/live/eventStream";
@@ -14,8 +14,6 @@ vi.mock("@/lib/live/eventStream", () => ({
     return () => {};
   },
 }));
-
-afterEach(cleanup);
 
 it("a part refund and a dispute arrive live, and an update that does not know them keeps them", () => {
   const paid = { id: "o", version: 2, status: "complete", refundedAmount: 0, disputed: false } as Order;

@@ -1,6 +1,6 @@
 /** A payment without a definite result, and a button that is pressed twice; the browser tests have declines and 3-D Secure. */
-import { act, cleanup, renderHook } from "@testing-library/react";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { act, renderHook } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { usePayment } from "@/hooks/usePayment";
 import { api } from "@/lib/api/browser";
 import { localError, unreachable } from "@/lib/api/errors";
@@ -25,11 +25,6 @@ const entry: CardEntry = { createPaymentMethod, authenticate: async () => {} };
 let methods = 0;
 
 beforeEach(() => void createPaymentMethod.mockImplementation(async () => `pm_${++methods}`));
-
-afterEach(() => {
-  cleanup();
-  vi.resetAllMocks();
-});
 
 function start() {
   const { result } = renderHook(() => usePayment("o", { current: entry }, () => {}));

@@ -1,6 +1,6 @@
 /** When the sales of a listing are loaded again without a change of the listing: part refunds and disputes change none. */
-import { act, cleanup, renderHook } from "@testing-library/react";
-import { afterEach, beforeEach, expect, it, type MockInstance, vi } from "vitest";
+import { act, renderHook } from "@testing-library/react";
+import { beforeEach, expect, it, type MockInstance, vi } from "vitest";
 import { useSales } from "@/hooks/useSales";
 import { api } from "@/lib/api/browser";
 import type { Order } from "@/lib/api/types";
@@ -19,10 +19,6 @@ beforeEach(() => {
   visibility = vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
   listSales.mockResolvedValue({ items: [{ ...sold, refundedAmount: 5 }], next: null });
   vi.mocked(api.countCheckins).mockResolvedValue({ ...COUNTS, void: [] });
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
 });
 
 it("shows a part refund within half a minute while the page is visible, and at once when it becomes visible", async () => {

@@ -10,7 +10,6 @@ import { TicketForm } from "@/components/TicketForm";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { api } from "@/lib/api/browser";
 import type { Ticket, TicketStatus } from "@/lib/api/types";
-import { seatsOf } from "@/lib/seats";
 import { type PageProps, page } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -59,8 +58,7 @@ const LOCKED: Partial<Record<TicketStatus, Lock>> = {
 function EditTicket({ ticket }: Props) {
   const router = useRouter();
   const now = useLiveTicket(ticket);
-  const { quantity, free } = seatsOf(ticket);
-  const several = quantity > 1;
+  const several = ticket.quantity > 1;
   const locked = several ? ticket.status === "cancelled" && CANCELLED : LOCKED[ticket.status];
   if (locked) {
     return (
@@ -73,7 +71,7 @@ function EditTicket({ ticket }: Props) {
     <>
       <div className={styles.head}>
         <h1>Edit listing</h1>
-        {free === quantity && (
+        {ticket.available === ticket.quantity && (
           <ConfirmDialog
             label="Delete listing"
             title="Delete this listing?"

@@ -11,7 +11,7 @@ import { TicketBadge } from "@/components/StatusBadge";
 import { useLiveTicket } from "@/hooks/useLiveTicket";
 import { useTicketStatus } from "@/hooks/useTicketStatus";
 import type { Ticket } from "@/lib/api/types";
-import { seatsLeft, seatsOf } from "@/lib/seats";
+import { seatsLeft } from "@/lib/seats";
 import { type PageProps, page, type SharedProps } from "@/lib/server/pageProps";
 import styles from "@/styles/page.module.css";
 
@@ -41,10 +41,7 @@ function TicketDetails({ ticket: initial, user }: Props & SharedProps) {
       <PageTitle>{ticket.title}</PageTitle>
       <BackLink href="/">All tickets</BackLink>
       {justListed && (
-        <Notice
-          tone="good"
-          title={seatsOf(ticket).quantity === 1 ? "Your ticket is listed." : "Your tickets are listed."}
-        >
+        <Notice tone="good" title={ticket.quantity === 1 ? "Your ticket is listed." : "Your tickets are listed."}>
           Buyers can see your listing now.
         </Notice>
       )}
