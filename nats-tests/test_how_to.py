@@ -204,6 +204,9 @@ async def test_the_example_handler_passes_the_state_to_the_use_case(
         async def follow_ticket(self, data: Any) -> None:
             followed.append(data)
 
+        async def follow_tickets_on_sale(self, events: Any) -> None:
+            raise AssertionError(events)
+
     (tickets,) = worked["subscriptions"](Service())
 
     await tickets.handlers[repriced](event)
