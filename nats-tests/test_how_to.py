@@ -1,4 +1,4 @@
-"""The how-to pages: paths and commands exist, and the example event fits the present code."""
+"""The tutorial and the how-to pages: paths, commands and names exist, and the example event fits the present code."""
 
 import importlib
 import json
@@ -21,9 +21,10 @@ from ticketing_tickets.domain import Ticket, TicketDetails
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs" / "how-to").glob("*.md")), ROOT / "docs" / "tutorial.md"]
 EVENT_PAGE = ROOT / "docs" / "how-to" / "add-an-event.md"
 
+SOURCES = ("*/src/**/*.py", "infra/*/src/**/*.py", "infra/k8s/**/*.py", "infra/k8s*/**/*.yaml", "Makefile")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 ROOTS = {entry.name for entry in ROOT.iterdir()}
@@ -39,6 +40,19 @@ def paths(page: Path) -> set[str]:
     prose = FENCE.sub("", page.read_text())
     named = {text for text in re.findall(r"`([^`\s]+)`", prose) if "/" in text and "<" not in text and "…" not in text}
     return {text for text in named if text.partition("/")[0] in ROOTS}
+
+
+def constants(page: Path) -> set[str]:
+    """The constants and variables in backticks."""
+    return set(re.findall(r"`([A-Z][A-Z_]{2,})`", FENCE.sub("", page.read_text())))
+
+
+@pytest.fixture(scope="module")
+def words() -> set[str]:
+    """Every word of the sources. A setting is there in lower case, and its variable in the environment in capitals."""
+    files = (file for pattern in SOURCES for file in ROOT.glob(pattern))
+    found = {word for file in files for word in re.findall(r"\w+", file.read_text())}
+    return found | {word.upper() for word in found if word.islower()}
 
 
 def commands(page: Path) -> list[str]:
@@ -86,6 +100,16 @@ def test_how_to_pages_exist() -> None:
 def test_every_path_that_a_page_names_exists(page: Path) -> None:
     assert [path for path in sorted(paths(page)) if not (ROOT / path).exists()] == []
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_constant_that_a_page_names_exists(page: Path, words: set[str]) -> None:
+    assert sorted(constants(page) - words) == []
+
+
+def test_a_constant_that_does_not_exist_is_found(words: set[str]) -> None:
+    assert "HEARS" not in words
+    assert {"SERVICES", "RESERVATION_WINDOW_SECONDS"} <= words
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -179,6 +203,9 @@ async def test_the_example_handler_passes_the_state_to_the_use_case(
     class Service:
         async def follow_ticket(self, data: Any) -> None:
             followed.append(data)
+
+        async def follow_tickets_on_sale(self, events: Any) -> None:
+            raise AssertionError(events)
 
     (tickets,) = worked["subscriptions"](Service())
 

@@ -66,7 +66,7 @@ def replica(settings: MakeSettings) -> Replica:
     return run
 
 
-async def test_of_200_guesses_from_40_addresses_at_two_replicas_at_most_100_are_judged(replica: Replica) -> None:
+async def test_of_200_guesses_from_40_addresses_at_two_replicas_at_most_100_are_checked(replica: Replica) -> None:
     async with replica(password_queue=300) as one, replica(password_queue=300) as other:
         owner = Browser(one, "192.0.2.1")
         await owner.sign_up()
@@ -220,7 +220,7 @@ async def test_an_email_without_an_account_is_answered_and_counted_alike_and_not
         assert indexes["expiry"]["expireAfterSeconds"] == 0
 
 
-async def test_a_guess_that_was_not_judged_is_not_counted(replica: Replica) -> None:
+async def test_a_guess_that_was_not_checked_is_not_counted(replica: Replica) -> None:
     async with replica(**TEN_AN_HOUR, password_threads=1, password_queue=0) as app:
         browser = Browser(app, "192.0.2.1")
         await browser.sign_up()
@@ -253,7 +253,7 @@ async def test_every_check_of_a_password_shares_one_count(replica: Replica) -> N
         assert 3_400 < refused.value.retry_after_seconds <= 3_600
 
 
-async def test_without_its_database_no_password_is_judged(settings: MakeSettings, tmp_path: Path) -> None:
+async def test_without_its_database_no_password_is_checked(settings: MakeSettings, tmp_path: Path) -> None:
     mongod = Mongod(tmp_path)
     mongod.start()
     try:

@@ -69,7 +69,7 @@ def test_a_code_may_be_grouped(text: str) -> None:
         ),
     ],
 )
-def test_other_text_is_no_code(text: str) -> None:
+def test_text_of_another_form_is_no_code(text: str) -> None:
     assert plain_code(text) is None
 
 

@@ -55,7 +55,7 @@ def test_limits_can_be_set_and_switched_off(required: dict[str, Any], monkeypatc
         *({"rate_limit_guesses": "9/hour"}, {"rate_limit_guesses": "many"}),
     ],
 )
-def test_a_senseless_setting_keeps_the_service_from_starting(required: dict[str, Any], wrong: Any) -> None:
+def test_an_invalid_setting_keeps_the_service_from_starting(required: dict[str, Any], wrong: Any) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(required | wrong)
 

@@ -197,7 +197,7 @@ def test_the_smallest_price_is_that_of_the_currency() -> None:
         check_price(17_499, "huf")
 
 
-def test_only_a_new_date_is_judged(ticket: Ticket) -> None:
+def test_only_a_new_date_must_be_in_the_future(ticket: Ticket) -> None:
     now = utc_now()
     ticket.starts_at = now - timedelta(days=1)
 

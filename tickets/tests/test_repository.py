@@ -205,7 +205,7 @@ LISTINGS = st.builds(
     statuses=st.sampled_from([LISTED, (TicketStatus.AVAILABLE,)]),
     limit=st.integers(1, 5),
 )
-async def test_a_walk_neither_repeats_nor_skips_what_existed_throughout_while_others_arrive(
+async def test_pages_repeat_and_skip_no_existing_ticket_while_others_are_added(
     tickets: TicketRepository,
     before: list[Ticket],
     arriving: list[Ticket],

@@ -40,8 +40,8 @@ class User(Entity):
     """An account. `email` is in its normal form. The hash is secret, and no `repr` shows it.
 
     `session_epoch` counts how often all sessions were ended, the last time at `sessions_revoked_at`: sessions of a
-    lower epoch are over. `second_factor_changes` counts what its owner is told about the second factor by mail. A
-    deleted account keeps its id, and neither its e-mail, its hash nor its second factor.
+    lower epoch are over. `second_factor_changes` counts the changes of the second factor that its
+    owner gets a mail about. A deleted account keeps its id, and neither its e-mail, its hash nor its second factor.
     """
 
     email: str

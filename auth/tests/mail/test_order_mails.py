@@ -121,7 +121,7 @@ async def test_an_old_fact_is_not_mailed(mails: Mails) -> None:
 
 
 @pytest.mark.parametrize("orders", list(itertools.permutations([OrderStatus.COMPLETE, OrderStatus.CANCELLED])))
-async def test_a_buyer_is_not_told_of_passes_that_are_void_already(
+async def test_a_buyer_gets_no_mail_about_passes_that_are_void(
     mails: Mails,
     users: UserRepository,
     delivery: MailDelivery,

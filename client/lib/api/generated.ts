@@ -161,7 +161,7 @@ export type OrderResponse = {
   ticket: OrderTicketResponse;
 };
 
-/** Where an order stands; `created` and `complete` hold the ticket. */
+/** The status of an order; `created` and `complete` hold the ticket. */
 export type OrderStatus = "created" | "complete" | "cancelled";
 
 /** The ticket as it was when the order was placed; `price` is for one seat. */

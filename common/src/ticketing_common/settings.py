@@ -119,4 +119,4 @@ class ServiceSettings(InternalTlsSettings):
 
 
 class EventServiceSettings(ServiceSettings, NatsSettings):
-    """Settings of the services that publish and consume events: all but auth."""
+    """Settings of the services that publish or consume events: all five."""

@@ -118,7 +118,7 @@ def test_what_fails_to_roll_out_or_to_pass_is_taken_back(mark: str, smoke: Calla
     assert cluster.objects[("configmap", RECORD)]["data"]["revision"] == "one"
 
 
-def test_a_first_release_that_fails_says_that_there_is_no_way_back() -> None:
+def test_a_first_release_that_fails_reports_that_there_is_no_earlier_one() -> None:
     cluster = OnPaper()
 
     with pytest.raises(ReleaseError, match="no earlier release"):
@@ -127,7 +127,7 @@ def test_a_first_release_that_fails_says_that_there_is_no_way_back() -> None:
     assert cluster.stored == []
 
 
-def test_a_way_back_that_fails_too_is_told() -> None:
+def test_a_rollback_that_fails_too_is_reported() -> None:
     cluster = _standing("one")
     cluster.bad = "mark"
 
@@ -163,7 +163,7 @@ def test_an_object_that_moves_to_another_version_of_its_api_is_kept() -> None:
     assert cluster.removed == []
 
 
-def test_what_a_failed_release_added_goes_with_it_and_nothing_of_the_old_one_does() -> None:
+def test_a_rollback_removes_what_the_failed_release_added_and_keeps_the_rest() -> None:
     cluster = _standing("one", LEFT[1])
 
     with pytest.raises(ReleaseError, match="one is back"):
@@ -172,7 +172,7 @@ def test_what_a_failed_release_added_goes_with_it_and_nothing_of_the_old_one_doe
     assert cluster.removed == ["batch/v1 CronJob old-job"]
 
 
-def test_a_removal_that_fails_is_told_and_tried_again_by_the_next_run() -> None:
+def test_a_removal_that_fails_is_reported_and_retried_by_the_next_release() -> None:
     cluster = _standing("one", LEFT[0])
     cluster.bad = "removing"
     with pytest.raises(ReleaseError, match="release it again"):

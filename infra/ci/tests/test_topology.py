@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ticketing_common.topology import DURABLES, ON_BUS, OWNERS, PROCESSES, SERVICES, STREAM_SUBJECTS, Service
+from ticketing_local.stack import PREFERRED_PORTS
 
 pytestmark = pytest.mark.unit
 
@@ -84,6 +85,11 @@ def test_the_audit_in_a_cluster_reads_every_database() -> None:
 def test_every_service_that_publishes_or_consumes_has_a_user_on_nats() -> None:
     users = names(r"^ +user: ([a-z]+)$", "infra", "k8s", "nats", "users.conf")
     assert set(users) - {"operator", "route", "audit"} == set(ON_BUS)
+
+
+def test_every_process_has_a_port_of_its_own_on_a_developers_machine() -> None:
+    assert set(PROCESSES) <= set(PREFERRED_PORTS)
+    assert len(set(PREFERRED_PORTS.values())) == len(PREFERRED_PORTS)
 
 
 def test_the_client_knows_the_path_of_every_public_service() -> None:

@@ -87,7 +87,7 @@ def test_wiping_keeps_files_that_no_stack_created(tmp_path: Path) -> None:
     assert (tmp_path / "photos" / "one.jpg").exists()
 
 
-def test_is_running_never_prevents_a_stack_from_starting(tmp_path: Path) -> None:
+def test_a_check_whether_a_stack_runs_never_prevents_its_start(tmp_path: Path) -> None:
     data, stop = DataDir(tmp_path), threading.Event()
     data.create()
 

@@ -48,7 +48,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_every_process_is_killed(tmp_
     assert list(tmp_path.glob("ticketing-chaos-*")) == []  # kept only when something is wrong
 
 
-def test_a_bus_that_forgets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_that_the_bus_lost_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: events published while expiration was down are lost with the bus, and the run reports it.
 
     Meanwhile people list, hold and pay, so there are such events. Without tickets they soon have no seat to hold.

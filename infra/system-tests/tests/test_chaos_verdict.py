@@ -121,7 +121,7 @@ BREAKAGES: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("what", BREAKAGES)
-def test_a_broken_promise_is_named(what: str) -> None:
+def test_a_broken_promise_is_reported(what: str) -> None:
     stored = kept()
     break_it, expected = BREAKAGES[what]
     break_it(stored)

@@ -57,7 +57,7 @@ async def test_a_purchase_takes_three_calls_with_all_its_webhooks(
     assert [call.path.rpartition("/")[2] for call in proxy.calls[1:]] == ["confirm", "capture"]
 
 
-async def test_a_webhook_that_tells_nothing_new_is_stored_as_applied(
+async def test_a_webhook_about_a_known_state_is_stored_as_applied(
     scenario: Scenario, stores: Stores, sign: Sign
 ) -> None:
     payment = await scenario.pay()

@@ -8,7 +8,7 @@ from .envelope import Event, EventData, EventTime
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; `created` and `complete` hold the ticket."""
+    """The status of an order; `created` and `complete` hold the ticket."""
 
     CREATED = "created"
     COMPLETE = "complete"

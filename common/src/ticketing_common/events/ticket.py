@@ -38,7 +38,9 @@ class TicketData(EventData):
     created_at: EventTime
     quantity: int = Field(default=1, ge=1, description="seats on sale, taken ones included")
     highest_seat: int = Field(default=1, ge=1, description="the largest `quantity` so far: seats have numbers up to it")
-    available: int | None = Field(default=None, ge=0, description="free seats; when absent, the status tells")
+    available: int | None = Field(
+        default=None, ge=0, description="free seats; when absent, the status says whether one is free"
+    )
 
     @property
     def free_seats(self) -> int:

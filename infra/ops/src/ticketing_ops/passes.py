@@ -104,7 +104,7 @@ def _print(outcome: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(outcome) + "\n")
     elif outcome["valid"]:
-        console.print("[green]✓[/] issued by this marketplace; only a check-in tells whether it is used or void")
+        console.print("[green]✓[/] issued by this marketplace; only a check-in shows whether it is used or void")
         for name in ("pass", "ticket", "seat", "startsAt"):
             console.print(f"  {name:<8} {outcome[name] if outcome[name] is not None else 'no time'}")
     else:

@@ -103,7 +103,7 @@ def test_a_document_that_cannot_be_read_is_a_violation_that_names_it(marketplace
     assert violations["document_unreadable"] == {"place": "orders.orders", "document": marketplace.held_order}
 
 
-def test_without_a_stack_it_says_so(marketplace: Marketplace, tmp_path: Path) -> None:
+def test_the_audit_reports_that_no_stack_runs(marketplace: Marketplace, tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_MONGO_URL")}
     ended = subprocess.run(
         [TICKETING, "audit", "--data-dir", tmp_path], capture_output=True, text=True, check=False, env=clean
