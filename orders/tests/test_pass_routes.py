@@ -131,7 +131,7 @@ async def test_an_event_without_a_time_has_no_calendar_file(
     api.assert_problem(await api.call("GET", f"/{order.id}/event.ics", user_id=order.user_id), 409)
 
 
-async def test_a_pass_admits_once_and_the_second_scan_is_told_when(sale: Sale) -> None:
+async def test_a_pass_admits_once_and_a_second_scan_gets_the_time_of_the_first(sale: Sale) -> None:
     first, second, _ = await sale.passes()
     admitted = await sale.check_in(first["code"])
     assert admitted.status_code == 201

@@ -75,7 +75,7 @@ def test_passes_are_valid_only_while_their_order_is_complete(
 
 
 @pytest.mark.parametrize("fact", FACTS)
-def test_whatever_happens_the_code_says_the_same(fact: str) -> None:
+def test_every_change_of_an_order_leaves_its_pass_codes_unchanged(fact: str) -> None:
     order = complete((3, 2))
     before = deepcopy(list(claims_of(order)))
     happen(order, fact)

@@ -88,7 +88,7 @@ async def test_no_command_exceeds_the_maximum_batch_size(gate: Gate) -> None:
     assert gate.batches == [[0, 1], [2, 3], [4]]
 
 
-async def test_each_has_its_own_error(gate: Gate) -> None:
+async def test_an_error_of_one_operation_is_raised_to_its_caller_only(gate: Gate) -> None:
     gate.opened.set()
     batcher = batcher_of(gate)
     outcomes = await asyncio.gather(*map(batcher, ("good", "bad")), return_exceptions=True)

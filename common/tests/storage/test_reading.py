@@ -98,7 +98,7 @@ async def test_a_frozen_mongodb_keeps_no_thread(things: Collection, mongod: Mong
     assert await things.find_one({"_id": "thing"})
 
 
-async def test_who_is_more_patient_hears_of_it_once_the_longest_has_passed(
+async def test_a_read_without_a_deadline_fails_after_the_longest_time_for_an_answer(
     things: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Alone, of several that travel together, and in lists: and no query is begun a second time."""
@@ -138,7 +138,7 @@ async def test_the_requests_own_deadline_is_raised_first(things: Collection) -> 
         await request(things, ENDLESS)  # a TimeoutError, and no error of the driver's
 
 
-async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(
+async def test_a_killed_mongodb_is_reported_without_waiting_for_an_answer(
     things: Collection, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo_module, "ANSWER_SECONDS", 600.0)
@@ -152,7 +152,7 @@ async def test_a_mongodb_that_is_gone_is_missed_as_soon_as_ever(
         mongod.start()
 
 
-async def test_nothing_of_it_is_left_behind(things: Collection) -> None:
+async def test_the_limit_of_a_read_ends_with_its_block(things: Collection) -> None:
     await request(things, ENDLESS)
     await asyncio.sleep(GRACE_SECONDS)
     assert await things.find_one({"$where": f"sleep({2 * SECONDS * 1000}) || true"}), "it ended with its block"

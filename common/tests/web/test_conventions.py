@@ -113,7 +113,7 @@ async def test_an_unknown_path_and_a_wrong_method_are_problems_too(client: httpx
     assert "GET" in method.headers["Allow"] or "POST" in method.headers["Allow"]
 
 
-async def test_a_bug_tells_nothing_but_a_request_id(client: httpx.AsyncClient, identity: Identity) -> None:
+async def test_an_unexpected_error_discloses_only_a_request_id(client: httpx.AsyncClient, identity: Identity) -> None:
     headers = {**identity.headers(), "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
     answer = await client.post("/api/things", json={**THING, "title": "bug"}, headers=headers)
     assert answer.status_code == 500

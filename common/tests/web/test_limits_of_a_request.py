@@ -127,7 +127,7 @@ async def test_a_delayed_event_loop_refuses_requests(target: Target) -> None:
         assert (await client.get("/quick")).status_code == 200
 
 
-async def test_one_long_pause_turns_nobody_away_and_two_do(loop_clock: LoopClock) -> None:
+async def test_one_long_pause_sheds_no_request_and_two_do(loop_clock: LoopClock) -> None:
     """A process that was frozen, or a machine that slept, is not overloaded when it goes on."""
     lag = LoopLag("things")
     async with lag.measured():

@@ -93,5 +93,5 @@ async def test_the_documentation_page_runs_our_own_scripts_only(client: httpx.As
 
 
 @pytest.mark.parametrize("file", ["swagger-ui-bundle.js.map", "..%2fcore.py", "redoc.standalone.js", ""])
-async def test_no_other_file_is_served(client: httpx.AsyncClient, file: str) -> None:
+async def test_the_documentation_serves_no_other_file(client: httpx.AsyncClient, file: str) -> None:
     assert (await client.get(f"/api/things/docs/{file}")).status_code == 404

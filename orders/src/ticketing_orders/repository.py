@@ -37,7 +37,7 @@ ENDED_COMPLETE: Final[Document] = {"status": OrderStatus.CANCELLED.value, "payme
 WITH_BUYER: Final[Document] = {"user_id": {"$gt": ""}}
 UNPAID_WITH_BUYER: Final[Document] = {"status": OrderStatus.CANCELLED.value, "payment_id": None, **WITH_BUYER}
 SOLD_WITH_BUYER: Final[Document] = {"payment_id": {"$gt": ""}, **WITH_BUYER}
-TOLD: Final[Document] = {"outbox.0": {"$exists": False}, "outbox_parked.0": {"$exists": False}}
+ALL_PUBLISHED: Final[Document] = {"outbox.0": {"$exists": False}, "outbox_parked.0": {"$exists": False}}
 """Every event of the order is published."""
 FORGET_AT_ONCE: Final = 200
 
@@ -213,7 +213,7 @@ class OrderRepository(Repository[Order]):
             "disputed": {"$ne": True},
         }
         for query in (unpaid, *({**one, "updated_at": {"$lt": sold_before}} for one in (ended, complete))):
-            cursor = self.collection.find({**query, **TOLD}, WITHOUT_EVENTS).sort("updated_at", ASCENDING)
+            cursor = self.collection.find({**query, **ALL_PUBLISHED}, WITHOUT_EVENTS).sort("updated_at", ASCENDING)
             try:
                 while documents := await cursor.to_list(FORGET_AT_ONCE):
                     yield self.to_entities(documents)

@@ -1,6 +1,6 @@
 """The code of a pass: a compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037). docs/passes.md is its description.
 
-Only orders signs. Anybody verifies with the public keys, without a network.
+Only orders signs. Verifying needs only the public keys, without a network.
 """
 
 import json

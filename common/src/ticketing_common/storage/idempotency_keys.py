@@ -81,7 +81,7 @@ class IdempotencyKeys:
             return Claim(document["creation_id"])
         except DuplicateKeyError:
             pass
-        # The first request may have died half-way: one successor takes over, in one atomic write.
+        # The first request may have crashed before its response: one successor takes over, in one atomic write.
         taken_over: Document | None = await self._collection.find_one_and_update(
             {"_id": key, "fingerprint": fingerprint, "status": {"$exists": False}, "abandoned_at": {"$lte": now}},
             {"$set": {"abandoned_at": document["abandoned_at"]}},

@@ -165,7 +165,9 @@ class LiveFeed:
         with ExitStack() as stack:
             try:
                 if self._ending or not self._reader.caught_up:
-                    raise OverloadedError("No place for another stream here.", retry_after_seconds=RETRY_AFTER_SECONDS)
+                    raise OverloadedError(
+                        "No more event streams can be opened here now.", retry_after_seconds=RETRY_AFTER_SECONDS
+                    )
                 stack.enter_context(self.limits.take(viewer))
             except (OverloadedError, TooManyRequestsError) as error:
                 reason = "limited" if isinstance(error, TooManyRequestsError) else "refused"

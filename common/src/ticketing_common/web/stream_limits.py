@@ -78,7 +78,9 @@ class StreamLimits:
             )
         has_few = (of_address if of_user is None else of_user) < FEW
         if self.taken >= self._max - (0 if has_few else self._reserved):
-            raise OverloadedError("No place for another stream here.", retry_after_seconds=RETRY_AFTER_SECONDS)
+            raise OverloadedError(
+                "No more event streams can be opened here now.", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
 
     def _count(self, viewer: Viewer, change: int) -> None:
         self.taken += change

@@ -33,7 +33,7 @@ def listing(quantity: int, *, version: int = 1, highest_seat: int = 0, ticket_id
     )
 
 
-class Judge:
+class SeatIndex:
     """A unique index over seats; each call yields to the event loop before and after its effect."""
 
     def __init__(self, ticket: TicketData) -> None:
@@ -54,7 +54,7 @@ class Judge:
         order = order or Order.place(self.ticket, user_id=new_id(), window_seconds=900)
 
         async def insert(seats: tuple[int, ...]) -> Order:
-            assert len(set(seats)) == len(seats), "the index does not judge one order's own seats"
+            assert len(set(seats)) == len(seats), "the index does not index one order's own seats"
             self.inserts += 1
             await asyncio.sleep(0)
             for seat in seats:
