@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Final
 
@@ -43,19 +44,14 @@ class TicketService:
 
         Raises `PriceTooLowError` and `TotalTooHighError`.
         """
-        quantity = 1 if details.quantity is None else details.quantity
+        quantity = details.quantity or 1
         check_price(details.price_cents, self._currency, quantity)
         ticket = Ticket(
             id=ticket_id or new_id(),
             user_id=seller_id,
             currency=self._currency,
-            title=details.title,
-            price_cents=details.price_cents,
-            description=details.description,
-            venue=details.venue,
-            starts_at=details.starts_at,
-            quantity=quantity,
             highest_seat=quantity,
+            **asdict(replace(details, quantity=quantity)),
         )
         return await self._tickets.add_once(ticket, ticket_created)
 
