@@ -10,11 +10,11 @@ import pytest
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox
+from ticketing_common.timers import Timers
+from ticketing_common.timers import connect as connect_redis
 from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
-from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import Timers
-from ticketing_expiration.timers import connect as connect_redis
+from ticketing_expiration.settings import QUEUE, Settings
 from ticketing_testkit.cluster_redis import ClusterRedis
 from ticketing_testkit.servers import running
 
@@ -64,7 +64,7 @@ def make_order() -> MakeOrder:
 
 async def arm(redis_url: str, *held: Deadline) -> None:
     """Set a timer for each deadline, with longer timeouts than the service has."""
-    redis = connect_redis(redis_url)
+    redis = connect_redis(redis_url, QUEUE)
     redis.connection_pool.connection_kwargs |= {"socket_connect_timeout": 30, "socket_timeout": 30}
     timers = Timers(redis)
     for deadline in held:

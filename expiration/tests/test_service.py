@@ -10,10 +10,11 @@ from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderData, OrderReason, OrderStatus
 from ticketing_common.storage import Database
 from ticketing_common.telemetry import trace_scope
+from ticketing_common.timers import Timers, connect
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.service import ExpirationService
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.settings import QUEUE
 from ticketing_testkit.servers import RedisServer
 
 MakeOrder = Callable[..., OrderData]
@@ -21,7 +22,7 @@ MakeOrder = Callable[..., OrderData]
 
 @pytest.fixture
 async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
-    made = Timers(connect(service_redis_url))
+    made = Timers(connect(service_redis_url, QUEUE))
     yield made
     await made.close()
 
@@ -47,7 +48,7 @@ async def test_an_order_that_was_created_has_a_deadline_and_a_timer(
     deadline = await deadlines.get(order.id)
     assert deadline.expires_at == order.expires_at
     assert deadline.status is DeadlineStatus.PENDING
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         assert await redis.zscore(QUEUE, order.id) == round(order.expires_at.timestamp() * 1000)
 
 
@@ -206,7 +207,7 @@ async def test_a_redis_that_hangs_does_not_delay_a_completion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ticketing_common.timers.timers.ANSWER_SECONDS", 600.0)  # longer than the test runs
-    timers = Timers(connect(service_redis_url))
+    timers = Timers(connect(service_redis_url, QUEUE))
     service = ExpirationService(deadlines, timers)
     await service.follow_order(make_order(due_in=-1))
     with redis_server.paused():

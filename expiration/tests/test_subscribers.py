@@ -11,11 +11,11 @@ from ticketing_common.events import (
     OrderReason,
     OrderStatus,
 )
+from ticketing_common.timers import connect
 from ticketing_expiration.app import create_app
 from ticketing_expiration.domain import DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
-from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import QUEUE, connect
+from ticketing_expiration.settings import QUEUE, Settings
 from ticketing_testkit.apps import Bus, run_app
 from ticketing_testkit.servers import RedisServer
 
@@ -35,7 +35,7 @@ async def test_an_order_on_the_bus_gets_a_deadline_and_a_timer(
     settings: Settings, bus: Bus, deadlines: DeadlineRepository, make_order: MakeOrder, redis_url: str, until: Until
 ) -> None:
     order = make_order()
-    async with run_app(create_app(settings)), connect(redis_url) as redis:
+    async with run_app(create_app(settings)), connect(redis_url, QUEUE) as redis:
         await bus.publish(OrderCreated.of(order))
 
         await expect_status(until, deadlines, order.id, DeadlineStatus.PENDING)

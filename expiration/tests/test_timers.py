@@ -6,8 +6,9 @@ import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
+from ticketing_common.timers import Timers, connect
 from ticketing_common.timers import timers as timers_module
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.settings import QUEUE
 from ticketing_testkit.servers import RedisServer
 
 Until = Callable[..., Awaitable[None]]
@@ -19,7 +20,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
-    made = Timers(connect(service_redis_url))
+    made = Timers(connect(service_redis_url, QUEUE))
     yield made
     await made.close()
 
@@ -30,7 +31,7 @@ async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
     assert await timers.arm(order_id, at)
     assert await timers.arm(order_id, at + timedelta(hours=1))
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         assert await redis.zrange(QUEUE, 0, -1, withscores=True) == [
             (order_id.encode(), round(at.timestamp() * 1000)),
         ]
@@ -38,7 +39,7 @@ async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
 
 async def test_timers_set_at_the_same_time_are_sent_together_as_jobs_of_arq(timers: Timers, redis_url: str) -> None:
     order_ids, at = [new_id() for _ in range(40)], utc_now() + timedelta(minutes=15)
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         with trace_scope(TRACEPARENT):
             await timers.arm(order_ids[0], at)
         before = (await redis.info("commandstats"))["cmdstat_exec"]["calls"]
@@ -57,7 +58,7 @@ async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url
     order_id = new_id()
     await timers.arm(order_id, utc_now())
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         stored = await redis.get(f"arq:job:{order_id}")
 
     assert stored is not None
@@ -80,7 +81,7 @@ async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, r
     timers.remove(gone)
     timers.remove([])
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
 
         async def taken() -> bool:
             return list(await redis.zrange(QUEUE, 0, -1)) == [stays.encode()]

@@ -11,11 +11,11 @@ from prometheus_client import REGISTRY
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
+from ticketing_common.timers import connect
 from ticketing_expiration import worker as worker_module
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
-from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import QUEUE, connect
+from ticketing_expiration.settings import QUEUE, Settings
 from ticketing_expiration.worker import create_worker
 from ticketing_testkit.apps import Bus, run_app
 from ticketing_testkit.servers import RedisServer
@@ -38,7 +38,7 @@ async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
 
 
 async def queued(redis_url: str) -> int:
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         return int(await redis.zcard(QUEUE))
 
 
@@ -140,7 +140,7 @@ async def test_timers_lost_with_redis_are_set_again(
     async with run_app(create_worker(settings)):
         held = await hold(deadlines, due_in=10)
         await arm(redis_url, held)
-        async with connect(redis_url) as redis:
+        async with connect(redis_url, QUEUE) as redis:
             await redis.flushall()
 
             async def armed() -> bool:
@@ -188,7 +188,7 @@ async def test_a_clock_that_jumps_ahead_releases_nothing_early(
     timestamp_ms = arq.worker.timestamp_ms  # type: ignore[attr-defined]
     monkeypatch.setattr(arq.worker, "timestamp_ms", lambda: timestamp_ms() + 3_600_000)
 
-    async with run_app(create_worker(settings)), connect(redis_url) as redis:
+    async with run_app(create_worker(settings)), connect(redis_url, QUEUE) as redis:
         # With a clock an hour ahead the timer fires at once, and is set again for the deadline by that same clock.
         async def put_off() -> bool:
             score = await redis.zscore(QUEUE, held.id)
@@ -258,11 +258,11 @@ async def test_a_stopping_worker_requeues_its_jobs_although_redis_is_slow(
     monkeypatch.setattr("ticketing_common.timers.worker.PUT_BACK_SECONDS", 600.0)  # the wait ends with the jobs
     monkeypatch.setattr(DeadlineRepository, "remaining", works_for_ever)
     monkeypatch.setattr(arq.worker.Worker, "finish_job", takes_its_time)
-    async with run_app(create_worker(settings)), connect(redis_url) as redis:
+    async with run_app(create_worker(settings)), connect(redis_url, QUEUE) as redis:
         await arm(redis_url, *(Deadline(expires_at=utc_now()) for _ in range(20)))
         await until(all_under_way)
         assert len(await redis.keys("arq:in-progress:*")) == 20
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         assert await redis.keys("arq:in-progress:*") == []
         assert await redis.zcard(QUEUE) == 20

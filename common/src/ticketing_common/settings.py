@@ -118,5 +118,24 @@ class ServiceSettings(InternalTlsSettings):
         return self.mongo_database or self.service_name
 
 
+class TimerSettings(ServiceSettings):
+    """The address of the timers that wake a worker."""
+
+    redis_url: SecretStr = Field(
+        description="`redis://[user:password@]host:port/database` of the timers; no installation may share it"
+    )
+
+
+class WorkerSettings(TimerSettings):
+    """Settings of a worker process."""
+
+    worker_health_host: str = Field(
+        default="127.0.0.1", description="address on which the worker answers probes; `0.0.0.0` in a container"
+    )
+    worker_health_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8000, description="port of the worker's `/healthz`, `/readyz` and `/metrics`"
+    )
+
+
 class EventServiceSettings(ServiceSettings, NatsSettings):
     """Settings of the services that publish and consume events: all but auth."""
