@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import ConcurrentUpdateError, NotFoundError
 from ticketing_common.events import Event, OrderData, PaymentStatus
 from ticketing_common.storage import Collection, DuplicateKeyError, Repository
 from ticketing_payments.domain import ACTIVE_STATUSES, Intent, IntentState, Payment, StripeEvent
-from ticketing_payments.errors import PaymentActiveError, PaymentNotFoundError
+from ticketing_payments.errors import PaymentActiveError
 from ticketing_payments.publishers import PUBLISHERS
 from ticketing_payments.repository import EPOCH, PaymentRepository
 
@@ -43,7 +43,7 @@ async def test_what_is_stored_is_what_is_read(payments: PaymentRepository, make_
     payment.follow(Intent("pi_1", IntentState.NEEDS_BUYER, "secret"))
     await payments.add(payment)
     assert await payments.get(payment.id) == payment
-    with pytest.raises(PaymentNotFoundError):
+    with pytest.raises(NotFoundError):
         await payments.get(new_id())
 
 
@@ -106,8 +106,8 @@ async def test_a_change_is_retried_on_top_of_a_faster_one(
         await original(self, entity, *publishers)
 
     monkeypatch.setattr(payments, "save", slow_save.__get__(payments))
-    changed = await payments.change(
-        payment.id,
+    _, changed = await payments.change(
+        payment,
         lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)),
         lambda *_: PAYMENT_AUTHORIZED,
     )
@@ -129,7 +129,7 @@ async def test_a_change_that_always_loses_is_given_up(
 
     monkeypatch.setattr(payments, "save", lose)
     with pytest.raises(ConcurrentUpdateError):
-        await payments.change(payment.id, lambda one: one.abandon(), lambda *_: None)
+        await payments.change(payment, lambda one: one.abandon(), lambda *_: None)
 
 
 async def test_a_change_without_a_publisher_is_stored_without_an_event(
@@ -137,11 +137,11 @@ async def test_a_change_without_a_publisher_is_stored_without_an_event(
 ) -> None:
     payment = attempt(make_order())
     await payments.add(payment)
-    await payments.change(payment.id, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda *_: None)
+    await payments.change(payment, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda *_: None)
     document = await payments.collection.find_one({"_id": payment.id})
     assert document is not None
     assert (document["stripe_id"], document["version"], document["outbox"]) == ("pi_1", 2, [])
-    await payments.change(payment.id, lambda _: False, lambda *_: PAYMENT_AUTHORIZED)
+    await payments.change(payment, lambda _: False, lambda *_: PAYMENT_AUTHORIZED)
     assert (await payments.get(payment.id)).version == 2
 
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from ticketing_common.entity import new_id
+from ticketing_common.errors import NotFoundError
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_payments.domain import Payment
 from ticketing_payments.errors import (
@@ -12,7 +13,6 @@ from ticketing_payments.errors import (
     OrderPaidError,
     PaymentForbiddenError,
     PaymentMethodRefusedError,
-    PaymentNotFoundError,
     PaymentNotPossibleError,
 )
 from ticketing_payments.service import PaymentService
@@ -115,5 +115,5 @@ async def test_a_payment_is_shown_to_its_buyer_only(scenario: Scenario) -> None:
     for call in (scenario.service.get, scenario.service.refresh):
         with pytest.raises(PaymentForbiddenError):
             await call(payment.id, user_id=new_id())
-        with pytest.raises(PaymentNotFoundError):
+        with pytest.raises(NotFoundError):
             await call(new_id(), user_id=scenario.order.user_id)

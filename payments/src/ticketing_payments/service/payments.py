@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from weakref import WeakValueDictionary
@@ -104,7 +103,7 @@ class PaymentService:
         raise PaymentActiveError(order_id)
 
     async def get(self, payment_id: str, *, user_id: str) -> Payment:
-        """The user's payment as stored here. Raises `PaymentNotFoundError` and `PaymentForbiddenError`."""
+        """The user's payment as stored here. Raises `NotFoundError` and `PaymentForbiddenError`."""
         payment = await self._payments.get(payment_id)
         payment.check_owner(user_id)
         return payment
@@ -188,7 +187,7 @@ class PaymentService:
         confirmed by such a state of the order: that round reads the order, after the payment was stored. So an order
         that ends earlier is seen there, and the event of one that ends later finds the payment.
 
-        Raises `PaymentNotFoundError`, `StripeUnknownError`, `CardDeclinedError`, `PaymentMethodRefusedError`,
+        Raises `NotFoundError`, `StripeUnknownError`, `CardDeclinedError`, `PaymentMethodRefusedError`,
         `StripeRequestRefusedError` and `ConcurrentUpdateError`.
         """
         lock = self._locks.setdefault(payment_id, asyncio.Lock())
@@ -259,16 +258,9 @@ class PaymentService:
         return order is not None and next_step(payment, order, None, utc_now()) is Step.VOID
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
-        before = payment
-
-        def remember_and_change(current: Payment) -> bool:
-            nonlocal before
-            before = replace(current)
-            return change(current)
-
-        payment = await self._payments.change(payment.id, remember_and_change, payment_change_event, loaded=payment)
-        note_change(before, payment)
-        return payment
+        before, after = await self._payments.change(payment, change, payment_change_event)
+        note_change(before, after)
+        return after
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:
         if not re.fullmatch(ID_PATTERN, order_id):
