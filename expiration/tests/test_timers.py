@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -10,19 +9,11 @@ from ticketing_common.timers import Timers, connect
 from ticketing_common.timers import timers as timers_module
 from ticketing_expiration.settings import QUEUE
 from ticketing_testkit.servers import RedisServer
-
-Until = Callable[..., Awaitable[None]]
+from ticketing_testkit.waiting import until
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 DAY_MS = 86_400_000
 """How long arq keeps a job beyond its time."""
-
-
-@pytest.fixture
-async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
-    made = Timers(connect(service_redis_url, QUEUE))
-    yield made
-    await made.close()
 
 
 async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
@@ -73,7 +64,7 @@ async def test_missing_timers_are_found(timers: Timers) -> None:
     assert await timers.without_timer([]) == []
 
 
-async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, redis_url: str, until: Until) -> None:
+async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, redis_url: str) -> None:
     stays, *gone = (new_id() for _ in range(4))
     for order_id in (stays, *gone):
         await timers.arm(order_id, utc_now())
@@ -117,6 +108,4 @@ async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_ser
     assert not await timers.arm(order_id, utc_now())
     redis_server.start()
 
-    async with asyncio.timeout(30):
-        while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (no event announces it)
-            await asyncio.sleep(0.05)
+    await until(lambda: timers.arm(order_id, utc_now()))

@@ -19,10 +19,9 @@ from ticketing_expiration.settings import QUEUE, Settings
 from ticketing_expiration.worker import create_worker
 from ticketing_testkit.apps import Bus, run_app
 from ticketing_testkit.servers import RedisServer
+from ticketing_testkit.waiting import until
 
-from .conftest import arm
-
-Until = Callable[..., Awaitable[None]]
+from .conftest import arm, hold, released
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +30,9 @@ def quiet() -> None:
     logging.getLogger("arq").setLevel(logging.CRITICAL)
 
 
-async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
-    deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
-    await deadlines.add(deadline)
-    return deadline
-
-
 async def queued(redis_url: str) -> int:
     async with connect(redis_url, QUEUE) as redis:
         return int(await redis.zcard(QUEUE))
-
-
-async def released(bus: Bus) -> list[str]:
-    return sorted(event.data.order_id for event in await bus.events(ExpirationCompleted))
 
 
 async def status(deadlines: DeadlineRepository, deadline: Deadline) -> DeadlineStatus:
@@ -111,7 +100,7 @@ async def test_timers_work_again_after_redis_was_killed_and_started(
 
 
 async def test_the_worker_shows_whether_it_reaches_redis(
-    settings: Settings, bus: Bus, redis_server: RedisServer, until: Until
+    settings: Settings, bus: Bus, redis_server: RedisServer
 ) -> None:
     def shows(value: float) -> Callable[[], Awaitable[bool]]:
         async def check() -> bool:
@@ -134,7 +123,6 @@ async def test_timers_lost_with_redis_are_set_again(
     deadlines: DeadlineRepository,
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    until: Until,
 ) -> None:
     monkeypatch.setattr(worker_module, "REARM_SECONDS", 0.1)
     async with run_app(create_worker(settings)):
@@ -151,7 +139,7 @@ async def test_timers_lost_with_redis_are_set_again(
 
 
 async def test_deadlines_that_passed_without_a_worker_are_completed_once(
-    settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+    settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str
 ) -> None:
     overdue = [await hold(deadlines, due_in=-3_600 + number) for number in range(300)]
     early = await hold(deadlines, due_in=60)
@@ -181,7 +169,6 @@ async def test_a_clock_that_jumps_ahead_releases_nothing_early(
     deadlines: DeadlineRepository,
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    until: Until,
 ) -> None:
     held = await hold(deadlines, due_in=60)
     await arm(redis_url, held)
@@ -236,7 +223,7 @@ async def test_a_busy_worker_stops_at_once(
 
 
 async def test_a_stopping_worker_requeues_its_jobs_although_redis_is_slow(
-    settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch, until: Until
+    settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the wait, arq's shielded last command loses its connection, and the jobs stay blocked for 25 s."""
     without_sweep(monkeypatch)
