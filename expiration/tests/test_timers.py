@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -53,7 +54,7 @@ async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url
         stored = await redis.get(f"arq:job:{order_id}")
 
     assert stored is not None
-    assert timers_module.from_json(stored)["a"] == [order_id]
+    assert json.loads(stored)["a"] == [order_id]
 
 
 async def test_missing_timers_are_found(timers: Timers) -> None:

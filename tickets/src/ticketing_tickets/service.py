@@ -8,7 +8,7 @@ from typing import Final
 
 from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import UNREADABLE_DOCUMENT, ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderStatus, TicketCancelled, TicketDeleted, TicketStatus
 from ticketing_common.storage import DatabaseError
 from ticketing_common.telemetry import current_traceparent, get_logger
@@ -123,7 +123,7 @@ class TicketService:
                     await self._tickets.save(ticket, ticket_deleted)
                 except ConcurrentUpdateError:  # the next batch has it, if it still has its texts
                     continue
-                except (KeyError, TypeError, ValueError):
+                except UNREADABLE_DOCUMENT:
                     log.exception("texts of a deleted listing not removed", ticket_id=ticket.id)
                 else:
                     saved += 1
