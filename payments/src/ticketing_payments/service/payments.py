@@ -41,7 +41,6 @@ from ticketing_payments.stripe_gateway import StripeGateway
 
 from .changes import apply_intent, note_change, refuse_with, void
 from .stripe_event_processor import StripeEventProcessor
-from .stripe_steps import take_step
 
 log = get_logger(__name__)
 
@@ -213,7 +212,7 @@ class PaymentService:
                     if not payment.over:
                         continue
                 try:
-                    intent = await take_step(self._stripe, step, payment)
+                    intent = await self._stripe.take(step, payment)
                 except StripeKeySpentError:
                     await self._change(payment, Payment.abandon)
                     raise
