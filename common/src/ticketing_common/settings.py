@@ -33,7 +33,7 @@ class NatsSettings(InternalTlsSettings):
 
 
 class ServiceSettings(InternalTlsSettings):
-    """Settings that all five services have.
+    """Settings that all five services and their workers have.
 
     No secret has a default: a service without its configuration must not start.
     """
@@ -138,4 +138,4 @@ class WorkerSettings(TimerSettings):
 
 
 class EventServiceSettings(ServiceSettings, NatsSettings):
-    """Settings of the services that publish and consume events: all but auth."""
+    """Settings of the services, which all publish and consume events."""
