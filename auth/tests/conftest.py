@@ -21,7 +21,10 @@ from ticketing_common.storage import Database, Outbox
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_testkit.servers import NatsServer, running
 
+EMAIL = "ann@example.com"
 PASSWORD = "correct horse battery"
+NEW_PASSWORD = "staple battery horse"
+SIGNED_OUT = {"currentUser": None}
 
 MakeSettings: TypeAlias = Callable[..., Settings]
 RunAuth: TypeAlias = Callable[..., AbstractAsyncContextManager["RunningAuth"]]
@@ -36,17 +39,21 @@ class RunningAuth:
         self.users: UserRepository = UserRepository(app.state.runtime.outbox("users"))
         self.revoked = RevokedSessions(app.state.runtime.collection("revoked_sessions"))
 
-    async def post(self, path: str, **request: Any) -> httpx.Response:
+    async def call(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Call as a page of the service's own origin."""
         headers = {"Origin": "http://testserver", **request.pop("headers", {})}
-        return await self.browser.post(f"/api/users/{path}", headers=headers, **request)
+        return await self.browser.request(method, f"/api/users/{path}", headers=headers, **request)
 
-    async def sign_up(self, email: str = "ann@example.com", password: str = PASSWORD) -> httpx.Response:
+    async def post(self, path: str, **request: Any) -> httpx.Response:
+        return await self.call("POST", path, **request)
+
+    async def sign_up(self, email: str = EMAIL, password: str = PASSWORD) -> httpx.Response:
         return await self.post("signup", json={"email": email, "password": password})
 
-    async def sign_in(self, email: str = "ann@example.com", password: str = PASSWORD) -> httpx.Response:
+    async def sign_in(self, email: str = EMAIL, password: str = PASSWORD) -> httpx.Response:
         return await self.post("signin", json={"email": email, "password": password})
 
-    async def token(self, username: str = "ann@example.com", password: str = PASSWORD, **form: str) -> httpx.Response:
+    async def token(self, username: str = EMAIL, password: str = PASSWORD, **form: str) -> httpx.Response:
         """Ask for a token as a program does, without cookies."""
         form = {"grant_type": "password", "username": username, "password": password, **form}
         return await self.post("token", data=form)
@@ -58,6 +65,16 @@ class RunningAuth:
             return await self.browser.get("/api/users/currentuser", headers={"Cookie": f"session={cookie}"})
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         return await self.browser.get("/api/users/currentuser", headers=headers)
+
+    async def change_password(
+        self, current: str = PASSWORD, password: str = NEW_PASSWORD, **request: Any
+    ) -> httpx.Response:
+        body = {"currentPassword": current, "password": password}
+        return await self.call("PUT", "password", json=body, **request)
+
+    async def leave(self, password: str = PASSWORD, **request: Any) -> httpx.Response:
+        """Delete the account."""
+        return await self.call("DELETE", "me", json={"password": password}, **request)
 
     @staticmethod
     def session_cookie(answer: httpx.Response, name: str = "session") -> Morsel[str] | None:

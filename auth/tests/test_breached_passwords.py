@@ -14,8 +14,8 @@ from ticketing_auth.mail import MailKind
 from ticketing_auth.passwords import BreachedPasswords, breached
 from ticketing_common.telemetry.metrics import BREACHED_PASSWORD_CHECKS
 
-from .accounts.account_calls import EMAIL, Post, change
-from .conftest import RunAuth
+from .accounts.account_calls import Post
+from .conftest import EMAIL, RunAuth
 
 LEAKED, FINE = "correct zebra battery", "correct giraffe battery"
 PADDING = "\r\n".join(f"{number:035X}:0" for number in range(900))
@@ -171,7 +171,7 @@ async def test_sign_up_change_and_reset_check_it_and_a_sign_in_does_not(
         await auth.post("password-reset", json={"email": EMAIL})
         token = await Post(auth).token(MailKind.RESET)
         for answer in (
-            await change(auth, FINE, LEAKED),
+            await auth.change_password(FINE, LEAKED),
             await auth.post("password-reset/confirm", json={"token": token, "password": LEAKED}),
         ):
             assert answer.status_code == 422

@@ -9,9 +9,8 @@ import pytest
 from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 
-from .conftest import MakeSettings, RunAuth, RunningAuth
+from .conftest import EMAIL, MakeSettings, RunAuth, RunningAuth
 
-EMAIL = "ann@example.com"
 EVE = "eve@example.com"
 PREFIXED = "__Host-session"
 

@@ -9,29 +9,17 @@ from ticketing_common.events import RevocationReason, UserDeleted, UserEvent, Us
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import free_port
 
-from .conftest import PASSWORD, RunAuth, RunningAuth
-
-EMAIL = "ann@example.com"
-ORIGIN = {"Origin": "http://testserver"}
-
-
-async def change(auth: RunningAuth, current: str, new: str) -> None:
-    body = {"currentPassword": current, "password": new}
-    answer = await auth.browser.put("/api/users/password", headers=ORIGIN, json=body)
-    assert answer.status_code == 200
+from .conftest import NEW_PASSWORD, RunAuth, RunningAuth
 
 
 async def test_each_end_of_all_sessions_is_published_with_its_epoch_and_no_address(
     auth: RunningAuth, bus: Bus, settings: Callable[..., Settings]
 ) -> None:
     user_id = (await auth.sign_up()).json()["id"]
-    await change(auth, PASSWORD, "staple battery horse")
+    assert (await auth.change_password()).status_code == 200
     await auth.post("signout-everywhere")
-    await auth.sign_in(password="staple battery horse")
-    left = await auth.browser.request(
-        "DELETE", "/api/users/me", headers=ORIGIN, json={"password": "staple battery horse"}
-    )
-    assert left.status_code == 204
+    await auth.sign_in(password=NEW_PASSWORD)
+    assert (await auth.leave(NEW_PASSWORD)).status_code == 204
 
     await bus.expect(UserDeleted, lambda event: event.subject == user_id)
 

@@ -20,10 +20,8 @@ from ticketing_auth.passwords import PasswordHasher
 from ticketing_testkit.apps import Identity, run_app
 from ticketing_testkit.servers import Mongod
 
-from .conftest import MakeSettings
+from .conftest import EMAIL, PASSWORD, MakeSettings
 
-EMAIL = "ann@example.com"
-PASSWORD = "correct horse battery"
 TEN_AN_HOUR: dict[str, Any] = {"rate_limit_guesses": "10/hour", "rate_limit_signin": "off"}
 """Eight guesses for strangers and two for known devices, of which each has one."""
 

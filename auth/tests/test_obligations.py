@@ -12,7 +12,7 @@ from ticketing_common.events import OrderCompleted, OrderData, OrderReason, Orde
 from ticketing_common.storage import Database
 from ticketing_testkit.apps import Bus
 
-from .conftest import PASSWORD, RunAuth, RunningAuth
+from .conftest import RunAuth, RunningAuth
 
 BUYER, SELLER = new_id(), new_id()
 TOMORROW = utc_now() + timedelta(days=1)
@@ -78,11 +78,6 @@ async def auth(run_auth: RunAuth, bus: Bus) -> AsyncIterator[RunningAuth]:
         yield running
 
 
-async def leave(auth: RunningAuth) -> Any:
-    headers = {"Origin": "http://testserver"}
-    return await auth.browser.request("DELETE", "/api/users/me", headers=headers, json={"password": PASSWORD})
-
-
 async def test_an_account_in_use_cannot_be_deleted_and_the_answer_says_why(auth: RunningAuth) -> None:
     user_id = (await auth.sign_up()).json()["id"]
     obligations = Obligations(auth.app.state.runtime.collection("obligations"))
@@ -91,14 +86,14 @@ async def test_an_account_in_use_cannot_be_deleted_and_the_answer_says_why(auth:
     for one in (held, sold):
         await obligations.follow([one])
 
-    answer = await leave(auth)
+    answer = await auth.leave()
 
     assert answer.status_code == 409
     assert (answer.json()["holds"], answer.json()["sales"]) == (1, 1)
     assert (await auth.current_user()).json()["currentUser"]["id"] == user_id
     for one in (held, sold):
         await obligations.follow([one.model_copy(update={"version": 2, "status": OrderStatus.CANCELLED})])
-    assert (await leave(auth)).status_code == 204
+    assert (await auth.leave()).status_code == 204
 
 
 async def test_the_orders_come_from_the_bus(auth: RunningAuth, bus: Bus) -> None:
@@ -108,4 +103,4 @@ async def test_the_orders_come_from_the_bus(auth: RunningAuth, bus: Bus) -> None
     await bus.publish(OrderCompleted.of(sold))
     known = await Obligations(auth.app.state.runtime.collection("obligations")).wait_for(sold.id, seconds=60)
     assert known is not None
-    assert (await leave(auth)).status_code == 409
+    assert (await auth.leave()).status_code == 409

@@ -16,13 +16,10 @@ from ticketing_testkit.apps import Bus, Identity
 from ticketing_testkit.crashes import KilledError
 from ticketing_testkit.servers import free_port
 
-from .conftest import PASSWORD, RunAuth, RunningAuth
+from .conftest import EMAIL, PASSWORD, SIGNED_OUT, RunAuth, RunningAuth
 
-EMAIL = "ann@example.com"
-ORIGIN = {"Origin": "http://testserver"}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Version/18.6 Safari/604.1"
-SIGNED_OUT = {"currentUser": None}
 
 
 async def sign_in(auth: RunningAuth, email: str = EMAIL, *, user_agent: str = FIREFOX) -> str:
@@ -42,12 +39,8 @@ async def listed(auth: RunningAuth, token: str) -> list[dict[str, Any]]:
 
 
 async def end(auth: RunningAuth, token: str, session_id: str, password: str = PASSWORD) -> httpx.Response:
-    return await auth.browser.request(
-        "DELETE",
-        f"/api/users/sessions/{session_id}",
-        headers={**ORIGIN, "Authorization": f"Bearer {token}"},
-        json={"password": password},
-    )
+    headers = {"Authorization": f"Bearer {token}"}
+    return await auth.call("DELETE", f"sessions/{session_id}", headers=headers, json={"password": password})
 
 
 async def is_open(auth: RunningAuth, token: str) -> bool:
@@ -91,10 +84,7 @@ async def test_the_owner_sees_each_open_session_and_which_one_asks(run_auth: Run
         export = (await auth.browser.get("/api/users/me/export", headers=headers)).json()
         assert [one["device"] for one in export["openSessions"]] == ["Safari on iPhone", "Firefox on Linux"]
 
-        left = await auth.browser.request(
-            "DELETE", "/api/users/me", headers={**ORIGIN, **headers}, json={"password": PASSWORD}
-        )
-        assert left.status_code == 204
+        assert (await auth.leave(headers=headers)).status_code == 204
         assert await auth.app.state.runtime.collection("open_sessions").count_documents({}) == 0
 
 
@@ -155,9 +145,7 @@ async def test_ending_a_session_needs_the_password_which_is_counted(run_auth: Ru
 async def test_ending_the_own_session_deletes_its_cookie(auth: RunningAuth) -> None:
     await auth.sign_up()
     (own,) = (await auth.browser.get("/api/users/sessions")).json()
-    answer = await auth.browser.request(
-        "DELETE", f"/api/users/sessions/{own['id']}", headers=ORIGIN, json={"password": PASSWORD}
-    )
+    answer = await auth.call("DELETE", f"sessions/{own['id']}", json={"password": PASSWORD})
     assert answer.status_code == 204
     assert auth.given_cookie(answer).value == ""
 

@@ -1,10 +1,7 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from ticketing_auth.domain import User
-from ticketing_auth.errors import EmailTakenError
 from ticketing_auth.repository import RevokedSessions, UserRepository
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.storage import Database
@@ -35,13 +32,6 @@ async def test_without_the_index_the_race_has_many_winners(users: UserRepository
     assert await users.collection.count_documents({}) == 12
 
 
-async def test_a_taken_email_is_named_in_the_error(users: UserRepository) -> None:
-    await users.add(a_user())
-    with pytest.raises(EmailTakenError) as refused:
-        await users.add(a_user())
-    assert [error.field for error in refused.value.errors] == ["email"]
-
-
 async def test_the_search_by_email_uses_its_index(users: UserRepository) -> None:
     plan = await users.collection.find({"email": "ann@example.com"}).explain()
     assert "one_user_per_email" in str(plan["queryPlanner"]["winningPlan"])
@@ -58,8 +48,3 @@ async def test_the_database_removes_a_revoked_session_by_itself(revoked: Revoked
     indexes = await database["revoked_sessions"].index_information()
     assert indexes["expiry"]["expireAfterSeconds"] == 0
     assert indexes["expiry"]["key"] == [("forgotten_at", 1)]
-
-
-async def test_creating_the_indexes_is_idempotent(users: UserRepository, revoked: RevokedSessions) -> None:
-    await users.ensure_indexes()
-    await revoked.ensure_indexes()

@@ -9,13 +9,7 @@ import pytest
 
 from ticketing_testkit.apps import Identity
 
-from .conftest import RunAuth, RunningAuth
-
-EMAIL = "ann@example.com"
-
-
-PASSWORD = "correct horse battery"
-
+from .conftest import EMAIL, PASSWORD, RunAuth, RunningAuth
 
 CREDENTIALS = {"email": EMAIL, "password": PASSWORD}
 
@@ -223,7 +217,3 @@ async def test_the_api_is_documented_under_its_own_prefix(auth: RunningAuth) -> 
     password = document["components"]["schemas"]["SignUpRequest"]["properties"]["password"]
     assert (password["minLength"], password["maxLength"], password["writeOnly"]) == (8, 128, True)
     assert (await auth.browser.get("/api/users/docs")).status_code == 200
-
-
-async def test_auth_is_ready_without_an_event_bus(auth: RunningAuth) -> None:
-    assert (await auth.browser.get("/readyz")).status_code == 200

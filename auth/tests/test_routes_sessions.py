@@ -11,12 +11,10 @@ from ticketing_auth.domain import User
 from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 
-from .conftest import RunAuth, RunningAuth
+from .conftest import EMAIL, SIGNED_OUT, RunAuth, RunningAuth
 
-EMAIL = "ann@example.com"
 MINUTE = 60
 DAY = 86_400
-SIGNED_OUT = {"currentUser": None}
 
 MakeToken: TypeAlias = Callable[..., str]
 

@@ -2,12 +2,7 @@
 
 import pytest
 
-from .conftest import RunningAuth
-
-EMAIL = "ann@example.com"
-
-
-PASSWORD = "correct horse battery"
+from .conftest import EMAIL, PASSWORD, RunningAuth
 
 
 async def test_a_token_is_given_to_programs_in_the_words_of_rfc_6749_and_without_a_cookie(auth: RunningAuth) -> None:

@@ -12,9 +12,8 @@ from ticketing_auth.domain import User
 from ticketing_auth.errors import CredentialsInvalidError
 from ticketing_auth.service import AuthService
 
-from .conftest import RunningAuth
+from .conftest import EMAIL, RunningAuth
 
-EMAIL = "ann@example.com"
 PASSWORD = SecretStr("correct horse battery")
 WRONG = SecretStr("correct horse batteries")
 

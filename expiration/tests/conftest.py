@@ -1,70 +1,59 @@
 """Fixtures: orders as the orders service publishes them, and settings for this test's servers."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import OrderData, OrderReason, OrderStatus, OrderTicket
+from ticketing_common.events import ExpirationCompleted, OrderData, OrderReason, OrderStatus, OrderTicket
 from ticketing_common.storage import Database, Outbox
+from ticketing_common.timers import Timers, connect
 from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
-from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import Timers
-from ticketing_expiration.timers import connect as connect_redis
+from ticketing_expiration.settings import QUEUE, Settings
+from ticketing_testkit.apps import Bus
 from ticketing_testkit.cluster_redis import ClusterRedis
 from ticketing_testkit.servers import running
 
-MakeOrder = Callable[..., OrderData]
-Until = Callable[..., Awaitable[None]]
+
+def make_order(
+    order_id: str | None = None,
+    *,
+    due_in: float = 900.0,
+    status: OrderStatus = OrderStatus.CREATED,
+    version: int = 1,
+    reason: OrderReason | None = None,
+) -> OrderData:
+    """An order as the orders service publishes it, whose deadline is `due_in` seconds away."""
+    now = utc_now()
+    return OrderData(
+        id=order_id or new_id(),
+        version=version,
+        status=status,
+        reason=reason,
+        user_id=new_id(),
+        expires_at=now + timedelta(seconds=due_in),
+        created_at=now,
+        payment_id=None,
+        ticket=OrderTicket(id=new_id(), title="A concert", price_cents=2_550, currency="usd"),
+    )
 
 
-@pytest.fixture
-def until() -> Until:
-    """Poll until a condition holds, where no event announces it."""
-
-    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not await condition():  # noqa: ASYNC110 (it happens in other processes)
-                await asyncio.sleep(0.02)
-
-    return wait
+async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
+    deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
+    await deadlines.add(deadline)
+    return deadline
 
 
-@pytest.fixture
-def make_order() -> MakeOrder:
-    """An order whose deadline is `due_in` seconds away."""
-
-    def make(
-        order_id: str | None = None,
-        *,
-        due_in: float = 900.0,
-        status: OrderStatus = OrderStatus.CREATED,
-        version: int = 1,
-        reason: OrderReason | None = None,
-    ) -> OrderData:
-        now = utc_now()
-        return OrderData(
-            id=order_id or new_id(),
-            version=version,
-            status=status,
-            reason=reason,
-            user_id=new_id(),
-            expires_at=now + timedelta(seconds=due_in),
-            created_at=now,
-            payment_id=None,
-            ticket=OrderTicket(id=new_id(), title="A concert", price_cents=2_550, currency="usd"),
-        )
-
-    return make
+async def released(bus: Bus) -> list[str]:
+    return sorted(event.data.order_id for event in await bus.events(ExpirationCompleted))
 
 
 async def arm(redis_url: str, *held: Deadline) -> None:
     """Set a timer for each deadline, with longer timeouts than the service has."""
-    redis = connect_redis(redis_url)
+    redis = connect(redis_url, QUEUE)
     redis.connection_pool.connection_kwargs |= {"socket_connect_timeout": 30, "socket_timeout": 30}
     timers = Timers(redis)
     for deadline in held:
@@ -83,6 +72,13 @@ def redis_server(tmp_path: Path) -> Iterator[ClusterRedis]:
 def service_redis_url(redis_server: ClusterRedis) -> str:
     """The address that the service has in the cluster, with its user's rights."""
     return redis_server.url_of("expiration")
+
+
+@pytest.fixture
+async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
+    made = Timers(connect(service_redis_url, QUEUE))
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from secrets import token_hex
 
@@ -10,20 +9,15 @@ from ticketing_common.errors import ConcurrentUpdateError
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderData, OrderReason, OrderStatus
 from ticketing_common.storage import Database
 from ticketing_common.telemetry import trace_scope
+from ticketing_common.timers import Timers, connect
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.service import ExpirationService
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.settings import QUEUE
 from ticketing_testkit.servers import RedisServer
+from ticketing_testkit.waiting import until
 
-MakeOrder = Callable[..., OrderData]
-
-
-@pytest.fixture
-async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
-    made = Timers(connect(service_redis_url))
-    yield made
-    await made.close()
+from .conftest import make_order
 
 
 @pytest.fixture
@@ -38,7 +32,7 @@ async def published(database: Database) -> list[str]:
 
 
 async def test_an_order_that_was_created_has_a_deadline_and_a_timer(
-    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder, redis_url: str
+    service: ExpirationService, deadlines: DeadlineRepository, redis_url: str
 ) -> None:
     order = make_order()
 
@@ -47,12 +41,12 @@ async def test_an_order_that_was_created_has_a_deadline_and_a_timer(
     deadline = await deadlines.get(order.id)
     assert deadline.expires_at == order.expires_at
     assert deadline.status is DeadlineStatus.PENDING
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         assert await redis.zscore(QUEUE, order.id) == round(order.expires_at.timestamp() * 1000)
 
 
 async def test_a_repeated_order_event_makes_one_deadline(
-    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+    service: ExpirationService, deadlines: DeadlineRepository
 ) -> None:
     order = make_order()
 
@@ -64,11 +58,7 @@ async def test_a_repeated_order_event_makes_one_deadline(
 
 @pytest.mark.parametrize("status", [OrderStatus.COMPLETE, OrderStatus.CANCELLED])
 async def test_the_end_of_an_order_cancels_its_deadline(
-    service: ExpirationService,
-    deadlines: DeadlineRepository,
-    database: Database,
-    make_order: MakeOrder,
-    status: OrderStatus,
+    service: ExpirationService, deadlines: DeadlineRepository, database: Database, status: OrderStatus
 ) -> None:
     order = make_order(due_in=-1)
     await service.follow_order(order)
@@ -82,7 +72,7 @@ async def test_the_end_of_an_order_cancels_its_deadline(
 
 @pytest.mark.parametrize("status", [OrderStatus.COMPLETE, OrderStatus.CANCELLED])
 async def test_an_end_that_arrives_before_the_creation_cancels_the_deadline(
-    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder, status: OrderStatus
+    service: ExpirationService, deadlines: DeadlineRepository, status: OrderStatus
 ) -> None:
     order = make_order(due_in=-1)
 
@@ -94,7 +84,7 @@ async def test_an_end_that_arrives_before_the_creation_cancels_the_deadline(
 
 
 async def test_a_cancellation_caused_by_the_deadline_changes_nothing(
-    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+    service: ExpirationService, deadlines: DeadlineRepository
 ) -> None:
     order = make_order(due_in=-1)
     await service.follow_order(order)
@@ -108,7 +98,7 @@ async def test_a_cancellation_caused_by_the_deadline_changes_nothing(
 
 
 async def test_events_of_many_orders_set_and_cancel_their_deadlines(
-    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+    service: ExpirationService, deadlines: DeadlineRepository
 ) -> None:
     ended, paid, unknown, new = (make_order(due_in=due_in) for due_in in (-1, 900, 900, 900))
     await service.follow_orders([OrderCreated.of(order) for order in (ended, paid)])
@@ -134,7 +124,7 @@ async def test_events_of_many_orders_set_and_cancel_their_deadlines(
 
 
 async def test_all_due_deadlines_are_completed_together_and_none_early(
-    service: ExpirationService, deadlines: DeadlineRepository, database: Database, make_order: MakeOrder
+    service: ExpirationService, deadlines: DeadlineRepository, database: Database
 ) -> None:
     due = [make_order(due_in=-3_600 + number) for number in range(450)]  # as after an hour of downtime
     early = make_order(due_in=60)
@@ -148,7 +138,7 @@ async def test_all_due_deadlines_are_completed_together_and_none_early(
 
 
 async def test_concurrent_workers_complete_nothing_twice(
-    deadlines: DeadlineRepository, timers: Timers, database: Database, make_order: MakeOrder
+    deadlines: DeadlineRepository, timers: Timers, database: Database
 ) -> None:
     workers = [ExpirationService(deadlines, timers) for _ in range(3)]
     orders = [make_order(due_in=-1) for _ in range(300)]
@@ -161,7 +151,7 @@ async def test_concurrent_workers_complete_nothing_twice(
 
 
 async def test_a_payment_that_races_with_the_deadline_has_one_outcome(
-    service: ExpirationService, deadlines: DeadlineRepository, database: Database, make_order: MakeOrder
+    service: ExpirationService, deadlines: DeadlineRepository, database: Database
 ) -> None:
     orders = [make_order(due_in=-1) for _ in range(100)]
     await asyncio.gather(*(service.follow_order(order) for order in orders))
@@ -186,7 +176,7 @@ async def test_a_payment_that_races_with_the_deadline_has_one_outcome(
 
 
 async def test_an_early_timer_gets_the_remaining_time(
-    service: ExpirationService, deadlines: DeadlineRepository, make_order: MakeOrder
+    service: ExpirationService, deadlines: DeadlineRepository
 ) -> None:
     order = make_order(due_in=3_600)
     await service.follow_order(order)
@@ -199,14 +189,10 @@ async def test_an_early_timer_gets_the_remaining_time(
 
 
 async def test_a_redis_that_hangs_does_not_delay_a_completion(
-    deadlines: DeadlineRepository,
-    service_redis_url: str,
-    make_order: MakeOrder,
-    redis_server: RedisServer,
-    monkeypatch: pytest.MonkeyPatch,
+    deadlines: DeadlineRepository, service_redis_url: str, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketing_common.timers.timers.ANSWER_SECONDS", 600.0)  # longer than the test runs
-    timers = Timers(connect(service_redis_url))
+    timers = Timers(connect(service_redis_url, QUEUE))
     service = ExpirationService(deadlines, timers)
     await service.follow_order(make_order(due_in=-1))
     with redis_server.paused():
@@ -215,9 +201,7 @@ async def test_a_redis_that_hangs_does_not_delay_a_completion(
     await timers.close()
 
 
-async def test_every_deadline_continues_its_own_trace(
-    service: ExpirationService, database: Database, make_order: MakeOrder
-) -> None:
+async def test_every_deadline_continues_its_own_trace(service: ExpirationService, database: Database) -> None:
     """All are completed in one batch, which runs in another trace."""
     traces = {}
     for _ in range(3):
@@ -237,9 +221,7 @@ async def test_a_timer_of_an_unknown_order_does_nothing(service: ExpirationServi
     assert await service.on_timer(new_id()) is None
 
 
-async def test_one_timer_completes_all_due_deadlines(
-    service: ExpirationService, database: Database, make_order: MakeOrder
-) -> None:
+async def test_one_timer_completes_all_due_deadlines(service: ExpirationService, database: Database) -> None:
     orders = [make_order(due_in=-1) for _ in range(5)]
     for order in orders:
         await service.follow_order(order)
@@ -250,10 +232,7 @@ async def test_one_timer_completes_all_due_deadlines(
 
 
 async def test_a_timer_that_fires_during_completions_waits_for_them(
-    service: ExpirationService,
-    deadlines: DeadlineRepository,
-    make_order: MakeOrder,
-    monkeypatch: pytest.MonkeyPatch,
+    service: ExpirationService, deadlines: DeadlineRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketing_expiration.service.COMPLETIONS_WAIT_SECONDS", 600.0)
     order = make_order(due_in=-1)
@@ -280,10 +259,7 @@ async def test_a_timer_that_fires_during_completions_waits_for_them(
 
 
 async def test_with_redis_away_the_deadline_is_stored_and_the_timer_set_later(
-    service: ExpirationService,
-    deadlines: DeadlineRepository,
-    make_order: MakeOrder,
-    redis_server: RedisServer,
+    service: ExpirationService, deadlines: DeadlineRepository, redis_server: RedisServer
 ) -> None:
     redis_server.kill()
     order = make_order(due_in=300)
@@ -292,7 +268,5 @@ async def test_with_redis_away_the_deadline_is_stored_and_the_timer_set_later(
 
     redis_server.start()
 
-    async with asyncio.timeout(30):
-        while await service.arm_upcoming(timedelta(minutes=10)) == 0:  # noqa: ASYNC110 (no event announces it)
-            await asyncio.sleep(0.05)
+    await until(lambda: service.arm_upcoming(timedelta(minutes=10)))
     assert await service.arm_upcoming(timedelta(minutes=10)) == 0

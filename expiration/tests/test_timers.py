@@ -1,27 +1,20 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
 from datetime import timedelta
 
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.telemetry import trace_scope
+from ticketing_common.timers import Timers, connect
 from ticketing_common.timers import timers as timers_module
-from ticketing_expiration.timers import QUEUE, Timers, connect
+from ticketing_expiration.settings import QUEUE
 from ticketing_testkit.servers import RedisServer
-
-Until = Callable[..., Awaitable[None]]
+from ticketing_testkit.waiting import until
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 DAY_MS = 86_400_000
 """How long arq keeps a job beyond its time."""
-
-
-@pytest.fixture
-async def timers(service_redis_url: str) -> AsyncIterator[Timers]:
-    made = Timers(connect(service_redis_url))
-    yield made
-    await made.close()
 
 
 async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
@@ -30,7 +23,7 @@ async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
     assert await timers.arm(order_id, at)
     assert await timers.arm(order_id, at + timedelta(hours=1))
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         assert await redis.zrange(QUEUE, 0, -1, withscores=True) == [
             (order_id.encode(), round(at.timestamp() * 1000)),
         ]
@@ -38,7 +31,7 @@ async def test_a_timer_is_set_once(timers: Timers, redis_url: str) -> None:
 
 async def test_timers_set_at_the_same_time_are_sent_together_as_jobs_of_arq(timers: Timers, redis_url: str) -> None:
     order_ids, at = [new_id() for _ in range(40)], utc_now() + timedelta(minutes=15)
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         with trace_scope(TRACEPARENT):
             await timers.arm(order_ids[0], at)
         before = (await redis.info("commandstats"))["cmdstat_exec"]["calls"]
@@ -57,11 +50,11 @@ async def test_nothing_that_can_run_code_lies_in_redis(timers: Timers, redis_url
     order_id = new_id()
     await timers.arm(order_id, utc_now())
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         stored = await redis.get(f"arq:job:{order_id}")
 
     assert stored is not None
-    assert timers_module.from_json(stored)["a"] == [order_id]
+    assert json.loads(stored)["a"] == [order_id]
 
 
 async def test_missing_timers_are_found(timers: Timers) -> None:
@@ -72,7 +65,7 @@ async def test_missing_timers_are_found(timers: Timers) -> None:
     assert await timers.without_timer([]) == []
 
 
-async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, redis_url: str, until: Until) -> None:
+async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, redis_url: str) -> None:
     stays, *gone = (new_id() for _ in range(4))
     for order_id in (stays, *gone):
         await timers.arm(order_id, utc_now())
@@ -80,7 +73,7 @@ async def test_a_removed_timer_never_fires_and_its_job_expires(timers: Timers, r
     timers.remove(gone)
     timers.remove([])
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
 
         async def taken() -> bool:
             return list(await redis.zrange(QUEUE, 0, -1)) == [stays.encode()]
@@ -116,6 +109,4 @@ async def test_timers_are_set_again_once_redis_is_back(timers: Timers, redis_ser
     assert not await timers.arm(order_id, utc_now())
     redis_server.start()
 
-    async with asyncio.timeout(30):
-        while not await timers.arm(order_id, utc_now()):  # noqa: ASYNC110 (no event announces it)
-            await asyncio.sleep(0.05)
+    await until(lambda: timers.arm(order_id, utc_now()))

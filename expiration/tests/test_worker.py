@@ -11,18 +11,17 @@ from prometheus_client import REGISTRY
 
 from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
+from ticketing_common.timers import connect
 from ticketing_expiration import worker as worker_module
 from ticketing_expiration.domain import Deadline, DeadlineStatus
 from ticketing_expiration.repository import DeadlineRepository
-from ticketing_expiration.settings import Settings
-from ticketing_expiration.timers import QUEUE, connect
+from ticketing_expiration.settings import QUEUE, Settings
 from ticketing_expiration.worker import create_worker
 from ticketing_testkit.apps import Bus, run_app
 from ticketing_testkit.servers import RedisServer
+from ticketing_testkit.waiting import until
 
-from .conftest import arm
-
-Until = Callable[..., Awaitable[None]]
+from .conftest import arm, hold, released
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +30,9 @@ def quiet() -> None:
     logging.getLogger("arq").setLevel(logging.CRITICAL)
 
 
-async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
-    deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
-    await deadlines.add(deadline)
-    return deadline
-
-
 async def queued(redis_url: str) -> int:
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         return int(await redis.zcard(QUEUE))
-
-
-async def released(bus: Bus) -> list[str]:
-    return sorted(event.data.order_id for event in await bus.events(ExpirationCompleted))
 
 
 async def status(deadlines: DeadlineRepository, deadline: Deadline) -> DeadlineStatus:
@@ -111,7 +100,7 @@ async def test_timers_work_again_after_redis_was_killed_and_started(
 
 
 async def test_the_worker_shows_whether_it_reaches_redis(
-    settings: Settings, bus: Bus, redis_server: RedisServer, until: Until
+    settings: Settings, bus: Bus, redis_server: RedisServer
 ) -> None:
     def shows(value: float) -> Callable[[], Awaitable[bool]]:
         async def check() -> bool:
@@ -134,13 +123,12 @@ async def test_timers_lost_with_redis_are_set_again(
     deadlines: DeadlineRepository,
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    until: Until,
 ) -> None:
     monkeypatch.setattr(worker_module, "REARM_SECONDS", 0.1)
     async with run_app(create_worker(settings)):
         held = await hold(deadlines, due_in=10)
         await arm(redis_url, held)
-        async with connect(redis_url) as redis:
+        async with connect(redis_url, QUEUE) as redis:
             await redis.flushall()
 
             async def armed() -> bool:
@@ -151,7 +139,7 @@ async def test_timers_lost_with_redis_are_set_again(
 
 
 async def test_deadlines_that_passed_without_a_worker_are_completed_once(
-    settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+    settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str
 ) -> None:
     overdue = [await hold(deadlines, due_in=-3_600 + number) for number in range(300)]
     early = await hold(deadlines, due_in=60)
@@ -181,14 +169,13 @@ async def test_a_clock_that_jumps_ahead_releases_nothing_early(
     deadlines: DeadlineRepository,
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    until: Until,
 ) -> None:
     held = await hold(deadlines, due_in=60)
     await arm(redis_url, held)
     timestamp_ms = arq.worker.timestamp_ms  # type: ignore[attr-defined]
     monkeypatch.setattr(arq.worker, "timestamp_ms", lambda: timestamp_ms() + 3_600_000)
 
-    async with run_app(create_worker(settings)), connect(redis_url) as redis:
+    async with run_app(create_worker(settings)), connect(redis_url, QUEUE) as redis:
         # With a clock an hour ahead the timer fires at once, and is set again for the deadline by that same clock.
         async def put_off() -> bool:
             score = await redis.zscore(QUEUE, held.id)
@@ -236,7 +223,7 @@ async def test_a_busy_worker_stops_at_once(
 
 
 async def test_a_stopping_worker_requeues_its_jobs_although_redis_is_slow(
-    settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch, until: Until
+    settings: Settings, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the wait, arq's shielded last command loses its connection, and the jobs stay blocked for 25 s."""
     without_sweep(monkeypatch)
@@ -258,11 +245,11 @@ async def test_a_stopping_worker_requeues_its_jobs_although_redis_is_slow(
     monkeypatch.setattr("ticketing_common.timers.worker.PUT_BACK_SECONDS", 600.0)  # the wait ends with the jobs
     monkeypatch.setattr(DeadlineRepository, "remaining", works_for_ever)
     monkeypatch.setattr(arq.worker.Worker, "finish_job", takes_its_time)
-    async with run_app(create_worker(settings)), connect(redis_url) as redis:
+    async with run_app(create_worker(settings)), connect(redis_url, QUEUE) as redis:
         await arm(redis_url, *(Deadline(expires_at=utc_now()) for _ in range(20)))
         await until(all_under_way)
         assert len(await redis.keys("arq:in-progress:*")) == 20
 
-    async with connect(redis_url) as redis:
+    async with connect(redis_url, QUEUE) as redis:
         assert await redis.keys("arq:in-progress:*") == []
         assert await redis.zcard(QUEUE) == 20

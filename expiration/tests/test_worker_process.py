@@ -4,33 +4,19 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from ticketing_common.entity import utc_now
 from ticketing_common.events import ExpirationCompleted
-from ticketing_expiration.domain import Deadline
 from ticketing_expiration.repository import DeadlineRepository
 from ticketing_expiration.settings import Settings
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import ServerProcess
+from ticketing_testkit.waiting import until
 
-from .conftest import arm
-
-Until = Callable[..., Awaitable[None]]
-
-
-async def hold(deadlines: DeadlineRepository, due_in: float) -> Deadline:
-    deadline = Deadline(expires_at=utc_now() + timedelta(seconds=due_in))
-    await deadlines.add(deadline)
-    return deadline
-
-
-async def released(bus: Bus) -> list[str]:
-    return sorted(event.data.order_id for event in await bus.events(ExpirationCompleted))
+from .conftest import arm, hold, released
 
 
 class WorkerProcess(ServerProcess):
@@ -78,7 +64,7 @@ def worker_process(tmp_path: Path, settings: Settings) -> Iterator[WorkerProcess
 
 
 async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
-    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, until: Until
+    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository
 ) -> None:
     held = await hold(deadlines, due_in=-1)
     await asyncio.to_thread(worker_process.start)
@@ -99,7 +85,7 @@ async def test_the_worker_is_a_process_with_health_that_ends_gracefully(
 
 
 async def test_the_next_worker_does_the_work_of_a_killed_one(
-    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+    worker_process: WorkerProcess, bus: Bus, deadlines: DeadlineRepository, redis_url: str
 ) -> None:
     await asyncio.to_thread(worker_process.start)
     held = [await hold(deadlines, due_in=-1) for _ in range(100)]
@@ -119,7 +105,7 @@ async def test_the_next_worker_does_the_work_of_a_killed_one(
 
 
 async def test_workers_replaced_one_after_the_other_release_each_hold_once_and_none_early(
-    tmp_path: Path, settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str, until: Until
+    tmp_path: Path, settings: Settings, bus: Bus, deadlines: DeadlineRepository, redis_url: str
 ) -> None:
     """Replaces two workers, one after the other, while deadlines pass for three seconds before each step."""
     workers = [WorkerProcess(tmp_path / f"worker-{number}", settings) for number in range(2)]

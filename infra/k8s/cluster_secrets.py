@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from ticketing_common.topology import ON_BUS, SERVICES
+from ticketing_common.topology import SERVICES
 
 NAMESPACE = "ticketing"
 HOST = "ticketing.dev"
@@ -92,9 +92,9 @@ def databases(members: int) -> Iterator[Secret]:
 
 def bus() -> Iterator[Secret]:
     """The passwords of nats/users.conf, and the address for each service."""
-    users = {user: password() for user in (*ON_BUS, "audit", "operator", "route")}
+    users = {user: password() for user in (*SERVICES, "audit", "operator", "route")}
     yield "nats-users", {f"{user.upper()}_PASSWORD": value for user, value in users.items()}
-    for user in (*ON_BUS, "audit", "operator"):
+    for user in (*SERVICES, "audit", "operator"):
         yield f"{user}-nats", {"NATS_URL": f"nats://{user}:{users[user]}@nats:4222"}
 
 

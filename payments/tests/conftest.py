@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from secrets import token_hex
 from typing import Any
 
 import pytest
 import stripe
 
-from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events import OrderData, OrderStatus
-from ticketing_common.storage import Outbox, connect
+from ticketing_common.storage import Database, Outbox
 from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
 from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
@@ -20,30 +17,7 @@ from ticketing_testkit.apps import Identity, service_settings_for
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Sign, Stores
-
-
-@pytest.fixture(scope="session")
-def make_order() -> MakeOrder:
-    """Makes an order as the orders service publishes it."""
-
-    def make(**changes: Any) -> OrderData:
-        window = changes.pop("window_seconds", 900)
-        price_cents = changes.pop("price_cents", 2_550)
-        fields: dict[str, Any] = {
-            "id": new_id(),
-            "version": 1,
-            "status": OrderStatus.CREATED,
-            "reason": None,
-            "user_id": new_id(),
-            "expires_at": utc_now() + timedelta(seconds=window),
-            "created_at": utc_now(),
-            "payment_id": None,
-            "ticket": {"id": new_id(), "title": "Opening night", "price_cents": price_cents, "currency": "usd"},
-        }
-        return OrderData.model_validate(fields | changes)
-
-    return make
+from .scenario import MakeScenario, MakeSettings, Scenario, Sign, Stores, make_order
 
 
 @pytest.fixture(scope="session")
@@ -91,11 +65,8 @@ def make_settings(
 
 
 @pytest.fixture
-async def stores(mongo_url: str, database_name: str) -> AsyncIterator[Stores]:
+async def stores(database: Database) -> Stores:
     """The service's collections, with their indexes."""
-    client = connect(mongo_url, application="payments-tests")
-    database = client[database_name]
-
     stores = Stores(
         PaymentRepository(Outbox(database["payments"])),
         OrderProjection(database["orders"]),
@@ -103,8 +74,7 @@ async def stores(mongo_url: str, database_name: str) -> AsyncIterator[Stores]:
     )
     for store in (stores.payments, stores.orders, stores.inbox):
         await store.ensure_indexes()
-    yield stores
-    client.close()
+    return stores
 
 
 @pytest.fixture
@@ -122,7 +92,7 @@ def make_scenario(service: PaymentService, stores: Stores) -> MakeScenario:
 
 
 @pytest.fixture
-async def scenario(make_scenario: MakeScenario, make_order: MakeOrder) -> Scenario:
+async def scenario(make_scenario: MakeScenario) -> Scenario:
     """An order that can be paid."""
     scenario = make_scenario(make_order())
     await scenario.service.follow_order(scenario.order)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
 
-from ticketing_common.entity import utc_now
+from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import OrderData, OrderReason, OrderStatus, PaymentStatus
 from ticketing_payments.domain import Payment
 from ticketing_payments.errors import OrderPaidError
@@ -14,11 +14,26 @@ from ticketing_payments.repository import OrderProjection, PaymentRepository, St
 from ticketing_payments.service import PaymentService
 from ticketing_payments.settings import Settings
 
-__all__ = ["MakeOrder", "MakeScenario", "MakeSettings", "Scenario", "Sign", "Stores"]
-
-MakeOrder: TypeAlias = Callable[..., OrderData]
 MakeSettings: TypeAlias = Callable[..., Settings]
 Sign: TypeAlias = Callable[..., tuple[bytes, str]]
+
+
+def make_order(**changes: Any) -> OrderData:
+    """An order as the orders service publishes it."""
+    window = changes.pop("window_seconds", 900)
+    price_cents = changes.pop("price_cents", 2_550)
+    fields: dict[str, Any] = {
+        "id": new_id(),
+        "version": 1,
+        "status": OrderStatus.CREATED,
+        "reason": None,
+        "user_id": new_id(),
+        "expires_at": utc_now() + timedelta(seconds=window),
+        "created_at": utc_now(),
+        "payment_id": None,
+        "ticket": {"id": new_id(), "title": "Opening night", "price_cents": price_cents, "currency": "usd"},
+    }
+    return OrderData.model_validate(fields | changes)
 
 
 class MakeScenario(Protocol):

@@ -20,7 +20,7 @@ from ticketing_payments.stripe_gateway import StripeGateway
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Stores
+from .scenario import MakeScenario, MakeSettings, Scenario, Stores, make_order
 
 BAD, GOOD = "pm_card_chargeCustomerFail", "pm_card_visa"
 
@@ -58,7 +58,7 @@ async def test_of_20_bad_cards_on_one_order_at_two_replicas_five_are_tried(
 
 
 async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(
-    make_scenario: MakeScenario, make_order: MakeOrder, service: PaymentService
+    make_scenario: MakeScenario, service: PaymentService
 ) -> None:
     buyer = new_id()
     outcomes: Counter[PaymentStatus | str] = Counter()
@@ -75,7 +75,7 @@ async def test_bad_cards_on_many_orders_of_one_account_are_counted_together(
 
 
 async def test_concurrent_attempts_exceed_the_limit_by_at_most_one_for_each_order(
-    make_scenario: MakeScenario, make_order: MakeOrder, service: PaymentService
+    make_scenario: MakeScenario, service: PaymentService
 ) -> None:
     buyer = new_id()
     scenarios = [make_scenario(make_order(user_id=buyer)) for _ in range(6)]
@@ -114,7 +114,7 @@ async def test_attempts_older_than_the_window_do_not_count(scenario: Scenario, s
 
 
 async def test_the_limits_can_be_switched_off(
-    stores: Stores, proxy: StripeProxy, make_settings: MakeSettings, make_scenario: MakeScenario, make_order: MakeOrder
+    stores: Stores, proxy: StripeProxy, make_settings: MakeSettings, make_scenario: MakeScenario
 ) -> None:
     settings = make_settings(stripe_api_base=proxy.url, rate_limit_payments="off")
     async with StripeGateway.connect(settings) as gateway:

@@ -10,14 +10,14 @@ from ticketing_payments.errors import StripeUnknownError
 from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .scenario import MakeOrder, MakeSettings
+from .scenario import MakeSettings, make_order
 
 PAYMENTS = "/api/payments"
 PLACES = 2
 
 
 async def test_other_routes_answer_while_calls_hang_at_stripe(
-    make_settings: MakeSettings, proxy: StripeProxy, make_order: MakeOrder, nats_url: str, bus: Bus, identity: Identity
+    make_settings: MakeSettings, proxy: StripeProxy, nats_url: str, bus: Bus, identity: Identity
 ) -> None:
     settings = make_settings(
         nats_url=nats_url, stripe_api_base=proxy.url, stripe_places=PLACES, stripe_timeout_seconds=60
@@ -56,7 +56,7 @@ async def test_other_routes_answer_while_calls_hang_at_stripe(
 
 
 async def test_the_time_of_the_request_is_the_calls_too(
-    make_settings: MakeSettings, proxy: StripeProxy, make_order: MakeOrder, nats_url: str, bus: Bus, identity: Identity
+    make_settings: MakeSettings, proxy: StripeProxy, nats_url: str, bus: Bus, identity: Identity
 ) -> None:
     """A call may take 60 s, the request 2 s: the response describes the call's outcome, and is no timeout."""
     settings = make_settings(

@@ -10,7 +10,7 @@ from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_testkit.hostile import attempts, findings, fingerprint
 from ticketing_testkit.servers import StripeDouble
 
-from .scenario import MakeOrder, MakeSettings
+from .scenario import MakeSettings, make_order
 
 
 @pytest.fixture
@@ -22,9 +22,7 @@ async def app(
         yield app
 
 
-async def test_hostile_input_is_refused_cheaply_and_changes_nothing(
-    app: FastAPI, make_order: MakeOrder, identity: Identity
-) -> None:
+async def test_hostile_input_is_refused_cheaply_and_changes_nothing(app: FastAPI, identity: Identity) -> None:
     await app.state.service.follow_order(make_order())
     before = await fingerprint(app.state.runtime.database)
 

@@ -16,7 +16,7 @@ from ticketing_common.events import (
 from ticketing_payments.domain import Intent, IntentState, Payment
 from ticketing_payments.publishers import PUBLISHERS, payment_change_event, payment_republished
 
-from .scenario import MakeOrder
+from .scenario import make_order
 
 pytestmark = pytest.mark.unit
 
@@ -31,9 +31,7 @@ pytestmark = pytest.mark.unit
         (PaymentStatus.REFUNDED, PaymentRefunded),
     ],
 )
-def test_each_status_that_others_need_has_its_event(
-    make_order: MakeOrder, status: PaymentStatus, event_class: type[PaymentEvent]
-) -> None:
+def test_each_status_that_others_need_has_its_event(status: PaymentStatus, event_class: type[PaymentEvent]) -> None:
     payment = Payment.begin(make_order(price_cents=1_999), attempt=1, payment_method_id="pm_1")
     payment.follow(Intent("pi_1", IntentState.NEEDS_BUYER, "the secret"))
     payment = replace(payment, status=status, version=3)
@@ -64,9 +62,7 @@ def test_an_unsettled_status_has_no_event() -> None:
         ({"disputed": True}, {"disputed": False, "status": PaymentStatus.REFUNDED}, "payment.refunded"),
     ],
 )
-def test_a_change_has_one_event_or_none(
-    make_order: MakeOrder, before: dict[str, Any], after: dict[str, Any], name: str | None
-) -> None:
+def test_a_change_has_one_event_or_none(before: dict[str, Any], after: dict[str, Any], name: str | None) -> None:
     payment = Payment.begin(make_order(price_cents=1_999), attempt=1, payment_method_id="pm_1")
     old = replace(payment, status=PaymentStatus.CAPTURED, version=4, **before)
     new = replace(old, version=5, **after)
@@ -85,9 +81,7 @@ def test_a_change_has_one_event_or_none(
         ({"refunded_cents": 5, "disputed": True}, "payment.disputed"),
     ],
 )
-def test_a_payment_with_a_refund_is_republished_by_a_refund_event(
-    make_order: MakeOrder, changes: dict[str, Any], name: str
-) -> None:
+def test_a_payment_with_a_refund_is_republished_by_a_refund_event(changes: dict[str, Any], name: str) -> None:
     payment = Payment.begin(make_order(), attempt=1, payment_method_id="pm_1")
     event = payment_republished(replace(payment, status=PaymentStatus.CAPTURED, version=5, **changes))
     assert name == event.NAME

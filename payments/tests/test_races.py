@@ -10,18 +10,13 @@ from ticketing_payments.stripe_gateway import StripeGateway
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .scenario import MakeOrder, MakeScenario, MakeSettings, Stores
+from .scenario import MakeScenario, MakeSettings, Stores, make_order
 
 ROUNDS = 60
 
 
 async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_behind(
-    service: PaymentService,
-    stores: Stores,
-    make_settings: MakeSettings,
-    make_order: MakeOrder,
-    proxy: StripeProxy,
-    bank: Bank,
+    service: PaymentService, stores: Stores, make_settings: MakeSettings, proxy: StripeProxy, bank: Bank
 ) -> None:
     """Whichever call wins, the payment is over at Stripe after all events, and no buyer has paid for nothing."""
     chance = random.Random(20_261_123)
@@ -81,9 +76,7 @@ async def test_paying_against_cancelling_over_two_replicas_never_leaves_money_be
     assert outcomes["authorised first"] > 0
 
 
-async def test_paying_in_many_tabs_with_many_cards_authorises_one(
-    make_scenario: MakeScenario, make_order: MakeOrder, bank: Bank
-) -> None:
+async def test_paying_in_many_tabs_with_many_cards_authorises_one(make_scenario: MakeScenario, bank: Bank) -> None:
     for _ in range(10):
         scenario = make_scenario(make_order())
         await scenario.service.follow_order(scenario.order)

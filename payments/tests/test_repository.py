@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import ConcurrentUpdateError, NotFoundError
 from ticketing_common.events import Event, OrderData, PaymentStatus
 from ticketing_common.storage import Collection, DuplicateKeyError, Repository
 from ticketing_payments.domain import ACTIVE_STATUSES, Intent, IntentState, Payment, StripeEvent
-from ticketing_payments.errors import PaymentActiveError, PaymentNotFoundError
+from ticketing_payments.errors import PaymentActiveError
 from ticketing_payments.publishers import PUBLISHERS
 from ticketing_payments.repository import EPOCH, PaymentRepository
 
-from .scenario import MakeOrder, Stores
+from .scenario import Stores, make_order
 
 PAYMENT_AUTHORIZED = PUBLISHERS[PaymentStatus.AUTHORIZED]
 
@@ -38,19 +38,17 @@ async def plan_of(collection: Collection, query: dict[str, object], **options: A
     return str(stage["indexName"])
 
 
-async def test_what_is_stored_is_what_is_read(payments: PaymentRepository, make_order: MakeOrder) -> None:
+async def test_what_is_stored_is_what_is_read(payments: PaymentRepository) -> None:
     payment = attempt(make_order())
     payment.follow(Intent("pi_1", IntentState.NEEDS_BUYER, "secret"))
     await payments.add(payment)
     assert await payments.get(payment.id) == payment
-    with pytest.raises(PaymentNotFoundError):
+    with pytest.raises(NotFoundError):
         await payments.get(new_id())
 
 
 @pytest.mark.parametrize("status", ACTIVE_STATUSES)
-async def test_an_order_has_one_active_payment(
-    payments: PaymentRepository, make_order: MakeOrder, status: PaymentStatus
-) -> None:
+async def test_an_order_has_one_active_payment(payments: PaymentRepository, status: PaymentStatus) -> None:
     order = make_order()
     await payments.add(attempt(order, 1, status))
     with pytest.raises(PaymentActiveError):
@@ -60,7 +58,7 @@ async def test_an_order_has_one_active_payment(
     assert active.attempt == 1
 
 
-async def test_after_an_attempt_that_is_over_comes_the_next(payments: PaymentRepository, make_order: MakeOrder) -> None:
+async def test_after_an_attempt_that_is_over_comes_the_next(payments: PaymentRepository) -> None:
     order = make_order()
     for number, status in ((1, PaymentStatus.FAILED), (2, PaymentStatus.VOIDED)):
         await payments.add(attempt(order, number, status))
@@ -73,9 +71,7 @@ async def test_after_an_attempt_that_is_over_comes_the_next(payments: PaymentRep
         await payments.add(attempt(order, 2, PaymentStatus.FAILED))
 
 
-async def test_of_concurrent_attempts_one_is_stored_and_without_the_index_all_are(
-    payments: PaymentRepository, make_order: MakeOrder
-) -> None:
+async def test_of_concurrent_attempts_one_is_stored_and_without_the_index_all_are(payments: PaymentRepository) -> None:
     async def race() -> int:
         order = make_order()
         attempts = [attempt(order, number) for number in range(1, 21)]
@@ -88,7 +84,7 @@ async def test_of_concurrent_attempts_one_is_stored_and_without_the_index_all_ar
 
 
 async def test_a_change_is_retried_on_top_of_a_faster_one(
-    payments: PaymentRepository, make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch
+    payments: PaymentRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = attempt(make_order())
     await payments.add(payment)
@@ -106,8 +102,8 @@ async def test_a_change_is_retried_on_top_of_a_faster_one(
         await original(self, entity, *publishers)
 
     monkeypatch.setattr(payments, "save", slow_save.__get__(payments))
-    changed = await payments.change(
-        payment.id,
+    _, changed = await payments.change(
+        payment,
         lambda one: one.follow(Intent("pi_1", IntentState.AUTHORIZED)),
         lambda *_: PAYMENT_AUTHORIZED,
     )
@@ -119,7 +115,7 @@ async def test_a_change_is_retried_on_top_of_a_faster_one(
 
 
 async def test_a_change_that_always_loses_is_given_up(
-    payments: PaymentRepository, make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch
+    payments: PaymentRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = attempt(make_order())
     await payments.add(payment)
@@ -129,25 +125,21 @@ async def test_a_change_that_always_loses_is_given_up(
 
     monkeypatch.setattr(payments, "save", lose)
     with pytest.raises(ConcurrentUpdateError):
-        await payments.change(payment.id, lambda one: one.abandon(), lambda *_: None)
+        await payments.change(payment, lambda one: one.abandon(), lambda *_: None)
 
 
-async def test_a_change_without_a_publisher_is_stored_without_an_event(
-    payments: PaymentRepository, make_order: MakeOrder
-) -> None:
+async def test_a_change_without_a_publisher_is_stored_without_an_event(payments: PaymentRepository) -> None:
     payment = attempt(make_order())
     await payments.add(payment)
-    await payments.change(payment.id, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda *_: None)
+    await payments.change(payment, lambda one: one.follow(Intent("pi_1", IntentState.UNCONFIRMED)), lambda *_: None)
     document = await payments.collection.find_one({"_id": payment.id})
     assert document is not None
     assert (document["stripe_id"], document["version"], document["outbox"]) == ("pi_1", 2, [])
-    await payments.change(payment.id, lambda _: False, lambda *_: PAYMENT_AUTHORIZED)
+    await payments.change(payment, lambda _: False, lambda *_: PAYMENT_AUTHORIZED)
     assert (await payments.get(payment.id)).version == 2
 
 
-async def test_due_payments_are_listed_in_order_and_settled_ones_are_not(
-    payments: PaymentRepository, make_order: MakeOrder
-) -> None:
+async def test_due_payments_are_listed_in_order_and_settled_ones_are_not(payments: PaymentRepository) -> None:
     now = utc_now()
     for seconds in (-5, -60, 60, None):
         payment = attempt(make_order())
@@ -161,7 +153,7 @@ async def test_due_payments_are_listed_in_order_and_settled_ones_are_not(
     assert (await payments.get(due[0].id)).version == due[0].version
 
 
-async def test_a_resync_covers_the_published_payments(payments: PaymentRepository, make_order: MakeOrder) -> None:
+async def test_a_resync_covers_the_published_payments(payments: PaymentRepository) -> None:
     for status in PaymentStatus:
         await payments.add(attempt(make_order(), 1, status))
     walked = {payment.status async for payment in payments.walk()}
@@ -186,7 +178,7 @@ async def test_every_query_has_its_index(payments: PaymentRepository, stores: St
     )
 
 
-async def test_the_wait_for_an_order_ends(stores: Stores, make_order: MakeOrder) -> None:
+async def test_the_wait_for_an_order_ends(stores: Stores) -> None:
     order = make_order()
     waiting = asyncio.create_task(stores.orders.wait_for(order.id, seconds=30))
     await asyncio.sleep(0)
@@ -251,7 +243,7 @@ async def test_the_cursor_never_goes_back(stores: Stores) -> None:
     )
 
 
-async def test_an_unreadable_payment_delays_no_other(payments: PaymentRepository, make_order: MakeOrder) -> None:
+async def test_an_unreadable_payment_delays_no_other(payments: PaymentRepository) -> None:
     now = utc_now()
     for seconds in (-60, -5):
         payment = attempt(make_order())
@@ -264,9 +256,7 @@ async def test_an_unreadable_payment_delays_no_other(payments: PaymentRepository
     )
 
 
-async def test_a_document_of_an_earlier_release_is_neither_refunded_nor_disputed(
-    payments: PaymentRepository, make_order: MakeOrder
-) -> None:
+async def test_a_document_of_an_earlier_release_is_neither_refunded_nor_disputed(payments: PaymentRepository) -> None:
     payment = attempt(make_order(), 1, PaymentStatus.CAPTURED)
     await payments.add(payment)
     await payments.collection.update_one({"_id": payment.id}, {"$unset": {"refunded_cents": "", "disputed": ""}})
@@ -274,9 +264,7 @@ async def test_a_document_of_an_earlier_release_is_neither_refunded_nor_disputed
     assert (found.refunded_cents, found.disputed) == (0, False)
 
 
-async def test_secrets_that_an_earlier_release_left_are_forgotten(
-    payments: PaymentRepository, make_order: MakeOrder
-) -> None:
+async def test_secrets_that_an_earlier_release_left_are_forgotten(payments: PaymentRepository) -> None:
     for status in PaymentStatus:
         await payments.add(replace(attempt(make_order(), 1, status), client_secret="pi_1_secret"))
     assert await payments.forget_secrets() == len(PaymentStatus) - 2
@@ -290,9 +278,7 @@ async def test_creating_the_indexes_is_idempotent(stores: Stores) -> None:
         await store.ensure_indexes()
 
 
-async def test_the_database_itself_refuses_a_second_active_payment(
-    payments: PaymentRepository, make_order: MakeOrder
-) -> None:
+async def test_the_database_itself_refuses_a_second_active_payment(payments: PaymentRepository) -> None:
     order = make_order()
     await payments.add(attempt(order))
     document = payments.to_document(attempt(order, 2))

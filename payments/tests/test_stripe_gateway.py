@@ -13,7 +13,7 @@ from ticketing_payments.stripe_gateway import API_VERSION, StripeGateway
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import FaultKind, StripeProxy
 
-from .scenario import MakeOrder, MakeSettings, Sign
+from .scenario import MakeSettings, Sign, make_order
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
@@ -35,7 +35,7 @@ async def stripe(make_settings: MakeSettings, proxy: StripeProxy) -> AsyncIterat
         yield connected
 
 
-def begin(make_order: MakeOrder, method: str | None = GOOD, **changes: Any) -> Payment:
+def begin(method: str | None = GOOD, **changes: Any) -> Payment:
     return Payment.begin(make_order(**changes), attempt=1, payment_method_id=method)
 
 
@@ -50,10 +50,8 @@ async def authorized(gateway: StripeGateway, payment: Payment) -> None:
     payment.follow(await gateway.confirm(known(payment)))
 
 
-async def test_a_card_is_authorised_and_then_captured(
-    gateway: StripeGateway, bank: Bank, make_order: MakeOrder
-) -> None:
-    payment = begin(make_order)
+async def test_a_card_is_authorised_and_then_captured(gateway: StripeGateway, bank: Bank) -> None:
+    payment = begin()
     created = await gateway.create(payment)
     assert created.state is IntentState.UNCONFIRMED
     assert (await gateway.confirm(created.id)).state is IntentState.AUTHORIZED
@@ -66,8 +64,8 @@ async def test_a_card_is_authorised_and_then_captured(
     assert found["metadata"] == {"order_id": payment.order_id, "payment_id": payment.id}
 
 
-async def test_a_declined_card_has_a_reason(gateway: StripeGateway, make_order: MakeOrder) -> None:
-    created = await gateway.create(begin(make_order, BAD))
+async def test_a_declined_card_has_a_reason(gateway: StripeGateway) -> None:
+    created = await gateway.create(begin(BAD))
     declined = await gateway.confirm(created.id)
     assert declined.state is IntentState.DECLINED
     assert declined.decline is not None
@@ -77,10 +75,8 @@ async def test_a_declined_card_has_a_reason(gateway: StripeGateway, make_order: 
     assert (await gateway.cancel(created.id)).state is IntentState.CANCELLED
 
 
-async def test_3d_secure_continues_after_the_buyers_step(
-    gateway: StripeGateway, bank: Bank, make_order: MakeOrder
-) -> None:
-    created = await gateway.create(begin(make_order, await bank.card()))
+async def test_3d_secure_continues_after_the_buyers_step(gateway: StripeGateway, bank: Bank) -> None:
+    created = await gateway.create(begin(await bank.card()))
     waiting = await gateway.confirm(created.id)
     assert waiting.state is IntentState.NEEDS_BUYER
     assert waiting.client_secret
@@ -88,28 +84,28 @@ async def test_3d_secure_continues_after_the_buyers_step(
     assert (await gateway.retrieve(created.id)).state is IntentState.AUTHORIZED
 
 
-async def test_3d_secure_that_fails_is_a_decline(gateway: StripeGateway, bank: Bank, make_order: MakeOrder) -> None:
-    created = await gateway.create(begin(make_order, await bank.card()))
+async def test_3d_secure_that_fails_is_a_decline(gateway: StripeGateway, bank: Bank) -> None:
+    created = await gateway.create(begin(await bank.card()))
     await gateway.confirm(created.id)
     await bank.authenticate(created.id, success=False)
     assert (await gateway.retrieve(created.id)).state is IntentState.DECLINED
 
 
-async def test_without_a_card_the_browser_enters_one(gateway: StripeGateway, make_order: MakeOrder) -> None:
-    created = await gateway.create(begin(make_order, None))
+async def test_without_a_card_the_browser_enters_one(gateway: StripeGateway) -> None:
+    created = await gateway.create(begin(None))
     assert created.state is IntentState.NEEDS_BUYER
     assert created.client_secret
 
 
-async def test_cancelling_is_idempotent(gateway: StripeGateway, make_order: MakeOrder) -> None:
-    payment = begin(make_order)
+async def test_cancelling_is_idempotent(gateway: StripeGateway) -> None:
+    payment = begin()
     await authorized(gateway, payment)
     for _ in range(2):
         assert (await gateway.cancel(known(payment))).state is IntentState.CANCELLED
 
 
-async def test_money_is_refunded_once(gateway: StripeGateway, bank: Bank, make_order: MakeOrder) -> None:
-    payment = begin(make_order)
+async def test_money_is_refunded_once(gateway: StripeGateway, bank: Bank) -> None:
+    payment = begin()
     await authorized(gateway, payment)
     await gateway.capture(payment)
     assert (await gateway.cancel(known(payment))).state is IntentState.CAPTURED
@@ -120,23 +116,21 @@ async def test_money_is_refunded_once(gateway: StripeGateway, bank: Bank, make_o
     assert (await gateway.retrieve(known(payment))).state is IntentState.REFUNDED
 
 
-async def test_an_unknown_payment_method_is_refused_at_the_beginning(
-    gateway: StripeGateway, make_order: MakeOrder
-) -> None:
+async def test_an_unknown_payment_method_is_refused_at_the_beginning(gateway: StripeGateway) -> None:
     with pytest.raises(PaymentMethodRefusedError):
-        await gateway.create(begin(make_order, "pm_nobody_knows"))
+        await gateway.create(begin("pm_nobody_knows"))
 
 
-async def test_a_second_confirmation_does_nothing(gateway: StripeGateway, make_order: MakeOrder) -> None:
-    created = await gateway.create(begin(make_order))
+async def test_a_second_confirmation_does_nothing(gateway: StripeGateway) -> None:
+    created = await gateway.create(begin())
     await gateway.confirm(created.id)
     assert (await gateway.confirm(created.id)).state is IntentState.AUTHORIZED
 
 
 async def test_the_same_key_gives_the_same_payment_intent(
-    stripe: StripeGateway, bank: Bank, proxy: StripeProxy, make_order: MakeOrder
+    stripe: StripeGateway, bank: Bank, proxy: StripeProxy
 ) -> None:
-    payment = begin(make_order)
+    payment = begin()
     first, second = await stripe.create(payment), await stripe.create(payment)
     assert first == second
     assert len(await bank.intents_of(payment.order_id)) == 1
@@ -145,38 +139,34 @@ async def test_the_same_key_gives_the_same_payment_intent(
 
 @pytest.mark.parametrize("fault", ["lost", "crashed", "away"])
 async def test_no_response_is_unknown_and_not_a_failure(
-    stripe: StripeGateway, proxy: StripeProxy, make_order: MakeOrder, fault: FaultKind
+    stripe: StripeGateway, proxy: StripeProxy, fault: FaultKind
 ) -> None:
     proxy.fail(fault, "POST /v1/payment_intents$", times=9)
     with pytest.raises(StripeUnknownError) as caught:
-        await stripe.create(begin(make_order))
+        await stripe.create(begin())
     assert caught.value.retry_after_seconds > 0
     assert caught.value.__cause__ is None
 
 
-async def test_the_wait_for_a_response_is_limited(
-    make_settings: MakeSettings, proxy: StripeProxy, make_order: MakeOrder
-) -> None:
+async def test_the_wait_for_a_response_is_limited(make_settings: MakeSettings, proxy: StripeProxy) -> None:
     proxy.fail("silent", "POST /v1/payment_intents$", times=9)
     async with StripeGateway.connect(make_settings(stripe_api_base=proxy.url, stripe_timeout_seconds=0.2)) as gateway:
         async with asyncio.timeout(60):
             with pytest.raises(StripeUnknownError):
-                await gateway.create(begin(make_order))
+                await gateway.create(begin())
 
 
-async def test_a_refusal_of_our_key_is_not_the_buyers_fault(
-    make_settings: MakeSettings, stripe_url: str, make_order: MakeOrder
-) -> None:
+async def test_a_refusal_of_our_key_is_not_the_buyers_fault(make_settings: MakeSettings, stripe_url: str) -> None:
     settings = make_settings(stripe_api_base=stripe_url, stripe_key="no key at all")
     async with StripeGateway.connect(settings) as gateway:
         with pytest.raises(StripeUnknownError):
-            await gateway.create(begin(make_order))
+            await gateway.create(begin())
 
 
 async def test_a_refused_capture_is_a_decline_only_if_nothing_was_captured(
-    stripe: StripeGateway, proxy: StripeProxy, make_order: MakeOrder
+    stripe: StripeGateway, proxy: StripeProxy
 ) -> None:
-    payment = begin(make_order)
+    payment = begin()
     await authorized(stripe, payment)
     proxy.fail("refused", "/capture$", error={"code": "charge_expired_for_capture", "message": "too late"})
     refused = await stripe.capture(payment)
@@ -185,9 +175,9 @@ async def test_a_refused_capture_is_a_decline_only_if_nothing_was_captured(
 
 
 async def test_each_money_moving_call_is_made_with_the_pinned_version_and_an_idempotency_key(
-    stripe: StripeGateway, proxy: StripeProxy, make_order: MakeOrder
+    stripe: StripeGateway, proxy: StripeProxy
 ) -> None:
-    payment = begin(make_order)
+    payment = begin()
     await authorized(stripe, payment)
     await stripe.capture(payment)
     await stripe.refund(payment)

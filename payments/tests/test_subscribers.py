@@ -27,7 +27,7 @@ from ticketing_payments.subscribers import subscriptions
 from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from .scenario import MakeOrder, Stores
+from .scenario import Stores, make_order
 
 GOOD = "pm_card_visa"
 
@@ -66,7 +66,7 @@ def test_the_service_consumes_only_order_events(service: PaymentService) -> None
     assert subscription.durable("payments") == "payments-orders"
 
 
-async def test_every_handler_is_idempotent(service: PaymentService, stores: Stores, make_order: MakeOrder) -> None:
+async def test_every_handler_is_idempotent(service: PaymentService, stores: Stores) -> None:
     (orders,) = subscriptions(service)
     kept, lost = make_order(), make_order()
     for order in (kept, lost):
@@ -85,7 +85,7 @@ async def test_every_handler_is_idempotent(service: PaymentService, stores: Stor
 
 
 async def test_an_order_without_a_payment_needs_nothing(
-    service: PaymentService, stores: Stores, make_order: MakeOrder, proxy: StripeProxy
+    service: PaymentService, stores: Stores, proxy: StripeProxy
 ) -> None:
     order = make_order()
     (orders,) = subscriptions(service)
@@ -94,7 +94,7 @@ async def test_an_order_without_a_payment_needs_nothing(
 
 
 async def test_payments_follow_their_orders_over_the_bus(
-    settings: Settings, bus: Bus, proxy: StripeProxy, identity: Identity, make_order: MakeOrder
+    settings: Settings, bus: Bus, proxy: StripeProxy, identity: Identity
 ) -> None:
     """Paid and captured; declined; cancelled and voided; a capture with an error at Stripe; a refused capture."""
     orders = {name: make_order() for name in ("kept", "declined", "cancelled", "slow", "refused")}
@@ -138,12 +138,7 @@ async def test_payments_follow_their_orders_over_the_bus(
 
 
 async def test_the_running_service_answers_503_and_resolves_the_payment_by_itself(
-    settings: Settings,
-    bus: Bus,
-    proxy: StripeProxy,
-    identity: Identity,
-    make_order: MakeOrder,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, bus: Bus, proxy: StripeProxy, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketing_payments.domain.payment.FIRST_CHECK", timedelta())
     order = make_order()

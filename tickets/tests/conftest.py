@@ -38,8 +38,18 @@ async def state(tickets: TicketRepository, ticket_id: str) -> tuple[TicketStatus
     return ticket.status, ticket.order_id
 
 
+def refused(answer: httpx.Response, status: int, *fields: str | None) -> None:
+    """Check that a response is this refusal, about these fields."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    if fields:
+        assert [error.get("field") for error in body["errors"]] == list(fields)
+
+
 class OrderScenario:
-    """The events of one order: each fact is the full state at the next version."""
+    """The events of one order: each fact is the full state at the next version. It was placed at `minute`."""
 
     def __init__(self, ticket_id: str, *, minute: int = 0) -> None:
         created_at = SCENARIO_BEGINS + timedelta(minutes=minute)
@@ -64,12 +74,6 @@ class OrderScenario:
         self.refused = self.completed.model_copy(
             update={"version": 3, "status": OrderStatus.CANCELLED, "reason": OrderReason.PAYMENT_FAILED}
         )
-
-
-@pytest.fixture(scope="session")
-def order_for() -> Callable[..., OrderScenario]:
-    """The scenario of an order for a ticket; `minute` is when it was placed."""
-    return OrderScenario
 
 
 @pytest.fixture
@@ -151,28 +155,13 @@ async def listed(api: httpx.AsyncClient, seller: dict[str, str]) -> dict[str, An
 
 
 @pytest.fixture
-def follow(app: FastAPI, order_for: Callable[..., OrderScenario]) -> Callable[..., Awaitable[None]]:
+def follow(app: FastAPI) -> Callable[..., Awaitable[None]]:
     """Create or complete an order for a ticket, as if its event had arrived."""
 
     async def apply(ticket_id: str, fact: str = "created") -> None:
-        await app.state.service.follow_order(getattr(order_for(ticket_id), fact))
+        await app.state.service.follow_order(getattr(OrderScenario(ticket_id), fact))
 
     return apply
-
-
-@pytest.fixture(scope="session")
-def refused() -> Callable[..., None]:
-    """Check that a response is this refusal, about these fields."""
-
-    def check(answer: httpx.Response, status: int, *fields: str | None) -> None:
-        assert answer.status_code == status, answer.text
-        assert answer.headers["content-type"] == "application/problem+json"
-        body = answer.json()
-        assert body["status"] == status
-        if fields:
-            assert [error.get("field") for error in body["errors"]] == list(fields)
-
-    return check
 
 
 @pytest.fixture

@@ -23,9 +23,7 @@ from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 
-from .conftest import SELLER, subjects
-
-OrderFor = Callable[..., Any]
+from .conftest import SELLER, OrderScenario, refused, subjects
 
 
 @given(status=st.sampled_from(LISTED), held=st.integers(0, 3), sold=st.integers(0, 3))
@@ -61,9 +59,9 @@ def test_a_cancelled_listing_is_republished_as_that_and_shown_live_as_an_update(
 
 
 async def test_only_the_seller_calls_an_event_off_and_once(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: OrderFor
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    await service.follow_order(order_for(on_sale.id).completed)
+    await service.follow_order(OrderScenario(on_sale.id).completed)
     with pytest.raises(TicketNotOwnedError):
         await service.cancel(on_sale.id, new_id())
     with pytest.raises(TicketNotFoundError):
@@ -75,9 +73,9 @@ async def test_only_the_seller_calls_an_event_off_and_once(
 
 
 async def test_the_cancellation_is_published_again_for_an_order_that_was_on_its_way(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: OrderFor
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    before, late = order_for(on_sale.id), order_for(on_sale.id, minute=1)
+    before, late = OrderScenario(on_sale.id), OrderScenario(on_sale.id, minute=1)
     await service.follow_order(before.created)
     await service.cancel(on_sale.id, SELLER)
     await service.follow_order(before.cancelled)  # the end that the cancellation caused
@@ -93,13 +91,13 @@ async def test_the_cancellation_is_published_again_for_an_order_that_was_on_its_
 
 
 async def test_many_late_orders_share_announcements_and_each_comes_before_one(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: OrderFor
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
     await service.cancel(on_sale.id, SELLER)
     announced: list[int] = []
 
     async def late() -> None:
-        order = order_for(on_sale.id).created
+        order = OrderScenario(on_sale.id).created
         begun = (await tickets.get(on_sale.id)).version
         await service.follow_order(order)
         announced.append((await tickets.get(on_sale.id)).version - begun)
@@ -109,11 +107,11 @@ async def test_many_late_orders_share_announcements_and_each_comes_before_one(
 
 
 async def test_a_cancellation_in_the_middle_of_a_round_is_not_overwritten(
-    service: TicketService, tickets: TicketRepository, details: TicketDetails, order_for: OrderFor
+    service: TicketService, tickets: TicketRepository, details: TicketDetails
 ) -> None:
     for _ in range(20):
         listed = await service.create(SELLER, details)
-        order = order_for(listed.id)
+        order = OrderScenario(listed.id)
         await asyncio.gather(service.follow_order(order.created), service.cancel(listed.id, SELLER))
         await service.follow_order(order.cancelled)
         assert (await tickets.get(listed.id)).status is TicketStatus.CANCELLED
@@ -139,7 +137,6 @@ async def test_the_route_cancels_for_the_seller_and_repeats_its_answer(
     stranger: dict[str, str],
     listed: dict[str, Any],
     follow: Callable[..., Awaitable[None]],
-    refused: Callable[..., None],
 ) -> None:
     path = f"/api/tickets/{listed['id']}"
     await follow(listed["id"], "completed")

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from ticketing_tickets.errors import TicketNotOwnedError
 from ticketing_tickets.repository import TicketRepository
 from ticketing_tickets.service import TicketService
 
-from .conftest import subjects
+from .conftest import OrderScenario, subjects
 
 SELLER = new_id()
 
@@ -56,12 +55,11 @@ async def test_what_is_on_sale_is_withdrawn_and_what_is_sold_stays(
     tickets: TicketRepository,
     departures: Departures,
     details: TicketDetails,
-    order_for: Callable[..., Any],
     status_of: Callable[[str], Awaitable[TicketStatus]],
 ) -> None:
     on_sale = [(await service.create(SELLER, details)).id for _ in range(3)]
     sold = (await service.create(SELLER, details)).id
-    await service.follow_order(order_for(sold).completed)
+    await service.follow_order(OrderScenario(sold).completed)
     others = (await service.create(new_id(), details)).id
 
     for _ in range(2):  # the event comes twice
@@ -79,11 +77,10 @@ async def test_a_seat_of_a_deleted_account_that_becomes_free_is_not_offered_agai
     departures: Departures,
     database: Database,
     details: TicketDetails,
-    order_for: Callable[..., Any],
     status_of: Callable[[str], Awaitable[TicketStatus]],
 ) -> None:
     held, sold = [(await service.create(SELLER, details)).id for _ in range(2)]
-    hold, sale = order_for(held), order_for(sold)
+    hold, sale = OrderScenario(held), OrderScenario(sold)
     for fact in (hold.created, sale.completed):
         await service.follow_order(fact)
     await departures.on_user_deleted(deleted(at=utc_now() - timedelta(hours=2)))
@@ -101,14 +98,10 @@ async def test_a_seat_of_a_deleted_account_that_becomes_free_is_not_offered_agai
 
 
 async def test_the_free_seats_of_a_listing_that_is_sold_in_part_are_withdrawn(
-    service: TicketService,
-    tickets: TicketRepository,
-    departures: Departures,
-    details: TicketDetails,
-    order_for: Callable[..., Any],
+    service: TicketService, tickets: TicketRepository, departures: Departures, details: TicketDetails
 ) -> None:
     listed = (await service.create(SELLER, replace(details, quantity=5))).id
-    sale, hold = order_for(listed), order_for(listed, minute=1)
+    sale, hold = OrderScenario(listed), OrderScenario(listed, minute=1)
     for fact in (sale.completed, hold.created):
         await service.follow_order(fact)
 

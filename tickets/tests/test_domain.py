@@ -1,6 +1,5 @@
 """The rules of a ticket."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +18,8 @@ from ticketing_tickets.errors import (
     TicketReservedError,
     TicketTransitionError,
 )
+
+from .conftest import OrderScenario
 
 pytestmark = pytest.mark.unit
 
@@ -56,8 +57,8 @@ def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
     assert reserved.deleted_at is None
 
 
-def test_a_ticket_follows_its_order_to_the_end(ticket: Ticket, order_for: Callable[..., Any]) -> None:
-    order = order_for(ticket.id)
+def test_a_ticket_follows_its_order_to_the_end(ticket: Ticket) -> None:
+    order = OrderScenario(ticket.id)
 
     assert ticket.follow(taken_by([order.created]))
     assert (ticket.status, ticket.order_id) == (TicketStatus.HELD, order.id)
@@ -70,10 +71,8 @@ def test_a_ticket_follows_its_order_to_the_end(ticket: Ticket, order_for: Callab
     assert not ticket.follow(Taken())
 
 
-def test_a_deleted_ticket_answers_each_version_of_a_late_order_once(
-    ticket: Ticket, order_for: Callable[..., Any]
-) -> None:
-    order, later = order_for(ticket.id), order_for(ticket.id, minute=1)
+def test_a_deleted_ticket_answers_each_version_of_a_late_order_once(ticket: Ticket) -> None:
+    order, later = OrderScenario(ticket.id), OrderScenario(ticket.id, minute=1)
     ticket.delete(ticket.user_id)
 
     assert not ticket.follow(Taken())
@@ -85,10 +84,8 @@ def test_a_deleted_ticket_answers_each_version_of_a_late_order_once(
     assert ticket.order_id is None
 
 
-def test_a_sale_that_was_decided_before_the_deletion_stands_and_then_falls_back_to_deleted(
-    ticket: Ticket, order_for: Callable[..., Any]
-) -> None:
-    order = order_for(ticket.id)
+def test_a_sale_that_was_decided_before_the_deletion_stands_and_then_falls_back_to_deleted(ticket: Ticket) -> None:
+    order = OrderScenario(ticket.id)
     ticket.delete(ticket.user_id)
 
     assert ticket.follow(taken_by([order.completed]))
@@ -110,13 +107,11 @@ def test_the_table_knows_every_status() -> None:
 
 
 @given(data=st.data())
-def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
-    order_for: Callable[..., Any], data: st.DataObject
-) -> None:
+def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(data: st.DataObject) -> None:
     from_table = {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
     ticket = Ticket(user_id=new_id(), title="Seat 7", price_cents=1, currency="usd")
-    scenarios = [order_for(ticket.id, minute=minute) for minute in range(3)]
-    facts = [None, *(fact for scenario in scenarios for fact in (scenario.created, scenario.completed))]
+    scenarios = [OrderScenario(ticket.id, minute=minute) for minute in range(3)]
+    facts: list[Any] = [None, *(fact for scenario in scenarios for fact in (scenario.created, scenario.completed))]
 
     for step in data.draw(st.lists(st.sampled_from([*facts, "delete", "withdraw"]), max_size=20)):
         before, was_deleted = ticket.status, ticket.deleted_at is not None
@@ -143,13 +138,13 @@ def test_whatever_happens_a_ticket_keeps_to_the_table_and_to_its_order(
         assert not ticket.follow(taken_by([step] if step else []))
 
 
-def test_without_active_orders_no_seat_is_taken(order_for: Callable[..., Any]) -> None:
+def test_without_active_orders_no_seat_is_taken() -> None:
     assert taken_by([]) == Taken()
-    assert taken_by([order_for(new_id()).cancelled]) == Taken()
+    assert taken_by([OrderScenario(new_id()).cancelled]) == Taken()
 
 
-def test_the_complete_order_has_it_before_any_other_and_then_the_newest(order_for: Callable[..., Any]) -> None:
-    old, middle, new = (order_for(new_id(), minute=minute) for minute in range(3))
+def test_the_complete_order_has_it_before_any_other_and_then_the_newest() -> None:
+    old, middle, new = (OrderScenario(new_id(), minute=minute) for minute in range(3))
 
     assert taken_by([old.created, new.created, middle.cancelled]) == Taken(held=1, holder=new.id, unpaid={new.id: 1})
     assert taken_by([old.completed, new.created]) == Taken(sold=1, holder=old.id)

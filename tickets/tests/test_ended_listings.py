@@ -15,10 +15,11 @@ from ticketing_testkit.apps import Identity
 from ticketing_tickets.domain import ShownStatus, TicketSearch, TicketSort, shown_status
 from ticketing_tickets.schemas import TicketResponse, revised
 
+from .conftest import refused
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Follow = Callable[..., Awaitable[None]]
-Refused = Callable[..., None]
 ListOf = Callable[..., Awaitable[list[tuple[str, str]]]]
 
 
@@ -100,7 +101,7 @@ async def test_held_and_sold_listings_keep_their_status(sell: Any, list_of: List
 
 
 async def test_an_unchanged_date_in_the_past_may_stay_and_a_new_one_may_not(
-    api: httpx.AsyncClient, seller: dict[str, str], sell: Any, begin: Any, refused: Refused
+    api: httpx.AsyncClient, seller: dict[str, str], sell: Any, begin: Any
 ) -> None:
     ticket = await sell()
     path, then = f"/api/tickets/{ticket['id']}", await begin(ticket["id"])

@@ -1,7 +1,6 @@
 """Every query uses an index, according to the query plans of a real MongoDB."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from ticketing_common.web import PageRequest
 from ticketing_tickets.domain import LISTED, TicketSearch, TicketSort
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 
+from .conftest import OrderScenario
 from .listings import a_ticket, found, pages, stored
 
 FIELD_OF = {
@@ -99,9 +99,9 @@ async def test_an_index_carries_the_search_for_words_and_a_sellers_own(
         assert query["docsExamined"] <= 2
 
 
-async def test_an_index_finds_the_active_orders_of_a_ticket(orders: OrderProjection, order_for: Any) -> None:
+async def test_an_index_finds_the_active_orders_of_a_ticket(orders: OrderProjection) -> None:
     ticket_id = new_id()
-    scenarios = [order_for(ticket_id), order_for(ticket_id), order_for(ticket_id), order_for(new_id())]
+    scenarios = [OrderScenario(ticket_id), OrderScenario(ticket_id), OrderScenario(ticket_id), OrderScenario(new_id())]
     active, over, paid, elsewhere = scenarios
     for state in (active.created, over.cancelled, paid.completed, elsewhere.created):
         await orders.apply(state)

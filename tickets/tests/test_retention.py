@@ -1,7 +1,6 @@
 """Texts of deleted listings are removed after a while, here and in the published event; nothing else is."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -74,21 +73,19 @@ async def test_a_listing_that_cannot_be_published_stops_no_other(
 
 
 async def test_a_sale_that_was_decided_before_the_deletion_keeps_its_texts(
-    service: TicketService, tickets: TicketRepository, order_for: Callable[..., OrderScenario]
+    service: TicketService, tickets: TicketRepository
 ) -> None:
     ticket_id = await deleted(service, tickets, ago=40 * DAY)
-    await service.follow_order(order_for(ticket_id).completed)
+    await service.follow_order(OrderScenario(ticket_id).completed)
     assert await service.forget_deleted(before=utc_now()) == 0
     sold = await stored(tickets, ticket_id)
     assert (sold.status, sold.details) == (TicketStatus.SOLD, DETAILS)
 
 
-async def test_an_order_that_comes_late_is_still_answered(
-    service: TicketService, tickets: TicketRepository, order_for: Callable[..., OrderScenario]
-) -> None:
+async def test_an_order_that_comes_late_is_still_answered(service: TicketService, tickets: TicketRepository) -> None:
     ticket_id = await deleted(service, tickets, ago=40 * DAY)
     await service.forget_deleted(before=utc_now())
-    await service.follow_order(order_for(ticket_id).created)
+    await service.follow_order(OrderScenario(ticket_id).created)
     found = await stored(tickets, ticket_id)
     assert (found.status, found.version) == (TicketStatus.DELETED, 4)
 

@@ -14,14 +14,13 @@ from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 from ticketing_testkit.crashes import dying_before_the_answer
 
-from .conftest import SELLER
+from .conftest import SELLER, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VALID = {"title": "Seat 7", "price": 19.99}
 
 Follow = Callable[..., Awaitable[None]]
-Refused = Callable[..., None]
 
 
 async def test_a_listed_ticket_is_returned_in_full_and_shown_to_every_caller(
@@ -81,7 +80,7 @@ async def test_what_is_left_out_is_null(listed: dict[str, Any]) -> None:
     ids=lambda value: str(value)[:60],
 )
 async def test_wrong_input_is_refused_by_field_and_makes_nothing(
-    api: httpx.AsyncClient, body: Any, fields: list[str | None], identity: Identity, refused: Refused
+    api: httpx.AsyncClient, body: Any, fields: list[str | None], identity: Identity
 ) -> None:
     nobody_yet = identity.headers(new_id())
 
@@ -101,7 +100,7 @@ async def test_wrong_input_is_refused_by_field_and_makes_nothing(
     ],
 )
 async def test_json_that_only_looks_right_is_refused(
-    api: httpx.AsyncClient, seller: dict[str, str], text: str, field: str | None, refused: Refused
+    api: httpx.AsyncClient, seller: dict[str, str], text: str, field: str | None
 ) -> None:
     headers = {**seller, "content-type": "application/json"}
 
@@ -124,7 +123,7 @@ def unsigned(claims: dict[str, Any]) -> str:
     ],
 )
 async def test_without_a_valid_token_nothing_is_changed_or_shown(
-    api: httpx.AsyncClient, identity: Identity, method: str, path: str, bad: str, refused: Refused
+    api: httpx.AsyncClient, identity: Identity, method: str, path: str, bad: str
 ) -> None:
     now = int(time.time())
     tokens = {
@@ -167,7 +166,7 @@ async def test_a_ticket_whose_process_died_before_its_response_is_not_listed_twi
 @pytest.mark.parametrize("ticket_id", ["0" * 24, "abc", "Z" * 24, "A" * 24, "0" * 25, "%00", "' || 1"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_an_unknown_or_malformed_id_is_not_found(
-    api: httpx.AsyncClient, seller: dict[str, str], method: str, ticket_id: str, refused: Refused
+    api: httpx.AsyncClient, seller: dict[str, str], method: str, ticket_id: str
 ) -> None:
     body = VALID if method == "PUT" else None
 
@@ -175,7 +174,7 @@ async def test_an_unknown_or_malformed_id_is_not_found(
 
 
 async def test_a_page_of_another_site_cannot_use_the_cookie(
-    api: httpx.AsyncClient, identity: Identity, listed: dict[str, Any], refused: Refused
+    api: httpx.AsyncClient, identity: Identity, listed: dict[str, Any]
 ) -> None:
     cookie = {"Cookie": f"session={identity.token(SELLER)}"}
     path = f"/api/tickets/{listed['id']}"

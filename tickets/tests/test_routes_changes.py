@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from .conftest import refused
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VALID = {"title": "Seat 7", "price": 19.99}
 
 Follow = Callable[..., Awaitable[None]]
-Refused = Callable[..., None]
 
 
 async def test_an_edit_replaces_everything_that_the_seller_decides(
@@ -32,7 +33,7 @@ async def test_an_edit_replaces_everything_that_the_seller_decides(
 
 
 async def test_wrong_input_and_strangers_change_nothing(
-    api: httpx.AsyncClient, seller: dict[str, str], stranger: dict[str, str], listed: dict[str, Any], refused: Refused
+    api: httpx.AsyncClient, seller: dict[str, str], stranger: dict[str, str], listed: dict[str, Any]
 ) -> None:
     path = f"/api/tickets/{listed['id']}"
 
@@ -51,7 +52,6 @@ async def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
     listed: dict[str, Any],
     fact: str,
     follow: Follow,
-    refused: Refused,
 ) -> None:
     path = f"/api/tickets/{listed['id']}"
     await follow(listed["id"], fact)
@@ -64,7 +64,7 @@ async def test_a_held_or_sold_ticket_cannot_be_edited_or_deleted(
 
 
 async def test_a_listing_of_many_seats_changes_within_its_rules(
-    api: httpx.AsyncClient, seller: dict[str, str], follow: Follow, refused: Refused
+    api: httpx.AsyncClient, seller: dict[str, str], follow: Follow
 ) -> None:
     listed = (await api.post("/api/tickets", json={**VALID, "quantity": 3}, headers=seller)).json()
     assert (listed["quantity"], listed["available"], listed["status"]) == (3, 3, "available")
@@ -81,7 +81,7 @@ async def test_a_listing_of_many_seats_changes_within_its_rules(
 
 
 async def test_a_deleted_ticket_is_not_found_by_any_caller(
-    api: httpx.AsyncClient, seller: dict[str, str], listed: dict[str, Any], refused: Refused
+    api: httpx.AsyncClient, seller: dict[str, str], listed: dict[str, Any]
 ) -> None:
     path = f"/api/tickets/{listed['id']}"
     answer = await api.delete(path, headers=seller)

@@ -15,14 +15,13 @@ from ticketing_common.entity import new_id
 from ticketing_testkit.apps import Identity
 from ticketing_tickets.schemas import MAX_WORDS
 
-from .conftest import SELLER
+from .conftest import SELLER, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VALID = {"title": "Seat 7", "price": 19.99}
 
 Follow = Callable[..., Awaitable[None]]
-Refused = Callable[..., None]
 
 
 async def listings(api: httpx.AsyncClient, identity: Identity, *bodies: dict[str, Any]) -> tuple[str, list[str]]:
@@ -137,7 +136,7 @@ async def test_the_link_is_path_absolute_and_keeps_every_parameter(api: httpx.As
     assert "link" not in last.headers
 
 
-async def test_a_cursor_belongs_to_its_query(api: httpx.AsyncClient, identity: Identity, refused: Refused) -> None:
+async def test_a_cursor_belongs_to_its_query(api: httpx.AsyncClient, identity: Identity) -> None:
     word, _ = await listings(api, identity, {}, {})
     answer = await api.get(f"/api/tickets?q={word}&limit=1")
     cursor = httpx.URL(answer.links["next"]["url"]).params["cursor"]
@@ -171,9 +170,7 @@ async def test_a_cursor_belongs_to_its_query(api: httpx.AsyncClient, identity: I
         ("page=2", "page"),
     ],
 )
-async def test_a_wrong_query_parameter_is_refused_by_name(
-    api: httpx.AsyncClient, query: str, field: str, refused: Refused
-) -> None:
+async def test_a_wrong_query_parameter_is_refused_by_name(api: httpx.AsyncClient, query: str, field: str) -> None:
     refused(await api.get(f"/api/tickets?{query}"), 422, field)
 
 
@@ -194,7 +191,7 @@ EDGES_OF_TIME = (-(2**63), -(2**53), -62_135_596_800_001, 253_402_300_800_000, 2
 
 @pytest.mark.parametrize("sort", ["newest", "price", "startsAt"])
 async def test_a_cursor_at_the_edge_of_what_can_be_stored_is_refused_or_leads_nowhere(
-    api: httpx.AsyncClient, identity: Identity, refused: Refused, sort: str
+    api: httpx.AsyncClient, identity: Identity, sort: str
 ) -> None:
     word, _ = await listings(api, identity, {"startsAt": "2999-01-01T00:00:00Z"}, {"startsAt": "2999-01-01T00:00:00Z"})
     query = {"q": word, "sort": sort, "limit": "1"}
@@ -224,7 +221,7 @@ def _unpadded(cursor: str) -> bytes:
 
 
 async def test_times_at_the_edge_of_the_calendar_are_stored_shown_and_searched(
-    api: httpx.AsyncClient, identity: Identity, refused: Refused
+    api: httpx.AsyncClient, identity: Identity
 ) -> None:
     last = "9999-12-31T23:59:59.999Z"
     word, (made,) = await listings(api, identity, {"startsAt": last})
@@ -244,7 +241,7 @@ async def test_of_a_long_search_the_first_words_count(api: httpx.AsyncClient, id
 
 
 async def test_sellers_see_their_own_in_every_state_newest_first_and_page_through_them(
-    api: httpx.AsyncClient, identity: Identity, follow: Follow, refused: Refused
+    api: httpx.AsyncClient, identity: Identity, follow: Follow
 ) -> None:
     mine = identity.headers(new_id())
     made = [(await api.post("/api/tickets", json=VALID, headers=mine)).json()["id"] for _ in range(5)]

@@ -1,9 +1,7 @@
 """The use cases over a real MongoDB, one event after the other."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,13 +12,13 @@ from ticketing_tickets.errors import TicketNotFoundError, TicketReservedError
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-from .conftest import SELLER, state, subjects
+from .conftest import SELLER, OrderScenario, state, subjects
 
 
 async def test_an_order_holds_a_ticket_and_its_payment_sells_it(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    order = order_for(on_sale.id)
+    order = OrderScenario(on_sale.id)
 
     await service.follow_order(order.created)
     assert await state(tickets, on_sale.id) == (TicketStatus.HELD, order.id)
@@ -30,9 +28,9 @@ async def test_an_order_holds_a_ticket_and_its_payment_sells_it(
 
 
 async def test_a_duplicate_changes_and_publishes_nothing(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    order = order_for(on_sale.id)
+    order = OrderScenario(on_sale.id)
     for fact in (order.created, order.created, order.completed, order.completed, order.created):
         await service.follow_order(fact)
 
@@ -41,9 +39,9 @@ async def test_a_duplicate_changes_and_publishes_nothing(
 
 
 async def test_a_completion_that_arrives_before_its_creation_sells(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    order = order_for(on_sale.id)
+    order = OrderScenario(on_sale.id)
     await service.follow_order(order.completed)
     await service.follow_order(order.created)
 
@@ -52,9 +50,9 @@ async def test_a_completion_that_arrives_before_its_creation_sells(
 
 
 async def test_the_next_order_that_arrives_before_the_end_of_the_last_holds(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    first, second = order_for(on_sale.id), order_for(on_sale.id, minute=1)
+    first, second = OrderScenario(on_sale.id), OrderScenario(on_sale.id, minute=1)
     await service.follow_order(first.created)
     await service.follow_order(second.created)
     assert await state(tickets, on_sale.id) == (TicketStatus.HELD, second.id)
@@ -65,9 +63,9 @@ async def test_the_next_order_that_arrives_before_the_end_of_the_last_holds(
 
 
 async def test_a_stale_cancellation_does_not_free_another_buyers_hold(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    first, second = order_for(on_sale.id), order_for(on_sale.id, minute=1)
+    first, second = OrderScenario(on_sale.id), OrderScenario(on_sale.id, minute=1)
     for fact in (first.created, first.cancelled, second.created, first.cancelled, first.created):
         await service.follow_order(fact)
 
@@ -75,9 +73,9 @@ async def test_a_stale_cancellation_does_not_free_another_buyers_hold(
 
 
 async def test_a_cancelled_order_frees_the_ticket_even_if_it_had_been_paid(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    order = order_for(on_sale.id)
+    order = OrderScenario(on_sale.id)
     for fact in (order.completed, order.refused):
         await service.follow_order(fact)
 
@@ -85,18 +83,18 @@ async def test_a_cancelled_order_frees_the_ticket_even_if_it_had_been_paid(
 
 
 async def test_a_cancellation_of_an_unknown_order_changes_nothing(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    await service.follow_order(order_for(on_sale.id).cancelled)
+    await service.follow_order(OrderScenario(on_sale.id).cancelled)
 
     assert await state(tickets, on_sale.id) == (TicketStatus.AVAILABLE, None)
     assert (await tickets.get(on_sale.id)).version == 1
 
 
 async def test_the_deletion_is_published_again_once_per_version_of_a_late_order(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    order, later = order_for(on_sale.id), order_for(on_sale.id, minute=1)
+    order, later = OrderScenario(on_sale.id), OrderScenario(on_sale.id, minute=1)
     await service.delete(on_sale.id, SELLER)
 
     for fact in (order.created, order.created, order.cancelled, order.created, later.created):
@@ -113,9 +111,9 @@ async def test_the_deletion_is_published_again_once_per_version_of_a_late_order(
 
 
 async def test_an_order_paid_before_the_deletion_arrived_keeps_its_ticket(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    order = order_for(on_sale.id)
+    order = OrderScenario(on_sale.id)
     await service.delete(on_sale.id, SELLER)
     for fact in (order.created, order.completed):
         await service.follow_order(fact)
@@ -133,9 +131,9 @@ async def test_an_order_paid_before_the_deletion_arrived_keeps_its_ticket(
 
 
 async def test_a_held_ticket_cannot_be_edited_or_deleted(
-    service: TicketService, tickets: TicketRepository, on_sale: Ticket, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, on_sale: Ticket
 ) -> None:
-    await service.follow_order(order_for(on_sale.id).created)
+    await service.follow_order(OrderScenario(on_sale.id).created)
     held = await tickets.get(on_sale.id)
 
     with pytest.raises(TicketReservedError):
@@ -146,9 +144,9 @@ async def test_a_held_ticket_cannot_be_edited_or_deleted(
 
 
 async def test_an_active_order_of_an_unknown_ticket_is_an_error_and_a_cancelled_one_is_not(
-    service: TicketService, orders: OrderProjection, order_for: Callable[..., Any]
+    service: TicketService, orders: OrderProjection
 ) -> None:
-    order = order_for(new_id())
+    order = OrderScenario(new_id())
 
     with pytest.raises(TicketNotFoundError):
         await service.follow_order(order.created)
@@ -159,11 +157,11 @@ async def test_an_active_order_of_an_unknown_ticket_is_an_error_and_a_cancelled_
 
 
 async def test_the_end_of_an_order_of_an_unknown_ticket_is_an_error_while_another_order_of_it_is_active(
-    service: TicketService, order_for: Callable[..., Any]
+    service: TicketService,
 ) -> None:
     """Acknowledged, the end would be missing in the counts if only the read of the ticket was outdated."""
     ticket_id = new_id()
-    active, ended = order_for(ticket_id), order_for(ticket_id)
+    active, ended = OrderScenario(ticket_id), OrderScenario(ticket_id)
     with pytest.raises(TicketNotFoundError):
         await service.follow_order(active.created)
 

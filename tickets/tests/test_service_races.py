@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,11 +15,11 @@ from ticketing_tickets.errors import TicketReservedError
 from ticketing_tickets.repository import OrderProjection, TicketRepository
 from ticketing_tickets.service import TicketService
 
-from .conftest import SELLER, state, subjects
+from .conftest import SELLER, OrderScenario, state, subjects
 
 
 async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
-    service: TicketService, tickets: TicketRepository, details: TicketDetails, order_for: Callable[..., Any]
+    service: TicketService, tickets: TicketRepository, details: TicketDetails
 ) -> None:
     async def delete_after(reads: int, ticket_id: str) -> None:
         for _ in range(reads):
@@ -30,7 +29,7 @@ async def test_a_deletion_against_an_order_ends_in_one_of_two_ways(
     outcomes = set()
     for turn in range(40):
         on_sale = await service.create(SELLER, details)
-        order = order_for(on_sale.id)
+        order = OrderScenario(on_sale.id)
         raced = await asyncio.gather(
             delete_after(turn % 8, on_sale.id), service.follow_order(order.created), return_exceptions=True
         )
@@ -64,14 +63,9 @@ class StallingTickets(TicketRepository):
 
 
 async def test_a_replica_that_stalls_before_its_write_cannot_undo_a_newer_state(
-    service: TicketService,
-    tickets: TicketRepository,
-    orders: OrderProjection,
-    database: Database,
-    on_sale: Ticket,
-    order_for: Callable[..., Any],
+    service: TicketService, tickets: TicketRepository, orders: OrderProjection, database: Database, on_sale: Ticket
 ) -> None:
-    order = order_for(on_sale.id)
+    order = OrderScenario(on_sale.id)
     stalling = StallingTickets(Outbox(database["tickets"]))
     stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(order.created))
     await stalling.deciding.wait()
@@ -84,14 +78,9 @@ async def test_a_replica_that_stalls_before_its_write_cannot_undo_a_newer_state(
 
 
 async def test_a_replica_that_decided_from_older_orders_loses_and_decides_again(
-    service: TicketService,
-    tickets: TicketRepository,
-    orders: OrderProjection,
-    database: Database,
-    on_sale: Ticket,
-    order_for: Callable[..., Any],
+    service: TicketService, tickets: TicketRepository, orders: OrderProjection, database: Database, on_sale: Ticket
 ) -> None:
-    first, second = order_for(on_sale.id), order_for(on_sale.id, minute=1)
+    first, second = OrderScenario(on_sale.id), OrderScenario(on_sale.id, minute=1)
     stalling = StallingTickets(Outbox(database["tickets"]))
     stalled = asyncio.create_task(TicketService(stalling, orders, currency="usd").follow_order(first.created))
     await stalling.deciding.wait()
@@ -109,10 +98,9 @@ async def test_one_overtaken_listing_of_many_is_decided_again(
     orders: OrderProjection,
     database: Database,
     details: TicketDetails,
-    order_for: Callable[..., Any],
 ) -> None:
     listed = [await service.create(SELLER, details) for _ in range(4)]
-    placed = [order_for(ticket.id) for ticket in listed]
+    placed = [OrderScenario(ticket.id) for ticket in listed]
     stalling = StallingTickets(Outbox(database["tickets"]))
     replica = TicketService(stalling, orders, currency="usd")
     trace = f"00-{'a' * 32}-{'b' * 16}-00"
@@ -152,7 +140,6 @@ async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
     tickets: TicketRepository,
     orders: OrderProjection,
     details: TicketDetails,
-    order_for: Callable[..., Any],
     data: st.DataObject,
     earlier: list[str],
     last: str,
@@ -162,7 +149,7 @@ async def test_any_arrival_of_the_same_facts_ends_in_the_same_state(
     on_sale = await replicas[0].create(SELLER, details)
     if deleted:
         await replicas[0].delete(on_sale.id, SELLER)
-    scenarios = [order_for(on_sale.id, minute=minute) for minute in range(len(earlier) + 1)]
+    scenarios = [OrderScenario(on_sale.id, minute=minute) for minute in range(len(earlier) + 1)]
     facts: list[OrderData] = [
         getattr(scenario, fact)
         for scenario, ending in zip(scenarios, [*earlier, last], strict=True)

@@ -21,6 +21,8 @@ from ticketing_tickets import app as app_room
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 
+from .conftest import OrderScenario
+
 STREAM = "/api/tickets/stream"
 Sell = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -39,7 +41,7 @@ def titles(shown: list[Shown]) -> list[str]:
 
 
 async def test_a_new_connection_receives_ready_and_then_every_change_as_get_shows_it(
-    client: httpx.AsyncClient, seller: dict[str, str], sell: Sell, bus: Bus, order_for: Callable[..., Any]
+    client: httpx.AsyncClient, seller: dict[str, str], sell: Sell, bus: Bus
 ) -> None:
     async with listen(client, STREAM) as stream:
         assert stream.answer.headers["content-type"].startswith("text/event-stream")
@@ -56,7 +58,7 @@ async def test_a_new_connection_receives_ready_and_then_every_change_as_get_show
         updated = await stream.next()
         assert (updated.event, updated.id, json.loads(updated.data)) == ("ticket.updated", 2, edited.json())
 
-        scenario = order_for(ticket["id"])
+        scenario = OrderScenario(ticket["id"])
         await bus.publish(OrderCreated.of(scenario.created))
         held = json.loads((await stream.next()).data)
         assert held == (await client.get(path)).json()

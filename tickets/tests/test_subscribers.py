@@ -1,7 +1,7 @@
 """The message adapter on a real bus: events of orders come in, events of the ticket go out."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -29,7 +29,7 @@ from ticketing_tickets.service import TicketService
 from ticketing_tickets.settings import Settings
 from ticketing_tickets.subscribers import subscriptions
 
-from .conftest import SELLER
+from .conftest import SELLER, OrderScenario
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ async def test_every_fact_of_orders_and_every_deleted_account_has_its_handler(
 
 
 async def test_a_ticket_is_held_freed_held_again_and_sold_and_each_change_is_published(
-    api: httpx.AsyncClient, bus: Bus, seller: dict[str, str], order_for: Callable[..., Any]
+    api: httpx.AsyncClient, bus: Bus, seller: dict[str, str]
 ) -> None:
     ticket_id = await list_ticket(api, seller)
-    first, second = order_for(ticket_id), order_for(ticket_id, minute=1)
+    first, second = OrderScenario(ticket_id), OrderScenario(ticket_id, minute=1)
 
     async def changed(status: TicketStatus, order_id: str | None, version: int) -> None:
         event = await bus.expect(TicketUpdated, lambda e: e.data.id == ticket_id and e.data.version == version)
@@ -93,14 +93,14 @@ async def test_a_ticket_is_held_freed_held_again_and_sold_and_each_change_is_pub
 
 
 async def test_an_order_for_a_deleted_ticket_is_answered_with_the_deletion_at_a_higher_version(
-    api: httpx.AsyncClient, bus: Bus, seller: dict[str, str], order_for: Callable[..., Any]
+    api: httpx.AsyncClient, bus: Bus, seller: dict[str, str]
 ) -> None:
     ticket_id = await list_ticket(api, seller)
     assert (await api.delete(f"/api/tickets/{ticket_id}", headers=seller)).status_code == 204
     gone = await bus.expect(TicketDeleted, lambda e: e.data.id == ticket_id)
     assert gone.data.version == 2
 
-    await bus.publish(OrderCreated.of(order_for(ticket_id).created))
+    await bus.publish(OrderCreated.of(OrderScenario(ticket_id).created))
 
     answer = await bus.expect(TicketDeleted, lambda e: e.data.id == ticket_id and e.data.version == 3)
     assert answer.data.status is TicketStatus.DELETED

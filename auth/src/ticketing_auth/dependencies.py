@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias, TypedDict
 
 from fastapi import Depends, Request, Response
+from pydantic import SecretStr
 
 from ticketing_common.security import CurrentUser, User, first_cookie
 from ticketing_common.web import CallerLimits, RateLimiter, address, part_of_app
@@ -151,18 +152,26 @@ class DeviceCookies:
 
 @dataclass(frozen=True, slots=True)
 class PasswordPrompt:
-    """A change that asks for the account's password. Each try counts as a sign-in from this browser."""
+    """A change that asks for the account's password or for a code. Each try counts as a sign-in from this browser."""
 
     user: Account
     account_name: str
+    device_token: str | None
     request: Request
     limits: RateLimits
-    devices: DeviceCookies
+    accounts: AccountService
 
-    async def count_try(self) -> str | None:
-        """Count a try, and give the browser's device token for the account. Raises `TooManyRequestsError`."""
+    async def count_try(self) -> None:
+        """Count a try. Raises `TooManyRequestsError`."""
         await self.limits.check_sign_in(self.request, email=self.user.email)
-        return self.devices.get(self.account_name)
+
+    async def check(self, password: SecretStr, *, field: str = "password") -> Account:
+        """Count a try, and check the password, which was given in the request's field `field`. Returns the account.
+
+        Raises `TooManyRequestsError`, and what `AccountService.check_password` raises.
+        """
+        await self.count_try()
+        return await self.accounts.check_password(self.user, password, field=field, device_token=self.device_token)
 
 
 AccountServiceDep: TypeAlias = Annotated[AccountService, part_of_app("accounts")]
@@ -193,26 +202,34 @@ async def device(request: Request) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionAfterChange:
-    """The session of a caller whose change has ended all sessions of the account."""
+class BrowserSession:
+    """Opens the session of the browser that sends this request."""
 
     service: AuthService
     cookie: SessionCookie
     device: str | None
 
+    async def begin(self, account: Account) -> None:
+        """Give the browser a session. One browser has one session: the former ends."""
+        if self.cookie.holder is not None:
+            await self.service.sign_out(self.cookie.holder)
+        self.cookie.set(await self.service.open_session(account, device=self.device))
+
     async def reopen(self, account: Account) -> None:
-        """Give the browser a new session; a program that sent its token in a header gets none."""
+        """Give the browser a new session, after a change that has ended all sessions of the account. A program that
+        sent its token in a header gets none.
+        """
         if self.cookie.brought:
             self.cookie.set(await self.service.open_session(account, device=self.device))
 
 
-async def session_after_change(
+async def browser_session(
     service: AuthServiceDep,
     cookie: Annotated[SessionCookie, Depends(session_cookie)],
     device: Annotated[str | None, Depends(device)],
-) -> SessionAfterChange:
-    """For a change that ends all sessions. Not the class itself: FastAPI would call it in a thread."""
-    return SessionAfterChange(service, cookie, device)
+) -> BrowserSession:
+    """The session of this request's browser. Not the class itself: FastAPI would call it in a thread."""
+    return BrowserSession(service, cookie, device)
 
 
 async def account(caller: CurrentUser, service: AuthServiceDep) -> Account:
@@ -224,16 +241,18 @@ async def password_prompt(
     user: Annotated[Account, Depends(account)],
     request: Request,
     service: AuthServiceDep,
+    accounts: AccountServiceDep,
     limits: RateLimitsDep,
     devices: Annotated[DeviceCookies, Depends(device_cookies)],
 ) -> PasswordPrompt:
-    """The guard of a change of the caller's account that asks for its password; the endpoint counts the try."""
-    return PasswordPrompt(user, service.account_name(user.email), request, limits, devices)
+    """The guard of a change of the caller's account; the endpoint counts the try, after the body was validated."""
+    name = service.account_name(user.email)
+    return PasswordPrompt(user, name, devices.get(name), request, limits, accounts)
 
 
 AccountDep: TypeAlias = Annotated[Account, Depends(account)]
 DeviceLabelDep: TypeAlias = Annotated[str | None, Depends(device)]
 SessionCookieDep: TypeAlias = Annotated[SessionCookie, Depends(session_cookie)]
 DeviceCookiesDep: TypeAlias = Annotated[DeviceCookies, Depends(device_cookies)]
-SessionAfterChangeDep: TypeAlias = Annotated[SessionAfterChange, Depends(session_after_change)]
+BrowserSessionDep: TypeAlias = Annotated[BrowserSession, Depends(browser_session)]
 PasswordPromptDep: TypeAlias = Annotated[PasswordPrompt, Depends(password_prompt)]

@@ -11,11 +11,11 @@ from .dependencies import (
     AccountDep,
     AccountServiceDep,
     AuthServiceDep,
+    BrowserSessionDep,
     DeviceCookiesDep,
     DeviceLabelDep,
     PasswordPromptDep,
     RateLimitsDep,
-    SessionAfterChangeDep,
     SessionCookieDep,
     SettingsDep,
     not_stored,
@@ -49,9 +49,8 @@ async def sign_up(
     service: AuthServiceDep,
     accounts: AccountServiceDep,
     limits: RateLimitsDep,
-    cookie: SessionCookieDep,
+    session: BrowserSessionDep,
     devices: DeviceCookiesDep,
-    device: DeviceLabelDep,
 ) -> UserResponse:
     """Create an account and start a session. A mail asks to confirm the e-mail.
 
@@ -60,9 +59,7 @@ async def sign_up(
     await limits.check_sign_up(request)
     user = await service.sign_up(body.email, body.password)
     await accounts.request_verification(user)
-    if cookie.holder is not None:  # one browser has one session: the former ends
-        await service.sign_out(cookie.holder)
-    cookie.set(await service.open_session(user, device=device))
+    await session.begin(user)
     devices.set(service.account_name(user.email), service.device_token(user))
     return UserResponse(id=user.id, email=user.email)
 
@@ -73,9 +70,8 @@ async def sign_in(
     request: Request,
     service: AuthServiceDep,
     limits: RateLimitsDep,
-    cookie: SessionCookieDep,
+    session: BrowserSessionDep,
     devices: DeviceCookiesDep,
-    device: DeviceLabelDep,
 ) -> UserResponse:
     """Start a session.
 
@@ -88,9 +84,7 @@ async def sign_in(
     name = service.account_name(body.email)
     known = devices.get(name)
     user = await service.sign_in(body.email, body.password, code=body.code, device_token=known)
-    if cookie.holder is not None:  # one browser has one session: the former ends
-        await service.sign_out(cookie.holder)
-    cookie.set(await service.open_session(user, device=device))
+    await session.begin(user)
     devices.set(name, service.device_token(user, known))
     return UserResponse(id=user.id, email=user.email)
 
@@ -186,17 +180,14 @@ async def confirm_password_reset(
 
 @router.put("/password")
 async def change_password(
-    body: ChangePasswordRequest,
-    prompt: PasswordPromptDep,
-    accounts: AccountServiceDep,
-    session: SessionAfterChangeDep,
+    body: ChangePasswordRequest, prompt: PasswordPromptDep, accounts: AccountServiceDep, session: BrowserSessionDep
 ) -> AccountResponse:
     """Change the password. All other sessions and API tokens end; a browser gets a new cookie.
 
     403: the present password is wrong, which counts like a wrong sign-in.
     """
-    known = await prompt.count_try()
-    changed = await accounts.change_password(prompt.user, body.current_password, body.password, device_token=known)
+    checked = await prompt.check(body.current_password, field="currentPassword")
+    changed = await accounts.change_password(checked, body.password)
     await session.reopen(changed)
     return AccountResponse.model_validate(changed)
 
@@ -227,8 +218,8 @@ async def delete_account(
 
     403: the password is wrong. 409: the caller holds seats, or has sold seats of an event to come.
     """
-    known = await prompt.count_try()
-    await accounts.delete(prompt.user, body.password, device_token=known)
+    await prompt.check(body.password)
+    await accounts.delete(prompt.user)
     cookie.sign_out()
     devices.delete(prompt.account_name)
 
@@ -255,7 +246,7 @@ async def end_session(
 
     403: the password is wrong, which counts like a wrong sign-in. 404: the caller has no such open session.
     """
-    known = await prompt.count_try()
-    await accounts.end_session(prompt.user, session_id, body.password, device_token=known)
+    await prompt.check(body.password)
+    await accounts.end_session(prompt.user, session_id)
     if cookie.brought and session_id == caller.session_id:
         cookie.sign_out()

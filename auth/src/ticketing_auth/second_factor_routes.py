@@ -8,9 +8,9 @@ from ticketing_common.web import ServiceRouter
 
 from .dependencies import (
     AccountDep,
+    BrowserSessionDep,
     PasswordPromptDep,
     SecondFactorDep,
-    SessionAfterChangeDep,
     not_stored,
 )
 from .enrolment import qr_code
@@ -40,8 +40,8 @@ async def enrol_second_factor(
 
     403: the password is wrong, which counts like a wrong sign-in. 409: the second factor is on.
     """
-    known = await prompt.count_try()
-    enrolment = await factors.begin(prompt.user, body.password, device_token=known)
+    await prompt.check(body.password)
+    enrolment = await factors.begin(prompt.user)
     return EnrolmentResponse(
         secret=enrolment.secret,
         uri=enrolment.uri,
@@ -52,10 +52,7 @@ async def enrol_second_factor(
 
 @router.post("/second-factor/confirm")
 async def confirm_second_factor(
-    body: ConfirmSecondFactorRequest,
-    prompt: PasswordPromptDep,
-    factors: SecondFactorDep,
-    session: SessionAfterChangeDep,
+    body: ConfirmSecondFactorRequest, prompt: PasswordPromptDep, factors: SecondFactorDep, session: BrowserSessionDep
 ) -> RecoveryCodesResponse:
     """Turn the second factor on with a code of its secret. All other sessions and API tokens end; a browser gets a new
     cookie.
@@ -63,40 +60,34 @@ async def confirm_second_factor(
     The recovery codes are in this response only. 403: the code is wrong, which is counted. 409: no secret waits for a
     code, or the second factor is on.
     """
-    known = await prompt.count_try()
-    changed, codes = await factors.confirm(prompt.user, body.code, device_token=known)
+    await prompt.count_try()
+    changed, codes = await factors.confirm(prompt.user, body.code, device_token=prompt.device_token)
     await session.reopen(changed)
     return RecoveryCodesResponse(recovery_codes=codes)
 
 
 @router.post("/second-factor/recovery-codes")
 async def replace_recovery_codes(
-    body: SecondFactorRequest,
-    prompt: PasswordPromptDep,
-    factors: SecondFactorDep,
-    session: SessionAfterChangeDep,
+    body: SecondFactorRequest, prompt: PasswordPromptDep, factors: SecondFactorDep, session: BrowserSessionDep
 ) -> RecoveryCodesResponse:
     """Get ten new recovery codes; the former ones are void. All other sessions and API tokens end.
 
     403: the password or the code is wrong, which is counted. 409: the second factor is off.
     """
-    known = await prompt.count_try()
-    changed, codes = await factors.replace_recovery_codes(prompt.user, body.password, body.code, device_token=known)
+    await prompt.check(body.password)
+    changed, codes = await factors.replace_recovery_codes(prompt.user, body.code, device_token=prompt.device_token)
     await session.reopen(changed)
     return RecoveryCodesResponse(recovery_codes=codes)
 
 
 @router.delete("/second-factor", status_code=204)
 async def turn_off_second_factor(
-    body: SecondFactorRequest,
-    prompt: PasswordPromptDep,
-    factors: SecondFactorDep,
-    session: SessionAfterChangeDep,
+    body: SecondFactorRequest, prompt: PasswordPromptDep, factors: SecondFactorDep, session: BrowserSessionDep
 ) -> None:
     """Turn the second factor off. All other sessions and API tokens end; a browser gets a new cookie.
 
     403: the password or the code is wrong, which is counted. 409: the second factor is off.
     """
-    known = await prompt.count_try()
-    changed = await factors.turn_off(prompt.user, body.password, body.code, device_token=known)
+    await prompt.check(body.password)
+    changed = await factors.turn_off(prompt.user, body.code, device_token=prompt.device_token)
     await session.reopen(changed)

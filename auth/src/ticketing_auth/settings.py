@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ticketing_common.settings import EventServiceSettings, ServiceSettings
+from ticketing_common import settings
 from ticketing_common.web import RateLimit, quota
 
 MAIL_QUEUE: Final = "mail"
@@ -28,13 +28,7 @@ def _with_address(sender: str) -> str:
     return sender
 
 
-class _Timers(ServiceSettings):
-    redis_url: SecretStr = Field(
-        description="`redis://[user:password@]host:port/database` of the timers; no installation may share it"
-    )
-
-
-class WorkerSettings(_Timers):
+class WorkerSettings(settings.WorkerSettings):
     """Settings of the mail worker. It has no key, and no event bus."""
 
     service_name: str = "auth"
@@ -54,15 +48,9 @@ class WorkerSettings(_Timers):
     mail_connections: Annotated[int, Field(ge=1, le=50)] = Field(
         default=4, description="connections to the mail server at a time"
     )
-    worker_health_host: str = Field(
-        default="127.0.0.1", description="address on which the worker answers probes; `0.0.0.0` in a container"
-    )
-    worker_health_port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=8000, description="port of the worker's `/healthz`, `/readyz` and `/metrics`"
-    )
 
 
-class Settings(EventServiceSettings, _Timers):
+class Settings(settings.EventServiceSettings, settings.TimerSettings):
     """Settings of the auth service."""
 
     service_name: str = "auth"

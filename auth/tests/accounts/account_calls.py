@@ -8,14 +8,6 @@ from ticketing_auth.service import account_mails
 
 from ..conftest import PASSWORD, RunningAuth
 
-EMAIL = "ann@example.com"
-
-
-NEW_PASSWORD = "staple battery horse"
-
-
-SIGNED_OUT = {"currentUser": None}
-
 
 class Post:
     """What the mail worker does with requested mails, up to the rendering."""
@@ -54,15 +46,3 @@ async def who(auth: RunningAuth, token: str) -> Any:
 async def api_token(auth: RunningAuth, password: str = PASSWORD) -> str:
     token: str = (await auth.token(password=password)).json()["access_token"]
     return token
-
-
-async def change(auth: RunningAuth, current: str = PASSWORD, password: str = NEW_PASSWORD, **request: Any) -> Any:
-    headers = {"Origin": "http://testserver", **request.pop("headers", {})}
-    body = {"currentPassword": current, "password": password}
-    return await auth.browser.put("/api/users/password", headers=headers, json=body, **request)
-
-
-async def leave(auth: RunningAuth, password: str = PASSWORD) -> Any:
-    return await auth.browser.request(
-        "DELETE", "/api/users/me", headers={"Origin": "http://testserver"}, json={"password": password}
-    )

@@ -11,10 +11,9 @@ from ticketing_auth.mail import MailKind
 from ticketing_auth.service import code_check, second_factor
 from ticketing_common.entity import utc_now
 
-from ..conftest import PASSWORD, RunningAuth
+from ..conftest import EMAIL, PASSWORD, RunningAuth
 from .account_calls import Post
 
-EMAIL = "ann@example.com"
 REQUIRED = "tag:ticketing.dev,2026:second-factor-required"
 STEP = timedelta(seconds=30)
 
@@ -56,8 +55,7 @@ class App:
 
 async def call(auth: RunningAuth, method: str, path: str = "", **request: Any) -> httpx.Response:
     """A call of the signed-in browser below `/api/users/second-factor`."""
-    headers = {"Origin": "http://testserver", **request.pop("headers", {})}
-    return await auth.browser.request(method, f"/api/users/second-factor{path}", headers=headers, **request)
+    return await auth.call(method, f"second-factor{path}", **request)
 
 
 async def begin(auth: RunningAuth, password: str = PASSWORD, **request: Any) -> httpx.Response:
@@ -68,8 +66,8 @@ async def confirm(auth: RunningAuth, code: str) -> httpx.Response:
     return await call(auth, "POST", "/confirm", json={"code": code})
 
 
-async def turn_off(auth: RunningAuth, code: str, password: str = PASSWORD) -> httpx.Response:
-    return await call(auth, "DELETE", json={"password": password, "code": code})
+async def turn_off(auth: RunningAuth, code: str, password: str = PASSWORD, **request: Any) -> httpx.Response:
+    return await call(auth, "DELETE", json={"password": password, "code": code}, **request)
 
 
 async def renew_codes(auth: RunningAuth, code: str, password: str = PASSWORD) -> httpx.Response:

@@ -10,8 +10,8 @@ from ticketing_auth.domain import TokenPurpose
 from ticketing_auth.mail import MailKind
 from ticketing_common.entity import utc_now
 
-from ..conftest import PASSWORD, RunAuth, RunningAuth
-from .account_calls import EMAIL, NEW_PASSWORD, SIGNED_OUT, Post, api_token, change, who
+from ..conftest import EMAIL, NEW_PASSWORD, PASSWORD, SIGNED_OUT, RunAuth, RunningAuth
+from .account_calls import Post, api_token, who
 
 
 async def test_the_link_of_the_mail_confirms_the_email_and_the_next_currentuser_renews_the_cookie(
@@ -91,7 +91,7 @@ async def test_a_new_password_voids_the_tokens_of_the_former_one(auth: RunningAu
     verify = await post.tokens.mint(TokenPurpose.VERIFY_EMAIL, user)
     reset = await post.tokens.mint(TokenPurpose.RESET_PASSWORD, user)
     await auth.post("password-reset", json={"email": EMAIL})
-    assert (await change(auth)).status_code == 200
+    assert (await auth.change_password()).status_code == 200
     assert await post.values(MailKind.RESET) == [None], "a mail that waits for the mail server is dropped"
     # A token that a mail worker stores at the same time, after the change has removed the others.
     late = await post.tokens.mint(TokenPurpose.RESET_PASSWORD, user)

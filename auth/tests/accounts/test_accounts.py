@@ -8,8 +8,8 @@ import pytest
 from ticketing_auth.mail import MailKind
 from ticketing_common.entity import new_id, utc_now
 
-from ..conftest import PASSWORD, RunAuth, RunningAuth
-from .account_calls import EMAIL, NEW_PASSWORD, Post, api_token, change, leave, who
+from ..conftest import EMAIL, NEW_PASSWORD, PASSWORD, RunAuth, RunningAuth
+from .account_calls import Post, api_token, who
 
 
 async def test_a_change_of_password_ends_all_sessions_but_the_one_that_made_it(auth: RunningAuth) -> None:
@@ -17,7 +17,7 @@ async def test_a_change_of_password_ends_all_sessions_but_the_one_that_made_it(a
     former = auth.browser.cookies["session"]
     token = await api_token(auth)
 
-    answer = await change(auth)
+    answer = await auth.change_password()
 
     assert answer.status_code == 200
     cookie = auth.session_cookie(answer)
@@ -31,7 +31,7 @@ async def test_a_change_of_password_ends_all_sessions_but_the_one_that_made_it(a
 
 async def test_two_changes_at_once_leave_one_password_and_one_session(auth: RunningAuth) -> None:
     await auth.sign_up()
-    answers = await asyncio.gather(*(change(auth, password=f"{NEW_PASSWORD} {number}") for number in range(3)))
+    answers = await asyncio.gather(*(auth.change_password(password=f"{NEW_PASSWORD} {number}") for number in range(3)))
 
     winners = [number for number, answer in enumerate(answers) if answer.status_code == 200]
     assert len(winners) == 1
@@ -42,10 +42,10 @@ async def test_two_changes_at_once_leave_one_password_and_one_session(auth: Runn
 async def test_a_wrong_present_password_is_a_403_and_counts_like_a_wrong_sign_in(run_auth: RunAuth) -> None:
     async with run_auth(rate_limit_signin="off", rate_limit_guesses="10/hour") as auth:
         await auth.sign_up()
-        wrong = await change(auth, current="wrong password")
+        wrong = await auth.change_password(current="wrong password")
         assert wrong.status_code == 403
         assert wrong.json()["errors"][0]["field"] == "currentPassword"
-        assert (await leave(auth, "wrong password")).status_code == 429, "a known device has one guess of these ten"
+        assert (await auth.leave("wrong password")).status_code == 429, "a known device has one guess of these ten"
         assert (await auth.current_user()).json()["currentUser"]["email"] == EMAIL
         assert len((await auth.browser.get("/api/users/me/export")).json()["wrongPasswords"]) == 1
 
@@ -53,7 +53,7 @@ async def test_a_wrong_present_password_is_a_403_and_counts_like_a_wrong_sign_in
 async def test_a_new_password_follows_the_rules_of_sign_up(auth: RunningAuth) -> None:
     await auth.sign_up()
     for password in ("short", "password123", EMAIL, "x" * 129):
-        answer = await change(auth, password=password)
+        answer = await auth.change_password(password=password)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "password"
     assert (await auth.sign_in()).status_code == 200
@@ -63,7 +63,7 @@ async def test_a_program_changes_the_password_by_its_token_and_gets_no_cookie(au
     await auth.sign_up()
     token = await api_token(auth)
     auth.browser.cookies.clear()
-    answer = await change(auth, headers={"Authorization": f"Bearer {token}"})
+    answer = await auth.change_password(headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     assert auth.session_cookie(answer) is None
     assert await who(auth, token) is None
@@ -124,7 +124,7 @@ async def test_a_deleted_account_leaves_no_address_and_is_unknown(auth: RunningA
     await auth.post("password-reset", json={"email": EMAIL})
     reset = await post.token(MailKind.RESET)
 
-    answer = await leave(auth)
+    answer = await auth.leave()
 
     assert answer.status_code == 204
     cookies = {header.partition("=")[0]: header for header in answer.headers.get_list("set-cookie")}
@@ -146,8 +146,8 @@ async def test_the_address_of_a_deleted_account_may_sign_up_again_as_a_new_accou
     ids = set()
     for _ in range(3):
         ids.add((await auth.sign_up()).json()["id"])
-        assert (await leave(auth)).status_code == 204
-        assert (await leave(auth)).status_code == 401
+        assert (await auth.leave()).status_code == 204
+        assert (await auth.leave()).status_code == 401
     assert len(ids) == 3
 
 

@@ -7,10 +7,9 @@ from datetime import timedelta
 from ticketing_auth.mail import MailKind
 from ticketing_auth.second_factor import new_recovery_codes
 
-from ..conftest import PASSWORD, RunAuth, RunningAuth
-from .account_calls import NEW_PASSWORD, Post, api_token, change, who
+from ..conftest import EMAIL, NEW_PASSWORD, PASSWORD, RunAuth, RunningAuth
+from .account_calls import Post, api_token, who
 from .factor_calls import (
-    EMAIL,
     REQUIRED,
     STEP,
     App,
@@ -155,7 +154,7 @@ async def test_a_stolen_session_sets_up_nothing_and_an_unconfirmed_secret_counts
     clock.forward(timedelta(minutes=10))
     assert (await confirm(auth, owner.code())).status_code == 409
     assert (await begin(auth)).status_code == 200
-    assert (await change(auth)).status_code == 200
+    assert (await auth.change_password()).status_code == 200
     assert await auth.users.collection.count_documents({"pending_factor": {"$ne": None}}) == 0, "it is void"
     assert await told(post) == []
 
@@ -175,7 +174,7 @@ async def test_a_reset_by_mail_does_not_replace_the_factor(auth: RunningAuth, po
     assert (await sign_in(auth, password=NEW_PASSWORD)).json()["type"] == REQUIRED
     assert (await auth.token(password=NEW_PASSWORD)).json()["type"] == REQUIRED
     assert (await sign_in(auth, app.next_code(), password=NEW_PASSWORD)).status_code == 200
-    assert (await change(auth, NEW_PASSWORD, PASSWORD)).status_code == 200
+    assert (await auth.change_password(NEW_PASSWORD, PASSWORD)).status_code == 200
     assert (await sign_in(auth)).json()["type"] == REQUIRED, "a change of password does not replace it either"
     assert (await sign_in(auth, codes[9])).status_code == 200
 

@@ -12,7 +12,7 @@ from ticketing_common.storage import Repository
 from ticketing_testkit.apps import Identity
 
 from ..conftest import RunningAuth
-from .account_calls import Post, leave, who
+from .account_calls import Post, who
 from .factor_calls import REQUIRED, App, Clock, begin, call, confirm, enrol, sign_in, told
 
 
@@ -31,7 +31,7 @@ async def test_an_operator_resets_a_lost_factor_and_a_deleted_account_keeps_none
 
     app, _ = await enrol(auth, clock)
     assert (await begin(auth)).status_code == 409
-    assert (await leave(auth)).status_code == 204
+    assert (await auth.leave()).status_code == 204
     (stored,) = await auth.users.collection.find({"_id": user_id}).to_list(None)
     assert (stored["second_factor"], stored["pending_factor"]) == (None, None)
     assert (await sign_in(auth, app.next_code())).json().get("type") != REQUIRED

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import TypeAlias
@@ -19,7 +19,6 @@ from ticketing_common.storage import Database
 SITE = "https://tickets.example"
 SENDER = "Ticketing <no-reply@tickets.example>"
 
-Until: TypeAlias = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 MakeDelivery: TypeAlias = Callable[..., MailDelivery]
 
 
@@ -122,18 +121,6 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
     part = message.get_body((kind,))
     assert part is not None
     return str(part.get_content())
-
-
-@pytest.fixture
-def until() -> Until:
-    """Poll until a condition holds."""
-
-    async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
-            while not await condition():  # noqa: ASYNC110 (it happens in other tasks and processes)
-                await asyncio.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,10 +20,9 @@ from ticketing_common.events import (
     OrderTicket,
 )
 from ticketing_testkit.apps import Bus
+from ticketing_testkit.waiting import until
 
 from .conftest import MailServer, text_of
-
-Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
 BUYER, SELLER = new_id(), new_id()
 
@@ -152,7 +150,7 @@ async def test_the_mail_of_a_completed_order_links_to_its_passes(
     assert "https://tickets.example/orders/6b0400000000000000000001" in text_of(mail_server.received[0])
 
 
-async def test_the_service_requests_mails_for_events_of_orders(auth: Any, bus: Bus, mails: Mails, until: Until) -> None:
+async def test_the_service_requests_mails_for_events_of_orders(auth: Any, bus: Bus, mails: Mails) -> None:
     """Every event twice, as two events: a republished one has another id."""
     completed, cancelled = an_order(), an_order(OrderStatus.CANCELLED, "expired", paid=False, id=new_id())
     for _ in range(2):

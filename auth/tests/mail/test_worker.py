@@ -22,10 +22,10 @@ from ticketing_common.timers import Timers, connect
 from ticketing_testkit.apps import run_app
 from ticketing_testkit.cluster_redis import ClusterRedis
 from ticketing_testkit.servers import ServerProcess, running
+from ticketing_testkit.waiting import until
 
 from .conftest import MailServer
 
-Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 ORDER: Mapping[str, Any] = {"title": "The Tempest", "seats": 1, "ticket_id": "6b0400000000000000000002"}
 
 
@@ -81,7 +81,6 @@ async def test_a_timer_wakes_the_worker_with_the_rights_that_auth_has_in_the_clu
     ann: User,
     mail_server: MailServer,
     monkeypatch: pytest.MonkeyPatch,
-    until: Until,
 ) -> None:
     monkeypatch.setattr(worker_module, "SWEEP_SECONDS", 600)
     timers = Timers(connect(settings.redis_url.get_secret_value(), MAIL_QUEUE))
@@ -95,7 +94,7 @@ async def test_a_timer_wakes_the_worker_with_the_rights_that_auth_has_in_the_clu
 
 
 async def test_without_redis_the_sweep_delivers(
-    mongo_url: str, database_name: str, mails: Mails, ann: User, mail_server: MailServer, until: Until
+    mongo_url: str, database_name: str, mails: Mails, ann: User, mail_server: MailServer
 ) -> None:
     settings = settings_of(mongo_url, database_name, "redis://127.0.0.1:9/0", mail_server)
     async with run_app(create_worker(settings)):
@@ -109,7 +108,6 @@ async def test_a_redis_that_lost_its_data_delays_nothing_for_long(
     mails: Mails,
     ann: User,
     mail_server: MailServer,
-    until: Until,
 ) -> None:
     async with run_app(create_worker(settings)):
         redis_server.kill()
@@ -160,7 +158,7 @@ def worker_process(tmp_path: Path, settings: WorkerSettings) -> Iterator[WorkerP
 
 
 async def test_a_worker_that_is_killed_between_acceptance_and_record_repeats_a_recognisable_mail(
-    worker_process: WorkerProcess, mails: Mails, ann: User, mail_server: MailServer, until: Until
+    worker_process: WorkerProcess, mails: Mails, ann: User, mail_server: MailServer
 ) -> None:
     """The one step that can repeat a mail: the server has accepted it, and the database does not know it yet."""
     mail_server.answers["data"] = ["accept-then-hang"]
@@ -186,7 +184,7 @@ async def test_a_worker_that_is_killed_between_acceptance_and_record_repeats_a_r
 
 
 async def test_the_worker_ends_gracefully_and_logs_no_address(
-    worker_process: WorkerProcess, mails: Mails, ann: User, mail_server: MailServer, until: Until
+    worker_process: WorkerProcess, mails: Mails, ann: User, mail_server: MailServer
 ) -> None:
     await asyncio.to_thread(worker_process.start)
     await request(mails, ann, "an order")

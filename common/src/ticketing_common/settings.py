@@ -33,7 +33,7 @@ class NatsSettings(InternalTlsSettings):
 
 
 class ServiceSettings(InternalTlsSettings):
-    """Settings that all five services have.
+    """Settings that all five services and their workers have.
 
     No secret has a default: a service without its configuration must not start.
     """
@@ -116,6 +116,25 @@ class ServiceSettings(InternalTlsSettings):
     def database_name(self) -> str:
         """The name of the service's own database."""
         return self.mongo_database or self.service_name
+
+
+class TimerSettings(ServiceSettings):
+    """The address of the timers that wake a worker."""
+
+    redis_url: SecretStr = Field(
+        description="`redis://[user:password@]host:port/database` of the timers; no installation may share it"
+    )
+
+
+class WorkerSettings(TimerSettings):
+    """Settings of a worker process."""
+
+    worker_health_host: str = Field(
+        default="127.0.0.1", description="address on which the worker answers probes; `0.0.0.0` in a container"
+    )
+    worker_health_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8000, description="port of the worker's `/healthz`, `/readyz` and `/metrics`"
+    )
 
 
 class EventServiceSettings(ServiceSettings, NatsSettings):

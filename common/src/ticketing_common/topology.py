@@ -25,9 +25,9 @@ class Service:
     """The collection whose documents carry its unpublished events."""
     path: str | None
     """The segment below `/api` of its public routes; None when it has none."""
-    stream: str | None = None
-    """Where its outbox publishes to; None when it publishes nothing."""
-    noun: str = ""
+    stream: str
+    """Where its outbox publishes to."""
+    noun: str
     """The first word of the subjects in its stream: `ticket` of `ticket.created`."""
     consumes: tuple[str, ...] = ()
     """The streams of which it has a durable consumer."""
@@ -38,7 +38,7 @@ class Service:
     def reads(self) -> tuple[str, ...]:
         """The streams that each replica reads for itself: its own for live updates, and USERS to refuse ended sessions
         if it has public routes."""
-        own = (self.stream,) if self.tails and self.stream is not None else ()
+        own = (self.stream,) if self.tails else ()
         return own if self.path is None else (*own, USERS)
 
     @property
@@ -94,12 +94,7 @@ SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
 PROCESSES: Final = (*SERVICES, "worker", "mail")
 """The services, expiration's worker and auth's mail worker; each worker has the image of its service."""
 
-ON_BUS: Final = tuple(service.name for service in SERVICES.values() if service.stream or service.consumes)
-"""The services that have a user on NATS."""
-
-OWNERS: Final[Mapping[str, Service]] = MappingProxyType(
-    {service.stream: service for service in SERVICES.values() if service.stream is not None}
-)
+OWNERS: Final[Mapping[str, Service]] = MappingProxyType({service.stream: service for service in SERVICES.values()})
 """Each stream's owner: the one service that publishes to it."""
 
 STREAM_SUBJECTS: Final[Mapping[str, str]] = MappingProxyType(

@@ -7,14 +7,14 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import EXPIRATIONS
+from ticketing_common.timers import Timers, connect
 from ticketing_common.web.app import create_service_app
 
 from .publishers import expiration_completed
 from .repository import DeadlineRepository
 from .service import ExpirationService
-from .settings import Settings
+from .settings import QUEUE, Settings
 from .subscribers import subscriptions
-from .timers import Timers, connect
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         deadlines = DeadlineRepository(runtime.outbox("deadlines"))
         runtime.add_stores(deadlines)
         runtime.enable_resync(deadlines, expiration_completed)
-        timers = Timers(connect(settings.redis_url.get_secret_value(), ca_file=settings.internal_ca_file))
+        timers = Timers(connect(settings.redis_url.get_secret_value(), QUEUE, ca_file=settings.internal_ca_file))
         app.state.service = ExpirationService(deadlines, timers)
         runtime.subscribe(subscriptions(app.state.service))
         try:

@@ -11,7 +11,6 @@ from ticketing_common.batching import Batcher
 from ticketing_common.storage import (
     ASCENDING,
     Document,
-    DuplicateKeyError,
     Index,
     Outbox,
     Repository,
@@ -42,11 +41,7 @@ class DeadlineRepository(Repository[Deadline]):
         """The stored deadline of that order; if there is none, store and return `deadline`."""
         if deadline.status is not DeadlineStatus.PENDING and (stored := await self.find(deadline.id)):
             return stored  # the usual case; a read costs less than an insert that fails
-        try:
-            await self.add(deadline)
-        except DuplicateKeyError:
-            return await self.get(deadline.id)
-        return deadline
+        return await self.add_once(deadline)
 
     async def list_due(self, *, limit: int) -> list[Deadline]:
         """Pending deadlines that are due, longest overdue first."""

@@ -8,11 +8,11 @@ from typing import Final
 
 from ticketing_common.events import OrderData, OrderEvent, OrderStatus
 from ticketing_common.telemetry import current_traceparent, get_logger, trace_scope
+from ticketing_common.timers import Timers
 
 from .domain import Deadline, DeadlineStatus
 from .publishers import expiration_completed
 from .repository import DeadlineRepository
-from .timers import Timers
 
 log = get_logger(__name__)
 

@@ -15,13 +15,12 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events.subjects import EXPIRATIONS
-from ticketing_common.timers import TimerWorker
+from ticketing_common.timers import Timers, TimerWorker, connect
 from ticketing_common.web.worker_app import create_worker_app, serve_worker
 
 from .repository import DeadlineRepository
 from .service import ExpirationService
-from .settings import Settings
-from .timers import QUEUE, Timers, connect
+from .settings import QUEUE, Settings
 
 SWEEP_SECONDS: Final = 1.0
 REARM_SECONDS: Final = 5.0
@@ -40,7 +39,7 @@ def create_worker(settings: Settings) -> FastAPI:
     async def work(runtime: ServiceRuntime) -> AsyncIterator[None]:
         deadlines = DeadlineRepository(runtime.outbox("deadlines"))
         runtime.add_stores(deadlines)
-        timers = Timers(connect(redis_url, ca_file=settings.internal_ca_file))
+        timers = Timers(connect(redis_url, QUEUE, ca_file=settings.internal_ca_file))
         service = ExpirationService(deadlines, timers)
 
         async def arm_upcoming() -> None:

@@ -56,7 +56,7 @@ TABLE: dict[str, tuple[list[str], tuple[frozenset[str], str, tuple[str, ...], tu
     "this very table": (["infra/ci/src/ticketing_ci/parts.py"], (ALL, "cpm", (), ())),
     "prose": (["docs/ci.md", "SECURITY.md"], NOTHING),
     "prose beside code": (
-        ["docs/ci.md", "expiration/src/ticketing_expiration/timers.py"],
+        ["docs/ci.md", "expiration/src/ticketing_expiration/service.py"],
         (frozenset({"expiration", "nats-tests"}), "pm", ("expiration",), ("dev",)),
     ),
     "a path that no rule knows": (["infra/new/part.py"], (ALL, "cpm", (), ())),

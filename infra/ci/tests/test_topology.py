@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ticketing_common.topology import DURABLES, ON_BUS, OWNERS, PROCESSES, SERVICES, STREAM_SUBJECTS, Service
+from ticketing_common.topology import DURABLES, OWNERS, PROCESSES, SERVICES, STREAM_SUBJECTS, Service
 from ticketing_local.stack import PREFERRED_PORTS
 
 pytestmark = pytest.mark.unit
@@ -84,7 +84,7 @@ def test_the_audit_in_a_cluster_reads_every_database() -> None:
 
 def test_every_service_that_publishes_or_consumes_has_a_user_on_nats() -> None:
     users = names(r"^ +user: ([a-z]+)$", "infra", "k8s", "nats", "users.conf")
-    assert set(users) - {"operator", "route", "audit"} == set(ON_BUS)
+    assert set(users) - {"operator", "route", "audit"} == set(SERVICES)
 
 
 def test_every_process_has_a_port_of_its_own_on_a_developers_machine() -> None:
@@ -108,7 +108,7 @@ class EveryUseCase:
         return use_case
 
 
-@pytest.mark.parametrize("service", [SERVICES[name] for name in ON_BUS], ids=lambda service: service.name)
+@pytest.mark.parametrize("service", SERVICES.values(), ids=lambda service: service.name)
 def test_a_service_consumes_what_the_topology_says(service: Service) -> None:
     subscribers: Any = importlib.import_module(f"{service.package}.subscribers")
     parameters = inspect.signature(subscribers.subscriptions).parameters
@@ -124,7 +124,7 @@ def test_a_service_publishes_what_the_topology_says(service: Service) -> None:
     text = (ROOT / service.name / "src" / service.package / "app.py").read_text()
 
     assert re.findall(r'\.outbox\("(\w+)"', text) == [service.outbox]
-    assert re.findall(r"\bpublishes=(\w+)", text) == ([service.stream] if service.stream else [])
+    assert re.findall(r"\bpublishes=(\w+)", text) == [service.stream]
     assert ("LiveFeed(runtime, " in text) is service.tails
 
 

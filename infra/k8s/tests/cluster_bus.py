@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_common.topology import ON_BUS, OWNERS, SERVICES
+from ticketing_common.topology import OWNERS, SERVICES
 from ticketing_testkit.servers import NatsServer
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "nats"
 OWN = {owner.name: stream for stream, owner in OWNERS.items()}
-CONSUMES = {name: SERVICES[name].consumes for name in ON_BUS}
+CONSUMES = {name: service.consumes for name, service in SERVICES.items()}
 READS = tuple((owner.name, stream) for owner in OWNERS.values() for stream in owner.reads)
 """Service and stream of every reader that each replica has for itself."""
 OWN_READERS = tuple(name for name, stream in READS if stream == OWN[name])
@@ -39,7 +39,7 @@ REFUSED_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
 AUDIT = "audit"
 OPERATOR = "operator"
-USERS = (*ON_BUS, AUDIT, OPERATOR, "route")
+USERS = (*SERVICES, AUDIT, OPERATOR, "route")
 STREAMS = (*STREAM_SUBJECTS, *SAFETY_NETS)
 
 
@@ -76,7 +76,7 @@ async def clients(tmp_path: Path) -> AsyncIterator[dict[str, Client]]:
 
     try:
         await asyncio.to_thread(server.wait_until_ready)
-        for user in (*ON_BUS, AUDIT, OPERATOR):
+        for user in (*SERVICES, AUDIT, OPERATOR):
             login = f"{user}:{server.passwords[user]}"
             address = server.url.replace("nats://", f"nats://{login}@")
             connections[user] = await nats.connect(address, error_cb=ignore, inbox_prefix=f"_INBOX_{user}")

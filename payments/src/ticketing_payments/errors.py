@@ -34,13 +34,6 @@ class OrderPaidError(ConflictError):
         super().__init__(f"Order {order_id} is already paid.")
 
 
-class PaymentNotFoundError(NotFoundError):
-    """There is no such payment."""
-
-    def __init__(self, payment_id: str) -> None:
-        super().__init__(f"There is no payment {payment_id}.")
-
-
 class PaymentForbiddenError(ForbiddenError):
     """The payment belongs to another user."""
 

@@ -26,13 +26,12 @@ from ticketing_common.storage import (
     batched_write,
     reading,
 )
-from ticketing_common.storage.repository import Publisher
+from ticketing_common.storage.repository import UPDATE_ATTEMPTS, Publisher
 from ticketing_common.storage.store import Store
 
 from .domain import ACTIVE_STATUSES, UNSUCCESSFUL_STATUSES, Payment, StripeEvent
-from .errors import PaymentActiveError, PaymentNotFoundError
+from .errors import PaymentActiveError
 
-UPDATE_ATTEMPTS: Final = 8
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 KEEP_EVENTS_SECONDS: Final = 30 * 24 * 3600
 """Stripe repeats a webhook for three days at most (https://docs.stripe.com/webhooks)."""
@@ -77,13 +76,6 @@ class PaymentRepository(Repository[Payment]):
         self._active = batched_lists(self.collection, "order_id", active, WITHOUT_EVENTS)
         self._attempts = batched_lists(self.collection, "order_id", {}, WITHOUT_EVENTS)  # limited by `declines.py`
 
-    async def get(self, entity_id: str) -> Payment:
-        """The payment. Raises `PaymentNotFoundError`."""
-        payment = await self.find(entity_id)
-        if payment is None:
-            raise PaymentNotFoundError(entity_id)
-        return payment
-
     async def add(self, entity: Payment, *publishers: Publisher[Payment]) -> None:
         """Store a new attempt. Raises `PaymentActiveError` if the order has another active payment."""
         try:
@@ -93,34 +85,31 @@ class PaymentRepository(Repository[Payment]):
 
     async def change(
         self,
-        payment_id: str,
+        loaded: Payment,
         change: Callable[[Payment], bool],
         choose_publisher: Callable[[Payment, Payment], Publisher[Payment] | None],
-        *,
-        loaded: Payment | None = None,
-    ) -> Payment:
-        """Load, change and save with the event; after a lost compare-and-swap start again, at most 8 times in all.
+    ) -> tuple[Payment, Payment]:
+        """Change a payment and save it with the event. Returns it before and after the change.
 
-        `choose_publisher` gets the payment before and after the change. Unlike `update`, this may store a change
-        without an event. Nothing is written if `change` returns False. `loaded` is an earlier copy, which saves the
-        first load: the compare-and-swap refuses an outdated one, and the payment is loaded if the copy needs no change.
-        Raises `PaymentNotFoundError` and `ConcurrentUpdateError`.
+        `choose_publisher` gets both. Unlike `update`, this may store a change without an event. Nothing is written if
+        `change` returns False. `loaded` may be outdated: after a lost compare-and-swap, and if it needs no change, the
+        payment is loaded and changed again, up to `UPDATE_ATTEMPTS` times in all.
+
+        Raises `NotFoundError` and `ConcurrentUpdateError`.
         """
-        copy = loaded
-        for _ in range(UPDATE_ATTEMPTS):
-            payment = replace(copy) if copy is not None else await self.get(payment_id)
-            may_be_outdated, copy = copy is not None, None
-            before = replace(payment)
-            if not change(payment):
-                if may_be_outdated:
-                    continue
-                return payment
-            publish = choose_publisher(before, payment)
+        for attempt in range(UPDATE_ATTEMPTS):
+            before = await self.get(loaded.id) if attempt else loaded
+            after = replace(before)
+            if not change(after):
+                if attempt:
+                    return before, after
+                continue
+            publish = choose_publisher(before, after)
             try:
-                await self.save(payment, *(() if publish is None else (publish,)))
+                await self.save(after, *(() if publish is None else (publish,)))
             except ConcurrentUpdateError:
                 continue
-            return payment
+            return before, after
         raise ConcurrentUpdateError
 
     async def walk(self) -> AsyncIterator[Payment]:

@@ -14,7 +14,7 @@ from ticketing_payments.settings import Settings
 from ticketing_testkit.apps import Bus, Identity, run_app, service_settings_for
 from ticketing_testkit.servers import NatsServer, StripeDouble
 
-from ..scenario import MakeOrder
+from ..scenario import make_order
 from .api import PaymentsApi
 
 
@@ -60,7 +60,7 @@ async def api(
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def order(api: PaymentsApi, make_order: MakeOrder) -> OrderData:
+async def order(api: PaymentsApi) -> OrderData:
     """An order that is in the service's projection."""
     order = make_order()
     await api.service.follow_order(order)

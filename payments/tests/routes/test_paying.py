@@ -10,7 +10,7 @@ from ticketing_common.events import (
     PaymentFailed,
 )
 
-from ..scenario import MakeOrder
+from ..scenario import make_order
 from .api import BAD, GOOD, PaymentsApi, card
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,7 +36,7 @@ async def test_an_order_is_paid(api: PaymentsApi, order: OrderData) -> None:
     assert (shown.status_code, shown.json()) == (200, payment)
 
 
-async def test_a_payment_may_arrive_before_its_order(api: PaymentsApi, make_order: MakeOrder) -> None:
+async def test_a_payment_may_arrive_before_its_order(api: PaymentsApi) -> None:
     order = make_order()
     paying = asyncio.create_task(api.pay(order))
     await api.bus.publish(OrderCreated.of(order))

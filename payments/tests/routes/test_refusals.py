@@ -9,7 +9,7 @@ from ticketing_common.events import (
     OrderStatus,
 )
 
-from ..scenario import MakeOrder
+from ..scenario import make_order
 from .api import GOOD, PaymentsApi, card
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,7 +31,7 @@ async def test_a_cancelled_order_is_a_409(api: PaymentsApi, order: OrderData) ->
     assert await api.count() == before
 
 
-async def test_an_expired_hold_is_a_409(api: PaymentsApi, make_order: MakeOrder) -> None:
+async def test_an_expired_hold_is_a_409(api: PaymentsApi) -> None:
     order = make_order(window_seconds=-1)
     await api.service.follow_order(order)
     assert (await api.pay(order)).status_code == 409

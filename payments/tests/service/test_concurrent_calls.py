@@ -11,7 +11,7 @@ from ticketing_payments.stripe_gateway import StripeGateway
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import FaultKind, StripeProxy
 
-from ..scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Stores
+from ..scenario import MakeScenario, MakeSettings, Scenario, Stores, make_order
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
@@ -27,12 +27,7 @@ async def test_a_double_click_makes_one_payment(scenario: Scenario, bank: Bank) 
 
 
 async def test_a_double_click_on_the_bare_double_makes_one_payment_too(
-    stores: Stores,
-    make_scenario: MakeScenario,
-    make_order: MakeOrder,
-    make_settings: MakeSettings,
-    bank: Bank,
-    stripe_url: str,
+    stores: Stores, make_scenario: MakeScenario, make_settings: MakeSettings, bank: Bank, stripe_url: str
 ) -> None:
     settings = make_settings(stripe_api_base=stripe_url, stripe_parameter_profile="localstripe")
     async with StripeGateway.connect(settings) as gateway:

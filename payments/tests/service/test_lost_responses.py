@@ -8,7 +8,7 @@ from ticketing_payments.service import PaymentService
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import FaultKind, StripeProxy
 
-from ..scenario import MakeOrder, MakeScenario, Scenario
+from ..scenario import MakeScenario, Scenario, make_order
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
@@ -98,7 +98,7 @@ async def test_resolving_an_unknown_outcome_does_not_charge_an_expired_hold(
 
 
 async def test_a_hold_that_expires_before_a_call_to_stripe_ends_without_one(
-    service: PaymentService, make_scenario: MakeScenario, make_order: MakeOrder, proxy: StripeProxy
+    service: PaymentService, make_scenario: MakeScenario, proxy: StripeProxy
 ) -> None:
     scenario = make_scenario(make_order())
     await service.follow_order(scenario.order)

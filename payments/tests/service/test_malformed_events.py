@@ -18,7 +18,7 @@ from ticketing_payments.service.stripe_event_processor import SWEEP_LIMIT
 from ticketing_payments.stripe_gateway.events import LONGEST_SIGNATURE, read_event, read_events, read_webhook
 from ticketing_testkit.bank import Bank
 
-from ..scenario import MakeOrder, MakeScenario, Scenario, Sign, Stores
+from ..scenario import MakeScenario, Scenario, Sign, Stores, make_order
 
 SECRET = "whsec_of_the_tests"
 
@@ -162,12 +162,7 @@ async def test_events_that_always_fail_do_not_block_later_events(
 
 
 async def test_a_payment_whose_check_raises_blocks_no_other(
-    scenario: Scenario,
-    make_scenario: MakeScenario,
-    make_order: MakeOrder,
-    bank: Bank,
-    stores: Stores,
-    monkeypatch: pytest.MonkeyPatch,
+    scenario: Scenario, make_scenario: MakeScenario, bank: Bank, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_scenario(make_order())
     await other.service.follow_order(other.order)

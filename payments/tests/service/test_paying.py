@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from ticketing_common.entity import new_id
+from ticketing_common.errors import NotFoundError
 from ticketing_common.events import OrderReason, OrderStatus, PaymentStatus
 from ticketing_payments.domain import Payment
 from ticketing_payments.errors import (
@@ -12,14 +13,13 @@ from ticketing_payments.errors import (
     OrderPaidError,
     PaymentForbiddenError,
     PaymentMethodRefusedError,
-    PaymentNotFoundError,
     PaymentNotPossibleError,
 )
 from ticketing_payments.service import PaymentService
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from ..scenario import MakeOrder, MakeScenario, Scenario, Stores
+from ..scenario import MakeScenario, Scenario, Stores, make_order
 
 GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 
@@ -41,7 +41,7 @@ async def test_a_paid_order_is_captured_when_it_is_complete(scenario: Scenario, 
 
 
 async def test_the_price_is_the_orders_and_exact_to_the_cent(
-    service: PaymentService, make_scenario: MakeScenario, bank: Bank, make_order: MakeOrder
+    service: PaymentService, make_scenario: MakeScenario, bank: Bank
 ) -> None:
     scenario = make_scenario(make_order(price_cents=1_999))
     await service.follow_order(scenario.order)
@@ -79,7 +79,7 @@ async def test_paying_twice_is_refused(scenario: Scenario, bank: Bank) -> None:
 
 
 async def test_what_cannot_be_paid_is_refused_and_stripe_is_not_asked(
-    service: PaymentService, stores: Stores, make_order: MakeOrder, proxy: StripeProxy
+    service: PaymentService, stores: Stores, proxy: StripeProxy
 ) -> None:
     cases = [
         (make_order(), new_id(), OrderForbiddenError),
@@ -99,7 +99,7 @@ async def test_what_cannot_be_paid_is_refused_and_stripe_is_not_asked(
 
 
 async def test_a_payment_waits_for_its_order_to_reach_the_projection(
-    service: PaymentService, make_scenario: MakeScenario, make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch
+    service: PaymentService, make_scenario: MakeScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_overtake_wait_seconds", 30.0)
     scenario = make_scenario(make_order())
@@ -115,5 +115,5 @@ async def test_a_payment_is_shown_to_its_buyer_only(scenario: Scenario) -> None:
     for call in (scenario.service.get, scenario.service.refresh):
         with pytest.raises(PaymentForbiddenError):
             await call(payment.id, user_id=new_id())
-        with pytest.raises(PaymentNotFoundError):
+        with pytest.raises(NotFoundError):
             await call(new_id(), user_id=scenario.order.user_id)

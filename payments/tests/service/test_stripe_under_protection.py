@@ -16,7 +16,7 @@ from ticketing_payments.stripe_gateway import StripeGateway
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
 
-from ..scenario import MakeOrder, MakeScenario, MakeSettings, Scenario, Stores
+from ..scenario import MakeScenario, MakeSettings, Scenario, Stores, make_order
 
 WithLimits: TypeAlias = Callable[..., AbstractAsyncContextManager[list[Scenario]]]
 
@@ -38,7 +38,7 @@ def circuits_wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 @pytest.fixture
 def with_limits(
-    make_settings: MakeSettings, stores: Stores, proxy: StripeProxy, make_scenario: MakeScenario, make_order: MakeOrder
+    make_settings: MakeSettings, stores: Stores, proxy: StripeProxy, make_scenario: MakeScenario
 ) -> WithLimits:
     """The service with given limits, and scenarios of orders that are in its projection."""
 

@@ -78,14 +78,7 @@ class TicketChangeRequest(RequestModel):
 
     def details(self) -> TicketDetails:
         """The details as the domain's type."""
-        return TicketDetails(
-            title=self.title,
-            price_cents=self.price,
-            description=self.description,
-            venue=self.venue,
-            starts_at=self.starts_at,
-            quantity=self.quantity,
-        )
+        return TicketDetails(price_cents=self.price, **self.model_dump(exclude={"price"}))
 
 
 class TicketRequest(TicketChangeRequest):

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Final
 
 from ticketing_common.batching import Batcher, Operation
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.errors import ConcurrentUpdateError
+from ticketing_common.errors import UNREADABLE_DOCUMENT, ConcurrentUpdateError
 from ticketing_common.events import OrderData, OrderStatus, TicketCancelled, TicketDeleted, TicketStatus
 from ticketing_common.storage import DatabaseError
 from ticketing_common.telemetry import current_traceparent, get_logger
@@ -43,19 +44,14 @@ class TicketService:
 
         Raises `PriceTooLowError` and `TotalTooHighError`.
         """
-        quantity = 1 if details.quantity is None else details.quantity
+        quantity = details.quantity or 1
         check_price(details.price_cents, self._currency, quantity)
         ticket = Ticket(
             id=ticket_id or new_id(),
             user_id=seller_id,
             currency=self._currency,
-            title=details.title,
-            price_cents=details.price_cents,
-            description=details.description,
-            venue=details.venue,
-            starts_at=details.starts_at,
-            quantity=quantity,
             highest_seat=quantity,
+            **asdict(replace(details, quantity=quantity)),
         )
         return await self._tickets.add_once(ticket, ticket_created)
 
@@ -127,7 +123,7 @@ class TicketService:
                     await self._tickets.save(ticket, ticket_deleted)
                 except ConcurrentUpdateError:  # the next batch has it, if it still has its texts
                     continue
-                except (KeyError, TypeError, ValueError):
+                except UNREADABLE_DOCUMENT:
                     log.exception("texts of a deleted listing not removed", ticket_id=ticket.id)
                 else:
                     saved += 1

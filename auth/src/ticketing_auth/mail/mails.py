@@ -15,10 +15,10 @@ from ticketing_common.storage import (
     Index,
     UpdateOne,
     batched,
-    ensure_indexes,
     reading,
     upsert_each,
 )
+from ticketing_common.storage.store import Store
 from ticketing_common.telemetry import current_traceparent
 
 from .kinds import RULES, MailKind
@@ -31,8 +31,8 @@ ANNOUNCED: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class MailRequest:
-    """A mail of this kind to an account; `fact` and `values` as in `Mails.request`. Without a `traceparent` it belongs
-    to the current trace.
+    """A mail of this kind to an account; `fact`, `values` and `delay` as in `Mails.request`. Without a `traceparent` it
+    belongs to the current trace.
     """
 
     kind: MailKind
@@ -40,9 +40,15 @@ class MailRequest:
     fact: str
     values: Mapping[str, Any]
     traceparent: str | None = None
+    delay: timedelta = timedelta(0)
+
+    @property
+    def mail_id(self) -> str:
+        """The id of the fact's only mail of this kind."""
+        return f"{self.kind}:{self.fact}"
 
 
-class Mails:
+class Mails(Store):
     """Requests for mail. A request is one insert, so that no caller waits for a mail server.
 
     Concurrent requests share a command (decision 0010). `on_request` is called with the id of a new mail, to wake the
@@ -58,14 +64,10 @@ class Mails:
         Index([("forgotten_at", ASCENDING)], name="expiry", expireAfterSeconds=0),
     )
 
-    def __init__(self, collection: Collection, on_request: Callable[[str], None] | None = None) -> None:
-        self.collection = collection
+    def __init__(self, collection: Collection, on_request: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(collection)
         self._on_request = on_request
-        self._store: Batcher[tuple[Document, timedelta], bool] = batched(collection, "update", self._store_each)
-
-    async def ensure_indexes(self) -> None:
-        """Create the indexes; idempotent."""
-        await ensure_indexes(self.collection, self.INDEXES)
+        self._store: Batcher[MailRequest, bool] = batched(collection, "update", self._store_each)
 
     async def request(
         self,
@@ -82,32 +84,29 @@ class Mails:
         templates, and must contain neither secrets nor addresses: `Values` adds secrets when the mail is rendered. The
         mail is not sent before `delay` has passed.
         """
-        return await self._store((_new_mail(MailRequest(kind, user_id, fact, values or {}), delay), delay))
+        return await self._store(MailRequest(kind, user_id, fact, values or {}, current_traceparent(), delay))
 
-    async def request_all(self, requests: Sequence["MailRequest"]) -> None:
+    async def request_all(self, requests: Sequence[MailRequest]) -> None:
         """As `request`, for many mails in one round trip."""
-        delay = timedelta(0)
-        for outcome in await self._store_each([(_new_mail(request, delay), delay) for request in requests]):
+        for outcome in await self._store_each(requests):
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _store_each(self, requests: Sequence[tuple[Document, timedelta]]) -> list[bool | Exception]:
+    async def _store_each(self, requests: Sequence[MailRequest]) -> list[bool | Exception]:
         """For each whether it was stored; False if its fact has a mail already, or a concurrent call was faster."""
         stored = {"$ne": [{"$type": "$state"}, "missing"]}
         outcomes = await upsert_each(
             self.collection,
             [
                 UpdateOne(
-                    {"_id": new["_id"]["$literal"]},
-                    [{"$replaceWith": {"$cond": [stored, "$$ROOT", new]}}],
-                    upsert=True,
+                    {"_id": one.mail_id}, [{"$replaceWith": {"$cond": [stored, "$$ROOT", _new_mail(one)]}}], upsert=True
                 )
-                for new, _ in requests
+                for one in requests
             ],
         )
-        due = [new for (new, delay), outcome in zip(requests, outcomes, strict=True) if outcome is True and not delay]
-        if due and self._on_request is not None:
-            self._on_request(due[0]["_id"]["$literal"])
+        due = [one for one, outcome in zip(requests, outcomes, strict=True) if outcome is True and not one.delay]
+        if due:
+            self._on_request(due[0].mail_id)
         return [False if isinstance(outcome, DuplicateKeyError) else outcome for outcome in outcomes]
 
     @asynccontextmanager
@@ -127,7 +126,13 @@ class Mails:
             if new:
                 await self.withdraw(kind, fact=fact)
             raise
-        await self._release(f"{kind}:{fact}")
+        mail_id = f"{kind}:{fact}"
+        result = await self.collection.update_one(
+            {"_id": mail_id, "state": "queued", "attempts": 0, "$expr": {"$gt": ["$next_at", "$$NOW"]}},
+            [{"$set": {"next_at": "$$NOW"}}],
+        )
+        if result.modified_count:
+            self._on_request(mail_id)
 
     async def withdraw(self, kind: MailKind, *, fact: str) -> None:
         """Delete a mail that is still queued, for example because its change was not made; idempotent."""
@@ -143,21 +148,12 @@ class Mails:
         """Delete every mail of an account, queued or sent; idempotent. For the deletion of the account."""
         await self.collection.delete_many({"user_id": user_id})
 
-    async def _release(self, mail_id: str) -> None:
-        """Make an announced mail due now."""
-        result = await self.collection.update_one(
-            {"_id": mail_id, "state": "queued", "attempts": 0, "$expr": {"$gt": ["$next_at", "$$NOW"]}},
-            [{"$set": {"next_at": "$$NOW"}}],
-        )
-        if self._on_request is not None and result.modified_count:
-            self._on_request(mail_id)
 
-
-def _new_mail(request: MailRequest, delay: timedelta) -> Document:
-    milliseconds = delay // timedelta(milliseconds=1)
+def _new_mail(request: MailRequest) -> Document:
+    milliseconds = request.delay // timedelta(milliseconds=1)
     give_up_milliseconds = milliseconds + RULES[request.kind].give_up_after // timedelta(milliseconds=1)
     return {
-        "_id": {"$literal": f"{request.kind}:{request.fact}"},
+        "_id": {"$literal": request.mail_id},
         "kind": request.kind.value,
         "user_id": {"$literal": request.user_id},
         "values": {"$literal": dict(request.values)},

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Final
 
+from ticketing_common.errors import UNREADABLE_DOCUMENT
 from ticketing_common.storage import ASCENDING, Collection, Document, ReturnDocument, aggregate
 from ticketing_common.telemetry import get_logger
 
@@ -58,7 +59,7 @@ class MailQueue:
         while found := await self._claim(token := token_hex(8)):
             try:
                 return Claim(_mail(found), token)
-            except (KeyError, TypeError, ValueError):
+            except UNREADABLE_DOCUMENT:
                 log.exception("mail cannot be read, skipped", mail_id=found["_id"])
         return None
 
@@ -111,7 +112,7 @@ class MailQueue:
                 continue
             try:
                 given_up.append(_mail(document))
-            except (KeyError, TypeError, ValueError):
+            except UNREADABLE_DOCUMENT:
                 log.exception("mail that cannot be read given up", mail_id=document["_id"])
         return given_up
 

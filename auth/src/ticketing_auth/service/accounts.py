@@ -131,22 +131,19 @@ class AccountService:
         record_security_event(SecurityEvent.PASSWORD_RESET, {"account_id": user.id})
         return user
 
-    async def change_password(
-        self, user: User, current: SecretStr, password: SecretStr, *, device_token: str | None
-    ) -> User:
-        """Replace the password, and end all sessions. A wrong `current` counts like a wrong sign-in.
+    async def change_password(self, checked: User, password: SecretStr) -> User:
+        """Replace the password, and end all sessions. `checked` is what `check_password` has just returned.
 
-        Raises `WrongPasswordError`, `TooManyGuessesError`, and what `new_hash` raises.
+        Raises what `new_hash` raises.
         """
-        checked = await self.check_password(user, current, field="currentPassword", device_token=device_token)
-        new_hash = await self._auth.new_hash(password, email=user.email)
+        new_hash = await self._auth.new_hash(password, email=checked.email)
 
         def check(fresh: User) -> None:
             if fresh.password_key != checked.password_key:
                 raise SessionEndedError  # another change was faster, and has ended this session
 
-        changed = await self._set_password(user, new_hash, RevocationReason.PASSWORD_CHANGED, check)
-        record_security_event(SecurityEvent.PASSWORD_CHANGED, {"account_id": user.id})
+        changed = await self._set_password(checked, new_hash, RevocationReason.PASSWORD_CHANGED, check)
+        record_security_event(SecurityEvent.PASSWORD_CHANGED, {"account_id": checked.id})
         return changed
 
     async def sign_out_everywhere(self, user: User) -> None:
@@ -169,12 +166,8 @@ class AccountService:
         """The account's open sessions, the last renewed first."""
         return await self._open_sessions.list_of_user(user.id, epoch=user.session_epoch)
 
-    async def end_session(self, user: User, session_id: str, password: SecretStr, *, device_token: str | None) -> None:
-        """End one of the account's open sessions, after its password.
-
-        Raises `WrongPasswordError`, `TooManyGuessesError` and `SessionNotFoundError`.
-        """
-        await self.check_password(user, password, field="password", device_token=device_token)
+    async def end_session(self, user: User, session_id: str) -> None:
+        """End one of the account's open sessions, after its password. Raises `SessionNotFoundError`."""
         session = await self._open_sessions.find(session_id, user_id=user.id, epoch=user.session_epoch)
         if session is None:
             raise SessionNotFoundError
@@ -184,22 +177,21 @@ class AccountService:
 
     async def export(self, user: User) -> Export:
         """What this service holds about the account, without secrets."""
-        passwords, codes, tokens, mails, sessions = await asyncio.gather(
+        found = await asyncio.gather(
             self._guesses.list_of(self._auth.account_name(user.email)),
             self._code_guesses.list_of(user.id),
             self._tokens.list_of_user(user.id),
             self._mails.list_of_account(user.id),
             self.list_sessions(user),
         )
-        return Export(user, tuple(passwords), tuple(codes), tuple(tokens), tuple(mails), tuple(sessions))
+        return Export(user, *found)
 
-    async def delete(self, user: User, password: SecretStr, *, device_token: str | None) -> None:
-        """Delete the account with its personal data, and end all its sessions; final.
+    async def delete(self, user: User) -> None:
+        """Delete the account with its personal data, and end all its sessions, after its password; final.
 
         What this removes after the account itself holds no address, and expires by itself if this process dies before.
-        Raises `WrongPasswordError`, `TooManyGuessesError` and `AccountInUseError`.
+        Raises `AccountInUseError`.
         """
-        await self.check_password(user, password, field="password", device_token=device_token)
         holds, sales = await asyncio.gather(
             self._obligations.count_holds(user.id), self._obligations.count_sales_to_come(user.id)
         )

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from pydantic import SecretStr
-
 from ticketing_auth.domain import User
 from ticketing_auth.enrolment import SecretVault, new_secret, otpauth_uri
 from ticketing_auth.errors import (
@@ -59,12 +57,11 @@ class SecondFactorService:
         self._codes: Final = codes
         self._vault: Final = vault
 
-    async def begin(self, user: User, password: SecretStr, *, device_token: str | None) -> Enrolment:
-        """Store a new secret, which is asked for at no sign-in before `confirm`. It replaces an unconfirmed one.
+    async def begin(self, user: User) -> Enrolment:
+        """Store a new secret, after the password. It replaces an unconfirmed one. Sign-ins ask for it after `confirm`.
 
-        Raises `SecondFactorOnError`, and what `AccountService.check_password` raises.
+        Raises `SecondFactorOnError`.
         """
-        await self._accounts.check_password(user, password, field="password", device_token=device_token)
         secret = new_secret()
         sealed = self._vault.seal(secret, account_id=user.id)
         pending = PendingFactor(sealed_secret=sealed, expires_at=utc_now() + ENROLMENT)
@@ -107,7 +104,7 @@ class SecondFactorService:
         return changed, recovery_codes
 
     async def replace_recovery_codes(
-        self, user: User, password: SecretStr, code: str, *, device_token: str | None
+        self, user: User, code: str, *, device_token: str | None
     ) -> tuple[User, list[str]]:
         """Void the recovery codes. Returns the account and new ones. Raises as `turn_off` does."""
         recovery_codes = new_recovery_codes()
@@ -116,17 +113,16 @@ class SecondFactorService:
             if fresh.second_factor is not None:
                 fresh.second_factor = fresh.second_factor.with_recovery_codes(recovery_codes)
 
-        changed = await self._with_code(user, password, code, "recovery_codes", renew, device_token=device_token)
+        changed = await self._with_code(user, code, "recovery_codes", renew, device_token=device_token)
         record_security_event(SecurityEvent.RECOVERY_CODES_REPLACED, {"account_id": user.id})
         return changed, recovery_codes
 
-    async def turn_off(self, user: User, password: SecretStr, code: str, *, device_token: str | None) -> User:
+    async def turn_off(self, user: User, code: str, *, device_token: str | None) -> User:
         """Remove the factor, after the password and a code of it or a recovery code.
 
-        Raises `NoSecondFactorError`, `WrongCodeError`, `TooManyCodesError`, `SecondFactorUnreadableError`, and what
-        `AccountService.check_password` raises.
+        Raises `NoSecondFactorError`, `WrongCodeError`, `TooManyCodesError` and `SecondFactorUnreadableError`.
         """
-        changed = await self._with_code(user, password, code, "off", _remove, device_token=device_token)
+        changed = await self._with_code(user, code, "off", _remove, device_token=device_token)
         record_security_event(SecurityEvent.SECOND_FACTOR_DISABLED, {"account_id": user.id, "reason": "owner"})
         return changed
 
@@ -146,16 +142,8 @@ class SecondFactorService:
         return f"the second factor of account {user.id} is off, and all its sessions ended"
 
     async def _with_code(
-        self,
-        user: User,
-        password: SecretStr,
-        code: str,
-        name: str,
-        change: Callable[[User], None],
-        *,
-        device_token: str | None,
+        self, user: User, code: str, name: str, change: Callable[[User], None], *, device_token: str | None
     ) -> User:
-        await self._accounts.check_password(user, password, field="password", device_token=device_token)
         if user.second_factor is None:
             raise NoSecondFactorError
 

@@ -35,30 +35,18 @@ def to_json(job: dict[str, Any]) -> bytes:
     return json.dumps(job, default=repr).encode()
 
 
-def from_json(body: bytes) -> dict[str, Any]:
-    """The reverse of `to_json`."""
-    job: dict[str, Any] = json.loads(body)
-    return job
-
-
 def connect(url: str, queue: str, *, ca_file: str = "") -> ArqRedis:
     """A client of this queue. It connects at its first command.
 
     With `ca_file` (PEM) only over TLS, and only to a server with a certificate of that CA for its name.
     """
-    pool = ConnectionPool.from_url(
-        url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS, **_tls_options(ca_file)
-    )
-    client = ArqRedis(pool, default_queue_name=queue, job_serializer=to_json, job_deserializer=from_json)
+    tls: dict[str, Any] = {}
+    if ca_file:  # redis-py 5 verifies the chain by default, but the name only on request
+        tls = {"connection_class": SSLConnection, "ssl_ca_certs": ca_file, "ssl_check_hostname": True}
+    pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS, **tls)
+    client = ArqRedis(pool, default_queue_name=queue, job_serializer=to_json, job_deserializer=json.loads)
     client.auto_close_connection_pool = True  # no other client uses the pool
     return client
-
-
-def _tls_options(ca_file: str) -> dict[str, Any]:
-    # redis-py 5 verifies the chain by default, but the name only on request.
-    if not ca_file:
-        return {}
-    return {"connection_class": SSLConnection, "ssl_ca_certs": ca_file, "ssl_check_hostname": True}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -16,7 +17,7 @@ from ticketing_common.resilience import background, cancel_and_wait
 from ticketing_common.telemetry import consumer_span, get_logger
 from ticketing_common.telemetry.metrics import TIMERS_AVAILABLE
 
-from .timers import JOB, connect, from_json, to_json
+from .timers import JOB, connect, to_json
 
 log = get_logger(__name__)
 
@@ -114,7 +115,7 @@ class TimerWorker:
             keep_result=0,
             max_tries=MAX_TRIES,
             job_serializer=to_json,
-            job_deserializer=from_json,
+            job_deserializer=json.loads,
             on_startup=self._on_startup,  # arq calls it after the first response of Redis
         )
         polling = asyncio.create_task(worker.main())

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from ticketing_common.money import Currency
 from ticketing_common.settings import EventServiceSettings, NatsSettings, ServiceSettings
-from ticketing_common.topology import ON_BUS, SERVICES
+from ticketing_common.topology import SERVICES
 from ticketing_common.web import RateLimit
 
 HEAD: Final = """\
@@ -49,7 +49,7 @@ def settings_page() -> str:
     parts = [
         HEAD,
         _section("Every service", ServiceSettings.model_fields.items()),
-        _section(f"Event bus: {', '.join(ON_BUS)}", NatsSettings.model_fields.items()),
+        _section(f"Event bus: {', '.join(SERVICES)}", NatsSettings.model_fields.items()),
     ]
     for service in SERVICES.values():
         fields = importlib.import_module(f"{service.package}.settings").Settings.model_fields

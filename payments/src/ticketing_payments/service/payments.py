@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from weakref import WeakValueDictionary
@@ -42,7 +41,6 @@ from ticketing_payments.stripe_gateway import StripeGateway
 
 from .changes import apply_intent, note_change, refuse_with, void
 from .stripe_event_processor import StripeEventProcessor
-from .stripe_steps import take_step
 
 log = get_logger(__name__)
 
@@ -104,7 +102,7 @@ class PaymentService:
         raise PaymentActiveError(order_id)
 
     async def get(self, payment_id: str, *, user_id: str) -> Payment:
-        """The user's payment as stored here. Raises `PaymentNotFoundError` and `PaymentForbiddenError`."""
+        """The user's payment as stored here. Raises `NotFoundError` and `PaymentForbiddenError`."""
         payment = await self._payments.get(payment_id)
         payment.check_owner(user_id)
         return payment
@@ -188,7 +186,7 @@ class PaymentService:
         confirmed by such a state of the order: that round reads the order, after the payment was stored. So an order
         that ends earlier is seen there, and the event of one that ends later finds the payment.
 
-        Raises `PaymentNotFoundError`, `StripeUnknownError`, `CardDeclinedError`, `PaymentMethodRefusedError`,
+        Raises `NotFoundError`, `StripeUnknownError`, `CardDeclinedError`, `PaymentMethodRefusedError`,
         `StripeRequestRefusedError` and `ConcurrentUpdateError`.
         """
         lock = self._locks.setdefault(payment_id, asyncio.Lock())
@@ -214,7 +212,7 @@ class PaymentService:
                     if not payment.over:
                         continue
                 try:
-                    intent = await take_step(self._stripe, step, payment)
+                    intent = await self._stripe.take(step, payment)
                 except StripeKeySpentError:
                     await self._change(payment, Payment.abandon)
                     raise
@@ -259,16 +257,9 @@ class PaymentService:
         return order is not None and next_step(payment, order, None, utc_now()) is Step.VOID
 
     async def _change(self, payment: Payment, change: Callable[[Payment], bool]) -> Payment:
-        before = payment
-
-        def remember_and_change(current: Payment) -> bool:
-            nonlocal before
-            before = replace(current)
-            return change(current)
-
-        payment = await self._payments.change(payment.id, remember_and_change, payment_change_event, loaded=payment)
-        note_change(before, payment)
-        return payment
+        before, after = await self._payments.change(payment, change, payment_change_event)
+        note_change(before, after)
+        return after
 
     async def _payable_order(self, order_id: str, user_id: str) -> OrderData:
         if not re.fullmatch(ID_PATTERN, order_id):

@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import Final
 
 from ticketing_common.entity import utc_now
-from ticketing_common.errors import TicketingError
+from ticketing_common.errors import NotFoundError, TicketingError
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import STRIPE_EVENTS_FAILED
 from ticketing_payments.domain import Step, StripeEvent, next_step
-from ticketing_payments.errors import PaymentNotFoundError
 from ticketing_payments.repository import OrderProjection, PaymentRepository, StripeEventInbox
 from ticketing_payments.stripe_gateway import StripeGateway
 
@@ -65,7 +64,7 @@ class StripeEventProcessor:
             payment_id = await self._payment_of(event)
             if payment_id is not None:
                 await self._advance(payment_id, event)
-        except PaymentNotFoundError:
+        except NotFoundError:
             log.info("stripe event about an unknown payment", event_id=event.id, event_type=event.type)
         except TicketingError as error:
             log.warning("stripe event not applied, the reconciler retries", event_id=event.id, error=repr(error))

@@ -29,6 +29,7 @@ from ticketing_payments.domain import (
     Intent,
     IntentState,
     Payment,
+    Step,
     StripeEvent,
 )
 from ticketing_payments.errors import (
@@ -92,6 +93,24 @@ class StripeGateway:
                 base_addresses={"api": address},
             )
             yield cls(client, settings)
+
+    async def take(self, step: Step, payment: Payment) -> Intent | None:
+        """Make the call of this step. None if Stripe has no PaymentIntent of it. Raises what the call raises."""
+        if step is Step.CREATE:
+            return await self.create(payment)
+        if payment.stripe_id is None:
+            return None
+        match step:
+            case Step.CONFIRM:
+                return await self.confirm(payment.stripe_id)
+            case Step.CAPTURE:
+                return await self.capture(payment)
+            case Step.VOID:
+                return await self.cancel(payment.stripe_id)
+            case Step.REFUND:
+                return await self.refund(payment)
+            case _:
+                return await self.retrieve(payment.stripe_id)
 
     async def create(self, payment: Payment) -> Intent:
         """Create the payment's PaymentIntent. A repeated call returns the same one: the payment has its own key.

@@ -1,7 +1,7 @@
 """A ticket: which changes its seller may make and when, and how its status follows from its orders."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Final
 
@@ -98,14 +98,7 @@ class Ticket(Entity):
     @property
     def details(self) -> TicketDetails:
         """The details that the seller set."""
-        return TicketDetails(
-            title=self.title,
-            price_cents=self.price_cents,
-            description=self.description,
-            venue=self.venue,
-            starts_at=self.starts_at,
-            quantity=self.quantity,
-        )
+        return TicketDetails(**{one.name: getattr(self, one.name) for one in fields(TicketDetails)})
 
     @property
     def taken(self) -> int:
@@ -127,23 +120,18 @@ class Ticket(Entity):
         self._require_not_cancelled()
         if self.quantity == 1:
             self._require_available()
-        if details.quantity is None:
-            details = replace(details, quantity=self.quantity)
-        assert details.quantity is not None  # noqa: S101 (it was just set)
+        quantity = details.quantity or self.quantity
+        details = replace(details, quantity=quantity)
         if details == self.details:
             return False
         if self.taken:
-            self._require_unfixed(details, details.quantity)
-        if (details.price_cents, details.quantity) != (self.price_cents, self.quantity):
-            check_price(details.price_cents, self.currency, details.quantity)
+            self._require_unfixed(details, quantity)
+        if (details.price_cents, quantity) != (self.price_cents, self.quantity):
+            check_price(details.price_cents, self.currency, quantity)
         if details.starts_at not in (None, self.starts_at) and details.starts_at <= now:
             raise StartInPastError
-        self.title = details.title
-        self.price_cents = details.price_cents
-        self.description = details.description
-        self.venue = details.venue
-        self.starts_at = details.starts_at
-        self.quantity = details.quantity
+        for name, value in asdict(details).items():
+            setattr(self, name, value)
         self.highest_seat = max(self.highest_seat, self.quantity)
         self._count(self.held, self.sold, self.order_id)
         return True
