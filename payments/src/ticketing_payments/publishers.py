@@ -21,7 +21,7 @@ PaymentPublisher: TypeAlias = Callable[[Payment], PaymentEvent]
 
 
 def _publisher(kind: type[PaymentEvent]) -> PaymentPublisher:
-    return lambda payment: kind.of(PaymentData.model_validate(payment, from_attributes=True))
+    return lambda payment: kind.of(_data(payment))
 
 
 _payment_refunded: Final = _publisher(PaymentRefunded)
@@ -55,3 +55,19 @@ def payment_republished(payment: Payment) -> PaymentEvent:
     if payment.refunded_cents:
         return _payment_refunded(payment)
     return PUBLISHERS[payment.status](payment)
+
+
+def _data(payment: Payment) -> PaymentData:
+    return PaymentData(
+        id=payment.id,
+        version=payment.version,
+        order_id=payment.order_id,
+        user_id=payment.user_id,
+        amount_cents=payment.amount_cents,
+        currency=payment.currency,
+        status=payment.status,
+        stripe_id=payment.stripe_id,
+        created_at=payment.created_at,
+        refunded_cents=payment.refunded_cents,
+        disputed=payment.disputed,
+    )

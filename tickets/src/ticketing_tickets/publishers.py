@@ -40,5 +40,20 @@ def ticket_changed(ticket: Ticket) -> TicketEvent:
 
 
 def _state(ticket: Ticket) -> TicketData:
-    state = TicketData.model_validate(ticket, from_attributes=True)
-    return state.model_copy(update={"available": ticket.free_seats})
+    return TicketData(
+        id=ticket.id,
+        version=ticket.version,
+        title=ticket.title,
+        description=ticket.description,
+        venue=ticket.venue,
+        starts_at=ticket.starts_at,
+        price_cents=ticket.price_cents,
+        currency=ticket.currency,
+        user_id=ticket.user_id,
+        order_id=ticket.order_id,
+        status=ticket.status,
+        created_at=ticket.created_at,
+        quantity=ticket.quantity,
+        highest_seat=ticket.highest_seat,
+        available=ticket.free_seats,
+    )
