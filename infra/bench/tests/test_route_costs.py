@@ -29,7 +29,6 @@ def test_a_small_run_measures_all_sides() -> None:
     names = [one.name for one in findings]
     costs = [
         "GET /api/tickets",
-        "GET /api/tickets, unremembered",
         "GET /api/tickets/{id}",
         "traced GET /api/tickets/{id}",
         "traced POST /api/tickets",
