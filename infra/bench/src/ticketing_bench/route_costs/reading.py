@@ -9,10 +9,9 @@ import httpx
 from ticketing_bench.measurement import Finding, InvalidRunError
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
-from ticketing_testkit.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess, running_together
 
 from .rounds import Bench
-from .serving import running
 
 PAGE: Final = "/api/tickets?limit=20"
 SPANS_SECONDS: Final = 15.0
@@ -23,10 +22,10 @@ def measure_reading(bench: Bench, ids: Sequence[str]) -> list[Finding]:
     """The list from memory, one ticket, and then with traces; `ids` are the catalogue's."""
     deployment = bench.deployment
     service = deployment.service("tickets")
-    with running(service):
+    with running_together(service):
         page = httpx.get(f"{service.url}{PAGE}").raise_for_status().content
         baseline = deployment.baseline(page)
-        with running(baseline):
+        with running_together(baseline):
             return [
                 *_list(bench, service, baseline),
                 *_one_ticket(bench, service, baseline, ids),
@@ -75,7 +74,7 @@ def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: 
     get = _asking(*(f"/api/tickets/{one}" for one in ids))
     post = http_request("POST", "/api/tickets", token=token, body=ticket)
     note = f"{SAMPLED} of the traces are recorded and sent to a collector that drops them"
-    with running(traced):
+    with running_together(traced):
         found = [
             *bench.compare_costs(
                 "traced GET /api/tickets/{id}",
