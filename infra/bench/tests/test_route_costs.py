@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from ticketing_bench import wire
 from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.measurement import InvalidRunError
 from ticketing_bench.route_costs.rounds import check_answers
@@ -28,7 +29,6 @@ def test_a_small_run_measures_all_sides() -> None:
     names = [one.name for one in findings]
     costs = [
         "GET /api/tickets",
-        "GET /api/tickets, unremembered",
         "GET /api/tickets/{id}",
         "traced GET /api/tickets/{id}",
         "traced POST /api/tickets",
@@ -118,7 +118,25 @@ async def test_answers_in_pieces_are_put_together(serve: Callable[[Serve], Await
                 await writer.drain()
 
     async with Connections(await serve(slowly)) as connections:
-        assert [await connections.ask(GET.encode()) for _ in range(3)] == [200, 200, 200]
+        assert [await connections.ask(GET.encode()) for _ in range(3)] == [(200, b"ok")] * 3
+
+
+@pytest.mark.parametrize(("idle_seconds", "opened"), [(60.0, 1), (0.0, 3)])
+async def test_a_connection_is_used_again_unless_it_was_idle_for_long(
+    serve: Callable[[Serve], Awaitable[int]], monkeypatch: pytest.MonkeyPatch, idle_seconds: float, opened: int
+) -> None:
+    """A server closes it after five seconds, which no run may take for a failure."""
+    monkeypatch.setattr(wire, "IDLE_SECONDS", idle_seconds)
+    accepted = 0
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        await _answering(reader, writer)
+
+    async with Connections(await serve(counting)) as connections:
+        assert [(await connections.ask(GET.encode()))[0] for _ in range(3)] == [200, 200, 200]
+    assert accepted == opened
 
 
 async def test_a_connection_that_ends_before_its_answer_is_an_error(serve: Callable[[Serve], Awaitable[int]]) -> None:

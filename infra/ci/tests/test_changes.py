@@ -77,14 +77,6 @@ def test_the_table_of_changes(name: str) -> None:
     assert found.deploy == deploy
 
 
-def test_a_change_in_common_tests_builds_and_deploys_each_service() -> None:
-    found = plan(["common/src/ticketing_common/web/app.py"])
-
-    assert set(SERVICES) <= found.effect.suites
-    assert set(SERVICES) <= set(found.images)
-    assert "dev" in found.deploy
-
-
 def test_an_unknown_base_asks_for_everything() -> None:
     found = plan(None)
 

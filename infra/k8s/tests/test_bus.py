@@ -82,13 +82,15 @@ async def test_a_service_reads_its_own_stream_for_live_updates_and_the_stream_of
         await reader.stop()
 
 
-@pytest.mark.parametrize(
-    ("user", "stream"), [(user, stream) for user in OWN for stream in OWN.values() if (user, stream) not in READS]
-)
-async def test_a_service_can_read_no_other_stream(clients: dict[str, Client], user: str, stream: str) -> None:
-    js = clients[user].jetstream(timeout=REFUSED_SECONDS)
+async def test_a_service_can_read_no_other_stream(clients: dict[str, Client]) -> None:
+    attempts = [
+        clients[user].jetstream(timeout=REFUSED_SECONDS).add_consumer(stream, ConsumerConfig(name="tail-x"))
+        for user in OWN
+        for stream in OWN.values()
+        if (user, stream) not in READS
+    ]
 
-    await refused(js.add_consumer(stream, ConsumerConfig(name="tail-x")))
+    await refused(*attempts)
 
 
 @pytest.mark.parametrize(("user", "stream"), READS)
@@ -131,19 +133,22 @@ async def test_no_user_receives_replies_to_another(clients: dict[str, Client]) -
     assert overheard == []
 
 
-@pytest.mark.parametrize("user", OWN)
-async def test_no_service_publishes_for_another(clients: dict[str, Client], user: str) -> None:
-    js = clients[user].jetstream()
-    others = [subject_of(stream) for owner, stream in OWN.items() if owner != user]
-    others += [f"dead_letters.{owner}-x" for owner in OWN if owner != user]
+async def test_no_service_publishes_for_another(clients: dict[str, Client]) -> None:
+    attempts = [
+        clients[user].jetstream().publish(subject, b"forged", timeout=REFUSED_SECONDS)
+        for user in OWN
+        for owner, stream in OWN.items()
+        if owner != user
+        for subject in (subject_of(stream), f"dead_letters.{owner}-x")
+    ]
 
-    await refused(*(js.publish(subject, b"forged", timeout=REFUSED_SECONDS) for subject in others))
+    await refused(*attempts)
 
 
-async def test_no_service_may_delete_or_read_the_stream_of_another(clients: dict[str, Client]) -> None:
+async def test_no_service_reads_a_message_of_another(clients: dict[str, Client]) -> None:
     js = clients["tickets"].jetstream(timeout=REFUSED_SECONDS)
 
-    await refused(js.delete_stream(PAYMENTS), js.get_msg(PAYMENTS, 1))
+    await refused(js.get_msg(PAYMENTS, 1))
 
 
 @pytest.mark.parametrize("subject", [END_SESSIONS, RESET_FACTOR])

@@ -1,6 +1,7 @@
 """The servers with the TLS options of the prod overlay, and our own connections to them."""
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -24,7 +25,7 @@ from ticketing_common.storage import connect as connect_database
 from ticketing_common.storage import disconnect
 from ticketing_common.timers import connect as connect_redis
 from ticketing_ops.bus import connect as connect_tool
-from ticketing_testkit.servers import Mongod, NatsServer, RedisServer
+from ticketing_testkit.servers import Mongod, NatsServer, RedisServer, running
 
 from .certificates import Certificates
 
@@ -80,9 +81,8 @@ def database(production: Manifests, tmp_path: Path) -> Iterator[tuple[_TlsMongod
     tls = command[command.index("--tlsMode") :]
     server.options = [option.replace("/etc/mongodb-tls", str(certificates.folder)) for option in tls]
     server.ca_file = certificates.trusted
-    server.start()
-    yield server, certificates
-    server.stop()
+    with running(server):
+        yield server, certificates
 
 
 async def test_a_service_reaches_its_database_over_tls_and_verifies_it(
@@ -135,9 +135,8 @@ def bus_server(production: Manifests, tmp_path: Path) -> Iterator[tuple[_TlsNats
     config = next(m["data"] for m in production if m["kind"] == "ConfigMap" and "nats.conf" in m["data"])
     assert "include tls.conf" in config["nats.conf"]
     server.tls = config["tls.conf"].replace("/etc/nats-tls", str(certificates.folder))
-    server.start()
-    yield server, certificates
-    server.stop()
+    with running(server):
+        yield server, certificates
 
 
 async def _succeeds(attempt: Callable[[], Awaitable[object]], *, unless: str) -> bool:
@@ -175,7 +174,15 @@ async def _reached(url: str, ca_file: str) -> bool:
     return True
 
 
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect what a test leaves to the garbage collector before the next test, which would report it."""
+    yield
+    gc.collect()
+
+
 # The client leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.usefixtures("collected")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_service_reaches_the_bus_over_tls_and_verifies_it(
     bus_server: tuple[_TlsNats, Certificates], production: Manifests
@@ -237,21 +244,18 @@ class _Sidecar:
         self._process.communicate()
 
 
+@pytest.mark.usefixtures("collected")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_service_does_not_speak_to_a_bus_without_tls(tmp_path: Path, production: Manifests) -> None:
     """A server in between that answers in the clear must not get the password."""
     certificates = Certificates(production, tmp_path, "nats-tls")
-    server = NatsServer(tmp_path)
-    server.start()
 
     async def connected(ca_file: str) -> None:
         await (await connect_tool(server.url, name="test", ca_file=ca_file)).close()
 
-    try:
+    with running(NatsServer(tmp_path)) as server:
         assert await _succeeds(lambda: connected(""), unless="never")
         assert not await _reached(server.url, certificates.trusted)
-    finally:
-        server.stop()
 
 
 @asynccontextmanager

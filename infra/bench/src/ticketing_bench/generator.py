@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.measurement import percentile
 from ticketing_bench.pace import paced
-from ticketing_bench.wire import Connection, Connections
+from ticketing_bench.wire import Connections
 from ticketing_bench.worker import Role
 from ticketing_common.resilience import cancel_and_wait
 
@@ -31,7 +31,7 @@ class GeneratorRole(Role):
         pids: Mapping[str, int],
         other_ports: Sequence[int] = (),
     ) -> dict[str, Any]:
-        """A closed loop: each connection sends the next request after the last response.
+        """A closed loop over so many connections: each sends the next request after the last response.
 
         The requests repeat until the time is over, or with `once` each is sent once, which can end earlier.
         `other_ports` are those of further replicas.
@@ -40,20 +40,21 @@ class GeneratorRole(Role):
         following = iter(encoded) if once else itertools.cycle(encoded)
         statuses: Counter[int] = Counter()
 
-        async def keep_asking(connection: Connection) -> None:
+        async def keep_asking() -> None:
             for request in following:
-                statuses[await connection.ask(request)] += 1
+                status, _ = await opened.ask(request)
+                statuses[status] += 1
                 if time.monotonic() >= deadline:
                     break
 
         async with Connections(port, *other_ports) as opened:
-            askers = [await opened.open() for _ in range(connections)]
+            await opened.open(connections)
             processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             deadline = begun + seconds
             async with asyncio.TaskGroup() as group:
-                for connection in askers:
-                    group.create_task(keep_asking(connection))
+                for _ in range(connections):
+                    group.create_task(keep_asking())
             elapsed = time.monotonic() - begun
             cores = processors.cores()
         return {"rate": statuses.total() / elapsed, "statuses": dict(statuses), "cpu": cores}
@@ -79,7 +80,8 @@ class GeneratorRole(Role):
             requests = itertools.cycle(request.encode() for request in probe["requests"])
 
             async def send() -> str:
-                statuses[await opened.ask(next(requests))] += 1
+                status, _ = await opened.ask(next(requests))
+                statuses[status] += 1
                 return str(next(numbers))
 
             processors = CpuTime(self.NAME, pids)
@@ -107,7 +109,8 @@ async def _asked_beside(
     requests = itertools.cycle(request.encode() for request in beside["requests"])
 
     async def send() -> str:
-        statuses[await opened.ask(next(requests))] += 1
+        status, _ = await opened.ask(next(requests))
+        statuses[status] += 1
         return ""
 
     flow = asyncio.create_task(paced(beside["rate"], max(1, int(beside["rate"] * seconds)), send))

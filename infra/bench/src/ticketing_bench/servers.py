@@ -2,11 +2,11 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticketing_testkit.servers import Mongod, NatsServer, ServerProcess
+from ticketing_testkit.servers import Mongod, NatsServer, ServerProcess, running_together
 
 CACHE_GB = 1.0
 
@@ -22,15 +22,13 @@ class Servers:
 @contextmanager
 def running_servers() -> Iterator[Servers]:
     """Run MongoDB and NATS inside this block."""
-    with tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="ticketing-bench-") as folder:
         chosen: dict[str, ServerProcess] = {
             "mongo_url": Mongod(Path(folder, "mongod"), cache_gb=CACHE_GB),
             "nats_url": NatsServer(Path(folder, "nats")),
         }
-        for server in chosen.values():
-            stack.callback(server.stop)
-            server.start()
-        yield Servers(
-            urls={name: server.url for name, server in chosen.items()},
-            pids={server.name: server.pid for server in chosen.values() if server.pid is not None},
-        )
+        with running_together(*chosen.values()):
+            yield Servers(
+                urls={name: server.url for name, server in chosen.items()},
+                pids={server.name: server.pid for server in chosen.values() if server.pid is not None},
+            )

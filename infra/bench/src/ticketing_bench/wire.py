@@ -13,6 +13,9 @@ from typing import Any, Final, Self, cast
 import httptools
 
 HOST: Final = "127.0.0.1"
+IDLE_SECONDS: Final = 4.0
+"""A connection is not used again after that time without a request: uvicorn closes it after five seconds, and a request
+that is sent at that moment gets no response (RFC 9112, 9.5)."""
 
 
 def http_request(method: str, path: str, *, token: str | None = None, body: object = None) -> str:
@@ -26,28 +29,30 @@ def http_request(method: str, path: str, *, token: str | None = None, body: obje
     return "\r\n".join([*lines, "", content])
 
 
-class Connection(asyncio.Protocol):
-    """Sends one request at a time; keeps status and `body` of the response."""
+class _Connection(asyncio.Protocol):
+    """Sends one request at a time."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[int] | None = None
-        self.body = b""
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._body = b""
         self._transport: asyncio.Transport
+        self._idle_since = self._loop.time()
 
-    async def ask(self, request: bytes) -> int:
-        """The status, after the complete response; raises ConnectionError."""
-        if self.closed:
-            raise ConnectionError("the connection is closed")
-        self._answer = asyncio.get_running_loop().create_future()
-        self.body = b""
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body, after the complete response; raises ConnectionError."""
+        self._answer = self._loop.create_future()
+        self._body = b""
         self._transport.write(request)
-        return await self._answer
+        answer = await self._answer
+        self._idle_since = self._loop.time()
+        return answer
 
     @property
-    def closed(self) -> bool:
-        """Whether the connection is closed."""
-        return self._transport.is_closing()
+    def usable(self) -> bool:
+        """Whether the server keeps it open for another request."""
+        return not self._transport.is_closing() and self._loop.time() - self._idle_since < IDLE_SECONDS
 
     def close(self) -> None:
         """Close the connection, also during a request."""
@@ -61,12 +66,12 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         """Called by the parser for a part of the body."""
-        self.body += part
+        self._body += part
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of the response."""
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(self._parser.get_status_code())
+            self._answer.set_result((self._parser.get_status_code(), self._body))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
@@ -78,8 +83,8 @@ class Connections:
 
     def __init__(self, *ports: int) -> None:
         self._ports = itertools.cycle(ports)
-        self._all: list[Connection] = []
-        self._free: list[Connection] = []
+        self._all: list[_Connection] = []
+        self._free: list[_Connection] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,22 +95,25 @@ class Connections:
         for connection in self._all:
             connection.close()
 
-    async def open(self) -> Connection:
-        """A new connection, which is closed with the others."""
-        made: tuple[Any, Connection] = await asyncio.get_running_loop().create_connection(
-            Connection, HOST, next(self._ports)
+    async def open(self, count: int) -> None:
+        """Open so many for the first requests, which then do not wait for them."""
+        self._free += [await self._connect() for _ in range(count)]
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body of the response, over a free connection; one whose request was cancelled is not used again.
+
+        Raises ConnectionError when the server closes the connection during the request.
+        """
+        while self._free and not self._free[-1].usable:
+            self._free.pop().close()
+        connection = self._free.pop() if self._free else await self._connect()
+        answer = await connection.ask(request)
+        self._free.append(connection)
+        return answer
+
+    async def _connect(self) -> _Connection:
+        made: tuple[Any, _Connection] = await asyncio.get_running_loop().create_connection(
+            _Connection, HOST, next(self._ports)
         )
         self._all.append(made[1])
         return made[1]
-
-    async def ask(self, request: bytes) -> int:
-        """Send over a free connection; one whose request was cancelled is not used again.
-
-        A connection that the server closed is not used either: servers close connections after some idle seconds.
-        """
-        while self._free and self._free[-1].closed:
-            self._free.pop()
-        connection = self._free.pop() if self._free else await self.open()
-        status = await connection.ask(request)
-        self._free.append(connection)
-        return status

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_testkit.apps import Identity
-from ticketing_testkit.servers import NatsServer, RedisServer, StripeDouble
+from ticketing_testkit.servers import NatsServer, RedisServer, StripeDouble, running_together
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -20,13 +20,8 @@ def servers(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempPat
     """A bus, a Redis and a Stripe double of this module's own: an audit sees all that is in them."""
     folder = tmp_path_factory.mktemp("market")
     nats, redis, stripe = NatsServer(folder / "nats"), RedisServer(folder / "redis"), StripeDouble(folder / "stripe")
-    try:
-        for server in (nats, redis, stripe):
-            server.start()
+    with running_together(nats, redis, stripe):
         yield Servers(mongo_url, nats.url, redis.url, stripe.url, identity)
-    finally:
-        for server in (nats, redis, stripe):
-            server.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

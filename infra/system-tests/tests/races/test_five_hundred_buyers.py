@@ -18,7 +18,7 @@ from ticketing_common.storage import Database, Outbox, connect
 from ticketing_local.services import ServiceProcess
 from ticketing_orders.repository import OrderRepository
 from ticketing_testkit.apps import Bus, Identity
-from ticketing_testkit.servers import NatsServer, free_port
+from ticketing_testkit.servers import NatsServer, free_port, running, running_together
 from ticketing_testkit.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,36 +101,26 @@ class Orders:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def orders(mongo_url: str, identity: Identity, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Orders]:
     folder, database = tmp_path_factory.mktemp("orders"), f"test_{token_hex(6)}"
-    nats = NatsServer(folder / "nats")
     client = connect(mongo_url, application="races")
-    environment = {
-        "MONGO_URL": mongo_url,
-        "MONGO_DATABASE": database,
-        "NATS_URL": nats.url,
-        "JWT_PUBLIC_KEYS": json.dumps([identity.public_key_pem]),
-        "PASS_KEY": identity.pass_key_pem,
-        "COOKIE_SECURE": "false",
-        "LOG_LEVEL": "warning",
-    }
-    replicas = [
-        ServiceProcess("orders", folder, folder / f"orders-{n}.log", port=free_port(), environment=environment)
-        for n in range(2)
-    ]
-    try:
-        nats.start()
+    with running(NatsServer(folder / "nats")) as nats:
+        environment = {
+            "MONGO_URL": mongo_url,
+            "MONGO_DATABASE": database,
+            "NATS_URL": nats.url,
+            "JWT_PUBLIC_KEYS": json.dumps([identity.public_key_pem]),
+            "PASS_KEY": identity.pass_key_pem,
+            "COOKIE_SECURE": "false",
+            "LOG_LEVEL": "warning",
+        }
+        replicas = [
+            ServiceProcess("orders", folder, folder / f"orders-{n}.log", port=free_port(), environment=environment)
+            for n in range(2)
+        ]
         async with Bus.connect(nats.url) as bus:
-            for replica in replicas:
-                replica.launch()
-            for replica in replicas:
-                replica.wait_until_ready(60)
-            yield Orders([replica.url for replica in replicas], client[database], bus, identity)
-    finally:
-        for replica in replicas:
-            replica.terminate()
-        for server in (*replicas, nats):
-            server.stop()
-        await client.drop_database(database)
-        client.close()
+            with running_together(*replicas, seconds=60):
+                yield Orders([replica.url for replica in replicas], client[database], bus, identity)
+    await client.drop_database(database)
+    client.close()
 
 
 async def test_of_five_hundred_buyers_fifty_get_the_fifty_tickets(orders: Orders) -> None:

@@ -46,12 +46,8 @@ def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if "MONGO_URL" in os.environ:
         yield os.environ["MONGO_URL"]
         return
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
-    try:
-        server.start()
+    with running(Mongod(tmp_path_factory.mktemp("mongod"))) as server:
         yield server.url
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A burst of concurrent buyers: rate of holds, latency of the refusals, and a check that no ticket is held twice."""
 
 import random
-from collections.abc import Sequence
 from typing import Final
 
 from ticketing_bench.measurement import Answer, Finding
@@ -25,41 +24,27 @@ async def measure_burst(market: LoadedMarket) -> list[Finding]:
             await market.check()
             answers.append(answer)
             market.say(f"burst on {count:,} tickets: {answer['statuses']}, won within {answer['won_seconds']:.1f} s")
-        on = f"{sizes.buyers:,} buyers on {count:,} tickets"
-        findings += rush_findings("burst", on, answers, market.cores, at_least=130, below=250)
-    return findings
-
-
-def rush_findings(
-    part: str,
-    on: str,
-    answers: Sequence[Answer],
-    cores: int,
-    *,
-    at_least: float | None = None,
-    below: float | None = None,
-) -> list[Finding]:
-    """The committed holds per second and core, and the latency of a refusal; with the budget of each."""
-    last = answers[-1]
-    return [
-        Finding(
-            part=part,
-            name=f"{on}: committed holds",
-            unit="1/s/core",
-            rounds=tuple(one["statuses"].get(201, 0) / one["won_seconds"] / cores for one in answers),
-            at_least=at_least,
-            note=(
-                f"answers of the last round {last['statuses']}, retried {last['again']} times; no seat held twice, the "
-                "audit found nothing"
+        on, last = f"{sizes.buyers:,} buyers on {count:,} tickets", answers[-1]
+        findings += [
+            Finding(
+                part="burst",
+                name=f"{on}: committed holds",
+                unit="1/s/core",
+                rounds=tuple(one["statuses"].get(201, 0) / one["won_seconds"] / market.cores for one in answers),
+                at_least=130,
+                note=(
+                    f"answers of the last round {last['statuses']}, retried {last['again']} times; no seat held twice, "
+                    "the audit found nothing"
+                ),
+                cpu=last["cpu"],
             ),
-            cpu=last["cpu"],
-        ),
-        Finding(
-            part=part,
-            name=f"{on}: losers refused, p99",
-            unit="ms",
-            rounds=tuple(one["lost_p99_ms"] for one in answers),
-            below=below,
-            note=f"median loser {last['lost_p50_ms']:.0f} ms, from the first try on",
-        ),
-    ]
+            Finding(
+                part="burst",
+                name=f"{on}: losers refused, p99",
+                unit="ms",
+                rounds=tuple(one["lost_p99_ms"] for one in answers),
+                below=250,
+                note=f"median loser {last['lost_p50_ms']:.0f} ms, from the first try on",
+            ),
+        ]
+    return findings

@@ -4,13 +4,13 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ticketing_bench.cpu_time import CpuTime
 from ticketing_bench.generator import GeneratorRole
 from ticketing_bench.measurement import percentile
-from ticketing_bench.wire import Connection, Connections, http_request
+from ticketing_bench.wire import Connections, http_request
 
 CARD: Final = "pm_card_visa"
 NOT_NOW: Final = frozenset({429, 503})
@@ -29,10 +29,10 @@ class LoadRole(GeneratorRole):
         times: dict[int, list[float]] = {}
         again, last_won = 0, 0.0
 
-        async def ask(connection: Connection, request: bytes) -> None:
+        async def ask(request: bytes) -> None:
             nonlocal again, last_won
             while True:
-                status = await connection.ask(request)
+                status, _ = await opened.ask(request)
                 now = time.monotonic() - begun
                 if status not in NOT_NOW or now > GIVE_UP_SECONDS:
                     break
@@ -43,12 +43,13 @@ class LoadRole(GeneratorRole):
                 last_won = now
 
         async with Connections(port) as opened:
-            pairs = [(await opened.open(), request.encode()) for request in requests]
+            await opened.open(len(requests))
+            encoded = [request.encode() for request in requests]
             processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
             async with asyncio.TaskGroup() as group:
-                for connection, request in pairs:
-                    group.create_task(ask(connection, request))
+                for request in encoded:
+                    group.create_task(ask(request))
             cores = processors.cores()
         lost = times.get(409, [])
         return {
@@ -65,10 +66,11 @@ class LoadRole(GeneratorRole):
         statuses: Counter[int] = Counter()
         times: list[float] = []
         async with Connections(port) as opened:
-            connection = await opened.open()
+            await opened.open(1)
             for request in [one.encode() for one in requests]:
                 begun = time.monotonic()
-                statuses[await connection.ask(request)] += 1
+                status, _ = await opened.ask(request)
+                statuses[status] += 1
                 times.append((time.monotonic() - begun) * 1000)
         return {"statuses": dict(statuses), "p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
 
@@ -82,36 +84,27 @@ class LoadRole(GeneratorRole):
     ) -> dict[str, Any]:
         """Each buyer (token, ticket) holds and pays, so many at once; `begun` is on CLOCK_MONOTONIC, seconds."""
         statuses: Counter[str] = Counter()
-        async with Connections(*orders_ports) as holding, Connections(payments_port) as paying:
+        following = iter(buys)
+        async with Connections(*orders_ports) as orders, Connections(payments_port) as payments:
 
-            async def one(buy: Sequence[str], hold: Connection, pay: Connection) -> None:
-                token, ticket = buy
-                status = await hold.ask(_post("/api/orders", token, {"ticketId": ticket}))
-                statuses[f"hold {status}"] += 1
-                body = {"orderId": json.loads(hold.body)["id"], "paymentMethodId": CARD}
-                status = await pay.ask(_post("/api/payments", token, body))
-                statuses[f"pay {status}"] += 1
+            async def keep_buying() -> None:
+                for token, ticket in following:
+                    status, order = await orders.ask(_post("/api/orders", token, {"ticketId": ticket}))
+                    statuses[f"hold {status}"] += 1
+                    body = {"orderId": json.loads(order)["id"], "paymentMethodId": CARD}
+                    status, _ = await payments.ask(_post("/api/payments", token, body))
+                    statuses[f"pay {status}"] += 1
 
-            pairs = [(await holding.open(), await paying.open()) for _ in range(at_once)]
+            await orders.open(at_once)
+            await payments.open(at_once)
             processors = CpuTime(self.NAME, pids)
             begun = time.monotonic()
-            await _in_lanes(buys, pairs, lambda buy, lane: one(buy, *lane))
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(keep_buying())
             cores = processors.cores()
         return {"statuses": dict(statuses), "begun": begun, "cpu": cores}
 
 
 def _post(path: str, token: str, body: object) -> bytes:
     return http_request("POST", path, token=token, body=body).encode()
-
-
-async def _in_lanes(work: Sequence[Any], lanes: Sequence[Any], do: Callable[[Any, Any], Awaitable[None]]) -> None:
-    """All work, one piece at a time in each lane."""
-    following = iter(work)
-
-    async def run(lane: Any) -> None:
-        for piece in following:
-            await do(piece, lane)
-
-    async with asyncio.TaskGroup() as group:
-        for lane in lanes:
-            group.create_task(run(lane))

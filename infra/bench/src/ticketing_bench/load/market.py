@@ -66,9 +66,10 @@ class LoadedMarket:
         return await asyncio.to_thread(self._generator.ask, order, **values)
 
     async def burst(self, requests: Sequence[str]) -> dict[str, Any]:
-        """Send all holds at once, and wait until every event of them is handled, which takes `settled_seconds`."""
+        """Send all holds at once, and wait until every event of them is handled."""
         answer = await self.ask("burst", port=self.port("orders"), requests=requests, pids=self.pids)
-        return answer | {"settled_seconds": await self.settle(SETTLE_SECONDS)}
+        await self.settle(SETTLE_SECONDS)
+        return answer
 
     async def settle(self, seconds: float) -> float:
         """Wait until no event is in transit; returns how long that took. Raises `UnsettledError`."""

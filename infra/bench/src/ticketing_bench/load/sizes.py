@@ -12,7 +12,6 @@ class Sizes:
     buyers: int = 2_000
     burst_tickets: tuple[int, ...] = (200, 20_000)
     seats: int = 20_000
-    last_seats: int = 200
     rates: tuple[float, ...] = (20, 40, 60, 80, 100, 120, 150, 200)
     step_seconds: float = 20
     buys: int = 400
@@ -33,7 +32,6 @@ QUICK: Final = Sizes(
     rounds=1,
     buyers=300,
     burst_tickets=(30, 3_000),
-    last_seats=30,
     rates=(10, 20),
     step_seconds=4,
     buys=80,

@@ -14,10 +14,9 @@ from ticketing_bench.seed_data import known_orders
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
 from ticketing_payments.settings import Settings
-from ticketing_testkit.servers import ServerProcess, StripeDouble
+from ticketing_testkit.servers import ServerProcess, StripeDouble, running_together
 
 from .rounds import LEAD_SECONDS, Bench, Contender, check_answers
-from .serving import running
 
 PROBES_PER_SECOND: Final = 200.0
 PAYMENTS_PER_SECOND: Final = 20.0
@@ -34,7 +33,7 @@ def measure_hanging(bench: Bench, folder: Path) -> list[Finding]:
     if hang_seconds >= Settings.model_fields["stripe_timeout_seconds"].default:
         raise ValueError(f"Stripe would hang for {hang_seconds:g} s, which is longer than a call to it may take")
     double = StripeDouble(folder / "stripe")
-    with running(double):
+    with running_together(double):
         service = bench.deployment.service(
             "payments",
             STRIPE_API_BASE=double.url,
@@ -43,7 +42,7 @@ def measure_hanging(bench: Bench, folder: Path) -> list[Finding]:
             STRIPE_PARAMETER_PROFILE="localstripe",
             RECONCILE_SECONDS="3600",  # it would clear up after one round in the middle of the next
         )
-        with running(service):
+        with running_together(service):
             return _compare(bench, service, double, places)
 
 

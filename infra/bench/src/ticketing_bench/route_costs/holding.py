@@ -9,9 +9,10 @@ from ticketing_bench.measurement import Finding
 from ticketing_bench.seed_data import known_tickets
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
+from ticketing_testkit.servers import running_together
 
 from .rounds import Bench
-from .serving import BASELINE, running
+from .serving import BASELINE
 
 BUYERS: Final = 50
 MOST_PER_SECOND: Final = 3_000
@@ -36,7 +37,7 @@ def measure_holding(bench: Bench) -> list[Finding]:
         return make
 
     service, baseline = deployment.service("orders"), deployment.baseline()
-    with running(service, baseline):
+    with running_together(service, baseline):
         return bench.compare_costs(
             "POST /api/orders",
             bench.asked("the service", service, holds("orders", "/api/orders", buyers), expected=201, once=True),

@@ -9,28 +9,25 @@ import httpx
 from ticketing_bench.measurement import Finding, InvalidRunError
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
-from ticketing_testkit.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess, running_together
 
 from .rounds import Bench
-from .serving import running
 
 PAGE: Final = "/api/tickets?limit=20"
-STEP: Final = 5
-"""So many tickets on, another page begins: of 2,000 tickets 400 pages, twice as many as the service remembers."""
 SPANS_SECONDS: Final = 15.0
 SAMPLED: Final = "0.05"
 
 
 def measure_reading(bench: Bench, ids: Sequence[str]) -> list[Finding]:
-    """The list from memory and from the database, one ticket, and then with traces; `ids` are the catalogue's."""
+    """The list from memory, one ticket, and then with traces; `ids` are the catalogue's."""
     deployment = bench.deployment
     service = deployment.service("tickets")
-    with running(service):
+    with running_together(service):
         page = httpx.get(f"{service.url}{PAGE}").raise_for_status().content
         baseline = deployment.baseline(page)
-        with running(baseline):
+        with running_together(baseline):
             return [
-                *_lists(bench, service, baseline),
+                *_list(bench, service, baseline),
                 *_one_ticket(bench, service, baseline, ids),
                 *_traced(bench, service, baseline, ids),
             ]
@@ -41,36 +38,14 @@ def _asking(*paths: str) -> Callable[[], Sequence[str]]:
     return lambda: requests
 
 
-def _lists(bench: Bench, service: ServerProcess, baseline: ServerProcess) -> list[Finding]:
-    bare = bench.asked("bare route, same bytes", baseline, _asking("/page"))
-    return [
-        *bench.compare_costs(
-            "GET /api/tickets",
-            bench.asked("from memory", service, _asking(PAGE)),
-            bare,
-            at_least=0.6,
-            note="The first page of the newest; the service answers it from memory and asks the database once a second",
-        ),
-        *bench.compare_costs(
-            "GET /api/tickets, unremembered",
-            bench.asked("from the database", service, _asking(*_pages(service))),
-            bare,
-            note="All pages of the catalogue in turn, more than are remembered; the bare route reads nothing at all",
-        ),
-    ]
-
-
-def _pages(service: ServerProcess) -> list[str]:
-    """Pages from all over the catalogue, each after another ticket; their cursors are found as a reader would."""
-    pages: list[str] = []
-    with httpx.Client(base_url=service.url) as client:
-        following = f"/api/tickets?limit={STEP}"
-        while True:
-            link = client.get(following).raise_for_status().links.get("next")
-            if link is None:
-                return pages
-            following = link["url"]
-            pages.append(following.replace(f"limit={STEP}", "limit=20"))
+def _list(bench: Bench, service: ServerProcess, baseline: ServerProcess) -> list[Finding]:
+    return bench.compare_costs(
+        "GET /api/tickets",
+        bench.asked("from memory", service, _asking(PAGE)),
+        bench.asked("bare route, same bytes", baseline, _asking("/page")),
+        at_least=0.6,
+        note="The first page of the newest; the service answers it from memory and asks the database once a second",
+    )
 
 
 def _one_ticket(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: Sequence[str]) -> list[Finding]:
@@ -99,7 +74,7 @@ def _traced(bench: Bench, service: ServerProcess, baseline: ServerProcess, ids: 
     get = _asking(*(f"/api/tickets/{one}" for one in ids))
     post = http_request("POST", "/api/tickets", token=token, body=ticket)
     note = f"{SAMPLED} of the traces are recorded and sent to a collector that drops them"
-    with running(traced):
+    with running_together(traced):
         found = [
             *bench.compare_costs(
                 "traced GET /api/tickets/{id}",

@@ -11,9 +11,9 @@ from ticketing_bench.measurement import Finding, InvalidRunError
 from ticketing_bench.seed_data import known_tickets
 from ticketing_bench.wire import http_request
 from ticketing_common.entity import new_id
+from ticketing_testkit.servers import running_together
 
 from .rounds import Bench
-from .serving import running
 
 TAKEN_SECONDS: Final = 4.0
 """How long the seat has been taken when the first is refused: longer than memory counts as fresh without events, and
@@ -38,9 +38,9 @@ def measure_refusing(bench: Bench, buyers: int) -> list[Finding]:
         return lambda: [hold(path) for _ in range(buyers)]
 
     service = deployment.service("orders")
-    with running(service):
+    with running_together(service):
         baseline = deployment.baseline(_refusal(service.url, ticket, *(deployment.token(new_id()) for _ in range(2))))
-        with running(baseline):
+        with running_together(baseline):
             time.sleep(TAKEN_SECONDS)
             seen = fixed("/api/orders")
             # Every token is checked once before the first round.

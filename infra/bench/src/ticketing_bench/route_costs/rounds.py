@@ -97,7 +97,7 @@ class Bench:
         return answer
 
     def compare_costs(
-        self, name: str, subject: Contender, baseline: Contender, *, at_least: float | None = None, note: str = ""
+        self, name: str, subject: Contender, baseline: Contender, *, at_least: float, note: str
     ) -> list[Finding]:
         """Requests per second, with the budget; and the CPU time of one, which other load affects less."""
         answers = measure_in_turns(

@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -78,19 +77,3 @@ class Deployment:
         if server.pid is None:
             raise ServerStartError(f"{server.name} has ended. Its log ends:\n{server.tail()}")
         return {"server": server.pid, **self.pids}
-
-
-@contextmanager
-def running(*processes: ServerProcess) -> Iterator[None]:
-    """Start the processes together; they are ready inside this block and stop with it."""
-    try:
-        for process in processes:
-            process.launch()
-        for process in processes:
-            process.wait_until_ready()
-        yield
-    finally:
-        for process in processes:  # SIGTERM to all before waiting for one
-            process.terminate()
-        for process in processes:
-            process.stop()

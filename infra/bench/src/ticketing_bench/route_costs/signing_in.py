@@ -16,10 +16,9 @@ from ticketing_bench.measurement import Answer, Finding, InvalidRunError
 from ticketing_bench.wire import http_request
 from ticketing_bench.worker import Role, Worker
 from ticketing_common.entity import new_id
-from ticketing_testkit.servers import ServerProcess
+from ticketing_testkit.servers import ServerProcess, running_together
 
 from .rounds import Bench, Contender, check_answers
-from .serving import running
 
 ACCOUNTS: Final = 8
 PROBES_PER_SECOND: Final = 200.0
@@ -69,7 +68,7 @@ def measure_signing_in(bench: Bench) -> list[Finding]:
     deployment = bench.deployment
     service = deployment.service("auth")
     password = new_id()
-    with running(service), Worker(HashRole, urls={}, pids=deployment.pids) as hasher:
+    with running_together(service), Worker(HashRole, urls={}, pids=deployment.pids) as hasher:
         accounts = [_sign_up(service, f"buyer{number}@example.com", password) for number in range(ACCOUNTS)]
         sign_ins = [http_request("POST", "/api/users/signin", body=account) for account in accounts]
 

@@ -26,10 +26,7 @@ def chaos(
     seconds: Annotated[float, typer.Option(help="How long things break", min=5)] = 180.0,
     seed: Annotated[int | None, typer.Option(help="Of the faults and the callers' choices [a new one]")] = None,
     settle_seconds: Annotated[float, typer.Option(help="All must be whole that long after the last fault")] = 30.0,
-    buyers: Annotated[int, typer.Option(min=1, max=50)] = 8,
-    sellers: Annotated[int, typer.Option(min=1, max=10)] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON; what happens goes to stderr")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep data and logs also when all is well")] = False,
 ) -> None:
     """Kill and freeze processes of a whole stack at random while people buy and sell; 1 when anything is broken."""
     console = Console(stderr=as_json, highlight=False)
@@ -39,7 +36,7 @@ def chaos(
         raise typer.Exit(1)
     seed = random.randrange(1_000_000) if seed is None else seed
     data_dir = Path(tempfile.mkdtemp(prefix="ticketing-chaos-"))
-    options = RunOptions(seed, seconds, data_dir, buyers, sellers, settle_seconds)
+    options = RunOptions(seed, seconds, data_dir, settle_seconds)
     console.print(f"seed {seed}, {seconds:.0f} s, data and logs in {data_dir}", soft_wrap=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -55,9 +52,9 @@ def chaos(
         console.print("Stopped.")
         raise typer.Exit(130) from None
     finally:
-        if not broken and not keep:
+        if not broken:
             shutil.rmtree(data_dir)
-    if broken or keep:
+    if broken:
         report.kept = data_dir
     if as_json:
         print(json.dumps(report.as_json(), indent=2))  # noqa: T201 (the result)

@@ -26,6 +26,8 @@ from .sellers import Board, Seller
 from .stored import Document, Stored, read_stored
 from .verdict import broken_promises, unsettled
 
+BUYERS: Final = 8
+SELLERS: Final = 2
 WINDOW_SECONDS: Final = 6
 SAMPLE_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 1.0
@@ -39,8 +41,6 @@ class RunOptions:
     seed: int
     seconds: float
     data_dir: Path
-    buyers: int = 8
-    sellers: int = 2
     settle_seconds: float = 30.0
 
 
@@ -67,10 +67,10 @@ class _Run:
     async def play(self) -> Report:
         """The whole run."""
         options = self._options
-        limits = httpx.Limits(max_connections=4 * (options.buyers + options.sellers))
+        limits = httpx.Limits(max_connections=4 * (BUYERS + SELLERS))
         async with httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=limits) as http:
-            sellers = [Seller(self._caller(http, f"seller-{n}"), self._board) for n in range(options.sellers)]
-            buyers = [Buyer(self._caller(http, f"buyer-{n}"), self._board) for n in range(options.buyers)]
+            sellers = [Seller(self._caller(http, f"seller-{n}"), self._board) for n in range(SELLERS)]
+            buyers = [Buyer(self._caller(http, f"buyer-{n}"), self._board) for n in range(BUYERS)]
             for caller in (*(seller.caller for seller in sellers), *(buyer.caller for buyer in buyers)):
                 await caller.sign_up()
             self._board.sellers = {seller.caller.id: seller for seller in sellers}

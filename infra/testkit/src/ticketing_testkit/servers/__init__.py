@@ -7,7 +7,7 @@ from .nats_cluster import NatsCluster
 from .nats_server import NatsServer
 from .process import ServerProcess, free_port, is_alive
 from .redis_server import RedisServer
-from .running import running
+from .running import running, running_together
 from .stripe_double import StripeDouble
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "free_port",
     "is_alive",
     "running",
+    "running_together",
 ]
