@@ -163,14 +163,20 @@ def seed(data_dir: DataDirOption = None) -> None:
 
 
 @app.command()
-def demo(data_dir: DataDirOption = None) -> None:
+def demo(
+    data_dir: DataDirOption = None,
+    base_url: Annotated[str | None, typer.Option(help="Play against this address instead")] = None,
+    window: Annotated[int, typer.Option(help="Seconds a hold lasts there, with --base-url", min=1)] = 900,
+) -> None:
     """Play the demo over HTTP: sold once, refused twice, free again. Exit 1 if any step differs.
 
     The demo uses the running stack if its holds last 15 s or less. Otherwise it starts one of its own, without a
     client and with holds of a few seconds, and removes it afterwards.
     """
     state = data_dir_of(data_dir).running_state()
-    if state and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
+    if base_url is not None:
+        play_against({"client": base_url.rstrip("/")}, window)
+    elif state and state.reservation_window_seconds <= SHORT_WINDOW_SECONDS:
         console.print(f"Playing on the running stack, where a hold lasts {state.reservation_window_seconds} s.")
         play_against(state.addresses, state.reservation_window_seconds)
     else:

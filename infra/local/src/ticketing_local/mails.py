@@ -1,6 +1,7 @@
 """`ticketing mail`: the mails that the local mail server received. It reads their files, so no stack needs to run."""
 
-from typing import Annotated, Final
+import json
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
@@ -10,15 +11,20 @@ from ticketing_ops.console import console, fail, print_lines, printable
 from ticketing_ops.data_dir import DataDirOption, data_dir_of
 from ticketing_testkit.inbox import Inbox
 
-LISTED: Final = 20
-
 mail_app = typer.Typer(no_args_is_help=True, help="The mails that the local mail server received.")
 
 
 @mail_app.command("list")
-def list_mails(data_dir: DataDirOption = None) -> None:
+def list_mails(
+    data_dir: DataDirOption = None,
+    limit: Annotated[int, typer.Option(help="The newest so many", min=1)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
     """List the newest mails."""
-    mails = Inbox(data_dir_of(data_dir).server("mail")).mails(LISTED)
+    mails = Inbox(data_dir_of(data_dir).server("mail")).mails(limit)
+    if as_json:
+        console.print_json(json.dumps([mail.facts() for mail in mails]))
+        return
     if not mails:
         console.print("No mail yet.")
         return
