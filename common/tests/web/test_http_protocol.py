@@ -118,6 +118,18 @@ async def test_head_sends_no_body_and_leaves_the_connection_as_it_was(server: Se
     assert (await connection.answer()).body == b'{"status":"ok"}'
 
 
+async def test_an_idle_connection_is_closed_only_after_what_has_arrived_is_read(server: Server) -> None:
+    """A busy event loop runs a timer before it reads."""
+    connection = await server.connect(HEALTH)
+    assert (await connection.answer()).status == 200
+    (kept,) = connections()
+    connection.send(HEALTH)  # it is in the kernel, and the loop has not read it
+    kept.timeout_keep_alive_handler()
+    assert (await connection.answer()).status == 200
+    kept.timeout_keep_alive_handler()
+    assert await connection.is_closed()
+
+
 # --- callers that do not read, and many connections ------------------------------------------------------------
 
 

@@ -27,6 +27,8 @@ PIPELINED: Final = 16
 """Pipelined requests that may wait for an earlier response. Each costs 3 KB, and one read can bring 14,000."""
 DRAIN_SECONDS: Final = 5.0
 """After a response that was sent before the whole body arrived, the rest is discarded for this long (RFC 9112 §9.6)."""
+LAST_READ_SECONDS: Final = 0.05
+"""Between the end of the keep-alive time and the close."""
 RESERVED_FILES: Final = 100
 """File descriptors reserved for everything but callers' connections."""
 REASONS: Final = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
@@ -172,8 +174,11 @@ class HttpProtocol(BoundedConnection):
     # --- ends of connections ---------------------------------------------------------------------------------------
 
     def timeout_keep_alive_handler(self) -> None:
-        """The keep-alive time passed without a request."""
-        self._close()
+        """The keep-alive time passed without a request: close, unless one has arrived that is not read yet.
+
+        A busy event loop may run this timer before it reads what has arrived, and a close would reset that request.
+        """
+        self.timeout_keep_alive_task = self.loop.call_later(LAST_READ_SECONDS, self._close)
 
     def _close(self) -> None:
         """Close after the caller has read the buffered response, or after `WRITE_SECONDS` at the latest."""
