@@ -17,6 +17,7 @@ from ticketing_common.messaging import ensure_stream, stream_config
 from ticketing_testkit.apps import Bus, serve_app
 from ticketing_testkit.event_streams import Shown, listen
 from ticketing_testkit.servers import NatsServer
+from ticketing_testkit.waiting import until
 from ticketing_tickets import app as app_room
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
@@ -29,10 +30,12 @@ Sell = Callable[..., Awaitable[dict[str, Any]]]
 
 async def published(bus: Bus, count: int) -> int:
     """Wait until the bus has this many events about tickets; returns the sequence of the last."""
-    async with asyncio.timeout(60):
-        while (state := (await bus.js.stream_info(TICKETS)).state).messages < count:  # noqa: ASYNC110 (it is on the broker)
-            await asyncio.sleep(0.02)
-    last: int = state.last_seq
+
+    async def arrived() -> bool:
+        return bool((await bus.js.stream_info(TICKETS)).state.messages >= count)
+
+    await until(arrived)
+    last: int = (await bus.js.stream_info(TICKETS)).state.last_seq
     return last
 
 

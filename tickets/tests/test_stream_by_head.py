@@ -5,6 +5,7 @@ import asyncio
 from prometheus_client import REGISTRY
 
 from ticketing_testkit.apps import Bus, serve_app
+from ticketing_testkit.waiting import until
 from ticketing_tickets.app import create_app
 from ticketing_tickets.settings import Settings
 
@@ -17,5 +18,4 @@ async def test_a_head_request_of_a_stream_opens_none(service_settings: dict[str,
             assert (answer.status_code, answer.content) == (200, b"")
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            while REGISTRY.get_sample_value("live_streams", {"service": "tickets"}):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+            await until(lambda: not REGISTRY.get_sample_value("live_streams", {"service": "tickets"}))

@@ -20,6 +20,7 @@ from ticketing_testkit.apps import Bus, serve_app
 from ticketing_testkit.authority import Authority
 from ticketing_testkit.event_streams import listen
 from ticketing_testkit.servers import free_port
+from ticketing_testkit.waiting import until
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_updated
@@ -69,9 +70,7 @@ async def test_a_client_that_reads_nothing_is_disconnected_and_the_others_are_no
             for version in range(1, 61):
                 await bus.publish(ticket_updated(replace(long, version=version)))
                 assert json.loads((await stream.next()).data)["version"] == version
-        async with asyncio.timeout(30):
-            while ended_as("slow") == before:  # noqa: ASYNC110 (counted when the server has given up)
-                await asyncio.sleep(0.02)
+        await until(lambda: ended_as("slow") != before)
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         async with asyncio.timeout(30):
             while await reader.read(65_536):
@@ -89,9 +88,7 @@ async def test_a_stream_without_events_sends_heartbeats(service_settings: dict[s
     async with serve_app(create_app(settings)) as client, listen(client, STREAM) as stream:
         await stream.next()
         listening = asyncio.create_task(stream.next())
-        async with asyncio.timeout(30):
-            while not stream.comments:  # noqa: ASYNC110 (comments are no events)
-                await asyncio.sleep(0.01)
+        await until(lambda: stream.comments)
         assert not listening.done()
         listening.cancel()
         await asyncio.wait([listening])

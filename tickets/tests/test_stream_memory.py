@@ -7,7 +7,7 @@ import logging
 import socket
 import struct
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -22,6 +22,7 @@ from ticketing_common.web.recent_events import Reader
 from ticketing_common.web.sse import CHUNK_BYTES
 from ticketing_testkit.apps import Bus, serve_app
 from ticketing_testkit.event_streams import listen
+from ticketing_testkit.waiting import until
 from ticketing_tickets.app import create_app
 from ticketing_tickets.domain import Ticket
 from ticketing_tickets.publishers import ticket_updated
@@ -49,12 +50,6 @@ def in_kernel(transport: asyncio.Transport) -> int:
     """Bytes in the kernel's send buffer for the peer."""
     answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0" * 4)
     return int(struct.unpack("i", answer)[0])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (what is waited for is inside the server)
-            await asyncio.sleep(0.02)
 
 
 async def test_streams_that_resume_from_far_back_and_read_nothing_hold_little_and_give_it_back(

@@ -10,6 +10,7 @@ from ticketing_auth.domain import User, normalized_email
 from ticketing_auth.mail import Mail, MailDelivery, MailKind, MailQueue, Mails, message_id
 from ticketing_auth.repository import UserRepository
 from ticketing_common.entity import new_id, utc_now
+from ticketing_testkit.waiting import until
 
 from .conftest import MailServer, MakeDelivery, text_of
 from .requested import ORDER, make_due, request, stored
@@ -221,9 +222,7 @@ async def test_a_stopping_worker_finishes_what_is_under_way_and_claims_nothing_m
     await request(mails, ann, "second")
     delivery = make_delivery(connections=1)
     await delivery.on_timer("a mail")
-    async with asyncio.timeout(30):
-        while "data" not in mail_server.steps:  # noqa: ASYNC110 (the server offers nothing to wait for)
-            await asyncio.sleep(0.01)
+    await until(lambda: not ("data" not in mail_server.steps))
 
     finishing = asyncio.create_task(delivery.finish(30))
     await asyncio.sleep(0)  # it has begun

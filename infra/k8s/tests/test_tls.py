@@ -26,6 +26,7 @@ from ticketing_common.storage import disconnect
 from ticketing_common.timers import connect as connect_redis
 from ticketing_ops.bus import connect as connect_tool
 from ticketing_testkit.servers import Mongod, NatsServer, RedisServer, running
+from ticketing_testkit.waiting import until
 
 from .certificates import Certificates
 
@@ -202,9 +203,7 @@ async def test_a_service_reaches_the_bus_over_tls_and_verifies_it(
 
         with _reloading(production, server, certificates):
             certificates.renew()
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not await _reached(server.url, certificates.wrong):  # noqa: ASYNC110 (the server does not say)
-                    await asyncio.sleep(0.1)
+            await until(lambda: _reached(server.url, certificates.wrong))
         await connection.client.flush()  # a renewed certificate ends no connection
 
 

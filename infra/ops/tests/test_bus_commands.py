@@ -18,6 +18,7 @@ from ticketing_common.events import ExpirationCompleted, ExpirationData
 from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
 from ticketing_ops.cli import app
+from ticketing_testkit.waiting import until
 
 Act = Callable[[Callable[[JetStreamContext], Awaitable[Any]]], Any]
 Run = Callable[..., Result]
@@ -88,9 +89,11 @@ def given_up_by_the_broker(act: Act, event: ExpirationCompleted) -> None:
         await message.nak()
         with pytest.raises(TimeoutError):
             await subscription.fetch(1, timeout=0.5)  # the broker checks the limit only on the next pull
-        async with asyncio.timeout(30):
-            while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (only the broker knows)
-                await asyncio.sleep(0.02)
+
+        async def reported() -> bool:
+            return bool((await js.stream_info("ADVISORIES")).state.messages)
+
+        await until(reported)
 
     act(exhaust)
 

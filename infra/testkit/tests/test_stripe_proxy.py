@@ -8,6 +8,7 @@ import pytest
 
 from ticketing_testkit.bank import Bank
 from ticketing_testkit.stripe_proxy import StripeProxy
+from ticketing_testkit.waiting import until
 
 from .conftest import KEY, Merchant
 
@@ -87,9 +88,11 @@ async def test_a_call_whose_response_never_arrives_is_executed(proxy: StripeProx
     async with httpx.AsyncClient(base_url=proxy.url, headers=headers, timeout=httpx.Timeout(60, read=0.5)) as http:
         with pytest.raises(httpx.ReadTimeout):
             await Merchant(http).begin(**{"metadata[order_id]": order})
-    async with asyncio.timeout(20):
-        while len(await bank.intents_of(order)) != 1:  # noqa: ASYNC110 (no notification exists)
-            await asyncio.sleep(0.02)
+
+    async def executed() -> bool:
+        return len(await bank.intents_of(order)) == 1
+
+    await until(executed)
 
 
 async def test_the_proxy_restarts_on_its_port(stripe_url: str) -> None:

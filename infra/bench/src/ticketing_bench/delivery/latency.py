@@ -16,6 +16,7 @@ from ticketing_common.events import OrderCreated
 from ticketing_common.storage import Lease, Outbox
 from ticketing_orders.publishers import order_created
 from ticketing_orders.repository import OrderRepository
+from ticketing_testkit.waiting import until
 
 from .broker import DeliveryRole, durable, make_order
 from .consumer import product_consumer
@@ -80,9 +81,8 @@ class ReceiverRole(DeliveryRole):
         self._handled.clear()
         self._consumer = product_consumer(self, durable(), self._handle)
         self._consumer.start()
-        async with asyncio.timeout(COLLECT_SECONDS):
-            while not self._consumer.bound:  # noqa: ASYNC110 (no notification exists)
-                await asyncio.sleep(0.01)
+        consumer = self._consumer
+        await until(lambda: consumer.bound, COLLECT_SECONDS)
         return {}
 
     async def collect(self, count: int) -> dict[str, Any]:

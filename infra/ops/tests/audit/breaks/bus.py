@@ -1,10 +1,11 @@
 """Violations on the event bus."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
 from nats.js import JetStreamContext
+
+from ticketing_testkit.waiting import until
 
 BreakBus = Callable[[JetStreamContext], Awaitable[object]]
 
@@ -37,8 +38,11 @@ async def a_dead_letter(js: JetStreamContext) -> object:
 async def an_advisory(js: JetStreamContext, **fields: object) -> object:
     subject = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.tickets-orders"
     await js._nc.publish(subject, json.dumps({**ADVISORY, **fields}).encode())
-    while not (await js.stream_info("ADVISORIES")).state.messages:  # noqa: ASYNC110 (the stream has no signal for it)
-        await asyncio.sleep(0.01)
+
+    async def arrived() -> bool:
+        return bool((await js.stream_info("ADVISORIES")).state.messages)
+
+    await until(arrived)
     return None
 
 
