@@ -15,10 +15,10 @@ from pydantic import SecretStr
 
 from ticketing_common.delivery import DeadLetter
 from ticketing_common.events import parse_event
-from ticketing_common.events.subjects import DEAD_LETTERS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
 from ticketing_common.settings import EventServiceSettings, NatsSettings
 from ticketing_common.storage import Database, Outbox, connect
+from ticketing_common.topology import DEAD_LETTERS, SAFETY_NETS, STREAM_SUBJECTS, TICKETS
 from ticketing_testkit.servers import drop_databases
 from ticketing_testkit.waiting import until
 from ticketing_tickets.publishers import ticket_changed

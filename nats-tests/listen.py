@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from rich.markup import escape
 
-from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
+from ticketing_common.topology import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_ops.bus import DataDirOption, on_bus
 from ticketing_ops.console import console, print_lines, printable
 from ticketing_ops.events import line, messages, since_time

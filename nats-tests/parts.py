@@ -16,8 +16,8 @@ from ticketing_common.events import (
     TicketEvent,
     TicketUpdated,
 )
-from ticketing_common.events.subjects import TICKETS
 from ticketing_common.settings import EventServiceSettings
+from ticketing_common.topology import TICKETS
 from ticketing_orders.repository import TicketProjection
 from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import OrderProjection, TicketRepository

@@ -10,7 +10,7 @@ from event_system import EventSystem
 from nats.js.api import StreamInfo
 from traffic import DirectTickets, flowing
 
-from ticketing_common.events.subjects import TICKETS
+from ticketing_common.topology import TICKETS
 from ticketing_testkit.apps import Identity, service_settings_for
 from ticketing_testkit.servers import NatsCluster
 from ticketing_testkit.waiting import until

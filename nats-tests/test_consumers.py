@@ -7,7 +7,7 @@ from event_system import EventSystem
 from traffic import DirectTickets, flowing
 
 from ticketing_common.events import TicketEvent
-from ticketing_common.events.subjects import TICKETS
+from ticketing_common.topology import TICKETS
 from ticketing_testkit.waiting import until
 from ticketing_tickets.domain import TicketDetails
 

@@ -8,8 +8,8 @@ from event_system import EventSystem
 from processes import ACK_WAIT_SECONDS
 from traffic import DirectTickets, flowing
 
-from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.topology import TICKETS
 from ticketing_system.crash_points import AFTER_COMMIT, AFTER_PUBLISH, BEFORE_ACK, BEFORE_HANDLING
 from ticketing_tickets.publishers import ticket_changed
 from ticketing_tickets.repository import TicketRepository

@@ -12,7 +12,7 @@ from traffic import DirectTickets, flowing
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import TicketEvent, TicketStatus
-from ticketing_common.events.subjects import DEAD_LETTERS, TICKETS
+from ticketing_common.topology import DEAD_LETTERS, TICKETS
 from ticketing_testkit.waiting import until
 from ticketing_tickets.domain import TicketDetails
 

@@ -4,7 +4,7 @@ from commands import ticketing
 from event_system import EventSystem
 from traffic import DirectTickets, flowing
 
-from ticketing_common.events.subjects import TICKETS
+from ticketing_common.topology import TICKETS
 from ticketing_tickets.domain import TicketDetails
 
 

@@ -6,7 +6,7 @@ import json
 from commands import run
 from event_system import EventSystem
 
-from ticketing_common.events.subjects import DEAD_LETTERS, ORDERS
+from ticketing_common.topology import DEAD_LETTERS, ORDERS
 
 
 async def publish(nats_url: str, *arguments: str) -> tuple[int, str]:

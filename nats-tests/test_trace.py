@@ -5,8 +5,8 @@ from typing import Any
 from event_system import EventSystem
 
 from ticketing_common.events import TicketEvent
-from ticketing_common.events.subjects import TICKETS
 from ticketing_common.telemetry import current_trace_id
+from ticketing_common.topology import TICKETS
 from ticketing_testkit.apps import Identity, run_app
 from ticketing_testkit.waiting import until
 from ticketing_tickets.app import create_app

@@ -29,9 +29,9 @@ from ticketing_common.events import (
     TicketStatus,
     TicketUpdated,
 )
-from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import consumer_config, ensure_consumer
 from ticketing_common.storage import Outbox
+from ticketing_common.topology import PAYMENTS
 from ticketing_orders import app as orders_app
 from ticketing_orders.app import create_app
 from ticketing_orders.domain import Order

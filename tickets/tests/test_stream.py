@@ -12,8 +12,8 @@ import pytest
 from ticketing_common.delivery import stream_reader
 from ticketing_common.entity import new_id
 from ticketing_common.events import OrderCreated
-from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.topology import TICKETS
 from ticketing_testkit.apps import Bus, serve_app
 from ticketing_testkit.event_streams import Shown, listen
 from ticketing_testkit.servers import NatsServer

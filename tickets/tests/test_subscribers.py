@@ -19,8 +19,8 @@ from ticketing_common.events import (
     TicketUpdated,
     UserDeleted,
 )
-from ticketing_common.events.subjects import ORDERS, USERS
 from ticketing_common.storage import Database
+from ticketing_common.topology import ORDERS, USERS
 from ticketing_testkit.apps import Bus, Identity, run_app
 from ticketing_tickets.app import create_app
 from ticketing_tickets.departures import Departures

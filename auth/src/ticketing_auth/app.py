@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from ticketing_common.delivery import END_SESSIONS, RESET_FACTOR, ServiceRuntime
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.errors import UnauthenticatedError
-from ticketing_common.events.subjects import USERS
 from ticketing_common.security import AUDIENCE, TokenSigner, TokenVerifier
 from ticketing_common.timers import Timers, connect
+from ticketing_common.topology import USERS
 from ticketing_common.web import create_service_app, quota
 
 from .dependencies import RateLimits

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderEvent
-from ticketing_common.events.subjects import ORDERS
+from ticketing_common.topology import ORDERS
 
 from .mail import OrderMails
 from .obligations import Obligations

@@ -102,6 +102,22 @@ STREAM_SUBJECTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The subjects that each stream carries."""
 
+DEAD_LETTERS: Final = "DEAD_LETTERS"
+DEAD_LETTERS_SUBJECT: Final = "dead_letters"
+ADVISORIES: Final = "ADVISORIES"
+
+SAFETY_NETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        DEAD_LETTERS: (f"{DEAD_LETTERS_SUBJECT}.>",),
+        # What the broker itself says when it stops delivering a message; the subjects are fixed by the NATS server.
+        ADVISORIES: (
+            "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
+            "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>",
+        ),
+    }
+)
+"""Streams for undeliverable messages, with their subjects. Every service declares both."""
+
 OUTBOXES: Final = tuple((service.name, service.outbox) for service in SERVICES.values())
 """Service and collection of every outbox."""
 

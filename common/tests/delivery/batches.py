@@ -8,7 +8,7 @@ from nats.js.errors import NotFoundError
 
 from ticketing_common.delivery import BatchHandler, Consumer
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import EXPIRATIONS
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_testkit.apps import Bus
 
 from .conftest import DURABLE

@@ -13,10 +13,10 @@ from ticketing_common.delivery import consumer as consumer_module
 from ticketing_common.delivery import handling as handling_module
 from ticketing_common.entity import Entity, new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.settings import NatsSettings
 from ticketing_common.telemetry import current_trace_id
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_testkit.apps import Bus
 
 

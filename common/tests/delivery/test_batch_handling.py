@@ -14,10 +14,10 @@ from ticketing_common.delivery import handling as handling_module
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.telemetry.trace_context import record_with
 from ticketing_common.telemetry.trace_recording import provider_with
+from ticketing_common.topology import DEAD_LETTERS, EXPIRATIONS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.waiting import until
 

@@ -12,9 +12,9 @@ from ticketing_common.delivery import handling as handling_module
 from ticketing_common.delivery.handling import MessageHandling
 from ticketing_common.entity import new_id
 from ticketing_common.events import Event, ExpirationCompleted, parse_event
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.resilience import PER_ITERATION, background, cancel_and_wait
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.waiting import until
 

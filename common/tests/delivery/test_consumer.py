@@ -13,8 +13,8 @@ from ticketing_common.delivery.advisories import given_up
 from ticketing_common.entity import new_id
 from ticketing_common.errors import PermanentError, UnavailableError
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
+from ticketing_common.topology import DEAD_LETTERS, EXPIRATIONS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.waiting import until
 

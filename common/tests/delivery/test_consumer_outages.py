@@ -7,9 +7,9 @@ from pydantic import SecretStr
 
 from ticketing_common.delivery import Consumer, DeadLetters, EventSubscription
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import JetStreamPublisher, NatsConnection
 from ticketing_common.settings import NatsSettings
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 from ticketing_testkit.waiting import until

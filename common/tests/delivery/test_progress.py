@@ -10,8 +10,8 @@ from nats.js import JetStreamContext
 from ticketing_common.delivery import ConsumerProgress, progress
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import PaymentAuthorized, PaymentCaptured, PaymentData, PaymentStatus
-from ticketing_common.events.subjects import PAYMENTS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
+from ticketing_common.topology import PAYMENTS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 from ticketing_testkit.waiting import until

@@ -8,10 +8,10 @@ from nats.aio.msg import Msg
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.delivery.resync import resync_subject
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.settings import EventServiceSettings
 from ticketing_common.storage import Repository
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_testkit.apps import Bus
 
 from .conftest import Parcel, to_event

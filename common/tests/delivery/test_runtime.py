@@ -12,10 +12,10 @@ from ticketing_common.delivery import EventSubscription, ServiceRuntime, StreamR
 from ticketing_common.delivery import runtime as runtime_module
 from ticketing_common.entity import new_id
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import EXPIRATIONS, ORDERS
 from ticketing_common.messaging import stream_config
 from ticketing_common.settings import EventServiceSettings, ServiceSettings
 from ticketing_common.storage import ASCENDING, Database, Index, Repository, ensure_indexes
+from ticketing_common.topology import EXPIRATIONS, ORDERS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import Mongod, NatsServer, free_port
 from ticketing_testkit.waiting import until

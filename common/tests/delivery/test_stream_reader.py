@@ -11,8 +11,8 @@ from nats.js import JetStreamContext
 from ticketing_common.delivery import StreamReader
 from ticketing_common.delivery import stream_reader as stream_reader_module
 from ticketing_common.events import ExpirationCompleted
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 from ticketing_testkit.waiting import until

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ticketing_common.entity import utc_now
 from ticketing_common.errors import PermanentError
 from ticketing_common.events import CATALOGUE, ExpirationCompleted, ExpirationData, OrderCreated, parse_event
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.topology import STREAM_SUBJECTS
 
 pytestmark = pytest.mark.unit
 

@@ -5,9 +5,9 @@ import pytest
 from pydantic import SecretStr
 
 from ticketing_common.entity import new_id
-from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import JetStreamPublisher, Message, NatsConnection, NotPublishedError, RefusedError
 from ticketing_common.settings import NatsSettings
+from ticketing_common.topology import ORDERS
 from ticketing_testkit.apps import Bus
 from ticketing_testkit.servers import NatsServer
 from ticketing_testkit.waiting import until

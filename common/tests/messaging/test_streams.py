@@ -18,7 +18,6 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError, ServerError
 
-from ticketing_common.events.subjects import ORDERS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import (
     ConfigurationDriftError,
     consumer_config,
@@ -28,6 +27,7 @@ from ticketing_common.messaging import (
     stream_drift,
 )
 from ticketing_common.messaging.streams import DAY_SECONDS
+from ticketing_common.topology import ORDERS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_testkit.apps import Bus
 
 

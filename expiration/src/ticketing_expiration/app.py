@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.timers import Timers, connect
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_common.web.app import create_service_app
 
 from .publishers import expiration_completed

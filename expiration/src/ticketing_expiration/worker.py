@@ -14,8 +14,8 @@ from typing import Final
 from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.events.subjects import EXPIRATIONS
 from ticketing_common.timers import Timers, TimerWorker, connect
+from ticketing_common.topology import EXPIRATIONS
 from ticketing_common.web.worker_app import create_worker_app, serve_worker
 
 from .repository import DeadlineRepository

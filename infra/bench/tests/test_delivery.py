@@ -6,8 +6,8 @@ from nats.js import JetStreamContext
 from ticketing_bench.delivery.broker import make_orders, publish_windowed
 from ticketing_bench.delivery.run import Sizes, complete, run
 from ticketing_bench.measurement import InvalidRunError
-from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.topology import ORDERS
 from ticketing_testkit.apps import Bus
 
 SMALL = Sizes(rounds=2, relayed=300, consumed=300, latency_seconds=0.5, warm_up=0.1)

@@ -12,7 +12,7 @@ from ticketing_bench.measurement import InvalidRunError
 from ticketing_bench.route_costs.rounds import check_answers
 from ticketing_bench.route_costs.run import Sizes, empty_streams, run
 from ticketing_bench.wire import Connections, http_request
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.topology import STREAM_SUBJECTS
 from ticketing_testkit.apps import Bus
 
 SMALL = Sizes(rounds=2, seconds=0.1, watch_seconds=0.3, catalogue=50, buyers=50, connections=4)

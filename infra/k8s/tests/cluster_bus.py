@@ -9,9 +9,8 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
-from ticketing_common.topology import OWNERS, SERVICES
+from ticketing_common.topology import OWNERS, SAFETY_NETS, SERVICES, STREAM_SUBJECTS
 from ticketing_testkit.servers import NatsServer
 
 __all__ = [

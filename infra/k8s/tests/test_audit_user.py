@@ -7,9 +7,8 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
-from ticketing_common.topology import DURABLES
+from ticketing_common.topology import DURABLES, TICKETS
 from ticketing_ops.audit.bus import bus_findings, connected
 from ticketing_ops.audit.invariants import Moment
 

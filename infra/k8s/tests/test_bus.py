@@ -12,9 +12,9 @@ from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
 from ticketing_common.delivery import END_SESSIONS, RESET_FACTOR, OperatorCommand, StreamReader
-from ticketing_common.events.subjects import PAYMENTS, USERS
 from ticketing_common.messaging import NatsConnection, consumer_config, ensure_consumer
 from ticketing_common.settings import NatsSettings
+from ticketing_common.topology import PAYMENTS, USERS
 
 from .cluster_bus import CONSUMES, OWN, PATIENCE_SECONDS, READS, REFUSED_SECONDS, refused, subject_of
 

@@ -12,9 +12,9 @@ from nats.js.api import AckPolicy, ConsumerConfig, RePublish, StreamSource
 from typer.testing import CliRunner
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.events.subjects import DEAD_LETTERS, PAYMENTS, TICKETS
 from ticketing_common.messaging import stream_config, stream_drift
 from ticketing_common.settings import EventServiceSettings
+from ticketing_common.topology import DEAD_LETTERS, PAYMENTS, TICKETS
 from ticketing_ops.cli import app
 from ticketing_testkit.servers import Mongod
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from ticketing_common.delivery import DeadLetter
 from ticketing_common.entity import new_id, utc_now
 from ticketing_common.events import ExpirationCompleted, ExpirationData
-from ticketing_common.events.subjects import DEAD_LETTERS, EXPIRATIONS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.topology import DEAD_LETTERS, EXPIRATIONS, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_ops.cli import app
 from ticketing_testkit.waiting import until
 

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
 from ticketing_common.events import Event, OrderEvent, OrderReason
-from ticketing_common.events.subjects import ORDERS, PAYMENTS, TICKETS
 from ticketing_common.telemetry import metrics
+from ticketing_common.topology import ORDERS, PAYMENTS, TICKETS
 from ticketing_common.web import LiveFeed, create_service_app
 
 from .checkins import CheckinRepository

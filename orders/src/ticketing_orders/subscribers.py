@@ -12,7 +12,7 @@ from ticketing_common.events import (
     TicketDeleted,
     TicketUpdated,
 )
-from ticketing_common.events.subjects import EXPIRATIONS, PAYMENTS, TICKETS
+from ticketing_common.topology import EXPIRATIONS, PAYMENTS, TICKETS
 
 from .service import OrderService
 

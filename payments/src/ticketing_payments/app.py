@@ -7,9 +7,9 @@ from typing import Final
 from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.events.subjects import ORDERS, PAYMENTS
 from ticketing_common.resilience import repeated
 from ticketing_common.storage import Lease
+from ticketing_common.topology import ORDERS, PAYMENTS
 from ticketing_common.web import create_service_app
 
 from .dependencies import PaymentLimits

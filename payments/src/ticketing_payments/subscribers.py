@@ -2,7 +2,7 @@
 
 from ticketing_common.delivery import EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated
-from ticketing_common.events.subjects import ORDERS
+from ticketing_common.topology import ORDERS
 
 from .service import PaymentService
 

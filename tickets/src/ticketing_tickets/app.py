@@ -7,7 +7,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.events.subjects import TICKETS
+from ticketing_common.topology import TICKETS
 from ticketing_common.web import ChangeCounter, LiveFeed, create_service_app
 
 from .departures import Departures

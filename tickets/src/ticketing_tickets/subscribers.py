@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ticketing_common.delivery import BatchHandler, EventSubscription
 from ticketing_common.events import OrderCancelled, OrderCompleted, OrderCreated, OrderEvent, UserDeleted
-from ticketing_common.events.subjects import ORDERS, USERS
+from ticketing_common.topology import ORDERS, USERS
 
 from .departures import Departures
 from .service import TicketService

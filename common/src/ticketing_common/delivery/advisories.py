@@ -10,7 +10,7 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ticketing_common.events.subjects import ADVISORIES
+from ticketing_common.topology import ADVISORIES
 
 COPIED: Final = "copied to the dead letters"
 """The reason with which a consumer terminates a message that it has dead-lettered."""

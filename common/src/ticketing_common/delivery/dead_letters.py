@@ -7,10 +7,10 @@ from nats.aio.msg import Msg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import DEAD_LETTERS_SUBJECT
 from ticketing_common.messaging import JetStreamPublisher, Message
 from ticketing_common.telemetry import get_logger
 from ticketing_common.telemetry.metrics import DEAD_LETTERS
+from ticketing_common.topology import DEAD_LETTERS_SUBJECT
 
 from .advisories import COPIED
 

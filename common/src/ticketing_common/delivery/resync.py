@@ -6,6 +6,7 @@ from typing import Final, Generic, TypeVar
 from nats.aio.msg import Msg
 
 from ticketing_common.entity import Entity
+from ticketing_common.errors import UNREADABLE_DOCUMENT
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.resilience import cancel_and_wait
 from ticketing_common.storage import Repository
@@ -61,7 +62,7 @@ class Resync(OperatorRequests, Generic[E]):
                 try:
                     # If the aggregate changed meanwhile, that change published its own event.
                     count += await self._repository.republish(entity, self._publish)
-                except (KeyError, TypeError, ValueError):
+                except UNREADABLE_DOCUMENT:
                     failed += 1  # its event cannot be made, and a retry does not help; continue with the others
                     log.exception("resync skipped an aggregate", entity_id=entity.id)
                     continue

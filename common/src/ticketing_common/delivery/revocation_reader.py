@@ -4,10 +4,10 @@ import sys
 from typing import Final
 
 from ticketing_common.events import UserEvent, UserSessionEnded, parse_event
-from ticketing_common.events.subjects import USERS
 from ticketing_common.messaging import NatsConnection
 from ticketing_common.security import SessionRevocations
 from ticketing_common.telemetry.metrics import REVOCATIONS_CURRENT
+from ticketing_common.topology import USERS
 
 from .stream_reader import StreamReader
 

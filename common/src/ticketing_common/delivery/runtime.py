@@ -8,7 +8,6 @@ import nats.errors
 import nats.js.errors
 
 from ticketing_common.entity import Entity
-from ticketing_common.events.subjects import SAFETY_NETS
 from ticketing_common.messaging import (
     ConfigurationDriftError,
     JetStreamPublisher,
@@ -33,6 +32,7 @@ from ticketing_common.storage import (
 )
 from ticketing_common.storage.repository import Publisher
 from ticketing_common.telemetry import get_logger, metrics
+from ticketing_common.topology import SAFETY_NETS
 
 from .consumer import Consumer
 from .dead_letters import DeadLetters

@@ -18,8 +18,8 @@ from nats.js.api import (
 from nats.js.errors import BadRequestError, NotFoundError, ServerError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
-from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.telemetry import get_logger
+from ticketing_common.topology import SAFETY_NETS, STREAM_SUBJECTS
 
 log = get_logger(__name__)
 

@@ -4,14 +4,14 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from ticketing_common.delivery import ServiceRuntime
-from ticketing_common.settings import ServiceSettings
+from ticketing_common.settings import ServiceSettings, WorkerSettings
 
 from .app import configure_telemetry
 from .error_handlers import add_error_handlers
@@ -23,16 +23,7 @@ from .routing import RoutingMiddleware
 Work: TypeAlias = Callable[[ServiceRuntime], AbstractAsyncContextManager[None]]
 """Adds the stores to the runtime, calls its `start()`, and works until the block ends."""
 
-
 AUTOGROUP = Path("/proc/self/autogroup")
-
-
-class _HealthAddress(Protocol):
-    @property
-    def worker_health_host(self) -> str: ...
-
-    @property
-    def worker_health_port(self) -> int: ...
 
 
 def create_worker_app(settings: ServiceSettings, *, title: str, work: Work, publishes: str | None = None) -> FastAPI:
@@ -76,12 +67,12 @@ def lower_priority(niceness: int) -> None:
             AUTOGROUP.write_text(str(niceness))
 
 
-def serve_worker(app: FastAPI, address: _HealthAddress) -> None:
+def serve_worker(app: FastAPI, settings: WorkerSettings) -> None:
     """Run until SIGTERM or Ctrl-C."""
     uvicorn.run(
         app,
-        host=address.worker_health_host,
-        port=address.worker_health_port,
+        host=settings.worker_health_host,
+        port=settings.worker_health_port,
         loop="uvloop",
         http=HttpProtocol,
         server_header=False,

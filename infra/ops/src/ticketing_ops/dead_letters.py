@@ -10,7 +10,7 @@ from nats.js.api import RawStreamMsg
 from ticketing_common.delivery.advisories import Advisory, given_up
 from ticketing_common.delivery.dead_letters import DeadLetter
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS
+from ticketing_common.topology import ADVISORIES, DEAD_LETTERS
 
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail, print_lines, shown

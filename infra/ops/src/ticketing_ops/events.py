@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.topology import STREAM_SUBJECTS
 
 from .bus import DataDirOption, age_text, on_bus
 from .console import console, fail, shown

@@ -7,8 +7,8 @@ import nats.js.errors
 import typer
 from nats.aio.client import Client
 
-from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ConfigurationDriftError, ensure_stream, stream_config, stream_drift
+from ticketing_common.topology import SAFETY_NETS, STREAM_SUBJECTS
 
 from .bus import DataDirOption, on_bus
 from .console import console, fail

@@ -8,9 +8,8 @@ import nats
 import pytest
 from pymongo import MongoClient
 
-from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_consumer, ensure_stream, stream_config
-from ticketing_common.topology import DURABLES, SERVICES
+from ticketing_common.topology import DURABLES, SAFETY_NETS, SERVICES, STREAM_SUBJECTS
 from ticketing_ops.audit import AuditAddresses, examination
 from ticketing_testkit.servers import StripeDouble, drop_databases, running
 

@@ -9,8 +9,8 @@ from nats.js.api import ConsumerConfig
 from pymongo import MongoClient
 
 from ticketing_common.entity import new_id, utc_now
-from ticketing_common.events.subjects import STREAM_SUBJECTS
 from ticketing_common.messaging import consumer_config
+from ticketing_common.topology import STREAM_SUBJECTS
 from ticketing_ops.audit import AuditAddresses
 
 LONG_AGO = timedelta(hours=1)

@@ -27,9 +27,8 @@ import ticketing_payments.settings
 import ticketing_tickets.app
 import ticketing_tickets.settings
 from ticketing_common.entity import utc_now
-from ticketing_common.events.subjects import ORDERS
 from ticketing_common.storage import DatabaseClient, connect
-from ticketing_common.topology import SERVICES
+from ticketing_common.topology import ORDERS, SERVICES
 from ticketing_ops.audit import AuditAddresses
 from ticketing_orders.repository import OrderRepository
 from ticketing_orders.retention import forget_people

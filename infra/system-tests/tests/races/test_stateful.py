@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.topology import STREAM_SUBJECTS
 from ticketing_orders import hold_cache
 from ticketing_system.in_process import InProcessMarket, Servers
 from ticketing_system.market import DECLINED_CARD, GOOD_CARD

@@ -21,8 +21,8 @@ from nats.js import JetStreamContext
 
 from ticketing_common.entity import new_id
 from ticketing_common.events import Event, parse_event
-from ticketing_common.events.subjects import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.messaging import ensure_stream, stream_config
+from ticketing_common.topology import SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_common.web.http_protocol import HttpProtocol
 
 E = TypeVar("E", bound=Event)

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from ticketing_bench.seed_data import ticket_on_sale
 from ticketing_bench.worker import Role
 from ticketing_common.entity import new_id
-from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import NatsConnection, ensure_stream, stream_config
 from ticketing_common.settings import NatsSettings
 from ticketing_common.storage import Database, OutboxEntry, connect
 from ticketing_common.telemetry import trace_scope
+from ticketing_common.topology import ORDERS
 from ticketing_orders.domain import Order
 from ticketing_orders.publishers import order_created
 

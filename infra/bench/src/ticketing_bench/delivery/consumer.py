@@ -9,8 +9,8 @@ from nats.js.errors import NotFoundError
 from ticketing_bench.cpu_time import CpuTime
 from ticketing_common.delivery import Consumer, DeadLetters, EventSubscription
 from ticketing_common.events import OrderCreated
-from ticketing_common.events.subjects import ORDERS
 from ticketing_common.messaging import JetStreamPublisher, consumer_config, ensure_consumer
+from ticketing_common.topology import ORDERS
 
 from .broker import DeliveryRole, durable, make_orders, publish_windowed
 

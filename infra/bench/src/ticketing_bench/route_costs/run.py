@@ -13,7 +13,7 @@ from ticketing_bench.seed_data import insert_tickets, seeding
 from ticketing_bench.servers import running_servers
 from ticketing_bench.worker import Worker
 from ticketing_common.entity import new_id
-from ticketing_common.events.subjects import STREAM_SUBJECTS
+from ticketing_common.topology import STREAM_SUBJECTS
 from ticketing_testkit.apps import Bus
 
 from .hanging import measure_hanging

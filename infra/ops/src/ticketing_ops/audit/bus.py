@@ -13,8 +13,7 @@ from nats.js.api import ConsumerInfo, RawStreamMsg
 
 from ticketing_common.delivery.advisories import Advisory
 from ticketing_common.delivery.dead_letters import DeadLetter
-from ticketing_common.events.subjects import ADVISORIES, DEAD_LETTERS, SAFETY_NETS, STREAM_SUBJECTS
-from ticketing_common.topology import DURABLES
+from ticketing_common.topology import ADVISORIES, DEAD_LETTERS, DURABLES, SAFETY_NETS, STREAM_SUBJECTS
 from ticketing_ops.bus import connect
 
 from .invariants import Finding, Moment
