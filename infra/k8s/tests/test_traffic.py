@@ -1,10 +1,13 @@
 """What the gateway does with requests: open streams, repetitions, and the address of the buyer."""
 
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 import yaml
 
 from ticketing_common.settings import ServiceSettings
@@ -68,6 +71,18 @@ def test_the_gateway_repeats_no_request(manifests: Manifests) -> None:
     rules = [rule for m in manifests if m["kind"] == "HTTPRoute" for rule in m["spec"]["rules"]]
     assert rules
     assert not any("retry" in rule for rule in rules)
+
+
+def test_the_gateway_closes_an_idle_connection_before_its_backend_does() -> None:
+    """Else a request could meet a connection that is being closed, and the gateway does not repeat it."""
+    idle = _controller("BackendTrafficPolicy")["timeout"]["http"]["connectionIdleTimeout"]
+    services = inspect.signature(uvicorn.Config).parameters["timeout_keep_alive"].default
+    bounds = (INFRA.parent / "client" / "lib" / "server" / "bounds.ts").read_text()
+    (client_ms,) = re.findall(r"^ +keepAliveTimeout: ([\d_]+),$", bounds, re.MULTILINE)
+    assert 0 < float(idle.removesuffix("s")) < min(services, int(client_ms) / 1000)
+    started = [file.read_text() for file in INFRA.parent.glob("*/Dockerfile")]
+    assert started
+    assert not any("keep-alive" in text for text in started), "the services use the server's default"
 
 
 def test_the_gateway_reports_the_address_of_the_buyer_and_trusts_no_hop_before_it() -> None:
