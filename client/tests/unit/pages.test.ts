@@ -1,8 +1,10 @@
 /** Server-rendered pages while a service is down, hangs or is busy: rendered in time without it, and complete again afterwards. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { request } from "node:http";
+import type { ParsedUrlQuery } from "node:querystring";
 import type { GetServerSideProps } from "next";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Page } from "@/lib/api/client";
 import { getServerSideProps as browse } from "@/pages/index";
 import { getServerSideProps as orders } from "@/pages/orders/index";
 import { serve, unusedAddress } from "./servers";
@@ -19,7 +21,7 @@ const hangUp: RequestListener = (request) => void request.socket.destroy();
 interface Shown {
   status: number;
   cookies: string[] | undefined;
-  props?: { failure?: { status: number }; user?: object | null };
+  props?: { failure?: { status: number }; user?: object | null; tickets?: Page<object> };
 }
 
 beforeEach(() => {
@@ -28,10 +30,9 @@ beforeEach(() => {
 });
 
 /** The result of the page's getServerSideProps for a real request. */
-async function shown(getProps: GetServerSideProps, cookie = ""): Promise<Shown> {
+async function shown(getProps: GetServerSideProps, cookie = "", query: ParsedUrlQuery = {}): Promise<Shown> {
   const result = vi.fn();
   const address = await serve(async (req, res) => {
-    const query = {};
     result(await getProps({ req: Object.assign(req, { cookies: {} }), res, query, resolvedUrl: "/" }));
     res.end();
   });
@@ -55,6 +56,24 @@ it("sends the service its timeout, so that the service can stop then", async () 
   vi.stubEnv("TICKETS_URL", service);
   await shown(browse);
   expect(received).toBe("300");
+});
+
+it("restores several pages of the list with the requests that loaded them, which the service may have in memory", async () => {
+  const asked: (string | undefined)[] = [];
+  const service = await serve((incoming, answer) => {
+    const page = asked.push(incoming.url);
+    const items = Array.from({ length: 20 }, (_, place) => ({ id: `${page}-${place}` }));
+    answer.writeHead(200, { link: `</api/tickets?cursor=after-${page}>; rel="next"` }).end(JSON.stringify(items));
+  });
+  vi.stubEnv("TICKETS_URL", service);
+  vi.stubEnv("PAGE_TIMEOUT_SECONDS", "60");
+
+  const { props } = await shown(browse, "", { pages: "3" });
+
+  const first = "/api/tickets?sort=newest";
+  expect(asked).toEqual([first, `${first}&cursor=after-1`, `${first}&cursor=after-2`]);
+  expect(props?.tickets?.items).toHaveLength(60);
+  expect(props?.tickets?.next).toBe("after-3");
 });
 
 describe("a page whose service", () => {

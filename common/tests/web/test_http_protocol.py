@@ -130,6 +130,15 @@ async def test_an_idle_connection_is_closed_only_after_what_has_arrived_is_read(
     assert await connection.is_closed()
 
 
+async def test_so_is_a_connection_before_its_first_request(server: Server) -> None:
+    connection = await server.connect()
+    await until(connections)
+    (silent,) = connections()
+    connection.send(HEALTH)
+    silent._on_head_timeout()
+    assert (await connection.answer()).status == 200
+
+
 # --- callers that do not read, and many connections ------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ PIPELINED: Final = 16
 DRAIN_SECONDS: Final = 5.0
 """After a response that was sent before the whole body arrived, the rest is discarded for this long (RFC 9112 §9.6)."""
 LAST_READ_SECONDS: Final = 0.05
-"""Between the end of the keep-alive time and the close."""
+"""Between the end of the time for a request and the close."""
 RESERVED_FILES: Final = 100
 """File descriptors reserved for everything but callers' connections."""
 REASONS: Final = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
@@ -169,15 +169,20 @@ class HttpProtocol(BoundedConnection):
         if self._fed:
             self._refuse(408)
         else:
-            self._close()
+            self._close_idle()
 
     # --- ends of connections ---------------------------------------------------------------------------------------
 
     def timeout_keep_alive_handler(self) -> None:
-        """The keep-alive time passed without a request: close, unless one has arrived that is not read yet.
+        """The keep-alive time passed without a request."""
+        self._close_idle()
 
-        A busy event loop may run this timer before it reads what has arrived, and a close would reset that request.
+    def _close_idle(self) -> None:
+        """Close, unless a request has arrived that is not read yet.
+
+        A busy event loop may run a timer before it reads what has arrived, and a close would reset that request.
         """
+        # uvicorn cancels the keep-alive timer when it reads a byte.
         self.timeout_keep_alive_task = self.loop.call_later(LAST_READ_SECONDS, self._close)
 
     def _close(self) -> None:
