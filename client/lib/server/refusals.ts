@@ -8,12 +8,15 @@ export interface Refusal {
   detail: string;
 }
 
-/** Thrown where a request cannot be forwarded. */
+/** Thrown where a request cannot be forwarded; `message` is for the log. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
 
-  constructor(readonly refusal: Refusal) {
-    super(refusal.detail);
+  constructor(
+    readonly refusal: Refusal,
+    message = refusal.detail,
+  ) {
+    super(message);
   }
 }
 

@@ -99,7 +99,8 @@ class GrowingBody {
     const more = Math.max(0, size - FIRST_BYTES) - this.counted;
     if (held + more > MAX_HELD_BYTES) {
       const detail = "Too many requests are being received. Try again shortly.";
-      throw new RefusedError({ status: 503, title: "Too busy", detail });
+      const message = `request bodies use ${MAX_HELD_BYTES} bytes, the limit`;
+      throw new RefusedError({ status: 503, title: "Too busy", detail }, message);
     }
     held += more;
     this.counted += more;
