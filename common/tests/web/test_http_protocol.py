@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from typing import Any
 
 import pytest
@@ -116,6 +118,18 @@ async def test_head_sends_no_body_and_leaves_the_connection_as_it_was(server: Se
     connection = await server.connect(request("HEAD", path) + HEALTH)
     assert (await connection.answer(method="HEAD")).headers["Content-Length"] != "0"
     assert (await connection.answer()).body == b'{"status":"ok"}'
+
+
+async def test_a_reset_connection_leaves_no_timer(server: Server) -> None:
+    reader, writer = await asyncio.open_connection(server.client.base_url.host, server.client.base_url.port)
+    writer.write(HEALTH)
+    await reader.readuntil(b"ok")
+    (lost,) = connections()
+    await until(lambda: lost.timeout_keep_alive_task)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    await until(lambda: not connections())
+    assert lost.timeout_keep_alive_task is None
 
 
 async def test_an_idle_connection_is_closed_only_after_what_has_arrived_is_read(server: Server) -> None:

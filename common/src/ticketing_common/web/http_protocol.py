@@ -99,6 +99,7 @@ class HttpProtocol(BoundedConnection):
         super().connection_lost(exc)
         self._callers.waiting.pop(self, None)
         self._stop_timer()
+        self._unset_keepalive_if_required()  # uvicorn leaves it after a reset, which would keep this object
         self.pipeline.clear()
 
     def make_room(self) -> None:
